@@ -1,0 +1,1 @@
+"""The engine of Headroom: everything that Lambda runs."""

@@ -1,0 +1,120 @@
+"""The two-way street between a target and its CloudWatch alarm: names, thresholds, what may be rewritten."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.config import Policy
+from chalicelib.messages import CONSUMED, NAMESPACE, Metric, target_of
+from chalicelib.model import Alarm, Target
+
+PREFIX = "headroom-"
+MAX_NAME = 255
+"""Source: API_PutMetricAlarm, AlarmName, read 2026-10."""
+TAG = {"Key": "managed-by", "Value": "headroom"}
+
+
+def name_of(target: Target) -> str:
+    """Return the name of Headroom's own alarm for a target: the same at every call, different for every target."""
+    name = f"{PREFIX}{target}"
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(str(target).encode()).hexdigest()[:12]
+    return f"{name[: MAX_NAME - 13]}-{digest}"
+
+
+def is_ours(alarm: Alarm) -> bool:
+    """Tell whether Headroom made the alarm."""
+    return alarm.name.startswith(PREFIX)
+
+
+def threshold(units: int, period_seconds: int, policy: Policy) -> float:
+    """Return the Sum of consumed units in a period at which `units` provisioned units count as hot.
+
+    units: provisioned, units per second. Formula: units x period x percent / 100, multiplied before divided, so that whole
+    products stay exact. Source: DynamoDB metrics, ConsumedReadCapacityUnits ("use Sum, divide by the period"), read 2026-10.
+    """
+    return units * period_seconds * policy.alarm_percent / 100
+
+
+def level(fields: Mapping[str, Any]) -> float:
+    """Return the consumption, in units per second, at which an alarm on a Sum fires."""
+    return float(fields["Threshold"]) / float(fields["Period"])
+
+
+def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> dict[str, Any]:
+    """Return PutMetricAlarm's parameters for a target's alarm.
+
+    No Unit: a unit that differs from the metric's would leave the alarm without data. TreatMissingData is left out, since
+    CloudWatch ignores missing data of AWS/DynamoDB whatever it says (API_PutMetricAlarm, read 2026-10).
+    """
+    return {
+        "AlarmName": name_of(target),
+        "AlarmDescription": f"Headroom raises {target} when this fires, and then rewrites the threshold.",
+        "Namespace": NAMESPACE,
+        "MetricName": CONSUMED[target.dimension],
+        "Dimensions": dimensions(target),
+        "Statistic": "Sum",
+        "Period": policy.alarm_period_seconds,
+        "EvaluationPeriods": policy.alarm_evaluation_periods,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": threshold(units, policy.alarm_period_seconds, policy),
+        "ActionsEnabled": True,
+        "AlarmActions": [topic_arn],
+        "Tags": [TAG],
+    }
+
+
+def dimensions(target: Target) -> list[dict[str, str]]:
+    """Return a target's CloudWatch dimensions."""
+    found = [{"Name": "TableName", "Value": target.table}]
+    if target.index:
+        found.append({"Name": "GlobalSecondaryIndexName", "Value": target.index})
+    return found
+
+
+def target_of_alarm(alarm: Alarm) -> Target | str:
+    """Return the target whose load the alarm watches, or the reason why it cannot be rewritten by units."""
+    fields = alarm.fields
+    if fields.get("Metrics") or fields.get("ThresholdMetricId"):
+        return "it is a metric math or anomaly detection alarm"
+    if "Threshold" not in fields:
+        return "it has no threshold"
+    target = target_of(metric_of(fields))
+    if isinstance(target, str):
+        return target
+    if fields.get("MetricName") != CONSUMED[target.dimension]:
+        return f"its metric {fields.get('MetricName')} is not consumption, so its threshold is not in units"
+    if fields.get("Statistic") != "Sum":
+        return f"its statistic is {fields.get('Statistic') or fields.get('ExtendedStatistic')}: only Sum shows the load"
+    if not str(fields.get("ComparisonOperator")).startswith("GreaterThan"):
+        return f"it compares with {fields.get('ComparisonOperator')}"
+    return target
+
+
+def watched(alarm: Alarm) -> Target | None:
+    """Return the target whose load or throttling the alarm watches, whether or not it may be rewritten."""
+    target = target_of(metric_of(alarm.fields))
+    return None if isinstance(target, str) else target
+
+
+def metric_of(fields: Mapping[str, Any]) -> Metric:
+    """Return the metric that an alarm's fields name."""
+    named = {str(d["Name"]): str(d["Value"]) for d in fields.get("Dimensions", [])}
+    return Metric(str(fields.get("Namespace", "")), str(fields.get("MetricName", "")), named)
+
+
+def differences(alarm: Alarm, units: int, policy: Policy) -> dict[str, object]:
+    """Return the fields to rewrite so that the alarm fits `units`: none where it does.
+
+    A foreign alarm keeps its period; Headroom's own follows the configuration.
+    """
+    right: dict[str, object] = {}
+    period = int(str(alarm.fields["Period"]))
+    if is_ours(alarm):
+        period = policy.alarm_period_seconds
+        right = {"Period": period, "EvaluationPeriods": policy.alarm_evaluation_periods}
+    right["Threshold"] = threshold(units, period, policy)
+    return {key: value for key, value in right.items() if alarm.fields.get(key) != value}

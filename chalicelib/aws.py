@@ -1,0 +1,321 @@
+"""The adapters: the only place that talks to AWS. No choices are made here.
+
+Retries are botocore's own (mode `standard`: exponential backoff with jitter on throttling and faults).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import alarms
+from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.model import (
+    Alarm,
+    Change,
+    CreateAlarm,
+    DeleteAlarms,
+    Dimension,
+    Metrics,
+    RewriteAlarm,
+    Series,
+    SetCapacity,
+    TableState,
+    Target,
+    Throughput,
+)
+
+T = TypeVar("T")
+AwsError = (ClientError, BotoCoreError)
+
+MAX_QUERIES = 500
+MAX_DATAPOINTS = 100_800
+"""GetMetricData: metrics and datapoints a call. Source: API_GetMetricData, read 2026-10."""
+MAX_ALARM_NAMES = 100
+"""DescribeAlarms and DeleteAlarms: names a call. Source: API_DescribeAlarms, API_DeleteAlarms, read 2026-10."""
+ALARM_WRITES_PER_SECOND = 3
+"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas, L-0720E68F, read 2026-11."""
+PARALLEL = 8
+"""DescribeTable calls under way at once."""
+
+RECENT = timedelta(hours=3)
+HISTORY = timedelta(days=14)
+"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics retention", read 2026-10."""
+
+
+class Refused(Exception):
+    """AWS said no in an expected way: a decrease over the quota, a table that is updating, or changed since it was read."""
+
+
+class ChangedMeanwhile(Refused):
+    """The table no longer is as the decision saw it; the old numbers must not be written."""
+
+
+class Aws:
+    """One account and Region. Clients are made when first needed and kept for the container's life."""
+
+    def __init__(self, topic: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds."""
+        self._topic = topic
+        self._sleep = sleep
+        self._clients: dict[str, Any] = {}
+        self._history: dict[Target, Series] = {}
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            settings = BotoConfig(
+                retries={"mode": "standard", "max_attempts": 5},
+                max_pool_connections=PARALLEL * 2,
+                connect_timeout=3,
+                read_timeout=20,
+            )
+            self._clients[service] = boto3.client(service, config=settings)
+        return self._clients[service]
+
+    # where we are
+
+    @property
+    def region(self) -> str:
+        """Return the Region that all calls go to."""
+        return str(self._client("dynamodb").meta.region_name)
+
+    @cached_property
+    def _caller(self) -> tuple[str, str]:
+        """Return partition and account. GetCallerIdentity needs no permission."""
+        arn = str(self._client("sts").get_caller_identity()["Arn"]).split(":")
+        return arn[1], arn[4]
+
+    @property
+    def account(self) -> str:
+        """Return the account that the credentials belong to."""
+        return self._caller[1]
+
+    @property
+    def topic_arn(self) -> str:
+        """Return the alarm topic's ARN."""
+        if self._topic.startswith("arn:"):
+            return self._topic
+        partition, account = self._caller
+        return f"arn:{partition}:sns:{self.region}:{account}:{self._topic}"
+
+    # tables
+
+    def table_names(self) -> list[str]:
+        """Return the names of all tables of the Region."""
+        pages = self._client("dynamodb").get_paginator("list_tables").paginate()
+        return [name for page in pages for name in page["TableNames"]]
+
+    def describe(self, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
+        """Return each table as it is now: None where it does not exist, the error where AWS gave one."""
+        client = self._client("dynamodb")
+        if len(names) == 1:
+            return {names[0]: _described(client, names[0])}
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return dict(zip(names, pool.map(lambda name: _described(client, name), names), strict=True))
+
+    def set_capacity(self, action: SetCapacity) -> None:
+        """Make one UpdateTable call, if the table still is as the decision saw it.
+
+        Raises Refused where DynamoDB declines, ChangedMeanwhile where the table is not as it was.
+        """
+        client = self._client("dynamodb")
+        table = _table_state(client.describe_table(TableName=action.table)["Table"])
+        _check_unchanged(table, action.changes)
+        try:
+            client.update_table(TableName=action.table, **_update(table, action.changes))
+        except client.exceptions.LimitExceededException as error:
+            raise Refused(error.response["Error"]["Message"]) from error
+        except client.exceptions.ResourceInUseException as error:
+            raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
+
+    def autoscaled(self) -> set[str]:
+        """Return the owners (`table` or `table/index`) that Application Auto Scaling manages."""
+        pages = self._client("application-autoscaling").get_paginator("describe_scalable_targets")
+        found = [target for page in pages.paginate(ServiceNamespace="dynamodb") for target in page["ScalableTargets"]]
+        return {str(target["ResourceId"]).removeprefix("table/").replace("/index/", "/") for target in found}
+
+    # metrics
+
+    def metrics(self, targets: Collection[Target], now: datetime, history: Collection[Target] = ()) -> dict[Target, Metrics]:
+        """Return the last hours of every target, by the minute, and the last days of those in `history`.
+
+        The days end with the last full hour, so that they are read once an hour and container.
+        """
+        minute = now.replace(second=0, microsecond=0)
+        start = minute - RECENT
+        wanted = [(t, names[t.dimension]) for t in targets for names in (CONSUMED, THROTTLED)]
+        recent = self._series(wanted, start, minute, 60)
+        days = self._days(history, now.replace(minute=0, second=0, microsecond=0))
+        return {
+            t: Metrics(recent[t, CONSUMED[t.dimension]], recent[t, THROTTLED[t.dimension]], days.get(t, Metrics().history))
+            for t in targets
+        }
+
+    def _days(self, targets: Collection[Target], hour: datetime) -> dict[Target, Series]:
+        stale = [t for t in targets if t not in self._history or self._history[t].end != hour]
+        start = hour - HISTORY
+        read = self._series([(t, CONSUMED[t.dimension]) for t in stale], start, hour, 300, keep_gaps=True)
+        self._history |= {t: series for (t, _), series in read.items()}
+        return {t: self._history[t] for t in targets}
+
+    def _series(
+        self, wanted: Sequence[tuple[Target, str]], start: datetime, end: datetime, step: int, keep_gaps: bool = False
+    ) -> dict[tuple[Target, str], Series]:
+        """Return the mean rate of each metric; trailing gaps are cut off unless asked for."""
+        size = int((end - start).total_seconds()) // step
+        found: dict[tuple[Target, str], list[float | None]] = {key: [None] * size for key in wanted}
+        paginator = self._client("cloudwatch").get_paginator("get_metric_data")
+        for batch in _batches(wanted, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, size)))):
+            queries = [_query(i, target, metric, step) for i, (target, metric) in enumerate(batch)]
+            for page in paginator.paginate(MetricDataQueries=queries, StartTime=start, EndTime=end):
+                for result in page["MetricDataResults"]:
+                    _place(found[batch[int(result["Id"][1:])]], result, start, step)
+        return {key: Series(start, step, tuple(values if keep_gaps else _cut(values))) for key, values in found.items()}
+
+    # alarms
+
+    def alarms_on_topic(self, state: str | None = None) -> list[Alarm]:
+        """Return the alarms that notify our topic, in one state or in all."""
+        asked = {"ActionPrefix": self.topic_arn, "AlarmTypes": ["MetricAlarm"]} | ({"StateValue": state} if state else {})
+        pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate(**asked)
+        found = [Alarm(fields) for page in pages for fields in page["MetricAlarms"]]
+        return [a for a in found if self.topic_arn in _actions(a) and state in (None, a.fields["StateValue"])]
+
+    def alarms_named(self, names: Iterable[str]) -> list[Alarm]:
+        """Return those of the named metric alarms that exist."""
+        client = self._client("cloudwatch")
+        found: list[Alarm] = []
+        for batch in _batches(sorted(set(names)), MAX_ALARM_NAMES):
+            page = client.describe_alarms(AlarmNames=list(batch), AlarmTypes=["MetricAlarm"], MaxRecords=MAX_ALARM_NAMES)
+            found += [Alarm(fields) for fields in page["MetricAlarms"]]
+        return found
+
+    def create_alarms(self, actions: Iterable[CreateAlarm]) -> Iterator[tuple[CreateAlarm, Exception | None]]:
+        """Make alarms under the API's rate, and yield each with its error, if any."""
+        for count, action in enumerate(actions):
+            if count:
+                self._sleep(1 / ALARM_WRITES_PER_SECOND)
+            try:
+                self._client("cloudwatch").put_metric_alarm(**action.fields)
+            except AwsError as error:
+                yield action, error
+            else:
+                yield action, None
+
+    def rewrite_alarm(self, action: RewriteAlarm) -> None:
+        """Put the alarm again, whole, with some fields changed.
+
+        PutMetricAlarm overwrites everything, so every member of its own input shape goes back as DescribeAlarms gave it.
+        Tags are no part of that: an update leaves them alone. Source: API_PutMetricAlarm, read 2026-10.
+        """
+        client = self._client("cloudwatch")
+        settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+        kept = {key: value for key, value in action.alarm.fields.items() if key in settable and value not in (None, "", [])}
+        client.put_metric_alarm(**{**kept, **action.changes})
+
+    def delete_alarms(self, action: DeleteAlarms) -> None:
+        """Remove alarms; names that do not exist are no error."""
+        for batch in _batches(action.names, MAX_ALARM_NAMES):
+            self._client("cloudwatch").delete_alarms(AlarmNames=list(batch))
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield the items in runs of `size` (itertools.batched came with Python 3.12)."""
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def _described(client: Any, name: str) -> TableState | Exception | None:
+    try:
+        return _table_state(client.describe_table(TableName=name)["Table"])
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    except AwsError as error:
+        failure: Exception = error
+        return failure
+
+
+def _table_state(said: Mapping[str, Any]) -> TableState:
+    mode = said.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    throughputs = {"": _throughput(said["ProvisionedThroughput"], said["TableStatus"])}
+    for index in said.get("GlobalSecondaryIndexes", []):
+        throughputs[index["IndexName"]] = _throughput(index["ProvisionedThroughput"], index["IndexStatus"])
+    return TableState(
+        name=said["TableName"],
+        arn=said["TableArn"],
+        active=said["TableStatus"] == "ACTIVE",
+        on_demand=mode == "PAY_PER_REQUEST",
+        throughputs=throughputs,
+    )
+
+
+def _throughput(said: Mapping[str, Any], status: str) -> Throughput:
+    return Throughput(
+        units={
+            Dimension.READ: int(said["ReadCapacityUnits"]),
+            Dimension.WRITE: int(said["WriteCapacityUnits"]),
+        },
+        active=status == "ACTIVE",
+        decreases_today=int(said.get("NumberOfDecreasesToday", 0)),
+        last_increase_at=said.get("LastIncreaseDateTime"),
+        last_decrease_at=said.get("LastDecreaseDateTime"),
+    )
+
+
+def _check_unchanged(table: TableState, changes: Iterable[Change]) -> None:
+    if not table.active:
+        raise ChangedMeanwhile(f"{table.name} is updating")
+    for change in changes:
+        throughput = table.throughputs.get(change.target.index)
+        units = throughput.units[change.target.dimension] if throughput else None
+        if units != change.current:
+            raise ChangedMeanwhile(f"{change.target} has {units} units now, not {change.current}")
+
+
+def _update(table: TableState, changes: Iterable[Change]) -> dict[str, Any]:
+    """Return UpdateTable's parameters: both dimensions are required of whatever is named."""
+    units = {index: dict(throughput.units) for index, throughput in table.throughputs.items()}
+    touched = set()
+    for change in changes:
+        units[change.target.index][change.target.dimension] = change.desired
+        touched.add(change.target.index)
+    update: dict[str, Any] = {}
+    if "" in touched:
+        update["ProvisionedThroughput"] = _provisioned(units[""])
+    indexes = [
+        {"Update": {"IndexName": index, "ProvisionedThroughput": _provisioned(units[index])}} for index in sorted(touched - {""})
+    ]
+    return update | ({"GlobalSecondaryIndexUpdates": indexes} if indexes else {})
+
+
+def _provisioned(units: Mapping[Dimension, int]) -> dict[str, int]:
+    return {"ReadCapacityUnits": units[Dimension.READ], "WriteCapacityUnits": units[Dimension.WRITE]}
+
+
+def _query(number: int, target: Target, metric: str, step: int) -> dict[str, Any]:
+    named = {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": alarms.dimensions(target)}
+    return {"Id": f"m{number}", "MetricStat": {"Metric": named, "Period": step, "Stat": "Sum"}}
+
+
+def _place(values: list[float | None], result: Mapping[str, Any], start: datetime, step: int) -> None:
+    for at, total in zip(result["Timestamps"], result["Values"], strict=True):
+        position = int((at - start).total_seconds()) // step
+        if 0 <= position < len(values):
+            values[position] = total / step
+
+
+def _cut(values: list[float | None]) -> list[float | None]:
+    size = next((i + 1 for i in range(len(values) - 1, -1, -1) if values[i] is not None), 0)
+    return values[:size]
+
+
+def _actions(alarm: Alarm) -> Collection[str]:
+    found = alarm.fields.get("AlarmActions", [])
+    return found if isinstance(found, list) else []

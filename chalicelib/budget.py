@@ -1,0 +1,60 @@
+"""DynamoDB's quota on decreases: how much of it is left, and when the next decrease is allowed.
+
+Source: Amazon DynamoDB Developer Guide, "Service, account, and table quotas", read 2026-10: a UTC day begins with four
+decreases; afterwards one is allowed when the preceding hour saw none. Tables and indexes are counted apart. The refusal says
+"at most once every 3600 seconds", counted from the last accepted decrease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from chalicelib.model import Throughput
+
+FREE_DECREASES_PER_DAY = 4
+DECREASE_SPACING = timedelta(seconds=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The decrease quota of one table or index at one moment.
+
+    used: decreases accepted in this UTC day. left: how many more the day can hold at most. next_at: the next allowed time.
+    """
+
+    used: int
+    left: int
+    next_at: datetime
+
+    def allows(self, now: datetime) -> bool:
+        """Tell whether DynamoDB would accept a decrease at `now`."""
+        return self.next_at <= now
+
+
+def next_midnight(now: datetime) -> datetime:
+    """Return the next 00:00 UTC strictly after `now`, when the quota starts anew."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=1)
+
+
+def used_today(seen: Throughput, now: datetime) -> int:
+    """Return the decreases of this UTC day.
+
+    A counter that belongs to yesterday counts nothing: DescribeTable may be seconds older than `now`, across midnight.
+    """
+    last = seen.last_decrease_at
+    if last is not None and last.astimezone(UTC).date() < now.astimezone(UTC).date():
+        return 0
+    return seen.decreases_today
+
+
+def budget(seen: Throughput, now: datetime) -> Budget:
+    """Return what is left of the decrease quota of one table or index at `now` (aware)."""
+    used, midnight = used_today(seen, now), next_midnight(now)
+    next_at = now
+    if used >= FREE_DECREASES_PER_DAY and seen.last_decrease_at is not None:
+        next_at = max(now, min(seen.last_decrease_at + DECREASE_SPACING, midnight))
+    at_once = max(1, FREE_DECREASES_PER_DAY - used)
+    hourly = -((next_at - midnight) // DECREASE_SPACING)  # one at next_at and one an hour later, as long as it is today
+    return Budget(used, at_once - 1 + hourly if next_at < midnight else 0, next_at)

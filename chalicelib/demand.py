@@ -1,0 +1,38 @@
+"""Reading demand out of metrics: how fresh they are, and what they say about the load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chalicelib.model import Number, Reason, Series
+
+FRESH = timedelta(minutes=10)
+"""CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide, metrics, read 2026-10); data
+older than this is no news: an alarm on missing data keeps its state for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a strategy wants, before bounds, budget and switches have their say."""
+
+    desired: int
+    reason: Reason
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+
+
+def is_fresh(series: Series, now: datetime) -> bool:
+    """Tell whether the newest value is young enough to act on."""
+    return bool(series.values) and series.end >= now - FRESH
+
+
+def means(series: Series, per_period: int) -> list[float]:
+    """Return the mean of each whole group of `per_period` values, counted from the newest, oldest group first.
+
+    A gap counts as nothing known: the mean is that of the values that are there, and 0 where there is none.
+    """
+    values = series.values[len(series.values) % per_period :]
+    groups = [values[i : i + per_period] for i in range(0, len(values), per_period)]
+    known = [[value for value in group if value is not None] for group in groups]
+    return [sum(group) / len(group) if group else 0.0 for group in known]

@@ -1,0 +1,105 @@
+"""Decisions, actions and skips in words, for the log, the dry run and the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from chalicelib.model import (
+    Action,
+    CreateAlarm,
+    Decision,
+    DeleteAlarms,
+    Number,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    Skip,
+)
+
+WHY: Mapping[Reason, str] = {
+    Reason.UTILIZATION_HIGH: "consumption is at or above the alarm's level",
+    Reason.THROTTLED: "requests are being throttled",
+    Reason.BELOW_MINIMUM: "it is below min_units",
+    Reason.PATTERN_AHEAD: "past days say that the load is about to rise",
+    Reason.UTILIZATION_LOW: "the coming hour needs less",
+    Reason.TOGETHER: "the other dimension is lowered, and both in one call are one decrease",
+    Reason.AT_DESIRED: "it fits the load",
+    Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",
+    Reason.AT_MIN: "it is at min_units",
+    Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
+    Reason.EVIDENCE_SPENT: "the datapoints are older than the last increase, which has answered them",
+    Reason.NO_DATA: "there is too little recent data; unknown is not zero",
+    Reason.THROTTLED_RECENTLY: "requests were throttled within the window",
+    Reason.BUDGET_USED_UP: "DynamoDB allows no decrease yet",
+    Reason.NOT_WORTH_IT: "the decrease would be too small to spend one of the day's on",
+    Reason.INCREASE_FIRST: "another target of the table is raised now; a decrease must not share or delay that",
+    Reason.SCALING_OFF: "scaling in this direction is switched off in the configuration",
+    Reason.UPDATING: "the table or index is being updated; the next look decides",
+    Reason.ON_DEMAND: "it is billed on demand, so there is no capacity to set",
+    Reason.GONE: "it does not exist",
+    Reason.NOT_MANAGED: "no rule in the configuration names it",
+    Reason.AUTOSCALING_CONFLICT: "Application Auto Scaling manages it too; deregister one of the two",
+    Reason.NOT_IN_ALARM: "the message does not announce an alarm",
+    Reason.MALFORMED: "the message cannot be read",
+    Reason.UNSUPPORTED_ALARM: "the alarm is of a kind that says nothing about units",
+    Reason.FOREIGN: "the alarm is of another account or Region",
+    Reason.CHANGED_MEANWHILE: "it changed after it was read; the next look decides anew",
+    Reason.REFUSED: "DynamoDB refused",
+    Reason.FAILED: "a call to AWS failed; the next look decides anew",
+    Reason.NO_TIME_LEFT: "the run's time was over; the next one goes on",
+}
+
+
+def sentence(subject: Decision | Skip | Action, would: bool = False) -> str:
+    """Return one line for a decision, a skip or an action; with `would`, an action that is not done, only planned."""
+    match subject:
+        case Decision():
+            return _decision(subject)
+        case Skip():
+            return f"{subject.subject}: passed over: {subject.detail} ({subject.reason})"
+        case _:
+            return ("Would " if would else "") + _action(subject, would)
+
+
+def _decision(decision: Decision) -> str:
+    mode = "dry run: " if decision.dry_run and decision.changes else ""
+    move = f"{decision.current} → {decision.desired}" if decision.changes else f"stays at {decision.current}"
+    why = WHY[decision.reason]
+    return f"{mode}{decision.target} {move} units: {why} ({decision.reason}; {numbers(decision.numbers)})"
+
+
+def numbers(found: Mapping[str, Number]) -> str:
+    """Return the numbers as `name value` pairs, floats with two decimals."""
+    return ", ".join(f"{key.replace('_', ' ')} {_short(value)}" for key, value in found.items())
+
+
+def _short(value: Number) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _action(action: Action, would: bool) -> str:
+    def verb(word: str) -> str:
+        return word if would else word.capitalize()
+
+    match action:
+        case SetCapacity():
+            parts = ", ".join(f"{c.target} {c.current} → {c.desired}" for c in action.changes)
+            return f"{verb('set')} {parts} units in one UpdateTable call"
+        case RewriteAlarm():
+            changes = ", ".join(
+                f"{key} {_short(_number(action.alarm.fields.get(key)))} → {_short(_number(value))}"
+                for key, value in action.changes.items()
+            )
+            return f"{verb('rewrite')} alarm {action.alarm.name}: {changes}"
+        case CreateAlarm():
+            threshold = _short(_number(action.fields["Threshold"]))
+            return f"{verb('make')} alarm {action.fields['AlarmName']} with threshold {threshold}"
+        case DeleteAlarms():
+            return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
+        case _:
+            assert_never(action)
+
+
+def _number(value: object) -> Number:
+    return value if isinstance(value, int | float | str) else str(value)

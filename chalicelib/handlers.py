@@ -1,0 +1,315 @@
+"""Observe → decide → plan → act, once an event, with one `now`. An event only wakes; the facts decide.
+
+Every handler is the same `look` at some tables, with other tables and other directions:
+
+    on_alarm    the alarm's table                        up
+    follow_up   the tables of the alarms in ALARM now    up
+    scale_down  every managed table                      down
+    sweep       every managed table                      both, and the alarms themselves
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import assert_never
+
+from chalicelib import alarms, plan, scaling
+from chalicelib.aws import Aws, AwsError, ChangedMeanwhile, Refused
+from chalicelib.config import Config, Policy
+from chalicelib.messages import AlarmEvent
+from chalicelib.model import (
+    Action,
+    Alarm,
+    Decision,
+    DeleteAlarms,
+    Direction,
+    Metrics,
+    Observation,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    Skip,
+    TableAction,
+    TableState,
+    Target,
+)
+from chalicelib.prices import hourly_saving, is_worth_a_look
+
+UP = frozenset({Direction.UP})
+DOWN = frozenset({Direction.DOWN})
+BOTH = UP | DOWN
+MAX_NEW_ALARMS = 300
+"""A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""
+
+
+class Failure(Exception):
+    """Something failed for one subject, and the others were looked at all the same."""
+
+    def __init__(self, subject: str, doing: str, error: Exception) -> None:
+        """Say what was being done to what, and what AWS answered."""
+        self.subject = subject
+        super().__init__(f"{subject}: {doing} failed: {error}")
+
+
+@dataclass
+class Report:
+    """What one event came to."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    planned: list[Action] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def raise_failures(self) -> None:
+        """Raise all failures together, so that Lambda counts an error and tries an asynchronous event again.
+
+        Raises ExceptionGroup of Failure. Trying again is safe: the facts are read anew, and what was done is found done.
+        """
+        if self.failures:
+            raise ExceptionGroup("Headroom could not do everything", self.failures)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is time for one more table."""
+
+    world: Aws
+    config: Config
+    dry_run: bool = False
+    may_go_on: Callable[[], bool] = lambda: True
+
+
+def on_alarm(shell: Shell, event: AlarmEvent | Skip, now: datetime) -> Report:
+    """Look at the table of an alarm that went to ALARM."""
+    report = Report()
+    refusal = event if isinstance(event, Skip) else _refusal(shell, event)
+    if isinstance(event, Skip) or refusal:
+        report.skips += [refusal] if refusal else []
+    else:
+        _look(shell, report, [event.target.table], UP, now, partial(_named_or_ours, shell, {event.alarm_name}))
+    return report
+
+
+def follow_up(shell: Shell, now: datetime) -> Report:
+    """Look at the tables whose alarms on our topic are in ALARM now, as if their messages had just come.
+
+    An SNS action fires on the transition only; so an alarm that stays in ALARM, or whose message was lost, is found here.
+    """
+    report = Report()
+    hot = {alarm.name: alarms.watched(alarm) for alarm in shell.world.alarms_on_topic("ALARM")}
+    tables = {target.table for target in hot.values() if target and shell.config.manages(target.table)}
+    if tables:
+        _look(shell, report, sorted(tables), UP, now, partial(_named_or_ours, shell, set(hot)))
+    return report
+
+
+def scale_down(shell: Shell, now: datetime) -> Report:
+    """Lower what may be lowered, over all managed tables, the biggest saving first."""
+    report = Report()
+    managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
+    free = _without_autoscaled(shell, report, managed)
+    if free:
+        _look(shell, report, free, DOWN, now, partial(_named_or_ours, shell, set()))
+    return report
+
+
+def sweep(shell: Shell, now: datetime) -> Report:
+    """Put everything right that no event tells of: alarms to make, mend and remove, minimums, decreases that were left."""
+    report = Report()
+    existing = shell.world.table_names()
+    managed = [name for name in existing if shell.config.manages(name)]
+    watching = shell.world.alarms_on_topic()
+    free = _without_autoscaled(shell, report, managed)
+    names, directions = (managed, UP) if free is None else (free, BOTH)
+    tables = _look(shell, report, names, directions, now, lambda _: watching, is_worth_a_look) if names else {}
+    _make_missing(shell, report, watching)
+    _remove_orphans(shell, report, watching, set(existing), tables)
+    return report
+
+
+def _refusal(shell: Shell, event: AlarmEvent) -> Skip | None:
+    """Return why an event's table is none of ours, if it is not."""
+    if not shell.config.manages(event.target.table):
+        return Skip(event.alarm_name, Reason.NOT_MANAGED, f"no rule in the configuration names table {event.target.table}")
+    home = shell.world.region
+    if event.region not in ("", home):
+        return Skip(event.alarm_name, Reason.FOREIGN, f"the alarm is in {event.region}, this is {home}")
+    if event.account and event.account != shell.world.account:
+        return Skip(event.alarm_name, Reason.FOREIGN, f"the alarm is of account {event.account}, not ours")
+    return None
+
+
+def _without_autoscaled(shell: Shell, report: Report, names: Sequence[str]) -> list[str] | None:
+    """Return the tables that Application Auto Scaling leaves alone; None where that cannot be known."""
+    if not names:
+        return []
+    try:
+        taken = {owner.split("/")[0] for owner in shell.world.autoscaled()}
+    except AwsError as error:
+        report.failures.append(Failure("Application Auto Scaling", "asking what it manages", error))
+        return None
+    for name in sorted(taken & set(names)):
+        report.skips.append(Skip(name, Reason.AUTOSCALING_CONFLICT, "Application Auto Scaling manages it too; left alone"))
+    return [name for name in names if name not in taken]
+
+
+def _look(
+    shell: Shell,
+    report: Report,
+    names: Sequence[str],
+    directions: Collection[Direction],
+    now: datetime,
+    alarms_for: Callable[[Collection[Target]], Sequence[Alarm]],
+    wants_metrics: Callable[[Observation, Policy], bool] | None = None,
+) -> dict[str, TableState]:
+    """Observe, decide, plan and act on some tables; return those that exist and are provisioned."""
+    tables = _provisioned(shell, report, names)
+    observed = _observe(shell, tables.values(), now, wants_metrics)
+    watching = alarms_for(observed)
+    decided = {name: _decide(shell.config, observed, table, now, directions) for name, table in tables.items()}
+    for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
+        if not shell.may_go_on():
+            report.skips.append(Skip(name, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again"))
+            continue
+        policies = {d.target: _policy(shell.config, d.target) for d in decided[name]}
+        actions = plan.for_table(name, decided[name], watching, policies)
+        report.planned += actions
+        report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
+    return tables
+
+
+def _provisioned(shell: Shell, report: Report, names: Sequence[str]) -> dict[str, TableState]:
+    found: dict[str, TableState] = {}
+    for name, table in shell.world.describe(names).items():
+        match table:
+            case None:
+                report.skips.append(Skip(name, Reason.GONE, "the table does not exist"))
+            case Exception():
+                report.failures.append(Failure(name, "DescribeTable", table))
+            case TableState(on_demand=True):
+                report.skips.append(Skip(name, Reason.ON_DEMAND, "the table is billed on demand"))
+            case TableState():
+                found[name] = table
+    return found
+
+
+def _observe(
+    shell: Shell,
+    tables: Iterable[TableState],
+    now: datetime,
+    wants_metrics: Callable[[Observation, Policy], bool] | None,
+) -> dict[Target, Observation]:
+    """Read the metrics in bulk, of all targets or of those that want them."""
+    bare = {
+        target: Observation(target, throughput.units[target.dimension], throughput)
+        for table in tables
+        for target in table.targets()
+        for throughput in [table.throughputs[target.index]]
+    }
+    wanted = [t for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, _policy(shell.config, t))]
+    adaptive = [t for t in wanted if _policy(shell.config, t).strategy == "adaptive"]
+    metrics = shell.world.metrics(wanted, now, adaptive) if wanted else {}
+    return {t: replace(seen, metrics=metrics.get(t, Metrics())) for t, seen in bare.items()}
+
+
+def _named_or_ours(shell: Shell, names: Collection[str], targets: Collection[Target]) -> list[Alarm]:
+    """Return the named alarms, and Headroom's own of the targets."""
+    return shell.world.alarms_named({*names, *(alarms.name_of(target) for target in targets)}) if targets else []
+
+
+def _decide(
+    config: Config,
+    observed: Mapping[Target, Observation],
+    table: TableState,
+    now: datetime,
+    directions: Collection[Direction],
+) -> list[Decision]:
+    decisions = [scaling.decide(observed[t], _policy(config, t), now, directions) for t in table.targets()]
+    return scaling.together(decisions)
+
+
+def _act(world: Aws, report: Report, decisions: list[Decision], actions: Sequence[TableAction]) -> list[Decision]:
+    """Do one table's actions in order; the first that fails ends them, and a later look mends what is left.
+
+    Returns the decisions, as they came out.
+    """
+    for action in actions:
+        table = decisions[0].target.table
+        try:
+            _execute(world, action)
+        except Refused as refusal:
+            reason = Reason.CHANGED_MEANWHILE if isinstance(refusal, ChangedMeanwhile) else Reason.REFUSED
+            report.skips.append(Skip(table, reason, str(refusal)))
+            return [scaling.unchanged(d, reason) if d.changes and not d.dry_run else d for d in decisions]
+        except AwsError as error:
+            report.failures.append(Failure(table, type(action).__name__, error))
+            return [scaling.unchanged(d, Reason.FAILED) if d.changes and not d.dry_run else d for d in decisions]
+        report.done.append(action)
+    return decisions
+
+
+def _execute(world: Aws, action: TableAction) -> None:
+    match action:
+        case SetCapacity():
+            world.set_capacity(action)
+        case RewriteAlarm():
+            world.rewrite_alarm(action)
+        case _:
+            assert_never(action)
+
+
+def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
+    policies = {d.target: _policy(shell.config, d.target) for d in report.decisions}
+    missing = plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn) if policies else []
+    for action in missing[MAX_NEW_ALARMS:]:
+        report.skips.append(Skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep"))
+    report.planned += missing[:MAX_NEW_ALARMS]
+    if shell.dry_run:
+        return
+    for action, error in shell.world.create_alarms(missing[:MAX_NEW_ALARMS]):
+        if error:
+            report.failures.append(Failure(str(action.target), "PutMetricAlarm", error))
+        else:
+            report.done.append(action)
+
+
+def _remove_orphans(
+    shell: Shell, report: Report, watching: Iterable[Alarm], existing: Collection[str], tables: Mapping[str, TableState]
+) -> None:
+    """Remove Headroom's alarms whose target is gone: the table, the index, its provisioned billing, or its rule."""
+    on_demand = {skip.subject for skip in report.skips if skip.reason is Reason.ON_DEMAND}
+    alive = set(existing) - on_demand
+    names = [a.name for a in watching if alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
+    if not names:
+        return
+    action = DeleteAlarms(tuple(sorted(names)))
+    report.planned.append(action)
+    if shell.dry_run:
+        return
+    try:
+        shell.world.delete_alarms(action)
+    except AwsError as error:
+        report.failures.append(Failure(", ".join(action.names), "DeleteAlarms", error))
+    else:
+        report.done.append(action)
+
+
+def _is_orphan(config: Config, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]) -> bool:
+    target = alarms.watched(alarm)
+    if target is None:
+        return False
+    table, policy = tables.get(target.table), config.policy_for(target)
+    if policy is None or not policy.scale_up or target.table not in alive:
+        return True
+    return table is not None and target.index not in table.throughputs
+
+
+def _policy(config: Config, target: Target) -> Policy:
+    policy = config.policy_for(target)
+    if policy is None:
+        raise LookupError(f"{target} is not managed")
+    return policy

@@ -1,0 +1,259 @@
+"""The values that everything else speaks in: what scales, what was seen, what was decided, what is to be done.
+
+All are frozen and none knows AWS, a clock or a log. Amounts are capacity units per second unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+Number = int | float | str | bool | None
+
+
+class Dimension(StrEnum):
+    """The two kinds of throughput that DynamoDB provisions apart."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Direction(StrEnum):
+    """The two ways to scale."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One thing that scales: a dimension of a table, or of one of its indexes (`index` is "" for the table)."""
+
+    table: str
+    index: str
+    dimension: Dimension
+
+    def __str__(self) -> str:
+        """Return `table:read`, or `table/index:read`: unambiguous, since no name holds a slash or a colon."""
+        return f"{self.owner}:{self.dimension}"
+
+    @property
+    def owner(self) -> str:
+        """Return `table`, or `table/index`: what DynamoDB counts decreases for."""
+        return f"{self.table}/{self.index}" if self.index else self.table
+
+
+class Reason(StrEnum):
+    """Why a decision is what it is. AWS's own NotScaledReason words where they fit."""
+
+    # capacity changes
+    UTILIZATION_HIGH = "UtilizationHigh"
+    THROTTLED = "Throttled"
+    BELOW_MINIMUM = "BelowMinimum"
+    PATTERN_AHEAD = "PatternAhead"
+    UTILIZATION_LOW = "UtilizationLow"
+    TOGETHER = "TogetherWithOther"
+    # capacity stays
+    AT_DESIRED = "AlreadyAtDesiredCapacity"
+    AT_MAX = "AlreadyAtMaxCapacity"
+    AT_MIN = "AlreadyAtMinCapacity"
+    BURST_CARRIES = "BurstBucketCarries"
+    EVIDENCE_SPENT = "EvidenceSpent"
+    NO_DATA = "NoRecentData"
+    THROTTLED_RECENTLY = "ThrottledRecently"
+    BUDGET_USED_UP = "DecreaseBudgetUsedUp"
+    NOT_WORTH_IT = "DecreaseNotWorthIt"
+    INCREASE_FIRST = "IncreaseFirst"
+    SCALING_OFF = "ScalingOff"
+    UPDATING = "TableUpdating"
+    # passed over: nothing to decide
+    ON_DEMAND = "OnDemand"
+    GONE = "TableGone"
+    NOT_MANAGED = "NotManaged"
+    AUTOSCALING_CONFLICT = "ManagedByApplicationAutoScaling"
+    NOT_IN_ALARM = "NotInAlarm"
+    MALFORMED = "MalformedMessage"
+    UNSUPPORTED_ALARM = "UnsupportedAlarm"
+    FOREIGN = "ForeignAccountOrRegion"
+    # an action that AWS refused
+    CHANGED_MEANWHILE = "ChangedMeanwhile"
+    REFUSED = "RefusedByDynamoDB"
+    FAILED = "CallFailed"
+    NO_TIME_LEFT = "NoTimeLeft"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Evenly spaced means in units per second, oldest first; None where CloudWatch had no datapoint.
+
+    start: aware time at which the first value's period begins. step_seconds: the length of a period.
+    """
+
+    start: datetime
+    step_seconds: int
+    values: tuple[float | None, ...] = ()
+
+    @property
+    def end(self) -> datetime:
+        """Return the time at which the last value's period closes."""
+        return self.start + timedelta(seconds=self.step_seconds * len(self.values))
+
+    def since(self, at: datetime | None) -> Series:
+        """Return the part whose periods begin at `at` or later (all of it for None)."""
+        if at is None or at <= self.start:
+            return self
+        skip = -int((self.start - at).total_seconds() // self.step_seconds)
+        skip = min(skip, len(self.values))
+        return Series(self.start + timedelta(seconds=skip * self.step_seconds), self.step_seconds, self.values[skip:])
+
+    def last(self, count: int) -> Series:
+        """Return the newest `count` values (fewer where there are not as many)."""
+        skip = max(0, len(self.values) - count)
+        return Series(self.start + timedelta(seconds=skip * self.step_seconds), self.step_seconds, self.values[skip:])
+
+    def known(self) -> list[float]:
+        """Return the values without the gaps."""
+        return [value for value in self.values if value is not None]
+
+
+NO_SERIES = Series(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """What DescribeTable says of one table or index: its units and its history of changes.
+
+    decreases_today: accepted decreases in this UTC day. Times are aware.
+    Source: API_ProvisionedThroughputDescription (a fresh table has neither of the two times).
+    """
+
+    units: Mapping[Dimension, int]
+    active: bool = True
+    decreases_today: int = 0
+    last_increase_at: datetime | None = None
+    last_decrease_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A table as DescribeTable shows it. `throughputs` maps an index name, or "" for the table, to its throughput."""
+
+    name: str
+    arn: str
+    active: bool
+    on_demand: bool
+    throughputs: Mapping[str, Throughput]
+
+    def targets(self) -> list[Target]:
+        """Return all that could be scaled: the table first, then its indexes by name; reads, then writes."""
+        return [Target(self.name, index, dimension) for index in sorted(self.throughputs) for dimension in Dimension]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What CloudWatch says of one target: one-minute means of the last hours, five-minute means of the last days."""
+
+    consumed: Series = NO_SERIES
+    throttled: Series = NO_SERIES
+    history: Series = NO_SERIES
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that a decision about one target may lean on, besides its policy and the time."""
+
+    target: Target
+    provisioned: int
+    throughput: Throughput
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it."""
+
+    target: Target
+    current: int
+    desired: int
+    reason: Reason
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    dry_run: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether the decision asks for another capacity."""
+        return self.desired != self.current
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Something that was looked at and passed over whole: a message, an alarm, a table."""
+
+    subject: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One target's part of an UpdateTable call. `current` is what the decision saw, and must still be so."""
+
+    target: Target
+    current: int
+    desired: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetCapacity:
+    """One UpdateTable call: all increases, or all decreases, of one table and its indexes."""
+
+    table: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm as DescribeAlarms shows it: all its fields, by AWS's own names."""
+
+    fields: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        """Return the alarm's name."""
+        return str(self.fields["AlarmName"])
+
+    @property
+    def threshold(self) -> float | None:
+        """Return the threshold (the unit is that of the alarm's statistic), or None where it has none."""
+        value = self.fields.get("Threshold")
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAlarm:
+    """Make one of Headroom's own alarms. `fields` are PutMetricAlarm's parameters."""
+
+    target: Target
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteAlarm:
+    """Change some fields of an alarm, the threshold above all, and keep every other one as it is."""
+
+    target: Target
+    alarm: Alarm
+    changes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAlarms:
+    """Remove alarms of Headroom's own whose target is gone."""
+
+    names: tuple[str, ...]
+
+
+TableAction = SetCapacity | RewriteAlarm
+Action = TableAction | CreateAlarm | DeleteAlarms

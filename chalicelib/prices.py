@@ -1,0 +1,30 @@
+"""What a unit and a look cost: enough to put the biggest saving first, and not to spend more on looking than it can save.
+
+us-east-1, Standard class, USD, read 2026-08 from public price lists. Only their ratios matter here: they order tables, and
+weigh a look against a unit. Bills are reckoned by the workbench, with a price file of the operator's choice.
+"""
+
+from __future__ import annotations
+
+from chalicelib.config import Policy
+from chalicelib.model import Decision, Dimension, Observation
+
+UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
+"""USD for one provisioned unit for an hour."""
+METRIC_READ = 0.00001
+"""USD for one metric in one GetMetricData call."""
+METRICS_PER_LOOK = 2
+SWEEPS_PER_HOUR = 12
+WORTH = 10
+"""A sweep looks at a target only where an hour of all that could be saved is worth this many times the hour's looks."""
+
+
+def hourly_saving(decision: Decision) -> float:
+    """Return the USD that a decision saves in an hour (0 for an increase)."""
+    return max(0, decision.current - decision.desired) * UNIT_HOUR[decision.target.dimension]
+
+
+def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
+    """Tell whether looking at a target's metrics at every sweep costs little beside what it could save."""
+    could_save = (seen.provisioned - policy.min_units) * UNIT_HOUR[seen.target.dimension]
+    return could_save >= WORTH * METRICS_PER_LOOK * METRIC_READ * SWEEPS_PER_HOUR

@@ -1,0 +1,74 @@
+"""What Headroom says of itself: a structured line for every decision, and counts as CloudWatch metrics (EMF).
+
+A log that cannot be read by a machine cannot be asked "why"; so the reason code and every number are fields of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from chalicelib.explain import sentence
+from chalicelib.handlers import Report
+from chalicelib.model import Decision, Skip
+
+SERVICE = "headroom"
+NAMESPACE = "Headroom"
+
+logger = Logger(service=SERVICE)
+
+
+def tell(report: Report, function: str) -> dict[str, int]:
+    """Log the report, line by line, publish its counts, and return them."""
+    for decision in report.decisions:
+        logger.info(sentence(decision), extra=_decision_fields(decision) | {"function": function})
+    for skip in report.skips:
+        logger.warning(sentence(skip), extra=_skip_fields(skip) | {"function": function})
+    for action in report.done:
+        logger.info(sentence(action), extra={"kind": "action", "action": type(action).__name__, "function": function})
+    for failure in report.failures:
+        logger.error(str(failure), extra={"kind": "failure", "subject": failure.subject, "function": function})
+    counts = _counts(report)
+    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+    metrics.set_default_dimensions(function=function)
+    for name, count in counts.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    if counts:
+        metrics.flush_metrics()
+    return counts
+
+
+def _decision_fields(decision: Decision) -> dict[str, object]:
+    return {
+        "kind": "decision",
+        "table": decision.target.table,
+        "index": decision.target.index,
+        "dimension": str(decision.target.dimension),
+        "current": decision.current,
+        "desired": decision.desired,
+        "reason": str(decision.reason),
+        "dry_run": decision.dry_run,
+        "numbers": dict(decision.numbers),
+    }
+
+
+def _skip_fields(skip: Skip) -> dict[str, object]:
+    return {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
+
+
+def _counts(report: Report) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for decision in report.decisions:
+        if decision.desired == decision.current:
+            counts["Kept"] += 1
+        elif decision.dry_run:
+            counts["WouldScale"] += 1
+        else:
+            counts["ScaledUp" if decision.desired > decision.current else "ScaledDown"] += 1
+        counts[str(decision.reason)] += 1
+    counts["Skipped"] += len(report.skips)
+    counts["Failed"] += len(report.failures)
+    counts["Completed"] += 1
+    return dict(counts)

@@ -1,0 +1,202 @@
+"""The embedded region's Lambda: the real app, imported as Lambda would, woken by messages and schedules."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from chalice.app import ScheduledEventConfig, SNSEventConfig
+from chalice.test import Client
+
+from chalicelib.telemetry import logger
+from headroom.cloudwatch import ACCOUNT
+
+if TYPE_CHECKING:
+    from headroom.region import Region
+
+ROOT = Path(__file__).resolve().parent.parent
+RETRY_MINUTES = (1, 2)
+"""Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source: Lambda Developer Guide,
+"Asynchronous invocation error handling", read 2026-10."""
+
+
+@dataclass
+class Invocation:
+    """One run of a function: what woke it, what it logged, and how it ended."""
+
+    function: str
+    at: datetime
+    payload: Mapping[str, Any]
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+class Functions:
+    """The functions of one app in one region."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self.watchers: list[Callable[[Invocation], None]] = []
+        self.dead_letters: list[Invocation] = []
+        self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
+        self._schedules: list[tuple[int, str]] = []
+        self._client: Client | None = None
+        self._logs: list[dict[str, Any]] = []
+
+    @contextlib.contextmanager
+    def deployed(self, config: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:
+        """Import the app with this configuration and environment, and subscribe and schedule its functions."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "headroom.toml"
+            path.write_text(config)
+            with environment_of({**environment, "HEADROOM_CONFIG": str(path)}), _captured_logs() as self._logs:
+                module = fresh_app()
+                self._client = Client(module.app, stage_name="local", project_dir=str(ROOT))
+                for event in module.app.event_sources:
+                    self._wire(event)
+                self._schedules.sort()
+                yield module
+
+    def _wire(self, event: Any) -> None:
+        match event:
+            case SNSEventConfig():
+                sns = boto3.client("sns")
+                arn = event.topic if event.topic.startswith("arn:") else sns.create_topic(Name=event.topic)["TopicArn"]
+                function = f"arn:aws:lambda:{self._region.name}:{ACCOUNT}:function:{event.name}"
+                sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function)
+            case ScheduledEventConfig():
+                self._schedules.append((rate_minutes(str(event.schedule_expression)), event.name))
+
+    def run_due(self) -> None:
+        """Run what is due at this minute: failed events again, then the schedules."""
+        now = self._region.now
+        due = [retry for retry in self._retries if retry[0] <= now]
+        self._retries = [retry for retry in self._retries if retry[0] > now]
+        for _, function, payload, attempt in due:
+            self.invoke(function, payload, attempt)
+        for rate, function in self._schedules:
+            if self._region.minute % rate == 0:
+                self.invoke(function, scheduled_event(self._region, function))
+
+    def deliver(self, topic_arn: str, message: str, subject: str = "") -> None:
+        """Publish a message as SNS does: moto hands it to queues, the region to the app's functions."""
+        sns = boto3.client("sns")
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        for subscription in [s for page in pages for s in page["Subscriptions"]]:
+            if subscription["Protocol"] == "lambda":
+                function = subscription["Endpoint"].rsplit(":", 1)[-1]
+                self.invoke(function, sns_event(topic_arn, message, subject, self._region.now))
+
+    def invoke(self, function: str, payload: dict[str, Any], attempt: int = 0) -> Invocation:
+        """Run a function as an asynchronous event: an error is tried twice more, then it is a dead letter."""
+        if self._client is None:
+            raise RuntimeError("deploy an app first")
+        invocation = Invocation(function, self._region.now, payload)
+        self._logs.clear()
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                self._client.lambda_.invoke(function, payload)
+            except Exception as error:  # noqa: BLE001  any error of the function is an outcome of the invocation
+                invocation.error = error
+        invocation.logs = list(self._logs)
+        if invocation.error is not None:
+            if attempt < len(RETRY_MINUTES):
+                due = self._region.now + timedelta(minutes=RETRY_MINUTES[attempt])
+                self._retries.append((due, function, payload, attempt + 1))
+            else:
+                self.dead_letters.append(invocation)
+        for watcher in self.watchers:
+            watcher(invocation)
+        return invocation
+
+
+def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[str, Any]:
+    """Return the event that SNS hands to a function."""
+    record = {
+        "Type": "Notification",
+        "MessageId": "00000000-0000-0000-0000-000000000000",
+        "TopicArn": topic_arn,
+        "Subject": subject,
+        "Message": message,
+        "Timestamp": at.isoformat(),
+        "MessageAttributes": {},
+    }
+    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": topic_arn, "Sns": record}]}
+
+
+def scheduled_event(region: Region, function: str) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": region.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region.name,
+        "resources": [f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"],
+        "detail": {},
+    }
+
+
+def rate_minutes(expression: str) -> int:
+    """Return the minutes of a schedule such as `rate(5 minutes)`."""
+    amount, unit = expression.removeprefix("rate(").removesuffix(")").split()
+    return int(amount) * {"minute": 1, "hour": 60, "day": 1440}[unit.rstrip("s")]
+
+
+def fresh_app() -> ModuleType:
+    """Import app.py anew: its topic and configuration are read at import, as in a new container."""
+    spec = importlib.util.spec_from_file_location("headroom_app", ROOT / "app.py")
+    if spec is None or spec.loader is None:
+        raise RuntimeError("app.py is not beside the package headroom; run from a checkout")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def environment_of(values: Mapping[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@contextlib.contextmanager
+def _captured_logs() -> Iterator[list[dict[str, Any]]]:
+    """Collect the structured lines that the app logs, instead of printing them."""
+    lines: list[dict[str, Any]] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(self.format(record)))
+
+    inner = logging.getLogger(logger.name)
+    before = list(inner.handlers)
+    collector = Collector()
+    collector.setFormatter(before[0].formatter)
+    inner.handlers[:] = [collector]
+    try:
+        yield lines
+    finally:
+        inner.handlers[:] = before

@@ -1,0 +1,326 @@
+"""An embedded region: moto, plus what moto lacks, so that the real app runs through real boto3 calls in simulated time.
+
+moto keeps tables, topics, identities and scalable targets. The region answers for what moto gets wrong or leaves out: the
+throughput rules of UpdateTable and DescribeTable, all of CloudWatch's metrics and alarms, the delivery of alarm messages and
+schedules. It hooks into botocore's events, so every call still goes through a boto3 client and its parameter validation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+import boto3
+import time_machine
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+
+from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.model import Dimension, Target
+from headroom.cloudwatch import CloudWatch, ServiceError
+from headroom.functions import Functions, environment_of
+from headroom.physics import MINUTE, Meter, Provision, QuotaExceededError, World
+
+START = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API call that was made."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass
+class Fault:
+    """Answer an operation with an error, from the `after`-th call on, `times` times."""
+
+    operation: str
+    code: str
+    times: int = 1
+    after: int = 0
+    matches: Callable[[Mapping[str, Any]], bool] = lambda _: True
+
+    def strikes(self, call: Call) -> bool:
+        if call.operation != self.operation or not self.matches(call.params) or self.times <= 0:
+            return False
+        if self.after > 0:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+@dataclass
+class Table:
+    """One table's throughput, by index name ("" is the table)."""
+
+    provisions: dict[str, Provision]
+    on_demand: bool = False
+
+    @property
+    def updating(self) -> bool:
+        return any(provision.pending is not None for provision in self.provisions.values())
+
+
+class Region:
+    """A region with a clock. Use it as a context manager; `deploy` the app, then `run` minutes.
+
+    Demand is set by `serve(target, rates)`: units per second, a value a minute from the region's start on.
+    """
+
+    def __init__(self, start: datetime = START, world: World | None = None, name: str = "us-east-1") -> None:
+        self.start, self.now, self.name = start, start, name
+        self.world = world or World()
+        self.tables: dict[str, Table] = {}
+        self.demand: dict[Target, Sequence[float]] = {}
+        self.calls: list[Call] = []
+        self.faults: list[Fault] = []
+        self.on_minute: list[Callable[[Region], None]] = []
+        self.cloudwatch = CloudWatch(self)
+        self.functions = Functions(self)
+        self._stack = contextlib.ExitStack()
+
+    # life
+
+    def __enter__(self) -> Region:
+        environment = {"AWS_DEFAULT_REGION": self.name, "AWS_REGION": self.name}
+        self._stack.enter_context(environment_of(environment))
+        self._stack.enter_context(mock_aws())
+        self._clock = self._stack.enter_context(time_machine.travel(self.now, tick=False))
+        boto3.setup_default_session(region_name=self.name)
+        self._stack.callback(setattr, boto3, "DEFAULT_SESSION", None)
+        self._hook(boto3.DEFAULT_SESSION.events)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service)
+
+    def deploy(self, config: str, topic: str = "headroom-alarms", environment: Mapping[str, str] | None = None) -> ModuleType:
+        """Import the app as Lambda would, with this configuration, and wire its events. Returns the module."""
+        return self._stack.enter_context(self.functions.deployed(config, {"ALARM_TOPIC": topic, **(environment or {})}))
+
+    # tables
+
+    def create_table(
+        self, name: str, read: int = 5, write: int = 5, indexes: Mapping[str, tuple[int, int]] | None = None
+    ) -> None:
+        """Make a table with a string key, and its indexes as name → (read, write) units."""
+        keys = ["pk", *(f"key-{index}" for index in indexes or {})]
+        extra: dict[str, Any] = {}
+        if indexes:
+            extra["GlobalSecondaryIndexes"] = [
+                {
+                    "IndexName": index,
+                    "KeySchema": [{"AttributeName": f"key-{index}", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "ALL"},
+                    "ProvisionedThroughput": {"ReadCapacityUnits": r, "WriteCapacityUnits": w},
+                }
+                for index, (r, w) in indexes.items()
+            ]
+        self.client("dynamodb").create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            ProvisionedThroughput={"ReadCapacityUnits": read, "WriteCapacityUnits": write},
+            **extra,
+        )
+
+    def serve(self, target: Target, rates: Sequence[float]) -> None:
+        """Let a target see this demand, a value a minute from the region's start on; zero where none is given."""
+        self.demand[target] = rates
+
+    def units(self, target: Target) -> int:
+        """Return the units that hold now."""
+        return self.meter(target).units
+
+    def meter(self, target: Target) -> Meter:
+        return self.tables[target.table].provisions[target.index].meters[target.dimension]
+
+    def targets(self) -> Iterator[Target]:
+        for name, table in self.tables.items():
+            if not table.on_demand:
+                for index in table.provisions:
+                    for dimension in Dimension:
+                        yield Target(name, index, dimension)
+
+    # time
+
+    @property
+    def minute(self) -> int:
+        """Return the whole minutes since the region's start."""
+        return int((self.now - self.start).total_seconds()) // MINUTE
+
+    def run(self, minutes: int) -> None:
+        """Let time pass: updates settle, metrics appear, alarms are judged, functions run, demand is served."""
+        for _ in range(minutes):
+            self._settle()
+            self.cloudwatch.evaluate()
+            self.functions.run_due()
+            self._serve_minute()
+            for watcher in self.on_minute:
+                watcher(self)
+            self.travel(self.now + timedelta(minutes=1))
+
+    def travel(self, to: datetime) -> None:
+        """Move the clock, and nothing else."""
+        self.now = to
+        self._clock.move_to(to, tick=False)
+
+    def _settle(self) -> None:
+        for table in self.tables.values():
+            for provision in table.provisions.values():
+                provision.settle(self.now)
+
+    def _serve_minute(self) -> None:
+        for target in self.targets():
+            rates = self.demand.get(target, ())
+            demand = rates[self.minute] if self.minute < len(rates) else 0.0
+            consumed, throttled = self.meter(target).serve(demand)
+            self.cloudwatch.publish(NAMESPACE, CONSUMED[target.dimension], _named(target), self.minute, consumed * MINUTE)
+            if throttled:
+                self.cloudwatch.publish(NAMESPACE, THROTTLED[target.dimension], _named(target), self.minute, throttled * MINUTE)
+
+    # what the region answers instead of moto, or after it
+
+    def _hook(self, events: Any) -> None:
+        events.register("provide-client-params.*.*", _remember_params)
+        events.register("before-call.*.*", self._before_call)
+        events.register("after-call.dynamodb.*", self._after_dynamodb)
+
+    def _before_call(self, model: Any, context: Mapping[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        params = context["headroom_params"]
+        call = Call(model.service_model.service_name, model.name, params, self.now)
+        self.calls.append(call)
+        try:
+            for fault in self.faults:
+                if fault.strikes(call):
+                    raise ServiceError(fault.code, f"{fault.code} (injected)")
+            answer = self._answer(call)
+        except ServiceError as error:
+            said = {"Error": {"Code": error.code, "Message": error.message}, "ResponseMetadata": {"HTTPStatusCode": error.status}}
+            return AWSResponse("", error.status, {}, None), said
+        if answer is None:
+            return None
+        return AWSResponse("", 200, {}, None), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    def _answer(self, call: Call) -> dict[str, Any] | None:
+        if call.service == "cloudwatch":
+            return self.cloudwatch.answer(call.operation, call.params)
+        if call.operation == "UpdateTable":
+            return self._update_table(call.params)
+        return None
+
+    def _after_dynamodb(
+        self, model: Any, parsed: dict[str, Any], context: Mapping[str, Any], http_response: Any, **_: Any
+    ) -> None:
+        if http_response.status_code >= 300:
+            return
+        if model.name == "DeleteTable":
+            self.tables.pop(context["headroom_params"]["TableName"], None)
+            return
+        said = parsed.get("Table") or parsed.get("TableDescription")
+        if said and "ProvisionedThroughput" in said:
+            self._adopt(said)
+            self._overlay(said)
+
+    def _adopt(self, said: Mapping[str, Any]) -> None:
+        """Take over a table, or the part of it that is new, from moto."""
+        table = self.tables.setdefault(said["TableName"], Table({}))
+        table.on_demand = said.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+        parts = {"": said, **{index["IndexName"]: index for index in said.get("GlobalSecondaryIndexes", [])}}
+        for gone in table.provisions.keys() - parts.keys():
+            del table.provisions[gone]
+        for name, part in parts.items():
+            if name not in table.provisions:
+                units = part["ProvisionedThroughput"]
+                table.provisions[name] = Provision(
+                    {
+                        Dimension.READ: Meter(int(units["ReadCapacityUnits"]), self.world.burst_seconds),
+                        Dimension.WRITE: Meter(int(units["WriteCapacityUnits"]), self.world.burst_seconds),
+                    }
+                )
+
+    def _overlay(self, said: dict[str, Any]) -> None:
+        table = self.tables[said["TableName"]]
+        said["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
+        said["ProvisionedThroughput"] = self._description(table, "")
+        for index in said.get("GlobalSecondaryIndexes", []):
+            provision = table.provisions[index["IndexName"]]
+            index["IndexStatus"] = "ACTIVE" if provision.pending is None else "UPDATING"
+            index["ProvisionedThroughput"] = self._description(table, index["IndexName"])
+
+    def _description(self, table: Table, index: str) -> dict[str, Any]:
+        seen = table.provisions[index].seen(self.now)
+        on = 0 if table.on_demand else 1
+        times = {"LastIncreaseDateTime": seen.last_increase_at, "LastDecreaseDateTime": seen.last_decrease_at}
+        return {
+            "NumberOfDecreasesToday": seen.decreases_today,
+            "ReadCapacityUnits": seen.units[Dimension.READ] * on,
+            "WriteCapacityUnits": seen.units[Dimension.WRITE] * on,
+            **{key: at for key, at in times.items() if at is not None},
+        }
+
+    def _update_table(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Apply DynamoDB's rules to a throughput change; anything else is moto's."""
+        wanted = _wanted(params)
+        table = self.tables.get(params["TableName"])
+        if not wanted or table is None or "BillingMode" in params:
+            return None
+        if table.updating:
+            message = f"Attempt to change a resource which is still in use: Table is being updated: {params['TableName']}"
+            raise ServiceError("ResourceInUseException", message)
+        if table.on_demand:
+            message = "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
+            raise ServiceError("ValidationException", f"One or more parameter values were invalid: {message}")
+        for index, units in wanted.items():
+            _check_units(table, index, units)
+        try:
+            for index, units in wanted.items():
+                table.provisions[index].check(units, self.now)
+        except QuotaExceededError as error:
+            raise ServiceError("LimitExceededException", str(error)) from None
+        for index, units in wanted.items():
+            table.provisions[index].start(units, self.now, self.world.update_minutes)
+        return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}
+
+
+def _wanted(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:
+    parts = {"": params["ProvisionedThroughput"]} if "ProvisionedThroughput" in params else {}
+    for change in params.get("GlobalSecondaryIndexUpdates", []):
+        if "Update" in change:
+            parts[change["Update"]["IndexName"]] = change["Update"]["ProvisionedThroughput"]
+    return {
+        index: {Dimension.READ: int(part["ReadCapacityUnits"]), Dimension.WRITE: int(part["WriteCapacityUnits"])}
+        for index, part in parts.items()
+    }
+
+
+def _check_units(table: Table, index: str, units: Mapping[Dimension, int]) -> None:
+    provision = table.provisions.get(index)
+    if provision is None:
+        message = f"The table does not have the specified index: {index}"
+        raise ServiceError("ResourceNotFoundException", message)
+    now = {dimension: meter.units for dimension, meter in provision.meters.items()}
+    if now == dict(units):
+        message = "The provisioned throughput for the table will not change. The requested value equals the current value."
+        raise ServiceError("ValidationException", message)
+
+
+def _named(target: Target) -> dict[str, str]:
+    named = {"TableName": target.table}
+    return named | ({"GlobalSecondaryIndexName": target.index} if target.index else {})
+
+
+def _remember_params(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["headroom_params"] = params
