@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.explain import sentence
 from chalicelib.handlers import Report
@@ -31,12 +31,11 @@ def tell(report: Report, function: str) -> dict[str, int]:
     for failure in report.failures:
         logger.error(str(failure), extra={"kind": "failure", "subject": failure.subject, "function": function})
     counts = _counts(report)
-    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
-    metrics.set_default_dimensions(function=function)
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics.add_dimension(name="function", value=function)
     for name, count in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
-    if counts:
-        metrics.flush_metrics()
+    metrics.flush_metrics()
     return counts
 
 
