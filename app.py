@@ -24,7 +24,7 @@ CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalice
 LAST_MILLISECONDS = 2_000
 """A run begins no new table when less than this is left of Lambda's timeout."""
 
-app = Chalice(app_name="headroom")
+app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 CONFIG = config.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
 
 

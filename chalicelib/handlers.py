@@ -131,6 +131,16 @@ def sweep(shell: Shell, now: datetime) -> Report:
     return report
 
 
+def look_at(shell: Shell, table: str, now: datetime) -> Report:
+    """Look at one table in both directions, as an operator who asks what would happen."""
+    report = Report()
+    if shell.config.manages(table):
+        _look(shell, report, [table], BOTH, now, partial(_named_or_ours, shell, set()))
+    else:
+        report.skips.append(Skip(table, Reason.NOT_MANAGED, f"no rule in the configuration names table {table}"))
+    return report
+
+
 def _refusal(shell: Shell, event: AlarmEvent) -> Skip | None:
     """Return why an event's table is none of ours, if it is not."""
     if not shell.config.manages(event.target.table):

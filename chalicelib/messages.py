@@ -102,6 +102,19 @@ class _EventBridge(msgspec.Struct, frozen=True):
     resources: tuple[str, ...] = ()
 
 
+class _Sns(msgspec.Struct, frozen=True, rename="pascal"):
+    message: str
+    topic_arn: str = ""
+
+
+class _SnsRecord(msgspec.Struct, frozen=True, rename="pascal"):
+    sns: _Sns
+
+
+class _SnsEvent(msgspec.Struct, frozen=True, rename="pascal"):
+    records: tuple[_SnsRecord, ...]
+
+
 def from_sns(text: str, topic_arn: str = "") -> AlarmEvent | Skip:
     """Return what an SNS message's text says.
 
@@ -137,6 +150,27 @@ def from_event(event: Mapping[str, object]) -> AlarmEvent | Skip:
         return _from_data(change.detail, change.resources[0] if change.resources else "")
     except msgspec.ValidationError as error:
         return Skip("event", Reason.MALFORMED, f"not a CloudWatch alarm event: {error}")
+
+
+def from_text(text: str) -> AlarmEvent | Skip:
+    """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an EventBridge event."""
+    try:
+        said = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return from_sns(text)
+    if not isinstance(said, dict):
+        return from_sns(text)
+    if "Records" in said:
+        return _from_records(said)
+    return from_event(said) if "alarmData" in said or "detail" in said else from_sns(text)
+
+
+def _from_records(said: Mapping[str, object]) -> AlarmEvent | Skip:
+    try:
+        sns = msgspec.convert(said, _SnsEvent).records[0].sns
+    except (msgspec.ValidationError, IndexError) as error:
+        return Skip("event", Reason.MALFORMED, f"not an SNS event: {error}")
+    return from_sns(sns.message, sns.topic_arn)
 
 
 def _from_data(said: _AlarmData, arn: str) -> AlarmEvent | Skip:

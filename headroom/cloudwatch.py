@@ -113,7 +113,7 @@ class CloudWatch:
             return
         for arn in alarm.fields.get(ACTIONS[alarm.state.value], []):
             if ":sns:" in arn:
-                self._region.functions.deliver(arn, json.dumps(self.message(alarm, before)), f'{alarm.state.value}: "{alarm.key[1]}"')
+                self._region.functions.deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
 
     def message(self, alarm: StoredAlarm, before: str) -> dict[str, Any]:
         """Return the message of a transition as CloudWatch words it today."""

@@ -104,14 +104,16 @@ class Provision:
             self.refused += 1
             raise QuotaExceededError(seen, now)
 
-    def start(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> None:
-        """Begin an update that was checked; it holds `minutes` later."""
-        if self._lowers(wanted):
+    def start(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
+        """Begin an update that was checked; it holds `minutes` later. Tells whether it is a decrease."""
+        lowers = self._lowers(wanted)
+        if lowers:
             self.decreases = self.seen(now).decreases_today + 1
             self.last_decrease_at = now
         if any(wanted[d] > meter.units for d, meter in self.meters.items()):
             self.last_increase_at = now
         self.pending, self.ready_at = dict(wanted), now + timedelta(minutes=minutes)
+        return lowers
 
     def settle(self, now: datetime) -> None:
         """Let an update that is ready hold."""

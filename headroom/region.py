@@ -81,6 +81,8 @@ class Region:
         self.world = world or World()
         self.tables: dict[str, Table] = {}
         self.demand: dict[Target, Sequence[float]] = {}
+        self.served: dict[Target, tuple[float, float]] = {}
+        self.decreases = 0
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.on_minute: list[Callable[[Region], None]] = []
@@ -186,7 +188,7 @@ class Region:
         for target in self.targets():
             rates = self.demand.get(target, ())
             demand = rates[self.minute] if self.minute < len(rates) else 0.0
-            consumed, throttled = self.meter(target).serve(demand)
+            consumed, throttled = self.served[target] = self.meter(target).serve(demand)
             self.cloudwatch.publish(NAMESPACE, CONSUMED[target.dimension], _named(target), self.minute, consumed * MINUTE)
             if throttled:
                 self.cloudwatch.publish(NAMESPACE, THROTTLED[target.dimension], _named(target), self.minute, throttled * MINUTE)
@@ -291,7 +293,7 @@ class Region:
         except QuotaExceededError as error:
             raise ServiceError("LimitExceededException", str(error)) from None
         for index, units in wanted.items():
-            table.provisions[index].start(units, self.now, self.world.update_minutes)
+            self.decreases += table.provisions[index].start(units, self.now, self.world.update_minutes)
         return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}
 
 

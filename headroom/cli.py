@@ -1,0 +1,33 @@
+"""The command line: `headroom COMMAND`. The commands stand in headroom/commands/."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from chalicelib.config import ConfigError
+from headroom import traces
+from headroom.commands import configuration, play
+from headroom.commands.shared import errors
+
+app = typer.Typer(
+    help="Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for commands in (play, configuration):
+    commands.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the operator's ends in one clear sentence, not in a traceback."""
+    try:
+        app()
+    except (ConfigError, traces.TraceError, OSError) as error:
+        errors.print(f"[bold red]headroom:[/] {error}", highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""`check` and `explain`: what the configuration says, and what it would decide now."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chalicelib import config, handlers
+from chalicelib.aws import Aws
+from chalicelib.handlers import Shell
+from chalicelib.model import Dimension, Target
+from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, rules_of, tell
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(check)
+    app.command()(explain)
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The configuration; else chalicelib/headroom.toml.")] = None,
+    table: Annotated[str | None, typer.Option(help="Show the settings that hold for this table.")] = None,
+    index: Annotated[str, typer.Option(help="… and this index of it.")] = "",
+) -> None:
+    """Check the configuration: every problem with its path, or the settings that hold."""
+    rules = rules_of(file)
+    console.print(f"The configuration is right: {len(rules.tables)} rule(s) for tables.")
+    if not rules.tables:
+        console.print("It names no table, so Headroom manages none.")
+    if table is None:
+        return
+    for dimension in Dimension:
+        policy = rules.policy_for(Target(table, index, dimension))
+        if policy is None:
+            console.print(f"No rule names table {table}: Headroom leaves it alone.")
+            raise typer.Exit(1)
+        console.print(f"[bold]{Target(table, index, dimension)}[/]")
+        for name in config.SETTINGS:
+            console.print(f"  {name} = {json.dumps(getattr(policy, name))}")
+
+
+def explain(
+    table: Annotated[str, typer.Argument(help="The table to look at.")],
+    config_file: ConfigOption = None,
+    topic: TopicOption = DEFAULT_TOPIC,
+) -> None:
+    """Say what Headroom would decide for a table of your account now, and why. Changes nothing."""
+    shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
+    tell(handlers.look_at(shell, table, datetime.now(UTC)), dry_run=True)

@@ -1,0 +1,112 @@
+"""`demo` and `invoke`: the real app in the embedded region, or one message by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from chalicelib import config, handlers, messages
+from chalicelib.aws import Aws
+from chalicelib.handlers import Shell
+from chalicelib.model import Dimension, Skip, Target
+from headroom import demo as demos
+from headroom import show, traces
+from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
+from headroom.functions import Invocation
+from headroom.region import Region
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(demo)
+    app.command()(invoke)
+
+
+def demo(
+    trace: Annotated[Path | None, typer.Option(help="A CSV file, minute,demand (plain or .gz); else a generated day.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=31, help="How many days to generate when no trace is given.")] = 1,
+    config_file: ConfigOption = None,
+    quiet: Annotated[bool, typer.Option(help="Only the summary and the picture.")] = False,
+) -> None:
+    """Play demand against the real app in an embedded region: alarms, decisions, capacity, thresholds."""
+    demand = traces.read(trace) if trace else traces.generated(days)
+    text = config_file.read_text() if config_file else demos.CONFIG
+    if not config.load(text).manages(demos.TABLE):
+        raise typer.BadParameter(f"the demo plays with a table named {demos.TABLE}, which no rule of the configuration names")
+    console.print(f"{len(demand):,} minutes of demand for table [bold]{demos.TABLE}[/] and its index {demos.INDEX}.")
+    with progress_bar() as progress:
+        task = progress.add_task("simulated", total=len(demand))
+
+        def watch(region: Region, invocation: Invocation) -> None:
+            if not quiet:
+                show.changes(progress.console, region, invocation)
+
+        story = demos.play(demand, text, watch, lambda _: progress.advance(task))
+    console.print(Text.from_ansi(show.picture(story.tracks[0], min(show.WIDTH, console.width - 1))))
+    console.print(show.summary(story))
+    for line in show.ending(story):
+        console.print(line)
+    raise typer.Exit(0 if story.ended_well else 1)
+
+
+def invoke(
+    file: Annotated[Path, typer.Argument(help="One message: CloudWatch's JSON, an SNS event, a Lambda action; - for stdin.")],
+    account: Annotated[
+        bool, typer.Option("--account", help="Against the account of your credentials, not the embedded region.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")] = False,
+    config_file: ConfigOption = None,
+    topic: TopicOption = DEFAULT_TOPIC,
+) -> None:
+    """Run one alarm message through the handler by hand."""
+    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    event = messages.from_text(text)
+    if account:
+        shell = Shell(Aws(topic), rules_of(config_file), dry_run)
+        tell(handlers.on_alarm(shell, event, datetime.now(UTC)), dry_run)
+        return
+    rules = config.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
+    with Region() as region:
+        if not isinstance(event, Skip):
+            _stage(region, event, text)
+        tell(handlers.on_alarm(Shell(Aws(topic), rules, dry_run), event, region.now), dry_run)
+
+
+def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
+    """Make the table and the alarm that a message speaks of, with load above the alarm's threshold."""
+    trigger = _trigger(json.loads(text))
+    period, threshold = int(trigger.get("Period") or 60), float(trigger.get("Threshold") or 4800.0)
+    hot = threshold / period
+    units = max(1, round(hot * 100 / config.Policy().alarm_percent))
+    index = event.target.index
+    region.create_table(event.target.table, units, units, {index: (units, units)} if index else None)
+    region.client("cloudwatch").put_metric_alarm(
+        AlarmName=event.alarm_name,
+        Namespace=messages.NAMESPACE,
+        MetricName=messages.CONSUMED[event.target.dimension],
+        Dimensions=[{"Name": "TableName", "Value": event.target.table}]
+        + ([{"Name": "GlobalSecondaryIndexName", "Value": index}] if index else []),
+        Statistic="Sum",
+        Period=period,
+        EvaluationPeriods=1,
+        Threshold=threshold,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    load = [hot * 1.1] * 30
+    region.serve(Target(event.target.table, index, event.target.dimension), load)
+    region.run(len(load))
+    sides = [str(dimension) for dimension in Dimension]
+    where = f"{event.target.owner} with {units} units of {' and '.join(sides)}"
+    console.print(f"Embedded region: {where}, {hot * 1.1:,.1f} units/s of {event.target.dimension}s.")
+
+
+def _trigger(said: Any) -> dict[str, Any]:
+    if "Records" in said:
+        said = json.loads(said["Records"][0]["Sns"]["Message"])
+    found = said.get("Trigger", {})
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,51 @@
+"""What the commands share: where they print, which options they have in common, how a report is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chalicelib import config
+from chalicelib.explain import sentence
+from chalicelib.handlers import Report
+from headroom.functions import ROOT
+
+PIPE_WIDTH = 120
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+errors = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", envvar="HEADROOM_CONFIG", help="The configuration; else chalicelib/headroom.toml.")
+]
+TopicOption = Annotated[str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")]
+DEFAULT_TOPIC = "headroom-alarms"
+
+
+def rules_of(file: Path | None) -> config.Config:
+    path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
+    return config.load(path.read_text(), str(path))
+
+
+def tell(report: Report, dry_run: bool) -> None:
+    """Print a report in words, and end with an error where something failed."""
+    for subject in (*report.skips, *report.decisions):
+        console.print(sentence(subject), highlight=False)
+    for action in report.planned if dry_run else report.done:
+        console.print(sentence(action, would=dry_run), highlight=False)
+    if dry_run and not report.planned:
+        console.print("Would change nothing.")
+    for failure in report.failures:
+        errors.print(f"[bold red]{failure}[/]", highlight=False)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
