@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,13 +18,15 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import alarms
-from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
+    NO_HISTORY,
     Alarm,
     Change,
     CreateAlarm,
     DeleteAlarms,
     Dimension,
+    History,
     Metrics,
     RewriteAlarm,
     Series,
@@ -65,9 +68,9 @@ class Aws:
     def __init__(self, topic: str, sleep: Callable[[float], None] = time.sleep) -> None:
         """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds."""
         self._topic = topic
-        self._sleep = sleep
+        self.sleep = sleep
         self._clients: dict[str, Any] = {}
-        self._history: dict[Target, Series] = {}
+        self._history: dict[Target, History] = {}
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -145,40 +148,53 @@ class Aws:
     # metrics
 
     def metrics(self, targets: Collection[Target], now: datetime, history: Collection[Target] = ()) -> dict[Target, Metrics]:
-        """Return the last hours of every target, by the minute, and the last days of those in `history`.
+        """Return the last hours of every target, and the last days of those in `history`.
 
         The days end with the last full hour, so that they are read once an hour and container.
         """
-        minute = now.replace(second=0, microsecond=0)
-        start = minute - RECENT
-        wanted = [(t, names[t.dimension]) for t in targets for names in (CONSUMED, THROTTLED)]
-        recent = self._series(wanted, start, minute, 60)
+        end = now.replace(second=0, microsecond=0)
+        start = end - RECENT - timedelta(minutes=end.minute % 5)
+        queries = [Query(t, names[t.dimension], 60) for t in targets for names in (CONSUMED, THROTTLED)]
+        queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
+        recent = self._read(queries, start, end)
         days = self._days(history, now.replace(minute=0, second=0, microsecond=0))
         return {
-            t: Metrics(recent[t, CONSUMED[t.dimension]], recent[t, THROTTLED[t.dimension]], days.get(t, Metrics().history))
+            t: Metrics(
+                consumed=_cut(recent[Query(t, CONSUMED[t.dimension], 60)]),
+                throttled=_cut(recent[Query(t, THROTTLED[t.dimension], 60)]),
+                provisioned=_cut(recent[Query(t, PROVISIONED[t.dimension], 300, "Minimum")]),
+                history=days.get(t, NO_HISTORY),
+            )
             for t in targets
         }
 
-    def _days(self, targets: Collection[Target], hour: datetime) -> dict[Target, Series]:
-        stale = [t for t in targets if t not in self._history or self._history[t].end != hour]
-        start = hour - HISTORY
-        read = self._series([(t, CONSUMED[t.dimension]) for t in stale], start, hour, 300, keep_gaps=True)
-        self._history |= {t: series for (t, _), series in read.items()}
+    def demand(self, target: Target, start: datetime, end: datetime) -> Series:
+        """Return a target's demand by the minute, consumed and throttled, gaps and all."""
+        queries = [Query(target, names[target.dimension], 60) for names in (CONSUMED, THROTTLED)]
+        read = self._read(queries, start, end)
+        return _sum(read[queries[0]], read[queries[1]])
+
+    def _days(self, targets: Collection[Target], hour: datetime) -> dict[Target, History]:
+        stale = [t for t in targets if t not in self._history or self._history[t].demand.end != hour]
+        queries = {t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)] for t in stale}
+        read = self._read([query for pair in queries.values() for query in pair], hour - HISTORY, hour)
+        for target in stale:
+            consumed, throttled = (read[query] for query in queries[target])
+            self._history[target] = History(_sum(consumed, throttled))
         return {t: self._history[t] for t in targets}
 
-    def _series(
-        self, wanted: Sequence[tuple[Target, str]], start: datetime, end: datetime, step: int, keep_gaps: bool = False
-    ) -> dict[tuple[Target, str], Series]:
-        """Return the mean rate of each metric; trailing gaps are cut off unless asked for."""
-        size = int((end - start).total_seconds()) // step
-        found: dict[tuple[Target, str], list[float | None]] = {key: [None] * size for key in wanted}
+    def _read(self, queries: Sequence[Query], start: datetime, end: datetime) -> dict[Query, Series]:
+        """Return the series of each query, gaps and all, in the fewest calls."""
+        found: dict[Query, list[float | None]] = {q: [None] * (int((end - start).total_seconds()) // q.step) for q in queries}
+        most = max((len(values) for values in found.values()), default=1)
         paginator = self._client("cloudwatch").get_paginator("get_metric_data")
-        for batch in _batches(wanted, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, size)))):
-            queries = [_query(i, target, metric, step) for i, (target, metric) in enumerate(batch)]
-            for page in paginator.paginate(MetricDataQueries=queries, StartTime=start, EndTime=end):
+        for batch in _batches(queries, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, most)))):
+            asked = [query.asked(f"m{i}") for i, query in enumerate(batch)]
+            for page in paginator.paginate(MetricDataQueries=asked, StartTime=start, EndTime=end):
                 for result in page["MetricDataResults"]:
-                    _place(found[batch[int(result["Id"][1:])]], result, start, step)
-        return {key: Series(start, step, tuple(values if keep_gaps else _cut(values))) for key, values in found.items()}
+                    query = batch[int(result["Id"][1:])]
+                    query.place(found[query], result, start)
+        return {query: Series(start, query.step, tuple(values)) for query, values in found.items()}
 
     # alarms
 
@@ -202,7 +218,7 @@ class Aws:
         """Make alarms under the API's rate, and yield each with its error, if any."""
         for count, action in enumerate(actions):
             if count:
-                self._sleep(1 / ALARM_WRITES_PER_SECOND)
+                self.sleep(1 / ALARM_WRITES_PER_SECOND)
             try:
                 self._client("cloudwatch").put_metric_alarm(**action.fields)
             except AwsError as error:
@@ -225,6 +241,29 @@ class Aws:
         """Remove alarms; names that do not exist are no error."""
         for batch in _batches(action.names, MAX_ALARM_NAMES):
             self._client("cloudwatch").delete_alarms(AlarmNames=list(batch))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One metric of one target. A Sum becomes a rate in units per second; anything else stays as it is."""
+
+    target: Target
+    metric: str
+    step: int
+    stat: str = "Sum"
+
+    def asked(self, name: str) -> dict[str, Any]:
+        """Return the query as GetMetricData wants it."""
+        metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": alarms.dimensions(self.target)}
+        return {"Id": name, "MetricStat": {"Metric": metric, "Period": self.step, "Stat": self.stat}}
+
+    def place(self, values: list[float | None], result: Mapping[str, Any], start: datetime) -> None:
+        """Put a result's datapoints, which come in any order, where they belong."""
+        unit = self.step if self.stat == "Sum" else 1
+        for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+            position = int((at - start).total_seconds()) // self.step
+            if 0 <= position < len(values):
+                values[position] = value / unit
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -299,21 +338,17 @@ def _provisioned(units: Mapping[Dimension, int]) -> dict[str, int]:
     return {"ReadCapacityUnits": units[Dimension.READ], "WriteCapacityUnits": units[Dimension.WRITE]}
 
 
-def _query(number: int, target: Target, metric: str, step: int) -> dict[str, Any]:
-    named = {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": alarms.dimensions(target)}
-    return {"Id": f"m{number}", "MetricStat": {"Metric": named, "Period": step, "Stat": "Sum"}}
-
-
-def _place(values: list[float | None], result: Mapping[str, Any], start: datetime, step: int) -> None:
-    for at, total in zip(result["Timestamps"], result["Values"], strict=True):
-        position = int((at - start).total_seconds()) // step
-        if 0 <= position < len(values):
-            values[position] = total / step
-
-
-def _cut(values: list[float | None]) -> list[float | None]:
+def _cut(series: Series) -> Series:
+    """Return a series without the gaps at its end: what CloudWatch does not show yet."""
+    values = series.values
     size = next((i + 1 for i in range(len(values) - 1, -1, -1) if values[i] is not None), 0)
-    return values[:size]
+    return replace(series, values=values[:size])
+
+
+def _sum(consumed: Series, throttled: Series) -> Series:
+    """Return the demand: unknown where consumption is, since a throttle metric without a datapoint means none."""
+    pairs = zip(consumed.values, throttled.values, strict=True)
+    return replace(consumed, values=tuple(None if c is None else c + (t or 0.0) for c, t in pairs))
 
 
 def _actions(alarm: Alarm) -> Collection[str]:

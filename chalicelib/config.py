@@ -146,6 +146,10 @@ class Config:
         """Tell whether a rule matches."""
         return self.rule_for(table) is not None
 
+    def default_policy(self, dimension: Dimension) -> Policy:
+        """Return the settings of a target that only the defaults speak of."""
+        return _resolve([self.defaults], dimension)
+
     def policy_for(self, target: Target) -> Policy | None:
         """Return the target's settings, the most specific winning, or None where no rule manages the table."""
         rule = self.rule_for(target.table)

@@ -16,7 +16,10 @@ from chalicelib.model import Dimension, Reason, Skip, Target
 NAMESPACE = "AWS/DynamoDB"
 CONSUMED = {Dimension.READ: "ConsumedReadCapacityUnits", Dimension.WRITE: "ConsumedWriteCapacityUnits"}
 THROTTLED = {Dimension.READ: "ReadThrottleEvents", Dimension.WRITE: "WriteThrottleEvents"}
+PROVISIONED = {Dimension.READ: "ProvisionedReadCapacityUnits", Dimension.WRITE: "ProvisionedWriteCapacityUnits"}
 DIMENSION_OF = {metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()}
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What reading a text can raise: not JSON or of another shape, half a character, brackets beyond all depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def from_sns(text: str, topic_arn: str = "") -> AlarmEvent | Skip:
     """
     try:
         said = msgspec.json.decode(text, type=_SnsAlarm)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return Skip("message", Reason.MALFORMED, f"not a CloudWatch alarm message: {error}")
     region, account = _place(said.alarm_arn)
     if not said.alarm_arn:
@@ -156,7 +159,7 @@ def from_text(text: str) -> AlarmEvent | Skip:
     """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an EventBridge event."""
     try:
         said = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return from_sns(text)
     if not isinstance(said, dict):
         return from_sns(text)

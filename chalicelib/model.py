@@ -151,13 +151,30 @@ class TableState:
         return [Target(self.name, index, dimension) for index in sorted(self.throughputs) for dimension in Dimension]
 
 
+@dataclass(frozen=True, eq=False)
+class History:
+    """The demand of the last days: five-minute means of consumed and throttled units, up to the last full hour.
+
+    Compared and hashed by identity, so that what is derived from it is derived once an hour.
+    """
+
+    demand: Series = NO_SERIES
+
+
+NO_HISTORY = History()
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What CloudWatch says of one target: one-minute means of the last hours, five-minute means of the last days."""
+    """What CloudWatch says of one target.
+
+    consumed, throttled: one-minute means of the last hours. provisioned: the least of each five minutes of the same hours.
+    """
 
     consumed: Series = NO_SERIES
     throttled: Series = NO_SERIES
-    history: Series = NO_SERIES
+    provisioned: Series = NO_SERIES
+    history: History = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)

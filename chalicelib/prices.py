@@ -13,7 +13,7 @@ UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 """USD for one provisioned unit for an hour."""
 METRIC_READ = 0.00001
 """USD for one metric in one GetMetricData call."""
-METRICS_PER_LOOK = 2
+METRICS_PER_LOOK = 3
 SWEEPS_PER_HOUR = 12
 WORTH = 10
 """A sweep looks at a target only where an hour of all that could be saved is worth this many times the hour's looks."""

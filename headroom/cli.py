@@ -7,16 +7,18 @@ import sys
 import typer
 
 from chalicelib.config import ConfigError
-from headroom import traces
-from headroom.commands import configuration, play
+from headroom.account import NoHistoryError
+from headroom.commands import backtest, configuration, play
 from headroom.commands.shared import errors
+from headroom.pricing import PriceError
+from headroom.traces import TraceError
 
 app = typer.Typer(
     help="Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (play, configuration):
+for commands in (play, backtest, configuration):
     commands.add_to(app)
 
 
@@ -24,7 +26,7 @@ def main() -> None:
     """Run the command line; a mistake of the operator's ends in one clear sentence, not in a traceback."""
     try:
         app()
-    except (ConfigError, traces.TraceError, OSError) as error:
+    except (ConfigError, TraceError, PriceError, NoHistoryError, OSError) as error:
         errors.print(f"[bold red]headroom:[/] {error}", highlight=False)
         sys.exit(2)
 

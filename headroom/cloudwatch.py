@@ -80,10 +80,15 @@ class CloudWatch:
         """Return the first minute that cannot be read yet."""
         return self._region.minute - self._region.world.metric_delay_minutes
 
-    def _period_sum(self, points: Mapping[int, float], first: int, size: int) -> float | None:
-        last = min(first + size, self._visible_until())
-        found = [points[minute] for minute in range(first, last) if minute in points]
-        return sum(found) if found else None
+    def _statistic(self, points: Mapping[int, float], first: int, size: int, stat: str) -> float | None:
+        """Return a period's Sum of what can be read, or the Minimum of a period that can be read whole."""
+        end = self._visible_until()
+        if stat == "Minimum" and first + size > end:
+            return None
+        found = [points[minute] for minute in range(first, min(first + size, end)) if minute in points]
+        if not found:
+            return None
+        return min(found) if stat == "Minimum" else sum(found)
 
     # alarms
 
@@ -104,7 +109,7 @@ class CloudWatch:
         end = self._visible_until() // size
         points = self.sums.get(alarm.key, {})
         count = alarm.state.evaluation_periods + 2
-        return [self._period_sum(points, number * size, size) for number in range(max(0, end - count), end)]
+        return [self._statistic(points, number * size, size, "Sum") for number in range(max(0, end - count), end)]
 
     def _changed(self, alarm: StoredAlarm, before: str) -> None:
         alarm.changed_at = self._region.now
@@ -224,6 +229,7 @@ class CloudWatch:
 
     def _get_metric_data(self, params: Mapping[str, Any]) -> dict[str, Any]:
         queries = params["MetricDataQueries"]
+        _check_known(queries)
         if len(queries) > MAX_QUERIES:
             raise ServiceError(
                 "ValidationError", f"The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
@@ -238,7 +244,7 @@ class CloudWatch:
         start = self._region.start
         first = int((params["StartTime"] - start).total_seconds()) // MINUTE
         last = int((params["EndTime"] - start).total_seconds()) // MINUTE
-        sums = [(m, self._period_sum(points, m, size)) for m in range(first, last, size)] if points else []
+        sums = [(m, self._statistic(points, m, size, stat["Stat"])) for m in range(first, last, size)] if points else []
         real = [(start + timedelta(minutes=m), total) for m, total in sums if total is not None]
         if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             real.reverse()
@@ -249,6 +255,12 @@ class CloudWatch:
             "Values": [total for _, total in real],
             "StatusCode": "Complete",
         }
+
+
+def _check_known(queries: Sequence[Mapping[str, Any]]) -> None:
+    for query in queries:
+        if query.get("MetricStat", {}).get("Stat") not in ("Sum", "Minimum"):
+            raise NotImplementedError("the embedded region knows the statistics Sum and Minimum, and no expressions")
 
 
 def _asked_for(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:

@@ -64,6 +64,7 @@ class Functions:
             path.write_text(config)
             with environment_of({**environment, "HEADROOM_CONFIG": str(path)}), _captured_logs() as self._logs:
                 module = fresh_app()
+                module.world().sleep = lambda _: None  # time is simulated: nobody waits
                 self._client = Client(module.app, stage_name="local", project_dir=str(ROOT))
                 for event in module.app.event_sources:
                     self._wire(event)

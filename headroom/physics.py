@@ -99,10 +99,13 @@ class Provision:
 
     def check(self, wanted: Mapping[Dimension, int], now: datetime) -> None:
         """Raise QuotaExceededError where the update lowers something and the quota does not allow it."""
-        seen = self.seen(now)
-        if self._lowers(wanted) and not budget(seen, now).allows(now):
+        if not self.may_change(wanted, now):
             self.refused += 1
-            raise QuotaExceededError(seen, now)
+            raise QuotaExceededError(self.seen(now), now)
+
+    def may_change(self, wanted: Mapping[Dimension, int], now: datetime) -> bool:
+        """Tell whether the quota allows the update."""
+        return not self._lowers(wanted) or budget(self.seen(now), now).allows(now)
 
     def start(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
         """Begin an update that was checked; it holds `minutes` later. Tells whether it is a decrease."""

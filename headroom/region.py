@@ -19,7 +19,7 @@ import time_machine
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
-from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Dimension, Target
 from headroom.cloudwatch import CloudWatch, ServiceError
 from headroom.functions import Functions, environment_of
@@ -189,9 +189,12 @@ class Region:
             rates = self.demand.get(target, ())
             demand = rates[self.minute] if self.minute < len(rates) else 0.0
             consumed, throttled = self.served[target] = self.meter(target).serve(demand)
-            self.cloudwatch.publish(NAMESPACE, CONSUMED[target.dimension], _named(target), self.minute, consumed * MINUTE)
+            named, side = _named(target), target.dimension
+            publish = self.cloudwatch.publish
+            publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
+            publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
             if throttled:
-                self.cloudwatch.publish(NAMESPACE, THROTTLED[target.dimension], _named(target), self.minute, throttled * MINUTE)
+                publish(NAMESPACE, THROTTLED[side], named, self.minute, throttled * MINUTE)
 
     # what the region answers instead of moto, or after it
 

@@ -1,0 +1,228 @@
+"""Replay demand against the very functions that Lambda runs, without AWS in between: time is the loop variable.
+
+One table with its indexes, minute by minute, in the order of the embedded region: updates settle, alarms are judged, functions
+look, demand is served. A test holds that both end with the same capacity in every minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from chalicelib import alarms, scaling
+from chalicelib.aws import HISTORY, RECENT
+from chalicelib.config import Policy
+from chalicelib.handlers import BOTH, DOWN, UP
+from chalicelib.model import Decision, Dimension, Direction, History, Metrics, Observation, Series, Target
+from chalicelib.prices import is_worth_a_look
+from headroom.physics import MINUTE, AlarmState, Meter, Provision, World
+
+START = datetime(2026, 11, 2, tzinfo=UTC)
+"""Minute 0 of a trace: 00:00 UTC of a Monday."""
+SWEEP_MINUTES, HOUR = 5, 60
+RECENT_MINUTES = int(RECENT.total_seconds()) // MINUTE
+HISTORY_MINUTES = int(HISTORY.total_seconds()) // MINUTE
+
+
+@dataclass
+class Outcome:
+    """What a policy did to one target: units and throttled units per second, a value a minute."""
+
+    units: list[int] = field(default_factory=list)
+    throttled: list[float] = field(default_factory=list)
+    decreases: int = 0
+    changes: int = 0
+    looks: int = 0
+
+    @property
+    def unit_hours(self) -> float:
+        return sum(self.units) / HOUR
+
+    @property
+    def throttled_unit_hours(self) -> float:
+        return sum(self.throttled) / HOUR
+
+    @property
+    def throttled_minutes(self) -> int:
+        return sum(1 for rate in self.throttled if rate > 0)
+
+    def throttled_ppm(self, demand: Sequence[float]) -> float:
+        total = sum(demand)
+        return sum(self.throttled) / total * 1e6 if total else 0.0
+
+
+class _Side:
+    """One target in the replay: its meter, its alarm, and what CloudWatch would show of it."""
+
+    def __init__(self, target: Target, demand: Sequence[float], policy: Policy, meter: Meter, start: datetime) -> None:
+        self.target, self.demand, self.policy, self.meter = target, demand, policy, meter
+        self.outcome = Outcome()
+        self.alarm = AlarmState(policy.alarm_evaluation_periods, policy.alarm_evaluation_periods)
+        self.threshold: float | None = None
+        self._start = start
+        self._consumed: list[float] = []
+        self._throttled: list[float | None] = []
+        self._least: list[float] = []
+        self._sums: list[float] = []
+        self._days: list[float] = []
+        self._history = (-1, History())
+
+    def serve(self, minute: int) -> None:
+        """Serve one minute of demand and note what its metrics will show."""
+        consumed, throttled = self.meter.serve(self.demand[minute])
+        self._sums.append(consumed * MINUTE)
+        self._consumed.append(consumed * MINUTE / MINUTE)
+        self._throttled.append(throttled * MINUTE / MINUTE if throttled else None)
+        self.outcome.units.append(self.meter.units)
+        self.outcome.throttled.append(throttled)
+        if minute % 5 == 4:
+            self._least.append(float(min(self.outcome.units[-5:])))
+            lost = [rate * MINUTE for rate in self.outcome.throttled[-5:] if rate]
+            self._days.append(sum(self._sums[-5:]) / 300 + (sum(lost) / 300 if lost else 0.0))
+
+    def judge(self, minute: int, delay: int) -> bool:
+        """Evaluate the alarm; tell whether it went to ALARM now."""
+        if self.threshold is None:
+            return False
+        size = self.policy.alarm_period_seconds // MINUTE
+        end = max(0, minute - delay) // size
+        first = max(0, end - self.alarm.evaluation_periods - 2)
+        if size == 1:
+            sums: Sequence[float | None] = self._sums[first:end]
+        else:
+            sums = [sum(self._sums[number * size : (number + 1) * size]) for number in range(first, end)]
+        changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
+        return changed and self.alarm.value == "ALARM"
+
+    def metrics(self, minute: int, delay: int) -> Metrics:
+        """Return what GetMetricData would show."""
+        end = max(0, minute - delay)
+        first = minute - RECENT_MINUTES - minute % 5
+        start = self._start + timedelta(minutes=first)
+        consumed, throttled = self._consumed[max(0, first) : end], self._throttled[max(0, first) : end]
+        lead = (None,) * max(0, -first)
+        least = self._least[max(0, first // 5) : end // 5]
+        return Metrics(
+            consumed=_trimmed(start, 60, (*lead, *consumed)),
+            throttled=_trimmed(start, 60, (*lead, *throttled)),
+            provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
+            history=self._past(minute - minute % HOUR, end),
+        )
+
+    def _past(self, hour: int, end: int) -> History:
+        """Return the days up to the last full hour, as they could be read when that hour was first looked at."""
+        if self._history[0] != hour:
+            visible = min(hour, end)
+            whole = self._days[max(0, hour - HISTORY_MINUTES) // 5 : visible // 5]
+            part = self._part(visible)
+            lead = (None,) * max(0, (HISTORY_MINUTES - hour) // 5)
+            tail = (None,) * (HISTORY_MINUTES // 5 - len(lead) - len(whole) - len(part))
+            series = Series(self._start + timedelta(minutes=hour - HISTORY_MINUTES), 300, (*lead, *whole, *part, *tail))
+            self._history = (hour, History(series))
+        return self._history[1]
+
+    def _part(self, visible: int) -> tuple[float, ...]:
+        """Return the mean of a period that can be read in part only: CloudWatch sums what is there."""
+        first = visible - visible % 5
+        if first == visible:
+            return ()
+        lost = [rate * MINUTE for rate in self.outcome.throttled[first:visible] if rate]
+        return (sum(self._sums[first:visible]) / 300 + (sum(lost) / 300 if lost else 0.0),)
+
+
+def _trimmed(start: datetime, step: int, values: tuple[float | None, ...]) -> Series:
+    end = len(values)
+    while end and values[end - 1] is None:
+        end -= 1
+    return Series(start, step, values[:end])
+
+
+class Replay:
+    """One table under Headroom. `run` returns the outcome of each target."""
+
+    def __init__(
+        self,
+        demand: Mapping[Target, Sequence[float]],
+        policies: Mapping[Target, Policy],
+        first_units: Mapping[Target, int],
+        world: World | None = None,
+        start: datetime = START,
+    ) -> None:
+        self._world, self._start = world or World(), start
+        self._provisions: dict[str, Provision] = {}
+        for index in sorted({target.index for target in demand}):
+            table = next(iter(demand)).table
+            self._provisions[index] = Provision(
+                {d: Meter(first_units.get(Target(table, index, d), 1), self._world.burst_seconds) for d in Dimension}
+            )
+        self._sides = [
+            _Side(target, demand[target], policies[target], self._provisions[target.index].meters[target.dimension], start)
+            for target in sorted(demand)
+        ]
+        self._minutes = len(next(iter(demand.values())))
+
+    def run(self) -> dict[Target, Outcome]:
+        """Replay every minute."""
+        for minute in range(self._minutes):
+            now = self._start + timedelta(minutes=minute)
+            self._look_around(minute, now)
+            for side in self._sides:
+                side.serve(minute)
+        return {side.target: side.outcome for side in self._sides}
+
+    def _look_around(self, minute: int, now: datetime) -> None:
+        """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
+        for provision in self._provisions.values():
+            if provision.pending is not None:
+                provision.settle(now)
+        called = [side.judge(minute, self._world.metric_delay_minutes) for side in self._sides]
+        if any(called) or any(side.alarm.value == "ALARM" for side in self._sides):
+            self._look(minute, now, UP)
+        if minute % SWEEP_MINUTES == 0:
+            self._look(minute, now, BOTH, is_sweep=True)
+        if minute % HOUR == 0:
+            self._look(minute, now, DOWN)
+
+    def _look(self, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool = False) -> None:
+        if any(provision.pending is not None for provision in self._provisions.values()):
+            return
+        decisions = scaling.together(self._decide(side, minute, now, directions, is_sweep) for side in self._sides)
+        self._apply(decisions, now)
+        if is_sweep:
+            for side, decision in zip(self._sides, decisions, strict=True):
+                if side.threshold is None:
+                    self._set_threshold(side, decision.desired)
+
+    def _decide(self, side: _Side, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool) -> Decision:
+        provision = self._provisions[side.target.index]
+        bare = Observation(side.target, side.meter.units, provision.seen(now))
+        if is_sweep and not is_worth_a_look(bare, side.policy):
+            return scaling.decide(bare, side.policy, now, directions)
+        side.outcome.looks += 1
+        metrics = side.metrics(minute, self._world.metric_delay_minutes)
+        return scaling.decide(Observation(bare.target, bare.provisioned, bare.throughput, metrics), side.policy, now, directions)
+
+    def _apply(self, decisions: Sequence[Decision], now: datetime) -> None:
+        changed = [d for d in decisions if d.changes]
+        for index in {d.target.index for d in changed}:
+            provision = self._provisions[index]
+            wanted = {dimension: meter.units for dimension, meter in provision.meters.items()}
+            wanted |= {d.target.dimension: d.desired for d in changed if d.target.index == index}
+            provision.check(wanted, now)
+            provision.start(wanted, now, self._world.update_minutes)
+        for side, decision in zip(self._sides, decisions, strict=True):
+            if decision.changes:
+                side.outcome.changes += 1
+                side.outcome.decreases += decision.desired < decision.current
+                self._set_threshold(side, decision.desired)
+
+    @staticmethod
+    def _set_threshold(side: _Side, units: int) -> None:
+        side.threshold = alarms.threshold(units, side.policy.alarm_period_seconds, side.policy)
+
+
+def replay(demand: Sequence[float], policy: Policy, first_units: int, world: World | None = None) -> Outcome:
+    """Return what Headroom would have done to the reads of a table with this demand."""
+    target = Target("trace", "", Dimension.READ)
+    return Replay({target: demand}, {target: policy}, {target: first_units}, world).run()[target]

@@ -1,0 +1,67 @@
+"""The clairvoyant optimum: the least unit-hours with capacity never under demand and no more decreases than DynamoDB allows.
+
+Increases are free, so between two decreases the best capacity is the running maximum of demand. What is left to choose is when
+to decrease: a shortest path over (minute of the last decrease, decreases used in its UTC day), solved forwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+DAY, HOUR = 1440, 60
+FREE = 4
+
+
+def optimum(demand: Sequence[float], every_minute: int | None = None) -> float:
+    """Return the optimum's unit-hours. Minute 0 is 00:00 UTC.
+
+    every_minute: instead of DynamoDB's rule (four, then one in 3600 s), allow so many decreases a day at any minute.
+    """
+    needed = np.ceil(np.asarray(demand, dtype=np.float64)).clip(min=1.0)
+    if every_minute is not None:
+        return _solve(needed, every_minute, spaced=False) / HOUR
+    return _solve(needed, FREE, spaced=True) / HOUR
+
+
+def _solve(needed: np.ndarray, most: int, spaced: bool) -> float:
+    """Return the least unit-minutes.
+
+    best[k, m]: least cost of the minutes before m, with a decrease at m that is the k-th of its day (k = most: that many or
+    more). A segment is at most two days long: a day always has a decrease to spare that lowers nothing.
+    """
+    size = len(needed)
+    best = np.full((most + 1, size + 1), math.inf)
+    best[0, 0] = 0.0
+    total = math.inf
+    falls = np.concatenate(([True], needed[1:] < needed[:-1]))
+    for start in range(size):
+        ways = best[:, start]
+        least = ways.min()
+        if least == math.inf or not (spaced or falls[start] or start % DAY == 0):
+            continue
+        midnight = (start // DAY + 1) * DAY
+        end = min(size, midnight + DAY)
+        costs = np.cumsum(np.maximum.accumulate(needed[start:end]))
+        if end == size:
+            total = min(total, least + costs[-1])
+        today = min(midnight, size) - start  # costs[i] is the cost up to minute start + i + 1
+        _relax(best, ways, costs[: today - 1], start + 1, spaced)
+        if end > midnight or midnight < size:
+            tomorrow = best[1, midnight : end + 1]
+            np.minimum(tomorrow, least + costs[today - 1 :], out=tomorrow)
+    return float(total)
+
+
+def _relax(best: np.ndarray, ways: np.ndarray, costs: np.ndarray, first: int, spaced: bool) -> None:
+    """Offer the next decrease of the same day at each of the minutes from `first` on."""
+    last = len(best) - 1
+    for used in range(last):
+        if ways[used] < math.inf:
+            after = best[used + 1, first : first + len(costs)]
+            np.minimum(after, ways[used] + costs, out=after)
+    if spaced and ways[last] < math.inf and len(costs) >= HOUR:
+        after = best[last, first + HOUR - 1 : first + len(costs)]
+        np.minimum(after, ways[last] + costs[HOUR - 1 :], out=after)

@@ -1,0 +1,104 @@
+"""One self-contained HTML page for a backtest: it opens offline, and the picture zooms."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from headroom.compare import HEADROOM, Comparison, Row
+
+COLOURS = {"demand": "#8899aa", HEADROOM: "#0a7d33", "throttled": "#c62828"}
+OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left } tr.ours { font-weight: 600; background: #eef7f0 } .note { color: #555 }
+"""
+HEADINGS = ("", "USD a month", "× optimum", "effective cost", "throttled ppm", "throttled minutes", "decreases", "changes")
+
+
+def write(comparison: Comparison, path: Path, title: str, start: datetime) -> None:
+    """Write the page."""
+    picture = _picture(comparison, start).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
+    week = _week(comparison.demand, start).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    name = html.escape(title)
+    path.write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Headroom: {name}</title><style>{STYLE}</style><body>'
+        f"<h1>{name}</h1><p>{html.escape(_finding(comparison))}</p>{_table(comparison.rows)}<p class='note'>{NOTE}</p>"
+        f"<h2>Demand, capacity, throttling</h2><p class='note'>Drag to zoom, double-click to come back; click a name to hide it."
+        f"</p>{picture}<h2>The week</h2><p class='note'>Highest five-minute demand in each hour, units per second.</p>{week}</body></html>"
+    )
+
+
+NOTE = (
+    "The optimum knows the future: the least unit-hours with capacity never under demand, within DynamoDB's decrease quota. "
+    "Effective cost counts a throttled unit as 34.6 provisioned ones, ten times its on-demand price; on-demand itself is "
+    "taken to throttle nothing."
+)
+
+
+def _finding(comparison: Comparison) -> str:
+    rows = {row.name: row for row in comparison.rows}
+    ours = rows[HEADROOM]
+    rivals = [row for name, row in rows.items() if name.startswith("Application")]
+    days = len(comparison.demand) / 1440
+    said = (
+        f"{days:.1f} days of {comparison.dimension}s, {max(comparison.demand):,.0f} units per second at the peak. Headroom: "
+        f"{ours.cost_month:,.2f} USD a month, {ours.throttled_ppm:,.0f} ppm throttled."
+    )
+    if rivals:
+        said += f" {rivals[0].name}: {rivals[0].cost_month:,.2f} USD, {rivals[0].throttled_ppm:,.0f} ppm."
+    return said + f" On demand: {rows['on demand'].cost_month:,.2f} USD."
+
+
+def _table(rows: Sequence[Row]) -> str:
+    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    body = "".join(
+        f"<tr{' class=ours' if row.name == HEADROOM else ''}><td>{html.escape(row.name)}</td><td>{row.cost_month:,.2f}</td>"
+        f"<td>{row.over_optimum:.2f}</td><td>{row.effective:.2f}</td><td>{row.throttled_ppm:,.0f}</td>"
+        f"<td>{row.throttled_minutes:,}</td><td>{row.decreases:,}</td><td>{row.changes:,}</td></tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _picture(comparison: Comparison, start: datetime) -> go.Figure:
+    times = [start + timedelta(minutes=minute) for minute in range(len(comparison.demand))]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06)
+    figure.add_scattergl(
+        x=times, y=list(comparison.demand), name="demand", line={"color": COLOURS["demand"], "width": 1}, row=1, col=1
+    )
+    others = iter(OTHERS * 3)
+    for name, outcome in comparison.outcomes.items():
+        ours = name == HEADROOM
+        line = {"color": COLOURS[HEADROOM] if ours else next(others), "width": 1.6 if ours else 1, "shape": "hv"}
+        shown = True if ours or name.startswith("Application") else "legendonly"
+        figure.add_scattergl(x=times, y=outcome.units, name=name, line=line, visible=shown, row=1, col=1)
+        figure.add_scattergl(
+            x=times, y=outcome.throttled, name=f"throttled: {name}", line=line | {"dash": None}, visible=shown, row=2, col=1
+        )
+    figure.update_yaxes(title_text="units per second", row=1, col=1)
+    figure.update_yaxes(title_text="throttled", row=2, col=1)
+    figure.update_layout(
+        height=640, template="plotly_white", hovermode="x unified", legend={"orientation": "h"}, margin={"t": 20}
+    )
+    return figure
+
+
+def _week(demand: Sequence[float], start: datetime) -> go.Figure:
+    days: dict[str, list[float | None]] = {}
+    for first in range(0, len(demand), 5):
+        at = start + timedelta(minutes=first)
+        mean = sum(demand[first : first + 5]) / len(demand[first : first + 5])
+        hours = days.setdefault(f"{at:%a %d %b}", [None] * 24)
+        hours[at.hour] = max(hours[at.hour] or 0.0, mean)
+    figure = go.Figure(go.Heatmap(z=list(days.values()), y=list(days), x=list(range(24)), colorscale="YlGnBu"))
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title_text="hour (UTC)", dtick=1)
+    figure.update_layout(height=120 + 24 * len(days), template="plotly_white", margin={"t": 10})
+    return figure
