@@ -283,13 +283,15 @@ def _described(client: Any, name: str) -> TableState | Exception | None:
 
 def _table_state(said: Mapping[str, Any]) -> TableState:
     mode = said.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
-    throughputs = {"": _throughput(said["ProvisionedThroughput"], said["TableStatus"])}
+    status = said["TableStatus"]
+    throughputs = {"": _throughput(said["ProvisionedThroughput"], status)}
     for index in said.get("GlobalSecondaryIndexes", []):
-        throughputs[index["IndexName"]] = _throughput(index["ProvisionedThroughput"], index["IndexStatus"])
+        own_status = index["IndexStatus"] if status == "ACTIVE" else status  # no index can be changed while its table updates
+        throughputs[index["IndexName"]] = _throughput(index["ProvisionedThroughput"], own_status)
     return TableState(
         name=said["TableName"],
         arn=said["TableArn"],
-        active=said["TableStatus"] == "ACTIVE",
+        active=status == "ACTIVE",
         on_demand=mode == "PAY_PER_REQUEST",
         throughputs=throughputs,
     )

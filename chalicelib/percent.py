@@ -19,9 +19,9 @@ def raise_to(seen: Observation, policy: Policy, now: datetime) -> Want:
     consumed = seen.metrics.consumed
     recent = consumed.last(per_period * policy.alarm_evaluation_periods)
     numbers = {"alarm_level_units": seen.provisioned * policy.alarm_percent / 100}
-    if not is_fresh(consumed, now) or not recent.known():
-        return Want(seen.provisioned, Reason.NO_DATA, numbers)
     loads = means(recent, per_period)
+    if not is_fresh(consumed, now) or not recent.known() or not loads:
+        return Want(seen.provisioned, Reason.NO_DATA, numbers)
     numbers["consumed_units"] = loads[-1]
     if min(loads) * 100 < seen.provisioned * policy.alarm_percent:
         return Want(seen.provisioned, Reason.AT_DESIRED, numbers)

@@ -12,12 +12,21 @@ from plotly.subplots import make_subplots
 
 from headroom.compare import HEADROOM, Comparison, Row
 
-COLOURS = {"demand": "#8899aa", HEADROOM: "#0a7d33", "throttled": "#c62828"}
+COLOURS = {"demand": "#8899aa", HEADROOM: "#0a7d33"}
 OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child { text-align: left } tr.ours { font-weight: 600; background: #eef7f0 } .note { color: #555 }
+"""
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Headroom: {title}</title><style>{style}</style><body>
+<h1>{title}</h1><p>{finding}</p>{table}<p class="note">{note}</p>
+<h2>Demand, capacity, throttling</h2>
+<p class="note">Drag to zoom, double-click to come back; click a name to hide or show it.</p>{picture}
+<h2>The week</h2><p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
+</body></html>
 """
 HEADINGS = ("", "USD a month", "× optimum", "effective cost", "throttled ppm", "throttled minutes", "decreases", "changes")
 
@@ -26,13 +35,8 @@ def write(comparison: Comparison, path: Path, title: str, start: datetime) -> No
     """Write the page."""
     picture = _picture(comparison, start).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     week = _week(comparison.demand, start).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    name = html.escape(title)
-    path.write_text(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Headroom: {name}</title><style>{STYLE}</style><body>'
-        f"<h1>{name}</h1><p>{html.escape(_finding(comparison))}</p>{_table(comparison.rows)}<p class='note'>{NOTE}</p>"
-        f"<h2>Demand, capacity, throttling</h2><p class='note'>Drag to zoom, double-click to come back; click a name to hide it."
-        f"</p>{picture}<h2>The week</h2><p class='note'>Highest five-minute demand in each hour, units per second.</p>{week}</body></html>"
-    )
+    parts = {"title": html.escape(title), "finding": html.escape(_finding(comparison)), "note": NOTE, "style": STYLE}
+    path.write_text(PAGE.format(table=_table(comparison.rows), picture=picture, week=week, **parts))
 
 
 NOTE = (
@@ -70,24 +74,27 @@ def _table(rows: Sequence[Row]) -> str:
 def _picture(comparison: Comparison, start: datetime) -> go.Figure:
     times = [start + timedelta(minutes=minute) for minute in range(len(comparison.demand))]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06)
-    figure.add_scattergl(
-        x=times, y=list(comparison.demand), name="demand", line={"color": COLOURS["demand"], "width": 1}, row=1, col=1
-    )
+    demand = [round(rate, 1) for rate in comparison.demand]
+    figure.add_scattergl(x=times, y=demand, name="demand", line={"color": COLOURS["demand"], "width": 1}, row=1, col=1)
     others = iter(OTHERS * 3)
     for name, outcome in comparison.outcomes.items():
-        ours = name == HEADROOM
-        line = {"color": COLOURS[HEADROOM] if ours else next(others), "width": 1.6 if ours else 1, "shape": "hv"}
-        shown = True if ours or name.startswith("Application") else "legendonly"
-        figure.add_scattergl(x=times, y=outcome.units, name=name, line=line, visible=shown, row=1, col=1)
-        figure.add_scattergl(
-            x=times, y=outcome.throttled, name=f"throttled: {name}", line=line | {"dash": None}, visible=shown, row=2, col=1
-        )
+        colour = COLOURS[HEADROOM] if name == HEADROOM else next(others)
+        shown = True if name == HEADROOM or name.startswith("Application") else "legendonly"
+        style = {"line": {"color": colour, "width": 1.3, "shape": "hv"}, "visible": shown, "legendgroup": name, "name": name}
+        for row, values in ((1, outcome.units), (2, outcome.throttled)):
+            x, y = _corners(times, values)
+            figure.add_scatter(x=x, y=y, showlegend=row == 1, row=row, col=1, **style)
     figure.update_yaxes(title_text="units per second", row=1, col=1)
     figure.update_yaxes(title_text="throttled", row=2, col=1)
-    figure.update_layout(
-        height=640, template="plotly_white", hovermode="x unified", legend={"orientation": "h"}, margin={"t": 20}
-    )
+    figure.update_layout(height=640, template="plotly_white", hovermode="x", legend={"orientation": "h"}, margin={"t": 20})
     return figure
+
+
+def _corners(times: Sequence[datetime], values: Sequence[float]) -> tuple[list[datetime], list[float]]:
+    """Return a step function by the points where it changes, and its end."""
+    last = len(values) - 1
+    kept = [i for i in range(len(values)) if i in (0, last) or values[i] != values[i - 1]]
+    return [times[i] for i in kept], [round(values[i], 1) for i in kept]
 
 
 def _week(demand: Sequence[float], start: datetime) -> go.Figure:

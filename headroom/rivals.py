@@ -51,9 +51,9 @@ def _change(provision: Provision, units: int, now: datetime, world: World, outco
 class AutoScaling:
     """Application Auto Scaling's target tracking for DynamoDB.
 
-    Out after 2 of 2 minutes above the target, in after 15 of 15 below target - 20 points, to ceil(consumed / target). Sources: the
-    alarms that it makes, and AWS's knowledge centre, "DynamoDB auto scaling", read 2026-10. How it reads the 15 minutes is
-    not documented: `from_highest` takes the highest of them, else the last.
+    Out after 2 of 2 minutes above the target, in after 15 of 15 below target - 20 points, to ceil(consumed / target).
+    Sources: the alarms that it makes, and AWS's knowledge centre, "DynamoDB auto scaling", read 2026-10. How it reads the 15
+    minutes is not documented: `from_highest` takes the highest of them, else the last.
     """
 
     target_percent: int = 70

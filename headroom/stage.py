@@ -1,0 +1,113 @@
+"""One stage of a deployment, as `.chalice/config.json` describes it, and all the names that follow from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from headroom.functions import ROOT
+
+TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
+DEFAULT_TOPIC = "headroom-alarms"
+DEFAULT_LOG_DAYS = 30
+
+
+class StageError(ValueError):
+    """The stage cannot be used as it is; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage is. Any of the three may be a template's expression, such as `${AWS::Region}`."""
+
+    partition: str
+    region: str
+    account: str
+
+    def arn(self, service: str, name: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's names and settings. `app` and `name` prefix whatever belongs to it."""
+
+    app: str
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log_days: int = DEFAULT_LOG_DAYS
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.app}-{self.name}"
+
+    @property
+    def topic(self) -> str:
+        """Return the alarm topic's name, or the ARN of a topic that is not Headroom's to make."""
+        return self.environment.get("ALARM_TOPIC", DEFAULT_TOPIC)
+
+    @property
+    def makes_topic(self) -> bool:
+        return not self.topic.startswith("arn:")
+
+    def topic_arn(self, place: Place) -> str:
+        return place.arn("sns", self.topic) if self.makes_topic else self.topic
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.prefix}-dead-letters"
+
+    @property
+    def operators(self) -> str:
+        """Return the name or ARN of the topic that hears the alarms about Headroom, or ""."""
+        return self.environment.get("OPERATIONS_TOPIC", "")
+
+    def operators_arn(self, place: Place) -> str:
+        named = self.operators
+        return place.arn("sns", named) if named and not named.startswith("arn:") else named
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Return the ways in which alarms come in; app.py knows the same words."""
+        return frozenset(self.environment.get("ALARM_SOURCES", TOPIC_SOURCE).split(","))
+
+    @property
+    def buffer(self) -> str:
+        """Return the name of the queue between topic and function."""
+        return self.environment.get("ALARM_QUEUE", "headroom-alarms")
+
+    def function(self, name: str) -> str:
+        return f"{self.prefix}-{name}"
+
+    def is_function(self, full_name: str) -> bool:
+        """Tell whether a function, or its role, is of this stage; `headroom-dev-2-sweep` is none of stage `dev`."""
+        return re.fullmatch(rf"{re.escape(self.prefix)}-[a-z_]+", full_name) is not None
+
+    def is_rule(self, full_name: str) -> bool:
+        return full_name.endswith("-event") and self.is_function(full_name.removesuffix("-event"))
+
+
+def project_folder() -> Path:
+    """Return the folder with app.py and .chalice: the current one, or else the checkout that this code is in."""
+    here = Path.cwd()
+    return here if (here / ".chalice" / "config.json").exists() else ROOT
+
+
+def read(name: str, project: Path | None = None) -> Stage:
+    """Return a stage of the project. Raises StageError where there is none of that name."""
+    file = (project or project_folder()) / ".chalice" / "config.json"
+    said: dict[str, Any] = json.loads(file.read_text())
+    stages = said.get("stages", {})
+    if name not in stages:
+        near = get_close_matches(name, stages, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise StageError(f"{file} has no stage {name!r}, only {', '.join(sorted(stages))}{hint}")
+    stage = stages[name]
+    environment = {**said.get("environment_variables", {}), **stage.get("environment_variables", {})}
+    days = stage.get("log_retention_in_days", said.get("log_retention_in_days", DEFAULT_LOG_DAYS))
+    return Stage(said["app_name"], name, environment, days)
