@@ -54,8 +54,8 @@ class Comparison:
 
 
 def first_units(demand: Sequence[float]) -> int:
-    """Return the capacity that every policy begins with: the first minute's demand."""
-    return max(1, math.ceil(demand[0]))
+    """Return the capacity that every policy begins with: the first minute's demand at 70 %."""
+    return max(1, math.ceil(demand[0] * 100 / 70))
 
 
 def compare(

@@ -32,11 +32,15 @@ class World:
 
 @dataclass(slots=True)
 class Meter:
-    """One dimension of one table or index: its units, and the burst bucket in unit-seconds."""
+    """One dimension of one table or index: its units, and the burst bucket in unit-seconds, full to begin with."""
 
     units: int
     burst_seconds: int = 300
-    banked: float = 0.0
+    banked: float = -1.0
+
+    def __post_init__(self) -> None:
+        if self.banked < 0:
+            self.banked = float(self.units * self.burst_seconds)
 
     def serve(self, demand: float) -> tuple[float, float]:
         """Serve one minute of even demand; return what was consumed and what was throttled."""

@@ -80,7 +80,13 @@ def _picture(comparison: Comparison, start: datetime) -> go.Figure:
     for name, outcome in comparison.outcomes.items():
         colour = COLOURS[HEADROOM] if name == HEADROOM else next(others)
         shown = True if name == HEADROOM or name.startswith("Application") else "legendonly"
-        style = {"line": {"color": colour, "width": 1.3, "shape": "hv"}, "visible": shown, "legendgroup": name, "name": name}
+        style = {
+            "mode": "lines",
+            "line": {"color": colour, "width": 1.3, "shape": "hv"},
+            "visible": shown,
+            "legendgroup": name,
+            "name": name,
+        }
         for row, values in ((1, outcome.units), (2, outcome.throttled)):
             x, y = _corners(times, values)
             figure.add_scatter(x=x, y=y, showlegend=row == 1, row=row, col=1, **style)

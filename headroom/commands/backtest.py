@@ -57,7 +57,7 @@ def backtest(
         task = progress.add_task("replaying", total=5 + len(aas or (70,)))
         found = compare(demand, policy, pricing.load(prices), dimension, aas or (70,), world, lambda _: progress.advance(task))
     if html:
-        _write_page(found, html, str(target) if table else str(trace), start)
+        _write_page(found, html, str(target) if trace is None else trace.name, start)
     if as_json:
         sys.stdout.write(json.dumps(found.as_data(), indent=2) + "\n")
     elif as_csv:
