@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check fix clean
+.PHONY: help demo bench test check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -17,6 +17,11 @@ $(STAMP): pyproject.toml requirements.txt requirements-dev.txt
 demo: $(STAMP) ## a day of traffic against the real app, in an embedded region (no AWS account needed)
 	$(BIN)/headroom demo
 
+TRACES ?= ../shared/traces
+
+bench: $(STAMP) ## the benchmark, on the traces of TRACES=folder, or on generated ones where it does not exist
+	$(BIN)/headroom bench --traces $(TRACES)
+
 test: $(STAMP) ## everything that CI runs: lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -28,6 +33,20 @@ check: test ## the same as test
 fix: $(STAMP) ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+named-stage:
+	@test -n "$(STAGE)" || { echo "which stage? For example: make $(MAKECMDGOALS) STAGE=dev"; exit 2; }
+
+deploy: $(STAMP) named-stage ## into your account: make deploy STAGE=dev (safe to repeat)
+	$(BIN)/headroom setup --stage $(STAGE)
+	$(BIN)/chalice deploy --stage $(STAGE)
+	$(BIN)/headroom setup --stage $(STAGE)
+
+package: $(STAMP) named-stage ## a SAM template and a Terraform module in out/: make package STAGE=dev
+	$(BIN)/headroom package --stage $(STAGE) out
+
+teardown: $(STAMP) named-stage ## everything out of your account, but never a table: make teardown STAGE=dev
+	$(BIN)/headroom teardown --stage $(STAGE)
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info

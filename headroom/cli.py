@@ -8,7 +8,7 @@ import typer
 
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
-from headroom.commands import backtest, configuration, play
+from headroom.commands import backtest, bench, configuration, deploy, play
 from headroom.commands.shared import errors
 from headroom.pricing import PriceError
 from headroom.traces import TraceError
@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (play, backtest, configuration):
+for commands in (play, backtest, bench, configuration, deploy):
     commands.add_to(app)
 
 

@@ -50,7 +50,7 @@ def backtest(
     if (trace is None) == (table is None):
         raise typer.BadParameter("give either --trace FILE or --table NAME")
     target = Target(table or "trace", index, dimension)
-    policy = _policy(config_file, target, required=table is not None)
+    policy = policy_for(config_file, target)
     with progress_bar() as progress:
         demand, start = _demand(progress, trace, target, days)
         world = World(burst_seconds, metric_delay, update_minutes)
@@ -66,12 +66,11 @@ def backtest(
         console.print(_table(found))
 
 
-def _policy(config_file: Path | None, target: Target, required: bool) -> Policy:
-    """Return the policy that the configuration gives the target; a trace that no rule names takes the defaults."""
-    policy = rules_of(config_file).policy_for(target)
-    if policy is None and required:
-        raise typer.BadParameter(f"no rule in the configuration names table {target.table}")
-    return policy or rules_of(config_file).default_policy(target.dimension)
+def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
+    """Return the policy that the configuration gives a target; for a trace that no rule names, the defaults."""
+    rules = rules_of(config_file)
+    found = rules.policy_for(target) if target else None
+    return found or rules.default_policy(target.dimension if target else Dimension.READ)
 
 
 def _demand(progress: Progress, trace: Path | None, target: Target, days: int) -> tuple[list[float], datetime]:

@@ -1,0 +1,89 @@
+"""`bench`: all traces under all policies, and what changed since the last time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from headroom import bench as benches
+from headroom.commands.backtest import policy_for
+from headroom.commands.shared import ConfigOption, console, progress_bar
+from headroom.functions import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+NOTED_CHANGE = 0.005
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(bench)
+
+
+def bench(
+    folder: Annotated[
+        Path | None, typer.Option("--traces", help="A folder of traces (CSV, plain or .gz); else generated ones.")
+    ] = None,
+    config_file: ConfigOption = None,
+    each: Annotated[bool, typer.Option(help="Also print every trace.")] = False,
+    results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
+    save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
+) -> None:
+    """Measure the configuration against Application Auto Scaling, Dynamic DynamoDB and the optimum, on many traces."""
+    found = benches.shared(folder) if folder is not None and folder.is_dir() else benches.generated()
+    console.print(f"{len(found)} traces from {folder if folder and folder.is_dir() else 'the generator'}")
+    with progress_bar() as progress:
+        task = progress.add_task("measuring", total=len(found))
+        measured = benches.run(found, policy_for(config_file), lambda _: progress.advance(task))
+    for world in benches.WORLDS:
+        here = [m for m in measured if m.world == world]
+        console.print(_table(f"{world}: over the optimum within DynamoDB's quota", benches.lines(here)))
+        console.print(
+            _table(f"{world}: over the optimum with 27 decreases a day at any minute", benches.lines(here, any_minute=True)[:3])
+        )
+        if each:
+            console.print(_each(here))
+        looks = sum(m.looks_a_day for m in here) / len(here)
+        console.print(f"Looks a day and target: {looks:,.0f}\n")
+    _compare(measured, results)
+    if save:
+        benches.write(measured, results)
+        console.print(f"Wrote {results}")
+
+
+def _table(title: str, lines: list[benches.Line]) -> Table:
+    table = Table("", title=title, title_justify="left")
+    for policy in benches.POLICIES:
+        table.add_column(policy, justify="right", style="bold green" if policy == benches.OURS else None)
+    for line in lines:
+        table.add_row(line.label, *(_figure(line.figures[policy]) for policy in benches.POLICIES))
+    return table
+
+
+def _figure(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _each(measured: list[benches.Measured]) -> Table:
+    table = Table("trace", "class", "on demand", title="every trace: effective cost (throttled ppm)", title_justify="left")
+    for policy in benches.POLICIES:
+        table.add_column(policy, justify="right")
+    for m in measured:
+        cells = [f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benches.POLICIES]
+        table.add_row(m.trace, m.kind, f"{m.on_demand:.2f}", *cells)
+    return table
+
+
+def _compare(measured: list[benches.Measured], file: Path) -> None:
+    if not file.exists():
+        return
+    before = benches.read(file)
+    changed = 0
+    for m in measured:
+        old = before.get((m.world, m.trace))
+        new = m.results[benches.OURS].effective
+        if old is not None and abs(new / old - 1) > NOTED_CHANGE:
+            changed += 1
+            console.print(f"{m.world}, {m.trace}: {old:.3f} → {new:.3f}")
+    console.print(f"{changed} of {len(measured)} figures differ by more than {NOTED_CHANGE:.1%} from {file.name}.")
