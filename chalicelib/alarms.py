@@ -26,8 +26,19 @@ def name_of(target: Target) -> str:
 
 
 def is_ours(alarm: Alarm) -> bool:
-    """Tell whether Headroom made the alarm."""
-    return alarm.name.startswith(PREFIX)
+    """Tell whether Headroom made the alarm: only the very name of its own target counts."""
+    target = watched(alarm)
+    return target is not None and alarm.name == name_of(target)
+
+
+def calls_us(alarm: Alarm, topic_arn: str) -> bool:
+    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a function.
+
+    A message may name any alarm; that it really calls Headroom is a fact to be read off the alarm.
+    """
+    actions = alarm.fields.get("AlarmActions")
+    named = [str(action) for action in actions] if isinstance(actions, list) else []
+    return is_ours(alarm) or any(action == topic_arn or ":lambda:" in action for action in named)
 
 
 def threshold(units: int, period_seconds: int, policy: Policy) -> float:

@@ -20,14 +20,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import alarms
 from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
-    NO_HISTORY,
+    NO_PAST,
     Alarm,
     Change,
     CreateAlarm,
     DeleteAlarms,
     Dimension,
-    History,
     Metrics,
+    Past,
     RewriteAlarm,
     Series,
     SetCapacity,
@@ -35,6 +35,7 @@ from chalicelib.model import (
     Target,
     Throughput,
 )
+from chalicelib.past import summary
 
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
@@ -52,6 +53,10 @@ PARALLEL = 8
 RECENT = timedelta(hours=3)
 HISTORY = timedelta(days=14)
 """CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics retention", read 2026-10."""
+SETTLED = timedelta(minutes=10)
+"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10); after this the past is whole."""
+TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
+"""Days of five-minute points, consumed and throttled, that fit into one call."""
 
 
 class Refused(Exception):
@@ -70,7 +75,7 @@ class Aws:
         self._topic = topic
         self.sleep = sleep
         self._clients: dict[str, Any] = {}
-        self._history: dict[Target, History] = {}
+        self._pasts: dict[Target, Past] = {}
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -147,41 +152,39 @@ class Aws:
 
     # metrics
 
-    def metrics(self, targets: Collection[Target], now: datetime, history: Collection[Target] = ()) -> dict[Target, Metrics]:
-        """Return the last hours of every target, and the last days of those in `history`.
-
-        The days end with the last full hour, so that they are read once an hour and container.
-        """
+    def metrics(self, targets: Collection[Target], now: datetime, with_past: Collection[Target] = ()) -> dict[Target, Metrics]:
+        """Return the last hours of every target, and what the last days say of those in `with_past`."""
         end = now.replace(second=0, microsecond=0)
         start = end - RECENT - timedelta(minutes=end.minute % 5)
         queries = [Query(t, names[t.dimension], 60) for t in targets for names in (CONSUMED, THROTTLED)]
         queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
         recent = self._read(queries, start, end)
-        days = self._days(history, now.replace(minute=0, second=0, microsecond=0))
+        pasts = self._past(with_past, past_end(now))
         return {
             t: Metrics(
                 consumed=_cut(recent[Query(t, CONSUMED[t.dimension], 60)]),
                 throttled=_cut(recent[Query(t, THROTTLED[t.dimension], 60)]),
                 provisioned=_cut(recent[Query(t, PROVISIONED[t.dimension], 300, "Minimum")]),
-                history=days.get(t, NO_HISTORY),
+                past=pasts.get(t, NO_PAST),
             )
             for t in targets
         }
+
+    def _past(self, targets: Collection[Target], end: datetime) -> dict[Target, Past]:
+        """Return the summaries of the days before `end`, reading those that this container has not made yet."""
+        stale = [t for t in targets if t not in self._pasts or self._pasts[t].end != end]
+        for batch in _batches(stale, TARGETS_A_CALL):
+            queries = {t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)] for t in batch}
+            read = self._read([query for pair in queries.values() for query in pair], end - HISTORY, end)
+            for target, (consumed, throttled) in queries.items():
+                self._pasts[target] = summary(_sum(read[consumed], read[throttled]))
+        return {t: self._pasts[t] for t in targets}
 
     def demand(self, target: Target, start: datetime, end: datetime) -> Series:
         """Return a target's demand by the minute, consumed and throttled, gaps and all."""
         queries = [Query(target, names[target.dimension], 60) for names in (CONSUMED, THROTTLED)]
         read = self._read(queries, start, end)
         return _sum(read[queries[0]], read[queries[1]])
-
-    def _days(self, targets: Collection[Target], hour: datetime) -> dict[Target, History]:
-        stale = [t for t in targets if t not in self._history or self._history[t].demand.end != hour]
-        queries = {t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)] for t in stale}
-        read = self._read([query for pair in queries.values() for query in pair], hour - HISTORY, hour)
-        for target in stale:
-            consumed, throttled = (read[query] for query in queries[target])
-            self._history[target] = History(_sum(consumed, throttled))
-        return {t: self._history[t] for t in targets}
 
     def _read(self, queries: Sequence[Query], start: datetime, end: datetime) -> dict[Query, Series]:
         """Return the series of each query, gaps and all, in the fewest calls."""
@@ -264,6 +267,11 @@ class Query:
             position = int((at - start).total_seconds()) // self.step
             if 0 <= position < len(values):
                 values[position] = value / unit
+
+
+def past_end(now: datetime) -> datetime:
+    """Return the last full hour whose metrics are all in by now: what is summarised is read once an hour and container."""
+    return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

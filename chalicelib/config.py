@@ -25,6 +25,7 @@ TABLE_QUOTA_UNITS = 40_000
 DAY_SECONDS = 86_400
 """CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source: API_PutMetricAlarm, 2026-10."""
 
+Raw = Mapping[str, Any]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -43,14 +44,39 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(ge=1, le=1_000_000, description="Never higher than this. The default is DynamoDB's own quota for a table."),
     ] = TABLE_QUOTA_UNITS
     increase_percent: Annotated[
-        int, Meta(ge=1, le=10_000, description="An increase adds at least this much of the provisioned units.")
-    ] = 50
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="An increase adds at least this much of the provisioned units. With `percent`, 50.",
+        ),
+    ] = 0
     alarm_percent: Annotated[
-        Percent, Meta(description="The alarm's threshold: consumption at this much of the provisioned units is hot.")
-    ] = 80
+        Percent,
+        Meta(description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."),
+    ] = 100
     target_percent: Annotated[
         Percent, Meta(description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units.")
     ] = 65
+    burst_trust_percent: Annotated[
+        int,
+        Meta(ge=0, le=100, description="How much of the 300-second burst bucket may be used up (strategy `adaptive`)."),
+    ] = 75
+    burst_keep_percent: Annotated[
+        int, Meta(ge=0, le=100, description="How full the burst bucket is kept in quiet times (strategy `adaptive`).")
+    ] = 80
+    throttle_price: Annotated[
+        float,
+        Meta(ge=1, le=10_000, description="What a throttled unit is worth, in provisioned units (strategy `adaptive`)."),
+    ] = 34.6
+    insurance_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=300,
+            description="How much of what past days' sudden onsets call for is held ready (strategy `adaptive`).",
+        ),
+    ] = 100
     min_decrease_percent: Annotated[
         Percent, Meta(description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota.")
     ] = 20
@@ -66,7 +92,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Yield what is wrong between the settings, each sentence beginning with the setting to change."""
         if self.min_units > self.max_units:
             yield f"min_units: {self.min_units} is above max_units = {self.max_units}"
-        if self.target_percent >= self.alarm_percent:
+        if self.strategy == "percent" and self.increase_percent == 0:
+            yield "increase_percent: 0 would never raise anything with strategy = percent"
+        if self.strategy == "percent" and self.target_percent >= self.alarm_percent:
             yield (
                 f"target_percent: {self.target_percent} is not below alarm_percent = {self.alarm_percent}, "
                 "so that every decrease would raise the alarm again"
@@ -75,9 +103,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
 
 
+STRATEGY_DEFAULTS: Mapping[str, Raw] = {"percent": {"increase_percent": 50, "alarm_percent": 80}}
+"""Where a strategy's default differs from Policy's own."""
 SETTINGS: Mapping[str, Any] = get_type_hints(Policy, include_extras=True)
 NAME_KEYS = ("name", "regex")
-Raw = Mapping[str, Any]
 
 
 class ConfigError(ValueError):
@@ -166,7 +195,13 @@ def _resolve(scopes: list[Scope], dimension: Dimension) -> Policy:
     for scope in scopes:
         for layer in scope.layers(dimension):
             merged |= layer
-    return _policy(tuple(sorted(merged.items())))
+    return policy(**merged)
+
+
+def policy(**settings: Any) -> Policy:
+    """Return a policy with its strategy's own defaults under the given settings."""
+    preset = STRATEGY_DEFAULTS.get(settings.get("strategy", ""), {})
+    return _policy(tuple(sorted({**preset, **settings}.items())))
 
 
 @lru_cache(maxsize=1024)

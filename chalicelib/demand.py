@@ -27,12 +27,12 @@ def is_fresh(series: Series, now: datetime) -> bool:
     return bool(series.values) and series.end >= now - FRESH
 
 
-def means(series: Series, per_period: int) -> list[float]:
+def means(series: Series, per_period: int) -> list[float | None]:
     """Return the mean of each whole group of `per_period` values, counted from the newest, oldest group first.
 
-    A gap counts as nothing known: the mean is that of the values that are there, and 0 where there is none.
+    The mean is that of the values that are there, and None where there is none: unknown is not zero.
     """
     values = series.values[len(series.values) % per_period :]
     groups = [values[i : i + per_period] for i in range(0, len(values), per_period)]
     known = [[value for value in group if value is not None] for group in groups]
-    return [sum(group) / len(group) if group else 0.0 for group in known]
+    return [sum(group) / len(group) if group else None for group in known]

@@ -30,6 +30,8 @@ WHY: Mapping[Reason, str] = {
     Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
     Reason.EVIDENCE_SPENT: "the datapoints are older than the last increase, which has answered them",
     Reason.NO_DATA: "there is too little recent data; unknown is not zero",
+    Reason.RAISED_RECENTLY: "it was raised minutes ago, and what came of it is not seen yet",
+    Reason.STILL_FALLING: "demand is still falling fast; a little later the same decrease saves more",
     Reason.THROTTLED_RECENTLY: "requests were throttled within the window",
     Reason.BUDGET_USED_UP: "DynamoDB allows no decrease yet",
     Reason.NOT_WORTH_IT: "the decrease would be too small to spend one of the day's on",

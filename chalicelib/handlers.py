@@ -113,7 +113,8 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
     if free:
-        _look(shell, report, free, DOWN, now, partial(_named_or_ours, shell, set()))
+        watching = shell.world.alarms_on_topic()
+        _look(shell, report, free, DOWN, now, lambda _: watching)
     return report
 
 
@@ -227,8 +228,11 @@ def _observe(
 
 
 def _named_or_ours(shell: Shell, names: Collection[str], targets: Collection[Target]) -> list[Alarm]:
-    """Return the named alarms, and Headroom's own of the targets."""
-    return shell.world.alarms_named({*names, *(alarms.name_of(target) for target in targets)}) if targets else []
+    """Return the named alarms, as far as they call us, and Headroom's own of the targets."""
+    if not targets:
+        return []
+    found = shell.world.alarms_named({*names, *(alarms.name_of(target) for target in targets)})
+    return [alarm for alarm in found if alarms.calls_us(alarm, shell.world.topic_arn)]
 
 
 def _decide(

@@ -143,6 +143,15 @@ def from_sns(text: str, topic_arn: str = "") -> AlarmEvent | Skip:
     return _event(said.alarm_name, said.new_state_value, metric, region, account)
 
 
+def from_queue(text: str) -> AlarmEvent | Skip:
+    """Return what a message of a queue behind the topic says: SNS's notification, or with raw delivery the message itself."""
+    try:
+        sns = msgspec.json.decode(text, type=_Sns)
+    except msgspec.DecodeError:
+        return from_sns(text)
+    return from_sns(sns.message, sns.topic_arn)
+
+
 def from_event(event: Mapping[str, object]) -> AlarmEvent | Skip:
     """Return what an alarm's direct Lambda action, or an EventBridge alarm state change, says."""
     try:

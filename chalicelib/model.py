@@ -62,6 +62,8 @@ class Reason(StrEnum):
     BURST_CARRIES = "BurstBucketCarries"
     EVIDENCE_SPENT = "EvidenceSpent"
     NO_DATA = "NoRecentData"
+    RAISED_RECENTLY = "RaisedRecently"
+    STILL_FALLING = "DemandStillFalling"
     THROTTLED_RECENTLY = "ThrottledRecently"
     BUDGET_USED_UP = "DecreaseBudgetUsedUp"
     NOT_WORTH_IT = "DecreaseNotWorthIt"
@@ -151,17 +153,25 @@ class TableState:
         return [Target(self.name, index, dimension) for index in sorted(self.throughputs) for dimension in Dimension]
 
 
-@dataclass(frozen=True, eq=False)
-class History:
-    """The demand of the last days: five-minute means of consumed and throttled units, up to the last full hour.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the last days say about the hour to come (past.py makes it). Amounts in units per second.
 
-    Compared and hashed by identity, so that what is derived from it is derived once an hour.
+    end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how high the newest onsets went
+    (0 where there were fewer than three). hourly: each like hour's highest onset, sorted, 0 for an hour without one: the last
+    hours, and the same hour, one earlier and one later, of past days. daily, around: the same for each five-minute slot, from
+    that quarter of an hour on past days, and after the same minute of the last hours.
     """
 
-    demand: Series = NO_SERIES
+    end: datetime | None = None
+    highest: float = 0.0
+    typical_burst: float = 0.0
+    hourly: tuple[float, ...] = ()
+    daily: tuple[tuple[float, ...], ...] = ()
+    around: tuple[tuple[float, ...], ...] = ()
 
 
-NO_HISTORY = History()
+NO_PAST = Past()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +179,13 @@ class Metrics:
     """What CloudWatch says of one target.
 
     consumed, throttled: one-minute means of the last hours. provisioned: the least of each five minutes of the same hours.
+    past: a summary of the last days.
     """
 
     consumed: Series = NO_SERIES
     throttled: Series = NO_SERIES
     provisioned: Series = NO_SERIES
-    history: History = NO_HISTORY
+    past: Past = NO_PAST
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,21 @@ LOOK_BACK = timedelta(minutes=60)
 """A decrease leaves room for the peak of the last hour: the quota allows one an hour, so the level must last that long."""
 
 
-def raise_to(seen: Observation, policy: Policy, now: datetime) -> Want:
-    """Return one percentage step up where the newest periods, not yet answered by an increase, are all hot."""
+def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
+    """Return one percentage step up where the newest periods, not yet answered by an increase, are all hot.
+
+    urgent: whether an alarm asks; a step is a step either way.
+    """
     per_period = policy.alarm_period_seconds // 60
     consumed = seen.metrics.consumed
     recent = consumed.last(per_period * policy.alarm_evaluation_periods)
     numbers = {"alarm_level_units": seen.provisioned * policy.alarm_percent / 100}
     loads = means(recent, per_period)
-    if not is_fresh(consumed, now) or not recent.known() or not loads:
+    known = [load for load in loads if load is not None]
+    if not is_fresh(consumed, now) or not known or len(known) < len(loads):
         return Want(seen.provisioned, Reason.NO_DATA, numbers)
-    numbers["consumed_units"] = loads[-1]
-    if min(loads) * 100 < seen.provisioned * policy.alarm_percent:
+    numbers["consumed_units"] = known[-1]
+    if min(known) * 100 < seen.provisioned * policy.alarm_percent:
         return Want(seen.provisioned, Reason.AT_DESIRED, numbers)
     if len(recent.since(seen.throughput.last_increase_at).values) < len(recent.values):
         return Want(seen.provisioned, Reason.EVIDENCE_SPENT, numbers)
@@ -37,7 +41,7 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
     if not is_fresh(consumed, now) or consumed.start > now - LOOK_BACK + timedelta(minutes=1) or None in consumed.values:
         return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(consumed.known())})
     peak = max(consumed.known())
-    desired = math.ceil(peak * 100 / policy.target_percent)
+    desired = max(math.ceil(peak * 100 / policy.target_percent), policy.min_units)
     numbers = {"peak_units": peak, "throttled_units": max(throttled.known(), default=0.0)}
     if numbers["throttled_units"] > 0:
         return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)

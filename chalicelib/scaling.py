@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
 
-from chalicelib import percent
+from chalicelib import adaptive, percent
 from chalicelib.budget import Budget, budget
 from chalicelib.config import Policy
 from chalicelib.demand import Want
 from chalicelib.model import Decision, Direction, Number, Observation, Reason
 
-STRATEGIES: Mapping[str, ModuleType] = {"percent": percent, "adaptive": percent}
+STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent}
 
 
 def decide(seen: Observation, policy: Policy, now: datetime, directions: Collection[Direction]) -> Decision:
@@ -24,7 +24,7 @@ def decide(seen: Observation, policy: Policy, now: datetime, directions: Collect
     left = budget(seen.throughput, now)
     decision = None
     if Direction.UP in directions:
-        decision = _scale_up(seen, policy, now)
+        decision = _scale_up(seen, policy, now, urgent=Direction.DOWN not in directions)
     if Direction.DOWN in directions and (decision is None or not decision.changes):
         decision = _scale_down(seen, policy, now, left)
     if decision is None:
@@ -32,12 +32,12 @@ def decide(seen: Observation, policy: Policy, now: datetime, directions: Collect
     return replace(decision, numbers={**decision.numbers, **_about(left)}, dry_run=policy.dry_run)
 
 
-def _scale_up(seen: Observation, policy: Policy, now: datetime) -> Decision:
+def _scale_up(seen: Observation, policy: Policy, now: datetime, urgent: bool) -> Decision:
     if not seen.throughput.active:
         return _keep(seen, Reason.UPDATING)
     if not policy.scale_up:
         return _keep(seen, Reason.SCALING_OFF)
-    want: Want = STRATEGIES[policy.strategy].raise_to(seen, policy, now)
+    want: Want = STRATEGIES[policy.strategy].raise_to(seen, policy, now, urgent)
     desired = min(max(want.desired, policy.min_units), max(policy.max_units, seen.provisioned))
     if desired > seen.provisioned:
         reason = want.reason if want.desired > policy.min_units else Reason.BELOW_MINIMUM
@@ -71,7 +71,7 @@ def together(decisions: Iterable[Decision]) -> list[Decision]:
     small decreases of the writes come along, and the other way round: both in one call are one decrease.
     """
     found = list(decisions)
-    if any(d.desired > d.current for d in found):
+    if any(d.desired > d.current and not d.dry_run for d in found):
         return [unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in found]
     lowered = {d.target.owner for d in found if d.desired < d.current and not d.dry_run}
     return [_come_along(d) if d.target.owner in lowered else d for d in found]

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import alarms, scaling
-from chalicelib.aws import HISTORY, RECENT
+from chalicelib.aws import HISTORY, RECENT, past_end
 from chalicelib.config import Policy
 from chalicelib.handlers import BOTH, DOWN, UP
-from chalicelib.model import Decision, Dimension, Direction, History, Metrics, Observation, Series, Target
+from chalicelib.model import NO_PAST, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
+from chalicelib.past import summary
 from chalicelib.prices import is_worth_a_look
 from headroom.physics import MINUTE, AlarmState, Meter, Provision, World
 
@@ -66,7 +67,7 @@ class _Side:
         self._least: list[float] = []
         self._sums: list[float] = []
         self._days: list[float] = []
-        self._history = (-1, History())
+        self._past = NO_PAST
 
     def serve(self, minute: int) -> None:
         """Serve one minute of demand and note what its metrics will show."""
@@ -107,28 +108,18 @@ class _Side:
             consumed=_trimmed(start, 60, (*lead, *consumed)),
             throttled=_trimmed(start, 60, (*lead, *throttled)),
             provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
-            history=self._past(minute - minute % HOUR, end),
+            past=self._past_until(past_end(self._start + timedelta(minutes=minute))),
         )
 
-    def _past(self, hour: int, end: int) -> History:
-        """Return the days up to the last full hour, as they could be read when that hour was first looked at."""
-        if self._history[0] != hour:
-            visible = min(hour, end)
-            whole = self._days[max(0, hour - HISTORY_MINUTES) // 5 : visible // 5]
-            part = self._part(visible)
-            lead = (None,) * max(0, (HISTORY_MINUTES - hour) // 5)
-            tail = (None,) * (HISTORY_MINUTES // 5 - len(lead) - len(whole) - len(part))
-            series = Series(self._start + timedelta(minutes=hour - HISTORY_MINUTES), 300, (*lead, *whole, *part, *tail))
-            self._history = (hour, History(series))
-        return self._history[1]
-
-    def _part(self, visible: int) -> tuple[float, ...]:
-        """Return the mean of a period that can be read in part only: CloudWatch sums what is there."""
-        first = visible - visible % 5
-        if first == visible:
-            return ()
-        lost = [rate * MINUTE for rate in self.outcome.throttled[first:visible] if rate]
-        return (sum(self._sums[first:visible]) / 300 + (sum(lost) / 300 if lost else 0.0),)
+    def _past_until(self, end: datetime) -> Past:
+        """Return the summary of the days before `end`."""
+        if self._past.end != end:
+            last = int((end - self._start).total_seconds()) // MINUTE // 5
+            size = HISTORY_MINUTES // 5
+            values = self._days[max(0, last - size) : max(0, last)]
+            lead: tuple[float | None, ...] = (None,) * (size - len(values))
+            self._past = summary(Series(end - HISTORY, 300, (*lead, *values)))
+        return self._past
 
 
 def _trimmed(start: datetime, step: int, values: tuple[float | None, ...]) -> Series:

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from chalicelib import config
 from chalicelib.config import Policy
 from headroom import rivals, traces
 from headroom.backtest import Outcome, replay
@@ -90,7 +91,7 @@ def _measure(
         AAS_90: tracked[90, False],
         AAS_BEST: min(tracked.values(), key=lambda found: found.effective),
         DYNAMIC: result(rivals.run(demand, begin, rivals.dynamic_dynamodb, world)),
-        PLAIN: result(replay(demand, Policy(strategy="percent", alarm_percent=80), begin, world)),
+        PLAIN: result(replay(demand, config.policy(strategy="percent"), begin, world)),
         OURS: result(ours),
     }
     return Measured(name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from chalicelib import config
 from chalicelib.config import Policy
 from chalicelib.model import Dimension
 from headroom import rivals
@@ -69,7 +70,7 @@ def compare(
 ) -> Comparison:
     """Replay the demand under every policy. done: called with each one's name when it is finished."""
     begin = first_units(demand)
-    plain = Policy(strategy="percent", alarm_percent=80, min_units=policy.min_units, max_units=policy.max_units)
+    plain = config.policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     ways: dict[str, Callable[[], Outcome]] = {
         HEADROOM: lambda: replay(demand, policy, begin, world),
         "plain percentage": lambda: replay(demand, plain, begin, world),

@@ -96,6 +96,7 @@ def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
         EvaluationPeriods=1,
         Threshold=threshold,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
+        AlarmActions=[Aws(DEFAULT_TOPIC).topic_arn],
     )
     load = [hot * 1.1] * 30
     region.serve(Target(event.target.table, index, event.target.dimension), load)

@@ -1,0 +1,293 @@
+"""The strategy `adaptive`: follow the demand, lean on the burst bucket as far as it is trusted, insure against onsets.
+
+docs/policy.md tells the reasoning with a worked example. Amounts are units per second; the bucket is a share of the 300 seconds
+of capacity that DynamoDB keeps (Developer Guide, "burst capacity", read 2026-10). Constants that are no settings were chosen by
+`headroom bench` on real traffic; each says what it is for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
+from chalicelib.config import Policy
+from chalicelib.demand import Want, is_fresh
+from chalicelib.model import Number, Observation, Past, Reason, Series
+from chalicelib.past import ONSET, SLOTS
+
+BURST_SECONDS = 300
+MINUTE = 60
+APPLIES_AFTER = timedelta(minutes=1)
+"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a minute)."""
+
+JUMP_NOISES = 2.5
+"""A newest minute this many noises above the five-minute mean is a jump, not noise."""
+GROWTH_MINUTES = 3.0
+"""A raise reckons with three more minutes of the growth seen: metric, decision and update take as long."""
+JUMP_SHARE = 0.3
+"""A jump is taken to go on by this share of itself."""
+QUIET_MARGIN = 1.01
+"""A raise in quiet times is worth a call from one percent on."""
+REFILL_MINUTES = 30.0
+"""What the bucket holds too little or too much is worked off over half an hour."""
+LOW_NOISES = 1.0
+"""A decrease stays one noise above the mean, so that noise alone does not undo it."""
+FALLING_SHARE = 0.3
+"""Demand that falls within the newest minutes by more than this share of the saving is still falling: waiting saves more."""
+SETTLE = timedelta(minutes=5)
+"""After a raise, wait before lowering: its own minutes must be seen first."""
+LEAST_SAVING_PERCENT = 4
+"""The least saving for a decrease that takes nothing from the free four."""
+LEAST_FREE_SAVING_PERCENT = 20
+"""The least saving for one of the day's four free decreases within an hour of the last: they are for after spikes."""
+KNOWN_MINUTES = 45
+"""A decrease needs so many known minutes in the last hour, and the newest fifteen without a gap: unknown is not zero."""
+INSURED_BUCKET = 0.5
+"""How full an onset is taken to find the bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the newest minutes say. Demand is consumed and throttled units together.
+
+    newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the usual difference between
+    one minute and the next. growth: units per second that each minute adds, 0 unless the last two both rose. jump: how far the
+    newest stands above the others, where that is no noise. fast: the demand that a raise answers. throttled5: throttled units
+    in the five. lag_minutes: from the newest minute's start until now. highest: of the last hours, without the last ten minutes.
+    """
+
+    newest: float
+    mean5: float
+    mean15: float
+    noise: float
+    growth: float
+    jump: float
+    fast: float
+    throttled5: float
+    lag_minutes: float
+    highest: float
+
+
+def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:
+    """Return the highest of the levels that call for more than what is provisioned.
+
+    What the demand needs, if the trusted part of the bucket would be empty before a later raise could hold; what quiet times
+    need to keep the bucket filled; what insures against onsets such as past days had now. urgent: an alarm asks, and quiet times
+    are left to the sweep, so that a small raise does not keep a big one waiting for its update.
+    """
+    load = load_of(seen, now)
+    if load is None:
+        return Want(seen.provisioned, Reason.NO_DATA)
+    units, left = seen.provisioned, burst_left(seen)
+    needed = needed_units(load, seen.metrics.past)
+    quiet = load.mean15 + _refill(policy, left, units)
+    insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
+    numbers = _numbers(load, left) | {"needed_units": needed, "quiet_units": quiet, "insured_units": insured}
+    calls = [(float(units), Reason.BURST_CARRIES if load.newest > units else Reason.AT_DESIRED)]
+    if runs_short(load, policy, left, units):
+        calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
+    if quiet > units * QUIET_MARGIN and not urgent:
+        calls.append((quiet, Reason.UTILIZATION_HIGH))
+    calls.append((insured, Reason.PATTERN_AHEAD))
+    level, reason = max(calls, key=lambda call: call[0])
+    if level <= units:
+        return Want(units, reason, numbers)
+    return Want(max(math.ceil(level), _least_raise(seen, policy)), reason, numbers)
+
+
+def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
+    """Return the level that the coming hour needs, if one of the day's decreases is well spent on it now."""
+    load = load_of(seen, now)
+    units = seen.provisioned
+    hour = seen.metrics.consumed.last(60)
+    if load is None or None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES:
+        return Want(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
+    left = burst_left(seen)
+    insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
+    low = math.ceil(max(low_units(load, policy, left, units), insured, policy.min_units))
+    numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
+    if load.throttled5 > 0:
+        return Want(units, Reason.THROTTLED_RECENTLY, numbers)
+    if low >= units:
+        return Want(units, Reason.AT_DESIRED, numbers)
+    raised_at = seen.throughput.last_increase_at
+    if raised_at is not None and now - raised_at < SETTLE:
+        return Want(units, Reason.RAISED_RECENTLY, numbers)
+    if load.mean5 - load.newest - 2 * load.noise > FALLING_SHARE * (units - low):
+        return Want(units, Reason.STILL_FALLING, numbers)
+    if (units - low) * 100 <= least_saving_percent(seen, now) * units:
+        return Want(low, Reason.NOT_WORTH_IT, numbers)
+    return Want(low, Reason.UTILIZATION_LOW, numbers)
+
+
+def _least_raise(seen: Observation, policy: Policy) -> int:
+    """Return the configured least increase, once for the same evidence: older datapoints than the last increase are spent."""
+    consumed, raised_at = seen.metrics.consumed, seen.throughput.last_increase_at
+    if raised_at is not None and consumed.end <= raised_at:
+        return seen.provisioned
+    return math.ceil(seen.provisioned * (100 + policy.increase_percent) / 100)
+
+
+def load_of(seen: Observation, now: datetime) -> Load | None:
+    """Return what the newest minutes say, or None where nothing is known of the last ten minutes."""
+    consumed, throttled = seen.metrics.consumed, seen.metrics.throttled
+    if not is_fresh(consumed, now):
+        return None
+    demand = _demand(consumed, throttled)
+    if not demand:
+        return None
+    newest5, newest = demand[-5:], demand[-1]
+    mean5 = _mean(newest5)
+    noise = _noise(demand[-60:])
+    jumps = newest > mean5 + JUMP_NOISES * noise
+    before = _mean(newest5[:-1]) if len(newest5) > 1 else mean5
+    return Load(
+        newest=newest,
+        mean5=mean5,
+        mean15=_mean(demand[-15:]),
+        noise=noise,
+        growth=_growth(demand[-3:]),
+        jump=newest - before if jumps else 0.0,
+        fast=newest if jumps else mean5,
+        throttled5=sum(throttled.since(consumed.end - 5 * timedelta(minutes=1)).known()),
+        lag_minutes=(now - consumed.end).total_seconds() / MINUTE + 1,
+        highest=max(demand[:-10], default=0.0),
+    )
+
+
+def burst_left(seen: Observation) -> float:
+    """Return the share of the burst bucket that is left, reckoned minute by minute from capacity and consumption.
+
+    It begins half full, which three hours later hardly matters. A throttled minute proves it empty.
+    """
+    consumed, size = seen.metrics.consumed, float(BURST_SECONDS)
+    lost = _by_minute(seen.metrics.throttled, consumed)
+    left = 0.5 * size * seen.provisioned
+    for units, used, throttled in zip(_units(seen), consumed.values, lost, strict=True):
+        if used is None:
+            continue
+        left = 0.0 if throttled else min(max(left + (units - used) * MINUTE, 0.0), size * units)
+    return min(left / (size * seen.provisioned), 1.0)
+
+
+def needed_units(load: Load, past: Past) -> float:
+    """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump may go on."""
+    grown = load.fast + GROWTH_MINUTES * load.growth + JUMP_SHARE * load.jump
+    highest = max(past.highest, load.highest)
+    if load.fast <= highest:
+        grown = min(grown, highest)
+    if load.jump > 0 and load.newest > ONSET * (load.newest - load.jump):
+        grown = max(grown, past.typical_burst)
+    return grown
+
+
+def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
+    """Tell whether the demand until a later raise could hold would take more of the bucket than is trusted.
+
+    The minutes: those not seen yet, the update's, and one until the next look.
+    """
+    minutes = load.lag_minutes + 2
+    demand = load.fast * minutes + load.growth * minutes * (minutes + 1) / 2
+    trusted = max(0.0, left - 1 + policy.burst_trust_percent / 100)
+    return (demand - units * minutes) * MINUTE > trusted * BURST_SECONDS * units
+
+
+def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
+    """Return the level to come down to: the mean and a little noise, and what brings the bucket to what is to be kept."""
+    quiet = max(load.mean5, min(load.mean15, load.mean5 + JUMP_NOISES * load.noise / math.sqrt(5)))
+    left_then = min(1.0, left * units / max(quiet, 1.0))
+    return quiet + _refill(policy, left_then, quiet) + LOW_NOISES * load.noise
+
+
+def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime) -> float:
+    """Return the capacity against sudden onsets whose hour costs what the throttling that it saves would.
+
+    The newsvendor's rule over like hours, and over the same minutes of past days: of the onsets that came then, all but the
+    share that it is dearer to hold capacity for. During an onset of height h nothing but the bucket helps for `lag + 1` minutes,
+    so a level L with a half-full bucket carries h = L x (minutes + bucket) / minutes.
+    """
+    if past.end is None:
+        return 0.0
+    lost = MINUTE * (lag_minutes + 1)
+    covered = lost + BURST_SECONDS * INSURED_BUCKET
+    share = 1 - 3600 / (policy.throttle_price * covered)
+    slot = int((now - past.end).total_seconds() + MINUTE) // 300
+    samples = [past.hourly]
+    if slot < SLOTS:
+        samples += [sample for sample, fewest in ((past.daily[slot], 2), (past.around[slot], 6)) if len(sample) >= fewest]
+    return max(_quantile(sample, share) for sample in samples) * lost / covered * policy.insurance_percent / 100
+
+
+def least_saving_percent(seen: Observation, now: datetime) -> int:
+    """Return the least saving, in percent of the units, that a decrease now must bring."""
+    last = seen.throughput.last_decrease_at
+    is_free = last is not None and now - last < DECREASE_SPACING and used_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
+    return LEAST_FREE_SAVING_PERCENT if is_free else LEAST_SAVING_PERCENT
+
+
+def _refill(policy: Policy, left: float, units: float) -> float:
+    """Return the units more (or fewer) that bring the bucket to what is to be kept within REFILL_MINUTES."""
+    return (policy.burst_keep_percent / 100 - left) * BURST_SECONDS * units / (MINUTE * REFILL_MINUTES)
+
+
+def _demand(consumed: Series, throttled: Series) -> list[float]:
+    pairs = zip(consumed.values, _by_minute(throttled, consumed), strict=True)
+    return [used + (lost or 0.0) for used, lost in pairs if used is not None]
+
+
+def _by_minute(series: Series, other: Series) -> tuple[float | None, ...]:
+    """Return a series' values beside another's of the same start: a throttle metric's silence means none."""
+    missing = len(other.values) - len(series.values)
+    return series.values[: len(other.values)] + (None,) * max(0, missing)
+
+
+def _units(seen: Observation) -> list[float]:
+    """Return the units that held in each minute of the consumed series.
+
+    Since the last change they are known; before it, the least of each five minutes tells.
+    """
+    consumed, provisioned = seen.metrics.consumed, seen.metrics.provisioned.values
+    changes = [at for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at) if at is not None]
+    size = len(consumed.values)
+    if not changes or not provisioned:
+        return [float(seen.provisioned)] * size
+    since = math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE)
+    before = [provisioned[min(minute // 5, len(provisioned) - 1)] for minute in range(min(max(since, 0), size))]
+    known = [float(units if units is not None else seen.provisioned) for units in before]
+    return known + [float(seen.provisioned)] * (size - len(known))
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _noise(demand: list[float]) -> float:
+    """Return the usual difference from minute to minute: the median, scaled to a normal distribution's sigma of one minute."""
+    steps = sorted(abs(after - before) for before, after in pairwise(demand))
+    return 1.05 * steps[len(steps) // 2] if steps else 0.0
+
+
+def _growth(newest: list[float]) -> float:
+    """Return the smaller of the last two steps where both rose, else 0."""
+    if len(newest) < 3 or not newest[0] < newest[1] < newest[2]:
+        return 0.0
+    return min(newest[2] - newest[1], newest[1] - newest[0])
+
+
+def _quantile(sample: tuple[float, ...], share: float) -> float:
+    """Return the smallest value that at least `share` of a sorted sample does not exceed (0 of none)."""
+    return sample[max(0, math.ceil(share * len(sample)) - 1)] if sample else 0.0
+
+
+def _numbers(load: Load, left: float) -> dict[str, Number]:
+    return {
+        "newest_units": load.newest,
+        "mean_5_minutes": load.mean5,
+        "noise_units": load.noise,
+        "growth_units": load.growth,
+        "throttled_units": load.throttled5,
+        "burst_left_percent": 100 * left,
+    }

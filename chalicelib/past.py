@@ -1,0 +1,90 @@
+"""What the last days say about the hour to come: a small summary, made once an hour of 14 days of five-minute means.
+
+An *onset* is a five-minute mean that came suddenly: well above the two before it. Onsets are what a scaler that reacts within
+minutes cannot serve; how often they came, and how high they went, is what insurance against them leans on.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+
+from chalicelib.model import Past, Series
+
+HOUR_BINS, DAY_BINS = 12, 288
+SLOTS = 15
+"""Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next one is read."""
+
+ONSET = 1.4
+"""A five-minute mean this many times the one before, and the mean of the two before, came suddenly."""
+RECENT_HOURS = 12
+PEAKS, FEWEST_PEAKS = 21, 3
+PEAK_BINS = 4
+"""A quarter of an hour and the onset itself: how far an onset's peak is looked for."""
+
+
+def summary(history: Series) -> Past:
+    """Return the summary of five-minute means, oldest first; None where nothing is known."""
+    values = history.values
+    sudden = onsets(values)
+    return Past(
+        end=history.end,
+        highest=max((value for value in values if value is not None), default=0.0),
+        typical_burst=_typical_burst(values, sudden),
+        hourly=_hourly(sudden, _first_known(values)),
+        daily=tuple(_like_slots(sudden, slot, DAY_BINS, 13) for slot in range(SLOTS)),
+        around=tuple(_like_slots(sudden, slot, HOUR_BINS, 24) for slot in range(SLOTS)),
+    )
+
+
+def onsets(values: Sequence[float | None]) -> list[float]:
+    """Return the values that came suddenly, 0 in the place of the others. After a gap nothing is known to be sudden."""
+    found = [0.0] * len(values)
+    for i in range(2, len(values)):
+        before, last, value = values[i - 2], values[i - 1], values[i]
+        if value is None or last is None or before is None:
+            continue
+        if value > ONSET * last and value > ONSET * 0.5 * (last + before):
+            found[i] = value
+    return found
+
+
+def _first_known(values: Sequence[float | None]) -> int:
+    return next((i for i, value in enumerate(values) if value is not None), len(values))
+
+
+def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
+    """Return the highest onset of each like hour that is known, sorted. Hours are counted back from the end."""
+    size = len(sudden)
+    sample: list[float] = []
+    for back in range(1, (size - first) // HOUR_BINS + 1):
+        if back <= RECENT_HOURS or back % 24 in (0, 1, 23):
+            start = size - HOUR_BINS * back
+            insort(sample, max(sudden[start : start + HOUR_BINS]))
+    return tuple(sample)
+
+
+def _like_slots(sudden: Sequence[float], slot: int, spacing: int, most: int) -> tuple[float, ...]:
+    """Return the highest onset within a quarter of an hour of the same slot, for each of the last `most` spacings, sorted."""
+    size = len(sudden)
+    starts = (size - spacing * back + slot for back in range(1, most + 1))
+    return tuple(sorted(max(sudden[i : i + 3]) for i in starts if 0 <= i < size))
+
+
+def _typical_burst(values: Sequence[float | None], sudden: Sequence[float]) -> float:
+    """Return the middle one of the heights of the newest onsets."""
+    peaks: list[float] = []
+    i = len(sudden) - 1
+    while i >= 2 and len(peaks) < PEAKS:
+        if sudden[i] > 0.0:
+            i = _onset_start(sudden, i)
+            peaks.append(max(value or 0.0 for value in values[i : i + PEAK_BINS]))
+        i -= 1
+    return sorted(peaks)[len(peaks) // 2] if len(peaks) >= FEWEST_PEAKS else 0.0
+
+
+def _onset_start(sudden: Sequence[float], end: int) -> int:
+    start = end
+    while start > 2 and end - start < 3 and sudden[start - 1] > 0.0:
+        start -= 1
+    return start

@@ -1,0 +1,110 @@
+"""Builders of the engine's values, with good defaults: a test names only what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib import alarms, config
+from chalicelib.config import Policy
+from chalicelib.model import (
+    Alarm,
+    Decision,
+    Dimension,
+    Metrics,
+    Observation,
+    Reason,
+    Series,
+    Target,
+    Throughput,
+)
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ACCOUNT = "123456789012"
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:headroom-alarms"
+READS = Target("orders", "", Dimension.READ)
+WRITES = Target("orders", "", Dimension.WRITE)
+INDEX_READS = Target("orders", "by-date", Dimension.READ)
+INDEX_WRITES = Target("orders", "by-date", Dimension.WRITE)
+FOREIGN = "orders-reads-high"
+"""The name of an alarm that somebody else made."""
+
+
+def policy(**settings: Any) -> Policy:
+    """Return a policy: the strategy `percent`, and for everything else what the configuration would give it by default."""
+    return config.policy(**{"strategy": "percent", **settings})
+
+
+def throughput(read: int = 100, write: int = 100, **fields: Any) -> Throughput:
+    """Return the throughput of a quiet, active table; `fields` are Throughput's other members."""
+    return Throughput({Dimension.READ: read, Dimension.WRITE: write}, **fields)
+
+
+def series(values: Sequence[float | None], end: datetime = NOON, step_seconds: int = 60) -> Series:
+    """Return a series whose last value closes at `end`."""
+    return Series(end - timedelta(seconds=step_seconds * len(values)), step_seconds, tuple(values))
+
+
+def steady(rate: float | None, minutes: int = 180, end: datetime = NOON) -> Series:
+    """Return a series of the same value for some minutes up to `end`."""
+    return series([rate] * minutes, end)
+
+
+def observation(
+    target: Target = READS,
+    provisioned: int = 100,
+    consumed: Series | float | None = None,
+    throttled: Series | float | None = None,
+    seen: Throughput | None = None,
+    **fields: Any,
+) -> Observation:
+    """Return an observation of one target: without `consumed` there are no metrics at all.
+
+    consumed, throttled: a series, or the steady rate of the last three hours up to NOON.
+    seen: the throughput; without it, one of `provisioned` units made with `fields`, Throughput's other members.
+    """
+    found = seen or throughput(provisioned, provisioned, **fields)
+    return Observation(target, provisioned, found, Metrics(_series(consumed), _series(throttled)))
+
+
+def _series(given: Series | float | None) -> Series:
+    if given is None:
+        return Metrics().consumed
+    return given if isinstance(given, Series) else steady(given)
+
+
+def decision(
+    target: Target = READS,
+    current: int = 100,
+    desired: int = 100,
+    reason: Reason | None = None,
+    numbers: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+) -> Decision:
+    """Return a decision, with the plainest reason for its direction where none is given."""
+    plain = Reason.AT_DESIRED
+    if desired != current:
+        plain = Reason.UTILIZATION_HIGH if desired > current else Reason.UTILIZATION_LOW
+    return Decision(target, current, desired, reason or plain, numbers or {}, dry_run)
+
+
+def alarm(
+    target: Target = READS, units: int = 100, name: str | None = None, settings: Policy | None = None, **fields: Any
+) -> Alarm:
+    """Return an alarm that fits `units`, as DescribeAlarms shows it: Headroom's own, or `name`d by somebody else.
+
+    fields: members to set besides or instead; a member set to None is left out.
+    """
+    made = alarms.new_fields(target, units, settings or policy(), TOPIC)
+    own_name = name or alarms.name_of(target)
+    shown = {
+        **made,
+        "AlarmName": own_name,
+        "AlarmArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{own_name}",
+        "StateValue": "OK",
+        "OKActions": [],
+        "InsufficientDataActions": [],
+        **fields,
+    }
+    return Alarm({key: value for key, value in shown.items() if key != "Tags" and value is not None})

@@ -1,0 +1,142 @@
+"""The architecture: who may import whom, who may talk to AWS, and who may read the clock and the environment."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = {path.stem: path for path in sorted((ROOT / "chalicelib").rglob("*.py")) if path.stem != "__init__"}
+SHIPPED = {**MODULES, "app": ROOT / "app.py"}
+
+RUNGS = [
+    {"model"},
+    {"budget", "config"},
+    {"messages", "demand", "past"},
+    {"alarms", "percent", "adaptive"},
+    {"scaling", "prices"},
+    {"plan", "explain"},
+    {"aws"},
+    {"handlers"},
+    {"telemetry"},
+]
+"""Each module imports from the rungs above it in this list, never from its own or a later one."""
+DECIDING = {"budget", "config", "demand", "percent", "adaptive", "scaling", "prices", "plan", "explain"}
+LIBRARIES = {
+    "config": {"msgspec"},
+    "messages": {"msgspec"},
+    "aws": {"boto3", "botocore"},
+    "telemetry": {"aws_lambda_powertools"},
+    "app": {"chalice"},
+}
+"""Everything that is not Python's own. boto3 is in Lambda's runtime; Chalice packs itself."""
+OUTSIDE_OF_THE_PACKAGE = {"boto3", "botocore", "chalice"}
+FORBIDDEN = {"now", "utcnow", "today", "environ", "getenv", "monotonic", "perf_counter", "time_ns"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the full names that a module imports, wherever in it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["chalicelib" if node.level else "", node.module]))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def our_imports(module: str) -> set[str]:
+    """Return the modules of the engine that one of them imports."""
+    parts = (name.split(".") for name in imported(MODULES[module]))
+    return {part[1] for part in parts if part[0] == "chalicelib"}
+
+
+def libraries(module: str) -> set[str]:
+    """Return what a module imports that is neither Python's own nor the engine's."""
+    roots = {name.split(".")[0] for name in imported(SHIPPED[module])}
+    return roots - set(sys.stdlib_module_names) - {"chalicelib"}
+
+
+def test_every_module_stands_on_one_rung() -> None:
+    assert sorted(module for rung in RUNGS for module in rung) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("rung", range(len(RUNGS)), ids=["+".join(sorted(rung)) for rung in RUNGS])
+def test_imports_point_down(rung: int) -> None:
+    below = set[str]().union(*RUNGS[:rung])
+    assert {module: our_imports(module) - below for module in RUNGS[rung]} == {module: set() for module in RUNGS[rung]}
+
+
+def test_the_guard_sees_imports_of_every_form() -> None:
+    assert our_imports("handlers") >= {"alarms", "plan", "scaling", "aws", "model"}
+    assert our_imports("model") == set()
+
+
+def test_the_adapters_know_nothing_of_decisions() -> None:
+    assert our_imports("aws") & DECIDING == set()
+
+
+@pytest.mark.parametrize("module", SHIPPED)
+def test_a_module_uses_no_library_but_its_own(module: str) -> None:
+    assert libraries(module) == LIBRARIES.get(module, set())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_engine_knows_neither_the_workbench_nor_the_entry_points(module: str) -> None:
+    roots = {name.split(".")[0] for name in imported(MODULES[module])}
+    assert roots & {"headroom", "app", "tests"} == set()
+
+
+def test_the_entry_points_do_not_know_the_workbench() -> None:
+    assert not any(name.startswith("headroom") for name in imported(ROOT / "app.py"))
+
+
+def readings(path: Path) -> list[str]:
+    """Return where a module reads the clock or the environment."""
+    nodes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)]
+    of_time = (n for n in nodes if isinstance(n.value, ast.Name) and n.value.id == "time" and n.attr != "sleep")
+    return [f"line {node.lineno}: {node.attr}" for node in [*of_time, *(n for n in nodes if n.attr in FORBIDDEN)]]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_engine_reads_neither_clock_nor_environment(module: str) -> None:
+    names = set(imported(MODULES[module]))
+    assert readings(MODULES[module]) == []
+    assert not any(name == "os" or name.startswith(("os.", "time.")) for name in names)
+    assert "time" not in names or module == "aws"
+
+
+def test_the_guard_sees_a_clock_where_there_is_one() -> None:
+    assert [line.split(": ")[1] for line in readings(ROOT / "app.py")].count("now") == 1
+    assert "environ" in " ".join(readings(ROOT / "app.py"))
+
+
+def test_the_adapters_only_use_of_time_is_the_default_way_to_wait() -> None:
+    nodes = [n for n in ast.walk(tree(MODULES["aws"])) if isinstance(n, ast.Name) and n.id == "time"]
+    assert len(nodes) == 1
+
+
+def requirements(name: str = "requirements.txt") -> dict[str, str]:
+    """Return each package's line of a requirements file."""
+    lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
+    return {re.split(r"[<>=\[ ]", line)[0]: line for line in lines if line and not line.startswith(("#", "-"))}
+
+
+def test_what_goes_to_lambda_is_what_it_imports_and_its_runtime_lacks() -> None:
+    used = set[str]().union(*(libraries(module) for module in SHIPPED)) - OUTSIDE_OF_THE_PACKAGE
+    assert {name.replace("-", "_") for name in requirements()} == used
+    assert requirements().keys() & {"boto3", "botocore", "moto", "chalice"} == set()
+
+
+def test_lambda_gets_the_versions_that_the_tests_ran_with() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(requirements().values()) <= set(declared)
