@@ -27,8 +27,10 @@ JUMP_NOISES = 2.5
 """A newest minute this many noises above the five-minute mean is a jump, not noise."""
 GROWTH_MINUTES = 3.0
 """A raise reckons with three more minutes of the growth seen: metric, decision and update take as long."""
-JUMP_SHARE = 0.3
-"""A jump is taken to go on by this share of itself."""
+JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
+"""A jump is taken to go on by this share of itself, up to the highest ever seen; or by this, where demand is a record."""
+RAISE_NOISES = 0.5
+"""A raise adds so much noise on top, so that the next minute does not ask again."""
 QUIET_MARGIN = 1.01
 """A raise in quiet times is worth a call from one percent on."""
 REFILL_MINUTES = 30.0
@@ -175,13 +177,12 @@ def burst_left(seen: Observation) -> float:
 
 def needed_units(load: Load, past: Past) -> float:
     """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump may go on."""
-    grown = load.fast + GROWTH_MINUTES * load.growth + JUMP_SHARE * load.jump
     highest = max(past.highest, load.highest)
-    if load.fast <= highest:
-        grown = min(grown, highest)
+    grown = load.fast + GROWTH_MINUTES * load.growth
+    grown = grown + RECORD_SHARE * load.jump if load.fast > highest else min(grown + JUMP_SHARE * load.jump, highest)
     if load.jump > 0 and load.newest > ONSET * (load.newest - load.jump):
         grown = max(grown, past.typical_burst)
-    return grown
+    return grown + RAISE_NOISES * load.noise
 
 
 def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
@@ -216,8 +217,8 @@ def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime)
     share = 1 - 3600 / (policy.throttle_price * covered)
     slot = int((now - past.end).total_seconds() + MINUTE) // 300
     samples = [past.hourly]
-    if slot < SLOTS:
-        samples += [sample for sample, fewest in ((past.daily[slot], 2), (past.around[slot], 6)) if len(sample) >= fewest]
+    if slot < SLOTS and len(past.daily[slot]) > 1:
+        samples.append(past.daily[slot])
     return max(_quantile(sample, share) for sample in samples) * lost / covered * policy.insurance_percent / 100
 
 

@@ -54,7 +54,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alarm_percent: Annotated[
         Percent,
         Meta(description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."),
-    ] = 100
+    ] = 95
     target_percent: Annotated[
         Percent, Meta(description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units.")
     ] = 65
@@ -64,7 +64,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 75
     burst_keep_percent: Annotated[
         int, Meta(ge=0, le=100, description="How full the burst bucket is kept in quiet times (strategy `adaptive`).")
-    ] = 80
+    ] = 100
     throttle_price: Annotated[
         float,
         Meta(ge=1, le=10_000, description="What a throttled unit is worth, in provisioned units (strategy `adaptive`)."),

@@ -159,8 +159,8 @@ class Past:
 
     end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how high the newest onsets went
     (0 where there were fewer than three). hourly: each like hour's highest onset, sorted, 0 for an hour without one: the last
-    hours, and the same hour, one earlier and one later, of past days. daily, around: the same for each five-minute slot, from
-    that quarter of an hour on past days, and after the same minute of the last hours.
+    hours, and the same hour, one earlier and one later, of past days. daily: the same for each five-minute slot after the end,
+    from the quarter of an hour that began then on past days.
     """
 
     end: datetime | None = None
@@ -168,7 +168,6 @@ class Past:
     typical_burst: float = 0.0
     hourly: tuple[float, ...] = ()
     daily: tuple[tuple[float, ...], ...] = ()
-    around: tuple[tuple[float, ...], ...] = ()
 
 
 NO_PAST = Past()

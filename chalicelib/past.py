@@ -26,14 +26,13 @@ PEAK_BINS = 4
 def summary(history: Series) -> Past:
     """Return the summary of five-minute means, oldest first; None where nothing is known."""
     values = history.values
-    sudden = onsets(values)
+    sudden, first = onsets(values), _first_known(values)
     return Past(
         end=history.end,
         highest=max((value for value in values if value is not None), default=0.0),
         typical_burst=_typical_burst(values, sudden),
-        hourly=_hourly(sudden, _first_known(values)),
-        daily=tuple(_like_slots(sudden, slot, DAY_BINS, 13) for slot in range(SLOTS)),
-        around=tuple(_like_slots(sudden, slot, HOUR_BINS, 24) for slot in range(SLOTS)),
+        hourly=_hourly(sudden, first),
+        daily=tuple(_same_slot(sudden, slot, first) for slot in range(SLOTS)),
     )
 
 
@@ -64,11 +63,10 @@ def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
     return tuple(sample)
 
 
-def _like_slots(sudden: Sequence[float], slot: int, spacing: int, most: int) -> tuple[float, ...]:
-    """Return the highest onset within a quarter of an hour of the same slot, for each of the last `most` spacings, sorted."""
-    size = len(sudden)
-    starts = (size - spacing * back + slot for back in range(1, most + 1))
-    return tuple(sorted(max(sudden[i : i + 3]) for i in starts if 0 <= i < size))
+def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, ...]:
+    """Return the highest onset within the quarter of an hour that begins with a slot, for each past day that is known, sorted."""
+    starts = range(len(sudden) - DAY_BINS + slot, first - 1, -DAY_BINS)
+    return tuple(sorted(max(sudden[start : start + 3]) for start in starts))
 
 
 def _typical_burst(values: Sequence[float | None], sudden: Sequence[float]) -> float:

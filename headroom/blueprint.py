@@ -45,24 +45,18 @@ def topic_policy(topic_arn: str, place: Place) -> Document:
     )
 
 
-def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Document:
-    """Let the topic, and the stage's functions by their roles (`roles` is their names' pattern), send; nobody without TLS."""
+def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: list[str]) -> Document:
+    """Let the topic, and the stage's functions by their roles (names or patterns of them), send; nobody without TLS."""
+    role = f"arn:{place.partition}:iam::{place.account}:role/"
     return _policy(
-        {
-            "Sid": "TopicSends",
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue_arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-        },
+        _topic_sends(queue_arn, topic_arn),
         {
             "Sid": "FunctionsSend",
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:{place.partition}:iam::{place.account}:root"},
             "Action": "sqs:SendMessage",
             "Resource": queue_arn,
-            "Condition": {"ArnLike": {"aws:PrincipalArn": f"arn:{place.partition}:iam::{place.account}:role/{roles}"}},
+            "Condition": {"ArnLike": {"aws:PrincipalArn": [f"{role}{name}" for name in roles]}},
         },
         _tls_only("sqs:*", queue_arn),
     )
@@ -70,7 +64,11 @@ def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Do
 
 def buffer_policy(queue_arn: str, topic_arn: str) -> Document:
     """Let the topic send into the queue between it and the function; nobody without TLS."""
-    sends = {
+    return _policy(_topic_sends(queue_arn, topic_arn), _tls_only("sqs:*", queue_arn))
+
+
+def _topic_sends(queue_arn: str, topic_arn: str) -> Document:
+    return {
         "Sid": "TopicSends",
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
@@ -78,7 +76,6 @@ def buffer_policy(queue_arn: str, topic_arn: str) -> Document:
         "Resource": queue_arn,
         "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
     }
-    return _policy(sends, _tls_only("sqs:*", queue_arn))
 
 
 def _policy(*statements: Document) -> Document:

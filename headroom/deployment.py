@@ -65,7 +65,7 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
             {
                 "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
                 "SqsManagedSseEnabled": "true",
-                "Policy": blueprint.queue_policy(dead_letters, topic_arn, place, stage.function("*")),
+                "Policy": blueprint.queue_policy(dead_letters, topic_arn, place, [stage.function("*")]),
             },
         )
     ]
@@ -76,7 +76,7 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
         settings = {
             "VisibilityTimeout": str(blueprint.BUFFER_SECONDS),
             "SqsManagedSseEnabled": "true",
-            "RedrivePolicy": {"deadLetterTargetArn": dead_letters, "maxReceiveCount": str(blueprint.BUFFER_RECEIVES)},
+            "RedrivePolicy": {"deadLetterTargetArn": dead_letters, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
             "Policy": blueprint.buffer_policy(buffer, topic_arn),
         }
         steps += [Queue(stage.buffer, settings), Subscription(topic_arn, "sqs", buffer, _redrive(dead_letters))]

@@ -13,6 +13,9 @@ from typing import Any
 from headroom.functions import ROOT
 
 TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
+LISTENERS = {TOPIC_SOURCE: "on_alarm", QUEUE_SOURCE: "on_queue", LAMBDA_SOURCE: "on_action", EVENTBRIDGE_SOURCE: "on_event"}
+"""The function that listens to each source of alarms."""
+SCHEDULED = ("follow_up", "scale_down", "sweep")
 DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
@@ -35,12 +38,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage's names and settings. `app` and `name` prefix whatever belongs to it."""
+    """A stage's names and settings. `app` and `name` prefix whatever belongs to it; `policies`: file by function."""
 
     app: str
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
     log_days: int = DEFAULT_LOG_DAYS
+    policies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -50,6 +54,11 @@ class Stage:
     def topic(self) -> str:
         """Return the alarm topic's name, or the ARN of a topic that is not Headroom's to make."""
         return self.environment.get("ALARM_TOPIC", DEFAULT_TOPIC)
+
+    @property
+    def config_file(self) -> str:
+        """Return the path of the configuration within the project."""
+        return self.environment.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
 
     @property
     def makes_topic(self) -> bool:
@@ -75,6 +84,12 @@ class Stage:
     def sources(self) -> frozenset[str]:
         """Return the ways in which alarms come in; app.py knows the same words."""
         return frozenset(self.environment.get("ALARM_SOURCES", TOPIC_SOURCE).split(","))
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Return the short names of the functions that the stage's deployment has."""
+        listening = {name for source, name in LISTENERS.items() if source in self.sources}
+        return tuple(sorted({*SCHEDULED, *listening}))
 
     @property
     def buffer(self) -> str:
@@ -110,4 +125,10 @@ def read(name: str, project: Path | None = None) -> Stage:
     stage = stages[name]
     environment = {**said.get("environment_variables", {}), **stage.get("environment_variables", {})}
     days = stage.get("log_retention_in_days", said.get("log_retention_in_days", DEFAULT_LOG_DAYS))
-    return Stage(said["app_name"], name, environment, days)
+    functions = said.get("lambda_functions", {})
+    policies = {short: settings["iam_policy_file"] for short, settings in functions.items() if "iam_policy_file" in settings}
+    found = Stage(said["app_name"], name, environment, days, policies)
+    unknown = found.sources - LISTENERS.keys()
+    if unknown:
+        raise StageError(f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; it may name {', '.join(LISTENERS)}")
+    return found

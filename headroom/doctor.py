@@ -1,0 +1,263 @@
+"""Look at a stage from all sides, change nothing, and say of each thing that is wrong what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from chalicelib import config, handlers
+from chalicelib.aws import Aws, AwsError
+from chalicelib.handlers import Report, Shell
+from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
+from headroom import blueprint, deployment
+from headroom.cloud import Cloud, code_of, found
+from headroom.stage import Stage
+from headroom.steps import DeployedVersion, queue_url
+
+MAX_SKEW_SECONDS = 60
+"""AWS refuses a signature that is five minutes off; a minute already spoils the decrease quota's reckoning."""
+QUOTA_PERCENT = 80
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
+SKEWED = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
+GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what to do about it."""
+
+    check: str
+    problem: str
+    remedy: str
+
+
+@dataclass
+class Patient:
+    """The stage that is looked at. Every fact is read once."""
+
+    stage: Stage
+    project: Path
+    cloud: Cloud
+    now: datetime
+
+    @cached_property
+    def functions(self) -> list[str]:
+        return deployment.functions_of(self.stage, self.cloud)
+
+    @cached_property
+    def world(self) -> Aws:
+        return Aws(self.stage.topic)
+
+    @cached_property
+    def rules(self) -> config.Config:
+        file = self.project / self.stage.config_file
+        return config.load(file.read_text(), str(file))
+
+    @cached_property
+    def tables(self) -> dict[str, TableState]:
+        """Return the managed tables that have capacity to set."""
+        names = [name for name in self.world.table_names() if self.rules.manages(name)]
+        states = self.world.describe(names) if names else {}
+        return {name: state for name, state in states.items() if isinstance(state, TableState) and not state.on_demand}
+
+    @cached_property
+    def next_sweep(self) -> Report:
+        """Return what a sweep would do now: whatever it would mend is not as it should be."""
+        return handlers.sweep(Shell(self.world, self.rules, dry_run=True), self.now)
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Make all checks; without credentials there is only one."""
+    first = list(_guarded("credentials", credentials, patient))
+    if first:
+        return first
+    return [finding for name, check in CHECKS.items() for finding in _guarded(name, check, patient)]
+
+
+def _guarded(name: str, check: Check, patient: Patient) -> Iterator[Finding]:
+    """Make a check; what keeps it from being made is a finding, too."""
+    try:
+        yield from check(patient)
+    except ClientError as error:
+        operation = error.operation_name
+        if code_of(error) in DENIED:
+            remedy = f"Give your credentials the permission for {operation}, and ask again."
+            yield Finding(name, f"not allowed to call {operation}", remedy)
+        else:
+            yield Finding(name, f"{operation} failed: {error}", "Put right what AWS says, and ask again.")
+    except config.ConfigError as error:
+        yield Finding(name, str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
+    except (AwsError, OSError) as error:
+        yield Finding(name, str(error), "Check the network, the Region and the profile, and ask again.")
+
+
+def credentials(patient: Patient) -> Iterator[Finding]:
+    try:
+        _ = patient.cloud.place
+    except ClientError as error:
+        clock = code_of(error) in SKEWED
+        remedy = "Set this computer's clock (NTP), and ask again." if clock else "Sign in again, or set AWS_PROFILE."
+        yield Finding("clock" if clock else "credentials", f"AWS does not accept them: {error}", remedy)
+    except AwsError as error:
+        remedy = "Sign in, or set AWS_PROFILE; and set AWS_DEFAULT_REGION where the profile names no Region."
+        yield Finding("credentials", f"there are none that work: {error}", remedy)
+
+
+def clock(patient: Patient) -> Iterator[Finding]:
+    answer = patient.cloud.client("sts").get_caller_identity()
+    said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    skew = abs((parsedate_to_datetime(said) - patient.now).total_seconds()) if said else 0
+    if skew > MAX_SKEW_SECONDS:
+        yield Finding("clock", f"this computer's clock is {skew:.0f} seconds off AWS's", "Set the clock (NTP).")
+
+
+def functions(patient: Patient) -> Iterator[Finding]:
+    for name in sorted(set(patient.stage.functions) - set(patient.functions)):
+        full = patient.stage.function(name)
+        yield Finding("functions", f"{full} does not exist", f"Deploy: make deploy STAGE={patient.stage.name}.")
+    for name in sorted(set(patient.functions) - set(patient.stage.functions)):
+        full = patient.stage.function(name)
+        yield Finding("functions", f"{full} is none of the stage's", f"Deploy: make deploy STAGE={patient.stage.name}.")
+
+
+def permissions(patient: Patient) -> Iterator[Finding]:
+    """Compare each function's policy with the one in the checkout."""
+    for name in patient.functions:
+        full = patient.stage.function(name)
+        file = patient.project / ".chalice" / patient.stage.policies.get(name, f"policy-{name}.json")
+        said = found(patient.cloud.client("iam").get_role_policy, RoleName=full, PolicyName=full)
+        if file.exists() and (said is None or said["PolicyDocument"] != json.loads(file.read_text())):
+            remedy = f"Deploy: make deploy STAGE={patient.stage.name}. If your roles are made elsewhere, compare by hand."
+            yield Finding("permissions", f"the policy of role {full} is not that of {file.name}", remedy)
+
+
+def surroundings(patient: Patient) -> Iterator[Finding]:
+    """Look at everything that setup makes: topic, subscription, queues, retries, logs, alarms about Headroom."""
+    steps = deployment.steps_before(patient.stage, patient.cloud)
+    steps += deployment.steps_after(patient.stage, patient.cloud, patient.functions)
+    for step in steps:
+        wrong = step.differences(patient.cloud)
+        is_version = isinstance(step, DeployedVersion)
+        if wrong and is_version:
+            remedy = f"Deploy this one: make deploy STAGE={patient.stage.name}; or check out the one that runs."
+            yield Finding("version", f"{step.subject}: {'; '.join(wrong)}", remedy)
+        elif wrong:
+            remedy = f"Put it right: headroom setup --stage {patient.stage.name}."
+            yield Finding("setup", f"{step.subject}: {'; '.join(wrong)}", remedy)
+
+
+def own_alarms(patient: Patient) -> Iterator[Finding]:
+    names = blueprint.own_alarm_names(patient.stage)
+    said = patient.cloud.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM", AlarmTypes=["MetricAlarm"])
+    for alarm in said["MetricAlarms"]:
+        if alarm["StateValue"] == "ALARM":
+            yield Finding("own alarms", f"{alarm['AlarmName']} is in ALARM", str(alarm["AlarmDescription"]))
+
+
+def dead_letters(patient: Patient) -> Iterator[Finding]:
+    queue = patient.stage.dead_letters
+    url = queue_url(patient.cloud, queue)
+    if url is None:
+        return
+    asked = ["ApproximateNumberOfMessages"]
+    said = patient.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
+    count = int(said[asked[0]])
+    if count:
+        remedy = f"Find the cause in the logs, then: headroom redrive --stage {patient.stage.name}."
+        yield Finding("dead letters", f"{count} message(s) wait in {queue}", remedy)
+
+
+def tables(patient: Patient) -> Iterator[Finding]:
+    """Compare the configuration with the tables that exist."""
+    names = patient.world.table_names()
+    if not patient.rules.tables:
+        yield Finding("tables", "the configuration names no table", f"Write a rule into {patient.stage.config_file}.")
+    for rule in patient.rules.tables:
+        if any(rule.matcher.matches(name) for name in names):
+            continue
+        plain = not rule.matcher.is_regex and not GLOB & set(rule.matcher.text)
+        problem = f"no table is named {rule.matcher.text}" if plain else f"the rule {rule.matcher.text} matches no table"
+        yield Finding("tables", problem, "Mend or remove the rule, or make the table; and check the Region.")
+
+
+def alarms(patient: Patient) -> Iterator[Finding]:
+    log = f"/aws/lambda/{patient.stage.function('sweep')}"
+    remedy = f"The next sweep mends it within five minutes. If it does not, look into the log {log}."
+    for action in patient.next_sweep.planned:
+        match action:
+            case CreateAlarm():
+                yield Finding("alarms", f"{action.target} has no alarm", remedy)
+            case RewriteAlarm():
+                yield Finding("alarms", f"alarm {action.alarm.name} does not match the capacity of {action.target}", remedy)
+            case DeleteAlarms():
+                yield Finding("alarms", f"nothing is behind {', '.join(action.names)}", remedy)
+
+
+def conflicts(patient: Patient) -> Iterator[Finding]:
+    for skip in patient.next_sweep.skips:
+        if skip.reason is Reason.AUTOSCALING_CONFLICT:
+            yield _conflict(skip)
+    for failure in patient.next_sweep.failures:
+        yield Finding("alarms", str(failure), "Put right what AWS says, and ask again.")
+
+
+def _conflict(skip: Skip) -> Finding:
+    remedy = (
+        f"Choose one: aws application-autoscaling deregister-scalable-target for table/{skip.subject} and its indexes, "
+        "or a rule that does not name the table."
+    )
+    return Finding("Application Auto Scaling", f"{skip.subject} is registered there too, and Headroom leaves it alone", remedy)
+
+
+def quota(patient: Patient) -> Iterator[Finding]:
+    """Compare what is provisioned, and what may be, with the account's and the tables' quotas."""
+    limits = patient.cloud.client("dynamodb").describe_limits()
+    for dimension in Dimension:
+        word = f"{dimension.title()}CapacityUnits"
+        yield from _account_quota(patient, dimension, int(limits[f"AccountMax{word}"]))
+        yield from _table_quota(patient, dimension, int(limits[f"TableMax{word}"]))
+
+
+def _account_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterator[Finding]:
+    by_table: Counter[str] = Counter()
+    for name, table in patient.tables.items():
+        by_table[name] = sum(part.units[dimension] for part in table.throughputs.values())
+    total = by_table.total()
+    if total * 100 >= limit * QUOTA_PERCENT:
+        largest = by_table.most_common(1)[0][0]
+        problem = f"{total} of the account's {limit} {dimension} units are provisioned, most of them by {largest}"
+        yield Finding("quota", problem, "Ask AWS for a higher quota (Service Quotas, DynamoDB, account-level units).")
+
+
+def _table_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterator[Finding]:
+    """Look at the most that each target may come to. Nobody chose the default, so it is no mistake above a lower quota."""
+    for target in [t for table in patient.tables.values() for t in table.targets() if t.dimension is dimension]:
+        policy = patient.rules.policy_for(target)
+        if policy and limit < policy.max_units != config.TABLE_QUOTA_UNITS:
+            problem = f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
+            yield Finding("quota", problem, "Lower max_units, or ask AWS for a higher quota.")
+
+
+CHECKS: dict[str, Check] = {
+    "clock": clock,
+    "functions": functions,
+    "permissions": permissions,
+    "setup": surroundings,
+    "own alarms": own_alarms,
+    "dead letters": dead_letters,
+    "tables": tables,
+    "alarms": alarms,
+    "Application Auto Scaling": conflicts,
+    "quota": quota,
+}

@@ -1,0 +1,392 @@
+"""A stage as a SAM template and as a Terraform module, for those who do not deploy with the Chalice command.
+
+Chalice writes the functions; everything else comes from headroom/blueprint.py, with the template's own expressions for names
+and places. For SAM it is a template that Chalice merges in; for Terraform it is files beside Chalice's, one of them an override.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chalice.utils import to_cfn_resource_name
+
+from headroom import blueprint
+from headroom.blueprint import Document
+from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
+from headroom.steps import ALARM_PRINCIPAL
+
+SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
+LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
+CHALICE = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+ANY_REGION = "any-region-1"
+"""Chalice wants a Region even for a template, where none is written."""
+SAM_PLACE = Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+TERRAFORM_PLACE = Place(
+    "${data.aws_partition.chalice.partition}",
+    "${data.aws_region.chalice.id}",  # `name` is deprecated since version 6 of the provider; `id` is in all of them
+    "${data.aws_caller_identity.chalice.account_id}",
+)
+TERRAFORM_VERSION = ">= 1.0"
+AWS_PROVIDER_VERSION = ">= 5.0"
+
+
+def package(stage: Stage, project: Path, out: Path) -> list[Path]:
+    """Write both packages and return their folders. Raises StageError where Chalice cannot, or where the module is broken."""
+    sam, terraform = (out / name for name in ("sam", "terraform"))
+    for folder in (sam, terraform):
+        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = _copied(project, Path(temporary) / "project")
+        merged = Path(temporary) / "merge.json"
+        merged.write_text(json.dumps(sam_template(stage)))
+        _chalice(copy, "package", "--stage", stage.name, "--merge-template", str(merged), str(sam.absolute()))
+        _without_log_retention(copy)
+        _chalice(copy, "package", "--stage", stage.name, "--pkg-format", "terraform", str(terraform.absolute()))
+    (terraform / "headroom.tf.json").write_text(json.dumps(terraform_extras(stage), indent=2))
+    (terraform / "chalice_override.tf.json").write_text(json.dumps(terraform_override(stage), indent=2))
+    broken = terraform_problems(terraform, stage)
+    if broken:
+        raise StageError("the Terraform module would not work:\n" + "\n".join(f"  - {problem}" for problem in broken))
+    return [sam, terraform]
+
+
+def _copied(project: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for name in SHIPPED:
+        if (project / name).is_dir():
+            shutil.copytree(project / name, folder / name, ignore=LEFT_BEHIND)
+        else:
+            shutil.copy2(project / name, folder / name)
+    return folder
+
+
+def _without_log_retention(project: Path) -> None:
+    """Take a setting away that Chalice 1.34 cannot write for Terraform; terraform_extras makes the log groups."""
+    file = project / ".chalice" / "config.json"
+    said = json.loads(file.read_text())
+    for level in (said, *said.get("stages", {}).values()):
+        level.pop("log_retention_in_days", None)
+    file.write_text(json.dumps(said))
+
+
+def _chalice(project: Path, *arguments: str) -> None:
+    environment = {"AWS_DEFAULT_REGION": ANY_REGION, **os.environ}
+    command = [*CHALICE, *arguments]
+    done = subprocess.run(command, cwd=project, env=environment, text=True, capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise StageError(f"chalice {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+
+
+# SAM
+
+
+def sam_template(stage: Stage) -> Document:
+    """Return what is merged into Chalice's template: the extras, and more properties of the functions."""
+    topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
+    resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
+    for name in stage.functions:
+        resources[to_cfn_resource_name(name)] = {"Properties": _sam_function(stage, name, topic)}
+    operators = stage.operators_arn(SAM_PLACE)
+    functions = {name: stage.function(name) for name in stage.functions}
+    own = blueprint.own_alarms(stage, functions, stage.dead_letters, [operators] if operators else [])
+    for word, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
+        resources[f"Headroom{word}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
+    substituted: Document = _substituted({"Resources": resources})
+    return substituted
+
+
+def _sam_stores(stage: Stage, topic: str) -> Document:
+    roles = [f"${{{to_cfn_resource_name(name)}Role}}" for name in stage.functions]
+    queue = {
+        "QueueName": stage.dead_letters,
+        "MessageRetentionPeriod": blueprint.DEAD_LETTER_SECONDS,
+        "SqsManagedSseEnabled": True,
+    }
+    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, roles)
+    stores: Document = {
+        "HeadroomDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": queue},
+        "HeadroomDeadLettersPolicy": _sam_policy("AWS::SQS::QueuePolicy", "Queues", "HeadroomDeadLetters", policy),
+    }
+    if stage.makes_topic:
+        stores["HeadroomTopic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": stage.topic}}
+        policy = blueprint.topic_policy(topic, SAM_PLACE)
+        stores["HeadroomTopicPolicy"] = _sam_policy("AWS::SNS::TopicPolicy", "Topics", "HeadroomTopic", policy)
+    return stores
+
+
+def _sam_policy(kind: str, member: str, subject: str, policy: Document) -> Document:
+    return {"Type": kind, "Properties": {member: [{"Ref": subject}], "PolicyDocument": policy}}
+
+
+def _sam_listeners(stage: Stage, topic: str) -> Document:
+    found: Document = {}
+    if QUEUE_SOURCE in stage.sources:
+        redrive = {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}
+        queue = {
+            "QueueName": stage.buffer,
+            "VisibilityTimeout": blueprint.BUFFER_SECONDS,
+            "SqsManagedSseEnabled": True,
+            "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
+        }
+        policy = blueprint.buffer_policy("${HeadroomBuffer.Arn}", topic)
+        delivery = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": "${HeadroomBuffer.Arn}", "RedrivePolicy": redrive}
+        found["HeadroomBuffer"] = {"Type": "AWS::SQS::Queue", "Properties": queue}
+        found["HeadroomBufferPolicy"] = _sam_policy("AWS::SQS::QueuePolicy", "Queues", "HeadroomBuffer", policy)
+        found["HeadroomBufferSubscription"] = {"Type": "AWS::SNS::Subscription", "Properties": delivery}
+    if LAMBDA_SOURCE in stage.sources:
+        permission = {
+            "FunctionName": {"Ref": "OnAction"},
+            "Action": "lambda:InvokeFunction",
+            "Principal": ALARM_PRINCIPAL,
+            "SourceAccount": SAM_PLACE.account,
+        }
+        found["HeadroomActionPermission"] = {"Type": "AWS::Lambda::Permission", "Properties": permission}
+    return found
+
+
+def _sam_function(stage: Stage, name: str, topic: str) -> Document:
+    """Return a function's properties besides Chalice's. Its name is fixed, so that the operator's commands find it."""
+    properties: Document = {"FunctionName": stage.function(name)}
+    if name != blueprint.QUEUE_FUNCTION:
+        failure = {"Type": "SQS", "Destination": "${HeadroomDeadLetters.Arn}"}
+        settings = blueprint.invoke_settings(name)
+        properties["EventInvokeConfig"] = {**settings, "DestinationConfig": {"OnFailure": failure}}
+    if name == "on_alarm":
+        delivery = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}}
+        properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": delivery}}
+    if name == blueprint.QUEUE_FUNCTION:
+        source = {"Queue": "${HeadroomBuffer.Arn}", "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+        properties["Events"] = {"OnQueueSqsEventSource": {"Properties": source}}
+    return properties
+
+
+def _substituted(value: Any) -> Any:
+    """Return a document with every text that holds an expression wrapped in Fn::Sub."""
+    match value:
+        case str():
+            return {"Fn::Sub": value} if "${" in value else value
+        case Mapping():
+            return {key: _substituted(inner) for key, inner in value.items()}
+        case list():
+            return [_substituted(inner) for inner in value]
+        case _:
+            return value
+
+
+# Terraform
+
+
+DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
+BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
+
+
+def _of(kind: str, name: str, attribute: str) -> str:
+    """Return a reference to another resource."""
+    return f"${{{kind}.{name}.{attribute}}}"
+
+
+def _terraform_topic(stage: Stage) -> str:
+    return "${aws_sns_topic.headroom.arn}" if stage.makes_topic else stage.topic
+
+
+def terraform_extras(stage: Stage) -> Document:
+    """Return the resources besides Chalice's."""
+    topic = _terraform_topic(stage)
+    roles = [_of("aws_iam_role", f"{name}_role", "name") for name in stage.functions]
+    queue = {
+        "name": stage.dead_letters,
+        "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
+        "sqs_managed_sse_enabled": True,
+    }
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_PLACE, roles)
+    found: Document = {
+        "aws_sqs_queue": {"headroom_dead_letters": queue},
+        "aws_sqs_queue_policy": {
+            "headroom_dead_letters": {"queue_url": "${aws_sqs_queue.headroom_dead_letters.id}", "policy": json.dumps(policy)}
+        },
+        "aws_cloudwatch_log_group": {
+            name: {"name": f"/aws/lambda/{stage.function(name)}", "retention_in_days": stage.log_days} for name in stage.functions
+        },
+        "aws_lambda_function_event_invoke_config": {
+            name: _terraform_invoke(name) for name in stage.functions if name != blueprint.QUEUE_FUNCTION
+        },
+        "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
+    }
+    if stage.makes_topic:
+        found["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
+        policy = blueprint.topic_policy(topic, TERRAFORM_PLACE)
+        found["aws_sns_topic_policy"] = {"headroom": {"arn": topic, "policy": json.dumps(policy)}}
+    _add_terraform_listeners(found, stage, topic)
+    return {"resource": found}
+
+
+def _terraform_invoke(name: str) -> Document:
+    settings = blueprint.invoke_settings(name)
+    return {
+        "function_name": _of("aws_lambda_function", name, "function_name"),
+        "maximum_retry_attempts": settings["MaximumRetryAttempts"],
+        "maximum_event_age_in_seconds": settings["MaximumEventAgeInSeconds"],
+        "destination_config": {"on_failure": {"destination": DEAD_LETTERS}},
+    }
+
+
+def _terraform_alarms(stage: Stage) -> Document:
+    functions = {name: _of("aws_lambda_function", name, "function_name") for name in stage.functions}
+    operators = stage.operators_arn(TERRAFORM_PLACE)
+    dead_letters = "${aws_sqs_queue.headroom_dead_letters.name}"
+    own = blueprint.own_alarms(stage, functions, dead_letters, [operators] if operators else [])
+    return {word: _terraform_alarm(fields) for word, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)}
+
+
+def _terraform_alarm(fields: Document) -> Document:
+    """Return an alarm in the provider's words: snake case, dimensions as a map, queries as blocks."""
+    alarm = {_snake(key): value for key, value in fields.items() if key not in ("Dimensions", "Metrics")}
+    if "Dimensions" in fields:
+        alarm["dimensions"] = {d["Name"]: d["Value"] for d in fields["Dimensions"]}
+    if "Metrics" in fields:
+        alarm["metric_query"] = [_terraform_query(query) for query in fields["Metrics"]]
+    return alarm
+
+
+def _terraform_query(query: Document) -> Document:
+    found = {_snake(key): value for key, value in query.items() if key != "MetricStat"}
+    if "MetricStat" in query:
+        metric, stat = query["MetricStat"]["Metric"], query["MetricStat"]
+        found["metric"] = {
+            "namespace": metric["Namespace"],
+            "metric_name": metric["MetricName"],
+            "dimensions": {d["Name"]: d["Value"] for d in metric["Dimensions"]},
+            "period": stat["Period"],
+            "stat": stat["Stat"],
+        }
+    return found
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _add_terraform_listeners(found: Document, stage: Stage, topic: str) -> None:
+    if QUEUE_SOURCE in stage.sources:
+        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
+        found["aws_sqs_queue"]["headroom_buffer"] = {
+            "name": stage.buffer,
+            "visibility_timeout_seconds": blueprint.BUFFER_SECONDS,
+            "sqs_managed_sse_enabled": True,
+            "redrive_policy": json.dumps({**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES}),
+        }
+        found["aws_sqs_queue_policy"]["headroom_buffer"] = {
+            "queue_url": "${aws_sqs_queue.headroom_buffer.id}",
+            "policy": json.dumps(blueprint.buffer_policy(BUFFER, topic)),
+        }
+        found["aws_sns_topic_subscription"] = {
+            "headroom_buffer": {
+                "topic_arn": topic,
+                "protocol": "sqs",
+                "endpoint": BUFFER,
+                "redrive_policy": json.dumps(redrive),
+            }
+        }
+    if LAMBDA_SOURCE in stage.sources:
+        found["aws_lambda_permission"] = {
+            "headroom_action": {
+                "function_name": "${aws_lambda_function.on_action.function_name}",
+                "action": "lambda:InvokeFunction",
+                "principal": ALARM_PRINCIPAL,
+                "source_account": TERRAFORM_PLACE.account,
+            }
+        }
+
+
+def terraform_override(stage: Stage) -> Document:
+    """Return what replaces Chalice's own words.
+
+    Chalice 1.34 asks for Terraform before 1.4 and a provider before 5, gives event rules the same name in every stage, and
+    writes the topic's ARN as text, so that nothing makes the subscription wait for the topic.
+    """
+    topic = _terraform_topic(stage)
+    ruled = [name for name in stage.functions if name in ("follow_up", "scale_down", "sweep", "on_event")]
+    resources: Document = {
+        "aws_cloudwatch_event_rule": {f"{name}-event": {"name": f"{stage.function(name)}-event"} for name in ruled}
+    }
+    if TOPIC_SOURCE in stage.sources:
+        redrive = json.dumps({"deadLetterTargetArn": DEAD_LETTERS})
+        key = "on_alarm-sns-subscription"
+        resources["aws_sns_topic_subscription"] = {key: {"topic_arn": topic, "redrive_policy": redrive}}
+        resources["aws_lambda_permission"] = {key: {"source_arn": topic}}
+    if QUEUE_SOURCE in stage.sources:
+        mapping = {"event_source_arn": BUFFER, "function_response_types": ["ReportBatchItemFailures"]}
+        resources["aws_lambda_event_source_mapping"] = {"on_queue-sqs-event-source": mapping}
+    providers = {
+        "aws": {"source": "hashicorp/aws", "version": AWS_PROVIDER_VERSION},
+        "null": {"source": "hashicorp/null", "version": ">= 3.0"},
+    }
+    return {"terraform": {"required_version": TERRAFORM_VERSION, "required_providers": providers}, "resource": resources}
+
+
+def terraform_problems(folder: Path, stage: Stage) -> list[str]:
+    """Return what is known to break in a module: its JSON is read as Terraform does, overrides last."""
+    files = sorted(folder.glob("*.tf.json"), key=lambda file: (file.name.endswith("_override.tf.json"), file.name))
+    merged: dict[str, Any] = {"resource": {}, "data": {}, "terraform": {}}
+    found: list[str] = []
+    for file in files:
+        found += _merge_into(merged, json.loads(file.read_text()), file.name)
+    found += _version_problems(merged["terraform"])
+    found += _name_problems(merged["resource"], stage)
+    found += _reference_problems(merged, (stage.topic, stage.operators))
+    return found
+
+
+def _merge_into(merged: dict[str, Any], said: Mapping[str, Any], file: str) -> Iterator[str]:
+    overrides = file.endswith("_override.tf.json")
+    for block in ("resource", "data"):
+        for kind, instances in said.get(block, {}).items():
+            known = merged[block].setdefault(kind, {})
+            for name, body in instances.items():
+                if (name in known) is not overrides:
+                    yield f"{file}: {kind}.{name} {'overrides nothing' if overrides else 'is there twice'}"
+                known[name] = {**known.get(name, {}), **body}
+    for key, value in said.get("terraform", {}).items():
+        merged["terraform"][key] = {**merged["terraform"].get(key, {}), **value} if isinstance(value, dict) else value
+
+
+def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
+    if "<" in terraform.get("required_version", "<"):
+        yield f"required_version {terraform.get('required_version')} shuts out newer versions of Terraform"
+    version = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
+    if "<" in version:
+        yield f"the version {version} shuts out newer versions of the AWS provider"
+
+
+def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
+    for name, rule in resources.get("aws_cloudwatch_event_rule", {}).items():
+        if not rule["name"].startswith(f"{stage.prefix}-"):
+            yield f"aws_cloudwatch_event_rule.{name}: the name {rule['name']} is the same in every stage"
+    for name, group in resources.get("aws_cloudwatch_log_group", {}).items():
+        if not group["name"].startswith(f"/aws/lambda/{stage.prefix}-"):
+            yield f"aws_cloudwatch_log_group.{name}: {group['name']} is the log of no function"
+
+
+REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")
+FIXED = re.compile(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)")
+
+
+def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iterator[str]:
+    """Yield the references to nothing, and the places that are fixed though the operator did not give them."""
+    text = json.dumps(merged)
+    for data, kind, name in sorted(set(REFERENCE.findall(text))):
+        if kind != "path" and name not in merged["data" if data else "resource"].get(kind, {}):
+            yield f"{data}{kind}.{name} is referred to, and is not there"
+    for arn in given:
+        text = text.replace(arn, "") if arn else text
+    for fixed in sorted(set(FIXED.findall(text))):
+        yield f"{fixed} fixes a partition or an account"
