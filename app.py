@@ -12,13 +12,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, SNSEvent
+from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
 from chalicelib import config, handlers, messages, telemetry
 from chalicelib.aws import Aws
 from chalicelib.handlers import Report, Shell
+from chalicelib.messages import AlarmEvent
+from chalicelib.model import Skip
 
 ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
+ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")
+ALARM_SOURCES = os.environ.get("ALARM_SOURCES", "topic").split(",")
+ALARM_CHANGES = {
+    "source": ["aws.cloudwatch"],
+    "detail-type": ["CloudWatch Alarm State Change"],
+    "detail": {
+        "state": {"value": ["ALARM"]},
+        "configuration": {"metrics": {"metricStat": {"metric": {"namespace": [messages.NAMESPACE]}}}},
+    },
+}
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
 LAST_MILLISECONDS = 2_000
@@ -34,34 +46,66 @@ def world() -> Aws:
     return Aws(ALARM_TOPIC)
 
 
-@app.on_sns_message(topic=ALARM_TOPIC)
+def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
+    """Register an entry point where the stage's ALARM_SOURCES names its source; elsewhere it is no part of the deployment."""
+    return register if name in ALARM_SOURCES else lambda function: function
+
+
+@source("topic", app.on_sns_message(topic=ALARM_TOPIC))
 def on_alarm(event: SNSEvent) -> dict[str, int]:
     """Raise the table of an alarm that fired, and rewrite the alarm."""
     topic_arn = event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")
-    return _run("on_alarm", event, lambda shell, now: handlers.on_alarm(shell, messages.from_sns(event.message, topic_arn), now))
+    return _hear("on_alarm", event.context, messages.from_sns(event.message, topic_arn))
+
+
+@source("lambda", app.lambda_function())
+def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
+    """Do the same for an alarm whose action is this function."""
+    return _hear("on_action", context, messages.from_event(event))
+
+
+@source("eventbridge", app.on_cw_event(ALARM_CHANGES))
+def on_event(event: CloudWatchEvent) -> dict[str, int]:
+    """Do the same for EventBridge's news of any alarm on DynamoDB."""
+    return _hear("on_event", event.context, messages.from_event(event.to_dict()))
+
+
+@source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
+def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
+    """Do the same for the messages of a queue behind the topic; those that fail come back, and no others."""
+    failed = []
+    for record in event.to_dict()["Records"]:
+        try:
+            _hear("on_queue", event.context, messages.from_queue(record["body"]))
+        except Exception:  # noqa: BLE001  whatever fails one message must not fail the others
+            telemetry.logger.exception("a message of the queue failed", extra={"message_id": record["messageId"]})
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
 
 
 @app.schedule("rate(1 minute)")
 def follow_up(event: CloudWatchEvent) -> dict[str, int]:
     """Look again at every table whose alarm is still in ALARM."""
-    return _run("follow_up", event, handlers.follow_up)
+    return _run("follow_up", event.context, handlers.follow_up)
 
 
 @app.schedule(SCALE_DOWN_SCHEDULE)
 def scale_down(event: CloudWatchEvent) -> dict[str, int]:
     """Lower capacity within DynamoDB's decrease quota."""
-    return _run("scale_down", event, handlers.scale_down)
+    return _run("scale_down", event.context, handlers.scale_down)
 
 
 @app.schedule("rate(5 minutes)")
 def sweep(event: CloudWatchEvent) -> dict[str, int]:
     """Make, mend and remove alarms; raise to minimums; finish decreases that were left."""
-    return _run("sweep", event, handlers.sweep)
+    return _run("sweep", event.context, handlers.sweep)
 
 
-def _run(name: str, event: SNSEvent | CloudWatchEvent, handler: Callable[[Shell, datetime], Report]) -> dict[str, int]:
-    context: Any = event.context  # Lambda's context object, whatever Chalice's annotation says
+def _hear(name: str, context: object, said: AlarmEvent | Skip) -> dict[str, int]:
+    return _run(name, context, lambda shell, now: handlers.on_alarm(shell, said, now))
 
+
+def _run(name: str, context: Any, handler: Callable[[Shell, datetime], Report]) -> dict[str, int]:
     def may_go_on() -> bool:
         return bool(context.get_remaining_time_in_millis() > LAST_MILLISECONDS)
 

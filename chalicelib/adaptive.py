@@ -165,14 +165,18 @@ def burst_left(seen: Observation) -> float:
 
     It begins half full, which three hours later hardly matters. A throttled minute proves it empty.
     """
-    consumed, size = seen.metrics.consumed, float(BURST_SECONDS)
+    consumed = seen.metrics.consumed
     lost = _by_minute(seen.metrics.throttled, consumed)
-    left = 0.5 * size * seen.provisioned
+    left = 0.5 * BURST_SECONDS * seen.provisioned
     for units, used, throttled in zip(_units(seen), consumed.values, lost, strict=True):
         if used is None:
             continue
-        left = 0.0 if throttled else min(max(left + (units - used) * MINUTE, 0.0), size * units)
-    return min(left / (size * seen.provisioned), 1.0)
+        left += (units - used) * MINUTE
+        if throttled or left < 0.0:
+            left = 0.0
+        elif left > BURST_SECONDS * units:
+            left = BURST_SECONDS * units
+    return min(left / (BURST_SECONDS * seen.provisioned), 1.0)
 
 
 def needed_units(load: Load, past: Past) -> float:
@@ -255,10 +259,11 @@ def _units(seen: Observation) -> list[float]:
     size = len(consumed.values)
     if not changes or not provisioned:
         return [float(seen.provisioned)] * size
-    since = math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE)
-    before = [provisioned[min(minute // 5, len(provisioned) - 1)] for minute in range(min(max(since, 0), size))]
-    known = [float(units if units is not None else seen.provisioned) for units in before]
-    return known + [float(seen.provisioned)] * (size - len(known))
+    since = min(max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0), size)
+    least = [float(seen.provisioned if units is None else units) for units in provisioned]
+    before = [units for units in least for _ in range(5)][:since]
+    before += [least[-1]] * (since - len(before))
+    return before + [float(seen.provisioned)] * (size - since)
 
 
 def _mean(values: list[float]) -> float:
@@ -267,7 +272,7 @@ def _mean(values: list[float]) -> float:
 
 def _noise(demand: list[float]) -> float:
     """Return the usual difference from minute to minute: the median, scaled to a normal distribution's sigma of one minute."""
-    steps = sorted(abs(after - before) for before, after in pairwise(demand))
+    steps = sorted([abs(after - before) for before, after in pairwise(demand)])
     return 1.05 * steps[len(steps) // 2] if steps else 0.0
 
 

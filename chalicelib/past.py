@@ -6,6 +6,7 @@ minutes cannot serve; how often they came, and how high they went, is what insur
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Sequence
 
@@ -38,14 +39,12 @@ def summary(history: Series) -> Past:
 
 def onsets(values: Sequence[float | None]) -> list[float]:
     """Return the values that came suddenly, 0 in the place of the others. After a gap nothing is known to be sudden."""
-    found = [0.0] * len(values)
-    for i in range(2, len(values)):
-        before, last, value = values[i - 2], values[i - 1], values[i]
-        if value is None or last is None or before is None:
-            continue
-        if value > ONSET * last and value > ONSET * 0.5 * (last + before):
-            found[i] = value
-    return found
+    known = [math.nan if value is None else value for value in values]  # nan is above nothing, and nothing is above nan
+    sudden = [
+        value if value > ONSET * last and value > ONSET * 0.5 * (last + before) else 0.0
+        for before, last, value in zip(known, known[1:], known[2:], strict=False)
+    ]
+    return [0.0] * (len(values) - len(sudden)) + sudden
 
 
 def _first_known(values: Sequence[float | None]) -> int:

@@ -59,4 +59,4 @@ def test_means_lie_between_the_least_and_the_most(values: list[float | None], pe
     found = means(series(values), per_period)
     assert len(found) == len(values) // per_period
     known = [value for value in values if value is not None]
-    assert all(0 <= mean <= max(known, default=0) * (1 + 1e-9) for mean in found)
+    assert all(mean is None or 0 <= mean <= max(known, default=0) * (1 + 1e-9) for mean in found)

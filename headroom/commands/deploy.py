@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from rich.markup import escape
 
-from headroom import deployment, stage
+from headroom import deployment, packaging, stage
+from headroom import doctor as doctors
+from headroom import redrive as redrives
 from headroom.cloud import Cloud
 from headroom.commands.shared import console, errors
 from headroom.deployment import Outcome
@@ -20,6 +27,9 @@ StageOption = Annotated[str, typer.Option("--stage", help="A stage of .chalice/c
 def add_to(app: typer.Typer) -> None:
     app.command()(setup)
     app.command()(teardown)
+    app.command()(doctor)
+    app.command()(redrive)
+    app.command()(package)
 
 
 def setup(name: StageOption) -> None:
@@ -50,6 +60,47 @@ def teardown(
         _tell(deployment.teardown(deployment.removals(settings, cloud, project), cloud))
         if left:
             console.print(f"Alarms that are not Headroom's still name the topic: {', '.join(left)}.", highlight=False)
+
+
+def doctor(
+    name: StageOption,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.")] = False,
+) -> None:
+    """Look at a stage from all sides and say what is wrong and what to do. Changes nothing; ends with 1 on any finding."""
+    with _plain_errors():
+        patient = doctors.Patient(stage.read(name), stage.project_folder(), Cloud(), datetime.now(UTC))
+        findings = doctors.examine(patient)
+    if as_json:
+        typer.echo(json.dumps({"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]}, indent=2))
+    else:
+        for finding in findings:
+            console.print(f"[bold red]{finding.check}:[/] {escape(finding.problem)}", highlight=False, soft_wrap=True)
+            console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
+        if not findings:
+            console.print(f"Stage {name} is well: {len(doctors.CHECKS) + 1} checks.")
+    raise typer.Exit(1 if findings else 0)
+
+
+def redrive(name: StageOption) -> None:
+    """Hand the dead letters of a stage to their functions again; what is handled leaves the queue."""
+    handled = stay = 0
+    with _plain_errors():
+        for letter in redrives.redrive(stage.read(name), Cloud()):
+            handled, stay = (handled, stay + 1) if letter.why else (handled + 1, stay)
+            became = f"stays: {letter.why}" if letter.why else "handled"
+            console.print(f"{letter.subject}: {became}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{handled} handled, {stay} stay.", highlight=False)
+    raise typer.Exit(1 if stay else 0)
+
+
+def package(
+    name: StageOption,
+    out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
+) -> None:
+    """Write a stage as a SAM template and as a Terraform module, with all that `setup` would make. Needs no AWS account."""
+    with _plain_errors():
+        for folder in packaging.package(stage.read(name), stage.project_folder(), out):
+            console.print(str(folder), highlight=False, soft_wrap=True)
 
 
 def _tell(outcomes: Iterable[Outcome]) -> None:
