@@ -57,7 +57,7 @@ def test_the_defaults_are_these() -> None:
 @pytest.mark.parametrize(
     ("text", "increase", "alarm"),
     [
-        pytest.param("", 0, 100, id="adaptive reckons for itself"),
+        pytest.param("", 0, 95, id="adaptive reckons for itself"),
         pytest.param('strategy = "percent"', 50, 80, id="percent has its own defaults"),
         pytest.param('strategy = "percent"\nincrease_percent = 7', 7, 80, id="which yield to what is given beside them"),
         pytest.param('strategy = "percent"\n[defaults]\nalarm_percent = 90', 50, 90, id="and to what is given at a weaker place"),

@@ -40,7 +40,7 @@ def down(consumed: Series | float | None, settings: dict[str, Any] | None = None
         pytest.param(series([90, 10]), {}, 100, Reason.AT_DESIRED, id="the load fell since"),
         pytest.param(series([90, 90]), TWO, 150, Reason.UTILIZATION_HIGH, id="two of two hot"),
         pytest.param(series([10, 90]), TWO, 100, Reason.AT_DESIRED, id="one of two hot"),
-        pytest.param(series([None, 90]), TWO, 100, Reason.AT_DESIRED, id="one of two unknown"),
+        pytest.param(series([None, 90]), TWO, 100, Reason.NO_DATA, id="one of two unknown"),
         pytest.param(series([40, 100, 80, 80, 100]), FIVE_MINUTES, 150, Reason.UTILIZATION_HIGH, id="the period's mean is hot"),
         pytest.param(series([39, 100, 80, 80, 100]), FIVE_MINUTES, 100, Reason.AT_DESIRED, id="the period's mean is not"),
         pytest.param(None, {}, 100, Reason.NO_DATA, id="no data"),
@@ -91,7 +91,7 @@ def test_the_numbers_behind_a_step_are_the_load_and_the_level() -> None:
     [
         pytest.param(26.0, {}, 40, Reason.UTILIZATION_LOW, id="the peak is at target_percent of the new units"),
         pytest.param(26.1, {}, 41, Reason.UTILIZATION_LOW, id="rounded up"),
-        pytest.param(0.0, {}, 0, Reason.UTILIZATION_LOW, id="idle, as CloudWatch says with zeros"),
+        pytest.param(0.0, {}, 1, Reason.UTILIZATION_LOW, id="idle, as CloudWatch says with zeros"),
         pytest.param(26.0, {"target_percent": 26}, 100, Reason.AT_DESIRED, id="it fits exactly"),
         pytest.param(90.0, {}, 100, Reason.AT_DESIRED, id="it is too small already"),
         pytest.param(52.0, {}, 80, Reason.UTILIZATION_LOW, id="just worth it"),

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from headroom import bench as benches
-from headroom.commands.backtest import policy_for
+from headroom.commands.history import policy_for
 from headroom.commands.shared import ConfigOption, console, progress_bar
 from headroom.functions import ROOT
 

@@ -1,0 +1,89 @@
+"""Where the demand comes from: a trace, or a table of the account. The options that `backtest`, `tune` and `cost` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from chalicelib.aws import Aws
+from chalicelib.config import Policy
+from chalicelib.model import Dimension, Target
+from headroom import account, traces
+from headroom.backtest import START
+from headroom.commands.shared import DEFAULT_TOPIC, errors, rules_of
+
+TraceOption = Annotated[
+    Path | None, typer.Option("--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC.")
+]
+TableOption = Annotated[str | None, typer.Option("--table", help="A table of your account, instead of a trace.")]
+IndexOption = Annotated[str, typer.Option("--index", help="With --table: an index of it.")]
+DimensionOption = Annotated[Dimension, typer.Option("--dimension", help="Reads or writes.")]
+DaysOption = Annotated[int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")]
+BurstOption = Annotated[
+    int, typer.Option("--burst-seconds", min=0, max=300, help="How much burst capacity AWS keeps for the table.")
+]
+DelayOption = Annotated[
+    int, typer.Option("--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read.")
+]
+UpdateOption = Annotated[int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")]
+PricesOption = Annotated[Path, typer.Option("--prices", help="Another price file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+SETTLED = timedelta(minutes=10)
+"""A day whose last metrics may still be on their way is not a whole day yet."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to replay: a trace, or a target of the account and how many of its days."""
+
+    trace: Path | None
+    target: Target
+    days: int
+
+    @property
+    def title(self) -> str:
+        return self.trace.name if self.trace else str(self.target)
+
+
+def source(trace: Path | None, table: str | None, index: str, dimension: Dimension, days: int) -> Source:
+    """Return what the options ask for. Raises BadParameter unless it is either a trace or a table."""
+    if (trace is None) == (table is None):
+        raise typer.BadParameter("give either --trace FILE or --table NAME")
+    return Source(trace, Target(table or "trace", index, dimension), days)
+
+
+def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
+    """Return the policy that the configuration gives a target; for a trace that no rule names, the defaults."""
+    rules = rules_of(config_file)
+    found = rules.policy_for(target) if target else None
+    return found or rules.default_policy(target.dimension if target else Dimension.READ)
+
+
+def demand_of(progress: Progress, asked: Source) -> tuple[list[float], datetime]:
+    """Return the demand and when it begins; a table's is read from CloudWatch, or from the disk where it was read before."""
+    if asked.trace:
+        return traces.read(asked.trace), START
+    task = progress.add_task("reading CloudWatch", total=asked.days)
+    past = account.read(
+        Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task)
+    )
+    if past.unknown:
+        errors.print(f"{past.unknown:,} minutes have no datapoint; each was filled with the one before.")
+    return past.demand, past.start
+
+
+def cache() -> Path:
+    """Return the folder in which histories are kept."""
+    return Path(typer.get_app_dir("headroom")) / "history"
+
+
+def settled_now() -> datetime:
+    """Return the time until which all metrics are in."""
+    return datetime.now(UTC) - SETTLED
