@@ -25,13 +25,20 @@ WIDTH = 110
 
 def changes(console: Console, region: Region, invocation: Invocation) -> None:
     """Print what a function changed, and why: one line for each target, with the alarm's new threshold."""
+    lines = [text for line in invocation.logs if (text := _told(region, line))]
     if invocation.error is not None:
-        console.print(f"{region.now:%a %H:%M}  [bold]{invocation.function}[/] failed: {invocation.error!r}")
-    for line in invocation.logs:
-        if line.get("kind") == "decision" and line["desired"] != line["current"]:
-            console.print(f"{region.now:%a %H:%M}  {MARKS[invocation.function]:<24} {_change(region, line)}", highlight=False)
-        elif line.get("kind") in ("skip", "failure") or line.get("action") in ("CreateAlarm", "DeleteAlarms"):
-            console.print(f"{region.now:%a %H:%M}  {MARKS[invocation.function]:<24} {line['message']}", highlight=False)
+        lines.append(f"failed: {invocation.error!r}")
+    for text in lines:
+        mark = MARKS.get(invocation.function, invocation.function)
+        console.print(f"{region.now:%a %H:%M}  {mark:<24} {text}", highlight=False, soft_wrap=True)
+
+
+def _told(region: Region, line: dict[str, Any]) -> str:
+    """Return what of a log line an onlooker wants to see, or nothing."""
+    if line.get("kind") == "decision":
+        return _change(region, line) if line["desired"] != line["current"] else ""
+    is_news = line.get("kind") in ("skip", "failure") or line.get("action") in ("CreateAlarm", "DeleteAlarms")
+    return str(line["message"]) if is_news else ""
 
 
 def _change(region: Region, line: dict[str, Any]) -> str:
@@ -41,8 +48,8 @@ def _change(region: Region, line: dict[str, Any]) -> str:
     alarm = region.cloudwatch.alarms.get(f"headroom-{name}")
     threshold = f"{alarm.fields['Threshold']:,.0f}" if alarm else "–"
     return (
-        f"{name:<22} [{colour}]{arrow} {line['current']:>6,} → {line['desired']:>6,}[/] units  "
-        f"{line['reason']:<16} threshold {threshold:>8}  decreases left {line['numbers'].get('decreases_left', '–')}"
+        f"{name:<22} [{colour}]{arrow} {line['current']:>6,} → {line['desired']:>6,}[/]  {line['reason']:<16} "
+        f"threshold {threshold:>9}  {line['numbers'].get('decreases_left', '–'):>2} decreases left"
     )
 
 

@@ -1,0 +1,51 @@
+"""docs/policy.md's worked example and defaults are what the code reckons."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from chalicelib import adaptive
+from chalicelib.config import policy
+from chalicelib.model import Past
+from headroom.physics import Meter
+
+PAGE = (Path(__file__).parent.parent / "docs" / "policy.md").read_text()
+STEP = adaptive.Load(
+    newest=818.0,
+    mean5=(818 + 4 * 300) / 5,
+    mean15=(818 + 14 * 300) / 15,
+    noise=18.0,
+    growth=0.0,
+    jump=518.0,
+    fast=818.0,
+    throttled5=0.0,
+    lag_minutes=2.0,
+    highest=320.0,
+)
+
+
+def test_the_step_of_the_example_runs_short_and_is_raised_to_1086() -> None:
+    assert adaptive.runs_short(STEP, policy(), left=1.0, units=300)
+    assert math.ceil(adaptive.needed_units(STEP, Past())) == 1086
+    assert "1,086" in PAGE
+
+
+@pytest.mark.parametrize(("step", "throttled"), [(818, 54), (780, 0)])
+def test_the_bucket_carries_what_the_example_says(step: int, throttled: int) -> None:
+    meter = Meter(300)
+    assert [round(meter.serve(step)[1]) for _ in range(3)] == [0, 0, throttled]
+
+
+def test_the_decrease_of_the_example_goes_to_817() -> None:
+    load = adaptive.Load(760.0, 760.0, 760.0, 20.0, 0.0, 0.0, 760.0, 0.0, 2.0, 818.0)
+    assert math.ceil(adaptive.low_units(load, policy(), left=0.5, units=1086)) == 817
+    assert "= 817" in PAGE
+
+
+def test_the_quantile_of_the_page_is_that_of_the_defaults() -> None:
+    lost = 60 * (2 + 1)
+    share = 1 - 3600 / (policy().throttle_price * (lost + 150))
+    assert f"= {share:.3f} by default" in PAGE
