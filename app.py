@@ -33,10 +33,12 @@ ALARM_CHANGES = {
 }
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
 LAST_MILLISECONDS = 2_000
 """A run begins no new table when less than this is left of Lambda's timeout."""
 
 app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
+telemetry.logger.append_keys(service=SERVICE)
 CONFIG = config.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
 
 
@@ -110,6 +112,6 @@ def _run(name: str, context: Any, handler: Callable[[Shell, datetime], Report]) 
         return bool(context.get_remaining_time_in_millis() > LAST_MILLISECONDS)
 
     report = handler(Shell(world(), CONFIG, may_go_on=may_go_on), datetime.now(UTC))
-    counts = telemetry.tell(report, name)
+    counts = telemetry.tell(report, name, SERVICE)
     report.raise_failures()
     return counts

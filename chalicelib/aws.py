@@ -262,9 +262,9 @@ class Query:
 
     def place(self, values: list[float | None], result: Mapping[str, Any], start: datetime) -> None:
         """Put a result's datapoints, which come in any order, where they belong."""
-        unit = self.step if self.stat == "Sum" else 1
+        unit, first = self.step if self.stat == "Sum" else 1, int(start.timestamp())
         for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-            position = int((at - start).total_seconds()) // self.step
+            position = (int(at.timestamp()) - first) // self.step
             if 0 <= position < len(values):
                 values[position] = value / unit
 

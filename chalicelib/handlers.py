@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from chalicelib import alarms, plan, scaling
 from chalicelib.aws import Aws, AwsError, ChangedMeanwhile, Refused
@@ -38,6 +38,7 @@ from chalicelib.model import (
 )
 from chalicelib.prices import hourly_saving, is_worth_a_look
 
+T = TypeVar("T")
 UP = frozenset({Direction.UP})
 DOWN = frozenset({Direction.DOWN})
 BOTH = UP | DOWN
@@ -113,8 +114,7 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
     if free:
-        watching = shell.world.alarms_on_topic()
-        _look(shell, report, free, DOWN, now, lambda _: watching)
+        _look(shell, report, free, DOWN, now, lambda _: shell.world.alarms_on_topic())
     return report
 
 
@@ -123,12 +123,14 @@ def sweep(shell: Shell, now: datetime) -> Report:
     report = Report()
     existing = shell.world.table_names()
     managed = [name for name in existing if shell.config.manages(name)]
-    watching = shell.world.alarms_on_topic()
+    watching = _attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
     free = _without_autoscaled(shell, report, managed)
-    names, directions = (managed, UP) if free is None else (free, BOTH)
-    tables = _look(shell, report, names, directions, now, lambda _: watching, is_worth_a_look) if names else {}
-    _make_missing(shell, report, watching)
-    _remove_orphans(shell, report, watching, set(existing), tables)
+    names = managed if free is None else free
+    directions = UP if free is None or watching is None else BOTH
+    tables = _look(shell, report, names, directions, now, lambda _: watching or [], is_worth_a_look) if names else {}
+    if watching is not None:
+        _make_missing(shell, report, watching)
+        _remove_orphans(shell, report, watching, set(existing), tables)
     return report
 
 
@@ -158,11 +160,10 @@ def _without_autoscaled(shell: Shell, report: Report, names: Sequence[str]) -> l
     """Return the tables that Application Auto Scaling leaves alone; None where that cannot be known."""
     if not names:
         return []
-    try:
-        taken = {owner.split("/")[0] for owner in shell.world.autoscaled()}
-    except AwsError as error:
-        report.failures.append(Failure("Application Auto Scaling", "asking what it manages", error))
+    owners = _attempt(report, "Application Auto Scaling", "DescribeScalableTargets", shell.world.autoscaled)
+    if owners is None:
         return None
+    taken = {owner.split("/")[0] for owner in owners}
     for name in sorted(taken & set(names)):
         report.skips.append(Skip(name, Reason.AUTOSCALING_CONFLICT, "Application Auto Scaling manages it too; left alone"))
     return [name for name in names if name not in taken]
@@ -177,10 +178,18 @@ def _look(
     alarms_for: Callable[[Collection[Target]], Sequence[Alarm]],
     wants_metrics: Callable[[Observation, Policy], bool] | None = None,
 ) -> dict[str, TableState]:
-    """Observe, decide, plan and act on some tables; return those that exist and are provisioned."""
+    """Observe, decide, plan and act on some tables; return those that exist and are provisioned.
+
+    What cannot be read never stops an increase, and always stops a decrease: without metrics nothing is known, and without
+    the alarms none can be lowered first.
+    """
     tables = _provisioned(shell, report, names)
-    observed = _observe(shell, tables.values(), now, wants_metrics)
-    watching = alarms_for(observed)
+    observed = _observe(shell, report, tables.values(), now, wants_metrics)
+    watching = _attempt(report, "the alarms", "DescribeAlarms", lambda: alarms_for(observed))
+    if watching is None:
+        watching, directions = [], UP & frozenset(directions)
+    if not directions:
+        return tables
     decided = {name: _decide(shell.config, observed, table, now, directions) for name, table in tables.items()}
     for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
         if not shell.may_go_on():
@@ -210,6 +219,7 @@ def _provisioned(shell: Shell, report: Report, names: Sequence[str]) -> dict[str
 
 def _observe(
     shell: Shell,
+    report: Report,
     tables: Iterable[TableState],
     now: datetime,
     wants_metrics: Callable[[Observation, Policy], bool] | None,
@@ -223,8 +233,17 @@ def _observe(
     }
     wanted = [t for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, _policy(shell.config, t))]
     adaptive = [t for t in wanted if _policy(shell.config, t).strategy == "adaptive"]
-    metrics = shell.world.metrics(wanted, now, adaptive) if wanted else {}
-    return {t: replace(seen, metrics=metrics.get(t, Metrics())) for t, seen in bare.items()}
+    read = _attempt(report, "the metrics", "GetMetricData", lambda: shell.world.metrics(wanted, now, adaptive)) if wanted else {}
+    return {t: replace(seen, metrics=(read or {}).get(t, Metrics())) for t, seen in bare.items()}
+
+
+def _attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+    """Return what a call to AWS gives; or None, and the failure stands in the report, which is raised at the end."""
+    try:
+        return call()
+    except AwsError as error:
+        report.failures.append(Failure(subject, doing, error))
+        return None
 
 
 def _named_or_ours(shell: Shell, names: Collection[str], targets: Collection[Target]) -> list[Alarm]:
@@ -304,11 +323,9 @@ def _remove_orphans(
     report.planned.append(action)
     if shell.dry_run:
         return
-    try:
-        shell.world.delete_alarms(action)
-    except AwsError as error:
-        report.failures.append(Failure(", ".join(action.names), "DeleteAlarms", error))
-    else:
+    failures = len(report.failures)
+    _attempt(report, ", ".join(action.names), "DeleteAlarms", lambda: shell.world.delete_alarms(action))
+    if len(report.failures) == failures:
         report.done.append(action)
 
 

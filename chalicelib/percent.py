@@ -9,6 +9,8 @@ from chalicelib.config import Policy
 from chalicelib.demand import Want, is_fresh, means
 from chalicelib.model import Observation, Reason, Series
 
+SETTLE = timedelta(minutes=15)
+"""So long after a raise, a little less is not taken back even where it would come along for nothing."""
 LOOK_BACK = timedelta(minutes=60)
 """A decrease leaves room for the peak of the last hour: the quota allows one an hour, so the level must last that long."""
 
@@ -48,7 +50,9 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
     if desired >= seen.provisioned:
         return Want(seen.provisioned, Reason.AT_DESIRED, numbers)
     if (seen.provisioned - desired) * 100 < seen.provisioned * policy.min_decrease_percent:
-        return Want(desired, Reason.NOT_WORTH_IT, numbers)
+        raised_at = seen.throughput.last_increase_at
+        is_new = raised_at is not None and now - raised_at < SETTLE
+        return Want(desired, Reason.RAISED_RECENTLY if is_new else Reason.NOT_WORTH_IT, numbers)
     return Want(desired, Reason.UTILIZATION_LOW, numbers)
 
 

@@ -16,6 +16,8 @@ from chalicelib.config import Policy
 from chalicelib.demand import Want
 from chalicelib.model import Decision, Direction, Number, Observation, Reason
 
+LOWERS = frozenset({Reason.UTILIZATION_LOW})
+"""The reasons for which a strategy's lower level is taken; with any other it is only told."""
 STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent}
 
 
@@ -57,7 +59,7 @@ def _scale_down(seen: Observation, policy: Policy, now: datetime, left: Budget) 
     want: Want = STRATEGIES[policy.strategy].lower_to(seen, policy, now)
     desired = min(max(want.desired, policy.min_units), seen.provisioned)
     numbers = {**want.numbers, "wanted_units": desired}
-    if desired >= seen.provisioned or want.reason is Reason.NOT_WORTH_IT:
+    if desired >= seen.provisioned or want.reason not in LOWERS:
         return _keep(seen, want.reason, numbers)
     if not left.allows(now):
         return _keep(seen, Reason.BUDGET_USED_UP, numbers)

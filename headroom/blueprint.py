@@ -45,18 +45,18 @@ def topic_policy(topic_arn: str, place: Place) -> Document:
     )
 
 
-def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: list[str]) -> Document:
-    """Let the topic, and the stage's functions by their roles (names or patterns of them), send; nobody without TLS."""
-    role = f"arn:{place.partition}:iam::{place.account}:role/"
+def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Document:
+    """Let the topic, and the stage's functions by their roles (`roles` is their names' pattern), send; nobody without TLS."""
+    iam = f"arn:{place.partition}:iam::{place.account}"
     return _policy(
         _topic_sends(queue_arn, topic_arn),
         {
             "Sid": "FunctionsSend",
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{place.partition}:iam::{place.account}:root"},
+            "Principal": {"AWS": f"{iam}:root"},
             "Action": "sqs:SendMessage",
             "Resource": queue_arn,
-            "Condition": {"ArnLike": {"aws:PrincipalArn": [f"{role}{name}" for name in roles]}},
+            "Condition": {"ArnLike": {"aws:PrincipalArn": f"{iam}:role/{roles}"}},
         },
         _tls_only("sqs:*", queue_arn),
     )
@@ -166,7 +166,7 @@ def _silence(stage: Stage) -> Document:
         "AlarmDescription": "No sweep of Headroom has completed for 30 minutes. What to do: docs/operations.md, Silence.",
         "Namespace": telemetry.NAMESPACE,
         "MetricName": "Completed",
-        "Dimensions": [{"Name": "function", "Value": "sweep"}, {"Name": "service", "Value": telemetry.SERVICE}],
+        "Dimensions": [{"Name": "function", "Value": "sweep"}, {"Name": "service", "Value": stage.prefix}],
         "Statistic": "Sum",
         "Period": 300,
         "EvaluationPeriods": SILENCE_MINUTES // 5,

@@ -5,20 +5,23 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
+from chalicelib.aws import AwsError
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
-from headroom.commands import backtest, bench, configuration, deploy, play
+from headroom.commands import backtest, bench, configuration, cost, deploy, play, tune
 from headroom.commands.shared import errors
 from headroom.pricing import PriceError
 from headroom.traces import TraceError
+from headroom.tuning import TooShortError
 
 app = typer.Typer(
     help="Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (play, backtest, bench, configuration, deploy):
+for commands in (play, backtest, tune, cost, bench, configuration, deploy):
     commands.add_to(app)
 
 
@@ -26,8 +29,8 @@ def main() -> None:
     """Run the command line; a mistake of the operator's ends in one clear sentence, not in a traceback."""
     try:
         app()
-    except (ConfigError, TraceError, PriceError, NoHistoryError, OSError) as error:
-        errors.print(f"[bold red]headroom:[/] {error}", highlight=False)
+    except (ConfigError, TraceError, PriceError, NoHistoryError, TooShortError, OSError, UnicodeDecodeError, *AwsError) as error:
+        errors.print(f"[bold red]headroom:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
 
 

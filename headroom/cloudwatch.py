@@ -63,6 +63,7 @@ class CloudWatch:
         self.sums: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
+        self._times: dict[int, datetime] = {}
 
     # metrics
 
@@ -241,20 +242,30 @@ class CloudWatch:
         named = {d["Name"]: d["Value"] for d in stat["Metric"].get("Dimensions", [])}
         points = self.sums.get(key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], named), {})
         size = stat["Period"] // MINUTE
-        start = self._region.start
-        first = int((params["StartTime"] - start).total_seconds()) // MINUTE
-        last = int((params["EndTime"] - start).total_seconds()) // MINUTE
-        sums = [(m, self._statistic(points, m, size, stat["Stat"])) for m in range(first, last, size)] if points else []
-        real = [(start + timedelta(minutes=m), total) for m, total in sums if total is not None]
+        first, last = (self._region.minute_of(params[name]) for name in ("StartTime", "EndTime"))
+        real = self._datapoints(points, range(first, last, size), stat["Stat"]) if points else []
         if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             real.reverse()
         return {
             "Id": query["Id"],
             "Label": stat["Metric"]["MetricName"],
-            "Timestamps": [at for at, _ in real],
-            "Values": [total for _, total in real],
+            "Timestamps": [self._time_of(minute) for minute, _ in real],
+            "Values": [value for _, value in real],
             "StatusCode": "Complete",
         }
+
+    def _datapoints(self, points: Mapping[int, float], periods: range, stat: str) -> list[tuple[int, float]]:
+        """Return the periods that have a value, by their first minute."""
+        if periods.step == 1 and stat == "Sum":
+            end = min(periods.stop, self._visible_until())
+            return [(minute, points[minute]) for minute in range(periods.start, end) if minute in points]
+        found = ((minute, self._statistic(points, minute, periods.step, stat)) for minute in periods)
+        return [(minute, value) for minute, value in found if value is not None]
+
+    def _time_of(self, minute: int) -> datetime:
+        if minute not in self._times:
+            self._times[minute] = self._region.start + timedelta(minutes=minute)
+        return self._times[minute]
 
 
 def _check_known(queries: Sequence[Mapping[str, Any]]) -> None:

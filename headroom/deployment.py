@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
             {
                 "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
                 "SqsManagedSseEnabled": "true",
-                "Policy": blueprint.queue_policy(dead_letters, topic_arn, place, [stage.function("*")]),
+                "Policy": blueprint.queue_policy(dead_letters, topic_arn, place, stage.function("*")),
             },
         )
     ]
@@ -161,7 +162,7 @@ def foreign_alarms(topic_arn: str) -> list[str]:
 def _rules(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
     found_rules = list(cloud.pages("events", "list_rules", "Rules", NamePrefix=f"{stage.prefix}-"))
     for name in [str(rule["Name"]) for rule in found_rules if stage.is_rule(rule["Name"])]:
-        yield Removal(f"event rule {name}", lambda cloud, name=name: _remove_rule(cloud, name))
+        yield Removal(f"event rule {name}", partial(_remove_rule, name=name))
 
 
 def _remove_rule(cloud: Cloud, name: str) -> bool:
@@ -190,7 +191,7 @@ def _functions(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
     for name in map(stage.function, functions_of(stage, cloud)):
         mappings = PartialFailures(name)
         yield Removal(f"queues that {name} reads", mappings.remove)
-        yield Removal(f"function {name}", lambda cloud, name=name: _remove_function(cloud, name))
+        yield Removal(f"function {name}", partial(_remove_function, name=name))
 
 
 def _remove_function(cloud: Cloud, name: str) -> bool:
@@ -200,7 +201,7 @@ def _remove_function(cloud: Cloud, name: str) -> bool:
 def _roles(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
     names = [str(role["RoleName"]) for role in cloud.pages("iam", "list_roles", "Roles")]
     for name in [name for name in names if stage.is_function(name) or name == stage.prefix]:
-        yield Removal(f"role {name}", lambda cloud, name=name: _remove_role(cloud, name))
+        yield Removal(f"role {name}", partial(_remove_role, name=name))
 
 
 def _remove_role(cloud: Cloud, name: str) -> bool:

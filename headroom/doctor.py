@@ -98,7 +98,7 @@ def _guarded(name: str, check: Check, patient: Patient) -> Iterator[Finding]:
             yield Finding(name, f"{operation} failed: {error}", "Put right what AWS says, and ask again.")
     except config.ConfigError as error:
         yield Finding(name, str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
-    except (AwsError, OSError) as error:
+    except (*AwsError, OSError) as error:
         yield Finding(name, str(error), "Check the network, the Region and the profile, and ask again.")
 
 
@@ -134,12 +134,18 @@ def functions(patient: Patient) -> Iterator[Finding]:
 def permissions(patient: Patient) -> Iterator[Finding]:
     """Compare each function's policy with the one in the checkout."""
     for name in patient.functions:
-        full = patient.stage.function(name)
+        role = patient.stage.function(name)
         file = patient.project / ".chalice" / patient.stage.policies.get(name, f"policy-{name}.json")
-        said = found(patient.cloud.client("iam").get_role_policy, RoleName=full, PolicyName=full)
-        if file.exists() and (said is None or said["PolicyDocument"] != json.loads(file.read_text())):
+        if file.exists() and json.loads(file.read_text()) not in _policies(patient.cloud, role):
             remedy = f"Deploy: make deploy STAGE={patient.stage.name}. If your roles are made elsewhere, compare by hand."
-            yield Finding("permissions", f"the policy of role {full} is not that of {file.name}", remedy)
+            yield Finding("permissions", f"the policy of role {role} is not that of {file.name}", remedy)
+
+
+def _policies(cloud: Cloud, role: str) -> list[object]:
+    iam = cloud.client("iam")
+    said = found(iam.list_role_policies, RoleName=role)
+    names = said["PolicyNames"] if said else []
+    return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
 
 
 def surroundings(patient: Patient) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from chalice.utils import to_cfn_resource_name
 from headroom import blueprint
 from headroom.blueprint import Document
 from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
-from headroom.steps import ALARM_PRINCIPAL
+from headroom.steps import ALARM_PRINCIPAL, DeployedVersion
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
@@ -94,7 +95,9 @@ def sam_template(stage: Stage) -> Document:
     topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
     resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
     for name in stage.functions:
-        resources[to_cfn_resource_name(name)] = {"Properties": _sam_function(stage, name, topic)}
+        logical = to_cfn_resource_name(name)
+        resources[logical] = {"Properties": _sam_function(stage, name, topic)}
+        resources[f"{logical}Role"] = {"Properties": {"RoleName": stage.function(name)}}
     operators = stage.operators_arn(SAM_PLACE)
     functions = {name: stage.function(name) for name in stage.functions}
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, [operators] if operators else [])
@@ -105,13 +108,13 @@ def sam_template(stage: Stage) -> Document:
 
 
 def _sam_stores(stage: Stage, topic: str) -> Document:
-    roles = [f"${{{to_cfn_resource_name(name)}Role}}" for name in stage.functions]
     queue = {
         "QueueName": stage.dead_letters,
         "MessageRetentionPeriod": blueprint.DEAD_LETTER_SECONDS,
         "SqsManagedSseEnabled": True,
+        "Tags": [{"Key": DeployedVersion.KEY, "Value": version("headroom")}],
     }
-    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, roles)
+    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, stage.function("*"))
     stores: Document = {
         "HeadroomDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": queue},
         "HeadroomDeadLettersPolicy": _sam_policy("AWS::SQS::QueuePolicy", "Queues", "HeadroomDeadLetters", policy),
@@ -201,13 +204,13 @@ def _terraform_topic(stage: Stage) -> str:
 def terraform_extras(stage: Stage) -> Document:
     """Return the resources besides Chalice's."""
     topic = _terraform_topic(stage)
-    roles = [_of("aws_iam_role", f"{name}_role", "name") for name in stage.functions]
     queue = {
         "name": stage.dead_letters,
         "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
         "sqs_managed_sse_enabled": True,
+        "tags": {DeployedVersion.KEY: version("headroom")},
     }
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_PLACE, roles)
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_PLACE, stage.function("*"))
     found: Document = {
         "aws_sqs_queue": {"headroom_dead_letters": queue},
         "aws_sqs_queue_policy": {

@@ -270,7 +270,8 @@ class PartialFailures:
         return bool(mappings)
 
     def _mappings(self, cloud: Cloud) -> list[dict[str, Any]]:
-        return list(cloud.pages("lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=self.function))
+        arn = cloud.place.arn("lambda", f"function:{self.function}")
+        return list(cloud.pages("lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=arn))
 
 
 @dataclass(frozen=True)

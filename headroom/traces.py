@@ -6,9 +6,12 @@ import csv
 import gzip
 import math
 import random
+import zlib
 from pathlib import Path
 
 DAY = 1440
+UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
+"""What reading something else than a whole text file of columns can raise."""
 
 
 class TraceError(ValueError):
@@ -22,9 +25,9 @@ def read(path: Path) -> list[float]:
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", newline="") as lines:
+        with opener(path, "rt", newline="", encoding="utf-8-sig") as lines:
             return _parse(csv.reader(lines), str(path))
-    except (UnicodeDecodeError, gzip.BadGzipFile) as error:
+    except UNREADABLE as error:
         raise TraceError(f"{path}: not a CSV file ({error}); expected the columns minute,demand") from None
 
 

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from chalicelib import config
 from chalicelib.config import Policy
-from chalicelib.model import Dimension, Target
+from chalicelib.model import Target
 from headroom.backtest import HOUR, replay
 from headroom.compare import first_units
 from headroom.parallel import spread
@@ -178,7 +178,9 @@ def counted_days(minutes: int) -> range:
     """Return the days of a history that are counted: whole ones, without the first. Raises TooShortError for fewer than two."""
     whole = minutes // DAY
     if whole < FEWEST_DAYS:
-        raise TooShortError(f"the history has {whole} whole days; tuning needs {FEWEST_DAYS}, to search on some and judge on others")
+        raise TooShortError(
+            f"the history has {whole} whole days; tuning needs {FEWEST_DAYS}, to search on some and judge on others"
+        )
     return range(1, whole)
 
 
@@ -325,12 +327,15 @@ def differing(policy: Policy, other: Policy) -> list[str]:
     return [setting for setting in LADDERS if getattr(policy, setting) != getattr(other, setting)]
 
 
+def changed(tuning: Tuning) -> list[str]:
+    """Return the lines of configuration in which the find differs from the defaults."""
+    lines = [f"{name} = {json.dumps(getattr(tuning.found, name))}" for name in differing(tuning.found, config.policy())]
+    return lines if tuning.today.strategy == "adaptive" else ['strategy = "adaptive"', *lines]
+
+
 def toml(tuning: Tuning, target: Target | None) -> str:
     """Return what to paste: for a target its table's rule, for a trace the defaults; only what differs from the defaults."""
-    lines = [f"{name} = {json.dumps(getattr(tuning.found, name))}" for name in differing(tuning.found, config.policy())]
-    if tuning.today.strategy != "adaptive":
-        lines.insert(0, 'strategy = "adaptive"')
-    return "\n".join([*_heading(target), *lines])
+    return "\n".join([*_heading(target), *changed(tuning)])
 
 
 def _heading(target: Target | None) -> list[str]:
@@ -348,6 +353,12 @@ def to_remove(tuning: Tuning) -> list[str]:
     return [name for name in differing(tuning.today, plain) if name not in differing(tuning.found, plain)]
 
 
+def leans_more_on_burst(tuning: Tuning) -> bool:
+    """Tell whether the find trusts the burst bucket more, or keeps it emptier, than today's settings."""
+    found, today = tuning.found, tuning.today
+    return found.burst_trust_percent > today.burst_trust_percent or found.burst_keep_percent < today.burst_keep_percent
+
+
 def sentence(tuning: Tuning) -> str:
     """Say what the search came to, and what to do."""
     goal, unseen, today = (
@@ -355,12 +366,15 @@ def sentence(tuning: Tuning) -> str:
     )
     match tuning.verdict:
         case Verdict.ADOPT if tuning.today_unseen.throttled_ppm > tuning.goal_ppm:
-            return f"Today's configuration throttles {today}; what was found throttles {unseen} on days not searched on, {_cost(tuning)}."
+            return (
+                f"Today's configuration throttles {today}; what was found throttles {unseen} on days not searched on, "
+                f"and is {_cost(tuning)}."
+            )
         case Verdict.ADOPT:
             return f"What was found is {tuning.gain_percent:.1f} % cheaper on days not searched on, and throttles {unseen} there."
         case Verdict.CLOSER:
             return (
-                f"The goal of {goal} is not met: on days not searched on, what was found throttles {unseen}, "
+                f"The goal of {goal} is not met on days not searched on: what was found throttles {unseen} there, "
                 f"today's configuration {today}; it is {_cost(tuning)}."
             )
         case _:
@@ -375,7 +389,10 @@ def _cost(tuning: Tuning) -> str:
 def _why_keep(tuning: Tuning) -> str:
     goal, unseen, least = tuning.goal_ppm, tuning.unseen.throttled_ppm, tuning.found_figures.throttled_ppm
     if tuning.today_unseen.throttled_ppm > goal and least > goal:
-        return f"no candidate meets the goal of {goal:,.0f} ppm; the best throttles {least:,.0f}, and {unseen:,.0f} on days not searched on"
+        return (
+            f"no candidate meets the goal of {goal:,.0f} ppm; the best throttles {least:,.0f}, "
+            f"and {unseen:,.0f} on days not searched on"
+        )
     if unseen > goal:
         return f"what was found throttles {unseen:,.0f} ppm on days not searched on, more than the goal of {goal:,.0f}"
     if not differing(tuning.found, tuning.today):

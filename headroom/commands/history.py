@@ -27,9 +27,7 @@ DaysOption = Annotated[int, typer.Option("--days", min=1, max=14, help="With --t
 BurstOption = Annotated[
     int, typer.Option("--burst-seconds", min=0, max=300, help="How much burst capacity AWS keeps for the table.")
 ]
-DelayOption = Annotated[
-    int, typer.Option("--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read.")
-]
+DelayOption = Annotated[int, typer.Option("--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read.")]
 UpdateOption = Annotated[int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")]
 PricesOption = Annotated[Path, typer.Option("--prices", help="Another price file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -71,9 +69,7 @@ def demand_of(progress: Progress, asked: Source) -> tuple[list[float], datetime]
     if asked.trace:
         return traces.read(asked.trace), START
     task = progress.add_task("reading CloudWatch", total=asked.days)
-    past = account.read(
-        Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task)
-    )
+    past = account.read(Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task))
     if past.unknown:
         errors.print(f"{past.unknown:,} minutes have no datapoint; each was filled with the one before.")
     return past.demand, past.start

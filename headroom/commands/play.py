@@ -44,7 +44,7 @@ def demo(
 
         def watch(region: Region, invocation: Invocation) -> None:
             if not quiet:
-                show.changes(progress.console, region, invocation)
+                show.changes(console, region, invocation)
 
         story = demos.play(demand, text, watch, lambda _: progress.advance(task))
     console.print(Text.from_ansi(show.picture(story.tracks[0], min(show.WIDTH, console.width - 1))))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib import config
@@ -35,17 +36,17 @@ def rules_of(file: Path | None) -> config.Config:
 def tell(report: Report, dry_run: bool) -> None:
     """Print a report in words, and end with an error where something failed."""
     for subject in (*report.skips, *report.decisions):
-        console.print(sentence(subject), highlight=False)
+        console.print(sentence(subject), markup=False, highlight=False)
     for action in report.planned if dry_run else report.done:
-        console.print(sentence(action, would=dry_run), highlight=False)
+        console.print(sentence(action, would=dry_run), markup=False, highlight=False)
     if dry_run and not report.planned:
         console.print("Would change nothing.")
     for failure in report.failures:
-        errors.print(f"[bold red]{failure}[/]", highlight=False)
+        errors.print(f"[bold red]{escape(str(failure))}[/]", highlight=False)
     if report.failures:
         raise typer.Exit(1)
 
 
 def progress_bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=errors, transient=True)

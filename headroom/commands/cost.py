@@ -1,0 +1,139 @@
+"""`cost`: every table and index of a region: what it costs now, under Headroom, on demand, and fixed with reserved capacity."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.progress import Progress
+from rich.table import Table
+
+from chalicelib.aws import Aws, AwsError
+from chalicelib.model import TableState, Target
+from headroom import account, costs, pricing
+from headroom.commands.history import CsvOption, JsonOption, PricesOption, cache, settled_now
+from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, console, errors, progress_bar, rules_of
+from headroom.costs import History, Line, Unread
+from headroom.pricing import Prices
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(cost)
+
+
+def cost(
+    table: Annotated[str, typer.Option(help="Only the tables whose name matches this glob, such as 'orders-*'.")] = "*",
+    days: Annotated[int, typer.Option(min=1, max=14, help="How many whole days of history.")] = 7,
+    prices: PricesOption = pricing.FILE,
+    config_file: ConfigOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Say what each table and index of the region costs a month, and what it would cost run otherwise. Changes nothing."""
+    charged, rules = pricing.load(prices), rules_of(config_file)
+    world = Aws(DEFAULT_TOPIC)
+    if world.region != charged.region:
+        errors.print(f"The prices are those of {charged.region}, the tables are in {world.region}: give --prices FILE.")
+    with progress_bar() as progress:
+        histories, unread = _histories(progress, world, table, days)
+        task = progress.add_task("replaying", total=len(histories))
+        lines = costs.costs(histories, rules, charged, lambda: progress.advance(task))
+    for problem in unread:
+        errors.print(f"{problem.subject} is left out: {problem.why}", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        sys.stdout.write(json.dumps(costs.as_data(lines, unread, charged), indent=2) + "\n")
+    elif as_csv:
+        _csv(lines)
+    else:
+        _tell(lines, charged, f"{world.region}: USD a month, from the last {days} days")
+    if unread and not lines:
+        raise typer.Exit(1)
+
+
+def _histories(progress: Progress, world: Aws, glob: str, days: int) -> tuple[list[History], list[Unread]]:
+    names = sorted(name for name in world.table_names() if fnmatchcase(name, glob))
+    tables = world.describe(names)
+    unread = [Unread(name, _why(state)) for name, state in tables.items() if not isinstance(state, TableState)]
+    known = [state for state in tables.values() if isinstance(state, TableState)]
+    task = progress.add_task("reading CloudWatch", total=days * sum(len(state.targets()) for state in known))
+    now, folder = settled_now(), cache()
+
+    def past_of(target: Target) -> account.Past:
+        return account.read(world, target, days, now, folder, lambda: progress.advance(task))
+
+    found = []
+    for state in known:
+        history, problems = costs.read(state, past_of, AwsError)
+        found += [history] if history else []
+        unread += problems
+    return found, unread
+
+
+def _why(state: Exception | None) -> str:
+    return str(state) if state else "the table does not exist any more"
+
+
+def _csv(lines: Sequence[Line]) -> None:
+    rows = [line.as_data() for line in lines]
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _tell(lines: Sequence[Line], prices: Prices, title: str) -> None:
+    if not lines:
+        console.print("There is no table to cost.")
+        return
+    console.print(_table(lines, title))
+    total = costs.totals(lines)
+    own = [total["own_alarms"], total["own_metric_reads"], total["own_lambda"]]
+    for sentence in (
+        f"As advised, all together: {total['advised']:,.2f} USD a month, Headroom's own cost included; now {total['now']:,.2f}.",
+        f"Headroom itself, on all of them: {sum(own):,.2f} USD a month "
+        f"({own[0]:,.2f} alarms, {own[1]:,.2f} metric reads, {own[2]:,.2f} Lambda).",
+        costs.break_even(prices),
+        f"Reserved: fixed at the peak of these days, blocks of {costs.BLOCK_UNITS} units for a year where they pay.",
+        f"The advice counts a throttled unit as {costs.THROTTLED_UNIT_PRICE} units. Prices: {prices.region}, "
+        f"{prices.table_class} class, read {prices.read_on}.",
+        costs.ASSUMPTIONS,
+    ):
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _table(lines: Sequence[Line], title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("target", overflow="fold")
+    for heading in ("units", "used", "now", "Headroom", "used", "ppm", "itself", "on demand", "reserved"):
+        table.add_column(heading, justify="right")
+    table.add_column("advice", no_wrap=True)
+    for line in lines:
+        table.add_row(*_cells(line))
+    total = costs.totals(lines)
+    own = total["own_alarms"] + total["own_metric_reads"] + total["own_lambda"]
+    sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]
+    table.add_section()
+    table.add_row("all", "", "", sums[0], sums[1], "", "", f"{own:,.2f}", sums[2], sums[3])
+    return table
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    used = line.utilisation_percent
+    return (
+        str(line.target),
+        "on demand" if line.units_now is None else f"{line.units_now:,}",
+        "–" if used is None else f"{used:.1f} %",
+        f"{line.now:,.2f}",
+        f"{line.headroom:,.2f}",
+        f"{line.headroom_utilisation_percent:.1f} %",
+        f"{line.headroom_ppm:,.0f}",
+        f"{line.own.total:,.2f}",
+        f"{line.on_demand:,.2f}",
+        f"{line.reserved:,.2f}",
+        str(line.advice),
+    )

@@ -1,0 +1,108 @@
+"""An account in moto with what `chalice deploy` makes for a stage, and an inventory of all that an account holds."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.loaders
+import botocore.session
+from moto import mock_aws
+
+from headroom import deployment
+from headroom.cloud import Cloud
+from headroom.functions import ROOT, environment_of
+from headroom.stage import Stage
+
+FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
+LOADER = botocore.loaders.create_loader()
+"""Shared, since reading the services' models anew takes longer than a test."""
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+
+def dev(**environment: str) -> Stage:
+    return Stage("headroom", "dev", {"ALARM_TOPIC": "headroom-alarms-dev", **environment}, 14)
+
+
+@contextlib.contextmanager
+def account(region: str = "us-east-1") -> Iterator[Cloud]:
+    """An empty account. Nobody waits in it."""
+    place = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS}
+    with environment_of(place), mock_aws(config={"lambda": {"use_docker": False}}):
+        session = botocore.session.get_session()
+        session.register_component("data_loader", LOADER)
+        boto3.setup_default_session(botocore_session=session, region_name=region)
+        try:
+            yield Cloud(sleep=lambda _: None)
+        finally:
+            boto3.DEFAULT_SESSION = None
+
+
+def make_functions(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS) -> None:
+    """Make functions as `chalice deploy` does: each with its role, and the events that wake it."""
+    for name in names:
+        full = stage.function(name)
+        iam, events = cloud.client("iam"), cloud.client("events")
+        role = iam.create_role(RoleName=full, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        file = ROOT / ".chalice" / f"policy-{name}.json"
+        policy = file if file.exists() else ROOT / ".chalice" / "policy-on_alarm.json"
+        iam.put_role_policy(RoleName=full, PolicyName=full, PolicyDocument=policy.read_text())
+        arn = cloud.client("lambda").create_function(
+            FunctionName=full, Runtime="python3.11", Handler=f"app.{name}", Role=role, Code={"ZipFile": _empty_zip()}
+        )["FunctionArn"]
+        if name == "on_alarm":
+            cloud.client("sns").subscribe(TopicArn=stage.topic_arn(cloud.place), Protocol="lambda", Endpoint=arn)
+        elif name == "on_queue":
+            queue = cloud.place.arn("sqs", stage.buffer)
+            cloud.client("lambda").create_event_source_mapping(FunctionName=arn, EventSourceArn=queue)
+        elif name != "on_action":
+            events.put_rule(Name=f"{full}-event", ScheduleExpression="rate(5 minutes)")
+            events.put_targets(Rule=f"{full}-event", Targets=[{"Id": "1", "Arn": arn}])
+
+
+def set_up(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS) -> None:
+    """Deploy a stage whole."""
+    list(deployment.setup(deployment.steps_before(stage, cloud), cloud))
+    make_functions(stage, cloud, names)
+    list(deployment.setup(deployment.steps_after(stage, cloud, names), cloud))
+
+
+def make_table(client: Callable[[str], Any], name: str = "orders", units: int = 100) -> None:
+    client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        ProvisionedThroughput={"ReadCapacityUnits": units, "WriteCapacityUnits": units},
+    )
+
+
+def inventory(client: Callable[[str], Any]) -> set[str]:
+    """Return the names of all that a deployment could have left in an account."""
+    iam, sns, logs, awslambda = client("iam"), client("sns"), client("logs"), client("lambda")
+    return {
+        *(f["FunctionName"] for f in awslambda.list_functions()["Functions"]),
+        *(m["EventSourceArn"] for m in awslambda.list_event_source_mappings()["EventSourceMappings"]),
+        *(f"role {r['RoleName']}" for r in iam.list_roles()["Roles"]),
+        *(f"rule {r['Name']}" for r in client("events").list_rules()["Rules"]),
+        *(t["TopicArn"] for t in sns.list_topics()["Topics"]),
+        *(s["Endpoint"] for s in sns.list_subscriptions()["Subscriptions"]),
+        *client("sqs").list_queues().get("QueueUrls", []),
+        *(g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]),
+        *(f"alarm {a['AlarmName']}" for a in client("cloudwatch").describe_alarms()["MetricAlarms"]),
+    }
+
+
+def tear_down(stage: Stage, cloud: Cloud, project: Path) -> list[deployment.Outcome]:
+    return list(deployment.teardown(deployment.removals(stage, cloud, project), cloud))
+
+
+def _empty_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("app.py", "")
+    return file.getvalue()

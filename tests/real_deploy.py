@@ -1,0 +1,114 @@
+"""A copy of the project, a server to deploy it to, and the commands of an operator, run as an operator runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from headroom.functions import ROOT
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+BIN = Path(sys.executable).parent
+SHIPPED = ("app.py", "chalicelib", "requirements.txt", "Makefile", "pyproject.toml", "requirements-dev.txt")
+CONFIG = '[[tables]]\nname = "orders"\nstrategy = "percent"\n'
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project folder and the account that it is deployed to."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, status: int = 0, answer: str = "") -> str:
+        """Run a command in the project's folder and return what it printed; any other exit status is a failure."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            input=answer,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == status, f"{' '.join(command)} ended with {done.returncode}:\n{said}"
+        return said
+
+    def make(self, *words: str, answer: str = "") -> str:
+        """Run make as the README says, with the environment that the tests run in instead of one of its own."""
+        venv = BIN.parent
+        return self.run("make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", answer=answer)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+
+def copy_project(folder: Path, **environment: str) -> Path:
+    """Copy what a checkout has, without what deployments have left; with a table to manage, and settings for stage `dev`."""
+    folder.mkdir(exist_ok=True)
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, folder / name)
+    ignored = shutil.ignore_patterns("deployed", "deployments", "venv")
+    shutil.copytree(ROOT / ".chalice", folder / ".chalice", ignore=ignored)
+    (folder / "chalicelib" / "headroom.toml").write_text(CONFIG)
+    settings = json.loads((folder / ".chalice" / "config.json").read_text())
+    settings["stages"]["dev"]["environment_variables"] |= environment
+    (folder / ".chalice" / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def operator_environment(endpoint: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ALARM_", "HEADROOM_", "MAKE"))}
+    return {
+        **kept,
+        "PATH": f"{BIN}{os.pathsep}{kept['PATH']}",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "COLUMNS": "200",
+    }
+
+
+@contextlib.contextmanager
+def site(folder: Path, **environment: str) -> Iterator[Site]:
+    """Serve an account for a copy of the project, whose stage `dev` has these settings."""
+    copy_project(folder, **environment)
+    server = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "cloud_server.py"), str(folder), "dev"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=(folder / "server.log").open("w"),
+        env=operator_environment(""),
+        text=True,
+    )
+    assert server.stdout
+    assert server.stdin
+    try:
+        yield Site(folder, operator_environment(server.stdout.readline().strip()))
+    finally:
+        server.stdin.close()
+        server.wait(timeout=30)

@@ -1,0 +1,118 @@
+"""Headroom beside everything else: which rows there are, and every figure recomputed by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chalicelib import config
+from chalicelib.model import Dimension
+from headroom import pricing, rivals
+from headroom.backtest import Outcome, replay
+from headroom.compare import HEADROOM, Comparison, Row, compare, effective, first_units, row_of
+from headroom.optimum import optimum
+from headroom.physics import World
+
+PRICES = pricing.load()
+DEMAND = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
+PLAIN, DYNAMIC, AAS = "plain percentage", "Dynamic DynamoDB", "Application Auto Scaling"
+
+
+def compared(**options: object) -> Comparison:
+    return compare(DEMAND, config.policy(), PRICES, **options)  # type: ignore[arg-type]
+
+
+def rows(found: Comparison) -> dict[str, Row]:
+    return {row.name: row for row in found.rows}
+
+
+@pytest.mark.parametrize(("first", "units"), [(70.0, 100), (70.1, 101), (0.5, 1), (0.0, 1)])
+def test_everybody_begins_with_the_first_minute_at_70_percent(first: float, units: int) -> None:
+    assert first_units([first, 1000.0]) == units
+
+
+OUTCOME = Outcome(units=[60] * 60 + [120] * 60, throttled=[0.0] * 119 + [6.0], decreases=1, changes=2)
+"""60 + 120 unit-hours, and a tenth of one throttled."""
+
+
+def test_a_throttled_unit_counts_as_much_as_34_6_provisioned_ones() -> None:
+    assert effective(OUTCOME, 90.0) == pytest.approx((180 + 3.46) / 90)
+
+
+def test_a_row_by_hand() -> None:
+    row = row_of("somebody", OUTCOME, [50.0] * 120, 90.0, 0.00013)
+    assert (row.name, row.throttled_minutes, row.decreases, row.changes) == ("somebody", 1, 1, 2)
+    assert row.cost_month == pytest.approx(180 * 0.00013 * 730 / 2)
+    assert (row.over_optimum, row.effective) == (2.0, pytest.approx(183.46 / 90))
+    assert row.throttled_ppm == pytest.approx(6 / 6000 * 1e6)
+
+
+def test_every_way_to_run_the_table_has_its_row() -> None:
+    names = [HEADROOM, PLAIN, f"{AAS} 50 %", f"{AAS} 70 %", DYNAMIC, "fixed at peak", "on demand", "clairvoyant optimum"]
+    assert [row.name for row in compared(targets=(50, 70)).rows] == names
+
+
+def test_each_row_is_its_own_replay() -> None:
+    found, slow = compared(), World(150, 3, 3)
+    late = compared(world=slow)
+    begin = first_units(DEMAND)
+    assert found.outcomes[HEADROOM] == replay(DEMAND, config.policy(), begin)
+    assert late.outcomes[HEADROOM] == replay(DEMAND, config.policy(), begin, slow) != found.outcomes[HEADROOM]
+    assert found.outcomes[PLAIN] == replay(DEMAND, config.policy(strategy="percent"), begin) != found.outcomes[HEADROOM]
+    assert found.outcomes[f"{AAS} 70 %"] == rivals.run(DEMAND, begin, rivals.AutoScaling(70))
+    assert late.outcomes[f"{AAS} 70 %"] == rivals.run(DEMAND, begin, rivals.AutoScaling(70), slow)
+    assert found.outcomes[DYNAMIC] == rivals.run(DEMAND, begin, rivals.dynamic_dynamodb)
+    assert found.outcomes["fixed at peak"].units == [400] * 240
+
+
+def test_bounds_hold_for_the_plain_percentage_too() -> None:
+    found = compare(DEMAND, config.policy(min_units=120, max_units=200), PRICES)
+    for name in (HEADROOM, PLAIN):
+        assert min(found.outcomes[name].units[10:]) >= 120
+        assert max(found.outcomes[name].units) <= 200
+
+
+def test_all_are_divided_by_the_optimum_on_demand_too() -> None:
+    found, best = rows(compared()), optimum(DEMAND)
+    assert best == 600.0  # two decreases at most: capacity is the demand
+    for name, outcome in compared().outcomes.items():
+        assert found[name].over_optimum == pytest.approx(outcome.unit_hours / 600)
+    asked = 600 * 3600 / 1e6 * 0.125
+    assert found["on demand"].cost_month == pytest.approx(asked * 730 / 4)
+    assert found["on demand"].effective == pytest.approx(asked / (600 * 0.00013))
+    assert found["clairvoyant optimum"] == Row(
+        "clairvoyant optimum", pytest.approx(78 * 0.00013 / 78 * 600 * 730 / 4), 1.0, 1.0, 0.0, 0, 0, 0
+    )
+
+
+def test_writes_cost_what_writes_cost() -> None:
+    reads, writes = rows(compared()), rows(compared(dimension=Dimension.WRITE))
+    for name in reads:
+        assert writes[name].cost_month == pytest.approx(5 * reads[name].cost_month)
+        assert writes[name].effective == pytest.approx(reads[name].effective)
+
+
+def test_done_is_told_the_name_of_each() -> None:
+    done: list[str] = []
+    compared(done=done.append)
+    assert done == [HEADROOM, PLAIN, f"{AAS} 70 %", DYNAMIC, "fixed at peak", "optimum"]
+
+
+def test_the_data_is_what_json_can_say() -> None:
+    found = compared()
+    data = json.loads(json.dumps(found.as_data()))
+    assert {key: data[key] for key in data if key != "rows"} == {
+        "minutes": 240,
+        "mean_units": 150.0,
+        "peak_units": 400.0,
+        "dimension": "read",
+    }
+    assert [Row(**row) for row in data["rows"]] == found.rows
+
+
+def test_a_table_that_is_never_asked_is_compared_all_the_same() -> None:
+    found = rows(compare([0.0] * 120, config.policy(), PRICES))
+    assert found["on demand"].cost_month == 0.0
+    assert {row.throttled_ppm for row in found.values()} == {0.0}
+    assert found[HEADROOM].effective == found["fixed at peak"].effective == 1.0

@@ -1,0 +1,266 @@
+"""The doctor finds a healthy stage well, and names each thing that is wrong with what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from typer.testing import CliRunner
+
+from chalicelib import handlers
+from chalicelib.aws import Aws
+from chalicelib.config import load
+from chalicelib.handlers import Shell
+from headroom import doctor
+from headroom.cli import app
+from headroom.doctor import Finding, Patient
+from headroom.functions import ROOT
+from headroom.stage import Stage
+from tests.deployed import account, dev, make_table, set_up
+
+CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Patient]:
+    """A stage that was deployed well, with a table and its alarms."""
+    shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+    configure(tmp_path, CONFIG)
+    with account() as cloud:
+        set_up(dev(), cloud)
+        make_table(cloud.client)
+        sweep(CONFIG)
+        yield Patient(dev(), tmp_path, cloud, datetime.now(UTC))
+
+
+def configure(project: Path, text: str) -> None:
+    (project / "chalicelib").mkdir(exist_ok=True)
+    (project / "chalicelib" / "headroom.toml").write_text(text)
+
+
+def sweep(text: str) -> None:
+    handlers.sweep(Shell(Aws(dev().topic, sleep=lambda _: None), load(text)), datetime.now(UTC)).raise_failures()
+
+
+def test_a_stage_that_was_deployed_well_is_well(patient: Patient) -> None:
+    assert doctor.examine(patient) == []
+
+
+def test_a_stage_that_was_never_set_up_is_told_what_to_run(patient: Patient) -> None:
+    patient.stage = Stage("headroom", "new", {"ALARM_TOPIC": "headroom-alarms-new"})
+    remedies = {finding.remedy for finding in doctor.examine(patient) if finding.check in ("functions", "setup")}
+    assert remedies == {"Deploy: make deploy STAGE=new.", "Put it right: headroom setup --stage new."}
+
+
+# what may be wrong
+
+
+def lose_credentials(patient: Patient) -> None:
+    del patient.cloud.place
+    deny(patient, "sts", "GetCallerIdentity", "InvalidClientTokenId")
+
+
+def let_the_clock_be_far_off(patient: Patient) -> None:
+    del patient.cloud.place
+    deny(patient, "sts", "GetCallerIdentity", "SignatureDoesNotMatch")
+
+
+def let_the_clock_be_off(patient: Patient) -> None:
+    patient.now += timedelta(minutes=3)
+
+
+def take_a_permission(patient: Patient) -> None:
+    deny(patient, "dynamodb", "DescribeLimits", "AccessDeniedException")
+
+
+def break_the_network(patient: Patient) -> None:
+    def fail(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+    patient.cloud.client("dynamodb").meta.events.register("before-call.*.DescribeLimits", fail)
+
+
+def lose_a_function(patient: Patient) -> None:
+    patient.cloud.client("lambda").delete_function(FunctionName="headroom-dev-sweep")
+
+
+def leave_a_function(patient: Patient) -> None:
+    patient.stage = dev(ALARM_SOURCES="eventbridge")
+
+
+def change_a_role(patient: Patient) -> None:
+    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-dev-sweep"}
+    patient.cloud.client("iam").delete_role_policy(**names)
+
+
+def unsubscribe(patient: Patient) -> None:
+    sns = patient.cloud.client("sns")
+    for subscription in sns.list_subscriptions()["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+
+
+def delete_the_topic(patient: Patient) -> None:
+    patient.cloud.client("sns").delete_topic(TopicArn=dev().topic_arn(patient.cloud.place))
+
+
+def set_up_with_another_version(patient: Patient) -> None:
+    sqs = patient.cloud.client("sqs")
+    sqs.tag_queue(QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], Tags={"headroom-version": "0.0.1"})
+
+
+def silence(patient: Patient) -> None:
+    cloudwatch = patient.cloud.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName="headroom-dev-silence", StateValue="ALARM", StateReason="test")
+
+
+def lose_a_message(patient: Patient) -> None:
+    sqs = patient.cloud.client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], MessageBody="lost")
+
+
+def misspell_a_table(patient: Patient) -> None:
+    configure(patient.project, CONFIG + '[[tables]]\nname = "odrers"\n')
+
+
+def write_a_rule_for_nothing(patient: Patient) -> None:
+    configure(patient.project, CONFIG + '[[tables]]\nname = "users-*"\n')
+
+
+def write_no_rule(patient: Patient) -> None:
+    configure(patient.project, "")
+
+
+def write_nonsense(patient: Patient) -> None:
+    configure(patient.project, '[[tables]]\nname = "orders"\nmax_unit = 3\n')
+
+
+def delete_an_alarm(patient: Patient) -> None:
+    patient.cloud.client("cloudwatch").delete_alarms(AlarmNames=["headroom-orders:read"])
+
+
+def change_capacity_by_hand(patient: Patient) -> None:
+    units = {"ReadCapacityUnits": 200, "WriteCapacityUnits": 100}
+    patient.cloud.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=units)
+
+
+def delete_the_table_behind_a_rule(patient: Patient) -> None:
+    patient.cloud.client("dynamodb").delete_table(TableName="orders")
+    make_table(patient.cloud.client, "orders-2")
+    configure(patient.project, '[[tables]]\nname = "orders-2"\nscale_up = false\n')
+
+
+def register_with_application_auto_scaling(patient: Patient) -> None:
+    patient.cloud.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="dynamodb",
+        ResourceId="table/orders",
+        ScalableDimension="dynamodb:table:ReadCapacityUnits",
+        MinCapacity=1,
+        MaxCapacity=10,
+    )
+
+
+def come_near_the_quota(patient: Patient) -> None:
+    make_table(patient.cloud.client, "big", units=9_000)
+    text = CONFIG + '[[tables]]\nname = "big"\n'
+    configure(patient.project, text)
+    sweep(text)
+    fields = {f"AccountMax{d}CapacityUnits": 11_000 for d in ("Read", "Write")}
+    events = patient.cloud.client("dynamodb").meta.events
+    events.register("after-call.dynamodb.DescribeLimits", lambda parsed, **_: parsed.update(fields))
+
+
+def ask_for_more_than_the_quota(patient: Patient) -> None:
+    configure(patient.project, '[[tables]]\nname = "orders"\nmax_units = 30000\n')
+
+
+ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
+    lose_credentials: ("credentials", "AWS does not accept them", "Sign in again"),
+    let_the_clock_be_far_off: ("clock", "AWS does not accept them", "Set this computer's clock"),
+    let_the_clock_be_off: ("clock", "seconds off AWS's", "Set the clock"),
+    take_a_permission: ("quota", "not allowed to call DescribeLimits", "the permission for DescribeLimits"),
+    break_the_network: ("quota", "https://nowhere", "Check the network"),
+    lose_a_function: ("functions", "headroom-dev-sweep does not exist", "make deploy STAGE=dev"),
+    leave_a_function: ("functions", "headroom-dev-on_alarm is none of the stage's", "make deploy STAGE=dev"),
+    change_a_role: ("permissions", "not that of policy-sweep.json", "make deploy STAGE=dev"),
+    unsubscribe: ("setup", "subscription of headroom-dev-on_alarm: it is not subscribed", "headroom setup --stage dev"),
+    delete_the_topic: ("setup", "topic headroom-alarms-dev: it does not exist", "headroom setup --stage dev"),
+    set_up_with_another_version: ("version", "it is 0.0.1, this is", "make deploy STAGE=dev"),
+    silence: ("own alarms", "headroom-dev-silence is in ALARM", "docs/operations.md, Silence"),
+    lose_a_message: ("dead letters", "1 message(s) wait in headroom-dev-dead-letters", "headroom redrive --stage dev"),
+    misspell_a_table: ("tables", "no table is named odrers", "Mend or remove the rule"),
+    write_a_rule_for_nothing: ("tables", "the rule users-* matches no table", "Mend or remove the rule"),
+    write_no_rule: ("tables", "names no table", "Write a rule into chalicelib/headroom.toml"),
+    write_nonsense: ("tables", "max_unit", "`headroom check`"),
+    delete_an_alarm: ("alarms", "orders:read has no alarm", "/aws/lambda/headroom-dev-sweep"),
+    change_capacity_by_hand: ("alarms", "headroom-orders:read does not match", "The next sweep mends it"),
+    delete_the_table_behind_a_rule: ("alarms", "nothing is behind headroom-orders:read", "The next sweep mends it"),
+    register_with_application_auto_scaling: ("Application Auto Scaling", "orders is registered", "deregister-scalable-target"),
+    come_near_the_quota: ("quota", "most of them by big", "Ask AWS for a higher quota"),
+    ask_for_more_than_the_quota: ("quota", "max_units = 30000", "Lower max_units"),
+}
+
+
+@pytest.mark.parametrize(("harm", "expected"), ROWS.items(), ids=[harm.__name__ for harm in ROWS])
+def test_each_harm_is_found_and_comes_with_what_to_do(
+    patient: Patient, harm: Callable[[Patient], None], expected: tuple[str, str, str]
+) -> None:
+    harm(patient)
+    findings = doctor.examine(patient)
+    check, problem, remedy = expected
+    assert any(f.check == check and problem in f.problem and remedy in f.remedy for f in findings), findings
+
+
+def test_every_check_has_a_row() -> None:
+    named = {check for check, _, _ in ROWS.values()}
+    assert set(doctor.CHECKS) - named == set()
+
+
+def deny(patient: Patient, service: str, operation: str, code: str) -> None:
+    """Let AWS refuse an operation."""
+
+    def refuse(model: Any, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, model.name)
+
+    patient.cloud.client(service).meta.events.register(f"before-call.*.{operation}", refuse)
+
+
+# the command
+
+
+@pytest.fixture
+def here(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> Patient:
+    """The patient's project, as the folder that the operator stands in."""
+    monkeypatch.chdir(patient.project)
+    return patient
+
+
+def test_the_command_ends_with_0_and_a_sentence_where_all_is_well(here: Patient) -> None:
+    done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
+    assert (done.exit_code, "Stage dev is well" in done.output) == (0, True)
+
+
+def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Patient) -> None:
+    lose_a_message(here)
+    done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
+    assert done.exit_code == 1
+    assert "dead letters: 1 message(s) wait in headroom-dev-dead-letters" in done.output
+    assert "→ Find the cause in the logs, then: headroom redrive --stage dev." in done.output
+
+
+def test_for_scripts_the_findings_are_one_json_document(here: Patient) -> None:
+    assert json.loads(CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"]).output)["ok"] is True
+    lose_a_message(here)
+    done = CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"])
+    said = json.loads(done.output)
+    assert (done.exit_code, said["ok"], said["stage"]) == (1, False, "dev")
+    assert [Finding(**found).check for found in said["findings"]] == ["dead letters"]
+
+
+def test_an_unknown_stage_is_a_mistake_of_the_operators(here: Patient) -> None:
+    assert CliRunner().invoke(app, ["doctor", "--stage", "nowhere"]).exit_code == 2

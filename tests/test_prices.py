@@ -1,0 +1,47 @@
+"""What a decision saves, and when a look is worth its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib import prices
+from chalicelib.model import Decision, Dimension, Target
+from headroom import pricing
+from tests.builders import READS, WRITES, decision, observation, policy
+
+
+@pytest.mark.parametrize(
+    ("found", "saving"),
+    [
+        pytest.param(decision(READS, 100, 40), 60 * 0.00013, id="reads"),
+        pytest.param(decision(WRITES, 100, 40), 60 * 0.00065, id="writes"),
+        pytest.param(decision(READS, 100, 100), 0.0, id="nothing is changed"),
+        pytest.param(decision(READS, 100, 150), 0.0, id="an increase saves nothing"),
+    ],
+)
+def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float) -> None:
+    assert prices.hourly_saving(found) == pytest.approx(saving)
+
+
+@pytest.mark.parametrize(
+    ("target", "units", "settings", "worth"),
+    [
+        pytest.param(READS, 28, {}, False, id="27 units of reads save 0.0035 USD an hour"),
+        pytest.param(READS, 29, {}, True, id="28 save 0.0036: ten times twelve looks at three metrics"),
+        pytest.param(WRITES, 6, {}, False, id="5 units of writes"),
+        pytest.param(WRITES, 7, {}, True, id="6 units of writes"),
+        pytest.param(READS, 1_000, {"min_units": 973}, False, id="27 above the minimum"),
+        pytest.param(READS, 1_000, {"min_units": 972}, True, id="28 above the minimum"),
+        pytest.param(READS, 10, {"min_units": 100}, False, id="below the minimum"),
+    ],
+)
+def test_a_look_is_worth_it_where_much_could_be_saved(target: Target, units: int, settings: dict[str, Any], worth: bool) -> None:
+    assert prices.is_worth_a_look(observation(target, units), policy(**settings)) is worth
+
+
+def test_the_engine_and_the_price_file_agree() -> None:
+    file = pricing.load()
+    assert {dimension: file.of(dimension).unit_hour for dimension in Dimension} == prices.UNIT_HOUR
+    assert file.headroom.metric_read == prices.METRIC_READ
