@@ -1,7 +1,7 @@
 """Decisions → the fewest actions, in an order that is safe to stop at anywhere.
 
-The law: at no point of the plan is an alarm's threshold above what fits the capacity that holds then. So thresholds are lowered
-before the capacity, and raised after it.
+The law: an alarm that fitted never becomes too lazy, at no point of the plan, and one that has drifted never becomes lazier. So
+thresholds are lowered before the capacity, and raised after it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def for_table(
     rewrites = _rewrites({d.target: d for d in live}, watching, policies)
     lowered = [r for r in rewrites if _lowers(r)]
     raised = [r for r in rewrites if not _lowers(r)]
+    if any(change.desired > change.current for change in changes):
+        return [*updates, *lowered, *raised]  # an increase waits for nothing, not even for mending an alarm that drifted
     return [*lowered, *updates, *raised]
 
 

@@ -113,6 +113,16 @@ def batch() -> list[float]:
     return [0.0] * 90 + [800.0] * 30 + [0.0] * 120
 
 
+def hourly() -> list[float]:
+    """Return a burst in the last minutes of every hour: what the summary of the past must not miss."""
+    return ([50.0] * 55 + [400.0] * 5) * 3
+
+
+def small() -> list[float]:
+    """Return the load of a table at which only the hourly pass looks: what it could save is too little for the sweep."""
+    return [15.0] * 70 + [4.0] * 120
+
+
 def noise(seed: int = 3, mean: float = 300.0, minutes: int = 240) -> list[float]:
     chance = random.Random(seed)
     return [mean * chance.lognormvariate(0, 0.5) for _ in range(minutes)]
@@ -127,6 +137,8 @@ def noise(seed: int = 3, mean: float = 300.0, minutes: int = 240) -> list[float]
         pytest.param(burst(), 6, True, id="bursts"),
         pytest.param(batch(), 3, True, id="an idle table's batch"),
         pytest.param(noise(), 4, False, id="noise"),
+        pytest.param(hourly(), 2, True, id="a burst at the end of every hour"),
+        pytest.param(small(), 1, False, id="a small table"),
     ],
 )
 def test_the_backtest_and_the_deployed_app_agree_in_every_minute(

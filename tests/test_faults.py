@@ -112,7 +112,6 @@ def test_a_decision_whose_call_failed_says_so(region: Region) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="plan.for_table puts the lowering of a drifted alarm before the increase")
 def test_an_increase_does_not_wait_for_an_alarm_that_cannot_be_mended(region: Region) -> None:
     """The index's alarm drifted out of reach, and rewriting it is refused: the table's reads are raised all the same."""
     region.cloudwatch.alarms["headroom-orders/by-date:read"].fields["Threshold"] = 1e9
