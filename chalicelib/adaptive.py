@@ -17,6 +17,7 @@ from chalicelib.config import Policy
 from chalicelib.demand import Want, is_fresh
 from chalicelib.model import Number, Observation, Past, Reason, Series
 from chalicelib.past import ONSET, SLOTS
+from chalicelib.prices import worth_sleeping
 
 BURST_SECONDS = 300
 MINUTE = 60
@@ -91,8 +92,9 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
     calls = [(float(units), Reason.BURST_CARRIES if load.newest > units else Reason.AT_DESIRED)]
     if runs_short(load, policy, left, units):
         calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
-    if quiet > units * QUIET_MARGIN and not urgent:
-        calls.append((quiet, Reason.UTILIZATION_HIGH))
+    if not urgent:
+        asleep = worth_sleeping(load.mean15, policy.alarm_percent, seen.target.dimension)
+        calls += [(level, Reason.UTILIZATION_HIGH) for level in (quiet, asleep) if level > units * QUIET_MARGIN]
     calls.append((insured, Reason.PATTERN_AHEAD))
     level, reason = max(calls, key=lambda call: call[0])
     if level <= units:
@@ -109,7 +111,8 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
         return Want(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(seen)
     insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
-    low = math.ceil(max(low_units(load, policy, left, units), insured, policy.min_units))
+    asleep = worth_sleeping(load.mean5, policy.alarm_percent, seen.target.dimension)
+    low = math.ceil(max(low_units(load, policy, left, units), insured, asleep, policy.min_units))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
     if load.throttled5 > 0:
         return Want(units, Reason.THROTTLED_RECENTLY, numbers)
@@ -167,8 +170,11 @@ def burst_left(seen: Observation) -> float:
     """
     consumed = seen.metrics.consumed
     lost = _by_minute(seen.metrics.throttled, consumed)
-    left = 0.5 * BURST_SECONDS * seen.provisioned
+    left, held = 0.5 * BURST_SECONDS * seen.provisioned, 0.0
     for units, used, throttled in zip(_units(seen), consumed.values, lost, strict=True):
+        if units < held:
+            left = min(left, BURST_SECONDS * units)
+        held = units
         if used is None:
             continue
         left += (units - used) * MINUTE

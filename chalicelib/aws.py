@@ -140,6 +140,8 @@ class Aws:
         try:
             client.update_table(TableName=action.table, **_update(table, action.changes))
         except client.exceptions.LimitExceededException as error:
+            if any(change.desired > change.current for change in action.changes):
+                raise  # no matter of the decrease quota: the account's quota, or too many operations at once
             raise Refused(error.response["Error"]["Message"]) from error
         except client.exceptions.ResourceInUseException as error:
             raise ChangedMeanwhile(error.response["Error"]["Message"]) from error

@@ -40,8 +40,7 @@ from chalicelib.prices import hourly_saving, is_worth_a_look
 
 T = TypeVar("T")
 UP = frozenset({Direction.UP})
-DOWN = frozenset({Direction.DOWN})
-BOTH = UP | DOWN
+BOTH = UP | {Direction.DOWN}
 MAX_NEW_ALARMS = 300
 """A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""
 
@@ -91,7 +90,7 @@ def on_alarm(shell: Shell, event: AlarmEvent | Skip, now: datetime) -> Report:
     if isinstance(event, Skip) or refusal:
         report.skips += [refusal] if refusal else []
     else:
-        _look(shell, report, [event.target.table], UP, now, partial(_named_or_ours, shell, {event.alarm_name}))
+        _look(shell, report, [event.target.table], UP, now, partial(_named_or_ours, shell, {event.alarm_name}, report))
     return report
 
 
@@ -101,20 +100,23 @@ def follow_up(shell: Shell, now: datetime) -> Report:
     An SNS action fires on the transition only; so an alarm that stays in ALARM, or whose message was lost, is found here.
     """
     report = Report()
-    hot = {alarm.name: alarms.watched(alarm) for alarm in shell.world.alarms_on_topic("ALARM")}
+    hot = {alarm.name: alarms.watched(alarm) for alarm in shell.world.alarms_on_topic("ALARM") if not alarm.is_silenced}
     tables = {target.table for target in hot.values() if target and shell.config.manages(target.table)}
     if tables:
-        _look(shell, report, sorted(tables), UP, now, partial(_named_or_ours, shell, set(hot)))
+        _look(shell, report, sorted(tables), UP, now, partial(_named_or_ours, shell, set(hot), None))
     return report
 
 
 def scale_down(shell: Shell, now: datetime) -> Report:
-    """Lower what may be lowered, over all managed tables, the biggest saving first."""
+    """Lower what may be lowered, over all managed tables, the biggest saving first.
+
+    It looks in both directions: a table in which something must be raised is raised, since a decrease would keep that waiting.
+    """
     report = Report()
     managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
     if free:
-        _look(shell, report, free, DOWN, now, lambda _: shell.world.alarms_on_topic())
+        _look(shell, report, free, BOTH, now, lambda _: shell.world.alarms_on_topic())
     return report
 
 
@@ -130,7 +132,7 @@ def sweep(shell: Shell, now: datetime) -> Report:
     tables = _look(shell, report, names, directions, now, lambda _: watching or [], is_worth_a_look) if names else {}
     if watching is not None:
         _make_missing(shell, report, watching)
-        _remove_orphans(shell, report, watching, set(existing), tables)
+        _remove_orphans(shell, report, watching, set(existing) - (set(managed) - set(names)), tables)
     return report
 
 
@@ -138,7 +140,7 @@ def look_at(shell: Shell, table: str, now: datetime) -> Report:
     """Look at one table in both directions, as an operator who asks what would happen."""
     report = Report()
     if shell.config.manages(table):
-        _look(shell, report, [table], BOTH, now, partial(_named_or_ours, shell, set()))
+        _look(shell, report, [table], BOTH, now, partial(_named_or_ours, shell, set(), None))
     else:
         report.skips.append(Skip(table, Reason.NOT_MANAGED, f"no rule in the configuration names table {table}"))
     return report
@@ -224,14 +226,16 @@ def _observe(
     now: datetime,
     wants_metrics: Callable[[Observation, Policy], bool] | None,
 ) -> dict[Target, Observation]:
-    """Read the metrics in bulk, of all targets or of those that want them."""
+    """Read the metrics in bulk, of all targets or of the tables in which one wants them."""
     bare = {
         target: Observation(target, throughput.units[target.dimension], throughput)
         for table in tables
         for target in table.targets()
         for throughput in [table.throughputs[target.index]]
     }
-    wanted = [t for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, _policy(shell.config, t))]
+    # what one target of a table is read for may concern the others: they are lowered together
+    asking = {t.table for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, _policy(shell.config, t))}
+    wanted = [t for t in bare if t.table in asking]
     adaptive = [t for t in wanted if _policy(shell.config, t).strategy == "adaptive"]
     read = _attempt(report, "the metrics", "GetMetricData", lambda: shell.world.metrics(wanted, now, adaptive)) if wanted else {}
     return {t: replace(seen, metrics=(read or {}).get(t, Metrics())) for t, seen in bare.items()}
@@ -246,11 +250,18 @@ def _attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) ->
         return None
 
 
-def _named_or_ours(shell: Shell, names: Collection[str], targets: Collection[Target]) -> list[Alarm]:
-    """Return the named alarms, as far as they call us, and Headroom's own of the targets."""
+def _named_or_ours(shell: Shell, names: Collection[str], report: Report | None, targets: Collection[Target]) -> list[Alarm]:
+    """Return the named alarms, as far as they call us, and Headroom's own of the targets.
+
+    report: where to say which of the named ones cannot be rewritten, and why.
+    """
     if not targets:
         return []
     found = shell.world.alarms_named({*names, *(alarms.name_of(target) for target in targets)})
+    for alarm in found:
+        why = alarms.target_of_alarm(alarm)
+        if report and alarm.name in names and isinstance(why, str):
+            report.skips.append(Skip(alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {why}"))
     return [alarm for alarm in found if alarms.calls_us(alarm, shell.world.topic_arn)]
 
 
@@ -298,6 +309,13 @@ def _execute(world: Aws, action: TableAction) -> None:
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
     policies = {d.target: _policy(shell.config, d.target) for d in report.decisions}
     missing = plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn) if policies else []
+    elsewhere = (
+        {alarm.name for alarm in shell.world.alarms_named(alarms.name_of(m.target) for m in missing)} if missing else set()
+    )
+    for name in sorted(elsewhere):
+        why = f"an alarm {name} exists and does not notify {shell.world.topic_arn}; add the topic to its actions, or delete it"
+        report.skips.append(Skip(name, Reason.UNSUPPORTED_ALARM, why))
+    missing = [action for action in missing if alarms.name_of(action.target) not in elsewhere]
     for action in missing[MAX_NEW_ALARMS:]:
         report.skips.append(Skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep"))
     report.planned += missing[:MAX_NEW_ALARMS]

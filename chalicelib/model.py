@@ -252,6 +252,11 @@ class Alarm:
         return str(self.fields["AlarmName"])
 
     @property
+    def is_silenced(self) -> bool:
+        """Tell whether somebody has switched the alarm's actions off."""
+        return self.fields.get("ActionsEnabled") is False
+
+    @property
     def threshold(self) -> float | None:
         """Return the threshold (the unit is that of the alarm's statistic), or None where it has none."""
         value = self.fields.get("Threshold")

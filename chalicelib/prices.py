@@ -14,9 +14,19 @@ UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 METRIC_READ = 0.00001
 """USD for one metric in one GetMetricData call."""
 METRICS_PER_LOOK = 3
-SWEEPS_PER_HOUR = 12
+SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
 WORTH = 10
 """A sweep looks at a target only where an hour of all that could be saved is worth this many times the hour's looks."""
+
+
+def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
+    """Return the level at which a mean load leaves the alarm at `percent` asleep; 0 where following it every minute is cheaper.
+
+    mean: units per second. An alarm that is hot all day makes follow_up read a target's metrics every minute.
+    """
+    level = mean * 100 / percent
+    following = METRICS_PER_LOOK * METRIC_READ * FOLLOW_UPS_PER_HOUR
+    return level if (level - mean) * UNIT_HOUR[dimension] < following else 0.0
 
 
 def hourly_saving(decision: Decision) -> float:

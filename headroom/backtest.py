@@ -7,13 +7,13 @@ look, demand is served. A test holds that both end with the same capacity in eve
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import alarms, scaling
 from chalicelib.aws import HISTORY, RECENT, past_end
 from chalicelib.config import Policy
-from chalicelib.handlers import BOTH, DOWN, UP
+from chalicelib.handlers import BOTH, UP
 from chalicelib.model import NO_PAST, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
 from chalicelib.past import summary
 from chalicelib.prices import is_worth_a_look
@@ -130,7 +130,10 @@ def _trimmed(start: datetime, step: int, values: tuple[float | None, ...]) -> Se
 
 
 class Replay:
-    """One table under Headroom. `run` returns the outcome of each target."""
+    """One table under Headroom. `run` returns the outcome of each target.
+
+    A policy in dry run is replayed as if it were live: that is what a dry run is to be weighed by.
+    """
 
     def __init__(
         self,
@@ -173,26 +176,27 @@ class Replay:
         if minute % SWEEP_MINUTES == 0:
             self._look(minute, now, BOTH, is_sweep=True)
         if minute % HOUR == 0:
-            self._look(minute, now, DOWN)
+            self._look(minute, now, BOTH)
 
     def _look(self, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool = False) -> None:
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
-        decisions = scaling.together(self._decide(side, minute, now, directions, is_sweep) for side in self._sides)
+        bare = {s: Observation(s.target, s.meter.units, self._provisions[s.target.index].seen(now)) for s in self._sides}
+        is_read = not is_sweep or any(is_worth_a_look(seen, side.policy) for side, seen in bare.items())
+        decisions = scaling.together(
+            scaling.decide(self._observed(side, seen, minute) if is_read else seen, side.policy, now, directions)
+            for side, seen in bare.items()
+        )
         self._apply(decisions, now)
         if is_sweep:
             for side, decision in zip(self._sides, decisions, strict=True):
                 if side.threshold is None:
                     self._set_threshold(side, decision.desired)
 
-    def _decide(self, side: _Side, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool) -> Decision:
-        provision = self._provisions[side.target.index]
-        bare = Observation(side.target, side.meter.units, provision.seen(now))
-        if is_sweep and not is_worth_a_look(bare, side.policy):
-            return scaling.decide(bare, side.policy, now, directions)
+    def _observed(self, side: _Side, bare: Observation, minute: int) -> Observation:
+        """Return what a look sees when it reads the metrics too."""
         side.outcome.looks += 1
-        metrics = side.metrics(minute, self._world.metric_delay_minutes)
-        return scaling.decide(Observation(bare.target, bare.provisioned, bare.throughput, metrics), side.policy, now, directions)
+        return replace(bare, metrics=side.metrics(minute, self._world.metric_delay_minutes))
 
     def _apply(self, decisions: Sequence[Decision], now: datetime) -> None:
         changed = [d for d in decisions if d.changes]

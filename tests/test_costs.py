@@ -188,7 +188,7 @@ def test_what_headroom_costs_itself_weighs_against_it() -> None:
 
 
 def test_what_throttles_under_headroom_weighs_against_it() -> None:
-    spikes = [600.0 if minute % 120 in range(100, 106) else 1.0 for minute in range(DAY)]
+    spikes = [600.0 if minute % 240 in range(220, 224) else 1.0 for minute in range(DAY)]
     line = reads_of(history(spikes, state=table(read=600), is_whole=False))
     assert line.headroom + line.own.total < 0.9 * line.reserved
     assert line.headroom_ppm > 100_000

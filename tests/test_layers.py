@@ -18,9 +18,9 @@ SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 RUNGS = [
     {"model"},
     {"budget", "config"},
-    {"messages", "demand", "past"},
+    {"messages", "demand", "past", "prices"},
     {"alarms", "percent", "adaptive"},
-    {"scaling", "prices"},
+    {"scaling"},
     {"plan", "explain"},
     {"aws"},
     {"handlers"},

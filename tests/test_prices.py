@@ -45,3 +45,20 @@ def test_the_engine_and_the_price_file_agree() -> None:
     file = pricing.load()
     assert {dimension: file.of(dimension).unit_hour for dimension in Dimension} == prices.UNIT_HOUR
     assert file.headroom.metric_read == prices.METRIC_READ
+
+
+@pytest.mark.parametrize(
+    ("mean", "percent", "dimension", "level"),
+    [
+        pytest.param(3.0, 95, Dimension.READ, 3 / 0.95, id="a small table sleeps"),
+        pytest.param(0.0, 95, Dimension.READ, 0.0, id="an idle one does anyway"),
+        pytest.param(260.0, 95, Dimension.READ, 260 / 0.95, id="13.7 reads are cheaper than a look a minute"),
+        pytest.param(270.0, 95, Dimension.READ, 0.0, id="14.2 reads are not"),
+        pytest.param(52.0, 95, Dimension.WRITE, 52 / 0.95, id="2.7 writes are cheaper"),
+        pytest.param(54.0, 95, Dimension.WRITE, 0.0, id="2.8 writes are not"),
+    ],
+)
+def test_an_alarm_is_let_sleep_where_that_is_cheaper_than_following_it(
+    mean: float, percent: int, dimension: Dimension, level: float
+) -> None:
+    assert prices.worth_sleeping(mean, percent, dimension) == pytest.approx(level)

@@ -130,10 +130,11 @@ def test_a_load_that_is_not_known_does_not_keep_what_is_known(region: Region) ->
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 20)
 
 
-def test_a_hot_table_is_left_to_the_alarm(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 99.0})
-    assert reasons(call(region, "scale_down"))["orders:read"] == "AlreadyAtDesiredCapacity"
-    assert writes(region) == []
+def test_a_hot_table_is_raised_and_nothing_of_it_lowered(region: Region) -> None:
+    past(region, 65, {**BUSY, READS: 99.0, WRITES: 1.0})
+    told = reasons(call(region, "scale_down"))
+    assert (told["orders:read"], told["orders:write"]) == ("UtilizationHigh", "IncreaseFirst")
+    assert units(region)["orders:read"] == 150
 
 
 def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> None:

@@ -19,7 +19,7 @@ from headroom.functions import ROOT
 
 PIPE_WIDTH = 120
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-errors = Console(stderr=True)
+errors = Console(stderr=True, soft_wrap=True)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="HEADROOM_CONFIG", help="The configuration; else chalicelib/headroom.toml.")
