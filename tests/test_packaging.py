@@ -105,7 +105,7 @@ def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(pac
 
 def test_alarms_are_written_in_the_providers_words(packages: Packages) -> None:
     alarms = packages.terraform("headroom.tf.json")["resource"]["aws_cloudwatch_metric_alarm"]
-    assert alarms["silence"]["dimensions"] == {"function": "sweep", "service": "headroom"}
+    assert alarms["silence"]["dimensions"] == {"function": "sweep", "service": "headroom-dev"}
     assert (alarms["silence"]["treat_missing_data"], alarms["errors"]["datapoints_to_alarm"]) == ("breaching", 2)
     sweep = next(query for query in alarms["errors"]["metric_query"] if query["id"] == "sweep")
     assert sweep["metric"]["dimensions"] == {"FunctionName": "${aws_lambda_function.sweep.function_name}"}
