@@ -95,8 +95,9 @@ class CloudWatch:
 
     def evaluate(self) -> None:
         """Judge every alarm on the data that can be read now, and call the actions of those whose state changed."""
-        for alarm in list(self.alarms.values()):
-            if "Threshold" not in alarm.fields or "Period" not in alarm.fields:
+        for name in list(self.alarms):
+            alarm = self.alarms.get(name)  # an earlier alarm's function may have rewritten or removed it a moment ago
+            if alarm is None or "Threshold" not in alarm.fields or "Period" not in alarm.fields:
                 continue
             before = alarm.state.value
             sums = self._newest(alarm)

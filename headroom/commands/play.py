@@ -80,7 +80,10 @@ def invoke(
 def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
     """Make the table and the alarm that a message speaks of, with load above the alarm's threshold."""
     trigger = _trigger(json.loads(text))
-    period, threshold = int(trigger.get("Period") or 60), float(trigger.get("Threshold") or 4800.0)
+    try:
+        period, threshold = int(trigger.get("Period") or 60), float(trigger.get("Threshold") or 4800.0)
+    except (TypeError, ValueError):
+        raise typer.BadParameter("the message's Trigger must have a number for its Period and its Threshold") from None
     hot = threshold / period
     units = max(1, round(hot * 100 / config.Policy().alarm_percent))
     index = event.target.index
