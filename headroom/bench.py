@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from chalicelib import config
@@ -152,7 +153,7 @@ def run(
     found: Mapping[str, tuple[str, Sequence[float]]], policy: Policy, done: Callable[[str], None] = lambda _: None
 ) -> list[Measured]:
     """Measure all traces, given as name → (class, demand), on all processors."""
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # fork is unsafe beside threads, and on its way out
         jobs = {pool.submit(measure, name, kind, demand, policy): name for name, (kind, demand) in found.items()}
         measured: list[Measured] = []
         for job in as_completed(jobs):

@@ -94,16 +94,25 @@ class CloudWatch:
     # alarms
 
     def evaluate(self) -> None:
-        """Judge every alarm on the data that can be read now, and call the actions of those whose state changed."""
-        for name in list(self.alarms):
-            alarm = self.alarms.get(name)  # an earlier alarm's function may have rewritten or removed it a moment ago
-            if alarm is None or "Threshold" not in alarm.fields or "Period" not in alarm.fields:
-                continue
-            before = alarm.state.value
-            sums = self._newest(alarm)
-            if alarm.state.evaluate(sums, alarm.fields["Threshold"], alarm.fields["ComparisonOperator"]):
-                alarm.state.reason = f"Threshold Crossed: {alarm.state.newest} against the threshold {alarm.fields['Threshold']}"
-                self._changed(alarm, before)
+        """Judge every alarm on the data that can be read now; then call the actions of those whose state changed.
+
+        In two steps, since CloudWatch judges them side by side: what one alarm's function does comes after all verdicts.
+        """
+        before = {name: alarm.state.value for name, alarm in self.alarms.items()}
+        changed = [name for name, alarm in self.alarms.items() if self._judge(alarm)]
+        for name in changed:
+            if name in self.alarms:
+                self._changed(self.alarms[name], before[name])
+
+    def _judge(self, alarm: StoredAlarm) -> bool:
+        """Tell whether the newest data change an alarm's state."""
+        if "Threshold" not in alarm.fields or "Period" not in alarm.fields:
+            return False
+        threshold = alarm.fields["Threshold"]
+        changed = alarm.state.evaluate(self._newest(alarm), threshold, alarm.fields["ComparisonOperator"])
+        if changed:
+            alarm.state.reason = f"Threshold Crossed: {alarm.state.newest} against the threshold {threshold}"
+        return changed
 
     def _newest(self, alarm: StoredAlarm) -> list[float | None]:
         """Return the sums of the newest whole periods, and two more to stand in for gaps, oldest first."""

@@ -21,7 +21,7 @@ def spread(work: Callable[[T], R], items: Sequence[T], workers: int | None = Non
     if count <= 1:
         yield from map(work, items)
         return
-    with multiprocessing.Pool(count, _leave_interrupts_to_the_parent) as pool:
+    with multiprocessing.get_context("spawn").Pool(count, _leave_interrupts_to_the_parent) as pool:
         yield from pool.imap(work, items)
 
 
