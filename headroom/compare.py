@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from chalicelib import config
 from chalicelib.config import Policy
@@ -52,6 +53,15 @@ class Comparison:
             "dimension": str(self.dimension),
             "rows": [asdict(row) for row in self.rows],
         }
+
+
+@dataclass(frozen=True)
+class Section:
+    """One target's comparison under its name. start: when minute 0 of its demand was."""
+
+    title: str
+    comparison: Comparison
+    start: datetime
 
 
 def first_units(demand: Sequence[float]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from headroom.compare import HEADROOM, Comparison, Row
+from headroom.compare import HEADROOM, Comparison, Row, Section
 
 COLOURS = {"demand": "#8899aa", HEADROOM: "#0a7d33"}
 OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")
@@ -21,22 +21,29 @@ th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd 
 th:first-child, td:first-child { text-align: left } tr.ours { font-weight: 600; background: #eef7f0 } .note { color: #555 }
 """
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Headroom: {title}</title><style>{style}</style><body>
+<html lang="en"><meta charset="utf-8"><title>Headroom: {title}</title><style>{style}</style><body>{sections}</body></html>
+"""
+SECTION = """
 <h1>{title}</h1><p>{finding}</p>{table}<p class="note">{note}</p>
 <h2>Demand, capacity, throttling</h2>
 <p class="note">Drag to zoom, double-click to come back; click a name to hide or show it.</p>{picture}
 <h2>The week</h2><p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
-</body></html>
 """
 HEADINGS = ("", "USD a month", "× optimum", "effective cost", "throttled ppm", "throttled minutes", "decreases", "changes")
 
 
-def write(comparison: Comparison, path: Path, title: str, start: datetime) -> None:
-    """Write the page."""
-    picture = _picture(comparison, start).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
-    week = _week(comparison.demand, start).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    parts = {"title": html.escape(title), "finding": html.escape(_finding(comparison)), "note": NOTE, "style": STYLE}
-    path.write_text(PAGE.format(table=_table(comparison.rows), picture=picture, week=week, **parts))
+def write(sections: Sequence[Section], path: Path) -> None:
+    """Write the page; the first section brings the library that draws."""
+    parts = [_section(section, with_library=number == 0) for number, section in enumerate(sections)]
+    path.write_text(PAGE.format(title=html.escape(sections[0].title), style=STYLE, sections="".join(parts)))
+
+
+def _section(section: Section, with_library: bool) -> str:
+    found, start = section.comparison, section.start
+    picture = _picture(found, start).to_html(full_html=False, include_plotlyjs=with_library, config={"displaylogo": False})
+    week = _week(found.demand, start).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    words = {"title": html.escape(section.title), "finding": html.escape(_finding(found)), "note": NOTE}
+    return SECTION.format(table=_table(found.rows), picture=picture, week=week, **words)
 
 
 NOTE = (

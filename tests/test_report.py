@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib import config
 from headroom import pricing, report
-from headroom.compare import Comparison, compare
+from headroom.compare import Comparison, Section, compare
 
 CHROMIUM = Path("/usr/bin/chromium")
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -52,7 +52,7 @@ def comparison() -> Comparison:
 @pytest.fixture(scope="module")
 def file(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "page.html"
-    report.write(comparison, path, "orders <&> more", MONDAY)
+    report.write([Section("orders <&> more", comparison, MONDAY)], path)
     return path
 
 

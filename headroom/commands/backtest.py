@@ -5,35 +5,38 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from chalicelib.model import Dimension
 from headroom import pricing
+from headroom.account import NoHistoryError
 from headroom.commands.history import (
     BurstOption,
     CsvOption,
     DaysOption,
     DelayOption,
-    DimensionOption,
-    IndexOption,
     JsonOption,
     PricesOption,
+    Source,
     TableOption,
     TraceOption,
     UpdateOption,
     demand_of,
     policy_for,
-    source,
+    sources,
 )
 from headroom.commands.shared import ConfigOption, console, errors, progress_bar
-from headroom.compare import HEADROOM, Comparison, Row, compare
+from headroom.compare import HEADROOM, Comparison, Row, Section, compare
 from headroom.physics import World
+from headroom.pricing import Prices
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,8 +46,8 @@ def add_to(app: typer.Typer) -> None:
 def backtest(
     trace: TraceOption = None,
     table: TableOption = None,
-    index: IndexOption = "",
-    dimension: DimensionOption = Dimension.READ,
+    index: Annotated[str | None, typer.Option(help="With --table: only this index of it ('' is the table itself).")] = None,
+    dimension: Annotated[Dimension | None, typer.Option(help="Reads or writes; else both of a table, reads of a trace.")] = None,
     days: DaysOption = 14,
     aas: Annotated[
         list[int] | None, typer.Option(min=20, max=90, help="Application Auto Scaling's target; may be repeated.")
@@ -59,32 +62,53 @@ def backtest(
     as_csv: CsvOption = False,
 ) -> None:
     """Replay demand under the current configuration, side by side with everything else that could run the table."""
-    asked = source(trace, table, index, dimension, days)
-    policy = policy_for(config_file, asked.target)
-    with progress_bar() as progress:
-        demand, start = demand_of(progress, asked)
-        world = World(burst_seconds, metric_delay, update_minutes)
-        task = progress.add_task("replaying", total=5 + len(aas or (70,)))
-        found = compare(demand, policy, pricing.load(prices), dimension, aas or (70,), world, lambda _: progress.advance(task))
+    world, targets = World(burst_seconds, metric_delay, update_minutes), aas or (70,)
+    asked = sources(trace, table, index, dimension, days)
+    found = list(_replayed(asked, config_file, pricing.load(prices), targets, world))
+    if not found:
+        raise NoHistoryError("there is nothing to replay")
     if html:
-        _write_page(found, html, asked.title, start)
+        _write_page(found, html)
     if as_json:
-        sys.stdout.write(json.dumps(found.as_data(), indent=2) + "\n")
+        data = [{"target": section.title, **section.comparison.as_data()} for section in found]
+        sys.stdout.write(json.dumps(found[0].comparison.as_data() if trace else data, indent=2) + "\n")
     elif as_csv:
-        _csv(found)
+        _csv(found, with_target=trace is None)
     else:
-        console.print(_table(found))
+        for section in found:
+            console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
 
 
-def _write_page(found: Comparison, path: Path, title: str, start: datetime) -> None:
+def _replayed(
+    sources: Sequence[Source], config_file: Path | None, prices: Prices, targets: Sequence[int], world: World
+) -> Iterator[Section]:
+    """Yield each source's comparison; one that has no history is told, and left out."""
+    with progress_bar() as progress:
+        for asked in sources:
+            try:
+                demand, start = demand_of(progress, asked)
+            except NoHistoryError as error:
+                errors.print(f"left out: {error}", markup=False)
+                continue
+            task = progress.add_task(f"replaying {asked.title}", total=5 + len(targets))
+            done = partial(_advance, progress, task)
+            policy = policy_for(config_file, asked.target)
+            yield Section(asked.title, compare(demand, policy, prices, asked.target.dimension, targets, world, done), start)
+
+
+def _advance(progress: Progress, task: TaskID, _: str) -> None:
+    progress.advance(task)
+
+
+def _write_page(found: Sequence[Section], path: Path) -> None:
     from headroom import report  # noqa: PLC0415  plotly takes a second to import, and only --html needs it
 
-    report.write(found, path, title, start)
-    errors.print(f"Wrote {path}")
+    report.write(found, path)
+    errors.print(f"Wrote {path}", markup=False)
 
 
-def _table(found: Comparison) -> Table:
-    table = Table(title=f"{len(found.demand):,} minutes of {found.dimension}s", title_justify="left")
+def _table(found: Comparison, name: str) -> Table:
+    table = Table(title=f"{name}{len(found.demand):,} minutes of {found.dimension}s", title_justify="left")
     headings = ("", "USD a month", "× optimum", "effective", "throttled ppm", "minutes", "decreases", "changes")
     for heading in headings:
         table.add_column(heading, justify="left" if not heading else "right")
@@ -106,7 +130,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _csv(found: Comparison) -> None:
-    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Row)])
+def _csv(found: Sequence[Section], with_target: bool) -> None:
+    columns = [field.name for field in fields(Row)]
+    writer = csv.DictWriter(sys.stdout, ["target", *columns] if with_target else columns)
     writer.writeheader()
-    writer.writerows(asdict(row) for row in found.rows)
+    for section in found:
+        named = {"target": section.title} if with_target else {}
+        writer.writerows(named | asdict(row) for row in section.comparison.rows)

@@ -57,6 +57,23 @@ def source(trace: Path | None, table: str | None, index: str, dimension: Dimensi
     return Source(trace, Target(table or "trace", index, dimension), days)
 
 
+def sources(trace: Path | None, table: str | None, index: str | None, dimension: Dimension | None, days: int) -> list[Source]:
+    """Return a trace; or the targets of a table: all of them, unless an index or a dimension is named."""
+    one = source(trace, table, index or "", dimension or Dimension.READ, days)
+    if table is None or (index is not None and dimension is not None):
+        return [one]
+    state = Aws(DEFAULT_TOPIC).describe([table])[table]
+    if isinstance(state, Exception):
+        raise state
+    if state is None:
+        raise typer.BadParameter(f"table {table} does not exist in this account and Region")
+    targets = [t for t in state.targets() if index in (None, t.index) and dimension in (None, t.dimension)]
+    if not targets:
+        there = ", ".join(filter(None, state.throughputs)) or "none"
+        raise typer.BadParameter(f"table {table} has no index {index}; it has {there}")
+    return [Source(None, target, days) for target in targets]
+
+
 def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
     """Return the policy that the configuration gives a target; for a trace that no rule names, the defaults."""
     rules = rules_of(config_file)
