@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
 from chalicelib.config import Policy
-from chalicelib.demand import Want, is_fresh
+from chalicelib.demand import FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Number, Observation, Past, Reason, Series
 from chalicelib.past import ONSET, SLOTS
 from chalicelib.prices import worth_sleeping
@@ -107,7 +107,8 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
     load = load_of(seen, now)
     units = seen.provisioned
     hour = seen.metrics.consumed.last(60)
-    if load is None or None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES:
+    is_young = is_fresh(seen.metrics.consumed, now, FRESH_TO_LOWER)
+    if load is None or not is_young or None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES:
         return Want(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(seen)
     insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
@@ -225,6 +226,8 @@ def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime)
     lost = MINUTE * (lag_minutes + 1)
     covered = lost + BURST_SECONDS * INSURED_BUCKET
     share = 1 - 3600 / (policy.throttle_price * covered)
+    if share <= 0:
+        return 0.0  # throttling is cheaper than any capacity held against it
     slot = int((now - past.end).total_seconds() + MINUTE) // 300
     samples = [past.hourly]
     if slot < SLOTS and len(past.daily[slot]) > 1:

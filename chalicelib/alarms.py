@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ from chalicelib.messages import CONSUMED, NAMESPACE, Metric, target_of
 from chalicelib.model import Alarm, Target
 
 PREFIX = "headroom-"
+OWN_FUNCTION = re.compile(r":lambda:.*:function:headroom-[^:]*")
 MAX_NAME = 255
 """Source: API_PutMetricAlarm, AlarmName, read 2026-10."""
+COMPARISON = "GreaterThanOrEqualToThreshold"
 TAG = {"Key": "managed-by", "Value": "headroom"}
 
 
@@ -32,13 +35,13 @@ def is_ours(alarm: Alarm) -> bool:
 
 
 def calls_us(alarm: Alarm, topic_arn: str) -> bool:
-    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a function.
+    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a function of Headroom's.
 
     A message may name any alarm; that it really calls Headroom is a fact to be read off the alarm.
     """
     actions = alarm.fields.get("AlarmActions")
     named = [str(action) for action in actions] if isinstance(actions, list) else []
-    return is_ours(alarm) or any(action == topic_arn or ":lambda:" in action for action in named)
+    return is_ours(alarm) or any(action == topic_arn or OWN_FUNCTION.search(action) for action in named)
 
 
 def threshold(units: int, period_seconds: int, policy: Policy) -> float:
@@ -70,7 +73,7 @@ def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> di
         "Statistic": "Sum",
         "Period": policy.alarm_period_seconds,
         "EvaluationPeriods": policy.alarm_evaluation_periods,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "ComparisonOperator": COMPARISON,
         "Threshold": threshold(units, policy.alarm_period_seconds, policy),
         "ActionsEnabled": True,
         "AlarmActions": [topic_arn],
@@ -111,6 +114,14 @@ def watched(alarm: Alarm) -> Target | None:
     return None if isinstance(target, str) else target
 
 
+def rewritable(alarm: Alarm) -> Target | None:
+    """Return the target whose units the alarm is to fit; our own fits whatever somebody has made of it."""
+    if is_ours(alarm) and "Threshold" in alarm.fields and not alarm.fields.get("ExtendedStatistic"):
+        return watched(alarm)
+    target = target_of_alarm(alarm)
+    return None if isinstance(target, str) else target
+
+
 def metric_of(fields: Mapping[str, Any]) -> Metric:
     """Return the metric that an alarm's fields name."""
     named = {str(d["Name"]): str(d["Value"]) for d in fields.get("Dimensions", [])}
@@ -126,6 +137,13 @@ def differences(alarm: Alarm, units: int, policy: Policy) -> dict[str, object]:
     period = int(str(alarm.fields["Period"]))
     if is_ours(alarm):
         period = policy.alarm_period_seconds
-        right = {"Period": period, "EvaluationPeriods": policy.alarm_evaluation_periods}
+        right = {
+            "Period": period,
+            "EvaluationPeriods": policy.alarm_evaluation_periods,
+            "Statistic": "Sum",
+            "ComparisonOperator": COMPARISON,
+        }
+        if "DatapointsToAlarm" in alarm.fields:  # the console writes it; more of them than periods would be refused
+            right["DatapointsToAlarm"] = policy.alarm_evaluation_periods
     right["Threshold"] = threshold(units, period, policy)
     return {key: value for key, value in right.items() if alarm.fields.get(key) != value}

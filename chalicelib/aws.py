@@ -21,6 +21,7 @@ from chalicelib import alarms
 from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
     NO_PAST,
+    NO_SERIES,
     Alarm,
     Change,
     CreateAlarm,
@@ -61,6 +62,10 @@ TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 
 class Refused(Exception):
     """AWS said no in an expected way: a decrease over the quota, a table that is updating, or changed since it was read."""
+
+
+class IncompleteError(Exception):
+    """CloudWatch answered in part only: what is missing is unknown, not zero."""
 
 
 class ChangedMeanwhile(Refused):
@@ -162,15 +167,7 @@ class Aws:
         queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
         recent = self._read(queries, start, end)
         pasts = self._past(with_past, past_end(now))
-        return {
-            t: Metrics(
-                consumed=_cut(recent[Query(t, CONSUMED[t.dimension], 60)]),
-                throttled=_cut(recent[Query(t, THROTTLED[t.dimension], 60)]),
-                provisioned=_cut(recent[Query(t, PROVISIONED[t.dimension], 300, "Minimum")]),
-                past=pasts.get(t, NO_PAST),
-            )
-            for t in targets
-        }
+        return {t: _metrics(t, recent, pasts.get(t, NO_PAST)) for t in targets}
 
     def _past(self, targets: Collection[Target], end: datetime) -> dict[Target, Past]:
         """Return the summaries of the days before `end`, reading those that this container has not made yet."""
@@ -179,17 +176,21 @@ class Aws:
             queries = {t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)] for t in batch}
             read = self._read([query for pair in queries.values() for query in pair], end - HISTORY, end)
             for target, (consumed, throttled) in queries.items():
-                self._pasts[target] = summary(_sum(read[consumed], read[throttled]))
-        return {t: self._pasts[t] for t in targets}
+                if consumed in read and throttled in read:
+                    self._pasts[target] = summary(_sum(read[consumed], read[throttled]))
+        return {t: self._pasts[t] for t in targets if t in self._pasts}
 
     def demand(self, target: Target, start: datetime, end: datetime) -> Series:
         """Return a target's demand by the minute, consumed and throttled, gaps and all."""
         queries = [Query(target, names[target.dimension], 60) for names in (CONSUMED, THROTTLED)]
         read = self._read(queries, start, end)
+        if len(read) < len(queries):
+            raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
         return _sum(read[queries[0]], read[queries[1]])
 
     def _read(self, queries: Sequence[Query], start: datetime, end: datetime) -> dict[Query, Series]:
-        """Return the series of each query, gaps and all, in the fewest calls."""
+        """Return the series of each query, gaps and all, in the fewest calls; none of one that CloudWatch gave in part only."""
+        partial: set[Query] = set()
         found: dict[Query, list[float | None]] = {q: [None] * (int((end - start).total_seconds()) // q.step) for q in queries}
         most = max((len(values) for values in found.values()), default=1)
         paginator = self._client("cloudwatch").get_paginator("get_metric_data")
@@ -199,14 +200,16 @@ class Aws:
                 for result in page["MetricDataResults"]:
                     query = batch[int(result["Id"][1:])]
                     query.place(found[query], result, start)
-        return {query: Series(start, query.step, tuple(values)) for query, values in found.items()}
+                    (partial.discard if result["StatusCode"] == "Complete" else partial.add)(query)
+        return {query: Series(start, query.step, tuple(values)) for query, values in found.items() if query not in partial}
 
     # alarms
 
     def alarms_on_topic(self, state: str | None = None) -> list[Alarm]:
         """Return the alarms that notify our topic, in one state or in all."""
         asked = {"ActionPrefix": self.topic_arn, "AlarmTypes": ["MetricAlarm"]} | ({"StateValue": state} if state else {})
-        pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate(**asked)
+        paging = {"PageSize": MAX_ALARM_NAMES}
+        pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate(**asked, PaginationConfig=paging)
         found = [Alarm(fields) for page in pages for fields in page["MetricAlarms"]]
         return [a for a in found if self.topic_arn in _actions(a) and state in (None, a.fields["StateValue"])]
 
@@ -294,10 +297,14 @@ def _described(client: Any, name: str) -> TableState | Exception | None:
 def _table_state(said: Mapping[str, Any]) -> TableState:
     mode = said.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     status = said["TableStatus"]
-    throughputs = {"": _throughput(said["ProvisionedThroughput"], status)}
-    for index in said.get("GlobalSecondaryIndexes", []):
-        own_status = index["IndexStatus"] if status == "ACTIVE" else status  # no index can be changed while its table updates
-        throughputs[index["IndexName"]] = _throughput(index["ProvisionedThroughput"], own_status)
+    parts = {"": {**said, "IndexStatus": status}, **{i["IndexName"]: i for i in said.get("GlobalSecondaryIndexes", [])}}
+    throughputs = {
+        # no index can be changed while its table updates
+        name: _throughput(part.get("ProvisionedThroughput", {}), part["IndexStatus"] if status == "ACTIVE" else status)
+        for name, part in parts.items()
+        # archived tables and half-made indexes have nothing to set
+        if mode == "PAY_PER_REQUEST" or part.get("ProvisionedThroughput", {}).get("ReadCapacityUnits")
+    }
     return TableState(
         name=said["TableName"],
         arn=said["TableArn"],
@@ -310,8 +317,8 @@ def _table_state(said: Mapping[str, Any]) -> TableState:
 def _throughput(said: Mapping[str, Any], status: str) -> Throughput:
     return Throughput(
         units={
-            Dimension.READ: int(said["ReadCapacityUnits"]),
-            Dimension.WRITE: int(said["WriteCapacityUnits"]),
+            Dimension.READ: int(said.get("ReadCapacityUnits", 0)),
+            Dimension.WRITE: int(said.get("WriteCapacityUnits", 0)),
         },
         active=status == "ACTIVE",
         decreases_today=int(said.get("NumberOfDecreasesToday", 0)),
@@ -348,6 +355,15 @@ def _update(table: TableState, changes: Iterable[Change]) -> dict[str, Any]:
 
 def _provisioned(units: Mapping[Dimension, int]) -> dict[str, int]:
     return {"ReadCapacityUnits": units[Dimension.READ], "WriteCapacityUnits": units[Dimension.WRITE]}
+
+
+def _metrics(target: Target, read: Mapping[Query, Series], past: Past) -> Metrics:
+    """Return a target's metrics. Where CloudWatch gave consumption or throttling in part only, nothing is known."""
+    consumed, throttled = (read.get(Query(target, names[target.dimension], 60)) for names in (CONSUMED, THROTTLED))
+    if consumed is None or throttled is None:
+        return Metrics(past=past)
+    provisioned = read.get(Query(target, PROVISIONED[target.dimension], 300, "Minimum"), NO_SERIES)
+    return Metrics(_cut(consumed), _cut(throttled), _cut(provisioned), past)
 
 
 def _cut(series: Series) -> Series:

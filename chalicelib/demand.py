@@ -22,9 +22,13 @@ class Want:
     numbers: Mapping[str, Number] = field(default_factory=dict)
 
 
-def is_fresh(series: Series, now: datetime) -> bool:
+def is_fresh(series: Series, now: datetime, within: timedelta = FRESH) -> bool:
     """Tell whether the newest value is young enough to act on."""
-    return bool(series.values) and series.end >= now - FRESH
+    return bool(series.values) and series.end >= now - within
+
+
+FRESH_TO_LOWER = timedelta(minutes=5)
+"""A decrease wants younger data: what is missing at the end may be the rise that it would run into."""
 
 
 def means(series: Series, per_period: int) -> list[float | None]:

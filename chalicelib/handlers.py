@@ -36,11 +36,13 @@ from chalicelib.model import (
     TableState,
     Target,
 )
-from chalicelib.prices import hourly_saving, is_worth_a_look
+from chalicelib.prices import hourly_cost, hourly_saving, is_worth_a_look
 
 T = TypeVar("T")
 UP = frozenset({Direction.UP})
 BOTH = UP | {Direction.DOWN}
+GROUP = 80
+"""Tables that are read, decided and acted on together: as many as fill a GetMetricData call of 500, with two targets each."""
 MAX_NEW_ALARMS = 300
 """A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""
 
@@ -115,8 +117,9 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     report = Report()
     managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
-    if free:
-        _look(shell, report, free, BOTH, now, lambda _: shell.world.alarms_on_topic())
+    watching = _attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic) if free else None
+    if free and watching is not None:
+        _look(shell, report, free, BOTH, now, lambda _: watching)
     return report
 
 
@@ -131,7 +134,8 @@ def sweep(shell: Shell, now: datetime) -> Report:
     directions = UP if free is None or watching is None else BOTH
     tables = _look(shell, report, names, directions, now, lambda _: watching or [], is_worth_a_look) if names else {}
     if watching is not None:
-        _make_missing(shell, report, watching)
+        if free is not None:
+            _make_missing(shell, report, watching)
         _remove_orphans(shell, report, watching, set(existing) - (set(managed) - set(names)), tables)
     return report
 
@@ -182,26 +186,51 @@ def _look(
 ) -> dict[str, TableState]:
     """Observe, decide, plan and act on some tables; return those that exist and are provisioned.
 
-    What cannot be read never stops an increase, and always stops a decrease: without metrics nothing is known, and without
-    the alarms none can be lowered first.
+    In groups, the dearest tables first: when the time is over, what was worth most has been done. What cannot be read never stops
+    an increase, and always stops a decrease: without metrics nothing is known, and without the alarms none can be lowered first.
     """
     tables = _provisioned(shell, report, names)
-    observed = _observe(shell, report, tables.values(), now, wants_metrics)
-    watching = _attempt(report, "the alarms", "DescribeAlarms", lambda: alarms_for(observed))
-    if watching is None:
-        watching, directions = [], UP & frozenset(directions)
-    if not directions:
-        return tables
-    decided = {name: _decide(shell.config, observed, table, now, directions) for name, table in tables.items()}
+    ordered = sorted(tables.values(), key=lambda table: -hourly_cost(table))
+    for first in range(0, len(ordered), GROUP):
+        group = ordered[first : first + GROUP]
+        if not shell.may_go_on():
+            report.skips += [_no_time_left(table.name) for table in ordered[first:]]
+            break
+        observed = _observe(shell, report, group, now, wants_metrics)
+        watching = _attempt(report, "the alarms", "DescribeAlarms", partial(alarms_for, observed))
+        allowed = directions if watching is not None else UP & frozenset(directions)
+        _settle(shell, report, group, observed, watching or [], allowed, now)
+    return tables
+
+
+def _settle(
+    shell: Shell,
+    report: Report,
+    group: Sequence[TableState],
+    observed: Mapping[Target, Observation],
+    watching: Sequence[Alarm],
+    directions: Collection[Direction],
+    now: datetime,
+) -> None:
+    """Decide on each table of a group, and act, the biggest saving first."""
+    decided: dict[str, list[Decision]] = {}
+    for table in group if directions else []:
+        try:
+            decided[table.name] = _decide(shell.config, observed, table, now, directions)
+        except Exception as error:  # noqa: BLE001  whatever one table's numbers break must not stop the others; it is raised at the end
+            report.failures.append(Failure(table.name, "deciding", error))
     for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
         if not shell.may_go_on():
-            report.skips.append(Skip(name, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again"))
+            report.skips.append(_no_time_left(name))
             continue
         policies = {d.target: _policy(shell.config, d.target) for d in decided[name]}
         actions = plan.for_table(name, decided[name], watching, policies)
         report.planned += actions
         report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
-    return tables
+
+
+def _no_time_left(subject: str) -> Skip:
+    return Skip(subject, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again")
 
 
 def _provisioned(shell: Shell, report: Report, names: Sequence[str]) -> dict[str, TableState]:
@@ -326,6 +355,8 @@ def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> No
             report.failures.append(Failure(str(action.target), "PutMetricAlarm", error))
         else:
             report.done.append(action)
+        if not shell.may_go_on():
+            break  # the next sweep makes the others
 
 
 def _remove_orphans(

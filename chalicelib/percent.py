@@ -6,7 +6,7 @@ import math
 from datetime import datetime, timedelta
 
 from chalicelib.config import Policy
-from chalicelib.demand import Want, is_fresh, means
+from chalicelib.demand import FRESH_TO_LOWER, Want, is_fresh, means
 from chalicelib.model import Observation, Reason, Series
 
 SETTLE = timedelta(minutes=15)
@@ -40,7 +40,11 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
 def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
     """Return the level at which the last hour's peak is `target_percent` of the units."""
     consumed, throttled = (_window(series, now) for series in (seen.metrics.consumed, seen.metrics.throttled))
-    if not is_fresh(consumed, now) or consumed.start > now - LOOK_BACK + timedelta(minutes=1) or None in consumed.values:
+    if (
+        not is_fresh(consumed, now, FRESH_TO_LOWER)
+        or consumed.start > now - LOOK_BACK + timedelta(minutes=1)
+        or None in consumed.values
+    ):
         return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(consumed.known())})
     peak = max(consumed.known())
     desired = max(math.ceil(peak * 100 / policy.target_percent), policy.min_units)

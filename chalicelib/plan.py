@@ -34,8 +34,8 @@ def _rewrites(
     """Return the rewrites of the alarms that do not fit. While a table is updating its units say nothing for sure."""
     found = []
     for alarm in watching:
-        target = alarms.target_of_alarm(alarm)
-        decision = None if isinstance(target, str) else decisions.get(target)
+        target = alarms.rewritable(alarm)
+        decision = decisions.get(target) if target else None
         if decision is None or decision.reason is Reason.UPDATING:
             continue
         changes = alarms.differences(alarm, decision.desired, policies[decision.target])

@@ -7,7 +7,7 @@ weigh a look against a unit. Bills are reckoned by the workbench, with a price f
 from __future__ import annotations
 
 from chalicelib.config import Policy
-from chalicelib.model import Decision, Dimension, Observation
+from chalicelib.model import Decision, Dimension, Observation, TableState
 
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 """USD for one provisioned unit for an hour."""
@@ -27,6 +27,12 @@ def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
     level = mean * 100 / percent
     following = METRICS_PER_LOOK * METRIC_READ * FOLLOW_UPS_PER_HOUR
     return level if (level - mean) * UNIT_HOUR[dimension] < following else 0.0
+
+
+def hourly_cost(table: TableState) -> float:
+    """Return the USD that a table and its indexes cost in an hour as they are provisioned now."""
+    units = ((d, n) for throughput in table.throughputs.values() for d, n in throughput.units.items())
+    return sum(n * UNIT_HOUR[d] for d, n in units)
 
 
 def hourly_saving(decision: Decision) -> float:

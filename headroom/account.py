@@ -40,7 +40,7 @@ def read(world: Aws, target: Target, days: int, now: datetime, cache: Path, done
         done()
     first = next((i for i, value in enumerate(values) if value is not None), None)
     if first is None:
-        raise NoHistoryError(f"CloudWatch has no datapoint of {target} in the last {days} days")
+        raise NoHistoryError(f"CloudWatch has no datapoint of {target} in the last {days} whole UTC days")
     first -= first % MINUTES_A_DAY
     return _filled(values[first:], start + timedelta(minutes=first))
 

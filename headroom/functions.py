@@ -175,9 +175,11 @@ def fresh_app() -> ModuleType:
 
 
 @contextlib.contextmanager
-def environment_of(values: Mapping[str, str]) -> Iterator[None]:
+def environment_of(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Let the environment have these values for a while; None takes a variable away."""
     before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
+    for key, value in values.items():
+        os.environ.pop(key, None) if value is None else os.environ.update({key: value})
     try:
         yield
     finally:

@@ -100,7 +100,12 @@ class Region:
     # life
 
     def __enter__(self) -> Region:
-        environment = {"AWS_DEFAULT_REGION": self.name, "AWS_REGION": self.name}
+        environment = {
+            "AWS_DEFAULT_REGION": self.name,
+            "AWS_REGION": self.name,
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",  # a local AWS of the operator's is not this one
+            "AWS_PROFILE": None,
+        }
         self._stack.enter_context(environment_of(environment))
         self._stack.enter_context(mock_aws())
         self._clock = self._stack.enter_context(time_machine.travel(self.now, tick=False))

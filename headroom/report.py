@@ -47,7 +47,8 @@ def _section(section: Section, with_library: bool) -> str:
 
 
 NOTE = (
-    "The optimum knows the future: the least unit-hours with capacity never under demand, within DynamoDB's decrease quota. "
+    "The optimum knows the future: the least unit-hours with capacity never under demand, within DynamoDB's decrease quota. A "
+    "policy may come out below 1.00, since it may lean on the burst bucket for minutes and the optimum may not. "
     "Effective cost counts a throttled unit as 34.6 provisioned ones, ten times its on-demand price; on-demand itself is "
     "taken to throttle nothing."
 )

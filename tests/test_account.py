@@ -85,7 +85,7 @@ def test_days_before_the_first_datapoint_are_left_out(region: Region, tmp_path: 
 def test_a_table_without_any_datapoint_has_no_history(region: Region, tmp_path: Path) -> None:
     with pytest.raises(NoHistoryError) as caught:
         read(region, tmp_path)
-    assert str(caught.value) == "CloudWatch has no datapoint of orders:read in the last 2 days"
+    assert str(caught.value) == "CloudWatch has no datapoint of orders:read in the last 2 whole UTC days"
 
 
 def test_days_that_are_kept_are_not_read_again(region: Region, tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(region: Region
     assert {row["table"] for row in said["targets"]} == {"orders"}
     assert [problem["subject"] for problem in said["unread"]] == ["lazy", "new:read", "new:write"]
     assert "AccessDeniedException" in said["unread"][0]["why"]
-    assert "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 days" in done.stderr
+    assert "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 whole UTC days" in done.stderr
 
 
 def test_metrics_that_are_refused_once_cost_one_target(region: Region, folder: Path) -> None:

@@ -63,7 +63,8 @@ def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
     past(region, 5, {READS: 50.0})
     invocation = call(region, "follow_up")
     assert operations(region) == ["DescribeAlarms"]
-    assert params(region, "DescribeAlarms") == [{"ActionPrefix": TOPIC, "AlarmTypes": ["MetricAlarm"], "StateValue": "ALARM"}]
+    asked = {"ActionPrefix": TOPIC, "AlarmTypes": ["MetricAlarm"], "StateValue": "ALARM", "MaxRecords": 100}
+    assert params(region, "DescribeAlarms") == [asked]
     assert actions(invocation) == []
 
 

@@ -104,8 +104,8 @@ def test_the_numbers_behind_a_step_are_the_load_and_the_level() -> None:
         pytest.param(steady(10.0, minutes=59), {}, 16, Reason.UTILIZATION_LOW, id="an hour is known, nearly"),
         pytest.param(series([10.0] * 30 + [None] + [10.0] * 30), {}, 100, Reason.NO_DATA, id="a gap is unknown"),
         pytest.param(series([None] + [10.0] * 60), {}, 16, Reason.UTILIZATION_LOW, id="an old gap does not matter"),
-        pytest.param(steady(10.0, end=NOON - 10 * MINUTE), {}, 16, Reason.UTILIZATION_LOW, id="ten minutes old"),
-        pytest.param(steady(10.0, end=NOON - 11 * MINUTE), {}, 100, Reason.NO_DATA, id="eleven minutes old"),
+        pytest.param(steady(10.0, end=NOON - 5 * MINUTE), {}, 16, Reason.UTILIZATION_LOW, id="five minutes old"),
+        pytest.param(steady(10.0, end=NOON - 6 * MINUTE), {}, 100, Reason.NO_DATA, id="six minutes old"),
     ],
 )
 def test_down_to_what_the_last_hours_peak_needs(

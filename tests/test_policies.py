@@ -384,16 +384,18 @@ def test_there_are_three_stages_and_a_policy_for_each_function_and_no_other() ->
     assert {path.name for path in CHALICE.glob("policy-*.json")} == policies
 
 
+MEMORY = {"scale_down": 1024, "sweep": 1024}
+"""They read fourteen days of every table once an hour; a function's share of a processor grows with its memory."""
 TIMEOUTS = {"on_alarm": 60, "follow_up": 60, "scale_down": 300, "sweep": 300}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_is_deployed_with_its_policy_on_arm64_with_256_mb(stage: str, function: str) -> None:
+def test_a_function_is_deployed_with_its_policy_on_arm64_with_its_memory(stage: str, function: str) -> None:
     config = Config(stage, function, config_from_disk=settings(), default_params={"autogen_policy": True})
     assert config.autogen_policy is False
     assert config.iam_policy_file == f"policy-{function}.json"
-    assert (config.lambda_architecture, config.lambda_memory_size) == ("arm64", 256)
+    assert (config.lambda_architecture, config.lambda_memory_size) == ("arm64", MEMORY.get(function, 512))
     assert config.lambda_timeout == TIMEOUTS[function]
 
 

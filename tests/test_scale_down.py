@@ -329,8 +329,8 @@ def two_tables(region: Region) -> None:
 
 
 def once() -> Callable[[], bool]:
-    """Return a clock that has time for one table."""
-    answers = iter([True])
+    """Return a clock that has time to look at a group, and for one table of it."""
+    answers = iter([True, True])
     return lambda: next(answers, False)
 
 
@@ -408,5 +408,5 @@ def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_an
         "orders-idle:read": 100,
         "orders-idle:write": 100,
     }
-    assert "headroom-orders-idle:read" in thresholds(region)
+    assert "headroom-orders-idle:read" not in thresholds(region)  # it may be Application Auto Scaling's
     assert len(failures(invocation)) == 1

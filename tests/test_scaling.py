@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from chalicelib import percent, scaling
@@ -273,6 +274,7 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
         assert allowed or not scaling.decide(seen, settings, NOON, direction).changes
 
 
+@settings_of_hypothesis(suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     PROVISIONED,
     st.lists(st.floats(0, 50_000), min_size=24, max_size=40),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +84,9 @@ def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
     try:
         period, threshold = int(trigger.get("Period") or 60), float(trigger.get("Threshold") or 4800.0)
     except (TypeError, ValueError):
-        raise typer.BadParameter("the message's Trigger must have a number for its Period and its Threshold") from None
+        period, threshold = 0, 0.0
+    if period <= 0 or not 0 < threshold < math.inf:
+        raise typer.BadParameter("the message's Trigger must have a number above 0 for its Period and its Threshold")
     hot = threshold / period
     units = max(1, round(hot * 100 / config.Policy().alarm_percent))
     index = event.target.index
