@@ -31,12 +31,12 @@ PAST_READS_AN_HOUR = 4
 
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
 RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
-MEMORY_GB = 0.25
+MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
 """Assumptions about Lambda: how often each function runs and how long, and .chalice/config.json's memory."""
 ASSUMPTIONS = (
     "Headroom's own cost: one alarm a target; metric reads: the replay's looks x 3 metrics, and 4 an hour for the past days; "
-    "Lambda (256 MB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at 5 s, on_alarm at "
-    "0.5 s a change; DescribeAlarms and SNS within the free tier."
+    "Lambda (512 MB, the two that look at all tables 1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, "
+    "scale_down hourly at 5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
 )
 
 
@@ -212,11 +212,11 @@ def own_cost(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) ->
     months = minutes / HOUR / HOURS_A_MONTH
     changes = outcome.changes / months
     runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()} | {"on_alarm": changes}
-    seconds = sum(runs[name] * RUN_SECONDS[name] for name in runs)
+    gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
     return Own(
         alarms=prices.alarm_month,
         metric_reads=(outcome.looks * METRICS_PER_LOOK / months + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read,
-        lambda_=sum(runs.values()) * prices.invocation + seconds * MEMORY_GB * prices.gb_second,
+        lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
     )
 
 

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from headroom.compare import HEADROOM, Comparison, Row, Section
 
-COLOURS = {"demand": "#8899aa", HEADROOM: "#0a7d33"}
+COLOURS = {"demand": "#c5ced8", HEADROOM: "#0a7d33"}
 OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; padding: 0 1rem }
@@ -90,7 +90,7 @@ def _picture(comparison: Comparison, start: datetime) -> go.Figure:
         shown = True if name == HEADROOM or name.startswith("Application") else "legendonly"
         style = {
             "mode": "lines",
-            "line": {"color": colour, "width": 1.3, "shape": "hv"},
+            "line": {"color": colour, "width": 2.0 if name == HEADROOM else 1.2, "shape": "hv"},
             "visible": shown,
             "legendgroup": name,
             "name": name,

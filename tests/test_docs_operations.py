@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.prices import SWEEPS_PER_HOUR
+from chalicelib.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
 from headroom import blueprint
 from headroom.functions import ROOT
 from headroom.stage import LISTENERS
@@ -82,12 +82,14 @@ def test_every_source_of_alarms_is_described() -> None:
 def test_the_costs_are_what_the_prices_come_to() -> None:
     prices = tomllib.loads((ROOT / "headroom" / "prices.toml").read_text())["headroom"]
     runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
+    gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
+    look = 2 * METRICS_PER_LOOK * prices["metric_read"]
     metrics = len(dev().functions) + 2  # the errors of each function, and one for each of the others
     reckoned = {
         "a table: its two alarms": 2 * prices["alarm_month"],
-        "a table: the hourly look": 4 * HOURS * prices["metric_read"],
-        "a table: the sweep's look": 4 * HOURS * SWEEPS_PER_HOUR * prices["metric_read"],
-        "a stage: runs of its functions": runs * (prices["invocation"] + 0.5 * 0.25 * prices["gb_second"]),
+        "a table: the hourly look": HOURS * look,
+        "a table: the sweep's look": HOURS * SWEEPS_PER_HOUR * look,
+        "a stage: runs of its functions": runs * prices["invocation"] + gb_seconds * prices["gb_second"],
         "a stage: the three alarms": metrics * prices["alarm_month"],
     }
     for row, usd in reckoned.items():
