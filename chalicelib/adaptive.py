@@ -248,6 +248,8 @@ def _refill(policy: Policy, left: float, units: float) -> float:
 
 
 def _demand(consumed: Series, throttled: Series) -> list[float]:
+    if not throttled.values:
+        return consumed.known()
     pairs = zip(consumed.values, _by_minute(throttled, consumed), strict=True)
     return [used + (lost or 0.0) for used, lost in pairs if used is not None]
 

@@ -71,12 +71,11 @@ def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, .
 def _typical_burst(values: Sequence[float | None], sudden: Sequence[float]) -> float:
     """Return the middle one of the heights of the newest onsets."""
     peaks: list[float] = []
-    i = len(sudden) - 1
-    while i >= 2 and len(peaks) < PEAKS:
-        if sudden[i] > 0.0:
-            i = _onset_start(sudden, i)
-            peaks.append(max(value or 0.0 for value in values[i : i + PEAK_BINS]))
-        i -= 1
+    counted = len(sudden)
+    for i in [i for i, value in enumerate(sudden) if value][::-1]:
+        if 2 <= i < counted and len(peaks) < PEAKS:
+            counted = _onset_start(sudden, i)
+            peaks.append(max([value or 0.0 for value in values[counted : counted + PEAK_BINS]]))
     return sorted(peaks)[len(peaks) // 2] if len(peaks) >= FEWEST_PEAKS else 0.0
 
 

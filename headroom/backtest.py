@@ -64,6 +64,7 @@ class _Side:
         self._start = start
         self._consumed: list[float] = []
         self._throttled: list[float | None] = []
+        self._newest_throttled = -RECENT_MINUTES * 2
         self._least: list[float] = []
         self._sums: list[float] = []
         self._days: list[float] = []
@@ -75,6 +76,8 @@ class _Side:
         self._sums.append(consumed * MINUTE)
         self._consumed.append(consumed * MINUTE / MINUTE)
         self._throttled.append(throttled * MINUTE / MINUTE if throttled else None)
+        if throttled:
+            self._newest_throttled = minute
         self.outcome.units.append(self.meter.units)
         self.outcome.throttled.append(throttled)
         if minute % 5 == 4:
@@ -106,7 +109,7 @@ class _Side:
         least = self._least[max(0, first // 5) : end // 5]
         return Metrics(
             consumed=_trimmed(start, 60, (*lead, *consumed)),
-            throttled=_trimmed(start, 60, (*lead, *throttled)),
+            throttled=_trimmed(start, 60, (*lead, *throttled) if self._newest_throttled >= first else ()),
             provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
             past=self._past_until(past_end(self._start + timedelta(minutes=minute))),
         )
