@@ -48,9 +48,11 @@ class Meter:
         if spare >= 0:
             self.banked = min(self.banked + spare, self.units * self.burst_seconds)
             return demand, 0.0
-        burst = min(-spare, self.banked)
-        self.banked -= burst
-        consumed = self.units + burst / MINUTE
+        if self.banked + spare >= 0:
+            self.banked += spare
+            return demand, 0.0
+        consumed = self.units + self.banked / MINUTE
+        self.banked = 0.0
         return consumed, demand - consumed
 
     def set_units(self, units: int) -> None:
