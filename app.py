@@ -16,9 +16,9 @@ from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
 from chalicelib import config, handlers, messages, telemetry
 from chalicelib.aws import Aws
-from chalicelib.handlers import Report, Shell
 from chalicelib.messages import AlarmEvent
 from chalicelib.model import Skip
+from chalicelib.shell import Report, Shell
 
 ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
 ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")

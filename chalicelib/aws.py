@@ -79,31 +79,32 @@ class Aws:
         """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds."""
         self._topic = topic
         self.sleep = sleep
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._pasts: dict[Target, Past] = {}
 
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
+    def client(self, service: str, region: str = "") -> Any:
+        """Return a service's client, of our own Region where none is named. Other adapters call AWS through it, too."""
+        if (service, region) not in self._clients:
             settings = BotoConfig(
                 retries={"mode": "standard", "max_attempts": 5},
                 max_pool_connections=PARALLEL * 2,
                 connect_timeout=3,
                 read_timeout=20,
             )
-            self._clients[service] = boto3.client(service, config=settings)
-        return self._clients[service]
+            self._clients[service, region] = boto3.client(service, config=settings, region_name=region or None)
+        return self._clients[service, region]
 
     # where we are
 
     @property
     def region(self) -> str:
         """Return the Region that all calls go to."""
-        return str(self._client("dynamodb").meta.region_name)
+        return str(self.client("dynamodb").meta.region_name)
 
     @cached_property
     def _caller(self) -> tuple[str, str]:
         """Return partition and account. GetCallerIdentity needs no permission."""
-        arn = str(self._client("sts").get_caller_identity()["Arn"]).split(":")
+        arn = str(self.client("sts").get_caller_identity()["Arn"]).split(":")
         return arn[1], arn[4]
 
     @property
@@ -123,12 +124,12 @@ class Aws:
 
     def table_names(self) -> list[str]:
         """Return the names of all tables of the Region."""
-        pages = self._client("dynamodb").get_paginator("list_tables").paginate()
+        pages = self.client("dynamodb").get_paginator("list_tables").paginate()
         return [name for page in pages for name in page["TableNames"]]
 
     def describe(self, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
         """Return each table as it is now: None where it does not exist, the error where AWS gave one."""
-        client = self._client("dynamodb")
+        client = self.client("dynamodb")
         if len(names) == 1:
             return {names[0]: _described(client, names[0])}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
@@ -139,7 +140,7 @@ class Aws:
 
         Raises Refused where DynamoDB declines, ChangedMeanwhile where the table is not as it was.
         """
-        client = self._client("dynamodb")
+        client = self.client("dynamodb")
         table = _table_state(client.describe_table(TableName=action.table)["Table"])
         _check_unchanged(table, action.changes)
         try:
@@ -153,7 +154,7 @@ class Aws:
 
     def autoscaled(self) -> set[str]:
         """Return the owners (`table` or `table/index`) that Application Auto Scaling manages."""
-        pages = self._client("application-autoscaling").get_paginator("describe_scalable_targets")
+        pages = self.client("application-autoscaling").get_paginator("describe_scalable_targets")
         found = [target for page in pages.paginate(ServiceNamespace="dynamodb") for target in page["ScalableTargets"]]
         return {str(target["ResourceId"]).removeprefix("table/").replace("/index/", "/") for target in found}
 
@@ -193,7 +194,7 @@ class Aws:
         partial: set[Query] = set()
         found: dict[Query, list[float | None]] = {q: [None] * (int((end - start).total_seconds()) // q.step) for q in queries}
         most = max((len(values) for values in found.values()), default=1)
-        paginator = self._client("cloudwatch").get_paginator("get_metric_data")
+        paginator = self.client("cloudwatch").get_paginator("get_metric_data")
         for batch in _batches(queries, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, most)))):
             asked = [query.asked(f"m{i}") for i, query in enumerate(batch)]
             for page in paginator.paginate(MetricDataQueries=asked, StartTime=start, EndTime=end):
@@ -209,13 +210,13 @@ class Aws:
         """Return the alarms that notify our topic, in one state or in all."""
         asked = {"ActionPrefix": self.topic_arn, "AlarmTypes": ["MetricAlarm"]} | ({"StateValue": state} if state else {})
         paging = {"PageSize": MAX_ALARM_NAMES}
-        pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate(**asked, PaginationConfig=paging)
+        pages = self.client("cloudwatch").get_paginator("describe_alarms").paginate(**asked, PaginationConfig=paging)
         found = [Alarm(fields) for page in pages for fields in page["MetricAlarms"]]
         return [a for a in found if self.topic_arn in _actions(a) and state in (None, a.fields["StateValue"])]
 
     def alarms_named(self, names: Iterable[str]) -> list[Alarm]:
         """Return those of the named metric alarms that exist."""
-        client = self._client("cloudwatch")
+        client = self.client("cloudwatch")
         found: list[Alarm] = []
         for batch in _batches(sorted(set(names)), MAX_ALARM_NAMES):
             page = client.describe_alarms(AlarmNames=list(batch), AlarmTypes=["MetricAlarm"], MaxRecords=MAX_ALARM_NAMES)
@@ -228,7 +229,7 @@ class Aws:
             if count:
                 self.sleep(1 / ALARM_WRITES_PER_SECOND)
             try:
-                self._client("cloudwatch").put_metric_alarm(**action.fields)
+                self.client("cloudwatch").put_metric_alarm(**action.fields)
             except AwsError as error:
                 yield action, error
             else:
@@ -240,7 +241,7 @@ class Aws:
         PutMetricAlarm overwrites everything, so every member of its own input shape goes back as DescribeAlarms gave it.
         Tags are no part of that: an update leaves them alone. Source: API_PutMetricAlarm, read 2026-10.
         """
-        client = self._client("cloudwatch")
+        client = self.client("cloudwatch")
         settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
         kept = {key: value for key, value in action.alarm.fields.items() if key in settable and value not in (None, "", [])}
         client.put_metric_alarm(**{**kept, **action.changes})
@@ -248,7 +249,7 @@ class Aws:
     def delete_alarms(self, action: DeleteAlarms) -> None:
         """Remove alarms; names that do not exist are no error."""
         for batch in _batches(action.names, MAX_ALARM_NAMES):
-            self._client("cloudwatch").delete_alarms(AlarmNames=list(batch))
+            self.client("cloudwatch").delete_alarms(AlarmNames=list(batch))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,15 @@ def used_today(seen: Throughput, now: datetime) -> int:
     return seen.decreases_today
 
 
+def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
+    """Tell whether, after a decrease at `now`, `count` decreases are still to be had at the time `at`.
+
+    The free ones are, those of a new UTC day are, and one is when the hour after this decrease is over by then.
+    """
+    free_after = FREE_DECREASES_PER_DAY - used_today(seen, now) - 1
+    return at >= next_midnight(now) or free_after >= count or (count == 1 and at - now >= DECREASE_SPACING)
+
+
 def budget(seen: Throughput, now: datetime) -> Budget:
     """Return what is left of the decrease quota of one table or index at `now` (aware)."""
     used, midnight = used_today(seen, now), next_midnight(now)

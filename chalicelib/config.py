@@ -13,28 +13,63 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from chalicelib.fleet import Fleet
+from chalicelib.healing import Healing
+from chalicelib.jobs import Pause
 from chalicelib.model import Dimension, Target
+from chalicelib.windows import Reserve, Window
 
 TABLE_QUOTA_UNITS = 40_000
 """DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon DynamoDB", read 2026-10."""
 DAY_SECONDS = 86_400
 """CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source: API_PutMetricAlarm, 2026-10."""
 
+RECENT_MINUTES = 180
+"""So much of the newest metrics is read: what a setting looks back at must fit into it."""
+
 Raw = Mapping[str, Any]
 Percent = Annotated[int, Meta(ge=1, le=100)]
+Units = Annotated[int, Meta(ge=0, le=1_000_000)]
+Kind = Literal[
+    "scaled_up",
+    "scaled_down",
+    "at_max",
+    "budget_used_up",
+    "high_throughput",
+    "low_throughput",
+    "failing",
+    "fleet",
+    "paused",
+    "healing",
+]
+"""What Headroom may tell somebody; docs/notifications.md says when."""
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of a table of steps: at this metric, in percent, so much more (or less) capacity."""
+
+    at: Annotated[float, Meta(ge=0)]
+    percent: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    units: Units = 0
+
+
+Steps = tuple[Step, ...]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one target, resolved."""
 
     strategy: Annotated[
-        Literal["adaptive", "percent"],
-        Meta(description="How far to scale: `adaptive` follows the demand, `percent` takes the plain percentage step."),
+        Literal["adaptive", "percent", "fleet"],
+        Meta(
+            description="How far to scale: `adaptive` follows the demand, `percent` takes the plain percentage step, "
+            "`fleet` follows the number of instances alone."
+        ),
     ] = "adaptive"
     min_units: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Never lower than this; a table found below it is raised.")
@@ -51,6 +86,34 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="An increase adds at least this much of the provisioned units. With `percent`, 50.",
         ),
     ] = 0
+    increase_units: Annotated[Units, Meta(description="An increase adds at least so many units.")] = 0
+    increase_steps: Annotated[
+        Steps,
+        Meta(
+            description="Instead of one step (strategy `percent`): the row with the highest `at` that consumption, in percent "
+            "of the provisioned units, has reached."
+        ),
+    ] = ()
+    throttled_provisioned_steps: Annotated[
+        Steps, Meta(description="The same by throttled requests a second, in percent of the provisioned units. The largest wins.")
+    ] = ()
+    throttled_consumed_steps: Annotated[
+        Steps, Meta(description="The same by throttled requests a second, in percent of the consumed units. The largest wins.")
+    ] = ()
+    throttled_events: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Raise, too, where more requests than this were throttled within the alarm's periods (strategy "
+            "`percent`); 0 is off.",
+        ),
+    ] = 0
+    delay_minutes: Annotated[
+        int,
+        Meta(
+            ge=0, le=60, description="Leave the newest minutes out of account (strategy `percent`), for metrics that come late."
+        ),
+    ] = 0
     alarm_percent: Annotated[
         Percent,
         Meta(description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."),
@@ -58,6 +121,52 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     target_percent: Annotated[
         Percent, Meta(description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units.")
     ] = 65
+    min_decrease_percent: Annotated[
+        Percent, Meta(description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota.")
+    ] = 20
+    lower_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=99,
+            description="Lower by steps (strategy `percent`) when consumption is at or below this percentage of the provisioned "
+            "units; 0 lowers to `target_percent` instead.",
+        ),
+    ] = 0
+    decrease_percent: Annotated[
+        int, Meta(ge=0, le=99, description="The step down, where `lower_percent` is set; never below what was consumed.")
+    ] = 50
+    decrease_units: Annotated[Units, Meta(description="… or so many units, if that is more.")] = 0
+    decrease_steps: Annotated[
+        Steps, Meta(description="Instead of one step down: the row with the lowest `at` that consumption does not exceed.")
+    ] = ()
+    decrease_checks: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=180,
+            description="So many of the alarm's periods must have been low, one after the other, where `lower_percent` is set.",
+        ),
+    ] = 1
+    check_reset_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Consumption at which counting `decrease_checks` begins again; 0 means anything above `lower_percent`.",
+        ),
+    ] = 0
+    scale_down_at_zero: Annotated[bool, Meta(description="Whether an idle target, whose consumption is zero, is lowered.")] = True
+    decrease_together: Annotated[
+        bool, Meta(description="Lower reads and writes only together; one that is at its minimum does not keep the other.")
+    ] = False
+    min_decrease_units: Annotated[Units, Meta(description="Never spend a decrease on fewer units than this.")] = 0
+    reserve_decreases: Annotated[
+        tuple[Reserve, ...], Meta(description="Decreases that are kept for a time of day: `{ at, count, time_zone }`.")
+    ] = ()
+    hold_after_manual_change_hours: Annotated[
+        int, Meta(ge=0, le=24 * 14, description="Do not lower for so long what somebody has raised by hand; 0 is off.")
+    ] = 0
     burst_trust_percent: Annotated[
         int,
         Meta(ge=0, le=100, description="How much of the 300-second burst bucket may be used up (strategy `adaptive`)."),
@@ -77,9 +186,39 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="How much of what past days' sudden onsets call for is held ready (strategy `adaptive`).",
         ),
     ] = 100
-    min_decrease_percent: Annotated[
-        Percent, Meta(description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota.")
-    ] = 20
+    windows: Annotated[
+        tuple[Window, ...], Meta(description="Hours in which capacity is held, only lowered, or kept above a floor.")
+    ] = ()
+    circuit_breaker_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://.+)?$",
+            description="Ask here, by GET, before every change: any answer but 2xx holds everything.",
+        ),
+    ] = ""
+    circuit_breaker_seconds: Annotated[float, Meta(gt=0, le=30, description="How long to wait for its answer.")] = 10.0
+    notify: Annotated[
+        tuple[Kind, ...], Meta(description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md.")
+    ] = ()
+    notify_topic: Annotated[
+        str, Meta(pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$", description="The ARN of an SNS topic to tell.")
+    ] = ""
+    notify_slack: Annotated[
+        str,
+        Meta(
+            pattern=r"^((secretsmanager|ssm):.+)?$",
+            description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
+        ),
+    ] = ""
+    notify_above_percent: Annotated[
+        int, Meta(ge=0, le=1_000, description="`high_throughput` means consumption at or above this percentage; 0 is off.")
+    ] = 0
+    notify_below_percent: Annotated[
+        int, Meta(ge=0, le=100, description="`low_throughput` means consumption at or below this percentage; 0 is off.")
+    ] = 0
+    notify_failing_sweeps: Annotated[
+        int, Meta(ge=1, le=1_000, description="`failing` means that so many sweeps in a row have failed for a table.")
+    ] = 3
     alarm_period_seconds: Annotated[
         int, Meta(ge=60, le=3_600, multiple_of=60, description="The period of the alarms that Headroom makes.")
     ] = 60
@@ -92,21 +231,35 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Yield what is wrong between the settings, each sentence beginning with the setting to change."""
         if self.min_units > self.max_units:
             yield f"min_units: {self.min_units} is above max_units = {self.max_units}"
-        if self.strategy == "percent" and self.increase_percent == 0:
+        if self.lower_percent >= self.alarm_percent:
+            yield f"lower_percent: {self.lower_percent} is not below alarm_percent = {self.alarm_percent}"
+        if self.strategy == "fleet" and not self.scale_up:
+            yield "scale_up: false would keep the strategy fleet from following its fleet"
+        if self.strategy == "percent":
+            yield from self._step_problems()
+        if self.alarm_period_seconds * self.alarm_evaluation_periods > DAY_SECONDS:
+            yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
+        if self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60 > RECENT_MINUTES * 60:
+            yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT_MINUTES} minutes"
+
+    def _step_problems(self) -> Iterator[str]:
+        if not (self.increase_percent or self.increase_units or self.increase_steps):
             yield "increase_percent: 0 would never raise anything with strategy = percent"
-        if self.strategy == "percent" and self.target_percent >= self.alarm_percent:
+        if self.lower_percent and not (self.decrease_percent or self.decrease_units or self.decrease_steps):
+            yield "decrease_percent: 0 would never lower anything with lower_percent"
+        if not self.lower_percent and self.target_percent >= self.alarm_percent:
             yield (
                 f"target_percent: {self.target_percent} is not below alarm_percent = {self.alarm_percent}, "
                 "so that every decrease would raise the alarm again"
             )
-        if self.alarm_period_seconds * self.alarm_evaluation_periods > DAY_SECONDS:
-            yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
 
 
 STRATEGY_DEFAULTS: Mapping[str, Raw] = {"percent": {"increase_percent": 50, "alarm_percent": 80}}
 """Where a strategy's default differs from Policy's own."""
 SETTINGS: Mapping[str, Any] = get_type_hints(Policy, include_extras=True)
 NAME_KEYS = ("name", "regex")
+SECTIONS = ("fleet", "pause", "healing")
+T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -166,6 +319,14 @@ class Config:
 
     defaults: Scope
     tables: tuple[TableRule, ...] = ()
+    fleets: tuple[Fleet, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    healing: tuple[Healing, ...] = ()
+
+    def policies(self) -> Iterator[Policy]:
+        """Yield the settings that can come to hold anywhere, of every place of the file and both dimensions."""
+        for _, scopes in _places(self):
+            yield from (_resolve(scopes, dimension) for dimension in Dimension)
 
     def rule_for(self, table: str) -> TableRule | None:
         """Return the first rule that matches, or None: the table is not managed."""
@@ -234,12 +395,29 @@ class _Reader:
         self.problems: list[str] = []
 
     def config(self, raw: Raw) -> Config:
-        self._unknown(raw, {"defaults", "tables"}, "")
+        self._unknown(raw, {"defaults", "tables", *SECTIONS}, "")
         tables = self._array(raw, "tables", "")
         return Config(
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
             tuple(self._table_rule(rule, f"tables[{i}].") for i, rule in enumerate(tables)),
+            self._section(raw, "fleet", Fleet),
+            self._section(raw, "pause", Pause),
+            self._section(raw, "healing", Healing),
         )
+
+    def _section(self, raw: Raw, key: str, kind: type[T]) -> tuple[T, ...]:
+        found = (self._convert(entry, kind, f"{key}[{i}]") for i, entry in enumerate(self._array(raw, key, "")))
+        return tuple(entry for entry in found if entry is not None)
+
+    def _convert(self, raw: Any, kind: Any, path: str) -> Any:
+        """Return the value as its type wants it; or None, and the problem is noted, with the path within the value."""
+        try:
+            return msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            said, _, at = str(error).partition(" - at `$")
+            shown = "" if isinstance(raw, dict | list) else f" ({raw!r})"
+            self.problems.append(f"{path}{at.rstrip('`')}: {_lower(said)}{_choices(kind)}{shown}")
+            return None
 
     def _table_rule(self, raw: Raw, path: str) -> TableRule:
         indexes = self._array(raw, "indexes", path)
@@ -281,10 +459,9 @@ class _Reader:
     def _settings(self, raw: Raw, path: str) -> Raw:
         good: dict[str, Any] = {}
         for key in sorted(SETTINGS.keys() & raw.keys()):
-            try:
-                good[key] = msgspec.convert(raw[key], SETTINGS[key])
-            except msgspec.ValidationError as error:
-                self.problems.append(f"{path}{key}: {_lower(str(error))} ({raw[key]!r})")
+            value = self._convert(raw[key], SETTINGS[key], f"{path}{key}")
+            if value is not None:
+                good[key] = value
         return good
 
     def _unknown(self, raw: Raw, known: set[str], path: str) -> None:
@@ -309,22 +486,31 @@ class _Reader:
 def _conflicts(config: Config) -> list[str]:
     """Return what is wrong between settings, for every combination of scopes that can come to hold."""
     found: dict[str, None] = {}
-    places: list[tuple[str, list[Scope]]] = [("defaults", [config.defaults])]
-    for i, rule in enumerate(config.tables):
-        places.append((f"tables[{i}]", [config.defaults, rule.scope]))
-        places += [
-            (f"tables[{i}].indexes[{j}]", [config.defaults, rule.scope, index.scope]) for j, index in enumerate(rule.indexes)
-        ]
-    for path, scopes in places:
+    for path, scopes in _places(config):
         for dimension in Dimension:
             for problem in _resolve(scopes, dimension).problems():
                 found[f"{path}.{dimension}.{problem}"] = None
     return list(found)
 
 
+def _places(config: Config) -> Iterator[tuple[str, list[Scope]]]:
+    """Yield every place of the file with the scopes that hold there, the weakest first."""
+    yield "defaults", [config.defaults]
+    for i, rule in enumerate(config.tables):
+        yield f"tables[{i}]", [config.defaults, rule.scope]
+        for j, index in enumerate(rule.indexes):
+            yield f"tables[{i}].indexes[{j}]", [config.defaults, rule.scope, index.scope]
+
+
 def _nearest(key: str, known: set[str]) -> str:
     near = get_close_matches(key, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _choices(kind: Any) -> str:
+    """Return the values that a setting may have, where they can be counted."""
+    base = next(iter(get_args(kind)), None)
+    return f"; it may be {', '.join(map(str, get_args(base)))}" if get_origin(base) is Literal else ""
 
 
 def _lower(sentence: str) -> str:

@@ -11,17 +11,18 @@ Every handler is the same `look` at some tables, with other tables and other dir
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from chalicelib import alarms, plan, scaling
+from chalicelib import alarms, facts, plan, scaling
 from chalicelib.aws import Aws, AwsError, ChangedMeanwhile, Refused
 from chalicelib.config import Config, Policy
 from chalicelib.messages import AlarmEvent
 from chalicelib.model import (
-    Action,
+    BOTH,
+    UP,
     Alarm,
     Decision,
     DeleteAlarms,
@@ -37,52 +38,12 @@ from chalicelib.model import (
     Target,
 )
 from chalicelib.prices import hourly_cost, hourly_saving, is_worth_a_look
+from chalicelib.shell import Failure, Report, Shell, attempt
 
-T = TypeVar("T")
-UP = frozenset({Direction.UP})
-BOTH = UP | {Direction.DOWN}
 GROUP = 80
 """Tables that are read, decided and acted on together: as many as fill a GetMetricData call of 500, with two targets each."""
 MAX_NEW_ALARMS = 300
 """A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""
-
-
-class Failure(Exception):
-    """Something failed for one subject, and the others were looked at all the same."""
-
-    def __init__(self, subject: str, doing: str, error: Exception) -> None:
-        """Say what was being done to what, and what AWS answered."""
-        self.subject = subject
-        super().__init__(f"{subject}: {doing} failed: {error}")
-
-
-@dataclass
-class Report:
-    """What one event came to."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    skips: list[Skip] = field(default_factory=list)
-    planned: list[Action] = field(default_factory=list)
-    done: list[Action] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def raise_failures(self) -> None:
-        """Raise all failures together, so that Lambda counts an error and tries an asynchronous event again.
-
-        Raises ExceptionGroup of Failure. Trying again is safe: the facts are read anew, and what was done is found done.
-        """
-        if self.failures:
-            raise ExceptionGroup("Headroom could not do everything", self.failures)
-
-
-@dataclass(frozen=True)
-class Shell:
-    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is time for one more table."""
-
-    world: Aws
-    config: Config
-    dry_run: bool = False
-    may_go_on: Callable[[], bool] = lambda: True
 
 
 def on_alarm(shell: Shell, event: AlarmEvent | Skip, now: datetime) -> Report:
@@ -117,7 +78,7 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     report = Report()
     managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
-    watching = _attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic) if free else None
+    watching = attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic) if free else None
     if free and watching is not None:
         _look(shell, report, free, BOTH, now, lambda _: watching)
     return report
@@ -128,7 +89,7 @@ def sweep(shell: Shell, now: datetime) -> Report:
     report = Report()
     existing = shell.world.table_names()
     managed = [name for name in existing if shell.config.manages(name)]
-    watching = _attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
+    watching = attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
     free = _without_autoscaled(shell, report, managed)
     names = managed if free is None else free
     directions = UP if free is None or watching is None else BOTH
@@ -166,7 +127,7 @@ def _without_autoscaled(shell: Shell, report: Report, names: Sequence[str]) -> l
     """Return the tables that Application Auto Scaling leaves alone; None where that cannot be known."""
     if not names:
         return []
-    owners = _attempt(report, "Application Auto Scaling", "DescribeScalableTargets", shell.world.autoscaled)
+    owners = attempt(report, "Application Auto Scaling", "DescribeScalableTargets", shell.world.autoscaled)
     if owners is None:
         return None
     taken = {owner.split("/")[0] for owner in owners}
@@ -197,8 +158,9 @@ def _look(
             report.skips += [_no_time_left(table.name) for table in ordered[first:]]
             break
         observed = _observe(shell, report, group, now, wants_metrics)
-        watching = _attempt(report, "the alarms", "DescribeAlarms", partial(alarms_for, observed))
+        watching = attempt(report, "the alarms", "DescribeAlarms", partial(alarms_for, observed))
         allowed = directions if watching is not None else UP & frozenset(directions)
+        observed = facts.gather(shell, report, observed, watching or [], now)
         _settle(shell, report, group, observed, watching or [], allowed, now)
     return tables
 
@@ -216,14 +178,14 @@ def _settle(
     decided: dict[str, list[Decision]] = {}
     for table in group if directions else []:
         try:
-            decided[table.name] = _decide(shell.config, observed, table, now, directions)
+            decided[table.name] = _decide(shell, observed, table, now, directions)
         except Exception as error:  # noqa: BLE001  whatever one table's numbers break must not stop the others; it is raised at the end
             report.failures.append(Failure(table.name, "deciding", error))
     for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
         if not shell.may_go_on():
             report.skips.append(_no_time_left(name))
             continue
-        policies = {d.target: _policy(shell.config, d.target) for d in decided[name]}
+        policies = {d.target: shell.policy(d.target) for d in decided[name]}
         actions = plan.for_table(name, decided[name], watching, policies)
         report.planned += actions
         report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
@@ -263,20 +225,11 @@ def _observe(
         for throughput in [table.throughputs[target.index]]
     }
     # what one target of a table is read for may concern the others: they are lowered together
-    asking = {t.table for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, _policy(shell.config, t))}
+    asking = {t.table for t, seen in bare.items() if wants_metrics is None or wants_metrics(seen, shell.policy(t))}
     wanted = [t for t in bare if t.table in asking]
-    adaptive = [t for t in wanted if _policy(shell.config, t).strategy == "adaptive"]
-    read = _attempt(report, "the metrics", "GetMetricData", lambda: shell.world.metrics(wanted, now, adaptive)) if wanted else {}
+    adaptive = [t for t in wanted if shell.policy(t).strategy == "adaptive"]
+    read = attempt(report, "the metrics", "GetMetricData", lambda: shell.world.metrics(wanted, now, adaptive)) if wanted else {}
     return {t: replace(seen, metrics=(read or {}).get(t, Metrics())) for t, seen in bare.items()}
-
-
-def _attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a call to AWS gives; or None, and the failure stands in the report, which is raised at the end."""
-    try:
-        return call()
-    except AwsError as error:
-        report.failures.append(Failure(subject, doing, error))
-        return None
 
 
 def _named_or_ours(shell: Shell, names: Collection[str], report: Report | None, targets: Collection[Target]) -> list[Alarm]:
@@ -295,13 +248,13 @@ def _named_or_ours(shell: Shell, names: Collection[str], report: Report | None, 
 
 
 def _decide(
-    config: Config,
+    shell: Shell,
     observed: Mapping[Target, Observation],
     table: TableState,
     now: datetime,
     directions: Collection[Direction],
 ) -> list[Decision]:
-    decisions = [scaling.decide(observed[t], _policy(config, t), now, directions) for t in table.targets()]
+    decisions = [scaling.decide(observed[t], shell.policy(t), now, directions) for t in table.targets()]
     return scaling.together(decisions)
 
 
@@ -336,7 +289,7 @@ def _execute(world: Aws, action: TableAction) -> None:
 
 
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
-    policies = {d.target: _policy(shell.config, d.target) for d in report.decisions}
+    policies = {d.target: shell.policy(d.target) for d in report.decisions}
     missing = plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn) if policies else []
     elsewhere = (
         {alarm.name for alarm in shell.world.alarms_named(alarms.name_of(m.target) for m in missing)} if missing else set()
@@ -373,7 +326,7 @@ def _remove_orphans(
     if shell.dry_run:
         return
     failures = len(report.failures)
-    _attempt(report, ", ".join(action.names), "DeleteAlarms", lambda: shell.world.delete_alarms(action))
+    attempt(report, ", ".join(action.names), "DeleteAlarms", lambda: shell.world.delete_alarms(action))
     if len(report.failures) == failures:
         report.done.append(action)
 
@@ -386,10 +339,3 @@ def _is_orphan(config: Config, alarm: Alarm, alive: Collection[str], tables: Map
     if policy is None or not policy.scale_up or target.table not in alive:
         return True
     return table is not None and target.index not in table.throughputs
-
-
-def _policy(config: Config, target: Target) -> Policy:
-    policy = config.policy_for(target)
-    if policy is None:
-        raise LookupError(f"{target} is not managed")
-    return policy

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     PATTERN_AHEAD = "PatternAhead"
     UTILIZATION_LOW = "UtilizationLow"
     TOGETHER = "TogetherWithOther"
+    FLEET = "FleetSize"
     # capacity stays
     AT_DESIRED = "AlreadyAtDesiredCapacity"
     AT_MAX = "AlreadyAtMaxCapacity"
@@ -69,6 +70,18 @@ class Reason(StrEnum):
     NOT_WORTH_IT = "DecreaseNotWorthIt"
     INCREASE_FIRST = "IncreaseFirst"
     SCALING_OFF = "ScalingOff"
+    TOO_FEW_CHECKS = "TooFewLowChecks"
+    IDLE = "IdleNotLowered"
+    OTHER_NOT_LOW = "OtherDimensionNotLow"
+    RESERVED = "DecreaseReserved"
+    # something holds it, besides its own policy
+    WINDOW = "HeldByWindow"
+    PAUSED = "Paused"
+    PAUSE_UNKNOWN = "PauseUnknown"
+    CIRCUIT_OPEN = "CircuitBreakerOpen"
+    RAISED_BY_HAND = "RaisedByHand"
+    JOB_RUNNING = "JobRunning"
+    FLEET_UNKNOWN = "FleetUnknown"
     UPDATING = "TableUpdating"
     # passed over: nothing to decide
     ON_DEMAND = "OnDemand"
@@ -188,18 +201,41 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Something besides the policy that keeps a target's capacity as it is: why, in words, and in which directions."""
+
+    reason: Reason
+    detail: str
+    directions: frozenset[Direction]
+
+
+UP = frozenset({Direction.UP})
+DOWN = frozenset({Direction.DOWN})
+BOTH = UP | DOWN
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that a decision about one target may lean on, besides its policy and the time."""
+    """Everything that a decision about one target may lean on, besides its policy and the time.
+
+    fleet_units: what the fleet that the target follows calls for, 0 where it follows none.
+    """
 
     target: Target
     provisioned: int
     throughput: Throughput
     metrics: Metrics = field(default_factory=Metrics)
+    holds: tuple[Hold, ...] = ()
+    fleet_units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it."""
+    """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it.
+
+    needs_other: whether it may be lowered only together with the other dimension. keeps_alarm: whether the alarm's threshold is
+    not to be raised to the units that hold now, because it is what tells that somebody else has set them.
+    """
 
     target: Target
     current: int
@@ -207,6 +243,8 @@ class Decision:
     reason: Reason
     numbers: Mapping[str, Number] = field(default_factory=dict)
     dry_run: bool = False
+    needs_other: bool = False
+    keeps_alarm: bool = False
 
     @property
     def changes(self) -> bool:

@@ -39,8 +39,9 @@ def _rewrites(
         if decision is None or decision.reason is Reason.UPDATING:
             continue
         changes = alarms.differences(alarm, decision.desired, policies[decision.target])
-        if changes:
-            found.append(RewriteAlarm(decision.target, alarm, changes))
+        rewrite = RewriteAlarm(decision.target, alarm, changes)
+        if changes and (_lowers(rewrite) or decision.changes or not decision.keeps_alarm):
+            found.append(rewrite)
     return found
 
 

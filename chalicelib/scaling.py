@@ -5,55 +5,82 @@ A strategy says how many units it wants; here bounds, switches, the state of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
 
-from chalicelib import adaptive, percent
+from msgspec import structs
+
+from chalicelib import adaptive, by_fleet, percent, windows
+from chalicelib import budget as budgets
 from chalicelib.budget import Budget, budget
 from chalicelib.config import Policy
 from chalicelib.demand import Want
-from chalicelib.model import Decision, Direction, Number, Observation, Reason
+from chalicelib.model import Decision, Direction, Hold, Number, Observation, Reason
 
 LOWERS = frozenset({Reason.UTILIZATION_LOW})
 """The reasons for which a strategy's lower level is taken; with any other it is only told."""
-STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent}
+STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent, "fleet": by_fleet}
+CHECKED_MINUTES = 60
+"""A target is idle when nothing was consumed in the last hour."""
 
 
 def decide(seen: Observation, policy: Policy, now: datetime, directions: Collection[Direction]) -> Decision:
     """Decide on one target. An increase that is called for comes before any thought of a decrease."""
     left = budget(seen.throughput, now)
+    settings = _with_floors(policy, seen, now)
+    holds = (*seen.holds, *windows.holds(policy.windows, now))
     decision = None
     if Direction.UP in directions:
-        decision = _scale_up(seen, policy, now, urgent=Direction.DOWN not in directions)
+        decision = _scale_up(seen, settings, now, holds, urgent=Direction.DOWN not in directions)
     if Direction.DOWN in directions and (decision is None or not decision.changes):
-        decision = _scale_down(seen, policy, now, left)
+        decision = _scale_down(seen, settings, now, holds, left)
     if decision is None:
         raise ValueError("a decision needs a direction")
-    return replace(decision, numbers={**decision.numbers, **_about(left)}, dry_run=policy.dry_run)
+    return replace(
+        decision,
+        numbers={**decision.numbers, **_about(left)},
+        dry_run=policy.dry_run,
+        needs_other=policy.decrease_together,
+        keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in seen.holds),
+    )
 
 
-def _scale_up(seen: Observation, policy: Policy, now: datetime, urgent: bool) -> Decision:
+def _with_floors(policy: Policy, seen: Observation, now: datetime) -> Policy:
+    """Return the settings with the highest of the floors as the minimum: the policy's own, the windows', the fleet's."""
+    floor = min(max(windows.floor_units(policy.windows, now), seen.fleet_units), policy.max_units)
+    return structs.replace(policy, min_units=floor) if floor > policy.min_units else policy
+
+
+def _scale_up(seen: Observation, policy: Policy, now: datetime, holds: Sequence[Hold], urgent: bool) -> Decision:
     if not seen.throughput.active:
         return _keep(seen, Reason.UPDATING)
     if not policy.scale_up:
         return _keep(seen, Reason.SCALING_OFF)
+    hold = _first(holds, Direction.UP)
+    if hold:
+        return _keep(seen, hold.reason, {"held_by": hold.detail})
     want: Want = STRATEGIES[policy.strategy].raise_to(seen, policy, now, urgent)
     desired = min(max(want.desired, policy.min_units), max(policy.max_units, seen.provisioned))
     if desired > seen.provisioned:
-        reason = want.reason if want.desired > policy.min_units else Reason.BELOW_MINIMUM
-        return Decision(seen.target, seen.provisioned, desired, reason, want.numbers)
+        floor = Reason.FLEET if policy.min_units == seen.fleet_units else Reason.BELOW_MINIMUM
+        numbers = {**want.numbers, "min_units": policy.min_units}
+        reason = want.reason if want.desired > policy.min_units else floor
+        return Decision(seen.target, seen.provisioned, desired, reason, numbers if reason is floor else want.numbers)
     if want.desired > seen.provisioned:
         return _keep(seen, Reason.AT_MAX, {**want.numbers, "wanted_units": want.desired})
     return _keep(seen, want.reason, want.numbers)
 
 
-def _scale_down(seen: Observation, policy: Policy, now: datetime, left: Budget) -> Decision:
+def _scale_down(seen: Observation, policy: Policy, now: datetime, holds: Sequence[Hold], left: Budget) -> Decision:
     if not seen.throughput.active:
         return _keep(seen, Reason.UPDATING)
     if not policy.scale_down:
         return _keep(seen, Reason.SCALING_OFF)
+    hold = _first(holds, Direction.DOWN)
+    if hold:
+        return _keep(seen, hold.reason, {"held_by": hold.detail})
     if seen.provisioned <= policy.min_units:
         return _keep(seen, Reason.AT_MIN)
     want: Want = STRATEGIES[policy.strategy].lower_to(seen, policy, now)
@@ -61,9 +88,24 @@ def _scale_down(seen: Observation, policy: Policy, now: datetime, left: Budget) 
     numbers = {**want.numbers, "wanted_units": desired}
     if desired >= seen.provisioned or want.reason not in LOWERS:
         return _keep(seen, want.reason, numbers)
+    return _spend(seen, policy, now, left, Decision(seen.target, seen.provisioned, desired, want.reason, numbers))
+
+
+def _spend(seen: Observation, policy: Policy, now: datetime, left: Budget, wanted: Decision) -> Decision:
+    """Return the decrease that is wanted, or why none of the day's decreases is spent on it now."""
+    if not policy.scale_down_at_zero and not any(seen.metrics.consumed.last(CHECKED_MINUTES).known()):
+        return unchanged(wanted, Reason.IDLE)
+    if wanted.current - wanted.desired < policy.min_decrease_units:
+        return unchanged(wanted, Reason.NOT_WORTH_IT)
     if not left.allows(now):
-        return _keep(seen, Reason.BUDGET_USED_UP, numbers)
-    return Decision(seen.target, seen.provisioned, desired, want.reason, numbers)
+        return unchanged(wanted, Reason.BUDGET_USED_UP)
+    kept = [(reserve.next_at(now), reserve.count) for reserve in policy.reserve_decreases]
+    kept += [(end, 1) for end in windows.floors_end(policy.windows, now)]
+    for at, count in kept:
+        if not budgets.keeps(seen.throughput, now, at, count):
+            numbers = {**wanted.numbers, "kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count}
+            return unchanged(replace(wanted, numbers=numbers), Reason.RESERVED)
+    return wanted
 
 
 def together(decisions: Iterable[Decision]) -> list[Decision]:
@@ -75,8 +117,20 @@ def together(decisions: Iterable[Decision]) -> list[Decision]:
     found = list(decisions)
     if any(d.desired > d.current and not d.dry_run for d in found):
         return [unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in found]
+    found = [unchanged(d, Reason.OTHER_NOT_LOW) if d.desired < d.current and _is_alone(d, found) else d for d in found]
     lowered = {d.target.owner for d in found if d.desired < d.current and not d.dry_run}
     return [_come_along(d) if d.target.owner in lowered else d for d in found]
+
+
+def _is_alone(decision: Decision, others: Iterable[Decision]) -> bool:
+    """Tell whether a decrease that may only go together with the other dimension's would go alone."""
+    fellow = next((d for d in others if d.target.owner == decision.target.owner and d.target != decision.target), None)
+    goes = fellow is None or fellow.desired < fellow.current or fellow.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT)
+    return decision.needs_other and not goes
+
+
+def _first(holds: Iterable[Hold], direction: Direction) -> Hold | None:
+    return next((hold for hold in holds if direction in hold.directions), None)
 
 
 def _come_along(decision: Decision) -> Decision:

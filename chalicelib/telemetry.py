@@ -12,8 +12,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.explain import sentence
-from chalicelib.handlers import Report
 from chalicelib.model import Decision, Skip
+from chalicelib.shell import Report
 
 SERVICE = "headroom"
 NAMESPACE = "Headroom"

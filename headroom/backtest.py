@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from chalicelib import alarms, scaling
 from chalicelib.aws import HISTORY, RECENT, past_end
 from chalicelib.config import Policy
-from chalicelib.handlers import BOTH, UP
-from chalicelib.model import NO_PAST, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
+from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
 from chalicelib.past import summary
 from chalicelib.prices import is_worth_a_look
 from headroom.physics import MINUTE, AlarmState, Meter, Provision, World

@@ -10,7 +10,7 @@ from rich.markup import escape
 from chalicelib.aws import AwsError
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
-from headroom.commands import backtest, bench, configuration, cost, deploy, play, tune
+from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, play, tune
 from headroom.commands.shared import errors
 from headroom.pricing import PriceError
 from headroom.traces import TraceError
@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (play, backtest, tune, cost, bench, configuration, deploy):
+for commands in (play, backtest, tune, cost, bench, configuration, deploy, migrate):
     commands.add_to(app)
 
 

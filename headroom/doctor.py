@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -15,12 +15,14 @@ from botocore.exceptions import ClientError
 
 from chalicelib import config, handlers
 from chalicelib.aws import Aws, AwsError
-from chalicelib.handlers import Report, Shell
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
+from chalicelib.shell import Report, Shell
 from headroom import blueprint, deployment
+from headroom import permissions as configured
+from headroom import stage as stages
 from headroom.cloud import Cloud, code_of, found
 from headroom.stage import Stage
-from headroom.steps import DeployedVersion, queue_url
+from headroom.steps import DeployedVersion, Step, queue_url
 
 MAX_SKEW_SECONDS = 60
 """AWS refuses a signature that is five minutes off; a minute already spoils the decrease quota's reckoning."""
@@ -58,8 +60,7 @@ class Patient:
 
     @cached_property
     def rules(self) -> config.Config:
-        file = self.project / self.stage.config_file
-        return config.load(file.read_text(), str(file))
+        return stages.rules(self.stage, self.project)
 
     @cached_property
     def tables(self) -> dict[str, TableState]:
@@ -132,13 +133,15 @@ def functions(patient: Patient) -> Iterator[Finding]:
 
 
 def permissions(patient: Patient) -> Iterator[Finding]:
-    """Compare each function's policy with the one in the checkout."""
+    """Compare each function's policy with the one in the checkout; what the configuration adds is among what setup makes."""
     for name in patient.functions:
         role = patient.stage.function(name)
         file = patient.project / ".chalice" / patient.stage.policies.get(name, f"policy-{name}.json")
         if file.exists() and json.loads(file.read_text()) not in _policies(patient.cloud, role):
             remedy = f"Deploy: make deploy STAGE={patient.stage.name}. If your roles are made elsewhere, compare by hand."
             yield Finding("permissions", f"the policy of role {role} is not that of {file.name}", remedy)
+    for sentence in sorted({configured.shortening(patient.rules, name) for name in patient.functions} - {""}):
+        yield Finding("permissions", sentence, f"Name the tables by fewer patterns in {patient.stage.config_file}.")
 
 
 def _policies(cloud: Cloud, role: str) -> list[object]:
@@ -149,9 +152,12 @@ def _policies(cloud: Cloud, role: str) -> list[object]:
 
 
 def surroundings(patient: Patient) -> Iterator[Finding]:
-    """Look at everything that setup makes: topic, subscription, queues, retries, logs, alarms about Headroom."""
-    steps = deployment.steps_before(patient.stage, patient.cloud)
-    steps += deployment.steps_after(patient.stage, patient.cloud, patient.functions)
+    """Look at everything that setup makes: topic, subscription, queues, permissions, retries, logs, alarms about Headroom."""
+    yield from _looked_at(patient, deployment.steps_before(patient.stage, patient.cloud))
+    yield from _looked_at(patient, deployment.steps_after(patient.stage, patient.cloud, patient.functions, patient.rules))
+
+
+def _looked_at(patient: Patient, steps: Iterable[Step]) -> Iterator[Finding]:
     for step in steps:
         wrong = step.differences(patient.cloud)
         is_version = isinstance(step, DeployedVersion)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 from msgspec import Meta
 
-from chalicelib.config import SETTINGS, Policy, description
+from chalicelib.config import SETTINGS, Policy, Step
+from chalicelib.fleet import Fleet, FleetTable, Scale
+from chalicelib.healing import Healing
+from chalicelib.jobs import Pause
+from chalicelib.windows import Reserve, Window
 from headroom.functions import ROOT
 
 FILE = ROOT / "docs" / "configuration.md"
@@ -51,38 +57,108 @@ the table, the defaults' dimension, the defaults; then the default of the table 
 
 ## Settings
 
-They may stand in `[defaults]`, `[[tables]]`, `[[tables.indexes]]`, and in the `read` and `write` of each.
+They may stand in `[defaults]`, `[[tables]]`, `[[tables.indexes]]`, and in the `read` and `write` of each. The last column is an
+example of the whole line.
 
-| key | type | default | meaning |
-|---|---|---|---|
 """
+
+HEADING = "| key | type | default | meaning | example |\n|---|---|---|---|---|"
+GROUPS = {
+    "strategy": "How far to scale",
+    "increase_percent": "Up",
+    "target_percent": "Down",
+    "burst_trust_percent": "The strategy `adaptive`",
+    "windows": "When to leave it alone",
+    "notify": "Whom to tell",
+    "alarm_period_seconds": "Alarms and switches",
+}
+"""The setting with which each group of Policy begins, and its heading."""
+PARTS: Mapping[str, tuple[type, str]] = {
+    "Steps": (
+        Step,
+        "A row of `increase_steps` and the other tables of steps. One of `percent` and `units`, or the larger of both.",
+    ),
+    "Windows": (Window, "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, or inline."),
+    "Reserved decreases": (Reserve, "An entry of `reserve_decreases`."),
+    "Fleets": (Fleet, "`[[fleet]]`: capacity that follows the number of EC2 instances (docs/fleet.md)."),
+    "Tables of a fleet": (FleetTable, "`[[fleet.tables]]`, and `read` and `write` of it:"),
+    "Scales": (Scale, "`read = { linear = 10 }` or `write = { ladder = [[1, 5], [4, 50]] }`."),
+    "Pauses": (Pause, "`[[pause]]`: jobs that own a table's capacity while they run (docs/pause.md)."),
+    "Healing": (Healing, "`[[healing]]`: sick instances of Auto Scaling groups (docs/healing.md)."),
+}
 
 
 def markdown() -> str:
     """Return the whole page."""
-    return HEAD + "".join(f"{row}\n" for row in _rows())
+    return HEAD + "".join(f"{row}\n" for row in (*_settings(), *_parts()))
 
 
-def _rows() -> Iterator[str]:
-    defaults = Policy()
-    for key in SETTINGS:
-        default = json.dumps(getattr(defaults, key))
-        yield f"| `{key}` | {_range(SETTINGS[key])} | `{default}` | {description(key)} |"
+def _settings() -> Iterator[str]:
+    for key, hint in SETTINGS.items():
+        if key in GROUPS:
+            yield from ("", f"### {GROUPS[key]}", "", HEADING)
+        yield _row(key, hint, getattr(Policy(), key))
 
 
-def _range(hint: Any) -> str:
-    base, *metas = get_args(hint)
+def _parts() -> Iterator[str]:
+    for heading, (kind, sentence) in PARTS.items():
+        yield from ("", f"## {heading}", "", sentence, "", HEADING)
+        defaults = {f.name: f.default for f in msgspec.structs.fields(kind)}
+        for key, hint in get_type_hints(kind, include_extras=True).items():
+            if not key.startswith("__"):
+                yield _row(key, hint, defaults[key])
+
+
+def _row(key: str, hint: Any, default: Any) -> str:
+    shown = "needed" if default is msgspec.NODEFAULT else f"`{_toml(default)}`"
+    metas = [part for part in get_args(hint) if isinstance(part, Meta)]
+    meaning = next((meta.description for meta in metas if meta.description), "")
+    example = next((meta.examples[0] for meta in metas if meta.examples), None if default is msgspec.NODEFAULT else default)
+    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {_toml(example)}` |"
+
+
+def _type(hint: Any) -> str:
+    base, *metas = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if get_origin(base) is Literal:
         return " or ".join(f"`{json.dumps(value)}`" for value in get_args(base))
     bounds = [f"{word} {getattr(meta, name)}" for meta in metas for name, word in BOUNDS.items() if _has(meta, name)]
-    return " ".join(["true or false" if base is bool else "whole number", *bounds])
+    return " ".join([_word(base), *bounds])
 
 
-BOUNDS = {"ge": "from", "le": "to", "multiple_of": "in steps of"}
+def _word(base: Any) -> str:
+    """Return what a value is, in the words of TOML."""
+    kind = next((arg for arg in get_args(base) if arg not in (Ellipsis, NoneType)), None)
+    if get_origin(base) is tuple and kind is not None:
+        return (
+            f"list of {_type(kind)}"
+            if get_origin(kind) is Annotated or get_origin(kind) is Literal
+            else f"list of {_plural(kind)}"
+        )
+    return WORDS.get(base, "table")
+
+
+def _plural(kind: Any) -> str:
+    return "pairs" if get_origin(kind) is tuple else {str: "texts"}.get(kind, "tables")
+
+
+WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+BOUNDS = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
 
 
 def _has(meta: Any, name: str) -> bool:
     return isinstance(meta, Meta) and getattr(meta, name) is not None
+
+
+def _toml(value: Any) -> str:
+    """Return a value as the file has it; the parts of a table that have their defaults are left out."""
+    if isinstance(value, msgspec.Struct):
+        given = {k: v for k, v in msgspec.structs.asdict(value).items() if v not in (None, "", (), {}, 0, 0.0)}
+        return _toml(given)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def main(path: Path = FILE) -> None:

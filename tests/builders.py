@@ -12,6 +12,7 @@ from chalicelib.model import (
     Alarm,
     Decision,
     Dimension,
+    Hold,
     Metrics,
     Observation,
     Reason,
@@ -57,6 +58,8 @@ def observation(
     consumed: Series | float | None = None,
     throttled: Series | float | None = None,
     seen: Throughput | None = None,
+    holds: tuple[Hold, ...] = (),
+    fleet_units: int = 0,
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -65,7 +68,8 @@ def observation(
     seen: the throughput; without it, one of `provisioned` units made with `fields`, Throughput's other members.
     """
     found = seen or throughput(provisioned, provisioned, **fields)
-    return Observation(target, provisioned, found, Metrics(_series(consumed), _series(throttled)))
+    metrics = Metrics(_series(consumed), _series(throttled))
+    return Observation(target, provisioned, found, metrics, holds, fleet_units)
 
 
 def _series(given: Series | float | None) -> Series:

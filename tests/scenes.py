@@ -12,9 +12,9 @@ from typing import Any
 from chalicelib import alarms
 from chalicelib import config as configuration
 from chalicelib.aws import Aws
-from chalicelib.handlers import Shell
 from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
+from chalicelib.shell import Shell
 from headroom.functions import Invocation, scheduled_event, sns_event
 from headroom.physics import MINUTE, World
 from headroom.region import Call, Fault, Region

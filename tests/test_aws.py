@@ -67,9 +67,9 @@ def test_the_topic_may_be_an_arn_which_costs_no_call(region: Region) -> None:
 
 
 def test_retries_are_left_to_botocore(aws: Aws) -> None:
-    retries = aws._client("dynamodb").meta.config.retries
+    retries = aws.client("dynamodb").meta.config.retries
     assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 6)  # one try and five more
-    assert aws._client("dynamodb") is aws._client("dynamodb")
+    assert aws.client("dynamodb") is aws.client("dynamodb")
 
 
 # tables

@@ -180,7 +180,9 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
             id="half minutes",
         ),
         pytest.param(
-            "[defaults]\nstrategy = 'fast'", "defaults.strategy: invalid enum value 'fast' ('fast')", id="an unknown strategy"
+            "[defaults]\nstrategy = 'fast'",
+            "defaults.strategy: invalid enum value 'fast'; it may be adaptive, percent, fleet ('fast')",
+            id="an unknown strategy",
         ),
         pytest.param("defaults = 5", "defaults: expected a table, write [defaults], got 5", id="defaults that are no table"),
         pytest.param("tables = 5", "tables: expected an array of tables, write [[tables]], got 5", id="tables that are no array"),

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from chalicelib import handlers
 from chalicelib.aws import Aws
 from chalicelib.config import load
-from chalicelib.handlers import Shell
+from chalicelib.shell import Shell
 from headroom import doctor
 from headroom.cli import app
 from headroom.doctor import Finding, Patient

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any, get_args
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from chalicelib import percent, scaling
 from chalicelib.budget import budget
 from chalicelib.config import SETTINGS, Policy
-from chalicelib.model import Decision, Direction, Observation, Reason, Series
+from chalicelib.model import Decision, Direction, Hold, Observation, Reason, Series
+from chalicelib.windows import Reserve, Window
 from tests.builders import (
     INDEX_READS,
     INDEX_WRITES,
@@ -36,6 +38,14 @@ UP, DOWN = frozenset({Direction.UP}), frozenset({Direction.DOWN})
 BOTH = UP | DOWN
 MINUTE = timedelta(minutes=1)
 SPENT = {"decreases_today": 4, "last_decrease_at": NOON - 30 * MINUTE}
+
+BY_DAY = {"between": "08:00-18:00"}
+NEVER_DOWN, ONLY_DOWN = (Window(rule=rule, **BY_DAY) for rule in ("never_down", "only_down"))
+FLOOR = Window(rule="floor", min_units=300, **BY_DAY)
+LOW_FLOOR = Window(rule="floor", min_units=30, between="08:00-12:45")
+SOON = (Reserve(at="12:59"),)
+PAUSED = Hold(Reason.PAUSED, "until 14:00", BOTH)
+BY_HAND = Hold(Reason.RAISED_BY_HAND, "until 14:00", DOWN)
 
 
 def decide(directions: Collection[Direction], seen: dict[str, Any], settings: dict[str, Any] | None = None) -> Decision:
@@ -74,6 +84,39 @@ CASES = [
     pytest.param(DOWN, {"consumed": 26.0, **SPENT}, {}, 100, Reason.BUDGET_USED_UP, id="no budget"),
     pytest.param(DOWN, {"consumed": 26.0}, {"scale_down": False}, 100, Reason.SCALING_OFF, id="down is off"),
     pytest.param(DOWN, {"consumed": 26.0, "active": False}, {}, 100, Reason.UPDATING, id="updating"),
+    pytest.param(DOWN, {"consumed": 0.0}, {"scale_down_at_zero": False}, 100, Reason.IDLE, id="idle, and not to be lowered"),
+    pytest.param(DOWN, {"consumed": 1.0}, {"scale_down_at_zero": False}, 2, Reason.UTILIZATION_LOW, id="almost idle"),
+    pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 61}, 100, Reason.NOT_WORTH_IT, id="too few units"),
+    pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 60}, 40, Reason.UTILIZATION_LOW, id="just enough units"),
+    # held
+    pytest.param(UP, {"consumed": 90.0}, {"windows": (ONLY_DOWN,)}, 100, Reason.WINDOW, id="a window holds increases"),
+    pytest.param(DOWN, {"consumed": 26.0}, {"windows": (ONLY_DOWN,)}, 40, Reason.UTILIZATION_LOW, id="… and only those"),
+    pytest.param(DOWN, {"consumed": 26.0}, {"windows": (NEVER_DOWN,)}, 100, Reason.WINDOW, id="a window holds decreases"),
+    pytest.param(UP, {"consumed": 90.0}, {"windows": (NEVER_DOWN,)}, 150, Reason.UTILIZATION_HIGH, id="… and those only"),
+    pytest.param(
+        BOTH, {"consumed": 90.0, "holds": (PAUSED,)}, {"min_units": 120}, 100, Reason.PAUSED, id="paused, come what may"
+    ),
+    pytest.param(BOTH, {"consumed": 26.0, "holds": (BY_HAND,)}, {}, 100, Reason.RAISED_BY_HAND, id="raised by hand"),
+    pytest.param(BOTH, {"consumed": 90.0, "holds": (BY_HAND,)}, {}, 150, Reason.UTILIZATION_HIGH, id="raised by hand, and hot"),
+    # floors
+    pytest.param(BOTH, {"consumed": 26.0}, {"windows": (FLOOR,)}, 300, Reason.BELOW_MINIMUM, id="a window's floor"),
+    pytest.param(
+        BOTH, {"consumed": 26.0}, {"windows": (FLOOR,), "max_units": 200}, 200, Reason.BELOW_MINIMUM, id="… and a maximum"
+    ),
+    pytest.param(BOTH, {"consumed": 26.0, "fleet_units": 250}, {}, 250, Reason.FLEET, id="a fleet's floor"),
+    pytest.param(BOTH, {"consumed": 26.0, "fleet_units": 60}, {}, 60, Reason.UTILIZATION_LOW, id="down to a fleet's floor"),
+    pytest.param(DOWN, {"consumed": 26.0, "decreases_today": 3}, {"reserve_decreases": SOON}, 100, Reason.RESERVED, id="kept"),
+    pytest.param(
+        DOWN, {"consumed": 26.0, "decreases_today": 2}, {"reserve_decreases": SOON}, 40, Reason.UTILIZATION_LOW, id="one is left"
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "provisioned": 100, "decreases_today": 3},
+        {"windows": (LOW_FLOOR,)},
+        100,
+        Reason.RESERVED,
+        id="a floor's end has its decrease booked",
+    ),
     # both
     pytest.param(BOTH, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="both: hot"),
     pytest.param(BOTH, {"consumed": 26.0}, {}, 40, Reason.UTILIZATION_LOW, id="both: needs less"),
@@ -103,8 +146,9 @@ def reasons_named_in(module: ModuleType) -> set[Reason]:
 
 def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
-    of_together = {Reason.TOGETHER, Reason.INCREASE_FIRST}
-    assert reasons_named_in(percent) | reasons_named_in(scaling) == in_cases | of_together
+    of_together = {Reason.TOGETHER, Reason.INCREASE_FIRST, Reason.OTHER_NOT_LOW}
+    of_holds = {Reason.PAUSED, Reason.WINDOW}
+    assert reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | of_together) - of_holds
 
 
 def test_every_strategy_that_can_be_configured_is_there() -> None:
@@ -328,6 +372,24 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
         scaling.decide(Observation(target, 100, seen, draw(observations()).metrics), draw(policies()), NOON, BOTH)
         for target in targets
     ]
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads"),
+    [
+        pytest.param(decision(WRITES, 100, 50), 40, id="both are low"),
+        pytest.param(decision(WRITES, 100, 100, Reason.NOT_WORTH_IT, {"wanted_units": 90}), 40, id="the other comes along"),
+        pytest.param(decision(WRITES, 1, 1, Reason.AT_MIN), 40, id="the other is at its minimum"),
+        pytest.param(decision(WRITES), 100, id="the other fits its load"),
+        pytest.param(decision(WRITES, 100, 100, Reason.NO_DATA), 100, id="of the other nothing is known"),
+        pytest.param(decision(INDEX_WRITES, 100, 50), 40, id="an index is nothing to the table"),
+    ],
+)
+def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, reads: int) -> None:
+    wanted = replace(decision(READS, 100, 40), needs_other=True)
+    found = scaling.together([wanted, writes])[0]
+    assert found.desired == reads
+    assert (found.reason is Reason.OTHER_NOT_LOW) == (reads == 100)
 
 
 @given(decisions())

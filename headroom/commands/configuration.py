@@ -11,8 +11,8 @@ import typer
 
 from chalicelib import config, handlers
 from chalicelib.aws import Aws
-from chalicelib.handlers import Shell
 from chalicelib.model import Dimension, Target
+from chalicelib.shell import Shell
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, rules_of, tell
 
 

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from chalicelib import config, handlers, messages
 from chalicelib.aws import Aws
-from chalicelib.handlers import Shell
 from chalicelib.model import Dimension, Skip, Target
+from chalicelib.shell import Shell
 from headroom import demo as demos
 from headroom import show, traces
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell

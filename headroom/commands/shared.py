@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib import config
 from chalicelib.explain import sentence
-from chalicelib.handlers import Report
+from chalicelib.shell import Report
 from headroom.functions import ROOT
 
 PIPE_WIDTH = 120

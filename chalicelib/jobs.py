@@ -1,0 +1,52 @@
+"""Jobs that own a table's capacity while they run, such as a nightly backup: the conditions of `[[pause]]`."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.model import BOTH, DOWN, Direction
+
+JobKind = Literal["emr_cluster", "step_function", "glue_job", "backup", "export"]
+OF_TABLE = frozenset({"backup", "export"})
+"""Kinds of job that belong to a table, and need no name."""
+
+
+class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """While such a job runs, the capacity of some tables is not ours to change. Raises ValueError for what cannot be meant."""
+
+    name: Annotated[str, Meta(min_length=1, description="What it is called in decisions.")]
+    job: Annotated[
+        JobKind,
+        Meta(
+            description="`emr_cluster`, `step_function` and `glue_job` run under a name; `backup` (AWS Backup) and `export` "
+            "(to S3) are jobs on the table itself."
+        ),
+    ]
+    tables: Annotated[tuple[str, ...], Meta(min_length=1, description="The tables that it holds: names or globs.")]
+    prefix: Annotated[str, Meta(description="What the name of the cluster, state machine or Glue job begins with.")] = ""
+    regions: Annotated[tuple[str, ...], Meta(description="Where to look for it; without any, in Headroom's own Region.")] = ()
+    holds: Annotated[
+        Literal["everything", "decreases"], Meta(description="Whether increases are held as well, or only decreases.")
+    ] = "everything"
+    reserve_decrease: Annotated[
+        bool, Meta(description="Keep one decrease of the day, so that what the job raised can come down when it ends.")
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a job without a name, and a name for a job that has none."""
+        if (self.job in OF_TABLE) == bool(self.prefix):
+            needs = "takes no prefix: it belongs to the table" if self.job in OF_TABLE else "needs the prefix of its name"
+            raise ValueError(f"job = '{self.job}' {needs}")
+
+    @property
+    def directions(self) -> frozenset[Direction]:
+        """Return the directions in which it holds."""
+        return BOTH if self.holds == "everything" else DOWN
+
+    def concerns(self, table: str) -> bool:
+        """Tell whether a table is among those that it holds."""
+        return any(fnmatchcase(table, pattern) for pattern in self.tables)

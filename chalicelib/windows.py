@@ -1,0 +1,157 @@
+"""Time windows: hours of chosen days, in the operator's time zone, in which capacity is held, or kept above a floor.
+
+A window is half-open: 09:00-17:00 begins with 09:00:00 and no longer holds at 17:00:00. It is judged by the wall clock of its
+time zone, so that it moves with daylight saving: an hour that comes twice is in it twice, and one that is left out is not in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.model import BOTH, DOWN, UP, Direction, Hold, Reason
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
+DAY_MINUTES = 24 * 60
+BARRED: dict[str, frozenset[Direction]] = {"never_down": DOWN, "only_down": UP, "hold": BOTH, "floor": frozenset()}
+"""What each rule forbids while its window holds."""
+Span = tuple[int, int]
+"""Minutes of the day, from and until; where the end is not after the beginning, it is the next day's."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One window of the configuration. Raises ValueError for what cannot be meant."""
+
+    rule: Annotated[
+        Literal["never_down", "only_down", "hold", "floor"],
+        Meta(description="What holds in it: no decreases, no increases, neither, or at least `min_units`."),
+    ]
+    between: Annotated[str, Meta(description="Its hours, `HH:MM-HH:MM`, several divided by commas; across midnight, too.")] = ""
+    outside: Annotated[str, Meta(description="Instead of `between`: the hours in which it does not hold.")] = ""
+    days: Annotated[
+        str, Meta(description="The days on which its hours begin, such as `mon-fri` or `sat,sun`; in `time_zone`.")
+    ] = "mon-sun"
+    time_zone: Annotated[str, Meta(description="An IANA time zone, such as `Europe/Berlin`.")] = "UTC"
+    min_units: Annotated[int, Meta(ge=0, le=1_000_000, description="The floor, where the rule is `floor`.")] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse hours, days and zones that do not exist, and a floor without units."""
+        if bool(self.between) == bool(self.outside):
+            raise ValueError("give either between or outside, such as between = '22:00-06:00'")
+        _spans(self.between or self.outside)
+        _days(self.days)
+        zone(self.time_zone)
+        if (self.rule == "floor") != (self.min_units > 0):
+            raise ValueError("min_units belongs to rule = 'floor', and that needs it")
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether the window holds at `now` (aware)."""
+        local = now.astimezone(zone(self.time_zone))
+        inside = any(_within(local, span, _days(self.days)) for span in _spans(self.between or self.outside))
+        return inside == bool(self.between)
+
+    def __str__(self) -> str:
+        """Return the window in words."""
+        hours = self.between or f"outside {self.outside}"
+        days = "" if self.days == "mon-sun" else f" {self.days}"
+        return f"{self.rule} {hours}{days} {self.time_zone}"
+
+
+class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Decreases to be kept for a time of day. Raises ValueError for a time or a zone that does not exist."""
+
+    at: Annotated[str, Meta(description="The time of day, `HH:MM`.")]
+    count: Annotated[int, Meta(ge=1, le=4, description="How many decreases are to be possible then.")] = 1
+    time_zone: Annotated[str, Meta(description="An IANA time zone.")] = "UTC"
+
+    def __post_init__(self) -> None:
+        """Refuse times and zones that do not exist."""
+        if not SPAN.fullmatch(f"{self.at}-24:00"):
+            raise ValueError(f"at: expected a time such as '02:00', got {self.at!r}")
+        zone(self.time_zone)
+
+    def next_at(self, now: datetime) -> datetime:
+        """Return the next time that it is kept for, strictly after `now`."""
+        hour, minute = self.at.split(":")
+        return _next_time(now, time(int(hour), int(minute)), self.time_zone)
+
+
+def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
+    """Yield what the windows forbid at `now`."""
+    for window in windows:
+        if BARRED[window.rule] and window.holds(now):
+            yield Hold(Reason.WINDOW, str(window), BARRED[window.rule])
+
+
+def floor_units(windows: Iterable[Window], now: datetime) -> int:
+    """Return the highest floor that holds at `now`, 0 for none."""
+    return max((window.min_units for window in windows if window.rule == "floor" and window.holds(now)), default=0)
+
+
+def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
+    """Return when each floor that holds at `now` ends, within a day: a decrease will be wanted then."""
+    ends = []
+    for window in windows:
+        if window.rule == "floor" and window.holds(now):
+            edges = {edge % DAY_MINUTES for span in _spans(window.between or window.outside) for edge in span}
+            times = (_next_time(now, time(edge // 60, edge % 60), window.time_zone) for edge in edges)
+            ends += sorted(at for at in times if not window.holds(at))[:1]
+    return ends
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone. Raises ValueError where there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # what it raises depends on what the name looks like
+        raise ValueError(f"time_zone: there is no time zone {name!r}; write it as in Europe/Berlin or UTC") from None
+
+
+def _next_time(now: datetime, at: time, zone_name: str) -> datetime:
+    local = now.astimezone(zone(zone_name))
+    today = local.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0, fold=0)
+    return today if today > local else today + timedelta(days=1)  # the wall clock's day, which may have 23 or 25 hours
+
+
+def _within(local: datetime, span: Span, days: frozenset[int]) -> bool:
+    first, last = span
+    minute, day = local.hour * 60 + local.minute, local.weekday()
+    if first < last:
+        return first <= minute < last and day in days
+    return (minute >= first and day in days) or (minute < last and (day - 1) % 7 in days)
+
+
+@lru_cache(maxsize=256)
+def _spans(text: str) -> tuple[Span, ...]:
+    found = []
+    for part in text.split(","):
+        match = SPAN.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(f"expected hours such as 22:00-06:00, divided by commas, got {part.strip()!r}")
+        first = int(match[1]) * 60 + int(match[2])
+        last = int(match[3]) * 60 + int(match[4]) if match[3] else DAY_MINUTES
+        if first == last:
+            raise ValueError(f"{part.strip()!r} is empty; the whole day is 00:00-24:00")
+        found.append((first, last))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _days(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        names = part.strip().lower().split("-")
+        if len(names) > 2 or not set(names) <= set(DAYS):
+            raise ValueError(f"days: expected days such as mon-fri or sat,sun, got {part.strip()!r}")
+        first, last = DAYS.index(names[0]), DAYS.index(names[-1])
+        found |= {(first + i) % 7 for i in range((last - first) % 7 + 1)}
+    return frozenset(found)
