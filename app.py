@@ -6,7 +6,7 @@ The only module that reads the clock and the environment. What happens next stan
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,20 +16,21 @@ from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
 from chalicelib import config, handlers, messages, telemetry
 from chalicelib.aws import Aws
-from chalicelib.messages import AlarmEvent
-from chalicelib.model import Skip
+from chalicelib.messages import Event
 from chalicelib.shell import Report, Shell
 
 ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
 ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")
 ALARM_SOURCES = os.environ.get("ALARM_SOURCES", "topic").split(",")
-ALARM_CHANGES = {
-    "source": ["aws.cloudwatch"],
-    "detail-type": ["CloudWatch Alarm State Change"],
-    "detail": {
-        "state": {"value": ["ALARM"]},
-        "configuration": {"metrics": {"metricStat": {"metric": {"namespace": [messages.NAMESPACE]}}}},
-    },
+FLEET_CHANGES = {
+    "source": ["aws.ec2", "aws.autoscaling"],
+    "detail-type": [
+        "EC2 Instance State-change Notification",
+        "EC2 Instance Launch Successful",
+        "EC2 Instance Terminate Successful",
+    ],
+    # only the first kind has a state; that it is pending changes no count
+    "detail": {"state": [{"exists": False}, "running", "stopping", "shutting-down", "stopped", "terminated"]},
 }
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
@@ -40,6 +41,15 @@ LAST_MILLISECONDS = 2_000
 app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 telemetry.logger.append_keys(service=SERVICE)
 CONFIG = config.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
+NAMESPACES = [messages.NAMESPACE, *([messages.EC2] if CONFIG.healing else [])]
+ALARM_CHANGES = {
+    "source": ["aws.cloudwatch"],
+    "detail-type": ["CloudWatch Alarm State Change"],
+    "detail": {
+        "state": {"value": ["ALARM"]},
+        "configuration": {"metrics": {"metricStat": {"metric": {"namespace": NAMESPACES}}}},
+    },
+}
 
 
 @cache
@@ -51,6 +61,11 @@ def world() -> Aws:
 def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
     """Register an entry point where the stage's ALARM_SOURCES names its source; elsewhere it is no part of the deployment."""
     return register if name in ALARM_SOURCES else lambda function: function
+
+
+def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., Any]:
+    """Register an entry point where the configuration has such a section; elsewhere it is no part of the deployment."""
+    return register if section else lambda function: function
 
 
 @source("topic", app.on_sns_message(topic=ALARM_TOPIC))
@@ -68,7 +83,7 @@ def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
 
 @source("eventbridge", app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
-    """Do the same for EventBridge's news of any alarm on DynamoDB."""
+    """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are healed."""
     return _hear("on_event", event.context, messages.from_event(event.to_dict()))
 
 
@@ -85,9 +100,15 @@ def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     return {"batchItemFailures": failed}
 
 
+@configured(CONFIG.fleets, app.on_cw_event(FLEET_CHANGES))
+def on_fleet(event: CloudWatchEvent) -> dict[str, int]:
+    """Raise what follows a fleet when one of the account's instances comes or goes."""
+    return _run("on_fleet", event.context, handlers.on_fleet)
+
+
 @app.schedule("rate(1 minute)")
 def follow_up(event: CloudWatchEvent) -> dict[str, int]:
-    """Look again at every table whose alarm is still in ALARM."""
+    """Look again at every table whose alarm is still in ALARM, and at those that follow a fleet."""
     return _run("follow_up", event.context, handlers.follow_up)
 
 
@@ -103,7 +124,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, int]:
     return _run("sweep", event.context, handlers.sweep)
 
 
-def _hear(name: str, context: object, said: AlarmEvent | Skip) -> dict[str, int]:
+def _hear(name: str, context: object, said: Event) -> dict[str, int]:
     return _run(name, context, lambda shell, now: handlers.on_alarm(shell, said, now))
 
 

@@ -14,15 +14,13 @@ from itertools import pairwise
 
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
 from chalicelib.config import Policy
-from chalicelib.demand import FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Number, Observation, Past, Reason, Series
 from chalicelib.past import ONSET, SLOTS
 from chalicelib.prices import worth_sleeping
 
 BURST_SECONDS = 300
 MINUTE = 60
-APPLIES_AFTER = timedelta(minutes=1)
-"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a minute)."""
 
 JUMP_NOISES = 2.5
 """A newest minute this many noises above the five-minute mean is a jump, not noise."""
@@ -134,7 +132,8 @@ def _least_raise(seen: Observation, policy: Policy) -> int:
     consumed, raised_at = seen.metrics.consumed, seen.throughput.last_increase_at
     if raised_at is not None and consumed.end <= raised_at:
         return seen.provisioned
-    return math.ceil(seen.provisioned * (100 + policy.increase_percent) / 100)
+    percent = math.ceil(seen.provisioned * (100 + policy.increase_percent) / 100)
+    return max(percent, seen.provisioned + policy.increase_units)
 
 
 def load_of(seen: Observation, now: datetime) -> Load | None:
@@ -172,7 +171,7 @@ def burst_left(seen: Observation) -> float:
     consumed = seen.metrics.consumed
     lost = _by_minute(seen.metrics.throttled, consumed)
     left, held = 0.5 * BURST_SECONDS * seen.provisioned, 0.0
-    for units, used, throttled in zip(_units(seen), consumed.values, lost, strict=True):
+    for units, used, throttled in zip(units_by_minute(seen), consumed.values, lost, strict=True):
         if units < held:
             left = min(left, BURST_SECONDS * units)
         held = units
@@ -260,7 +259,7 @@ def _by_minute(series: Series, other: Series) -> tuple[float | None, ...]:
     return series.values[: len(other.values)] + (None,) * max(0, missing)
 
 
-def _units(seen: Observation) -> list[float]:
+def units_by_minute(seen: Observation) -> list[float]:
     """Return the units that held in each minute of the consumed series.
 
     Since the last change they are known; before it, the least of each five minutes tells.

@@ -6,7 +6,7 @@ Retries are botocore's own (mode `standard`: exponential backoff with jitter on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from chalicelib.model import (
     Throughput,
 )
 from chalicelib.past import summary
+from chalicelib.web import Send, send
 
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
@@ -75,12 +76,16 @@ class ChangedMeanwhile(Refused):
 class Aws:
     """One account and Region. Clients are made when first needed and kept for the container's life."""
 
-    def __init__(self, topic: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds."""
+    def __init__(self, topic: str, sleep: Callable[[float], None] = time.sleep, http: Send = send) -> None:
+        """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds. http: how to ask what is not AWS."""
         self._topic = topic
         self.sleep = sleep
+        self.http = http
         self._clients: dict[tuple[str, str], Any] = {}
         self._pasts: dict[Target, Past] = {}
+        self._recent: dict[Hashable, tuple[datetime | None, Any]] = {}
+        self.told: dict[Hashable, Any] = {}
+        """What notify.py remembers of what was told, for the container's life; what must outlive it stands in tags."""
 
     def client(self, service: str, region: str = "") -> Any:
         """Return a service's client, of our own Region where none is named. Other adapters call AWS through it, too."""
@@ -93,6 +98,15 @@ class Aws:
             )
             self._clients[service, region] = boto3.client(service, config=settings, region_name=region or None)
         return self._clients[service, region]
+
+    def recent(self, key: Hashable, now: datetime, within: timedelta, read: Callable[[], T]) -> T:
+        """Return what `read` gave this container not longer ago than `within`, else read anew. Errors are not kept."""
+        at, kept = self._recent.get(key, (None, None))
+        if at is None or not timedelta() <= now - at < within:
+            kept = read()
+            self._recent[key] = (now, kept)
+        found: T = kept
+        return found
 
     # where we are
 

@@ -11,22 +11,39 @@ from chalicelib.model import Observation, Reason
 
 LOOK_BACK_MINUTES = 15
 """A decrease leaves room for the highest of the last quarter of an hour."""
+UNCOUNTED_MINUTES = 5
+"""Without a count, what was asked for in these minutes is what an increase goes to."""
 
 
 def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
-    """Return what the fleet calls for, at once: also before its traffic comes."""
+    """Return what the fleet calls for, at once: also before its traffic comes. Without a count, what is asked for."""
+    if seen.instances is None:
+        return _asked_for(seen, now)
     return Want(seen.fleet_units, Reason.FLEET if seen.fleet_units > seen.provisioned else Reason.AT_DESIRED)
 
 
+def _asked_for(seen: Observation, now: datetime) -> Want:
+    """Return the recent peak of consumption and throttling together: an unknown fleet must not cost an increase."""
+    recent = seen.metrics.consumed.last(UNCOUNTED_MINUTES)
+    throttled = seen.metrics.throttled.since(recent.start).known()
+    if not is_fresh(recent, now) or not recent.known():
+        return Want(seen.provisioned, Reason.FLEET_UNKNOWN)
+    peak = max(recent.known()) + max(throttled, default=0.0)
+    if peak <= seen.provisioned:
+        return Want(seen.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
+    return Want(math.ceil(peak), Reason.THROTTLED if any(throttled) else Reason.UTILIZATION_HIGH, {"peak_units": peak})
+
+
 def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:  # noqa: ARG001
-    """Return what the fleet calls for, never below what was consumed; unknown consumption lowers nothing."""
+    """Return what the fleet calls for, never below what was consumed; an unknown count or consumption lowers nothing."""
+    if seen.instances is None:
+        return Want(seen.provisioned, Reason.FLEET_UNKNOWN)
     recent = seen.metrics.consumed.last(LOOK_BACK_MINUTES)
     if not is_fresh(recent, now, FRESH_TO_LOWER) or None in recent.values:
         return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())})
     throttled = seen.metrics.throttled.since(recent.start).known()
     peak = max(recent.known())
-    numbers = {"fleet_units": seen.fleet_units, "peak_units": peak}
     if any(throttled):
-        return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)
+        return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak})
     desired = max(seen.fleet_units, math.ceil(peak))
-    return Want(desired, Reason.UTILIZATION_LOW if desired < seen.provisioned else Reason.AT_DESIRED, numbers)
+    return Want(desired, Reason.FLEET if desired < seen.provisioned else Reason.AT_DESIRED, {"peak_units": peak})

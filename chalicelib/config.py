@@ -22,6 +22,7 @@ from chalicelib.fleet import Fleet
 from chalicelib.healing import Healing
 from chalicelib.jobs import Pause
 from chalicelib.model import Dimension, Target
+from chalicelib.web import WEBHOOK
 from chalicelib.windows import Reserve, Window
 
 TABLE_QUOTA_UNITS = 40_000
@@ -48,14 +49,16 @@ Kind = Literal[
     "healing",
 ]
 """What Headroom may tell somebody; docs/notifications.md says when."""
+METRIC_KINDS: frozenset[Kind] = frozenset({"at_max", "budget_used_up", "high_throughput", "low_throughput"})
+"""Those that cannot be told without a look at the metrics."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of a table of steps: at this metric, in percent, so much more (or less) capacity."""
 
-    at: Annotated[float, Meta(ge=0)]
-    percent: Annotated[int, Meta(ge=0, le=10_000)] = 0
-    units: Units = 0
+    at: Annotated[float, Meta(ge=0, description="The metric, in percent, at which the row holds.")]
+    percent: Annotated[int, Meta(ge=0, le=10_000, description="The step, in percent.")] = 0
+    units: Annotated[Units, Meta(description="The step, in units.")] = 0
 
 
 Steps = tuple[Step, ...]
@@ -206,7 +209,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     notify_slack: Annotated[
         str,
         Meta(
-            pattern=r"^((secretsmanager|ssm):.+)?$",
+            pattern=WEBHOOK,
             description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
         ),
     ] = ""
@@ -245,6 +248,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _step_problems(self) -> Iterator[str]:
         if not (self.increase_percent or self.increase_units or self.increase_steps):
             yield "increase_percent: 0 would never raise anything with strategy = percent"
+        if self.throttled_events and not (self.increase_percent or self.increase_units):
+            yield "throttled_events: it raises by increase_percent or increase_units, and both are 0"
+        for row in self.increase_steps:
+            if row.at <= self.lower_percent and (row.percent or row.units):
+                yield f"increase_steps: the row at {row.at:g} is not above lower_percent = {self.lower_percent}"
         if self.lower_percent and not (self.decrease_percent or self.decrease_units or self.decrease_steps):
             yield "decrease_percent: 0 would never lower anything with lower_percent"
         if not self.lower_percent and self.target_percent >= self.alarm_percent:
@@ -258,6 +266,8 @@ STRATEGY_DEFAULTS: Mapping[str, Raw] = {"percent": {"increase_percent": 50, "ala
 """Where a strategy's default differs from Policy's own."""
 SETTINGS: Mapping[str, Any] = get_type_hints(Policy, include_extras=True)
 NAME_KEYS = ("name", "regex")
+WILDCARDS = frozenset("*?[")
+"""What makes a glob of a name."""
 SECTIONS = ("fleet", "pause", "healing")
 T = TypeVar("T")
 
@@ -416,7 +426,7 @@ class _Reader:
         except msgspec.ValidationError as error:
             said, _, at = str(error).partition(" - at `$")
             shown = "" if isinstance(raw, dict | list) else f" ({raw!r})"
-            self.problems.append(f"{path}{at.rstrip('`')}: {_lower(said)}{_choices(kind)}{shown}")
+            self.problems.append(f"{path}{at.rstrip('`')}: {_lower(said)}{_choices(kind) if 'enum' in said else ''}{shown}")
             return None
 
     def _table_rule(self, raw: Raw, path: str) -> TableRule:
@@ -490,7 +500,30 @@ def _conflicts(config: Config) -> list[str]:
         for dimension in Dimension:
             for problem in _resolve(scopes, dimension).problems():
                 found[f"{path}.{dimension}.{problem}"] = None
+    found.update(dict.fromkeys([*_fleet_problems(config), *_followers_without_a_fleet(config)]))
     return list(found)
+
+
+def _fleet_problems(config: Config) -> Iterator[str]:
+    """Yield the fleets that share a name, and the tables of theirs, where named without a wildcard, that no rule manages."""
+    names = [fleet.name for fleet in config.fleets]
+    for i, fleet in enumerate(config.fleets):
+        if fleet.name in names[:i]:
+            yield f"fleet[{i}].name: there is another fleet {fleet.name!r}"
+        for j, row in enumerate(fleet.tables):
+            if not WILDCARDS & set(row.table) and not config.manages(row.table):
+                yield f"fleet[{i}].tables[{j}].table: no rule of [[tables]] manages {row.table!r}"
+
+
+def _followers_without_a_fleet(config: Config) -> Iterator[str]:
+    """Yield the rules, those of one table by its name, whose strategy is `fleet` where no fleet is meant for it."""
+    for i, rule in enumerate(config.tables):
+        is_named = not rule.matcher.is_regex and not WILDCARDS & set(rule.matcher.text)
+        for dimension in Dimension:
+            target = Target(rule.matcher.text, "", dimension)
+            is_led = any(fleet.concerns(target) for fleet in config.fleets) if is_named else bool(config.fleets)
+            if _resolve([config.defaults, rule.scope], dimension).strategy == "fleet" and not is_led:
+                yield f"tables[{i}].{dimension}.strategy: 'fleet', but no [[fleet.tables]] gives its {dimension}s units"
 
 
 def _places(config: Config) -> Iterator[tuple[str, list[Scope]]]:
@@ -509,8 +542,9 @@ def _nearest(key: str, known: set[str]) -> str:
 
 def _choices(kind: Any) -> str:
     """Return the values that a setting may have, where they can be counted."""
-    base = next(iter(get_args(kind)), None)
-    return f"; it may be {', '.join(map(str, get_args(base)))}" if get_origin(base) is Literal else ""
+    if get_origin(kind) is Literal:
+        return f"; it may be {', '.join(map(str, get_args(kind)))}"
+    return next(filter(None, map(_choices, get_args(kind))), "")
 
 
 def _lower(sentence: str) -> str:

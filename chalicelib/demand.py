@@ -27,6 +27,16 @@ def is_fresh(series: Series, now: datetime, within: timedelta = FRESH) -> bool:
     return bool(series.values) and series.end >= now - within
 
 
+def known_at(series: Series, at: datetime) -> Series:
+    """Return the part that had closed by `at`, without the gaps at its end: as if it had been read then, with nothing late."""
+    size = min(len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds)))
+    while size and series.values[size - 1] is None:
+        size -= 1
+    return Series(series.start, series.step_seconds, series.values[:size])
+
+
+APPLIES_AFTER = timedelta(minutes=1)
+"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a minute)."""
 FRESH_TO_LOWER = timedelta(minutes=5)
 """A decrease wants younger data: what is missing at the end may be the rise that it would run into."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from chalicelib.healing import Verdict
 from chalicelib.model import (
     Action,
     CreateAlarm,
     Decision,
     DeleteAlarms,
+    Heal,
     Number,
     Reason,
     RewriteAlarm,
@@ -24,7 +26,7 @@ WHY: Mapping[Reason, str] = {
     Reason.PATTERN_AHEAD: "past days say that the load is about to rise",
     Reason.UTILIZATION_LOW: "the coming hour needs less",
     Reason.TOGETHER: "the other dimension is lowered, and both in one call are one decrease",
-    Reason.FLEET: "the fleet that it follows calls for more",
+    Reason.FLEET: "the size of the fleet that it follows calls for it",
     Reason.AT_DESIRED: "it fits the load",
     Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",
     Reason.AT_MIN: "it is at min_units",
@@ -41,11 +43,12 @@ WHY: Mapping[Reason, str] = {
     Reason.TOO_FEW_CHECKS: "consumption has not been low for as many periods as decrease_checks asks for",
     Reason.IDLE: "nothing is consumed, and scale_down_at_zero is off",
     Reason.OTHER_NOT_LOW: "the other dimension is not to be lowered, and decrease_together wants both",
-    Reason.RESERVED: "the decrease is kept for a time of day",
+    Reason.RESERVED: "the next decrease is kept for later: for a time of day, the end of a floor, or of a job",
     Reason.WINDOW: "a window of the configuration holds it",
     Reason.PAUSED: "it is paused by an operator",
     Reason.PAUSE_UNKNOWN: "whether it is paused cannot be read, so that nothing is lowered",
     Reason.CIRCUIT_OPEN: "the circuit breaker does not allow changes",
+    Reason.CIRCUIT_UNKNOWN: "the circuit breaker does not answer, so that nothing is lowered",
     Reason.RAISED_BY_HAND: "somebody has raised it by hand a short time ago",
     Reason.JOB_RUNNING: "a job that owns its capacity is running",
     Reason.FLEET_UNKNOWN: "the fleet that it follows cannot be counted, so that nothing is lowered",
@@ -62,14 +65,36 @@ WHY: Mapping[Reason, str] = {
     Reason.REFUSED: "DynamoDB refused",
     Reason.FAILED: "a call to AWS failed; the next look decides anew",
     Reason.NO_TIME_LEFT: "the run's time was over; the next one goes on",
+    Reason.STATUS_CHECK_FAILED: "its status checks fail",
+    Reason.NOT_FAILING: "no status check of it fails now",
+    Reason.BEING_REPLACED: "its group is replacing or removing it already",
+    Reason.NOT_IN_SERVICE: "it is not in service; somebody has set it aside, or it is only coming",
+    Reason.PROTECTED: "it is protected from scale-in, and so left to whoever protects it",
+    Reason.LAUNCHED_RECENTLY: "it came into its group a short time ago, and may still be starting",
+    Reason.REBOOTED_RECENTLY: "it was rebooted a short time ago; once is enough",
+    Reason.NOT_WATCHED: "it has no alarm of Headroom's yet in which a reboot is written down; the sweep makes it",
+    Reason.PROCESS_SUSPENDED: "its group would not replace it: somebody has suspended what that takes",
+    Reason.OUTAGE: "all of its zone, or most of its group, fails at once: an outage, in which nothing is to be taken away",
+    Reason.LAST_HEALTHY: "no other member of its group is well",
+    Reason.HEALING_BUDGET: "as many of its group as may be within the time were healed, or are on their way out",
 }
 
 
-def sentence(subject: Decision | Skip | Action, would: bool = False) -> str:
-    """Return one line for a decision, a skip or an action; with `would`, an action that is not done, only planned."""
+HEALS: Mapping[str, str] = {
+    "replace": "is replaced",
+    "reboot": "is rebooted",
+    "recover": "is left to EC2's recovery, which its alarm calls",
+    "notify": "is sick",
+}
+
+
+def sentence(subject: Decision | Verdict | Skip | Action, would: bool = False) -> str:
+    """Return one line for a decision, a verdict, a skip or an action; with `would`, an action that is not done, only planned."""
     match subject:
         case Decision():
             return _decision(subject)
+        case Verdict():
+            return _verdict(subject)
         case Skip():
             return f"{subject.subject}: passed over: {subject.detail} ({subject.reason})"
         case _:
@@ -81,6 +106,14 @@ def _decision(decision: Decision) -> str:
     move = f"{decision.current} → {decision.desired}" if decision.changes else f"stays at {decision.current}"
     why = WHY[decision.reason]
     return f"{mode}{decision.target} {move} units: {why} ({decision.reason}; {numbers(decision.numbers)})"
+
+
+def _verdict(verdict: Verdict) -> str:
+    mode = "dry run: " if verdict.dry_run and verdict.acts else ""
+    move = HEALS[verdict.action] if verdict.is_sick else "is left alone"
+    why = WHY[verdict.reason]
+    told = numbers(verdict.numbers)
+    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {why} ({verdict.reason}; {told})"
 
 
 def numbers(found: Mapping[str, Number]) -> str:
@@ -109,6 +142,9 @@ def _action(action: Action, would: bool) -> str:
         case CreateAlarm():
             threshold = _short(_number(action.fields["Threshold"]))
             return f"{verb('make')} alarm {action.fields['AlarmName']} with threshold {threshold}"
+        case Heal():
+            word = "let group {0} replace" if action.how == "replace" else "reboot, for group {0},"
+            return f"{verb(word.format(action.group))} instance {action.instance}"
         case DeleteAlarms():
             return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
         case _:

@@ -1,4 +1,4 @@
-"""What else bears on a decision besides load and policy: pauses, manual changes, circuit breakers, jobs, fleets.
+"""What else bears on a decision besides load, policy and fleet: pauses, manual changes, circuit breakers, jobs.
 
 Each source is one function that tells which targets it holds, and why. What cannot be read holds decreases and lets increases
 go on.
@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chalicelib.held_by_hand import by_hand
+from chalicelib.held_by_jobs import by_jobs
+from chalicelib.held_by_pauses import by_pauses
 from chalicelib.model import Alarm, Hold, Observation, Target
 from chalicelib.shell import Report, Shell
 
 Observed = Mapping[Target, Observation]
 Source = Callable[[Shell, Report, Observed, Sequence[Alarm], datetime], Iterator[tuple[Target, Hold]]]
-SOURCES: Sequence[Source] = ()
+SOURCES: Sequence[Source] = (by_pauses, by_jobs, by_hand)
 
 
 def gather(
@@ -26,4 +29,4 @@ def gather(
     for source in SOURCES:
         for target, hold in source(shell, report, observed, watching, now):
             held[target].append(hold)
-    return {target: replace(seen, holds=tuple(held[target])) for target, seen in observed.items()}
+    return {target: replace(seen, holds=(*seen.holds, *held[target])) for target, seen in observed.items()}

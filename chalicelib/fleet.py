@@ -66,7 +66,10 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[Name, Meta(description="What it is called in decisions and notifications.")]
     tables: Annotated[tuple[FleetTable, ...], Meta(min_length=1, description="The tables that follow: `[[fleet.tables]]`.")]
-    tags: Annotated[dict[str, str], Meta(description="Running instances that carry all these tags are counted.")] = {}
+    tags: Annotated[
+        dict[str, str],
+        Meta(description="Running instances that carry all these tags are counted; `*` and `?` in a value are EC2's wildcards."),
+    ] = {}
     auto_scaling_group: Annotated[str, Meta(description="Instead of tags: the group whose members in service are counted.")] = ""
 
     def __post_init__(self) -> None:
@@ -82,3 +85,7 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def concerns(self, target: Target) -> bool:
         """Tell whether a target follows this fleet."""
         return any(row.scale(target) for row in self.tables)
+
+    def concerns_table(self, table: str) -> bool:
+        """Tell whether a table, or one of its indexes, may follow this fleet."""
+        return any(fnmatchcase(table, row.table) for row in self.tables)

@@ -3,9 +3,11 @@
 Every handler is the same `look` at some tables, with other tables and other directions:
 
     on_alarm    the alarm's table                        up
-    follow_up   the tables of the alarms in ALARM now    up
+    follow_up   the tables of the alarms in ALARM now,   up
+                and those that follow a fleet
     scale_down  every managed table                      down
     sweep       every managed table                      both, and the alarms themselves
+    on_fleet    the tables that follow a fleet           up
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from chalicelib import alarms, facts, plan, scaling
+from chalicelib import alarms, circuit, facts, fleet_facts, instances, plan, scaling, upkeep
 from chalicelib.aws import Aws, AwsError, ChangedMeanwhile, Refused
 from chalicelib.config import Config, Policy
-from chalicelib.messages import AlarmEvent
+from chalicelib.fleet_facts import Counts
+from chalicelib.messages import AlarmEvent, Event, InstanceEvent
 from chalicelib.model import (
     BOTH,
     UP,
     Alarm,
     Decision,
-    DeleteAlarms,
     Direction,
     Metrics,
     Observation,
@@ -37,37 +39,43 @@ from chalicelib.model import (
     TableState,
     Target,
 )
+from chalicelib.notify import Swept, notify
 from chalicelib.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.shell import Failure, Report, Shell, attempt
 
 GROUP = 80
 """Tables that are read, decided and acted on together: as many as fill a GetMetricData call of 500, with two targets each."""
-MAX_NEW_ALARMS = 300
-"""A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""
 
 
-def on_alarm(shell: Shell, event: AlarmEvent | Skip, now: datetime) -> Report:
-    """Look at the table of an alarm that went to ALARM."""
+def on_alarm(shell: Shell, event: Event, now: datetime) -> Report:
+    """Look at the table, or at the sick instance, of an alarm that went to ALARM."""
+    if isinstance(event, InstanceEvent):
+        return instances.on_event(shell, event, now)
     report = Report()
     refusal = event if isinstance(event, Skip) else _refusal(shell, event)
     if isinstance(event, Skip) or refusal:
         report.skips += [refusal] if refusal else []
     else:
         _look(shell, report, [event.target.table], UP, now, partial(_named_or_ours, shell, {event.alarm_name}, report))
-    return report
+    return notify(shell, report, now)
 
 
 def follow_up(shell: Shell, now: datetime) -> Report:
-    """Look at the tables whose alarms on our topic are in ALARM now, as if their messages had just come.
+    """Look at the tables, and sick instances, whose alarms on our topic are in ALARM now, as if their messages had just come.
 
-    An SNS action fires on the transition only; so an alarm that stays in ALARM, or whose message was lost, is found here.
+    An SNS action fires on the transition only; so an alarm that stays in ALARM, or whose message was lost, is found here. So is
+    an instance whose event came while its table was updating: of a burst, most do. That takes no metrics.
     """
     report = Report()
-    hot = {alarm.name: alarms.watched(alarm) for alarm in shell.world.alarms_on_topic("ALARM") if not alarm.is_silenced}
+    burning = [alarm for alarm in shell.world.alarms_on_topic("ALARM") if not alarm.is_silenced]
+    hot = {alarm.name: alarms.watched(alarm) for alarm in burning}
     tables = {target.table for target in hot.values() if target and shell.config.manages(target.table)}
-    if tables:
-        _look(shell, report, sorted(tables), UP, now, partial(_named_or_ours, shell, set(hot), None))
-    return report
+    names = tables | set(_followers(shell, report))
+    if names:
+        watching = partial(_named_or_ours, shell, set(hot), None)
+        _look(shell, report, sorted(names), UP, now, watching, lambda seen, _: seen.target.table in tables)
+    instances.follow(shell, report, burning, now)
+    return notify(shell, report, now)
 
 
 def scale_down(shell: Shell, now: datetime) -> Report:
@@ -81,24 +89,42 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     watching = attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic) if free else None
     if free and watching is not None:
         _look(shell, report, free, BOTH, now, lambda _: watching)
-    return report
+    return notify(shell, report, now)
 
 
-def sweep(shell: Shell, now: datetime) -> Report:
-    """Put everything right that no event tells of: alarms to make, mend and remove, minimums, decreases that were left."""
+def sweep(shell: Shell, now: datetime, alone: bool = False, with_alarms: bool = True) -> Report:
+    """Put everything right that no event tells of: alarms to make, mend and remove, minimums, decreases that were left.
+
+    alone: nobody else looks, no alarm's event and no hourly pass, so that the metrics of every table are read. with_alarms: False
+    lets alarms be: none is read, made, mended or removed, and a decrease waits for none.
+    """
     report = Report()
     existing = shell.world.table_names()
     managed = [name for name in existing if shell.config.manages(name)]
-    watching = attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
+    watching = attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic) if with_alarms else []
     free = _without_autoscaled(shell, report, managed)
     names = managed if free is None else free
     directions = UP if free is None or watching is None else BOTH
-    tables = _look(shell, report, names, directions, now, lambda _: watching or [], is_worth_a_look) if names else {}
-    if watching is not None:
+    wants_metrics = None if alone else is_worth_a_look
+    tables = _look(shell, report, names, directions, now, lambda _: watching or [], wants_metrics) if names else {}
+    if with_alarms and watching is not None:
         if free is not None:
             _make_missing(shell, report, watching)
         _remove_orphans(shell, report, watching, set(existing) - (set(managed) - set(names)), tables)
-    return report
+        instances.sweep(shell, report, watching, now)
+    return notify(shell, report, now, Swept(watching, set(managed)) if watching is not None else None)
+
+
+def on_fleet(shell: Shell, now: datetime) -> Report:
+    """Look at the tables that follow a fleet, since an instance came or went: what it calls for is raised at once.
+
+    Events come in bursts, one an instance, so no metrics are read: what there is to lower is left to the sweep.
+    """
+    report = Report()
+    names = _followers(shell, report)
+    if names:
+        _look(shell, report, names, UP, now, partial(_named_or_ours, shell, set(), None), lambda *_: False)
+    return notify(shell, report, now)
 
 
 def look_at(shell: Shell, table: str, now: datetime) -> Report:
@@ -115,12 +141,16 @@ def _refusal(shell: Shell, event: AlarmEvent) -> Skip | None:
     """Return why an event's table is none of ours, if it is not."""
     if not shell.config.manages(event.target.table):
         return Skip(event.alarm_name, Reason.NOT_MANAGED, f"no rule in the configuration names table {event.target.table}")
-    home = shell.world.region
-    if event.region not in ("", home):
-        return Skip(event.alarm_name, Reason.FOREIGN, f"the alarm is in {event.region}, this is {home}")
-    if event.account and event.account != shell.world.account:
-        return Skip(event.alarm_name, Reason.FOREIGN, f"the alarm is of account {event.account}, not ours")
-    return None
+    return shell.foreign(event.alarm_name, event.region, event.account)
+
+
+def _followers(shell: Shell, report: Report) -> list[str]:
+    """Return the managed tables that follow a fleet; where it cannot be known who else manages them, all: it is to raise them."""
+    fleets = shell.config.fleets
+    existing = attempt(report, "the tables", "ListTables", shell.world.table_names) or [] if fleets else []
+    names = [n for n in existing if shell.config.manages(n) and any(fleet.concerns_table(n) for fleet in fleets)]
+    free = _without_autoscaled(shell, report, names)
+    return names if free is None else free
 
 
 def _without_autoscaled(shell: Shell, report: Report, names: Sequence[str]) -> list[str] | None:
@@ -152,15 +182,17 @@ def _look(
     """
     tables = _provisioned(shell, report, names)
     ordered = sorted(tables.values(), key=lambda table: -hourly_cost(table))
+    counts = fleet_facts.count(shell, report, [target for table in ordered for target in table.targets()])
     for first in range(0, len(ordered), GROUP):
         group = ordered[first : first + GROUP]
         if not shell.may_go_on():
             report.skips += [_no_time_left(table.name) for table in ordered[first:]]
             break
-        observed = _observe(shell, report, group, now, wants_metrics)
+        observed = _observe(shell, report, group, counts, now, wants_metrics)
         watching = attempt(report, "the alarms", "DescribeAlarms", partial(alarms_for, observed))
         allowed = directions if watching is not None else UP & frozenset(directions)
         observed = facts.gather(shell, report, observed, watching or [], now)
+        report.seen |= {target: seen for target, seen in observed.items() if shell.policy(target).notify}
         _settle(shell, report, group, observed, watching or [], allowed, now)
     return tables
 
@@ -175,12 +207,7 @@ def _settle(
     now: datetime,
 ) -> None:
     """Decide on each table of a group, and act, the biggest saving first."""
-    decided: dict[str, list[Decision]] = {}
-    for table in group if directions else []:
-        try:
-            decided[table.name] = _decide(shell, observed, table, now, directions)
-        except Exception as error:  # noqa: BLE001  whatever one table's numbers break must not stop the others; it is raised at the end
-            report.failures.append(Failure(table.name, "deciding", error))
+    decided = _decide_all(shell, report, group if directions else [], observed, now, directions)
     for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
         if not shell.may_go_on():
             report.skips.append(_no_time_left(name))
@@ -189,6 +216,34 @@ def _settle(
         actions = plan.for_table(name, decided[name], watching, policies)
         report.planned += actions
         report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
+
+
+def _decide_all(
+    shell: Shell,
+    report: Report,
+    tables: Sequence[TableState],
+    observed: Mapping[Target, Observation],
+    now: datetime,
+    directions: Collection[Direction],
+) -> dict[str, list[Decision]]:
+    """Decide on each table; where something would change, ask its circuit breaker first, and decide anew by the answer.
+
+    What one answer holds may free another change of the table, which is asked about in turn: nobody is asked the same twice.
+    """
+    seen, decided, asked = dict(observed), dict[str, list[Decision]](), set[circuit.Question]()
+    while tables:
+        for table in tables:
+            decided.pop(table.name, None)
+            try:
+                decided[table.name] = _decide(shell, seen, table, now, directions)
+            except Exception as error:  # noqa: BLE001  whatever one table's numbers break must not stop the others; it is raised at the end
+                report.failures.append(Failure(table.name, "deciding", error))
+        new = circuit.questions((d for found in decided.values() for d in found), shell.policy) - asked
+        held = circuit.holds(shell, report, seen, new, now)
+        asked |= new
+        seen |= held
+        tables = [table for table in tables if any(target in held for target in table.targets())]
+    return decided
 
 
 def _no_time_left(subject: str) -> Skip:
@@ -214,12 +269,15 @@ def _observe(
     shell: Shell,
     report: Report,
     tables: Iterable[TableState],
+    counts: Counts,
     now: datetime,
     wants_metrics: Callable[[Observation, Policy], bool] | None,
 ) -> dict[Target, Observation]:
     """Read the metrics in bulk, of all targets or of the tables in which one wants them."""
     bare = {
-        target: Observation(target, throughput.units[target.dimension], throughput)
+        target: fleet_facts.follow(
+            shell.config.fleets, counts, Observation(target, throughput.units[target.dimension], throughput)
+        )
         for table in tables
         for target in table.targets()
         for throughput in [table.throughputs[target.index]]
@@ -291,25 +349,7 @@ def _execute(world: Aws, action: TableAction) -> None:
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
     policies = {d.target: shell.policy(d.target) for d in report.decisions}
     missing = plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn) if policies else []
-    elsewhere = (
-        {alarm.name for alarm in shell.world.alarms_named(alarms.name_of(m.target) for m in missing)} if missing else set()
-    )
-    for name in sorted(elsewhere):
-        why = f"an alarm {name} exists and does not notify {shell.world.topic_arn}; add the topic to its actions, or delete it"
-        report.skips.append(Skip(name, Reason.UNSUPPORTED_ALARM, why))
-    missing = [action for action in missing if alarms.name_of(action.target) not in elsewhere]
-    for action in missing[MAX_NEW_ALARMS:]:
-        report.skips.append(Skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep"))
-    report.planned += missing[:MAX_NEW_ALARMS]
-    if shell.dry_run:
-        return
-    for action, error in shell.world.create_alarms(missing[:MAX_NEW_ALARMS]):
-        if error:
-            report.failures.append(Failure(str(action.target), "PutMetricAlarm", error))
-        else:
-            report.done.append(action)
-        if not shell.may_go_on():
-            break  # the next sweep makes the others
+    upkeep.make_alarms(shell, report, missing)
 
 
 def _remove_orphans(
@@ -318,17 +358,8 @@ def _remove_orphans(
     """Remove Headroom's alarms whose target is gone: the table, the index, its provisioned billing, or its rule."""
     on_demand = {skip.subject for skip in report.skips if skip.reason is Reason.ON_DEMAND}
     alive = set(existing) - on_demand
-    names = [a.name for a in watching if alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
-    if not names:
-        return
-    action = DeleteAlarms(tuple(sorted(names)))
-    report.planned.append(action)
-    if shell.dry_run:
-        return
-    failures = len(report.failures)
-    attempt(report, ", ".join(action.names), "DeleteAlarms", lambda: shell.world.delete_alarms(action))
-    if len(report.failures) == failures:
-        report.done.append(action)
+    orphans = [a.name for a in watching if alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
+    upkeep.remove_alarms(shell, report, orphans)
 
 
 def _is_orphan(config: Config, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]) -> bool:

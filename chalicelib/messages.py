@@ -1,4 +1,4 @@
-"""What CloudWatch tells, by whichever way it comes, as one `AlarmEvent`; or a `Skip` that says why it is of no use.
+"""What CloudWatch tells, by whichever way it comes, as one event; or a `Skip` that says why it is of no use.
 
 Shapes: the SNS message of a metric alarm (2016's without ARNs and today's), the alarm's direct Lambda action, and EventBridge's
 "CloudWatch Alarm State Change". Source: CloudWatch User Guide, "Alarm events and EventBridge", "Lambda actions", read 2026-10.
@@ -14,6 +14,11 @@ import msgspec
 from chalicelib.model import Dimension, Reason, Skip, Target
 
 NAMESPACE = "AWS/DynamoDB"
+EC2 = "AWS/EC2"
+STATUS_CHECKS = frozenset(
+    {"StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_System", "StatusCheckFailed_AttachedEBS"}
+)
+"""Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check metrics, read 2026-11."""
 CONSUMED = {Dimension.READ: "ConsumedReadCapacityUnits", Dimension.WRITE: "ConsumedWriteCapacityUnits"}
 THROTTLED = {Dimension.READ: "ReadThrottleEvents", Dimension.WRITE: "WriteThrottleEvents"}
 PROVISIONED = {Dimension.READ: "ProvisionedReadCapacityUnits", Dimension.WRITE: "ProvisionedWriteCapacityUnits"}
@@ -33,6 +38,23 @@ class AlarmEvent:
     target: Target
     region: str = ""
     account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEvent:
+    """An alarm on an instance's status checks went to ALARM: look at this instance.
+
+    region and account are "" where the message does not tell them.
+    """
+
+    alarm_name: str
+    instance: str
+    region: str = ""
+    account: str = ""
+
+
+Event = AlarmEvent | InstanceEvent | Skip
+"""What a message comes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +140,7 @@ class _SnsEvent(msgspec.Struct, frozen=True, rename="pascal"):
     records: tuple[_SnsRecord, ...]
 
 
-def from_sns(text: str, topic_arn: str = "") -> AlarmEvent | Skip:
+def from_sns(text: str, topic_arn: str = "") -> Event:
     """Return what an SNS message's text says.
 
     topic_arn: tells an old message's region, where the topic is of the message's own account: alarms notify topics of their
@@ -143,7 +165,7 @@ def from_sns(text: str, topic_arn: str = "") -> AlarmEvent | Skip:
     return _event(said.alarm_name, said.new_state_value, metric, region, account)
 
 
-def from_queue(text: str) -> AlarmEvent | Skip:
+def from_queue(text: str) -> Event:
     """Return what a message of a queue behind the topic says: SNS's notification, or with raw delivery the message itself."""
     try:
         sns = msgspec.json.decode(text, type=_Sns)
@@ -152,7 +174,7 @@ def from_queue(text: str) -> AlarmEvent | Skip:
     return from_sns(sns.message, sns.topic_arn)
 
 
-def from_event(event: Mapping[str, object]) -> AlarmEvent | Skip:
+def from_event(event: Mapping[str, object]) -> Event:
     """Return what an alarm's direct Lambda action, or an EventBridge alarm state change, says."""
     try:
         if "alarmData" in event:
@@ -164,7 +186,7 @@ def from_event(event: Mapping[str, object]) -> AlarmEvent | Skip:
         return Skip("event", Reason.MALFORMED, f"not a CloudWatch alarm event: {error}")
 
 
-def from_text(text: str) -> AlarmEvent | Skip:
+def from_text(text: str) -> Event:
     """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an EventBridge event."""
     try:
         said = msgspec.json.decode(text)
@@ -177,7 +199,7 @@ def from_text(text: str) -> AlarmEvent | Skip:
     return from_event(said) if "alarmData" in said or "detail" in said else from_sns(text)
 
 
-def _from_records(said: Mapping[str, object]) -> AlarmEvent | Skip:
+def _from_records(said: Mapping[str, object]) -> Event:
     try:
         sns = msgspec.convert(said, _SnsEvent).records[0].sns
     except (msgspec.ValidationError, IndexError) as error:
@@ -185,7 +207,7 @@ def _from_records(said: Mapping[str, object]) -> AlarmEvent | Skip:
     return from_sns(sns.message, sns.topic_arn)
 
 
-def _from_data(said: _AlarmData, arn: str) -> AlarmEvent | Skip:
+def _from_data(said: _AlarmData, arn: str) -> Event:
     metrics = said.configuration.metrics
     if said.configuration.alarm_rule is not None or not metrics:
         return _unsupported(said.alarm_name, "it is a composite alarm")
@@ -197,13 +219,28 @@ def _from_data(said: _AlarmData, arn: str) -> AlarmEvent | Skip:
     return _event(said.alarm_name, said.state.value, metric, region, account)
 
 
-def _event(name: str, state: str, metric: Metric, region: str, account: str) -> AlarmEvent | Skip:
+def _event(name: str, state: str, metric: Metric, region: str, account: str) -> Event:
     if state != "ALARM":
         return Skip(name, Reason.NOT_IN_ALARM, f"the alarm went to {state}; only ALARM asks for a look")
+    if metric.namespace == EC2:
+        instance = instance_of(metric)
+        return InstanceEvent(name, instance, region, account) if instance else _unsupported(name, _no_status_check(metric))
     target = target_of(metric)
     if isinstance(target, str):
         return _unsupported(name, target)
     return AlarmEvent(name, target, region, account)
+
+
+def instance_of(metric: Metric) -> str:
+    """Return the id of the instance whose status checks the metric shows, or ""."""
+    is_check = metric.namespace == EC2 and metric.name in STATUS_CHECKS
+    return metric.dimensions.get("InstanceId", "") if is_check else ""
+
+
+def _no_status_check(metric: Metric) -> str:
+    if metric.name not in STATUS_CHECKS:
+        return f"its metric {metric.name} is no status check of an instance"
+    return "it has no dimension InstanceId"
 
 
 def target_of(metric: Metric) -> Target | str:

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     PAUSE_UNKNOWN = "PauseUnknown"
     CIRCUIT_OPEN = "CircuitBreakerOpen"
+    CIRCUIT_UNKNOWN = "CircuitBreakerUnknown"
     RAISED_BY_HAND = "RaisedByHand"
     JOB_RUNNING = "JobRunning"
     FLEET_UNKNOWN = "FleetUnknown"
@@ -97,6 +98,19 @@ class Reason(StrEnum):
     REFUSED = "RefusedByDynamoDB"
     FAILED = "CallFailed"
     NO_TIME_LEFT = "NoTimeLeft"
+    # an instance is to be healed, or is left alone
+    STATUS_CHECK_FAILED = "StatusCheckFailed"
+    NOT_FAILING = "StatusChecksPass"
+    BEING_REPLACED = "BeingReplaced"
+    NOT_IN_SERVICE = "NotInService"
+    PROTECTED = "ProtectedFromScaleIn"
+    LAUNCHED_RECENTLY = "LaunchedRecently"
+    REBOOTED_RECENTLY = "RebootedRecently"
+    NOT_WATCHED = "StatusAlarmMissing"
+    PROCESS_SUSPENDED = "ProcessSuspended"
+    OUTAGE = "Outage"
+    LAST_HEALTHY = "LastHealthyInstances"
+    HEALING_BUDGET = "HealingBudgetUsedUp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +232,8 @@ BOTH = UP | DOWN
 class Observation:
     """Everything that a decision about one target may lean on, besides its policy and the time.
 
-    fleet_units: what the fleet that the target follows calls for, 0 where it follows none.
+    fleet: the name of the fleet that the target follows, of several the one that calls for the most; "" where it follows none.
+    instances: how many that fleet has, None where they cannot be counted. fleet_units: the units that it calls for.
     """
 
     target: Target
@@ -227,6 +242,8 @@ class Observation:
     metrics: Metrics = field(default_factory=Metrics)
     holds: tuple[Hold, ...] = ()
     fleet_units: int = 0
+    fleet: str = ""
+    instances: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +252,7 @@ class Decision:
 
     needs_other: whether it may be lowered only together with the other dimension. keeps_alarm: whether the alarm's threshold is
     not to be raised to the units that hold now, because it is what tells that somebody else has set them.
+    booked: what a decrease now would break, as numbers: decreases kept for later. Empty where it breaks nothing.
     """
 
     target: Target
@@ -245,6 +263,7 @@ class Decision:
     dry_run: bool = False
     needs_other: bool = False
     keeps_alarm: bool = False
+    booked: Mapping[str, Number] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -303,9 +322,9 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class CreateAlarm:
-    """Make one of Headroom's own alarms. `fields` are PutMetricAlarm's parameters."""
+    """Make one of Headroom's own alarms, for a target or for what is named. `fields` are PutMetricAlarm's parameters."""
 
-    target: Target
+    target: Target | str
     fields: Mapping[str, object]
 
 
@@ -313,7 +332,7 @@ class CreateAlarm:
 class RewriteAlarm:
     """Change some fields of an alarm, the threshold above all, and keep every other one as it is."""
 
-    target: Target
+    target: Target | str
     alarm: Alarm
     changes: Mapping[str, object]
 
@@ -325,5 +344,14 @@ class DeleteAlarms:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """Let an Auto Scaling group replace an instance, or reboot it; `how` is `replace` or `reboot`."""
+
+    instance: str
+    group: str
+    how: str
+
+
 TableAction = SetCapacity | RewriteAlarm
-Action = TableAction | CreateAlarm | DeleteAlarms
+Action = TableAction | CreateAlarm | DeleteAlarms | Heal

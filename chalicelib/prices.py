@@ -6,7 +6,7 @@ weigh a look against a unit. Bills are reckoned by the workbench, with a price f
 
 from __future__ import annotations
 
-from chalicelib.config import Policy
+from chalicelib.config import METRIC_KINDS, Policy
 from chalicelib.model import Decision, Dimension, Observation, TableState
 
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
@@ -41,6 +41,27 @@ def hourly_saving(decision: Decision) -> float:
 
 
 def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
-    """Tell whether looking at a target's metrics at every sweep costs little beside what it could save."""
-    could_save = (seen.provisioned - policy.min_units) * UNIT_HOUR[seen.target.dimension]
+    """Tell whether looking at a target's metrics at every sweep costs little beside what it could save.
+
+    Where the fleet is all that a target follows, it is looked at whenever it is above what the fleet calls for; and with
+    `percent`, where the policy is about something that no alarm tells. What somebody wants to hear of is always looked for.
+    """
+    if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
+        return True
+    spare = seen.provisioned - max(policy.min_units, seen.fleet_units)
+    if policy.strategy == "fleet":
+        return spare > 0
+    if policy.strategy == "percent" and _only_looks_tell(policy, spare):
+        return True
+    could_save = spare * UNIT_HOUR[seen.target.dimension]
     return could_save >= WORTH * METRICS_PER_LOOK * METRIC_READ * SWEEPS_PER_HOUR
+
+
+def _only_looks_tell(policy: Policy, spare: int) -> bool:
+    """Tell whether the policy is about throttling, about rows below the alarm's level, or about low periods in a row.
+
+    spare: the units above the minimum, without which nothing could be lowered.
+    """
+    by_throttling = policy.throttled_events or policy.throttled_provisioned_steps or policy.throttled_consumed_steps
+    below_alarm = any(row.at < policy.alarm_percent for row in policy.increase_steps)
+    return bool(by_throttling) or below_alarm or (policy.lower_percent > 0 and spare > 0)

@@ -19,7 +19,7 @@ from chalicelib.config import Policy
 from chalicelib.demand import Want
 from chalicelib.model import Decision, Direction, Hold, Number, Observation, Reason
 
-LOWERS = frozenset({Reason.UTILIZATION_LOW})
+LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 """The reasons for which a strategy's lower level is taken; with any other it is only told."""
 STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent, "fleet": by_fleet}
 CHECKED_MINUTES = 60
@@ -40,10 +40,11 @@ def decide(seen: Observation, policy: Policy, now: datetime, directions: Collect
         raise ValueError("a decision needs a direction")
     return replace(
         decision,
-        numbers={**decision.numbers, **_about(left)},
+        numbers={**decision.numbers, **_following(seen), **_about(left)},
         dry_run=policy.dry_run,
         needs_other=policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in seen.holds),
+        booked=_booked(seen, policy, now),
     )
 
 
@@ -64,12 +65,13 @@ def _scale_up(seen: Observation, policy: Policy, now: datetime, holds: Sequence[
     want: Want = STRATEGIES[policy.strategy].raise_to(seen, policy, now, urgent)
     desired = min(max(want.desired, policy.min_units), max(policy.max_units, seen.provisioned))
     if desired > seen.provisioned:
-        floor = Reason.FLEET if policy.min_units == seen.fleet_units else Reason.BELOW_MINIMUM
+        floor = Reason.FLEET if policy.min_units <= seen.fleet_units else Reason.BELOW_MINIMUM
         numbers = {**want.numbers, "min_units": policy.min_units}
         reason = want.reason if want.desired > policy.min_units else floor
         return Decision(seen.target, seen.provisioned, desired, reason, numbers if reason is floor else want.numbers)
-    if want.desired > seen.provisioned:
-        return _keep(seen, Reason.AT_MAX, {**want.numbers, "wanted_units": want.desired})
+    wanted = max(want.desired, seen.fleet_units)
+    if wanted > seen.provisioned:
+        return _keep(seen, Reason.AT_MAX, {**want.numbers, "wanted_units": wanted})
     return _keep(seen, want.reason, want.numbers)
 
 
@@ -99,32 +101,50 @@ def _spend(seen: Observation, policy: Policy, now: datetime, left: Budget, wante
         return unchanged(wanted, Reason.NOT_WORTH_IT)
     if not left.allows(now):
         return unchanged(wanted, Reason.BUDGET_USED_UP)
+    return _reserved(wanted, _booked(seen, policy, now))
+
+
+def _booked(seen: Observation, policy: Policy, now: datetime) -> dict[str, Number]:
+    """Return the first of the kept decreases that one now would break, as numbers: those reserved, and one for a floor's end."""
     kept = [(reserve.next_at(now), reserve.count) for reserve in policy.reserve_decreases]
-    kept += [(end, 1) for end in windows.floors_end(policy.windows, now)]
-    for at, count in kept:
-        if not budgets.keeps(seen.throughput, now, at, count):
-            numbers = {**wanted.numbers, "kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count}
-            return unchanged(replace(wanted, numbers=numbers), Reason.RESERVED)
-    return wanted
+    kept += [(end, 1) for end in windows.floors_end(policy.windows, now) if policy.scale_down]
+    broken = ((at, count) for at, count in kept if not budgets.keeps(seen.throughput, now, at, count))
+    return next(({"kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count} for at, count in broken), {})
+
+
+def _reserved(wanted: Decision, booked: Mapping[str, Number]) -> Decision:
+    return unchanged(replace(wanted, numbers={**wanted.numbers, **booked}), Reason.RESERVED) if booked else wanted
 
 
 def together(decisions: Iterable[Decision]) -> list[Decision]:
     """Settle the decisions of one table among themselves.
 
     Nothing is lowered while something is raised: a refused decrease must never cost an increase. And where reads are lowered,
-    small decreases of the writes come along, and the other way round: both in one call are one decrease.
+    small decreases of the writes come along, and the other way round: both in one call are one decrease. For the same reason what
+    the one keeps for later is not spent by the other.
     """
     found = list(decisions)
     if any(d.desired > d.current and not d.dry_run for d in found):
         return [unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in found]
+    found = [_reserved(d, _booked_by_other(d, found)) if d.desired < d.current else d for d in found]
     found = [unchanged(d, Reason.OTHER_NOT_LOW) if d.desired < d.current and _is_alone(d, found) else d for d in found]
     lowered = {d.target.owner for d in found if d.desired < d.current and not d.dry_run}
     return [_come_along(d) if d.target.owner in lowered else d for d in found]
 
 
+def _fellow(decision: Decision, others: Iterable[Decision]) -> Decision | None:
+    """Return the decision on the other dimension of the same table or index."""
+    return next((d for d in others if d.target.owner == decision.target.owner and d.target != decision.target), None)
+
+
+def _booked_by_other(decision: Decision, others: Iterable[Decision]) -> Mapping[str, Number]:
+    fellow = _fellow(decision, others)
+    return fellow.booked if fellow and not fellow.dry_run else {}
+
+
 def _is_alone(decision: Decision, others: Iterable[Decision]) -> bool:
     """Tell whether a decrease that may only go together with the other dimension's would go alone."""
-    fellow = next((d for d in others if d.target.owner == decision.target.owner and d.target != decision.target), None)
+    fellow = _fellow(decision, others)
     goes = fellow is None or fellow.desired < fellow.current or fellow.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT)
     return decision.needs_other and not goes
 
@@ -147,6 +167,13 @@ def _keep(seen: Observation, reason: Reason, numbers: Mapping[str, Number] | Non
 def unchanged(decision: Decision, reason: Reason) -> Decision:
     """Return the decision with its change taken back, and why."""
     return replace(decision, desired=decision.current, reason=reason)
+
+
+def _following(seen: Observation) -> dict[str, Number]:
+    if not seen.fleet:
+        return {}
+    instances = "unknown" if seen.instances is None else seen.instances
+    return {"fleet": seen.fleet, "instances": instances, "fleet_units": seen.fleet_units}
 
 
 def _about(left: Budget) -> dict[str, Number]:

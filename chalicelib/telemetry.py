@@ -12,7 +12,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.explain import sentence
-from chalicelib.model import Decision, Skip
+from chalicelib.healing import Verdict
+from chalicelib.model import Decision, Heal, Skip
 from chalicelib.shell import Report
 
 SERVICE = "headroom"
@@ -28,10 +29,14 @@ def tell(report: Report, function: str, service: str = SERVICE) -> dict[str, int
     """
     for decision in report.decisions:
         logger.info(sentence(decision), extra=_decision_fields(decision) | {"function": function})
+    for verdict in report.verdicts:
+        logger.info(sentence(verdict), extra=_verdict_fields(verdict) | {"function": function})
     for skip in report.skips:
         logger.warning(sentence(skip), extra=_skip_fields(skip) | {"function": function})
     for action in report.done:
         logger.info(sentence(action), extra={"kind": "action", "action": type(action).__name__, "function": function})
+    for notice in report.told:
+        logger.info(f"told: {notice.subject}", extra={"kind": "notice", "facts": dict(notice.facts), "function": function})
     for failure in report.failures:
         logger.error(str(failure), extra={"kind": "failure", "subject": failure.subject, "function": function})
     counts = _counts(report)
@@ -65,6 +70,18 @@ def _decision_fields(decision: Decision) -> dict[str, object]:
     }
 
 
+def _verdict_fields(verdict: Verdict) -> dict[str, object]:
+    return {
+        "kind": "verdict",
+        "instance": verdict.instance,
+        "group": verdict.group,
+        "action": verdict.action if verdict.is_sick else "keep",
+        "reason": str(verdict.reason),
+        "dry_run": verdict.dry_run,
+        "numbers": dict(verdict.numbers),
+    }
+
+
 def _skip_fields(skip: Skip) -> dict[str, object]:
     return {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
 
@@ -78,6 +95,9 @@ def _counts(report: Report) -> dict[str, int]:
             counts["WouldScale"] += 1
         else:
             counts["ScaledUp" if decision.desired > decision.current else "ScaledDown"] += 1
+    healed = sum(isinstance(action, Heal) for action in report.done)
+    if healed:
+        counts["Healed"] = healed
     counts["Skipped"] += len(report.skips)
     counts["Failed"] += len(report.failures)
     return dict(counts)

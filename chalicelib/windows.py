@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -79,9 +79,11 @@ class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zone(self.time_zone)
 
     def next_at(self, now: datetime) -> datetime:
-        """Return the next time that it is kept for, strictly after `now`."""
-        hour, minute = self.at.split(":")
-        return _next_time(now, time(int(hour), int(minute)), self.time_zone)
+        """Return the next time (UTC) that it is kept for, strictly after `now`."""
+        local, at = zone(self.time_zone), time(int(self.at[:2]), int(self.at[3:]))
+        today = now.astimezone(local).date()
+        days = (today, today + timedelta(days=1))
+        return min(instant for day in days for instant in _instants(day, at, local) if instant > now)
 
 
 def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
@@ -97,14 +99,21 @@ def floor_units(windows: Iterable[Window], now: datetime) -> int:
 
 
 def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
-    """Return when each floor that holds at `now` ends, within a day: a decrease will be wanted then."""
-    ends = []
-    for window in windows:
-        if window.rule == "floor" and window.holds(now):
-            edges = {edge % DAY_MINUTES for span in _spans(window.between or window.outside) for edge in span}
-            times = (_next_time(now, time(edge // 60, edge % 60), window.time_zone) for edge in edges)
-            ends += sorted(at for at in times if not window.holds(at))[:1]
-    return ends
+    """Return when each floor that holds at `now` ends (UTC), within a day: a decrease will be wanted then."""
+    ends = (_end(window, now.astimezone(UTC).replace(second=0, microsecond=0)) for window in windows if window.rule == "floor")
+    return [end for end in ends if end is not None]
+
+
+@lru_cache(maxsize=256)
+def _end(window: Window, minute: datetime) -> datetime | None:
+    """Return the first minute at which a window that holds no longer does.
+
+    Minute by minute, since a change of the clock may end it at a time of day that is none of its own.
+    """
+    if not window.holds(minute):
+        return None
+    later = (minute + timedelta(minutes=passed) for passed in range(1, DAY_MINUTES + 1))
+    return next((at for at in later if not window.holds(at)), None)
 
 
 @lru_cache(maxsize=64)
@@ -116,10 +125,17 @@ def zone(name: str) -> ZoneInfo:
         raise ValueError(f"time_zone: there is no time zone {name!r}; write it as in Europe/Berlin or UTC") from None
 
 
-def _next_time(now: datetime, at: time, zone_name: str) -> datetime:
-    local = now.astimezone(zone(zone_name))
-    today = local.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0, fold=0)
-    return today if today > local else today + timedelta(days=1)  # the wall clock's day, which may have 23 or 25 hours
+def _instants(day: date, at: time, local: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return when (UTC) the wall clock shows a time of day: twice the same but where the clock is set back and shows it twice.
+
+    Where the clock is set forward over it, it is when that happens.
+    """
+    first, second = sorted(datetime.combine(day, at, local).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(local).time() == at:
+        return first, second
+    while first.astimezone(local).utcoffset() != second.astimezone(local).utcoffset():
+        first += timedelta(minutes=1)
+    return first, first
 
 
 def _within(local: datetime, span: Span, days: frozenset[int]) -> bool:

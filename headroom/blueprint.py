@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import telemetry
-from headroom.stage import Place, Stage
+from headroom.stage import SCHEDULED, Place, Stage
 
 Document = dict[str, Any]
 
@@ -21,9 +21,11 @@ FUNCTION_SECONDS = 300
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
 """Lambda asks for six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda with Amazon SQS", 2026-10."""
 BUFFER_RECEIVES = 5
-EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event"})
+EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
 """An event of these comes once, so that it is tried again. The others run by a schedule, and the next run is the retry."""
 QUEUE_FUNCTION = "on_queue"
+RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
+"""Those that a rule of EventBridge wakes, by a schedule or by a pattern of events."""
 SILENCE_MINUTES = 30
 
 

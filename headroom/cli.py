@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -10,19 +12,33 @@ from rich.markup import escape
 from chalicelib.aws import AwsError
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
-from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, play, tune
+from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune
 from headroom.commands.shared import errors
 from headroom.pricing import PriceError
 from headroom.traces import TraceError
 from headroom.tuning import TooShortError
 
 app = typer.Typer(
-    help="Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (play, backtest, tune, cost, bench, configuration, deploy, migrate):
+for commands in (play, backtest, tune, cost, bench, configuration, pause, sweep, deploy, migrate):
     commands.add_to(app)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("headroom"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version of Headroom.")
+    ] = False,
+) -> None:
+    """Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity."""
 
 
 def main() -> None:

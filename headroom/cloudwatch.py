@@ -7,7 +7,8 @@ fields, mixes up dimensions), AWS is followed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,14 @@ Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 REGION_NAMES = {"us-east-1": "US East (N. Virginia)", "eu-west-1": "EU (Ireland)"}
 ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
+STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {"Sum": sum, "Minimum": min, "Maximum": max}
+KEEPS_ITS_STATE = "AWS/DynamoDB"
+"""Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate missing data", 2026-10."""
 MAX_QUERIES = 500
 MAX_RECORDS = 100
+MAX_TAGS = 50
+TAG_TEXT = re.compile(r"[\w\s.:/=+@-]*")
+"""AWS General Reference, "Tag naming limits and requirements", read 2026-11."""
 
 
 class ServiceError(Exception):
@@ -82,14 +89,12 @@ class CloudWatch:
         return self._region.minute - self._region.world.metric_delay_minutes
 
     def _statistic(self, points: Mapping[int, float], first: int, size: int, stat: str) -> float | None:
-        """Return a period's Sum of what can be read, or the Minimum of a period that can be read whole."""
+        """Return a period's Sum or Maximum of what can be read, or the Minimum of a period that can be read whole."""
         end = self._visible_until()
         if stat == "Minimum" and first + size > end:
             return None
         found = [points[minute] for minute in range(first, min(first + size, end)) if minute in points]
-        if not found:
-            return None
-        return min(found) if stat == "Minimum" else sum(found)
+        return STATISTICS[stat](found) if found else None
 
     # alarms
 
@@ -109,18 +114,28 @@ class CloudWatch:
         if "Threshold" not in alarm.fields or "Period" not in alarm.fields:
             return False
         threshold = alarm.fields["Threshold"]
-        changed = alarm.state.evaluate(self._newest(alarm), threshold, alarm.fields["ComparisonOperator"])
+        newest = self._newest(alarm)
+        if alarm.key[0] != KEEPS_ITS_STATE and not any(value is not None for value in newest):
+            return self._lack(alarm)
+        changed = alarm.state.evaluate(newest, threshold, alarm.fields["ComparisonOperator"])
         if changed:
             alarm.state.reason = f"Threshold Crossed: {alarm.state.newest} against the threshold {threshold}"
         return changed
 
+    def _lack(self, alarm: StoredAlarm) -> bool:
+        """Let an alarm without data say so, which one on DynamoDB never does; tell whether that is new."""
+        changed = alarm.state.value != "INSUFFICIENT_DATA"
+        alarm.state.value, alarm.state.reason = "INSUFFICIENT_DATA", "Insufficient Data: no datapoints were received"
+        return changed
+
     def _newest(self, alarm: StoredAlarm) -> list[float | None]:
-        """Return the sums of the newest whole periods, and two more to stand in for gaps, oldest first."""
+        """Return the sums (or maxima) of the newest whole periods, and two more to stand in for gaps, oldest first."""
         size = max(1, alarm.fields["Period"] // MINUTE)
         end = self._visible_until() // size
         points = self.sums.get(alarm.key, {})
         count = alarm.state.evaluation_periods + 2
-        return [self._statistic(points, number * size, size, "Sum") for number in range(max(0, end - count), end)]
+        stat = "Maximum" if alarm.fields.get("Statistic") == "Maximum" else "Sum"
+        return [self._statistic(points, number * size, size, stat) for number in range(max(0, end - count), end)]
 
     def _changed(self, alarm: StoredAlarm, before: str) -> None:
         alarm.changed_at = self._region.now
@@ -130,6 +145,8 @@ class CloudWatch:
         for arn in alarm.fields.get(ACTIONS[alarm.state.value], []):
             if ":sns:" in arn:
                 self._region.functions.deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
+            elif arn.endswith(":ec2:recover"):
+                self._region.groups.recover(dict(alarm.key[2])["InstanceId"])
 
     def message(self, alarm: StoredAlarm, before: str) -> dict[str, Any]:
         """Return the message of a transition as CloudWatch words it today."""
@@ -183,9 +200,8 @@ class CloudWatch:
                 return self._set_state(params)
             case "GetMetricData":
                 return self._get_metric_data(params)
-            case "ListTagsForResource":
-                name = params["ResourceARN"].split(":alarm:")[-1]
-                return {"Tags": self.alarms[name].tags}
+            case "ListTagsForResource" | "TagResource" | "UntagResource":
+                return self._tags(params["ResourceARN"], params.get("Tags", ()), params.get("TagKeys", ()))
             case _:
                 raise NotImplementedError(f"the embedded region does not know cloudwatch {operation}")
 
@@ -202,6 +218,17 @@ class CloudWatch:
         changed_at = old.changed_at if old else self._region.now
         self.alarms[params["AlarmName"]] = StoredAlarm(fields, state, self._region.now, changed_at, tags)
         return {}
+
+    def _tags(self, arn: str, added: Sequence[Mapping[str, str]], removed: Sequence[str]) -> dict[str, Any]:
+        """Return an alarm's tags after some were added, or given new values, and some were removed (API_TagResource)."""
+        alarm = self.alarms.get(arn.rsplit(":alarm:", maxsplit=1)[-1])
+        if alarm is None:
+            raise ServiceError("ResourceNotFoundException", f"Unknown: {arn}", 404)
+        tags = {tag["Key"]: tag["Value"] for tag in [*alarm.tags, *added] if tag["Key"] not in removed}
+        if len(tags) > MAX_TAGS or not all(TAG_TEXT.fullmatch(text) for pair in tags.items() for text in pair):
+            raise ServiceError("InvalidParameterValue", "too many tags, or a tag with characters that are not allowed")
+        alarm.tags = [{"Key": name, "Value": value} for name, value in tags.items()]
+        return {"Tags": [dict(tag) for tag in alarm.tags]}
 
     def _delete(self, names: Sequence[str]) -> dict[str, Any]:
         for name in names:

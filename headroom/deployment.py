@@ -14,14 +14,16 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import alarms
+from chalicelib import alarms, status_alarms
 from chalicelib.aws import Aws
-from chalicelib.model import DeleteAlarms
-from headroom import blueprint
+from chalicelib.config import Config
+from chalicelib.model import Alarm, DeleteAlarms
+from headroom import blueprint, permissions
 from headroom.cloud import Cloud, code_of, found
 from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
 from headroom.steps import (
     AlarmPermission,
+    ConfiguredPolicy,
     DeployedVersion,
     InvokeSettings,
     LogGroup,
@@ -84,13 +86,14 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
     return steps
 
 
-def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str]) -> list[Step]:
-    """Return the steps that hang on the functions (short names): logs, retries, dead letters, alarms about Headroom."""
+def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str], rules: Config) -> list[Step]:
+    """Return the steps that hang on the functions (short names): permissions, logs, retries, dead letters, own alarms."""
     place = cloud.place
     dead_letters = place.arn("sqs", stage.dead_letters)
     full = {name: stage.function(name) for name in functions}
     operators = stage.operators_arn(place)
-    steps: list[Step] = [LogGroup(name, stage.log_days) for name in full.values()]
+    steps: list[Step] = [_configured_policy(stage, short, rules) for short in full]
+    steps += [LogGroup(name, stage.log_days) for name in full.values()]
     steps += [
         InvokeSettings(name, blueprint.invoke_settings(short), dead_letters)
         for short, name in full.items()
@@ -105,6 +108,11 @@ def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str]) -> list[St
         steps.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
     own = blueprint.own_alarms(stage, full, stage.dead_letters, [operators] if operators else [])
     return [*steps, *(OwnAlarm(fields) for fields in own), DeployedVersion(stage.dead_letters, version("headroom"))]
+
+
+def _configured_policy(stage: Stage, function: str, rules: Config) -> Step:
+    policy, remark = permissions.configured_policy(rules, function), permissions.shortening(rules, function)
+    return ConfiguredPolicy(stage.function(function), policy, remark)
 
 
 def _redrive(dead_letters: str) -> blueprint.Document:
@@ -154,9 +162,13 @@ def teardown(removals: Iterable[Removal], cloud: Cloud) -> Iterator[Outcome]:
         yield Outcome(removal.subject, "removed" if removal.remove(cloud) else "not there")
 
 
+def _is_ours(alarm: Alarm) -> bool:
+    return alarms.is_ours(alarm) or status_alarms.is_ours(alarm)
+
+
 def foreign_alarms(topic_arn: str) -> list[str]:
     """Return the alarms on the topic that somebody else made; teardown leaves them, with nobody to hear them."""
-    return sorted(alarm.name for alarm in Aws(topic_arn).alarms_on_topic() if not alarms.is_ours(alarm))
+    return sorted(alarm.name for alarm in Aws(topic_arn).alarms_on_topic() if not _is_ours(alarm))
 
 
 def _rules(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
@@ -217,7 +229,7 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
         step = OwnAlarm({"AlarmName": name})
         yield Removal(step.subject, step.remove)
     world = Aws(topic_arn)
-    ours = sorted(alarm.name for alarm in world.alarms_on_topic() if alarms.is_ours(alarm))
+    ours = sorted(alarm.name for alarm in world.alarms_on_topic() if _is_ours(alarm))
     if ours:
         yield Removal(f"{len(ours)} alarm(s) of tables: {', '.join(ours)}", lambda _: _remove_alarms(world, ours))
 

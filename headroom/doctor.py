@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import config, handlers
+from chalicelib import aws_fleet, aws_healing, config, handlers
 from chalicelib.aws import Aws, AwsError
+from chalicelib.fleet import Fleet
+from chalicelib.healing import REPLACING, Group, Healing, rule_for
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.shell import Report, Shell
 from headroom import blueprint, deployment
@@ -124,10 +127,11 @@ def clock(patient: Patient) -> Iterator[Finding]:
 
 
 def functions(patient: Patient) -> Iterator[Finding]:
-    for name in sorted(set(patient.stage.functions) - set(patient.functions)):
+    wanted = set(stages.complete(patient.stage, patient.rules).functions)
+    for name in sorted(wanted - set(patient.functions)):
         full = patient.stage.function(name)
         yield Finding("functions", f"{full} does not exist", f"Deploy: make deploy STAGE={patient.stage.name}.")
-    for name in sorted(set(patient.functions) - set(patient.stage.functions)):
+    for name in sorted(set(patient.functions) - wanted):
         full = patient.stage.function(name)
         yield Finding("functions", f"{full} is none of the stage's", f"Deploy: make deploy STAGE={patient.stage.name}.")
 
@@ -203,6 +207,67 @@ def tables(patient: Patient) -> Iterator[Finding]:
         yield Finding("tables", problem, "Mend or remove the rule, or make the table; and check the Region.")
 
 
+def fleets(patient: Patient) -> Iterator[Finding]:
+    """Count each fleet, and look whether the tables that are to follow exist and are managed."""
+    names = patient.world.table_names() if patient.rules.fleets else []
+    for fleet in patient.rules.fleets:
+        yield from _count(patient, fleet)
+        for row in fleet.tables:
+            found = [name for name in names if fnmatchcase(name, row.table)]
+            if not found:
+                yield Finding("fleet", f"fleet {fleet.name}: no table is named {row.table}", "Mend its [[fleet.tables]].")
+            elif not any(patient.rules.manages(name) for name in found):
+                problem = f"fleet {fleet.name}: no rule manages a table named {row.table}"
+                yield Finding("fleet", problem, f"Add a rule to {patient.stage.config_file}, or mend [[fleet.tables]].")
+    yield from _unled(patient)
+
+
+def _count(patient: Patient, fleet: Fleet) -> Iterator[Finding]:
+    try:
+        found = aws_fleet.instances(patient.world, fleet)
+    except aws_fleet.NoSuchGroupError as error:
+        yield Finding("fleet", f"fleet {fleet.name}: {error}", "Until then its tables are not lowered.")
+        return
+    if not found:
+        how = "carries its tags and runs" if fleet.tags else f"of {fleet.auto_scaling_group} is in service"
+        remedy = "Right, where the fleet is meant to be empty now. Else mend its tags or group, and check the Region."
+        yield Finding("fleet", f"fleet {fleet.name}: no instance {how}", remedy)
+
+
+def _unled(patient: Patient) -> Iterator[Finding]:
+    """Look for targets whose strategy is `fleet` and that no fleet means: nothing would ever be decided on them."""
+    for target in [target for table in patient.tables.values() for target in table.targets()]:
+        policy = patient.rules.policy_for(target)
+        if policy and policy.strategy == "fleet" and not any(fleet.concerns(target) for fleet in patient.rules.fleets):
+            remedy = "Add a row to [[fleet.tables]], or choose another strategy for it."
+            yield Finding("fleet", f"{target} has the strategy fleet, and no fleet gives it units", remedy)
+
+
+def healing(patient: Patient) -> Iterator[Finding]:
+    """Look whether the groups that are to be healed exist, their instances' status can be read, and a replacement would come."""
+    rules = patient.rules.healing
+    groups = aws_healing.groups(patient.world) if rules else []
+    for rule in rules:
+        if not any(rule.concerns(group.name) for group in groups):
+            problem = f"no Auto Scaling group is named {rule.group}"
+            yield Finding("healing", problem, "Mend or remove the [[healing]] rule, or check the Region.")
+    for group in groups:
+        found = rule_for(rules, group.name)
+        if found:
+            aws_healing.with_past(patient.world, aws_healing.with_status(patient.world, group), patient.now)
+            yield from _processes(group, found)
+
+
+def _processes(group: Group, rule: Healing) -> Iterator[Finding]:
+    suspended = ", ".join(sorted(group.suspended & REPLACING))
+    if rule.action == "replace" and suspended:
+        problem = f"group {group.name} has suspended {suspended}: its sick instances are not replaced"
+        yield Finding("healing", problem, f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}")
+    if rule.action in ("reboot", "recover") and not group.suspended & {"HealthCheck", "ReplaceUnhealthy"}:
+        problem = f"group {group.name} replaces by itself, minutes later, what action = {rule.action} is to keep"
+        yield Finding("healing", problem, "Suspend its process ReplaceUnhealthy, or choose action = replace.")
+
+
 def alarms(patient: Patient) -> Iterator[Finding]:
     log = f"/aws/lambda/{patient.stage.function('sweep')}"
     remedy = f"The next sweep mends it within five minutes. If it does not, look into the log {log}."
@@ -269,6 +334,8 @@ CHECKS: dict[str, Check] = {
     "own alarms": own_alarms,
     "dead letters": dead_letters,
     "tables": tables,
+    "fleet": fleets,
+    "healing": healing,
     "alarms": alarms,
     "Application Auto Scaling": conflicts,
     "quota": quota,

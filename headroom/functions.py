@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from chalice.app import ScheduledEventConfig, SNSEventConfig
+from chalice.app import CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
 from chalice.test import Client
+from moto.events.models import EventPattern
 
 from chalicelib.telemetry import logger
 from headroom.cloudwatch import ACCOUNT
 
 if TYPE_CHECKING:
-    from headroom.region import Region
+    from headroom.region import Call, Region
 
 ROOT = Path(__file__).resolve().parent.parent
 RETRY_MINUTES = (1, 2)
@@ -35,13 +36,18 @@ RETRY_MINUTES = (1, 2)
 
 @dataclass
 class Invocation:
-    """One run of a function: what woke it, what it logged, and how it ended."""
+    """One run of a function: what woke it, what it logged, which API calls it made, and how it ended."""
 
     function: str
     at: datetime
     payload: Mapping[str, Any]
     logs: list[dict[str, Any]] = field(default_factory=list)
     error: BaseException | None = None
+    calls: Sequence[Call] = ()
+
+
+OBSERVERS: list[Callable[[Region, Invocation], None]] = []
+"""Who hears of every invocation in every region of this process; `Functions.watchers` hear of one region's."""
 
 
 class Functions:
@@ -51,8 +57,11 @@ class Functions:
         self._region = region
         self.watchers: list[Callable[[Invocation], None]] = []
         self.dead_letters: list[Invocation] = []
+        self.config = ""
+        """The configuration that is deployed, as TOML."""
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
+        self._patterns: list[tuple[EventPattern, str]] = []
         self._client: Client | None = None
         self._logs: list[dict[str, Any]] = []
 
@@ -62,10 +71,12 @@ class Functions:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "headroom.toml"
             path.write_text(config)
+            self.config = config
             settings = {"AWS_EXECUTION_ENV": "AWS_Lambda", **environment, "HEADROOM_CONFIG": str(path)}  # Chalice adds to it
             with environment_of(settings), _captured_logs() as self._logs:
                 module = fresh_app()
                 module.world().sleep = lambda _: None  # time is simulated: nobody waits
+                module.world().http = self._region.web
                 self._client = Client(module.app, stage_name="local", project_dir=str(ROOT))
                 for event in module.app.event_sources:
                     self._wire(event)
@@ -81,6 +92,8 @@ class Functions:
                 sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function)
             case ScheduledEventConfig():
                 self._schedules.append((rate_minutes(str(event.schedule_expression)), event.name))
+            case CloudWatchEventConfig():
+                self._patterns.append((EventPattern(None, event.event_pattern), event.name))
 
     def run_due(self) -> None:
         """Run what is due at this minute: failed events again, then the schedules."""
@@ -92,6 +105,14 @@ class Functions:
         for rate, function in self._schedules:
             if self._region.minute % rate == 0:
                 self.invoke(function, scheduled_event(self._region, function))
+
+    def happen(self, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> list[Invocation]:
+        """Let EventBridge hear of an event: every function whose rule's pattern it fits runs.
+
+        source, kind: such as `aws.ec2` and `EC2 Instance State-change Notification`.
+        """
+        event = bridge_event(self._region, source, kind, detail, resources)
+        return [self.invoke(function, event) for pattern, function in self._patterns if pattern.matches_event(event)]
 
     def deliver(self, topic_arn: str, message: str, subject: str = "") -> None:
         """Publish a message as SNS does: moto hands it to queues, the region to the app's functions."""
@@ -112,18 +133,22 @@ class Functions:
             raise RuntimeError("deploy an app first")
         invocation = Invocation(function, self._region.now, payload)
         self._logs.clear()
+        before = len(self._region.calls)
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 self._client.lambda_.invoke(function, payload)
             except Exception as error:  # noqa: BLE001  any error of the function is an outcome of the invocation
                 invocation.error = error
         invocation.logs = list(self._logs)
+        invocation.calls = self._region.calls[before:]
         if invocation.error is not None:
             if attempt < len(RETRY_MINUTES):
                 due = self._region.now + timedelta(minutes=RETRY_MINUTES[attempt])
                 self._retries.append((due, function, payload, attempt + 1))
             else:
                 self.dead_letters.append(invocation)
+        for observer in OBSERVERS:
+            observer(self._region, invocation)
         for watcher in self.watchers:
             watcher(invocation)
         return invocation
@@ -144,16 +169,22 @@ def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[
 
 
 def scheduled_event(region: Region, function: str) -> dict[str, Any]:
+    rule = f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"
+    return bridge_event(region, "aws.events", "Scheduled Event", {}, [rule])
+
+
+def bridge_event(region: Region, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]) -> dict[str, Any]:
+    """Return the event that EventBridge hands to a function."""
     return {
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
+        "detail-type": kind,
+        "source": source,
         "account": ACCOUNT,
         "time": region.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": region.name,
-        "resources": [f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"],
-        "detail": {},
+        "resources": list(resources),
+        "detail": dict(detail),
     }
 
 

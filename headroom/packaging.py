@@ -20,7 +20,9 @@ from typing import Any
 
 from chalice.utils import to_cfn_resource_name
 
-from headroom import blueprint
+from chalicelib.config import Config
+from headroom import blueprint, permissions
+from headroom import stage as stages
 from headroom.blueprint import Document
 from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
 from headroom.steps import ALARM_PRINCIPAL, DeployedVersion
@@ -41,18 +43,24 @@ AWS_PROVIDER_VERSION = ">= 5.0"
 
 
 def package(stage: Stage, project: Path, out: Path) -> list[Path]:
-    """Write both packages and return their folders. Raises StageError where Chalice cannot, or where the module is broken."""
+    """Write both packages and return their folders.
+
+    Raises ConfigError, before anything else, where the configuration is wrong; StageError where Chalice cannot package, or where
+    the module is broken.
+    """
+    rules = stages.rules(stage, project)
+    stage = stages.complete(stage, rules)
     sam, terraform = (out / name for name in ("sam", "terraform"))
     for folder in (sam, terraform):
         shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as temporary:
         copy = _copied(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
-        merged.write_text(json.dumps(sam_template(stage)))
+        merged.write_text(json.dumps(sam_template(stage, rules)))
         _chalice(copy, "package", "--stage", stage.name, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
         _chalice(copy, "package", "--stage", stage.name, "--pkg-format", "terraform", str(terraform.absolute()))
-    (terraform / "headroom.tf.json").write_text(json.dumps(terraform_extras(stage), indent=2))
+    (terraform / "headroom.tf.json").write_text(json.dumps(terraform_extras(stage, rules), indent=2))
     (terraform / "chalice_override.tf.json").write_text(json.dumps(terraform_override(stage), indent=2))
     broken = terraform_problems(terraform, stage)
     if broken:
@@ -90,7 +98,7 @@ def _chalice(project: Path, *arguments: str) -> None:
 # SAM
 
 
-def sam_template(stage: Stage) -> Document:
+def sam_template(stage: Stage, rules: Config) -> Document:
     """Return what is merged into Chalice's template: the extras, and more properties of the functions."""
     topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
     resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
@@ -98,6 +106,9 @@ def sam_template(stage: Stage) -> Document:
         logical = to_cfn_resource_name(name)
         resources[logical] = {"Properties": _sam_function(stage, name, topic)}
         resources[f"{logical}Role"] = {"Properties": {"RoleName": stage.function(name)}}
+        policy = permissions.configured_policy(rules, name)
+        if policy:
+            resources[f"{logical}ConfiguredPolicy"] = _sam_role_policy(f"{logical}Role", policy)
     operators = stage.operators_arn(SAM_PLACE)
     functions = {name: stage.function(name) for name in stage.functions}
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, [operators] if operators else [])
@@ -128,6 +139,11 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
 
 def _sam_policy(kind: str, member: str, subject: str, policy: Document) -> Document:
     return {"Type": kind, "Properties": {member: [{"Ref": subject}], "PolicyDocument": policy}}
+
+
+def _sam_role_policy(role: str, policy: Document) -> Document:
+    properties = {"PolicyName": permissions.NAME, "PolicyDocument": policy, "Roles": [{"Ref": role}]}
+    return {"Type": "AWS::IAM::Policy", "Properties": properties}
 
 
 def _sam_listeners(stage: Stage, topic: str) -> Document:
@@ -201,7 +217,7 @@ def _terraform_topic(stage: Stage) -> str:
     return "${aws_sns_topic.headroom.arn}" if stage.makes_topic else stage.topic
 
 
-def terraform_extras(stage: Stage) -> Document:
+def terraform_extras(stage: Stage, rules: Config) -> Document:
     """Return the resources besides Chalice's."""
     topic = _terraform_topic(stage)
     queue = {
@@ -224,12 +240,21 @@ def terraform_extras(stage: Stage) -> Document:
         },
         "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
     }
+    policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
+    if any(policies.values()):
+        found["aws_iam_role_policy"] = {
+            f"{name}_configured": _terraform_role_policy(f"{name}_role", policy) for name, policy in policies.items() if policy
+        }
     if stage.makes_topic:
         found["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
         policy = blueprint.topic_policy(topic, TERRAFORM_PLACE)
         found["aws_sns_topic_policy"] = {"headroom": {"arn": topic, "policy": json.dumps(policy)}}
     _add_terraform_listeners(found, stage, topic)
     return {"resource": found}
+
+
+def _terraform_role_policy(role: str, policy: Document) -> Document:
+    return {"name": permissions.NAME, "role": _of("aws_iam_role", role, "id"), "policy": json.dumps(policy)}
 
 
 def _terraform_invoke(name: str) -> Document:
@@ -317,7 +342,7 @@ def terraform_override(stage: Stage) -> Document:
     writes the topic's ARN as text, so that nothing makes the subscription wait for the topic.
     """
     topic = _terraform_topic(stage)
-    ruled = [name for name in stage.functions if name in ("follow_up", "scale_down", "sweep", "on_event")]
+    ruled = [name for name in stage.functions if name in blueprint.RULED_FUNCTIONS]
     resources: Document = {
         "aws_cloudwatch_event_rule": {f"{name}-event": {"name": f"{stage.function(name)}-event"} for name in ruled}
     }
@@ -380,6 +405,8 @@ def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
 
 
 REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")
+TABLE = re.compile(re.escape(permissions.TABLES) + r"[\w.*?-]*", re.ASCII)
+"""A table of the configuration, whose name may hold twelve digits."""
 FIXED = re.compile(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)")
 
 
@@ -391,5 +418,6 @@ def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iter
             yield f"{data}{kind}.{name} is referred to, and is not there"
     for arn in given:
         text = text.replace(arn, "") if arn else text
+    text = TABLE.sub("", text)
     for fixed in sorted(set(FIXED.findall(text))):
         yield f"{fixed} fixes a partition or an account"

@@ -57,8 +57,8 @@ the table, the defaults' dimension, the defaults; then the default of the table 
 
 ## Settings
 
-They may stand in `[defaults]`, `[[tables]]`, `[[tables.indexes]]`, and in the `read` and `write` of each. The last column is an
-example of the whole line.
+They may stand in `[defaults]`, `[[tables]]`, `[[tables.indexes]]`, and in the `read` and `write` of each. A key's last word is
+its unit: `_units` are capacity units per second, as DynamoDB provisions them. The last column is an example of the whole line.
 
 """
 
@@ -76,16 +76,101 @@ GROUPS = {
 PARTS: Mapping[str, tuple[type, str]] = {
     "Steps": (
         Step,
-        "A row of `increase_steps` and the other tables of steps. One of `percent` and `units`, or the larger of both.",
+        "A row of `increase_steps` and the other tables of steps: `percent`, `units`, or the larger of both.",
     ),
     "Windows": (Window, "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, or inline."),
     "Reserved decreases": (Reserve, "An entry of `reserve_decreases`."),
     "Fleets": (Fleet, "`[[fleet]]`: capacity that follows the number of EC2 instances (docs/fleet.md)."),
     "Tables of a fleet": (FleetTable, "`[[fleet.tables]]`, and `read` and `write` of it:"),
     "Scales": (Scale, "`read = { linear = 10 }` or `write = { ladder = [[1, 5], [4, 50]] }`."),
-    "Pauses": (Pause, "`[[pause]]`: jobs that own a table's capacity while they run (docs/pause.md)."),
+    "Pauses": (Pause, "`[[pause]]`: jobs that own a table's capacity while they run (docs/jobs.md)."),
     "Healing": (Healing, "`[[healing]]`: sick instances of Auto Scaling groups (docs/healing.md)."),
 }
+
+
+EXAMPLES: Mapping[tuple[type, str], Any] = {
+    (Policy, "strategy"): "percent",
+    (Policy, "min_units"): 25,
+    (Policy, "max_units"): 5_000,
+    (Policy, "increase_percent"): 50,
+    (Policy, "increase_units"): 100,
+    (Policy, "increase_steps"): (Step(at=90, percent=25), Step(at=150, units=500)),
+    (Policy, "throttled_provisioned_steps"): (Step(at=0.25, percent=5), Step(at=1, percent=20)),
+    (Policy, "throttled_consumed_steps"): (Step(at=1, percent=10), Step(at=5, percent=100)),
+    (Policy, "throttled_events"): 100,
+    (Policy, "delay_minutes"): 5,
+    (Policy, "alarm_percent"): 75,
+    (Policy, "target_percent"): 60,
+    (Policy, "min_decrease_percent"): 30,
+    (Policy, "lower_percent"): 30,
+    (Policy, "decrease_percent"): 25,
+    (Policy, "decrease_units"): 10,
+    (Policy, "decrease_steps"): (Step(at=10, percent=50), Step(at=30, percent=10)),
+    (Policy, "decrease_checks"): 3,
+    (Policy, "check_reset_percent"): 60,
+    (Policy, "scale_down_at_zero"): False,
+    (Policy, "decrease_together"): True,
+    (Policy, "min_decrease_units"): 10,
+    (Policy, "reserve_decreases"): (Reserve(at="02:00", time_zone="Europe/Berlin"),),
+    (Policy, "hold_after_manual_change_hours"): 4,
+    (Policy, "burst_trust_percent"): 50,
+    (Policy, "burst_keep_percent"): 80,
+    (Policy, "throttle_price"): 100.0,
+    (Policy, "insurance_percent"): 50,
+    (Policy, "windows"): (Window(rule="floor", between="08:30-18:00", days="mon-fri", min_units=500),),
+    (Policy, "circuit_breaker_url"): "https://ops.example.com/headroom",
+    (Policy, "circuit_breaker_seconds"): 3.0,
+    (Policy, "notify"): ("scaled_up", "at_max"),
+    (Policy, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
+    (Policy, "notify_slack"): "secretsmanager:headroom/slack",
+    (Policy, "notify_above_percent"): 90,
+    (Policy, "notify_below_percent"): 5,
+    (Policy, "notify_failing_sweeps"): 6,
+    (Policy, "alarm_period_seconds"): 300,
+    (Policy, "alarm_evaluation_periods"): 2,
+    (Policy, "scale_up"): False,
+    (Policy, "scale_down"): False,
+    (Policy, "dry_run"): True,
+    (Step, "at"): 90,
+    (Step, "percent"): 25,
+    (Step, "units"): 500,
+    (Window, "rule"): "never_down",
+    (Window, "between"): "09:00-12:30,13:30-18:00",
+    (Window, "outside"): "22:00-06:00",
+    (Window, "days"): "mon-fri",
+    (Window, "time_zone"): "America/New_York",
+    (Window, "min_units"): 500,
+    (Reserve, "at"): "02:00",
+    (Reserve, "count"): 2,
+    (Reserve, "time_zone"): "Asia/Tokyo",
+    (Fleet, "name"): "web",
+    (Fleet, "tables"): (FleetTable(table="orders", read=Scale(linear=10)),),
+    (Fleet, "tags"): {"Role": "web"},
+    (Fleet, "auto_scaling_group"): "web",
+    (FleetTable, "table"): "sessions-*",
+    (FleetTable, "index"): "by-user",
+    (FleetTable, "read"): Scale(linear=10),
+    (FleetTable, "write"): Scale(ladder=((1, 5), (4, 50))),
+    (Scale, "linear"): 2.5,
+    (Scale, "ladder"): ((1, 5), (4, 50), (10, 200)),
+    (Pause, "name"): "nightly backup",
+    (Pause, "job"): "emr_cluster",
+    (Pause, "tables"): ("orders*",),
+    (Pause, "prefix"): "backup-",
+    (Pause, "regions"): ("eu-west-1",),
+    (Pause, "holds"): "decreases",
+    (Pause, "reserve_decrease"): True,
+    (Healing, "group"): "web-*",
+    (Healing, "action"): "reboot",
+    (Healing, "max_instances"): 2,
+    (Healing, "max_percent"): 10,
+    (Healing, "within_minutes"): 30,
+    (Healing, "cooldown_minutes"): 15,
+    (Healing, "dry_run"): True,
+    (Healing, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
+    (Healing, "notify_slack"): "ssm:/headroom/slack",
+}
+"""One for each key; a test holds that each is right, and none says what holds anyway."""
 
 
 def markdown() -> str:
@@ -97,24 +182,24 @@ def _settings() -> Iterator[str]:
     for key, hint in SETTINGS.items():
         if key in GROUPS:
             yield from ("", f"### {GROUPS[key]}", "", HEADING)
-        yield _row(key, hint, getattr(Policy(), key))
+        yield _row(Policy, key, hint, getattr(Policy(), key))
 
 
 def _parts() -> Iterator[str]:
     for heading, (kind, sentence) in PARTS.items():
         yield from ("", f"## {heading}", "", sentence, "", HEADING)
-        defaults = {f.name: f.default for f in msgspec.structs.fields(kind)}
-        for key, hint in get_type_hints(kind, include_extras=True).items():
-            if not key.startswith("__"):
-                yield _row(key, hint, defaults[key])
+        hints = get_type_hints(kind, include_extras=True)
+        for field in msgspec.structs.fields(kind):
+            optional = field.default_factory is not msgspec.NODEFAULT
+            yield _row(kind, field.name, hints[field.name], field.default_factory() if optional else field.default)
 
 
-def _row(key: str, hint: Any, default: Any) -> str:
-    shown = "needed" if default is msgspec.NODEFAULT else f"`{_toml(default)}`"
+def _row(kind: type, key: str, hint: Any, default: Any) -> str:
+    """Return the row of one key of the settings, or of a part of the file."""
+    shown = "needed" if default is msgspec.NODEFAULT else f"`{_toml(default)}`" if default is not None else "none"
     metas = [part for part in get_args(hint) if isinstance(part, Meta)]
     meaning = next((meta.description for meta in metas if meta.description), "")
-    example = next((meta.examples[0] for meta in metas if meta.examples), None if default is msgspec.NODEFAULT else default)
-    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {_toml(example)}` |"
+    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {_toml(EXAMPLES[kind, key])}` |"
 
 
 def _type(hint: Any) -> str:
@@ -152,13 +237,12 @@ def _has(meta: Any, name: str) -> bool:
 def _toml(value: Any) -> str:
     """Return a value as the file has it; the parts of a table that have their defaults are left out."""
     if isinstance(value, msgspec.Struct):
-        given = {k: v for k, v in msgspec.structs.asdict(value).items() if v not in (None, "", (), {}, 0, 0.0)}
-        return _toml(given)
+        return _toml({f.name: part for f in msgspec.structs.fields(value) if (part := getattr(value, f.name)) != f.default})
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(part) for part in value) + "]"
-    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def main(path: Path = FILE) -> None:

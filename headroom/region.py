@@ -1,6 +1,6 @@
 """An embedded region: moto, plus what moto lacks, so that the real app runs through real boto3 calls in simulated time.
 
-moto keeps tables, topics, identities and scalable targets. The region answers for what moto gets wrong or leaves out: the
+moto keeps tables, topics and identities. The region answers for what moto gets wrong or leaves out: the
 throughput rules of UpdateTable and DescribeTable, all of CloudWatch's metrics and alarms, the delivery of alarm messages and
 schedules. It hooks into botocore's events, so every call still goes through a boto3 client and its parameter validation.
 """
@@ -26,7 +26,10 @@ from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Dimension, Target
 from headroom.cloudwatch import CloudWatch, ServiceError
 from headroom.functions import Functions, environment_of
+from headroom.groups import Groups
 from headroom.physics import MINUTE, Meter, Provision, QuotaExceededError, World
+from headroom.scalable import ApplicationAutoScaling
+from headroom.web import Web
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MODELS = create_loader()
@@ -92,9 +95,14 @@ class Region:
         self.decreases = 0
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
+        self.answers: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {}
+        """What a scene lets a service's operation say instead of moto; None leaves it to moto."""
         self.on_minute: list[Callable[[Region], None]] = []
         self.cloudwatch = CloudWatch(self)
+        self.autoscaling = ApplicationAutoScaling(self)
+        self.groups = Groups(self)
         self.functions = Functions(self)
+        self.web = Web(self)
         self._stack = contextlib.ExitStack()
 
     # life
@@ -201,6 +209,7 @@ class Region:
         for table in self.tables.values():
             for provision in table.provisions.values():
                 provision.settle(self.now)
+        self.groups.settle()
 
     def _serve_minute(self) -> None:
         for target in self.targets():
@@ -213,6 +222,7 @@ class Region:
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
             if throttled:
                 publish(NAMESPACE, THROTTLED[side], named, self.minute, throttled * MINUTE)
+        self.groups.publish()
 
     # what the region answers instead of moto, or after it
 
@@ -220,6 +230,7 @@ class Region:
         events.register("provide-client-params.*.*", _remember_params)
         events.register("before-call.*.*", self._before_call)
         events.register("after-call.dynamodb.*", self._after_dynamodb)
+        events.register("after-call.ec2.DescribeInstanceStatus", self.groups.overlay)
 
     def _before_call(self, model: Any, context: Mapping[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
         params = context["headroom_params"]
@@ -238,8 +249,17 @@ class Region:
         return AWSResponse("", 200, {}, None), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
     def _answer(self, call: Call) -> dict[str, Any] | None:
-        if call.service == "cloudwatch":
-            return self.cloudwatch.answer(call.operation, call.params)
+        said = self.answers.get((call.service, call.operation), lambda _: None)(call.params)
+        if said is not None:
+            return said
+        services = {
+            "application-autoscaling": self.autoscaling.answer,
+            "autoscaling": self.groups.answer,
+            "cloudwatch": self.cloudwatch.answer,
+            "ec2": self.groups.answer,
+        }
+        if call.service in services:
+            return services[call.service](call.operation, call.params)
         table = self.tables.get(call.params.get("TableName", "")) if call.service == "dynamodb" else None
         if table is not None and call.operation == "DescribeTable" and table.said:
             said = copy.deepcopy(table.said)

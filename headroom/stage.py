@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from chalicelib import config
 from headroom.functions import ROOT
 
 TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
 LISTENERS = {TOPIC_SOURCE: "on_alarm", QUEUE_SOURCE: "on_queue", LAMBDA_SOURCE: "on_action", EVENTBRIDGE_SOURCE: "on_event"}
 """The function that listens to each source of alarms."""
 SCHEDULED = ("follow_up", "scale_down", "sweep")
+CONFIGURED: Mapping[str, Callable[[config.Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
+"""The functions that are deployed only where the configuration has a section for them; app.py asks the same."""
 DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
@@ -45,6 +48,8 @@ class Stage:
     environment: Mapping[str, str] = field(default_factory=dict)
     log_days: int = DEFAULT_LOG_DAYS
     policies: Mapping[str, str] = field(default_factory=dict)
+    configured: frozenset[str] = frozenset()
+    """The functions that the configuration calls for; `complete` finds them."""
 
     @property
     def prefix(self) -> str:
@@ -89,7 +94,7 @@ class Stage:
     def functions(self) -> tuple[str, ...]:
         """Return the short names of the functions that the stage's deployment has."""
         listening = {name for source, name in LISTENERS.items() if source in self.sources}
-        return tuple(sorted({*SCHEDULED, *listening}))
+        return tuple(sorted({*SCHEDULED, *listening, *self.configured}))
 
     @property
     def buffer(self) -> str:
@@ -132,3 +137,14 @@ def read(name: str, project: Path | None = None) -> Stage:
     if unknown:
         raise StageError(f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; it may name {', '.join(LISTENERS)}")
     return found
+
+
+def rules(stage: Stage, project: Path) -> config.Config:
+    """Return the stage's configuration, checked. Raises ConfigError with every problem, OSError where there is no such file."""
+    file = project / stage.config_file
+    return config.load(file.read_text(), str(file))
+
+
+def complete(stage: Stage, rules: config.Config) -> Stage:
+    """Return the stage with the functions that its configuration calls for."""
+    return replace(stage, configured=frozenset(name for name, is_on in CONFIGURED.items() if is_on(rules)))

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from headroom import permissions
 from headroom.blueprint import Document
 from headroom.cloud import Cloud, code_of, found
 
@@ -304,6 +305,45 @@ class AlarmPermission:
     def remove(self, cloud: Cloud) -> bool:
         call = cloud.client("lambda").remove_permission
         return found(call, FunctionName=self.function, StatementId=self.SID) is not None
+
+
+@dataclass(frozen=True)
+class ConfiguredPolicy:
+    """What the configuration says that a role may, and may not; None: nothing. remark: what does not fit into it, in words.
+
+    A role of another name is none that the deployment made: it is left alone, and the doctor says so where it compares policies.
+    """
+
+    role: str
+    policy: Document | None
+    remark: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"policy {permissions.NAME} of role {self.role}{f' ({self.remark})' if self.remark else ''}"
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return {"RoleName": self.role, "PolicyName": permissions.NAME}
+
+    def differences(self, cloud: Cloud) -> list[str]:
+        iam = cloud.client("iam")
+        said = found(iam.get_role_policy, **self._names)
+        if said is None:
+            is_missing = self.policy is not None and found(iam.get_role, RoleName=self.role) is not None
+            return ["it does not exist"] if is_missing else []
+        if self.policy is None:
+            return ["the configuration calls for none"]
+        return [] if said["PolicyDocument"] == self.policy else ["it is not what the configuration calls for"]
+
+    def put(self, cloud: Cloud) -> None:
+        if self.policy is None:
+            self.remove(cloud)
+        else:
+            cloud.client("iam").put_role_policy(**self._names, PolicyDocument=_text(self.policy))
+
+    def remove(self, cloud: Cloud) -> bool:
+        return found(cloud.client("iam").delete_role_policy, **self._names) is not None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ def observation(
     seen: Throughput | None = None,
     holds: tuple[Hold, ...] = (),
     fleet_units: int = 0,
+    fleet: str = "",
+    instances: int | None = None,
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -69,7 +71,7 @@ def observation(
     """
     found = seen or throughput(provisioned, provisioned, **fields)
     metrics = Metrics(_series(consumed), _series(throttled))
-    return Observation(target, provisioned, found, metrics, holds, fleet_units)
+    return Observation(target, provisioned, found, metrics, holds, fleet_units, fleet, instances)
 
 
 def _series(given: Series | float | None) -> Series:

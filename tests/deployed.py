@@ -14,7 +14,9 @@ import botocore.loaders
 import botocore.session
 from moto import mock_aws
 
+from chalicelib.config import Config
 from headroom import deployment
+from headroom import stage as stages
 from headroom.cloud import Cloud
 from headroom.functions import ROOT, environment_of
 from headroom.stage import Stage
@@ -65,11 +67,16 @@ def make_functions(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTION
             events.put_targets(Rule=f"{full}-event", Targets=[{"Id": "1", "Arn": arn}])
 
 
-def set_up(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS) -> None:
-    """Deploy a stage whole."""
+def shipped_rules() -> Config:
+    """Return the configuration that the checkout has."""
+    return stages.rules(dev(), ROOT)
+
+
+def set_up(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> None:
+    """Deploy a stage whole, with the checkout's configuration where no other is given."""
     list(deployment.setup(deployment.steps_before(stage, cloud), cloud))
     make_functions(stage, cloud, names)
-    list(deployment.setup(deployment.steps_after(stage, cloud, names), cloud))
+    list(deployment.setup(deployment.steps_after(stage, cloud, names, rules or shipped_rules()), cloud))
 
 
 def make_table(client: Callable[[str], Any], name: str = "orders", units: int = 100) -> None:

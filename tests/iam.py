@@ -2,8 +2,8 @@
 
 Only what Headroom's policies use is understood; anything else is an error, never a guess.
 
-Source of the rules: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements". Source of actions, resource types
-and condition keys: Service Authorization Reference, and API_PutMetricAlarm for Tags. Read 2026-11.
+Source of the rules: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements", "…: NotResource". Source of actions,
+resource types and condition keys: Service Authorization Reference, and API_PutMetricAlarm for Tags. Read 2026-11.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+from moto.backends import get_backend
 
 from headroom.region import Call
 
@@ -58,13 +61,18 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 def _check(statement: Statement) -> None:
-    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
-    missing = {"Effect", "Action", "Resource"} - set(statement)
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "NotResource", "Condition"}
+    missing = {"Effect", "Action", "NotResource" if "NotResource" in statement else "Resource"} - set(statement)
     if unknown or missing:
         raise UnsupportedError(f"a statement with {sorted(unknown)} and without {sorted(missing)}")
+    if {"Resource", "NotResource"} <= set(statement):
+        raise UnsupportedError("a statement with Resource and NotResource")
     if statement["Effect"] not in ("Allow", "Deny"):
         raise UnsupportedError(f"the effect {statement['Effect']}")
-    for pattern in listed(statement["Resource"]):
+    patterns = listed(statement.get("Resource", statement.get("NotResource")))
+    if not patterns:
+        raise UnsupportedError("a statement about no resource")
+    for pattern in patterns:
         _arn_pattern(pattern)
     for operator, keys in statement.get("Condition", {}).items():
         for values in keys.values():
@@ -74,7 +82,7 @@ def _check(statement: Statement) -> None:
 def _applies(statement: Statement, ask: Ask) -> bool:
     return (
         any(_glob(pattern.lower(), ask.action.lower()) for pattern in listed(statement["Action"]))
-        and any(_names(pattern, ask.resource) for pattern in listed(statement["Resource"]))
+        and _is_about(statement, ask.resource)
         and all(
             _holds(operator, listed(values), ask.context.get(key))
             for operator, keys in statement.get("Condition", {}).items()
@@ -83,10 +91,22 @@ def _applies(statement: Statement, ask: Ask) -> bool:
     )
 
 
+def _is_about(statement: Statement, resource: str) -> bool:
+    """Tell whether a statement's Resource names a resource, or its NotResource does not."""
+    if "NotResource" in statement:
+        return not any(_names(pattern, resource) for pattern in listed(statement["NotResource"]))
+    return any(_names(pattern, resource) for pattern in listed(statement["Resource"]))
+
+
 def _glob(pattern: str, text: str) -> bool:
     """Match `*` as any run of characters and `?` as any one; everything else, brackets too, is itself."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def _arn_pattern(pattern: str) -> list[str]:
@@ -174,7 +194,32 @@ def _delete_alarms(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
         yield Ask("cloudwatch:DeleteAlarms", place.arn("cloudwatch", f"alarm:{name}"))
 
 
+def _mark(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
+    """The call names the instance; IAM asks for its group."""
+    group = _group_of(params["InstanceId"], place)
+    yield Ask("autoscaling:SetInstanceHealth", place.arn("autoscaling", f"autoScalingGroup:1-2-3:autoScalingGroupName/{group}"))
+
+
+def _reboot(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
+    for instance in params["InstanceIds"]:
+        context = {"aws:ResourceTag/aws:autoscaling:groupName": [_group_of(instance, place)]}
+        yield Ask("ec2:RebootInstances", place.arn("ec2", f"instance/{instance}"), context)
+
+
+def _group_of(instance: str, place: Place) -> str:
+    """Return the group of an instance, as moto keeps it."""
+    groups = get_backend("autoscaling")[place.account][place.region].autoscaling_groups.values()
+    return next((g.name for g in groups for state in g.instance_states if state.instance.id == instance), "")
+
+
 NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[Ask]]] = {
+    ("autoscaling", "DescribeAutoScalingGroups"): _no_resource("autoscaling:DescribeAutoScalingGroups"),
+    ("autoscaling", "DescribeAutoScalingInstances"): _no_resource("autoscaling:DescribeAutoScalingInstances"),
+    ("autoscaling", "DescribeScalingActivities"): _no_resource("autoscaling:DescribeScalingActivities"),
+    ("autoscaling", "SetInstanceHealth"): _mark,
+    ("ec2", "DescribeInstanceStatus"): _no_resource("ec2:DescribeInstanceStatus"),
+    ("ec2", "RebootInstances"): _reboot,
+    ("ec2", "DescribeInstances"): _no_resource("ec2:DescribeInstances"),
     ("application-autoscaling", "DescribeScalableTargets"): _no_resource("application-autoscaling:DescribeScalableTargets"),
     ("cloudwatch", "DeleteAlarms"): _delete_alarms,
     # one call lists alarms by action and state: what it asks for is all of them
@@ -183,8 +228,26 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[As
     ],
     ("cloudwatch", "GetMetricData"): _no_resource("cloudwatch:GetMetricData"),
     ("cloudwatch", "PutMetricAlarm"): _put_alarm,
+    ("cloudwatch", "ListTagsForResource"): lambda params, place: [Ask("cloudwatch:ListTagsForResource", params["ResourceARN"])],
+    ("cloudwatch", "TagResource"): lambda params, place: [Ask("cloudwatch:TagResource", params["ResourceARN"])],
+    ("secretsmanager", "GetSecretValue"): lambda params, place: [
+        Ask("secretsmanager:GetSecretValue", place.arn("secretsmanager", f"secret:{params['SecretId']}-AbCdEf"))
+    ],
+    ("sns", "Publish"): lambda params, place: [Ask("sns:Publish", params["TopicArn"])],
+    ("ssm", "GetParameter"): lambda params, place: [
+        Ask("ssm:GetParameter", place.arn("ssm", f"parameter/{params['Name'].removeprefix('/')}"))
+    ],
+    ("backup", "ListBackupJobs"): _no_resource("backup:ListBackupJobs"),
+    ("dynamodb", "DescribeExport"): lambda params, place: [Ask("dynamodb:DescribeExport", params["ExportArn"])],
+    ("dynamodb", "ListExports"): _no_resource("dynamodb:ListExports"),
+    ("emr", "ListClusters"): _no_resource("elasticmapreduce:ListClusters"),
+    ("glue", "GetJobRuns"): lambda params, place: [Ask("glue:GetJobRuns", place.arn("glue", f"job/{params['JobName']}"))],
+    ("glue", "ListJobs"): _no_resource("glue:ListJobs"),
+    ("stepfunctions", "ListExecutions"): lambda params, place: [Ask("states:ListExecutions", params["stateMachineArn"])],
+    ("stepfunctions", "ListStateMachines"): _no_resource("states:ListStateMachines"),
     ("dynamodb", "DescribeTable"): _table("dynamodb:DescribeTable"),
     ("dynamodb", "ListTables"): _no_resource("dynamodb:ListTables"),
     ("dynamodb", "UpdateTable"): _table("dynamodb:UpdateTable"),
+    ("resourcegroupstaggingapi", "GetResources"): _no_resource("tag:GetResources"),
     ("sts", "GetCallerIdentity"): lambda params, place: [],  # anybody may ask who he is
 }

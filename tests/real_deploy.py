@@ -47,10 +47,10 @@ class Site:
         assert done.returncode == status, f"{' '.join(command)} ended with {done.returncode}:\n{said}"
         return said
 
-    def make(self, *words: str, answer: str = "") -> str:
+    def make(self, *words: str, status: int = 0, answer: str = "") -> str:
         """Run make as the README says, with the environment that the tests run in instead of one of its own."""
         venv = BIN.parent
-        return self.run("make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", answer=answer)
+        return self.run("make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", status=status, answer=answer)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -60,6 +60,10 @@ class Site:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
+
+
+def configure(folder: Path, text: str) -> None:
+    (folder / "chalicelib" / "headroom.toml").write_text(text)
 
 
 def copy_project(folder: Path, **environment: str) -> Path:
@@ -73,7 +77,7 @@ def copy_project(folder: Path, **environment: str) -> Path:
             shutil.copy2(source, folder / name)
     ignored = shutil.ignore_patterns("deployed", "deployments", "venv")
     shutil.copytree(ROOT / ".chalice", folder / ".chalice", ignore=ignored)
-    (folder / "chalicelib" / "headroom.toml").write_text(CONFIG)
+    configure(folder, CONFIG)
     settings = json.loads((folder / ".chalice" / "config.json").read_text())
     settings["stages"]["dev"]["environment_variables"] |= environment
     (folder / ".chalice" / "config.json").write_text(json.dumps(settings))

@@ -377,6 +377,20 @@ def test_the_least_step_is_taken_once_for_the_same_evidence(raised_ago: float | 
     assert up(seen_by([100.0] * 15, last_increase_at=at), increase_percent=percent).desired == desired
 
 
+@pytest.mark.parametrize(
+    ("percent", "units", "desired"),
+    [
+        pytest.param(0, 5, 109, id="fewer than are needed"),
+        pytest.param(0, 40, 140, id="more"),
+        pytest.param(50, 40, 150, id="fewer than the percentage"),
+        pytest.param(50, 60, 160, id="more than the percentage"),
+    ],
+)
+def test_the_least_step_may_be_one_of_units(percent: int, units: int, desired: int) -> None:
+    assert up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired == desired
+    assert up(seen_by([100.0] * 15, last_increase_at=NOON), increase_percent=percent, increase_units=units).desired == 109
+
+
 def test_the_numbers_behind_a_raise() -> None:
     assert up(seen_by(SPIKE, days=past(FIVE))).numbers == {
         "newest_units": 300.0,
@@ -498,6 +512,7 @@ POLICIES = st.builds(
     min_units=st.integers(1, 300),
     max_units=st.integers(300, 40_000),
     increase_percent=st.integers(0, 200),
+    increase_units=st.integers(0, 200),
     burst_trust_percent=st.integers(0, 100),
     burst_keep_percent=st.integers(0, 100),
     throttle_price=st.floats(1, 10_000),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.budget import Budget, budget, next_midnight, used_today
+from chalicelib.budget import Budget, budget, keeps, next_midnight, used_today
 from chalicelib.model import Dimension
 from headroom.physics import Meter, Provision, QuotaExceededError
 from tests.builders import throughput
@@ -132,3 +132,38 @@ def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -
         now = left_now.next_at
         had += lower(table, now)
     assert had == left.left
+
+
+@pytest.mark.parametrize(
+    ("used", "until", "count", "kept"),
+    [
+        pytest.param(0, "12:10:00", 3, True, id="three of the free ones are left after one"),
+        pytest.param(0, "12:10:00", 4, False, id="four are not"),
+        pytest.param(2, "12:10:00", 1, True, id="the fourth is left"),
+        pytest.param(3, "12:59:59", 1, False, id="the fourth is spent, and the hour not over"),
+        pytest.param(3, "13:00:00", 1, True, id="the hour is over by then"),
+        pytest.param(3, "13:00:00", 2, False, id="which gives one"),
+        pytest.param(2, "15:00:00", 2, False, id="hours do not add up"),
+        pytest.param(9, "13:00:00", 1, True, id="one an hour, all day long"),
+    ],
+)
+def test_what_a_decrease_now_keeps_for_later_today(used: int, until: str, count: int, kept: bool) -> None:
+    seen = throughput(decreases_today=used, last_decrease_at=at("10:00:00") if used else None)
+    assert keeps(seen, at("12:00:00"), at(until), count) is kept
+
+
+@pytest.mark.parametrize(("until", "kept"), [(at("23:59:59"), False), (at("00:00:00", 21), True), (at("02:00:00", 21), True)])
+def test_the_new_day_brings_four_whatever_is_spent_now(until: datetime, kept: bool) -> None:
+    seen = throughput(decreases_today=8, last_decrease_at=at("22:00:00"))
+    assert keeps(seen, at("23:30:00"), until, 4) is kept
+
+
+@given(SECONDS, st.lists(st.integers(0, 4_000), max_size=8), st.integers(0, 90_000), st.integers(1, 4))
+def test_what_is_kept_is_what_dynamodb_takes_after_the_decrease(second: int, gaps: list[int], ahead: int, count: int) -> None:
+    table, now = provision(), at("00:00:00") + timedelta(seconds=second)
+    for gap in gaps:  # a day so far
+        lower(table, now)
+        now += timedelta(seconds=gap)
+    then, kept = now + timedelta(seconds=ahead), keeps(table.seen(now), now, now + timedelta(seconds=ahead), count)
+    if lower(table, now):
+        assert all(lower(table, then) for _ in range(count)) is kept

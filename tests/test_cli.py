@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from chalicelib import config
 from chalicelib.config import SETTINGS
 from headroom import cli, pricing
 from headroom.compare import Row, compare
+from headroom.plays import PLAYS
 from tests.scenes import rules
 
+VERSION = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]["version"]
 DATA = Path(__file__).parent / "data"
 BUDGET = "decreases today 0, decreases left 27, next decrease at 2026-11-02T00:30:00+00:00"
 
@@ -88,6 +91,11 @@ def test_the_help_of_all_names_every_command(run: Run) -> None:
     assert {"demo", "invoke", "check", "explain", "backtest", "bench"} <= set(COMMANDS)
 
 
+def test_the_version_is_told_without_a_command(run: Run) -> None:
+    ended = run("--version")
+    assert (ended.code, ended.said) == (0, VERSION)
+
+
 # demo
 
 
@@ -96,7 +104,7 @@ def test_a_demo_of_three_hours_ends_with_a_picture_and_a_summary(tmp_path: Path,
     ended = run("demo", "--trace", trace, "--config", written(tmp_path, rules("orders")))
     assert ended.code == 0
     assert ended.said.startswith("180 minutes of demand for table orders and its index by-date.")
-    assert "orders:read ▲ 130 → 195" in ended.said
+    assert "orders:read ▲ 130 → 330" in ended.said
     assert "orders:read (ConsumedReadCapacityUnits), units per second over hours" in ended.said
     assert "What it came to" in ended.said
     assert "0 refused by DynamoDB, 0 events lost" in ended.said
@@ -108,6 +116,12 @@ def test_a_quiet_demo_shows_the_summary_alone(tmp_path: Path, run: Run) -> None:
     assert ended.code == 0
     assert "Make alarm" not in ended.said
     assert "What it came to" in ended.said
+
+
+def test_a_scene_that_there_is_not_is_refused_with_those_that_there_are(run: Run) -> None:
+    ended = run("demo", "--scene", "flete")
+    assert ended.code == 2
+    assert f"there is no scene 'flete', only {', '.join(PLAYS)}" in ended.complained
 
 
 def test_a_demo_needs_a_rule_for_its_table(tmp_path: Path, run: Run) -> None:
@@ -125,12 +139,12 @@ def test_a_message_is_planned_in_words(tmp_path: Path, run: Run) -> None:
         0,
         ended.out,
         "Embedded region: orders with 84 units of read and write, 88.0 units/s of reads. "
-        "orders:read 84 → 126 units: consumption is at or above the alarm's level "
-        f"(UtilizationHigh; alarm level units 67.2, consumed units 88, {BUDGET}) "
+        "orders:read 84 → 132 units: consumption is at or above the alarm's level "
+        f"(UtilizationHigh; alarm level units 67.2, consumed units 88, base units 88, {BUDGET}) "
         "orders:write stays at 84 units: it fits the load "
         f"(AlreadyAtDesiredCapacity; alarm level units 67.2, consumed units 0, {BUDGET}) "
-        "Would set orders:read 84 → 126 units in one UpdateTable call "
-        "Would rewrite alarm orders-reads-high: Threshold 4800 → 6048",
+        "Would set orders:read 84 → 132 units in one UpdateTable call "
+        "Would rewrite alarm orders-reads-high: Threshold 4800 → 6336",
         "",
     )
 
@@ -140,8 +154,8 @@ def test_without_dry_run_it_is_done_and_said_so(tmp_path: Path, run: Run) -> Non
     assert ended.code == 0
     assert ended.said.startswith("Embedded region: orders/by-date with 84 units of read and write, 88.0 units/s of writes.")
     assert ended.said.endswith(
-        "Set orders/by-date:write 84 → 126 units in one UpdateTable call "
-        "Rewrite alarm orders-by-date-writes-high: Threshold 4800 → 6048"
+        "Set orders/by-date:write 84 → 132 units in one UpdateTable call "
+        "Rewrite alarm orders-by-date-writes-high: Threshold 4800 → 6336"
     )
 
 
@@ -165,7 +179,7 @@ def test_a_message_may_come_from_stdin(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 OK = (DATA / "sns-table.json").read_text().replace('"NewStateValue": "ALARM"', '"NewStateValue": "OK"')
-OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/EC2"')
+OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/SQS"')
 
 
 @pytest.mark.parametrize(
@@ -180,7 +194,7 @@ OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/EC
         ),
         pytest.param(
             OTHER,
-            "orders-reads-high: passed over: cannot scale by this alarm: its namespace is AWS/EC2, not AWS/DynamoDB "
+            "orders-reads-high: passed over: cannot scale by this alarm: its namespace is AWS/SQS, not AWS/DynamoDB "
             "(UnsupportedAlarm)",
             id="of another service",
         ),

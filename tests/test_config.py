@@ -307,6 +307,21 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             id="a step of nothing",
         ),
         pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nthrottled_events = 9\nincrease_percent = 0\nincrease_steps = [{ at = 90 }]",
+            ["defaults.read.throttled_events: it raises by increase_percent or increase_units, and both are 0"],
+            id="throttling that raises by nothing",
+        ),
+        pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nlower_percent = 30\nincrease_steps = [{ at = 0 }, { at = 30, percent = 5 }]",
+            ["defaults.read.increase_steps: the row at 30 is not above lower_percent = 30"],
+            id="a row that raises what is low",
+        ),
+        pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nincrease_steps = [{ at = 0.0, percent = 5 }]",
+            ["defaults.read.increase_steps: the row at 0 is not above lower_percent = 0"],
+            id="a row that raises what is idle",
+        ),
+        pytest.param(
             "[defaults.read]\nalarm_period_seconds = 3_600\nalarm_evaluation_periods = 25",
             ["defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"],
             id="more than a day",

@@ -19,15 +19,16 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from chalicelib import alarms, telemetry
-from headroom import blueprint, deployment, stage
+from chalicelib.config import Config, load
+from headroom import blueprint, deployment, permissions, stage
 from headroom.cli import app
-from headroom.cloud import Cloud
+from headroom.cloud import Cloud, found
 from headroom.region import Region
 from headroom.stage import Place, Stage, StageError
-from headroom.steps import OwnAlarm, Step
+from headroom.steps import ConfiguredPolicy, OwnAlarm, Step
 from tests.builders import READS, policy
-from tests.deployed import FUNCTIONS, account, dev, inventory, make_functions, make_table, set_up, tear_down
-from tests.real_deploy import BIN, Site, site
+from tests.deployed import FUNCTIONS, account, dev, inventory, make_functions, make_table, set_up, shipped_rules, tear_down
+from tests.real_deploy import BIN, CONFIG, Site, configure, copy_project, site
 from tests.scenes import MIDDAY, call, rules
 
 ALL_SOURCES = {"ALARM_SOURCES": "topic,queue,lambda,eventbridge", "ALARM_QUEUE": "headroom-buffer-dev"}
@@ -35,8 +36,9 @@ ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
 PLACES = [Place("aws", "eu-west-1", "1"), Place("aws-cn", "cn-north-1", "2"), Place("aws-us-gov", "us-gov-west-1", "3")]
 
 
-def all_steps(settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS) -> list[Step]:
-    return [*deployment.steps_before(settings, cloud), *deployment.steps_after(settings, cloud, names)]
+def all_steps(settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> list[Step]:
+    after = deployment.steps_after(settings, cloud, names, rules or shipped_rules())
+    return [*deployment.steps_before(settings, cloud), *after]
 
 
 # setting up
@@ -113,6 +115,63 @@ def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actio
         list(deployment.setup(all_steps(dev(OPERATIONS_TOPIC="ops"), cloud), cloud))
         said = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert [a["AlarmActions"] for a in said] == [[cloud.place.arn("sns", "ops")]] * 3
+
+
+# what the configuration says of the roles
+
+
+def configured(cloud: Cloud, role: str) -> Any:
+    said = found(cloud.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured")
+    return said and said["PolicyDocument"]
+
+
+@pytest.mark.parametrize(("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"])
+def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy(
+    more: dict[str, str], names: tuple[str, ...]
+) -> None:
+    with account() as cloud:
+        set_up(dev(**more), cloud, names, load(rules("orders-*")))
+        for name in names:
+            role = f"headroom-dev-{name}"
+            assert configured(cloud, role) == permissions.configured_policy(load(rules("orders-*")), name)
+            assert len(cloud.client("iam").list_role_policies(RoleName=role)["PolicyNames"]) == 2
+
+
+def changes(cloud: Cloud, config: str) -> dict[str, tuple[str, ...]]:
+    steps = all_steps(dev(), cloud, rules=load(config))
+    return {o.subject: o.details for o in deployment.setup(steps, cloud) if o.changed}
+
+
+def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> None:
+    with account() as cloud:
+        set_up(dev(), cloud, rules=load(rules("orders-*")))
+        subjects = {f"policy headroom-configured of role headroom-dev-{name}" for name in FUNCTIONS}
+        for config, why in (
+            (rules("users"), "it is not what the configuration calls for"),
+            (rules("*"), "the configuration calls for none"),
+            (rules("orders"), "it does not exist"),
+        ):
+            assert changes(cloud, config) == dict.fromkeys(subjects, (why,))
+            assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(load(config), "sweep")
+            assert changes(cloud, config) == {}
+
+
+def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
+    with account() as cloud:
+        step = ConfiguredPolicy("somebodys", {"Version": "2012-10-17", "Statement": []})
+        assert [o.result for o in deployment.setup([step], cloud)] == ["already right"]
+        assert step.remove(cloud) is False
+
+
+def test_setup_says_where_the_names_do_not_fit_into_iams_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy_project(tmp_path))
+    configure(tmp_path, rules(*(f"orders-{number:04}" for number in range(1_000))))
+    with account() as cloud:
+        set_up(dev(), cloud)
+        status, said = operate("setup", "--stage", "dev")
+        assert status == 0
+        assert "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters" in said
+        assert configured(cloud, "headroom-dev-sweep")
 
 
 @contextmanager
@@ -235,7 +294,7 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(capsys: pytest.C
 
 
 def _report() -> Any:
-    from chalicelib.handlers import Report
+    from chalicelib.shell import Report
 
     return Report()
 
@@ -321,6 +380,13 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
         make_table(there.client)
         before = inventory(there.client)
 
+        configure(tmp_path, CONFIG.replace("strategy", "stratgey"))
+        said = there.make("deploy", "STAGE=dev", status=2)
+        assert "tables[0].stratgey: unknown key; did you mean strategy?" in said
+        assert "Traceback" not in said
+        assert inventory(there.client) == before
+
+        configure(tmp_path, CONFIG)
         there.make("deploy", "STAGE=dev")
         deployed = inventory(there.client)
         assert {f"headroom-dev-{name}" for name in ALL_FUNCTIONS} <= deployed
@@ -385,6 +451,38 @@ def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> Non
         status, said = operate("teardown", "--stage", "dev", answer="y\n")
         assert (status, inventory(cloud.client)) == (0, {"alarm orders-hot"})
         assert "Alarms that are not Headroom's still name the topic: orders-hot." in said
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[[tables]]\nname = "orders"\nmax_unit = 3\n', "tables[0].max_unit: unknown key; did you mean max_units?"),
+        (None, "No such file or directory"),
+    ],
+    ids=["wrong", "missing"],
+)
+@pytest.mark.parametrize("command", ["setup", "package"])
+def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
+    command: str, text: str | None, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy_project(tmp_path))
+    configure(tmp_path, text or "")
+    if text is None:
+        (tmp_path / "chalicelib" / "headroom.toml").unlink()
+    with account() as cloud:
+        status, said = operate(command, "--stage", "dev")
+        assert (status, sentence in said) == (2, True)
+        assert inventory(cloud.client) == set()
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_stages_own_configuration_file_is_the_one_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy_project(tmp_path, HEADROOM_CONFIG="chalicelib/dev.toml"))
+    (tmp_path / "chalicelib" / "dev.toml").write_text(rules("users"))
+    with account() as cloud:
+        set_up(dev(), cloud)
+        assert operate("setup", "--stage", "dev")[0] == 0
+        assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(load(rules("users")), "sweep")
 
 
 @pytest.mark.parametrize("command", ["setup", "teardown", "doctor", "redrive", "package"])

@@ -17,12 +17,12 @@ from chalicelib import handlers
 from chalicelib.aws import Aws
 from chalicelib.config import load
 from chalicelib.shell import Shell
-from headroom import doctor
+from headroom import deployment, doctor, permissions
 from headroom.cli import app
 from headroom.doctor import Finding, Patient
 from headroom.functions import ROOT
 from headroom.stage import Stage
-from tests.deployed import account, dev, make_table, set_up
+from tests.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
 
 CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
 
@@ -33,7 +33,7 @@ def patient(tmp_path: Path) -> Iterator[Patient]:
     shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
     configure(tmp_path, CONFIG)
     with account() as cloud:
-        set_up(dev(), cloud)
+        set_up(dev(), cloud, rules=load(CONFIG))
         make_table(cloud.client)
         sweep(CONFIG)
         yield Patient(dev(), tmp_path, cloud, datetime.now(UTC))
@@ -97,6 +97,16 @@ def leave_a_function(patient: Patient) -> None:
 def change_a_role(patient: Patient) -> None:
     names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-dev-sweep"}
     patient.cloud.client("iam").delete_role_policy(**names)
+
+
+def change_what_is_configured(patient: Patient) -> None:
+    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-configured"}
+    other = permissions.configured_policy(load('[[tables]]\nname = "users"\n'), "sweep")
+    patient.cloud.client("iam").put_role_policy(**names, PolicyDocument=json.dumps(other))
+
+
+def name_more_tables_than_fit(patient: Patient) -> None:
+    configure(patient.project, "".join(f'[[tables]]\nname = "orders-{number:04}"\n' for number in range(1_000)))
 
 
 def unsubscribe(patient: Patient) -> None:
@@ -179,6 +189,50 @@ def ask_for_more_than_the_quota(patient: Patient) -> None:
     configure(patient.project, '[[tables]]\nname = "orders"\nmax_units = 30000\n')
 
 
+FLEET = '[[fleet]]\nname = "workers"\n{how}\n[[fleet.tables]]\ntable = "{table}"\nread = {{ linear = 1 }}\n'
+TAGS = 'tags = { role = "worker" }'
+
+
+def follow(patient: Patient, how: str = TAGS, table: str = "orders", more: str = "") -> None:
+    """Let a fleet be configured."""
+    configure(patient.project, CONFIG + more + FLEET.format(how=how, table=table))
+
+
+def heal_a_group_that_is_gone(patient: Patient) -> None:
+    configure(patient.project, '[[tables]]\nname = "orders"\n[[healing]]\ngroup = "web"\n')
+
+
+def follow_a_fleet_of_none(patient: Patient) -> None:
+    follow(patient)
+
+
+def follow_a_group_that_is_gone(patient: Patient) -> None:
+    follow(patient, 'auto_scaling_group = "web"')
+
+
+def follow_without_permission(patient: Patient) -> None:
+    follow(patient)
+    refuse(patient.world.client("ec2"), "DescribeInstances", "UnauthorizedOperation")
+
+
+def let_no_table_follow(patient: Patient) -> None:
+    follow(patient, table="odrers-*")
+
+
+def let_a_table_of_nobody_follow(patient: Patient) -> None:
+    make_table(patient.cloud.client, "users-1")
+    follow(patient, table="users-*")
+
+
+def let_a_table_follow_no_fleet(patient: Patient) -> None:
+    make_table(patient.cloud.client, "jobs-1")
+    follow(patient, more='[[tables]]\nname = "jobs-*"\nstrategy = "fleet"\n')
+
+
+def configure_a_fleet_and_deploy_nothing(patient: Patient) -> None:
+    follow(patient)
+
+
 ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     lose_credentials: ("credentials", "AWS does not accept them", "Sign in again"),
     let_the_clock_be_far_off: ("clock", "AWS does not accept them", "Set this computer's clock"),
@@ -188,6 +242,12 @@ ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     lose_a_function: ("functions", "headroom-dev-sweep does not exist", "make deploy STAGE=dev"),
     leave_a_function: ("functions", "headroom-dev-on_alarm is none of the stage's", "make deploy STAGE=dev"),
     change_a_role: ("permissions", "not that of policy-sweep.json", "make deploy STAGE=dev"),
+    change_what_is_configured: (
+        "setup",
+        "policy headroom-configured of role headroom-dev-sweep: it is not what the configuration calls for",
+        "headroom setup --stage dev",
+    ),
+    name_more_tables_than_fit: ("permissions", "1,000 names of tables do not fit", "fewer patterns in chalicelib/headroom.toml"),
     unsubscribe: ("setup", "subscription of headroom-dev-on_alarm: it is not subscribed", "headroom setup --stage dev"),
     delete_the_topic: ("setup", "topic headroom-alarms-dev: it does not exist", "headroom setup --stage dev"),
     set_up_with_another_version: ("version", "it is 0.0.1, this is", "make deploy STAGE=dev"),
@@ -197,6 +257,14 @@ ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     write_a_rule_for_nothing: ("tables", "the rule users-* matches no table", "Mend or remove the rule"),
     write_no_rule: ("tables", "names no table", "Write a rule into chalicelib/headroom.toml"),
     write_nonsense: ("tables", "max_unit", "`headroom check`"),
+    heal_a_group_that_is_gone: ("healing", "no Auto Scaling group is named web", "check the Region"),
+    follow_a_fleet_of_none: ("fleet", "fleet workers: no instance carries its tags and runs", "check the Region"),
+    follow_a_group_that_is_gone: ("fleet", "fleet workers: there is no Auto Scaling group web", "are not lowered"),
+    follow_without_permission: ("fleet", "not allowed to call DescribeInstances", "permission for DescribeInstances"),
+    let_no_table_follow: ("fleet", "fleet workers: no table is named odrers-*", "Mend its [[fleet.tables]]"),
+    let_a_table_of_nobody_follow: ("fleet", "no rule manages a table named users-*", "Add a rule to chalicelib/headroom.toml"),
+    let_a_table_follow_no_fleet: ("fleet", "jobs-1:write has the strategy fleet", "choose another strategy"),
+    configure_a_fleet_and_deploy_nothing: ("functions", "headroom-dev-on_fleet does not exist", "make deploy STAGE=dev"),
     delete_an_alarm: ("alarms", "orders:read has no alarm", "/aws/lambda/headroom-dev-sweep"),
     change_capacity_by_hand: ("alarms", "headroom-orders:read does not match", "The next sweep mends it"),
     delete_the_table_behind_a_rule: ("alarms", "nothing is behind headroom-orders:read", "The next sweep mends it"),
@@ -216,18 +284,40 @@ def test_each_harm_is_found_and_comes_with_what_to_do(
     assert any(f.check == check and problem in f.problem and remedy in f.remedy for f in findings), findings
 
 
+def test_with_a_broken_configuration_the_rest_is_looked_at_all_the_same(patient: Patient) -> None:
+    write_nonsense(patient)
+    delete_the_topic(patient)
+    assert "topic headroom-alarms-dev: it does not exist" in {finding.problem for finding in doctor.examine(patient)}
+
+
+def test_a_stage_whose_fleet_is_counted_is_well(patient: Patient) -> None:
+    text = CONFIG + FLEET.format(how=TAGS, table="orders")
+    configure(patient.project, text)
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "worker"}]}]
+    patient.cloud.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=2, MaxCount=2, TagSpecifications=tags)
+    make_functions(dev(), patient.cloud, ("on_fleet",))
+    list(deployment.setup(deployment.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)), patient.cloud))
+    sweep(text)
+    assert doctor.examine(patient) == []
+
+
 def test_every_check_has_a_row() -> None:
     named = {check for check, _, _ in ROWS.values()}
     assert set(doctor.CHECKS) - named == set()
 
 
 def deny(patient: Patient, service: str, operation: str, code: str) -> None:
-    """Let AWS refuse an operation."""
+    """Let AWS refuse an operation to the operator's commands."""
+    refuse(patient.cloud.client(service), operation, code)
 
-    def refuse(model: Any, **_: Any) -> None:
+
+def refuse(client: Any, operation: str, code: str) -> None:
+    """Let AWS refuse an operation to a client."""
+
+    def answer(model: Any, **_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, model.name)
 
-    patient.cloud.client(service).meta.events.register(f"before-call.*.{operation}", refuse)
+    client.meta.events.register(f"before-call.*.{operation}", answer)
 
 
 # the command

@@ -16,16 +16,19 @@ MODULES = {path.stem: path for path in sorted((ROOT / "chalicelib").rglob("*.py"
 SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 
 RUNGS = [
-    {"model"},
-    {"budget", "windows", "fleet", "jobs", "healing"},
+    {"model", "web"},
+    {"budget", "windows", "fleet", "jobs", "healing", "pauses"},
     {"config"},
     {"messages", "demand", "past", "prices"},
     {"alarms", "percent", "adaptive", "by_fleet"},
-    {"scaling"},
+    {"scaling", "status_alarms"},
     {"plan", "explain"},
+    {"notices"},
     {"aws"},
-    {"shell"},
-    {"facts"},
+    {"aws_fleet", "aws_healing", "aws_jobs", "aws_notices", "aws_pauses", "shell"},
+    {"fleet_facts", "held_by_jobs", "held_by_pauses", "held_by_hand", "circuit", "notify"},
+    {"facts", "healing_told", "upkeep"},
+    {"instances"},
     {"handlers"},
     {"telemetry"},
 ]
@@ -35,6 +38,7 @@ DECIDING = {
     "windows",
     "fleet",
     "jobs",
+    "pauses",
     "healing",
     "by_fleet",
     "config",
@@ -45,6 +49,7 @@ DECIDING = {
     "prices",
     "plan",
     "explain",
+    "notices",
 }
 LIBRARIES = {
     "config": {"msgspec"},

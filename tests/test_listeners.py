@@ -37,23 +37,23 @@ def busy(sources: str = EVERY_WAY) -> Iterator[Region]:
         yield region
 
 
-def data(state: str = "ALARM") -> dict[str, Any]:
+def data(state: str = "ALARM", alarm: str = ALARM) -> dict[str, Any]:
     """Return what both of CloudWatch's newer ways say of an alarm."""
     metric = {"namespace": NAMESPACE, "name": "ConsumedReadCapacityUnits", "dimensions": {"TableName": "orders"}}
     return {
-        "alarmName": ALARM,
+        "alarmName": alarm,
         "state": {"value": state, "reason": "high", "timestamp": "2026-11-02T12:05:00.000+0000"},
         "previousState": {"value": "OK"},
         "configuration": {"metrics": [{"id": "m", "metricStat": {"metric": metric, "period": 60, "stat": "Sum"}}]},
     }
 
 
-def action(state: str = "ALARM") -> dict[str, Any]:
-    arn = f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{ALARM}"
-    return {"source": "aws.cloudwatch", "alarmArn": arn, "accountId": "123456789012", "alarmData": data(state)}
+def action(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") -> dict[str, Any]:
+    arn = f"arn:aws:cloudwatch:{region}:123456789012:alarm:{alarm}"
+    return {"source": "aws.cloudwatch", "alarmArn": arn, "accountId": "123456789012", "alarmData": data(state, alarm)}
 
 
-def change(state: str = "ALARM") -> dict[str, Any]:
+def change(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") -> dict[str, Any]:
     return {
         "version": "0",
         "id": "1",
@@ -61,9 +61,9 @@ def change(state: str = "ALARM") -> dict[str, Any]:
         "source": "aws.cloudwatch",
         "account": "123456789012",
         "time": "2026-11-02T12:05:00Z",
-        "region": "us-east-1",
-        "resources": [f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{ALARM}"],
-        "detail": data(state),
+        "region": region,
+        "resources": [f"arn:aws:cloudwatch:{region}:123456789012:alarm:{alarm}"],
+        "detail": data(state, alarm),
     }
 
 

@@ -10,20 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.utils import to_cfn_resource_name
 
-from headroom import packaging, stage
+from chalicelib.config import Config, ConfigError, load
+from headroom import packaging, permissions, stage
 from headroom.functions import ROOT
 from headroom.stage import LISTENERS, Stage, StageError
-from tests.real_deploy import BIN, copy_project
+from tests.real_deploy import BIN, CONFIG, configure, copy_project
 
 EVERYTHING = {"ALARM_SOURCES": ",".join(LISTENERS), "ALARM_QUEUE": "headroom-buffer-dev", "OPERATIONS_TOPIC": "ops"}
+
+FLEET = """
+[[fleet]]
+name = "workers"
+tags = { role = "worker" }
+tables = [{ table = "orders", read = { linear = 10 } }]
+"""
 
 
 @dataclass(frozen=True)
 class Packages:
-    """A stage, and what was packaged of it."""
+    """A stage, its configuration, and what was packaged of it."""
 
     stage: Stage
+    rules: Config
     folder: Path
 
     @property
@@ -39,9 +49,12 @@ class Packages:
 @pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["plain", "everything"])
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
+    if request.param:
+        configure(project, CONFIG + FLEET)
     out = project / "out"
     packaging.package(stage.read("dev", project), project, out)
-    return Packages(stage.read("dev", project), out)
+    rules = stage.rules(stage.read("dev", project), project)
+    return Packages(stage.complete(stage.read("dev", project), rules), rules, out)
 
 
 # SAM
@@ -73,6 +86,17 @@ def test_the_template_has_the_three_alarms_and_a_log_group_a_function(packages: 
     kinds = [r["Type"] for r in packages.sam.values()]
     assert kinds.count("AWS::CloudWatch::Alarm") == 3
     assert kinds.count("AWS::Logs::LogGroup") == len(packages.stage.functions)
+
+
+def test_every_role_of_the_template_has_what_the_configuration_calls_for(packages: Packages) -> None:
+    found = [r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Policy"]
+    roles = [logical for logical, r in packages.sam.items() if r["Type"] == "AWS::IAM::Role"]
+    assert sorted(policy["Roles"][0]["Ref"] for policy in found) == sorted(roles)
+    assert len(roles) == len(packages.stage.functions)
+    right = {f"{to_cfn_resource_name(n)}Role": permissions.configured_policy(packages.rules, n) for n in packages.stage.functions}
+    for policy in found:
+        expected = ("headroom-configured", right[policy["Roles"][0]["Ref"]])
+        assert (policy["PolicyName"], policy["PolicyDocument"]) == expected
 
 
 def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -> None:
@@ -115,6 +139,40 @@ def test_policies_of_the_module_are_json_with_references_in_it(packages: Package
     extras = packages.terraform("headroom.tf.json")["resource"]
     policies = [p["policy"] for kind in ("aws_sns_topic_policy", "aws_sqs_queue_policy") for p in extras[kind].values()]
     assert all(json.loads(policy)["Statement"] for policy in policies)
+
+
+def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages: Packages) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
+    roles = packages.terraform("chalice.tf.json")["resource"]["aws_iam_role"]
+    assert {policy["role"] for policy in extras.values()} == {f"${{aws_iam_role.{role}.id}}" for role in roles}
+    assert len(roles) == len(packages.stage.functions)
+    for name, policy in extras.items():
+        right = permissions.configured_policy(packages.rules, name.removesuffix("_configured"))
+        assert (policy["name"], json.loads(policy["policy"])) == ("headroom-configured", right)
+
+
+def test_where_the_configuration_calls_for_nothing_neither_package_has_a_policy_of_it() -> None:
+    every_table = load('[[tables]]\nname = "*"\n')
+    settings = stage.read("dev")
+    assert "aws_iam_role_policy" not in packaging.terraform_extras(settings, every_table)["resource"]
+    kinds = {r.get("Type") for r in packaging.sam_template(settings, every_table)["Resources"].values()}
+    assert "AWS::IAM::Policy" not in kinds
+
+
+def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "p")
+    configure(project, "tabels = 3")
+    (tmp_path / "out" / "sam").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="tabels: unknown key; did you mean tables"):
+        packaging.package(stage.read("dev", project), project, tmp_path / "out")
+    assert (tmp_path / "out" / "sam").exists()  # what was there before is not even touched
+
+
+def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(packages: Packages, tmp_path: Path) -> None:
+    for file in (packages.folder / "terraform").glob("*.tf.json"):
+        (tmp_path / file.name).write_text(file.read_text().replace("table/orders", "table/orders-123456789012"))
+    assert "123456789012" in (tmp_path / "headroom.tf.json").read_text()
+    assert packaging.terraform_problems(tmp_path, packages.stage) == []
 
 
 def spoil_version(module: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """The policies allow exactly the calls that the handlers make, and .chalice/config.json deploys exactly the app.
 
-The handlers run in the embedded region, every call is recorded, and tests/iam.py judges. Logs are written by Lambda itself and
-not by boto3, so the statements about them are checked apart. The slowest test packages one stage: `pytest -k chalice_package`.
+The handlers run in the embedded region, every call is recorded, and tests/iam.py judges: here in scenes that together need every
+statement, and by tests/judge.py in all other tests. Logs are written by Lambda itself and not by boto3, so the statements about
+them are checked apart. The slowest test packages one stage: `pytest -k chalice_package`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
@@ -29,13 +31,18 @@ from headroom.functions import ROOT, Invocation, environment_of, fresh_app
 from headroom.region import Call, Region
 from tests.builders import FOREIGN, READS
 from tests.iam import NEEDS, Ask, Place, Policy, Statement, UnsupportedError, allowed, asks, listed, statements
+from tests.judge import denied, policy_of
 from tests.scenes import MIDDAY, MONDAY, call, message, past, rules, send
+from tests.test_listeners import action, change, queued
 
 CHALICE = ROOT / ".chalice"
 STAGES = ("dev", "prod", "local")
 FUNCTIONS = ("on_alarm", "follow_up", "scale_down", "sweep")
 LISTENERS = {"on_action": "policy-on_alarm.json", "on_event": "policy-on_alarm.json", "on_queue": "policy-on_queue.json"}
 """The functions that a stage has only where its ALARM_SOURCES says so, and their policies: they do what on_alarm does."""
+EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
+SHIPPED = (*FUNCTIONS, "on_fleet")
+"""The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet calls."""
 AWS = Place()
 PLACES = (AWS, Place("aws-cn", "cn-north-1"), Place("aws-us-gov", "us-gov-west-1"))
 HEADROOM_TOPIC = "headroom-alarms-dev"
@@ -45,7 +52,7 @@ OTHER_TOPIC = "capacity-pages"
 
 def policy(function: str) -> Policy:
     """Return a function's policy as it is shipped."""
-    found: Policy = json.loads((CHALICE / f"policy-{function}.json").read_text())
+    found: Policy = json.loads((CHALICE / LISTENERS.get(function, f"policy-{function}.json")).read_text())
     return found
 
 
@@ -73,7 +80,7 @@ def world(place: Place, topic: str) -> Iterator[Region]:
     with Region(MIDDAY, name=place.region) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.create_table("orders-old")
-        region.deploy(rules(min_units=5), topic=topic)
+        region.deploy(rules(min_units=5), topic=topic, environment={"ALARM_SOURCES": "topic,queue,lambda,eventbridge"})
         call(region, "sweep")
         if topic == HEADROOM_TOPIC:
             of_somebody = region.cloudwatch.alarms["headroom-orders:read"].fields | {"AlarmName": FOREIGN}
@@ -96,6 +103,28 @@ def hear(region: Region) -> Invocation:
     """on_alarm raises the table, and rewrites its own alarm and the one that called."""
     set_scene(region, 5, 95.0)
     return send(region, message(region, name=reads_alarms(region)[0]))
+
+
+def hear_action(region: Region) -> Invocation:
+    """on_action does the same, also for somebody's alarm whose action is that function and not the topic."""
+    set_scene(region, 5, 95.0)
+    name = reads_alarms(region)[0]
+    if name == FOREIGN:
+        function = f"arn:aws:lambda:{region.name}:123456789012:function:headroom-dev-on_action"
+        region.cloudwatch.alarms[name].fields["AlarmActions"] = [function]
+    return region.functions.invoke("on_action", action(alarm=name, region=region.name))
+
+
+def hear_event(region: Region) -> Invocation:
+    """on_event does the same for EventBridge's news."""
+    set_scene(region, 5, 95.0)
+    return region.functions.invoke("on_event", change(alarm=reads_alarms(region)[0], region=region.name))
+
+
+def hear_queue(region: Region) -> Invocation:
+    """on_queue does the same for a message that waited in a queue."""
+    set_scene(region, 5, 95.0)
+    return region.functions.invoke("on_queue", queued(json.dumps(message(region, name=reads_alarms(region)[0]))))
 
 
 def follow(region: Region) -> Invocation:
@@ -127,6 +156,9 @@ SCENES: Mapping[str, Callable[[Region], Invocation]] = {
     "follow_up": follow,
     "scale_down": lower,
     "sweep": put_right,
+    "on_action": hear_action,
+    "on_event": hear_event,
+    "on_queue": hear_queue,
 }
 
 
@@ -150,7 +182,7 @@ def needed(function: str, place: Place = AWS) -> list[Ask]:
 # each function's policy, against its calls
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_every_call_of_a_handler_is_allowed_by_its_own_policy_in_every_partition(function: str, place: Place) -> None:
     asked = needed(function, place)
@@ -160,17 +192,17 @@ def test_every_call_of_a_handler_is_allowed_by_its_own_policy_in_every_partition
 
 def cuts() -> Iterator[Any]:
     """Yield every policy with one statement, or one action of a statement, taken away."""
-    for function in FUNCTIONS:
+    for function in EVERY_FUNCTION:
         for number, statement in enumerate(statements(policy(function))):
             if is_for_lambda_itself(statement):
                 continue
             less: Any = deepcopy(policy(function))
             del less["Statement"][number]
             yield pytest.param(function, less, id=f"{function}-{statement['Sid']}")
-            for action in listed(statement["Action"]):
+            for gone in listed(statement["Action"]):
                 less = deepcopy(policy(function))
-                less["Statement"][number]["Action"] = [a for a in listed(statement["Action"]) if a != action]
-                yield pytest.param(function, less, id=f"{function}-{statement['Sid']}-{action}")
+                less["Statement"][number]["Action"] = [a for a in listed(statement["Action"]) if a != gone]
+                yield pytest.param(function, less, id=f"{function}-{statement['Sid']}-{gone}")
 
 
 @pytest.mark.parametrize(("function", "less"), list(cuts()))
@@ -178,7 +210,17 @@ def test_without_any_one_statement_or_action_a_call_of_the_handler_is_denied(fun
     assert [ask for ask in needed(function) if not allowed(less, ask)]
 
 
+@pytest.mark.parametrize("gone", ["arn:*:sns:*:*:headroom-*", "arn:*:lambda:*:*:function:headroom-*"])
+def test_somebodys_alarm_is_rewritten_for_its_topic_and_for_its_function(gone: str) -> None:
+    less: Any = deepcopy(policy("on_alarm"))
+    (condition,) = (s["Condition"]["ForAnyValue:ArnLike"] for s in less["Statement"] if "Condition" in s)
+    condition["cloudwatch:AlarmActions"].remove(gone)
+    shared = [function for function, file in LISTENERS.items() if file == "policy-on_alarm.json"]
+    assert [ask for function in ("on_alarm", *shared) for ask in needed(function) if not allowed(less, ask)]
+
+
 TABLE = AWS.arn("dynamodb", "table/orders")
+OTHER_TABLE = AWS.arn("dynamodb", "table/users")
 OWN_ALARM = AWS.arn("cloudwatch", "alarm:headroom-orders:read")
 THEIR_ALARM = AWS.arn("cloudwatch", f"alarm:{FOREIGN}")
 ON_HEADROOM = {"cloudwatch:AlarmActions": [AWS.arn("sns", "pages"), AWS.arn("sns", HEADROOM_TOPIC)]}
@@ -194,6 +236,8 @@ ELSEWHERE = {"cloudwatch:AlarmActions": [AWS.arn("sns", "pages")]}
         pytest.param(Ask("dynamodb:GetItem", TABLE), (), id="read an item"),
         pytest.param(Ask("dynamodb:ListTables"), ("scale_down", "sweep"), id="list the tables"),
         pytest.param(Ask("application-autoscaling:DescribeScalableTargets"), ("scale_down", "sweep"), id="ask for its rival"),
+        pytest.param(Ask("tag:GetResources"), FUNCTIONS, id="read the pauses"),
+        pytest.param(Ask("dynamodb:TagResource", TABLE), (), id="pause a table"),
         pytest.param(Ask("cloudwatch:PutMetricAlarm", OWN_ALARM, ELSEWHERE), FUNCTIONS, id="write an own alarm, any topic"),
         pytest.param(Ask("cloudwatch:PutMetricAlarm", THEIR_ALARM, ELSEWHERE), (), id="write an alarm that does not call us"),
         pytest.param(Ask("cloudwatch:PutMetricAlarm", THEIR_ALARM), (), id="write an alarm that calls nobody"),
@@ -213,6 +257,62 @@ def test_only_these_functions_may(ask: Ask, functions: tuple[str, ...]) -> None:
     assert tuple(function for function in FUNCTIONS if allowed(policy(function), ask)) == functions
 
 
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+def test_with_what_the_configuration_calls_for_a_function_sets_the_capacity_of_managed_tables_only(
+    function: str, place: Place
+) -> None:
+    def may(table: str, config: str) -> bool:
+        return allowed(policy_of(function, config), Ask("dynamodb:UpdateTable", place.arn("dynamodb", f"table/{table}")))
+
+    assert may("orders-eu", rules("orders-*", "users"))
+    assert may("users", rules("orders-*", "users"))
+    assert not may("users-2", rules("orders-*", "users"))
+    assert not may("orders", rules("orders-*", "users"))
+    assert not may("users", "")  # no rule, no table
+    assert may("users", rules("*"))
+
+
+# every call in every test: tests/judge.py
+
+
+def test_a_call_that_is_not_permitted_fails_the_test_that_made_it_and_says_who_may_not_do_what_to_what() -> None:
+    with Region(MIDDAY) as region:
+        region.create_table("orders")
+        region.create_table("users")
+        region.deploy(rules("orders"))
+        overreach(region)
+        with pytest.raises(pytest.fail.Exception, match=f"sweep may not call dynamodb:UpdateTable on {OTHER_TABLE}"):
+            call(region, "sweep")
+
+
+def overreach(region: Region) -> None:
+    """Let a function set the capacity of another table whenever it lists the tables."""
+    assert boto3.DEFAULT_SESSION
+    units = {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}
+    update = partial(region.client("dynamodb").update_table, TableName="users", ProvisionedThroughput=units)
+
+    def wander(**_: Any) -> None:
+        events.unregister("before-call.dynamodb.ListTables", wander)
+        update()
+
+    events = boto3.DEFAULT_SESSION.events
+    events.register("before-call.dynamodb.ListTables", wander)
+
+
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+def test_a_function_is_judged_by_its_own_file(function: str) -> None:
+    assert policy_of(function, rules("*")) == policy(function)
+
+
+def test_what_the_scene_itself_does_is_nobodys_permission() -> None:
+    with world(AWS, HEADROOM_TOPIC) as region:
+        region.client("dynamodb").delete_table(TableName="orders-old")
+        invocation = call(region, "sweep")
+        assert "DeleteTable" not in {made.operation for made in invocation.calls}
+        assert list(denied(region, invocation)) == []
+
+
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_an_alarm_on_the_topic_of_any_stage_may_be_rewritten(stage: str, place: Place) -> None:
@@ -224,11 +324,16 @@ def test_an_alarm_on_the_topic_of_any_stage_may_be_rewritten(stage: str, place: 
 # the policies, read
 
 
-WITHOUT_RESOURCES = {"application-autoscaling:DescribeScalableTargets", "cloudwatch:GetMetricData", "dynamodb:ListTables"}
+WITHOUT_RESOURCES = {
+    "application-autoscaling:DescribeScalableTargets",
+    "cloudwatch:GetMetricData",
+    "dynamodb:ListTables",
+    "tag:GetResources",
+}
 """Actions that IAM cannot narrow. Source: Service Authorization Reference, read 2026-11."""
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SHIPPED)
 def test_a_policy_names_each_action_whole_and_gives_every_resource_only_to_actions_that_have_none(function: str) -> None:
     for statement in statements(policy(function)):
         actions = set(listed(statement["Action"]))
@@ -236,7 +341,7 @@ def test_a_policy_names_each_action_whole_and_gives_every_resource_only_to_actio
         assert actions <= WITHOUT_RESOURCES if statement["Resource"] == "*" else not actions & WITHOUT_RESOURCES
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SHIPPED)
 def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statement(function: str) -> None:
     found = statements(policy(function))
     assert {statement["Effect"] for statement in found} == {"Allow"}
@@ -246,7 +351,7 @@ def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statemen
     assert {(partition, *place) for _, partition, _, *place, _ in (r.split(":", 5) for r in resources)} == {("*", "*", "*")}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SHIPPED)
 def test_a_function_writes_its_own_logs_and_does_not_make_groups(function: str) -> None:
     about_logs = [statement for statement in statements(policy(function)) if is_about_logs(statement)]
     assert about_logs == [
@@ -273,7 +378,7 @@ def test_the_logs_of_every_stage_are_covered_and_nobody_elses(place: Place) -> N
 # what Lambda itself does by a function's role
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SHIPPED)
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_lambda_may_send_what_fails_to_the_dead_letter_queue_of_every_stage_and_nowhere_else(function: str, place: Place) -> None:
     def may(action: str, queue: str) -> bool:
@@ -300,8 +405,9 @@ def test_the_functions_that_listen_elsewhere_may_do_what_on_alarm_may_and_one_of
 
 
 def called_in_the_adapters() -> set[str]:
-    """Return every operation of a service that chalicelib/aws.py names, as a method of a client or a paginator."""
-    nodes = list(ast.walk(ast.parse((ROOT / "chalicelib" / "aws.py").read_text())))
+    """Return every operation that the adapters of every stage name, as a method of a client or a paginator."""
+    files = [(ROOT / "chalicelib" / f"{name}.py").read_text() for name in ("aws", "aws_pauses")]
+    nodes = [node for text in files for node in ast.walk(ast.parse(text))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     methods = {node.func.attr for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
     session = botocore.session.get_session()
@@ -314,7 +420,7 @@ def test_every_operation_in_the_adapters_is_called_by_a_scene_and_known_to_the_e
     recorded = {xform_name(made.operation) for function in FUNCTIONS for made in calls(function)}
     once_a_container = {"get_caller_identity"}  # so it is made before the scene begins; it needs no permission
     assert called_in_the_adapters() == recorded | once_a_container
-    assert called_in_the_adapters() == {xform_name(operation) for _, operation in NEEDS}
+    assert called_in_the_adapters() <= {xform_name(operation) for _, operation in NEEDS}  # a feature's are tested with it
 
 
 def test_nothing_is_granted_that_no_operation_in_the_adapters_needs() -> None:
@@ -368,19 +474,32 @@ def test_config_json_holds_no_key_that_chalice_would_ignore() -> None:
         assert set(found) <= keys_that_chalice_reads()[level], level
 
 
-def test_config_json_and_the_app_name_the_same_functions() -> None:
+LED = """
+[[tables]]
+name = "orders"
+[[fleet]]
+name = "workers"
+tags = { role = "worker" }
+tables = [{ table = "orders", read = { linear = 10 } }]
+"""
+"""A configuration that calls for every function that only a configuration calls for."""
+
+
+def test_config_json_and_the_app_name_the_same_functions(tmp_path: Path) -> None:
     in_app = set(fresh_app().app.handler_map)
     assert in_app == set(FUNCTIONS)
-    with environment_of({"ALARM_SOURCES": "topic,lambda,eventbridge,queue"}):
+    whole = tmp_path / "headroom.toml"
+    whole.write_text(LED)
+    with environment_of({"ALARM_SOURCES": "topic,lambda,eventbridge,queue", "HEADROOM_CONFIG": str(whole)}):
         in_app = set(fresh_app().app.handler_map)
-    assert in_app == {*FUNCTIONS, *LISTENERS} == set(settings()["lambda_functions"])
+    assert in_app == {*FUNCTIONS, *LISTENERS, "on_fleet"} == set(settings()["lambda_functions"])
     for stage in settings()["stages"].values():
         assert set(stage.get("lambda_functions", {})) <= in_app
 
 
 def test_there_are_three_stages_and_a_policy_for_each_function_and_no_other() -> None:
     assert tuple(settings()["stages"]) == STAGES
-    policies = {f"policy-{function}.json" for function in FUNCTIONS} | set(LISTENERS.values())
+    policies = {f"policy-{function}.json" for function in SHIPPED} | set(LISTENERS.values())
     assert {path.name for path in CHALICE.glob("policy-*.json")} == policies
 
 
@@ -467,6 +586,10 @@ def says(effect: str = "Allow", action: Any = "dynamodb:UpdateTable", resource: 
     return {"Effect": effect, "Action": action, "Resource": resource, **more}
 
 
+def all_but(*resources: str, effect: str = "Deny") -> dict[str, Any]:
+    return {"Effect": effect, "Action": "dynamodb:*", "NotResource": list(resources)}
+
+
 def of(*found: dict[str, Any]) -> Policy:
     return {"Version": "2012-10-17", "Statement": list(found)}
 
@@ -491,6 +614,15 @@ def put(*actions: str, **more: list[str]) -> Ask:
         pytest.param(of(says(), says("Deny")), UPDATE, False, id="deny wins"),
         pytest.param(of(says("Deny"), says()), UPDATE, False, id="deny wins in any order"),
         pytest.param(of(says(), says("Deny", resource=f"{TABLE}-eu")), UPDATE, True, id="deny of another resource"),
+        pytest.param(of(says(), all_but(TABLE)), UPDATE, True, id="deny of all but this one"),
+        pytest.param(of(says(), all_but(OTHER_TABLE)), UPDATE, False, id="deny of all but another"),
+        pytest.param(of(says(), all_but(OTHER_TABLE, TABLE)), UPDATE, True, id="deny of all but two"),
+        pytest.param(of(says(), all_but(f"{TABLE}*")), UPDATE, True, id="deny of all but a pattern"),
+        pytest.param(of(says(), all_but("*")), UPDATE, True, id="deny of all but all"),
+        pytest.param(of(says(), all_but(TABLE) | {"Action": "dynamodb:GetItem"}), UPDATE, True, id="deny of another action"),
+        pytest.param(of(all_but(OTHER_TABLE, effect="Allow")), UPDATE, True, id="allow all but another"),
+        pytest.param(of(all_but(TABLE, effect="Allow")), UPDATE, False, id="allow all but this one"),
+        pytest.param(of(says(), all_but(TABLE)), Ask("dynamodb:UpdateTable"), False, id="deny of all but one, without resource"),
         pytest.param(of(says(action=["dynamodb:ListTables"])), UPDATE, False, id="another action"),
         pytest.param(of(says(action=["dynamodb:ListTables", "dynamodb:UpdateTable"])), UPDATE, True, id="one of two actions"),
         pytest.param(of(says(action="DynamoDB:updatetable")), UPDATE, True, id="actions have no case"),
@@ -551,6 +683,10 @@ def test_the_evaluator_judges(policy: Policy, ask: Ask, verdict: bool) -> None:
         pytest.param(of({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}), "'NotAction'", id="NotAction"),
         pytest.param(of(says(Principal="*")), "'Principal'", id="a resource's policy"),
         pytest.param(of({"Effect": "Allow", "Action": "s3:GetObject"}), r"without \['Resource'\]", id="no resource"),
+        pytest.param(of(says(NotResource=TABLE)), "with Resource and NotResource", id="both resources"),
+        pytest.param(of(says(resource=[])), "about no resource", id="an empty list"),
+        pytest.param(of(all_but()), "about no resource", id="all but nothing"),
+        pytest.param(of(all_but("arn:aws:dynamodb:*")), "the resource arn:aws:dynamodb:", id="all but half an arn"),
         pytest.param(of(says("Maybe")), "the effect Maybe", id="effect"),
         pytest.param(of(when("NumericLessThan", "1")), "the condition operator NumericLessThan", id="operator"),
         pytest.param(of(when("StringLikeIfExists", "a")), "the condition operator StringLikeIfExists", id="IfExists"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
-from chalicelib import adaptive
+from chalicelib import adaptive, config, percent
 from chalicelib.config import policy
-from chalicelib.model import Past
+from chalicelib.model import Dimension, Past, Reason
 from headroom.physics import Meter
+from tests.builders import NOON, observation, series
 
 PAGE = (Path(__file__).parent.parent / "docs" / "policy.md").read_text()
 STEP = adaptive.Load(
@@ -49,3 +51,32 @@ def test_the_quantile_of_the_page_is_that_of_the_defaults() -> None:
     lost = 60 * (2 + 1)
     share = 1 - 3600 / (policy().throttle_price * (lost + 150))
     assert f"= {share:.3f} by default" in PAGE
+
+
+STEPS = config.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(Dimension.READ)
+
+
+@pytest.mark.parametrize(
+    ("units", "consumed", "throttled", "desired", "reason"),
+    [
+        pytest.param(200, 170.0, 0.0, 240, Reason.UTILIZATION_HIGH, id="09:00"),
+        pytest.param(240, 240.0, 0.0, 360, Reason.UTILIZATION_HIGH, id="09:05, were nothing throttled"),
+        pytest.param(240, 240.0, 60.0, 600, Reason.THROTTLED, id="09:05"),
+    ],
+)
+def test_the_steps_up_of_the_example(units: int, consumed: float, throttled: float, desired: int, reason: Reason) -> None:
+    want = percent.raise_to(observation(provisioned=units, consumed=consumed, throttled=throttled), STEPS, NOON)
+    assert (want.desired, want.reason) == (desired, reason)
+
+
+@pytest.mark.parametrize(
+    ("consumed", "desired", "reason", "low"),
+    [
+        pytest.param([300.0, 150.0, 228.0, 120.0], 600, Reason.TOO_FEW_CHECKS, 2, id="13:00"),
+        pytest.param([300.0, 150.0, 228.0, 120.0, 60.0], 480, Reason.UTILIZATION_LOW, 3, id="13:01"),
+    ],
+)
+def test_the_steps_down_of_the_example(consumed: list[float], desired: int, reason: Reason, low: int) -> None:
+    want = percent.lower_to(observation(provisioned=600, consumed=series(consumed)), STEPS, NOON)
+    assert (want.desired, want.reason, want.numbers["low_checks"]) == (desired, reason, low)
+    assert f"{100 * 228 / 480:.1f} %" in PAGE

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from chalicelib import prices
+from chalicelib.config import Step
 from chalicelib.model import Decision, Dimension, Target
 from headroom import pricing
 from tests.builders import READS, WRITES, decision, observation, policy
+
+STEPS = (Step(70, 10),)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,14 @@ def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float)
         pytest.param(READS, 1_000, {"min_units": 973}, False, id="27 above the minimum"),
         pytest.param(READS, 1_000, {"min_units": 972}, True, id="28 above the minimum"),
         pytest.param(READS, 10, {"min_units": 100}, False, id="below the minimum"),
+        pytest.param(READS, 2, {"throttled_events": 1}, True, id="throttling, which no alarm tells"),
+        pytest.param(READS, 2, {"throttled_provisioned_steps": STEPS}, True, id="… as a share of the provisioned units"),
+        pytest.param(READS, 2, {"throttled_consumed_steps": STEPS}, True, id="… as a share of the consumed units"),
+        pytest.param(READS, 2, {"increase_steps": STEPS}, True, id="a row below the alarm's level"),
+        pytest.param(READS, 2, {"increase_steps": STEPS, "alarm_percent": 70}, False, id="a row that the alarm wakes for"),
+        pytest.param(READS, 2, {"lower_percent": 30}, True, id="low periods in a row"),
+        pytest.param(READS, 2, {"lower_percent": 30, "min_units": 2}, False, id="… with nothing to be lowered"),
+        pytest.param(READS, 2, {"lower_percent": 30, "strategy": "adaptive"}, False, id="… which another strategy does not read"),
     ],
 )
 def test_a_look_is_worth_it_where_much_could_be_saved(target: Target, units: int, settings: dict[str, Any], worth: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import get_type_hints
 
+import msgspec
 import pytest
 
-from chalicelib.config import SETTINGS, description, load
+from chalicelib.config import SETTINGS, Policy, description, load
 from chalicelib.model import Dimension, Target
 from headroom import reference
 
@@ -18,6 +20,31 @@ def test_the_page_is_what_the_code_says() -> None:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_has_a_sentence(setting: str) -> None:
     assert description(setting).endswith("."), setting
+
+
+def rows(page: str) -> list[str]:
+    return [line for line in page.splitlines() if line.startswith("| `")]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_example_of_a_setting_is_right_and_says_something(setting: str) -> None:
+    row = next(row for row in rows(reference.markdown()) if row.startswith(f"| `{setting}` |"))
+    line = re.findall(r"`([^`]*)` \|$", row)[0]
+    target = Target("orders", "", Dimension.READ)
+    found = load(f'[defaults]\n{line}\n[[tables]]\nname = "orders"').policy_for(target)
+    assert getattr(found, setting) == reference.EXAMPLES[Policy, setting] != getattr(Policy(), setting)
+
+
+def test_every_key_of_every_part_has_an_example_and_no_other() -> None:
+    keys = {(kind, field.name) for kind, _ in reference.PARTS.values() for field in msgspec.structs.fields(kind)}
+    assert reference.EXAMPLES.keys() == keys | {(Policy, setting) for setting in SETTINGS}
+    for (kind, key), example in reference.EXAMPLES.items():
+        hint = get_type_hints(kind, include_extras=True)[key]
+        assert msgspec.convert(msgspec.to_builtins(example), hint) == example
+
+
+def test_every_key_has_a_meaning() -> None:
+    assert [row for row in rows(reference.markdown()) if re.search(r"\|\s+\|", row)] == []
 
 
 def test_the_example_on_the_page_holds_as_it_says() -> None:

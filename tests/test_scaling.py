@@ -61,6 +61,7 @@ CASES = [
     pytest.param(UP, {"consumed": 10.0}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="below the minimum"),
     pytest.param(UP, {}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="below the minimum, load unknown"),
     pytest.param(UP, {"consumed": 10.0}, {}, 100, Reason.AT_DESIRED, id="cool"),
+    pytest.param(UP, {"consumed": 10.0, "throttled": 1.0}, {"throttled_events": 10}, 150, Reason.THROTTLED, id="a hot partition"),
     pytest.param(UP, {"consumed": 90.0}, {"max_units": 100}, 100, Reason.AT_MAX, id="hot at the maximum"),
     pytest.param(UP, {"consumed": 90.0}, {"max_units": 60}, 100, Reason.AT_MAX, id="hot above the maximum"),
     pytest.param(UP, {"consumed": 90.0, "last_increase_at": NOON}, {}, 100, Reason.EVIDENCE_SPENT, id="raised just now"),
@@ -88,6 +89,15 @@ CASES = [
     pytest.param(DOWN, {"consumed": 1.0}, {"scale_down_at_zero": False}, 2, Reason.UTILIZATION_LOW, id="almost idle"),
     pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 61}, 100, Reason.NOT_WORTH_IT, id="too few units"),
     pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 60}, 40, Reason.UTILIZATION_LOW, id="just enough units"),
+    pytest.param(DOWN, {"consumed": 26.0}, {"lower_percent": 30}, 50, Reason.UTILIZATION_LOW, id="a step down"),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "last_decrease_at": NOON - 4 * MINUTE},
+        {"lower_percent": 30, "decrease_checks": 5},
+        100,
+        Reason.TOO_FEW_CHECKS,
+        id="low for four minutes of five",
+    ),
     # held
     pytest.param(UP, {"consumed": 90.0}, {"windows": (ONLY_DOWN,)}, 100, Reason.WINDOW, id="a window holds increases"),
     pytest.param(DOWN, {"consumed": 26.0}, {"windows": (ONLY_DOWN,)}, 40, Reason.UTILIZATION_LOW, id="… and only those"),
@@ -390,6 +400,26 @@ def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, rea
     found = scaling.together([wanted, writes])[0]
     assert found.desired == reads
     assert (found.reason is Reason.OTHER_NOT_LOW) == (reads == 100)
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads"),
+    [
+        pytest.param({"reserve_decreases": SOON}, 100, id="the writes keep it"),
+        pytest.param({"windows": (LOW_FLOOR,)}, 100, id="the end of the writes' floor does"),
+        pytest.param({"windows": (LOW_FLOOR,), "scale_down": False}, 40, id="a floor that nothing lowers books nothing"),
+        pytest.param({"reserve_decreases": SOON, "dry_run": True}, 40, id="a dry run keeps nothing"),
+        pytest.param({}, 40, id="nobody keeps it"),
+    ],
+)
+def test_what_one_dimension_keeps_the_other_does_not_spend(writes: dict[str, Any], reads: int) -> None:
+    asked = [(READS, {}), (WRITES, writes)]
+    seen = {target: observation(target, consumed=26.0, decreases_today=3) for target, _ in asked}
+    found = scaling.together(scaling.decide(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked)[0]
+    assert found.desired == reads
+    assert (found.reason is Reason.RESERVED) == ("kept_for" in found.numbers) == (reads == 100)
+    index = scaling.decide(observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH)
+    assert scaling.together([index, replace(found, booked={"kept_decreases": 1})])[0].desired == 40
 
 
 @given(decisions())

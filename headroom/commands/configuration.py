@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chalicelib import config, handlers
+from chalicelib import config, handlers, healing, instances
 from chalicelib.aws import Aws
 from chalicelib.model import Dimension, Target
 from chalicelib.shell import Shell
@@ -44,10 +44,11 @@ def check(
 
 
 def explain(
-    table: Annotated[str, typer.Argument(help="The table to look at.")],
+    table: Annotated[str, typer.Argument(help="The table to look at, or the Auto Scaling group that [[healing]] names.")],
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Say what Headroom would decide for a table of your account now, and why. Changes nothing."""
+    """Say what Headroom would decide for a table, or a group of instances, of your account now, and why. Changes nothing."""
     shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
-    tell(handlers.look_at(shell, table, datetime.now(UTC)), dry_run=True)
+    is_group = not shell.config.manages(table) and healing.rule_for(shell.config.healing, table)
+    tell((instances if is_group else handlers).look_at(shell, table, datetime.now(UTC)), dry_run=True)

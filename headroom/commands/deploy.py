@@ -14,6 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from rich.markup import escape
 
+from chalicelib.config import ConfigError
 from headroom import deployment, packaging, stage
 from headroom import doctor as doctors
 from headroom import redrive as redrives
@@ -36,12 +37,13 @@ def setup(name: StageOption) -> None:
     """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to repeat."""
     with _plain_errors():
         cloud, settings = Cloud(), stage.read(name)
+        rules = stage.rules(settings, stage.project_folder())  # first of all: what is wrong in it must not be met half-way
         _tell(deployment.setup(deployment.steps_before(settings, cloud), cloud))
         functions = deployment.functions_of(settings, cloud)
         if not functions:
             console.print(f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again.")
             return
-        _tell(deployment.setup(deployment.steps_after(settings, cloud, functions), cloud))
+        _tell(deployment.setup(deployment.steps_after(settings, cloud, functions, rules), cloud))
 
 
 def teardown(
@@ -114,7 +116,7 @@ def _plain_errors() -> Iterator[None]:
     """End in a sentence that says what is wrong and what to do, instead of a traceback."""
     try:
         yield
-    except stage.StageError as error:
+    except (stage.StageError, ConfigError, OSError) as error:
         _end(str(error))
     except NoRegionError:
         _end("no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile.")
@@ -127,5 +129,5 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _end(sentence: str) -> None:
-    errors.print(f"[bold red]headroom:[/] {sentence}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]headroom:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)

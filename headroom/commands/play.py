@@ -14,12 +14,13 @@ from rich.text import Text
 
 from chalicelib import config, handlers, messages
 from chalicelib.aws import Aws
-from chalicelib.model import Dimension, Skip, Target
+from chalicelib.model import Dimension, Target
 from chalicelib.shell import Shell
 from headroom import demo as demos
 from headroom import show, traces
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
 from headroom.functions import Invocation
+from headroom.plays import PLAYS
 from headroom.region import Region
 
 
@@ -33,8 +34,12 @@ def demo(
     days: Annotated[int, typer.Option(min=1, max=31, help="How many days to generate when no trace is given.")] = 1,
     config_file: ConfigOption = None,
     quiet: Annotated[bool, typer.Option(help="Only the summary and the picture.")] = False,
+    scene: Annotated[str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(PLAYS)}.")] = "",
 ) -> None:
     """Play demand against the real app in an embedded region: alarms, decisions, capacity, thresholds."""
+    if scene:
+        _play(scene)
+        return
     demand = traces.read(trace) if trace else traces.generated(days)
     text = config_file.read_text() if config_file else demos.CONFIG
     if not config.load(text).manages(demos.TABLE):
@@ -55,6 +60,12 @@ def demo(
     raise typer.Exit(0 if story.ended_well else 1)
 
 
+def _play(scene: str) -> None:
+    if scene not in PLAYS:
+        raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(PLAYS)}")
+    PLAYS[scene](console)
+
+
 def invoke(
     file: Annotated[Path, typer.Argument(help="One message: CloudWatch's JSON, an SNS event, a Lambda action; - for stdin.")],
     account: Annotated[
@@ -73,7 +84,7 @@ def invoke(
         return
     rules = config.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
     with Region() as region:
-        if not isinstance(event, Skip):
+        if isinstance(event, messages.AlarmEvent):
             _stage(region, event, text)
         tell(handlers.on_alarm(Shell(Aws(topic), rules, dry_run), event, region.now), dry_run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib import config
 from chalicelib.explain import sentence
+from chalicelib.model import Decision
 from chalicelib.shell import Report
 from headroom.functions import ROOT
 
@@ -35,7 +37,14 @@ def rules_of(file: Path | None) -> config.Config:
 
 def tell(report: Report, dry_run: bool) -> None:
     """Print a report in words, and end with an error where something failed."""
-    for subject in (*report.skips, *report.decisions):
+    say(report, dry_run, report.decisions)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
+    """Print a report in words, with some of its decisions."""
+    for subject in (*report.skips, *decisions, *report.verdicts):
         console.print(sentence(subject), markup=False, highlight=False)
     for action in report.planned if dry_run else report.done:
         console.print(sentence(action, would=dry_run), markup=False, highlight=False)
@@ -43,8 +52,6 @@ def tell(report: Report, dry_run: bool) -> None:
         console.print("Would change nothing.")
     for failure in report.failures:
         errors.print(f"[bold red]{escape(str(failure))}[/]", highlight=False)
-    if report.failures:
-        raise typer.Exit(1)
 
 
 def progress_bar() -> Progress:

@@ -1,0 +1,120 @@
+"""The adapter of notifications: SNS, Slack, and the tags that remember what was told. No choices are made here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.request import Request
+
+from chalicelib.aws import Aws
+from chalicelib.notices import Notice
+
+KEPT = timedelta(minutes=15)
+"""So long a container keeps a webhook's URL: the longest that a new one waits to be used."""
+SECONDS = 5.0
+SUBJECT = re.compile(r"[^ -~]+")
+MAX_SUBJECT = 99
+"""A subject is ASCII, in one line, and less than 100 characters long. Source: API_Publish of SNS, read 2026-11."""
+URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/[!-~]*")
+
+
+class NotDelivered(Exception):
+    """A webhook did not take a message, or its URL is none. Never says the URL, which is as good as a password."""
+
+
+def publish(world: Aws, topic: str, notice: Notice) -> None:
+    """Publish a notice to a topic, in the topic's own Region. Raises AwsError.
+
+    What a subscriber may filter by goes with it as message attributes, several values of one as String.Array. Source: Amazon SNS
+    Developer Guide, "Amazon SNS message attributes", read 2026-11.
+    """
+    region = topic.split(":")[3]
+    world.client("sns", "" if region == world.region else region).publish(
+        TopicArn=topic,
+        Subject=SUBJECT.sub("?", notice.subject)[:MAX_SUBJECT],
+        Message=_text(world, notice),
+        MessageAttributes={key: _attribute(values) for key, values in notice.facts.items() if values},
+    )
+
+
+def _attribute(values: tuple[str, ...]) -> dict[str, str]:
+    if len(values) == 1:
+        return {"DataType": "String", "StringValue": values[0]}
+    return {"DataType": "String.Array", "StringValue": json.dumps(values)}
+
+
+def post(world: Aws, reference: str, notice: Notice, now: datetime) -> None:
+    """Post a notice to the Slack incoming webhook whose URL is kept at `reference`.
+
+    Raises AwsError where the URL cannot be read, NotDelivered where there is none or Slack does not take the message.
+    Source: Slack API, "Sending messages using incoming webhooks" and "Formatting text for app surfaces", read 2026-11.
+    """
+    url = world.recent(("webhook", reference), now, KEPT, partial(_webhook, world, reference))
+    text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(world, notice))}"
+    body = json.dumps({"text": text}).encode()
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  _webhook lets https alone pass
+    try:
+        status = world.http(request, SECONDS)
+    except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
+        raise NotDelivered(f"{reference}: no answer ({type(error).__name__})") from None
+    if status != 200:
+        raise NotDelivered(f"{reference}: the webhook answered with status {status}")
+
+
+def _text(world: Aws, notice: Notice) -> str:
+    """Return a notice's text, and which Headroom says so."""
+    return f"{notice.text}\n\n(Headroom in {world.region}, account {world.account})"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _webhook(world: Aws, reference: str) -> str:
+    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON object."""
+    store, _, name = reference.partition(":")
+    text = (_secret if store == "secretsmanager" else _parameter)(world, name).strip()
+    if text.startswith("{"):
+        text = _member(text)
+    if not URL.fullmatch(text):
+        raise NotDelivered(f"{reference}: holds no https:// URL, alone or as the member url of a JSON object")
+    return text
+
+
+def _member(text: str) -> str:
+    try:
+        return str(json.loads(text).get("url", ""))
+    except ValueError:
+        return ""
+
+
+def _secret(world: Aws, name: str) -> str:
+    return str(world.client("secretsmanager", _region(world, name)).get_secret_value(SecretId=name).get("SecretString", ""))
+
+
+def _parameter(world: Aws, name: str) -> str:
+    said = world.client("ssm", _region(world, name)).get_parameter(Name=name, WithDecryption=True)
+    return str(said["Parameter"]["Value"])
+
+
+def _region(world: Aws, name: str) -> str:
+    """Return the Region that an ARN names, "" for our own and for a plain name."""
+    region = name.split(":")[3] if name.startswith("arn:") else ""
+    return "" if region == world.region else region
+
+
+# what was told
+
+
+def tags(world: Aws, alarm_arn: str) -> Mapping[str, str]:
+    """Return an alarm's tags. Raises AwsError."""
+    said = world.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm_arn)
+    return {tag["Key"]: tag["Value"] for tag in said["Tags"]}
+
+
+def tag(world: Aws, alarm_arn: str, key: str, value: str) -> None:
+    """Give an alarm a tag, or a tag another value. Raises AwsError."""
+    world.client("cloudwatch").tag_resource(ResourceARN=alarm_arn, Tags=[{"Key": key, "Value": value}])

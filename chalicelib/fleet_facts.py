@@ -1,0 +1,54 @@
+"""What the fleets of the configuration call for at the targets that are looked at: each fleet is counted once an event.
+
+A fleet that cannot be counted raises nothing and lowers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from chalicelib import aws_fleet
+from chalicelib.aws_fleet import NoSuchGroupError
+from chalicelib.fleet import Fleet
+from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
+from chalicelib.shell import Report, Shell, attempt
+
+Counts = Mapping[str, int | Hold]
+"""By a fleet's name: how many instances it has, or, where that cannot be known, what this holds."""
+
+
+def count(shell: Shell, report: Report, targets: Collection[Target]) -> Counts:
+    """Return the counts of the fleets that concern one of the targets, and ask for no others."""
+    concerned = [fleet for fleet in shell.config.fleets if any(fleet.concerns(target) for target in targets)]
+    return {fleet.name: _count(shell, report, fleet) for fleet in concerned}
+
+
+def _count(shell: Shell, report: Report, fleet: Fleet) -> int | Hold:
+    subject, detail = f"fleet {fleet.name}", f"fleet {fleet.name} cannot be counted"
+    try:
+        found = attempt(report, subject, "counting its instances", lambda: aws_fleet.instances(shell.world, fleet))
+    except NoSuchGroupError as error:
+        found, detail = None, f"fleet {fleet.name}: {error}"
+        report.skips.append(Skip(subject, Reason.FLEET_UNKNOWN, str(error)))
+    return Hold(Reason.FLEET_UNKNOWN, detail, DOWN) if found is None else found
+
+
+def follow(fleets: Sequence[Fleet], counts: Counts, seen: Observation) -> Observation:
+    """Return an observation with the most that a fleet calls for at its target, and with what an unknown count holds.
+
+    Where several fleets concern it, those that can be counted still raise it.
+    """
+    concerned = [fleet for fleet in fleets if fleet.concerns(seen.target)]
+    holds = [counted for fleet in concerned if isinstance(counted := counts[fleet.name], Hold)]
+    found = [
+        (fleet.units(seen.target, counted), counted, fleet.name)
+        for fleet in concerned
+        if isinstance(counted := counts[fleet.name], int)
+    ]
+    if found:
+        units, instances, name = max(found)
+        seen = replace(seen, fleet=name, instances=instances, fleet_units=units)
+    elif concerned:
+        seen = replace(seen, fleet=concerned[0].name)
+    return replace(seen, holds=(*seen.holds, *holds))

@@ -1,0 +1,48 @@
+"""Which tables are held because a job of `[[pause]]` runs, or may be running, or because a decrease is kept for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from chalicelib import aws_jobs
+from chalicelib.aws_jobs import Job
+from chalicelib.budget import FREE_DECREASES_PER_DAY, used_today
+from chalicelib.jobs import Pause
+from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.shell import Report, Shell, attempt
+
+
+def by_jobs(
+    shell: Shell,
+    report: Report,
+    observed: Mapping[Target, Observation],
+    watching: Sequence[Alarm],  # noqa: ARG001  all sources are asked the same
+    now: datetime,
+) -> Iterator[tuple[Target, Hold]]:
+    """Yield what the running jobs hold. No job means resumed, whatever else runs; what cannot be read holds decreases."""
+    for pause in shell.config.pauses:
+        concerned = [target for target in observed if pause.concerns(target.table)]
+        if not concerned:
+            continue
+        found = attempt(report, f"the jobs of pause {pause.name}", pause.job, partial(aws_jobs.jobs, shell.world, pause, now))
+        for target in concerned:
+            hold = judge(pause, found, observed[target], now)
+            if hold:
+                yield target, hold
+
+
+def judge(pause: Pause, jobs: Sequence[Job] | None, seen: Observation, now: datetime) -> Hold | None:
+    """Return what a condition holds of one target. jobs: those of the condition, None where they cannot be read."""
+    if jobs is None:
+        return Hold(Reason.PAUSE_UNKNOWN, f"pause {pause.name}: its jobs cannot be read", DOWN)
+    of_table = [job for job in jobs if job.table in ("", seen.target.table)]
+    running = next((job for job in of_table if job.running), None)
+    if running:
+        return Hold(Reason.JOB_RUNNING, f"pause {pause.name}: {running.name} is running", pause.directions)
+    # once the free four are used up, one comes back every hour, and there is nothing to keep
+    is_last = used_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
+    if pause.reserve_decrease and is_last and not of_table:
+        return Hold(Reason.RESERVED, f"pause {pause.name}: the last free decrease is kept for when its job has ended", DOWN)
+    return None

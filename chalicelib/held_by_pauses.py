@@ -1,0 +1,24 @@
+"""Which tables are held because an operator has paused them by a tag, or may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from chalicelib import aws_pauses, pauses
+from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.shell import Report, Shell, attempt
+
+
+def by_pauses(
+    shell: Shell, report: Report, observed: Mapping[Target, Observation], _: Sequence[Alarm], now: datetime
+) -> Iterator[tuple[Target, Hold]]:
+    """Yield what the tags hold. They are read once an event; what cannot be read holds decreases."""
+    found = shell.once("pauses", now, lambda: attempt(report, "the pauses", "GetResources", lambda: aws_pauses.tags(shell.world)))
+    for target in observed:
+        if found is None:
+            yield target, Hold(Reason.PAUSE_UNKNOWN, f"the tags {pauses.KEY} cannot be read", DOWN)
+        elif target.table in found:
+            hold = pauses.hold(target.table, found[target.table], now)
+            if hold:
+                yield target, hold

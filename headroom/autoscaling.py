@@ -1,0 +1,425 @@
+"""What Application Auto Scaling has for DynamoDB, translated into Headroom's configuration. Pure: headroom/handover.py calls AWS.
+
+Every scalable target, scaling policy and scheduled action is accounted for by at least one note: translated, obsolete (why), or
+refused (what to do). Words and shapes are those of the API. Source: Application Auto Scaling API reference, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import tomlkit
+from tomlkit.items import Array, Table
+
+from chalicelib import config
+from chalicelib.model import Dimension, TableState, Target
+from headroom import schedules
+from headroom.schedules import InexpressibleError
+
+Said = Mapping[str, Any]
+Settings = Mapping[str, Any]
+Verdict = Literal["translated", "obsolete", "refused"]
+Strategy = Literal["adaptive", "percent"]
+State = TableState | Exception | None
+METRICS = {
+    Dimension.READ: "DynamoDBReadCapacityUtilization",
+    Dimension.WRITE: "DynamoDBWriteCapacityUtilization",
+}
+DIMENSIONS = {"ReadCapacityUnits": Dimension.READ, "WriteCapacityUnits": Dimension.WRITE}
+OFF = {"scale_up": False, "scale_down": False}
+MOST_UNITS = 1_000_000
+"""The most that min_units and max_units may be."""
+BELOW_ALARM = 5
+"""Points between the alarm and what a decrease leaves: they must differ, or each decrease would raise the alarm again."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+ABSENT: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Autoscaling:
+    """What DescribeScalableTargets, DescribeScalingPolicies and DescribeScheduledActions say, all pages."""
+
+    targets: Sequence[Said] = ()
+    policies: Sequence[Said] = ()
+    actions: Sequence[Said] = ()
+
+    def only(self, tables: Iterable[str]) -> Autoscaling:
+        """Return what belongs to some tables and their indexes."""
+        wanted = set(tables)
+        return self._where(lambda target: target.table in wanted)
+
+    def only_of(self, wanted: Target) -> Autoscaling:
+        """Return what belongs to one target."""
+        return self._where(lambda target: target == wanted)
+
+    def _where(self, is_meant: Callable[[Target], bool]) -> Autoscaling:
+        parts = (self.targets, self.policies, self.actions)
+        return Autoscaling(*([said for said in part if is_meant(target_of(said))] for part in parts))
+
+    def everything(self) -> list[Said]:
+        return [*self.targets, *self.policies, *self.actions]
+
+    def tables(self) -> list[str]:
+        return sorted({target_of(said).table for said in self.everything()})
+
+
+@dataclass(frozen=True)
+class Note:
+    """What became of one target, policy or action."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+
+    @property
+    def table(self) -> str:
+        return re.split("[:/]", self.subject)[0]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.verdict}: {self.text}"
+
+
+@dataclass
+class Part:
+    """One target's settings, and what is to be said of it."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, said: Said, verdict: Verdict, text: str) -> None:
+        self.notes.append(Note(subject_of(said), verdict, text))
+
+
+@dataclass(frozen=True)
+class Translation:
+    """text: the configuration as TOML, with every note as a comment. tables: those that it names."""
+
+    text: str
+    notes: Sequence[Note]
+    tables: Sequence[str]
+
+
+def target_of(said: Said) -> Target:
+    """Return the target that a scalable target, a policy or an action belongs to: its ResourceId is `table/T[/index/I]`."""
+    _, table, *rest = str(said["ResourceId"]).split("/")
+    return Target(table, rest[-1] if rest else "", DIMENSIONS[str(said["ScalableDimension"]).rsplit(":", 1)[-1]])
+
+
+def subject_of(said: Said) -> str:
+    """Return how a target, a policy or an action is named in notes."""
+    kinds = {"PolicyName": "policy", "ScheduledActionName": "scheduled action"}
+    named = next((f" {kind} {said[key]}" for key, kind in kinds.items() if key in said), "")
+    return f"{target_of(said)}{named}"
+
+
+def translate(found: Autoscaling, tables: Mapping[str, State], now: datetime, strategy: Strategy = "adaptive") -> Translation:
+    """Return the configuration that does what Application Auto Scaling does, as near as it can be said.
+
+    tables: each table as it is, None where it does not exist, the error where it could not be read. now: aware.
+    """
+    document, rules = tomlkit.document(), tomlkit.aot()
+    notes: list[Note] = []
+    for name in found.tables():
+        own, table = found.only([name]), tables.get(name)
+        if isinstance(table, TableState) and not table.on_demand:
+            settings, said = _table(own, table, now, strategy)
+        else:
+            settings, said = {}, _left_out(own, table)
+        notes += said
+        if settings:
+            rules.append(_rule(name, settings, said, strategy))
+        else:
+            _tell(document, said)
+    if len(rules):
+        document.add("tables", rules)
+    return Translation(tomlkit.dumps(document), notes, [str(rule["name"]) for rule in rules])
+
+
+def _left_out(found: Autoscaling, table: State) -> list[Note]:
+    """Return the notes on a table that is not named in the configuration."""
+    verdict: Verdict
+    if table is None:
+        verdict, text = (
+            "obsolete",
+            "the table exists no more; aws application-autoscaling deregister-scalable-target clears it away",
+        )
+    elif isinstance(table, Exception):
+        verdict, text = "refused", f"the table could not be read ({table}); put that right and import again"
+    else:
+        verdict, text = "obsolete", "the table is billed on demand: there is no capacity to set"
+    part = Part()
+    for said in found.everything():
+        part.note(said, verdict, text)
+    return part.notes
+
+
+def _table(found: Autoscaling, table: TableState, now: datetime, strategy: Strategy) -> tuple[dict[Target, Settings], list[Note]]:
+    """Return what each target of one table gets (nothing where none is scaled any more), and the notes on it."""
+    settings: dict[Target, Settings] = {}
+    notes: list[Note] = []
+    here = {target_of(said): said for said in found.targets}
+    for target in dict.fromkeys(target_of(said) for said in found.everything()):
+        own = found.only_of(target)
+        why = _why_not(target, here, table)
+        if why:
+            part = Part()
+            for said in own.everything():
+                part.note(said, "obsolete", why)
+        else:
+            part = _target(here[target], own.policies, own.actions, now, strategy)
+            settings[target] = part.settings
+        notes += part.notes
+    off = [target for target in table.targets() if target not in settings] if settings else []
+    notes += [Note(str(target), "translated", "no scalable target, so it is left as it is: scaling is off") for target in off]
+    return settings, notes
+
+
+def _why_not(target: Target, here: Mapping[Target, Said], table: TableState) -> str:
+    """Return why a target needs no translation, or ""."""
+    if target.index not in table.throughputs:
+        return f"the table has no index {target.index} any more"
+    return "" if target in here else "its scalable target is not registered, so that nothing applies it"
+
+
+# TOML
+
+
+def _rule(name: str, settings: Mapping[Target, Settings], notes: Iterable[Note], strategy: Strategy) -> Table:
+    """Return one table's rule. What has no scalable target is off, and so is every index that there may be later."""
+    rule, indexes = tomlkit.table(), tomlkit.aot()
+    _tell(rule, notes)
+    rule.add("name", name)
+    if strategy != "adaptive":
+        rule.add("strategy", strategy)
+    own = {dimension: settings.get(Target(name, "", dimension), OFF) for dimension in Dimension}
+    _write(rule, own)
+    for index in sorted({target.index for target in settings} - {""}):
+        nested = tomlkit.table()
+        nested.add("name", index)
+        of_index = {dimension: settings.get(Target(name, index, dimension), OFF) for dimension in Dimension}
+        _write(nested, {dimension: _whole(of_index[dimension], own[dimension], strategy) for dimension in Dimension})
+        indexes.append(nested)
+    others = tomlkit.table()
+    for key, value in {"name": "*", **OFF}.items():
+        others.add(key, value)
+    indexes.append(others)
+    rule.add("indexes", indexes)
+    return rule
+
+
+def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
+    """Return an index's settings with the defaults of what it does not say itself, and would be its table's."""
+    defaults = config.policy(strategy=strategy)
+    return {**own, **{key: getattr(defaults, key) for key in above if key not in own}}
+
+
+def _write(into: Table, settings: Mapping[Dimension, Settings]) -> None:
+    for dimension, own in settings.items():
+        into.add(str(dimension), _part(own))
+
+
+def _part(settings: Settings) -> Table:
+    part = tomlkit.table()
+    for key, value in settings.items():
+        part.add(key, _windows(value) if key == "windows" else value)
+    return part
+
+
+def _windows(windows: Iterable[Mapping[str, Any]]) -> Array:
+    rows = tomlkit.array()
+    for window in windows:
+        row = tomlkit.inline_table()
+        row.update(window)
+        rows.append(row)
+    return rows.multiline(len(rows) > 1)
+
+
+def _tell(into: Any, notes: Iterable[Note]) -> None:
+    for note in notes:
+        into.add(tomlkit.comment(CONTROL.sub(" ", str(note))))  # no comment may hold a control character
+
+
+# one target
+
+
+def _target(said: Said, policies: Sequence[Said], actions: Sequence[Said], now: datetime, strategy: Strategy) -> Part:
+    low, high = int(said["MinCapacity"]), int(said["MaxCapacity"])
+    part = Part({"min_units": low, "max_units": high})
+    suspended: Said = said.get("SuspendedState") or {}
+    _scheduled(part, actions, bool(suspended.get("ScheduledScalingSuspended")), now)
+    floors = [window["min_units"] for window in part.settings.get("windows", ())]
+    bounds = part.settings["min_units"], max(part.settings["max_units"], part.settings["min_units"], *floors)
+    part.settings["min_units"], part.settings["max_units"] = map(_allowed, bounds)
+    units = f"min_units {part.settings['min_units']}, max_units {part.settings['max_units']}"
+    scheduled = "" if part.settings["min_units"] == low else f" (MinCapacity {low} is what an action has set by now)"
+    about = Part(notes=[Note(subject_of(said), "translated", f"{units}{scheduled}")])
+    _suspended(about, part, said, suspended)
+    _policies(part, policies, strategy)
+    if not policies:
+        about.note(said, "translated", "it had no scaling policy, so only its bounds held; Headroom follows its load within them")
+    return replace(part, notes=about.notes + part.notes)
+
+
+def _allowed(units: int) -> int:
+    return min(max(units, 1), MOST_UNITS)
+
+
+def _suspended(about: Part, part: Part, said: Said, suspended: Said) -> None:
+    for key, setting in (("DynamicScalingOutSuspended", "scale_up"), ("DynamicScalingInSuspended", "scale_down")):
+        if suspended.get(key):
+            part.settings[setting] = False
+            about.note(said, "translated", f"{key} → {setting} = false")
+    if suspended.get("DynamicScalingOutSuspended") and part.settings.get("windows"):
+        about.note(
+            said, "refused", "scale_up = false keeps the floors of its windows from raising, too; take it out to have them"
+        )
+
+
+# policies
+
+
+def _policies(part: Part, policies: Sequence[Said], strategy: Strategy) -> None:
+    known = [said for said in policies if not _unknown(said)]
+    ordered = sorted(known, key=lambda said: _tracking(said)["TargetValue"])
+    for said in policies:
+        if _unknown(said):
+            part.note(said, "refused", _unknown(said))
+    for said in ordered[1:]:
+        part.note(said, "obsolete", "of several policies the one with the lowest TargetValue decides")
+    for said in ordered[:1]:
+        _value(part, said, strategy)
+    if ordered and all(_tracking(said).get("DisableScaleIn") for said in ordered):
+        part.settings["scale_down"] = False
+        part.note(ordered[0], "translated", "DisableScaleIn → scale_down = false")
+    for said in ordered:
+        cooldowns = {key: _tracking(said)[key] for key in ("ScaleOutCooldown", "ScaleInCooldown") if _tracking(said).get(key)}
+        if cooldowns:
+            shown = ", ".join(f"{key} {seconds} s" for key, seconds in cooldowns.items())
+            text = f"{shown}: no evidence raises twice, and DynamoDB's decrease quota spaces decreases"
+            part.note(said, "obsolete", text)
+
+
+def _tracking(said: Said) -> Said:
+    return said.get("TargetTrackingScalingPolicyConfiguration") or ABSENT
+
+
+def _unknown(said: Said) -> str:
+    """Return why a policy has no equal, or ""."""
+    if said.get("PolicyType") != "TargetTrackingScaling" or "TargetValue" not in _tracking(said):
+        return f"{said.get('PolicyType')} has no equal; strategy percent with increase_steps is the nearest"
+    metric = (_tracking(said).get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType")
+    if metric != METRICS[target_of(said).dimension]:
+        return "it tracks another metric than the target's own utilization; Headroom follows consumption alone"
+    return ""
+
+
+def _value(part: Part, said: Said, strategy: Strategy) -> None:
+    value = float(_tracking(said)["TargetValue"])
+    if strategy == "adaptive":
+        text = f"TargetValue {value:g}: adaptive follows the demand and keeps no fixed utilization; --strategy percent does"
+        part.note(said, "obsolete", text)
+        return
+    alarm = min(max(round(value), 2), 100)
+    target = max(1, alarm - BELOW_ALARM)
+    part.settings |= {"alarm_percent": alarm, "alarm_evaluation_periods": 2, "target_percent": target}
+    text = f"TargetValue {value:g} → alarm_percent {alarm} for two minutes, and target_percent {target} for decreases"
+    part.note(said, "translated", text)
+
+
+# scheduled actions
+
+
+def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: datetime) -> None:
+    """Translate the actions that come every week into min_units and windows, and say of each other one why not."""
+    weekly: dict[int, frozenset[int]] = {}
+    for number, action in enumerate(actions):
+        why = "scheduled scaling is suspended, so that it does not run" if suspended else over(action, now)
+        if why:
+            part.note(action, "obsolete", why)
+            continue
+        try:
+            weekly[number] = _weekly(action, now)
+        except InexpressibleError as error:
+            part.note(action, "refused", str(error))
+    chain = [(actions[number], times) for number, times in weekly.items()]
+    zones = {_zone(action) for action, _ in chain}
+    if len(zones) > 1:
+        _zones_differ(part, [action for action, _ in chain])
+        return
+    levels: dict[int, int] = {}
+    for action, times in chain:
+        units = _sizes(action).get("MinCapacity")
+        levels |= {time: max(_allowed(units), levels.get(time, 0)) for time in times} if units is not None else {}
+    if levels:
+        part.settings["min_units"] = schedules.lowest(levels)
+        windows = schedules.floors(levels, zones.pop())
+        part.settings |= {"windows": windows} if windows else {}
+    _maximums(part, [action for action, _ in chain])
+
+
+def _sizes(action: Said) -> Mapping[str, int]:
+    return {key: size for key, size in (action.get("ScalableTargetAction") or {}).items() if size is not None}
+
+
+def _zone(action: Said) -> str:
+    return str(action.get("Timezone") or "UTC")
+
+
+def over(action: Said, now: datetime) -> str:
+    """Return why an action will never run again, or ""."""
+    try:
+        once = schedules.once_at(action["Schedule"], _zone(action))
+    except InexpressibleError:
+        return ""  # _weekly refuses it
+    end = time_of(action.get("EndTime"))
+    if once and once <= now:
+        return "it was to run once, and that is over"
+    return f"it ended at {end:%Y-%m-%d %H:%M} UTC" if end and end <= now else ""
+
+
+def time_of(said: Any) -> datetime | None:
+    """Return a time of the API, which a saved file has as a text."""
+    found = datetime.fromisoformat(said) if isinstance(said, str) else said
+    return found.astimezone(UTC) if found else None
+
+
+def _weekly(action: Said, now: datetime) -> frozenset[int]:
+    once, start = schedules.once_at(action["Schedule"], _zone(action)), time_of(action.get("StartTime"))
+    if once:
+        raise InexpressibleError(f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it out after it")
+    if start and start > now:
+        raise InexpressibleError(f"it begins only at {start:%Y-%m-%d %H:%M} UTC; import again, or add a window, after that")
+    return schedules.weekly(action["Schedule"], _zone(action))
+
+
+def _zones_differ(part: Part, actions: Sequence[Said]) -> None:
+    for action in actions:
+        text = f"its time zone, {_zone(action)}, is not that of the target's other actions; write windows by hand, in one zone"
+        part.note(action, "refused", f"{text}. Until then min_units is the highest that they set, so that nothing is missing")
+    for setting, key in (("min_units", "MinCapacity"), ("max_units", "MaxCapacity")):
+        given = [_sizes(action)[key] for action in actions if key in _sizes(action)]
+        part.settings[setting] = max([part.settings[setting], *given])
+
+
+def _maximums(part: Part, actions: Sequence[Said]) -> None:
+    """Note what each action of the chain became; of different maximums the highest holds."""
+    given = {_sizes(action)["MaxCapacity"] for action in actions if "MaxCapacity" in _sizes(action)}
+    differ = len({*given, part.settings["max_units"]}) > 1
+    part.settings["max_units"] = max([part.settings["max_units"], *given])
+    became = "windows" if part.settings.get("windows") else "min_units"
+    for action in actions:
+        sizes, end = _sizes(action), time_of(action.get("EndTime"))
+        schedule = f"{action['Schedule']} {_zone(action)}"
+        if "MinCapacity" in sizes:
+            part.note(action, "translated", f"{schedule} MinCapacity {sizes['MinCapacity']} → {became}")
+        if "MaxCapacity" in sizes and differ:
+            text = f"{schedule} MaxCapacity {sizes['MaxCapacity']}: no window lowers a maximum; max_units is the highest of them"
+            part.note(action, "refused", f"{text}. Put a lower one where the cost must be capped at all times")
+        elif "MinCapacity" not in sizes:
+            part.note(action, "obsolete", f"{schedule}: it changes nothing")
+        if end:
+            part.note(action, "refused", f"it ends at {end:%Y-%m-%d %H:%M} UTC, and windows do not; take them out then")

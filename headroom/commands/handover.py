@@ -1,0 +1,141 @@
+"""`import autoscaling`: the way over from Application Auto Scaling, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from chalicelib.aws import Aws
+from chalicelib.shell import Shell
+from headroom import handover
+from headroom.autoscaling import Translation, translate
+from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
+from headroom.handover import HandoverError, Record
+
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C ends."""
+STEPS = """
+What next, so that no table is without a scaler for a moment:
+  1. Where Terraform, CDK or CloudFormation declares this autoscaling, see docs/from-autoscaling.md first: it would come back.
+  2. Put the configuration into chalicelib/headroom.toml, and deploy. Headroom passes the tables over for now.
+  3. headroom import autoscaling --apply --topic TOPIC
+     For one table after the other: our alarms first, then it deregisters the targets. What it removes is saved in
+     {file}.
+  4. Back again: headroom import autoscaling --revert {file}
+"""
+
+
+class Strategy(StrEnum):
+    ADAPTIVE = "adaptive"
+    PERCENT = "percent"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(autoscaling)
+
+
+def autoscaling(
+    strategy: Annotated[
+        Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
+    ] = Strategy.ADAPTIVE,
+    table: Annotated[str, typer.Option(help="Only this table, or those that match a glob.")] = "*",
+    apply: Annotated[bool, typer.Option("--apply", help="Hand the tables over to Headroom, one at a time.")] = False,
+    revert: Annotated[Path | None, typer.Option(help="Hand them back to Application Auto Scaling, from the saved file.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Where --apply saves what it removes.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config_file: ConfigOption = None,
+    topic: TopicOption = DEFAULT_TOPIC,
+) -> None:
+    """Translate what Application Auto Scaling has for DynamoDB, and hand the tables over without a gap.
+
+    Without --apply or --revert it changes nothing: the configuration goes to the standard output, the steps beside it; the exit
+    status is 1 where something is refused.
+    """
+    if apply and revert:
+        raise typer.BadParameter("give either --apply or --revert")
+    world = Aws(topic)
+    file = revert or state or Path(handover.record_name(world.account, world.region))
+    try:
+        if revert:
+            _revert(world, file, table, yes)
+            return
+        found = handover.read(world)
+        found = found.only(name for name in found.tables() if fnmatchcase(name, table))
+        translation = translate(found, world.describe(found.tables()), datetime.now(UTC), strategy.value)
+        if apply:
+            _apply(Shell(world, rules_of(config_file)), translation, file, table, yes)
+        else:
+            _print(translation, world, file)
+    except HandoverError as error:
+        _complain(error)
+        raise typer.Exit(2) from None
+    except (KeyboardInterrupt, typer.Abort):
+        errors.print(f"Stopped. What was done stays done, and {file} has what was removed. The same command again goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _print(translation: Translation, world: Aws, file: Path) -> None:
+    if not translation.notes:
+        errors.print(f"Application Auto Scaling has nothing for DynamoDB in account {world.account}, {world.region}.")
+        return
+    typer.echo(translation.text, nl=False)
+    refused = [note for note in translation.notes if note.verdict == "refused"]
+    for note in refused:
+        errors.print(f"[red]{escape(str(note))}[/]", highlight=False)
+    errors.print(escape(STEPS.format(file=file)), highlight=False)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _apply(shell: Shell, translation: Translation, file: Path, glob: str, yes: bool) -> None:
+    record = Record(file, shell.world.account, shell.world.region)
+    begun = [name for name in record.tables("saved") if fnmatchcase(name, glob)]
+    for note in translation.notes:
+        if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
+            errors.print(escape(str(note)), highlight=False)
+
+    def one(name: str) -> None:
+        handover.hand_over(shell, record, name, lambda: datetime.now(UTC), typer.echo)
+
+    _each(sorted({*translation.tables, *begun}), one, "Hand {} over to Headroom?", yes)
+
+
+def _revert(world: Aws, file: Path, glob: str, yes: bool) -> None:
+    if not file.exists():
+        raise HandoverError(f"there is no file {file}")
+    record = Record(file, world.account, world.region)
+    names = [name for name in record.tables("saved", "handed over") if fnmatchcase(name, glob)]
+
+    def one(name: str) -> None:
+        handover.take_back(world, record, name, lambda: datetime.now(UTC), typer.echo)
+
+    _each(names, one, "Hand {} back to Application Auto Scaling?", yes)
+
+
+def _each(names: Iterable[str], one: Callable[[str], None], question: str, yes: bool) -> None:
+    """Do one table after the other; one that fails does not stop the others, and ends the command with 1."""
+    failed = done = 0
+    for name in names:
+        if not yes and not typer.confirm(question.format(name)):
+            typer.echo(f"{name} is left as it is.")
+            continue
+        try:
+            one(name)
+            done += 1
+        except HandoverError as error:
+            _complain(error)
+            failed += 1
+    typer.echo(f"{done} table(s) done, {failed} failed.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _complain(error: Exception) -> None:
+    errors.print(f"[bold red]headroom:[/] {escape(str(error))}", highlight=False)

@@ -1,0 +1,571 @@
+"""Dynamic DynamoDB's configuration → ours: every line of it translated, obsolete, refused or unknown, each with its reason.
+
+Pure: text in, text and account out. dynamic_options.py knows the options; docs/from-dynamic-dynamodb.md is the operator's page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import tomlkit
+from tomlkit.items import Table
+
+from chalicelib import config
+from chalicelib.config import SETTINGS, Policy
+from chalicelib.model import Dimension
+from headroom import ini
+from headroom.dynamic_options import (
+    CHECK_INTERVAL,
+    GLOBAL,
+    HOMES,
+    LOGGING,
+    LOGS_GO,
+    OPTIONS,
+    PRESET,
+    SECRETS,
+    Asked,
+    Given,
+    Option,
+    Settings,
+    positive,
+    problems,
+    settings_of,
+    values_of,
+)
+
+OFF = {"scale_up": False, "scale_down": False}
+EVERY = frozenset({"*", ".*"})
+
+
+class Kind(StrEnum):
+    """What became of a line; a later one outweighs an earlier one."""
+
+    TRANSLATED = "translated"
+    OBSOLETE = "obsolete"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+LOST = frozenset({Kind.REFUSED, Kind.UNKNOWN})
+"""What the operator has to see to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the source, and what became of it."""
+
+    number: int
+    text: str
+    kind: Kind
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text} → {self.said}"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a configuration came to. notes: what is kept, or not kept, without a line of the source that says so."""
+
+    toml: str
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def counts(self) -> Mapping[Kind, int]:
+        """Return how many lines there are of each kind."""
+        found = Counter(line.kind for line in self.lines)
+        return {kind: found[kind] for kind in Kind}
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing was refused or unknown."""
+        return not any(line.kind in LOST for line in self.lines)
+
+
+NOTES = (
+    "Its defaults stand in [defaults], so that what a section leaves out means the same as before.",
+    "lookback-window-start, where it is not set, left the newest 10 minutes out of account, because metrics used to come late. "
+    "They come within two minutes today, so that delay is not kept; delay_minutes = 10 would bring it back.",
+    "A decrease also needs room in DynamoDB's quota for the day, and time without throttling; Dynamic DynamoDB knew neither.",
+)
+
+
+# a section, read
+
+
+@dataclass
+class Part:
+    """Its sections of one header: what they set, by name."""
+
+    line: int
+    header: str
+    given: dict[str, Given] = field(default_factory=dict)
+
+
+class Account:
+    """What became of each line. Said twice, the heavier kind stands, and every word."""
+
+    def __init__(self, source: ini.Ini) -> None:
+        self._source = source
+        self._said: dict[int, tuple[Kind, dict[str, None]]] = {}
+
+    def say(self, line: int, kind: Kind, words: str = "") -> None:
+        before, said = self._said.get(line, (kind, {}))
+        heavier = max(before, kind, key=list(Kind).index)
+        self._said[line] = (heavier, {**said, **({words: None} if words else {})})
+
+    def lines(self) -> tuple[Line, ...]:
+        """Return every line of the source that says something, in order."""
+        found = {number: self._line(number) for number in self._said}
+        for number, first in self._source.continued.items():
+            found[number] = Line(number, self._shown(number), found[first].kind, f"the rest of line {first}")
+        return tuple(found[number] for number in sorted(found))
+
+    def _line(self, number: int) -> Line:
+        kind, said = self._said[number]
+        return Line(number, self._shown(number), kind, "; ".join(said) or "as it is")
+
+    def _shown(self, number: int) -> str:
+        """Return a line as it may be printed: without a key that is secret, or a password."""
+        first = self._source.continued.get(number, number)
+        name = re.split(r"\s*[:=]", self._source.lines[first - 1])[0]
+        text = f"{name}: …" if name in SECRETS else self._source.lines[number - 1]
+        return re.sub(r"://[^/@\s]*@", "://…@", "".join(c if c.isprintable() else " " for c in text))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _read_options(sections: Iterable[ini.Section], account: Account) -> dict[str, Given]:
+    """Return what sections of one header set, the later winning."""
+    given: dict[str, Given] = {}
+    for option in (option for section in sections for option in section.options):
+        known = OPTIONS.get(option.name)
+        if known is None:
+            account.say(option.line, Kind.UNKNOWN, _unknown(option.name, OPTIONS))
+            continue
+        try:
+            found = Given(option.line, known.read(option.value))
+        except ValueError as error:
+            account.say(option.line, Kind.REFUSED, str(error))
+            continue
+        if option.name in given:
+            account.say(given[option.name].line, Kind.OBSOLETE, f"line {option.line} sets it again, and holds")
+        given[option.name] = found
+    return given
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    if name in HOMES:
+        return f"it has no effect here; it belongs to {', '.join(HOMES[name])}"
+    return f"Dynamic DynamoDB has no such option{_nearest(name, known)}"
+
+
+Resolved = dict[Dimension, Settings]
+
+
+def _resolve(own: Part, below: Mapping[str, Given], account: Account, interval: int) -> Resolved:
+    """Return a section's settings. What cannot hold is refused, a line at a time, until the rest can."""
+    rest, refused = dict(below), dict[str, Given]()
+    while True:
+        asked = {dimension: Asked({**rest, **own.given}, dimension, interval) for dimension in Dimension}
+        found = {dimension: settings_of(asked[dimension]) for dimension in Dimension}
+        wrong = [(found[d][key], words) for d in Dimension for key, words in problems(found[d])]
+        if not wrong:
+            break
+        got, words = wrong[0]
+        source, blamed = next((source, name) for source in (own.given, rest) for name in got.options if name in source)
+        refused[blamed] = source.pop(blamed)
+        account.say(refused[blamed].line, Kind.REFUSED, words if source is own.given else f"in [{own.header}], {words}")
+    for name, value in own.given.items():
+        account.say(value.line, Kind.TRANSLATED, _became(OPTIONS[name], found))
+    for name, value in refused.items():
+        account.say(value.line, Kind.REFUSED, f"without it, {_became(OPTIONS[name], found)}")
+    for name, words in (note for dimension in Dimension for note in asked[dimension].notes):
+        if name in own.given:
+            account.say(own.given[name].line, Kind.TRANSLATED, words)
+    return found
+
+
+def _became(option: Option, found: Resolved) -> str:
+    """Return an option's settings in words, such as `read.alarm_percent = 90`."""
+    said = []
+    for dimension in option.dimensions:
+        prefix = f"{dimension}." if len(option.dimensions) == 1 else ""
+        values = {key: found[dimension][key].value for key in option.settings}
+        keys = [key for key in values if values[key]] or list(values)
+        said += [f"{prefix}{key} = {_shown(values[key])}" for key in keys]
+    return ", ".join(dict.fromkeys(said))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_shown(part)}" for key, part in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(tomlkit.item(value).as_string())
+
+
+# names
+
+LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])+")
+"""What in a regular expression means itself in a name; a bare dot means any character."""
+FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))+")
+
+
+def matcher(regex: str) -> dict[str, str]:
+    """Return the matcher of ours, `name` or `regex`, that matches what `re.match` matches: from the beginning, with any end.
+
+    Raises ValueError where it is no regular expression.
+    """
+    whole = _whole_name(regex)
+    try:
+        re.compile(regex)
+        re.compile(whole)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    bare = regex.removeprefix("^")
+    if LITERAL.fullmatch(bare):
+        return {"name": f"{_plain(bare)}*"}
+    if bare.endswith("$") and LITERAL.fullmatch(bare[:-1]):
+        return {"name": _plain(bare[:-1])}
+    if LITERAL.fullmatch(bare.removesuffix("$").removesuffix(".*")):
+        return {"name": f"{_plain(bare.removesuffix('$').removesuffix('.*'))}*"}
+    return {"regex": whole}
+
+
+def _plain(literal: str) -> str:
+    return literal.replace("\\", "")
+
+
+def _whole_name(regex: str) -> str:
+    """Return the expression that matches a whole name where `regex` matches its beginning."""
+    flags = FLAGS.match(regex)
+    start = flags.end() if flags else 0
+    body = regex[start:]
+    if re.fullmatch(r"\^?[\w.*+?\\\[\]{}-]*(?<!\\)\.\*\$?|\^[\w.*+?\\\[\]{}-]*[\w\]*+}]\$", body):
+        return regex
+    return f"{regex[:start]}(?:{body}).*"
+
+
+# the whole file
+
+
+@dataclass
+class Rule:
+    """A rule to be written, and the sections that it comes from. indexes: by header."""
+
+    match: Mapping[str, str]
+    part: Part
+    resolved: Resolved | None
+    indexes: list[Rule] = field(default_factory=list)
+
+
+INDEX = re.compile(r"gsi\s*:\s*(?P<index>.+?)\s+table\s*:\s*(?P<table>.+)")
+TABLE = re.compile(r"table\s*:\s*(?P<table>.+)")
+PLAIN = ("global", "logging", "default_options")
+
+
+def translate(text: str, annotate: bool = False) -> Imported:
+    """Return our configuration for a file of Dynamic DynamoDB's, and the account of its lines.
+
+    annotate: write the account into the configuration, as comments above what the lines became.
+    """
+    return _Importer(text).result(annotate)
+
+
+class _Importer:
+    """Walks the sections in the order in which they bear on each other: [global] and [logging], the defaults, tables, indexes."""
+
+    def __init__(self, text: str) -> None:
+        self.source = ini.read(text)
+        self.account = Account(self.source)
+        self.notes = list(NOTES)
+        self.groups: dict[str, list[ini.Section]] = {}
+        self.interval = CHECK_INTERVAL
+        self.rules: list[Rule] = []
+        for line in self.source.unread:
+            self.account.say(line, Kind.REFUSED, "not a line of an INI file: write [a section], or name: value")
+        for section in self.source.sections:
+            self._group(section)
+        self._walk()
+
+    def _group(self, section: ini.Section) -> None:
+        header = " ".join(section.header.split())
+        first = self.groups.setdefault(header, [])
+        first.append(section)
+        if len(first) > 1:
+            self.account.say(section.line, Kind.TRANSLATED, f"goes on with the section of line {first[0].line}")
+        if not section.closed:
+            self.account.say(section.line, Kind.REFUSED, f"its ] is missing; read as [{section.header}]")
+
+    def _walk(self) -> None:
+        below = self._global()
+        self._logging()
+        self.defaults = self._part("default_options")
+        self.base = _resolve(self.defaults, below, self.account, self.interval)
+        self.below = {**below, **self.defaults.given}
+        self._heads()
+        for header in self.groups:
+            if TABLE.fullmatch(header):
+                self._table(header)
+        for header in self.groups:
+            if INDEX.fullmatch(header):
+                self._index(header)
+        for header in self.groups:
+            if header not in PLAIN and not TABLE.fullmatch(header) and not INDEX.fullmatch(header):
+                self._stray(header)
+
+    def _heads(self) -> None:
+        heads = {"global": "what is not obsolete stands in [defaults]", "logging": LOGS_GO, "default_options": "[defaults]"}
+        for header, said in heads.items():
+            for section in self.groups.get(header, [])[:1]:
+                self.account.say(section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, said)
+
+    def _part(self, header: str) -> Part:
+        sections = self.groups.get(header, [])
+        return Part(sections[0].line if sections else 0, header, _read_options(sections, self.account))
+
+    def _global(self) -> dict[str, Given]:
+        """Return the circuit breaker's options; all others are obsolete."""
+        sections = self.groups.get("global", [])
+        options = [option for section in sections for option in section.options]
+        for option in options:
+            self._plain(option, GLOBAL)
+            if option.name == "check-interval":
+                self._check_interval(option)
+        ours = [ini.Section(0, "global", True, [o for o in options if o.name in OPTIONS and o.name in GLOBAL])]
+        part = Part(0, "global", _read_options(ours, self.account))
+        _resolve(part, {}, self.account, self.interval)
+        return part.given
+
+    def _check_interval(self, option: ini.Option) -> None:
+        try:
+            self.interval = positive(option.value)
+        except ValueError as error:
+            self.account.say(option.line, Kind.REFUSED, str(error))
+
+    def _logging(self) -> None:
+        for section in self.groups.get("logging", []):
+            for option in section.options:
+                self._plain(option, LOGGING)
+
+    def _plain(self, option: ini.Option, known: Mapping[str, str]) -> None:
+        if option.name not in known:
+            self.account.say(option.line, Kind.UNKNOWN, _unknown(option.name, known))
+        elif known[option.name]:
+            said = known[option.name].replace("{value}", option.value).replace("{level}", option.value.upper())
+            self.account.say(option.line, Kind.OBSOLETE, said)
+
+    def _table(self, header: str) -> None:
+        part = self._part(header)
+        found = TABLE.fullmatch(header)
+        match = self._match(found["table"] if found else "", header, part)
+        if match:
+            resolved = _resolve(part, self.below, self.account, self.interval)
+            self.rules.append(Rule(match, part, resolved))
+            self._tell_match(part.line, "[[tables]]", match)
+
+    def _match(self, regex: str, header: str, part: Part) -> dict[str, str] | None:
+        """Return a matcher of ours; or None, and the whole section is refused."""
+        try:
+            match = matcher(regex)
+        except ValueError as error:
+            self.account.say(part.line, Kind.REFUSED, f"{regex!r} is {error}")
+            for given in part.given.values():
+                self.account.say(given.line, Kind.REFUSED, f"its section [{header}] is refused")
+            return None
+        return match
+
+    def _tell_match(self, line: int, kind: str, match: Mapping[str, str]) -> None:
+        self.account.say(line, Kind.TRANSLATED, f"{kind} {_named(match)}")
+        name = match.get("name", "")
+        if name.endswith("*"):
+            words = f"every name that begins so, here as there; write name = {_shown(name[:-1])} if that one alone is meant"
+            self.account.say(line, Kind.TRANSLATED, words)
+
+    def _index(self, header: str) -> None:
+        found = INDEX.fullmatch(header)
+        index, table = (found["index"], found["table"]) if found else ("", "")
+        part = self._part(header)
+        match = self._match(index, header, part)
+        rule = match and self._home(table, header, part)
+        if match and rule:
+            resolved = _resolve(part, self.below, self.account, self.interval)
+            rule.indexes.append(Rule(match, part, resolved))
+            self._tell_match(part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match)
+
+    def _home(self, regex: str, header: str, part: Part) -> Rule | None:
+        """Return the rule of an index's table; where there is none, one that leaves the table itself alone."""
+        match = self._match(regex, header, part)
+        if match is None:
+            return None
+        home = next((rule for rule in self.rules if rule.match == match), None)
+        if home is None:
+            home = Rule(match, Part(part.line, header), None)
+            self.rules.append(home)
+            self._tell_match(part.line, f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:", match)
+            self.account.say(part.line, Kind.TRANSLATED, "a table that an earlier rule matches is not reached by it")
+        return home
+
+    def _stray(self, header: str) -> None:
+        known = [*PLAIN, "table: …", "gsi: … table: …"]
+        nowhere = header == ini.NOWHERE and self.groups[header][0].line == 0
+        said = "it stands before any section" if nowhere else f"Dynamic DynamoDB has no section [{header}]"
+        for section in self.groups[header]:
+            if section.line:
+                self.account.say(section.line, Kind.UNKNOWN, f"{said}{_nearest(header, known)}")
+            for option in section.options:
+                self.account.say(option.line, Kind.UNKNOWN, said)
+
+    def result(self, annotate: bool) -> Imported:
+        lines = self.account.lines()
+        if any(rule.resolved for rule in self.rules):
+            self.notes.append(
+                "An index that no [gsi: …] section names was left alone. Each table ends with a rule that leaves its other "
+                "indexes alone; delete that rule, and Headroom scales them like their table."
+            )
+        if not self.rules:
+            self.notes.append("It names no table, so Headroom would manage none.")
+        toml = _Writer(self, lines if annotate else ()).document()
+        return Imported(toml, lines, tuple(self.notes))
+
+
+def _named(match: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} = {_shown(value)}" for key, value in match.items())
+
+
+# TOML
+
+Values = Mapping[Dimension, Mapping[str, Any]]
+
+
+class _Writer:
+    """Writes rules as TOML: in each place what differs from the place above it, or was set there."""
+
+    def __init__(self, importer: _Importer, lines: Sequence[Line]) -> None:
+        self._importer = importer
+        self._lines = {line.number: line for line in lines}
+
+    def document(self) -> str:
+        made = self._importer
+        doc = tomlkit.document()
+        doc.add(tomlkit.comment("From a configuration of Dynamic DynamoDB, by headroom import dynamic-dynamodb."))
+        for note in made.notes if self._lines else ():
+            doc.add(tomlkit.comment(note))
+        elsewhere = [s for header, sections in made.groups.items() for s in sections if not self._is_rule(header)]
+        self._tell(doc, sorted(elsewhere, key=lambda section: section.line))
+        self._tell_numbers(doc, sorted(made.source.unread))
+        defaults = tomlkit.table()
+        self._tell(defaults, made.groups.get("default_options", []))
+        own = _all(made.base)
+        self._write(defaults, _builtin(), own, made.defaults)
+        doc.add("defaults", defaults)
+        if made.rules:
+            tables = tomlkit.aot()
+            for rule in made.rules:
+                tables.append(self._table(rule, own))
+            doc.add("tables", tables)
+        return tomlkit.dumps(doc)
+
+    def _is_rule(self, header: str) -> bool:
+        parts = [part.header for rule in self._importer.rules for part in (rule.part, *(index.part for index in rule.indexes))]
+        return header in (*parts, "default_options")
+
+    def _tell(self, into: Any, sections: Iterable[ini.Section]) -> None:
+        for section in sections:
+            self._tell_numbers(into, [section.line, *(option.line for option in section.options)])
+
+    def _tell_numbers(self, into: Any, numbers: Iterable[int]) -> None:
+        rest: dict[int, list[int]] = {}
+        for number, first in self._importer.source.continued.items():
+            rest.setdefault(first, []).append(number)
+        for first in numbers:
+            for number in (first, *rest.get(first, ())):
+                if number in self._lines:
+                    into.add(tomlkit.comment(f"{number}: {self._lines[number]}"))
+
+    def _table(self, rule: Rule, parent: Values) -> Table:
+        own = _all(rule.resolved) if rule.resolved else {d: {**parent[d], **OFF} for d in Dimension}
+        table, nested = self._rule(rule, parent, own), tomlkit.aot()
+        for index in rule.indexes:
+            nested.append(self._rule(index, own, _all(index.resolved or {})))
+        if not any(set(index.match.values()) & EVERY for index in rule.indexes):
+            nested.append(_others(own))
+        if len(nested):
+            table.add("indexes", nested)
+        return table
+
+    def _rule(self, rule: Rule, parent: Values, own: Values) -> Table:
+        table = tomlkit.table()
+        if rule.resolved:
+            self._tell(table, self._importer.groups[rule.part.header])
+        for key, value in rule.match.items():
+            table.add(key, value)
+        self._write(table, parent, own, rule.part)
+        return table
+
+    def _write(self, into: Table, parent: Values, own: Values, part: Part) -> None:
+        said: dict[Dimension, dict[str, Any]] = {}
+        for dimension in Dimension:
+            explicit = {key for name in part.given if dimension in OPTIONS[name].dimensions for key in OPTIONS[name].settings}
+            said[dimension] = {
+                key: own[dimension][key]
+                for key in SETTINGS
+                if own[dimension][key] != parent[dimension][key] or (key in explicit and own[dimension][key])
+            }
+        reads, writes = said.values()
+        both = [key for key in reads if key in writes and reads[key] == writes[key]]
+        for key in both:
+            into.add(key, _item(reads[key]))
+        for dimension, values in said.items():
+            apart = tomlkit.table()
+            for key, value in values.items():
+                if key not in both:
+                    apart.add(key, _item(value))
+            if len(apart):
+                into.add(str(dimension), apart)
+
+
+def _all(resolved: Resolved) -> Values:
+    return {dimension: {**_builtin()[dimension], **PRESET, **values_of(found)} for dimension, found in resolved.items()}
+
+
+def _builtin() -> Values:
+    plain = config.policy(strategy="percent")
+    values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {dimension: {**listed, "strategy": ""} for dimension in Dimension}
+
+
+def _others(own: Values) -> Table:
+    """Return the rule for the indexes that no section names: they are left alone."""
+    table = tomlkit.table()
+    table.add("name", "*")
+    for key, value in OFF.items():
+        table.add(key, value)
+    if any(own[dimension].get("notify") for dimension in Dimension):
+        table.add("notify", [])
+    return table
+
+
+def _item(value: Any) -> Any:
+    """Return a value as TOML; the rows of a list of tables stand on lines of their own."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return tomlkit.item(value)
+    rows = tomlkit.array()
+    for entry in value:
+        row = tomlkit.inline_table()
+        row.update(entry)
+        rows.append(row)
+    return rows.multiline(len(value) > 1)

@@ -1,0 +1,104 @@
+"""Instances of the embedded region, which come and go as EC2 and Auto Scaling let them, with the events that tell of it.
+
+moto keeps them, and says nothing to EventBridge; that part is here. An instance needs no time to start or to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headroom.cloudwatch import ACCOUNT
+from headroom.functions import Invocation
+from headroom.region import Region
+
+STATE_CHANGE = "EC2 Instance State-change Notification"
+LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"
+"""Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling User Guide, "Event reference";
+read 2026-11."""
+IMAGE = "ami-12c6146b"
+"""One of moto's own."""
+
+
+class Ec2:
+    """The instances of a region. What its methods return is what the events came to."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+
+    @property
+    def _client(self) -> Any:
+        return self._region.client("ec2")
+
+    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+        """Run instances, all in one reservation, and return their ids."""
+        named = [{"Key": key, "Value": value} for key, value in tags.items()]
+        said = self._client.run_instances(
+            ImageId=IMAGE, MinCount=count, MaxCount=count, TagSpecifications=[{"ResourceType": "instance", "Tags": named}]
+        )
+        ids = [str(instance["InstanceId"]) for instance in said["Instances"]]
+        self.tell(ids, "pending", "running")
+        return ids
+
+    def stop(self, ids: Sequence[str]) -> list[Invocation]:
+        self._client.stop_instances(InstanceIds=list(ids))
+        return self.tell(ids, "stopping", "stopped")
+
+    def start(self, ids: Sequence[str]) -> list[Invocation]:
+        self._client.start_instances(InstanceIds=list(ids))
+        return self.tell(ids, "pending", "running")
+
+    def terminate(self, ids: Sequence[str]) -> list[Invocation]:
+        self._client.terminate_instances(InstanceIds=list(ids))
+        return self.tell(ids, "shutting-down", "terminated")
+
+    def tell(self, ids: Sequence[str], *states: str) -> list[Invocation]:
+        """Let EventBridge hear of every instance's way through these states."""
+        found = []
+        for state in states:
+            for name in ids:
+                arn = f"arn:aws:ec2:{self._region.name}:{ACCOUNT}:instance/{name}"
+                detail = {"instance-id": name, "state": state}
+                found += self._region.functions.happen("aws.ec2", STATE_CHANGE, detail, [arn])
+        return found
+
+
+class Group:
+    """An Auto Scaling group of a region, and what EventBridge hears of it and of its instances."""
+
+    def __init__(self, region: Region, name: str, size: int, most: int = 100) -> None:
+        self._region, self.name = region, name
+        self._ec2 = Ec2(region)
+        client = region.client("autoscaling")
+        client.create_launch_configuration(LaunchConfigurationName=name, ImageId=IMAGE, InstanceType="t3.micro")
+        client.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchConfigurationName=name,
+            MinSize=0,
+            MaxSize=most,
+            DesiredCapacity=size,
+            AvailabilityZones=[f"{region.name}a"],
+        )
+        self._tell(set())
+
+    def members(self) -> dict[str, str]:
+        """Return the members' lifecycle states by instance id."""
+        said = self._region.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
+        members = said["AutoScalingGroups"][0]["Instances"] if said["AutoScalingGroups"] else []
+        return {str(member["InstanceId"]): str(member["LifecycleState"]) for member in members}
+
+    def resize(self, size: int) -> list[Invocation]:
+        """Set the desired capacity; instances launch or end at once."""
+        before = set(self.members())
+        self._region.client("autoscaling").set_desired_capacity(AutoScalingGroupName=self.name, DesiredCapacity=size)
+        return self._tell(before)
+
+    def _tell(self, before: set[str]) -> list[Invocation]:
+        after = set(self.members())
+        came, went = sorted(after - before), sorted(before - after)
+        found = [*self._ec2.tell(came, "pending", "running"), *self._ec2.tell(went, "shutting-down", "terminated")]
+        for kind, ids in ((LAUNCHED, came), (TERMINATED, went)):
+            for name in ids:
+                detail = {"AutoScalingGroupName": self.name, "EC2InstanceId": name, "StatusCode": "InProgress"}
+                found += self._region.functions.happen("aws.autoscaling", kind, detail)
+        return found

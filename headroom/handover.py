@@ -1,0 +1,363 @@
+"""Handing a table over from Application Auto Scaling to Headroom, and back, without a moment in which neither has it.
+
+Over: what is to be removed is saved; Headroom's alarms are made; the scalable targets are deregistered, which deletes their
+policies, these policies' alarms, and their scheduled actions; then Headroom looks at the table. Back: the saved targets, policies
+and actions are registered; then Headroom's alarms go. Each step may be repeated, so after a failure, or Ctrl-C, the same again.
+Source: Application Auto Scaling API reference, DeregisterScalableTarget, RegisterScalableTarget, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib import alarms, handlers, plan
+from chalicelib.aws import Aws, AwsError
+from chalicelib.explain import sentence
+from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
+from chalicelib.shell import Shell
+from headroom import autoscaling
+from headroom.autoscaling import Autoscaling, Said, target_of
+
+SERVICE = "application-autoscaling"
+NAMESPACE = "dynamodb"
+KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+SERVICE_LINKED = ":role/aws-service-role/"
+PATIENCE_SECONDS = (0, 1, 2, 4, 8)
+"""Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may not show at once."""
+
+State = Literal["saved", "handed over", "restored"]
+Tell = Callable[[str], None]
+Clock = Callable[[], datetime]
+
+
+class HandoverError(Exception):
+    """A table cannot be handed over, or only in part: what stands, and what to do."""
+
+
+class Saved(msgspec.Struct):
+    """One scalable target as it was, whole, with all that goes when it is deregistered."""
+
+    target: dict[str, Any]
+    policies: list[dict[str, Any]]
+    scheduled_actions: list[dict[str, Any]]
+    tags: dict[str, str]
+    saved_at: str
+    state: State = "saved"
+
+
+class _Document(msgspec.Struct):
+    account: str
+    region: str
+    targets: list[Saved]
+
+
+class Record:
+    """The file of what was removed. Entries are added and marked, never taken out."""
+
+    def __init__(self, path: Path, account: str, region: str) -> None:
+        """Read the file, if there is one. Raises HandoverError for one that is not a record of this account and Region."""
+        self.path = path
+        self._document = _Document(account, region, [])
+        if not path.exists():
+            return
+        try:
+            self._document = msgspec.json.decode(path.read_bytes(), type=_Document)
+        except msgspec.MsgspecError as error:
+            raise HandoverError(f"{path} is not a record of a handover ({error}); name another file with --state") from None
+        kept = self._document.account, self._document.region
+        if kept != (account, region):
+            raise HandoverError(f"{path} is of account {kept[0]} in {kept[1]}, and this is {account} in {region}")
+
+    def newest(self) -> dict[Target, Saved]:
+        """Return what was saved last of each target."""
+        return {target_of(saved.target): saved for saved in self._document.targets}
+
+    def tables(self, *states: State) -> list[str]:
+        return sorted({target.table for target, saved in self.newest().items() if saved.state in states})
+
+    def of(self, table: str) -> list[Saved]:
+        """Return what is not restored of a table."""
+        return [saved for target, saved in self.newest().items() if target.table == table and saved.state != "restored"]
+
+    def add(self, saved: Iterable[Saved]) -> None:
+        """Add what is about to be removed.
+
+        A handover that stopped half-way may find less of a target than there was: what it saved before stays beside the new.
+        Where an earlier one had come to its end, somebody has brought the table back since; what is there now is all there is.
+        """
+        saved = list(saved)
+        for table in {target_of(new.target).table for new in saved} - set(self.tables("saved")):
+            self._mark(table, "restored")
+        for new in saved:
+            old = self.newest().get(target_of(new.target))
+            if old is None or old.state != "saved":
+                self._document.targets.append(new)
+                continue
+            old.target, old.tags = new.target, old.tags | new.tags
+            old.policies = _joined(old.policies, new.policies, "PolicyName")
+            old.scheduled_actions = _joined(old.scheduled_actions, new.scheduled_actions, "ScheduledActionName")
+        self._write()
+
+    def mark(self, table: str, state: State) -> None:
+        """Say how far it has come with a table. What was restored stays so."""
+        self._mark(table, state)
+        self._write()
+
+    def _mark(self, table: str, state: State) -> None:
+        for saved in self.of(table):
+            saved.state = state
+
+    def _write(self) -> None:
+        """Replace the file in one step, so that a crash leaves the old one or the new one."""
+        part = self.path.with_name(f"{self.path.name}.part")
+        with part.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self._document), indent=2))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path)
+
+
+def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return list({said[name]: said for said in [*old, *new]}.values())
+
+
+def record_name(account: str, region: str) -> str:
+    return f"headroom-autoscaling-{account}-{region}.json"
+
+
+# reading
+
+
+def read(world: Aws) -> Autoscaling:
+    """Return all that Application Auto Scaling has for DynamoDB in this Region."""
+
+    def everything(operation: str, key: str) -> list[Said]:
+        pages = world.client(SERVICE).get_paginator(operation).paginate(ServiceNamespace=NAMESPACE)
+        return [said for page in pages for said in page[key]]
+
+    return Autoscaling(
+        everything("describe_scalable_targets", "ScalableTargets"),
+        everything("describe_scaling_policies", "ScalingPolicies"),
+        everything("describe_scheduled_actions", "ScheduledActions"),
+    )
+
+
+def _saved(world: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
+    return [
+        Saved(
+            dict(said),
+            [dict(policy) for policy in found.policies if target_of(policy) == target_of(said)],
+            [dict(action) for action in found.actions if target_of(action) == target_of(said)],
+            _tags(world, said),
+            now.isoformat(timespec="seconds"),
+        )
+        for said in found.targets
+    ]
+
+
+def _tags(world: Aws, said: Said) -> dict[str, str]:
+    """Return a target's tags. Targets from before 2023 may have no ARN, and so no tags."""
+    arn = said.get("ScalableTargetARN")
+    return dict(world.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
+
+
+# over
+
+
+def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) -> None:
+    """Hand one table over. Raises HandoverError where it stops: what stands, and how to go on."""
+    world = shell.world
+    with _step(table, "looking at it", "nothing was changed"):
+        _check_ready(shell, table)
+        own = read(world).only([table])
+        record.add(_saved(world, own, now()))
+    tell(f"{table}: {_counted(own)} saved in {record.path}")
+    with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
+        _make_alarms(shell, table, now(), tell)
+    with _step(table, "deregistering its scalable targets", "Headroom's alarms watch it; what was removed stands in the record"):
+        for said in own.targets:
+            _deregister(world, said)
+            tell(f"{table}: deregistered {target_of(said)}")
+        _await_gone(world, table)
+    with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
+        _make_alarms(shell, table, now(), tell)  # a sweep in between removes alarms of what was not Headroom's yet
+        report = handlers.look_at(shell, table, now())
+        for line in map(sentence, (*report.skips, *report.decisions, *report.done)):
+            tell(line)
+        if report.failures:
+            raise HandoverError("; ".join(map(str, report.failures)))
+    record.mark(table, "handed over")
+    tell(f"{table}: handed over")
+
+
+@contextlib.contextmanager
+def _step(table: str, doing: str, stands: str) -> Iterator[None]:
+    """Say of a failure which table, which step, what stands, and how to go on."""
+    try:
+        yield
+    except (HandoverError, *AwsError) as error:
+        raise HandoverError(f"{table}: {doing}: {error}. {_upper(stands)}; the same command again goes on") from error
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _counted(found: Autoscaling) -> str:
+    named = ((found.targets, "target"), (found.policies, "policy"), (found.actions, "scheduled action"))
+    many = {"target": "targets", "policy": "policies", "scheduled action": "scheduled actions"}
+    return ", ".join(f"{len(part)} {one if len(part) == 1 else many[one]}" for part, one in named)
+
+
+def _check_ready(shell: Shell, table: str) -> None:
+    """Raise HandoverError where Headroom would not take the table up."""
+    if not shell.config.manages(table):
+        raise HandoverError("no rule of the configuration names it; put it in and deploy first")
+    state = shell.world.describe([table])[table]
+    if isinstance(state, Exception):
+        raise state
+    if state is None or state.on_demand:
+        why = "is billed on demand" if state else "does not exist"
+        raise HandoverError(f"it {why}, so there is nothing to hand over; deregister its targets by hand")
+    if any(shell.policy(target).dry_run for target in state.targets()):
+        raise HandoverError("dry_run = true would leave it to nobody; take it out and deploy first")
+    _check_topic(shell.world)
+
+
+def _check_topic(world: Aws) -> None:
+    sns = world.client("sns")
+    try:
+        sns.get_topic_attributes(TopicArn=world.topic_arn)
+    except sns.exceptions.NotFoundException:
+        text = f"there is no topic {world.topic_arn}; deploy Headroom first, or name its topic with --topic"
+        raise HandoverError(text) from None
+
+
+def _make_alarms(shell: Shell, table: str, now: datetime, tell: Tell) -> None:
+    """Make those of Headroom's alarms that the table lacks, for the units that hold now."""
+    report = handlers.look_at(replace(shell, dry_run=True), table, now)
+    if report.failures:
+        raise HandoverError("; ".join(map(str, report.failures)))
+    units_now = [replace(decision, desired=decision.current) for decision in report.decisions]
+    for action, error in shell.world.create_alarms(_missing(shell, units_now)):
+        if error:
+            raise error
+        tell(sentence(action))
+
+
+def _missing(shell: Shell, decisions: Sequence[Decision]) -> list[Any]:
+    world = shell.world
+    there = world.alarms_named(alarms.name_of(decision.target) for decision in decisions)
+    deaf = [alarm.name for alarm in there if world.topic_arn not in alarm.fields.get("AlarmActions", [])]  # type: ignore[operator]
+    if deaf:
+        raise HandoverError(f"alarm {', '.join(deaf)} does not notify {world.topic_arn}; delete it")
+    policies = {decision.target: shell.policy(decision.target) for decision in decisions}
+    return list(plan.missing_alarms(decisions, there, policies, world.topic_arn))
+
+
+def _deregister(world: Aws, said: Said) -> None:
+    client = world.client(SERVICE)
+    with contextlib.suppress(client.exceptions.ObjectNotFoundException):  # somebody else was faster
+        client.deregister_scalable_target(**{key: said[key] for key in KEYS})
+
+
+def _await_gone(world: Aws, table: str) -> None:
+    """See that nothing of the table is left. Raises HandoverError where something still is, after a while."""
+    for seconds in PATIENCE_SECONDS:
+        world.sleep(seconds)
+        left = read(world).only([table]).everything()
+        if not left:
+            return
+    raise HandoverError(f"Application Auto Scaling still has {', '.join(map(autoscaling.subject_of, left))}")
+
+
+# back
+
+
+def take_back(world: Aws, record: Record, table: str, now: Clock, tell: Tell) -> None:
+    """Register again what was saved of a table, then remove Headroom's alarms of it. Raises HandoverError where it stops."""
+    stands = "what is registered stays so, and Headroom's alarms still watch it"
+    with _step(table, "registering what was saved", stands):
+        failed = [error for saved in record.of(table) for error in _tried(partial(_register, world, saved, now(), tell))]
+        if failed:
+            raise HandoverError("; ".join(failed))
+    with _step(table, "removing Headroom's alarms", "Application Auto Scaling has it"):
+        _remove_alarms(world, table, tell)
+    record.mark(table, "restored")
+    tell(
+        f"{table}: Application Auto Scaling has it again. Take its rule out of the configuration; until then sweeps pass it over"
+    )
+
+
+def _tried(call: Callable[[], None]) -> Iterator[str]:
+    """Make a call; where AWS refuses it, yield why: an index that is gone must not keep the others from coming back."""
+    try:
+        call()
+    except AwsError as error:
+        yield str(error)
+
+
+def _register(world: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
+    client, target = world.client(SERVICE), target_of(saved.target)
+    given = _settable(client, "RegisterScalableTarget", saved.target)
+    if SERVICE_LINKED in given.get("RoleARN", ""):
+        del given["RoleARN"]  # it is AWS's to name
+    client.register_scalable_target(**given, **({"Tags": saved.tags} if saved.tags else {}))
+    tell(f"{target.table}: registered {target}")
+    for policy in saved.policies:
+        _patiently(world, partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)))
+        tell(f"{target.table}: registered {autoscaling.subject_of(policy)}")
+    for action in saved.scheduled_actions:
+        why = autoscaling.over(action, now)
+        if not why:
+            _patiently(world, partial(client.put_scheduled_action, **_action(client, action, now)))
+        tell(f"{target.table}: {f'left out: {why}:' if why else 'registered'} {autoscaling.subject_of(action)}")
+
+
+def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a description is a parameter of the call that makes it."""
+    members = client.meta.service_model.operation_model(operation).input_shape.members
+    return {key: value for key, value in said.items() if key in members and value is not None}
+
+
+def _action(client: Any, said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return an action's parameters. One that has begun needs no beginning any more, and may be refused with one in the past."""
+    given = _settable(client, "PutScheduledAction", said)
+    start = autoscaling.time_of(given.get("StartTime"))
+    if start and start <= now:
+        del given["StartTime"]
+    return given
+
+
+def _patiently(world: Aws, call: Callable[[], Any]) -> None:
+    """Make a call that may not know yet what was registered a moment ago."""
+    missing = world.client(SERVICE).exceptions.ObjectNotFoundException
+    for seconds in PATIENCE_SECONDS[1:]:
+        try:
+            call()
+        except missing:
+            world.sleep(seconds)
+        else:
+            return
+    call()
+
+
+def _remove_alarms(world: Aws, table: str, tell: Tell) -> None:
+    state = world.describe([table])[table]
+    if isinstance(state, Exception):
+        raise state
+    targets = state.targets() if isinstance(state, TableState) else [Target(table, "", dimension) for dimension in Dimension]
+    found = world.alarms_named(alarms.name_of(target) for target in targets)
+    names = tuple(sorted(alarm.name for alarm in found if alarms.is_ours(alarm)))
+    if names:
+        world.delete_alarms(DeleteAlarms(names))
+        tell(sentence(DeleteAlarms(names)))

@@ -1,0 +1,168 @@
+"""The embedded region's Application Auto Scaling: scalable targets, policies with their alarms, scheduled actions and tags.
+
+It keeps what it is told and scales nothing. moto forgets to delete policies and actions with their target, mixes up pages, and
+knows no tags. Source: Application Auto Scaling API reference, read 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from headroom.cloudwatch import ACCOUNT, ServiceError
+
+if TYPE_CHECKING:
+    from headroom.region import Region
+
+PAGE = 50
+Key = tuple[str, ...]
+KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+NOT_SUSPENDED = {
+    "DynamicScalingInSuspended": False,
+    "DynamicScalingOutSuspended": False,
+    "ScheduledScalingSuspended": False,
+}
+
+
+class ApplicationAutoScaling:
+    """The answers to its API calls."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self.targets: dict[Key, dict[str, Any]] = {}
+        self.policies: dict[Key, dict[str, Any]] = {}
+        self.actions: dict[Key, dict[str, Any]] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self._made = 0
+
+    def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {
+            "DescribeScalableTargets": (self.targets, "ScalableTargets"),
+            "DescribeScalingPolicies": (self.policies, "ScalingPolicies"),
+            "DescribeScheduledActions": (self.actions, "ScheduledActions"),
+        }
+        if operation in kept:
+            return _page(kept[operation][0], params, kept[operation][1])
+        known = {
+            "RegisterScalableTarget": self._register,
+            "DeregisterScalableTarget": self._deregister,
+            "PutScalingPolicy": self._put_policy,
+            "PutScheduledAction": self._put_action,
+            "ListTagsForResource": self._tags,
+        }
+        if operation not in known:
+            raise NotImplementedError(f"the embedded region does not know application-autoscaling {operation}")
+        return known[operation](params)
+
+    def _register(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        key, old = _key(params), self.targets.get(_key(params))
+        if old is None and not {"MinCapacity", "MaxCapacity"} <= params.keys():
+            raise ServiceError("ValidationException", "MinCapacity and MaxCapacity are required for a new scalable target")
+        self._check_resource(params["ResourceId"])
+        arn = old["ScalableTargetARN"] if old else self._arn("scalable-target")
+        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+        suspended = {**(old or {}).get("SuspendedState", NOT_SUSPENDED), **params.get("SuspendedState", {})}
+        new = {"CreationTime": self._region.now, "RoleARN": role, "ScalableTargetARN": arn, **(old or {})}
+        given = {name: value for name, value in params.items() if name != "Tags"}
+        self.targets[key] = {**new, **given, "SuspendedState": suspended}
+        self.tags.setdefault(arn, {}).update(params.get("Tags", {}))
+        return {"ScalableTargetARN": arn}
+
+    def _check_resource(self, resource: str) -> None:
+        _, name, *index = resource.split("/")
+        table = self._region.tables.get(name)
+        if table is None or (index and index[-1] not in table.provisions):
+            raise ServiceError("ValidationException", f"DynamoDB resource does not exist: {resource}")
+
+    def _deregister(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Delete a target, and with it its policies, their alarms, and its scheduled actions."""
+        key = _key(params)
+        target = self._existing(params)
+        del self.targets[key], self.tags[target["ScalableTargetARN"]]
+        for found in [found for found in self.policies if found[:3] == key]:
+            for alarm in self.policies.pop(found)["Alarms"]:
+                self._region.cloudwatch.alarms.pop(alarm["AlarmName"], None)
+        for found in [found for found in self.actions if found[:3] == key]:
+            del self.actions[found]
+        return {}
+
+    def _existing(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        target = self.targets.get(_key(params))
+        if target is None:
+            message = f"No scalable target registered for {', '.join(_key(params))}"
+            raise ServiceError("ObjectNotFoundException", message)
+        return target
+
+    def _put_policy(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        self._existing(params)
+        key = (*_key(params), params["PolicyName"])
+        old = self.policies.get(key)
+        made = {"PolicyARN": self._arn("scalingPolicy"), "CreationTime": self._region.now, "Alarms": []}
+        said = self.policies[key] = {**(old or made), **params}
+        if old is None:
+            said["Alarms"] = [self._alarm(params, level) for level in ("High", "Low")]
+        return {"PolicyARN": said["PolicyARN"], "Alarms": said["Alarms"]}
+
+    def _alarm(self, params: Mapping[str, Any], level: str) -> dict[str, str]:
+        _, table, *index = params["ResourceId"].split("/")
+        named = {"TableName": table} | ({"GlobalSecondaryIndexName": index[-1]} if index else {})
+        name = f"TargetTracking-{params['ResourceId']}-Alarm{level}-{self._number()}"
+        fields = {
+            "AlarmName": name,
+            "Namespace": "AWS/DynamoDB",
+            "MetricName": "Consumed" + params["ScalableDimension"].rsplit(":", 1)[-1],
+            "Dimensions": [{"Name": key, "Value": value} for key, value in named.items()],
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 2 if level == "High" else 15,
+            "ComparisonOperator": "GreaterThanThreshold" if level == "High" else "LessThanThreshold",
+            "Threshold": 42.0 if level == "High" else 30.0,
+            "AlarmActions": [self._arn("scalingPolicy")],
+        }
+        self._region.cloudwatch.answer("PutMetricAlarm", fields)
+        return {"AlarmName": name, "AlarmARN": f"arn:aws:cloudwatch:{self._region.name}:{ACCOUNT}:alarm:{name}"}
+
+    def _put_action(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        self._existing(params)
+        times = self._times(params)
+        key = (*_key(params), params["ScheduledActionName"])
+        made = {"ScheduledActionARN": self._arn("scheduledAction"), "CreationTime": self._region.now}
+        kept = {name: value for name, value in self.actions.get(key, made).items() if name not in ("StartTime", "EndTime")}
+        self.actions[key] = {**kept, **params, **times}
+        return {}
+
+    def _times(self, params: Mapping[str, Any]) -> dict[str, datetime]:
+        """Return an action's times. The API does not say whether it takes those that are past: here it does not."""
+        given = {name: params[name] for name in ("StartTime", "EndTime") if name in params}
+        times = {name: datetime.fromisoformat(at) if isinstance(at, str) else at for name, at in given.items()}
+        for name, at in times.items():
+            if at <= self._region.now:
+                raise ServiceError("ValidationException", f"{name} must be in the future")
+        return times
+
+    def _tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Tags": dict(self.tags[params["ResourceARN"]])}
+
+    def _number(self) -> str:
+        self._made += 1
+        return f"{self._made:08}"
+
+    def _arn(self, kind: str) -> str:
+        return f"arn:aws:application-autoscaling:{self._region.name}:{ACCOUNT}:{kind}/{self._number()}"
+
+
+def _key(params: Mapping[str, Any]) -> Key:
+    return tuple(params[name] for name in KEY)
+
+
+def _page(kept: Mapping[Key, dict[str, Any]], params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    wanted = {
+        "ServiceNamespace": [params["ServiceNamespace"]],
+        "ScalableDimension": [params["ScalableDimension"]] if "ScalableDimension" in params else None,
+        "ResourceId": params.get("ResourceIds") or ([params["ResourceId"]] if "ResourceId" in params else None),
+    }
+    found = [said for said in kept.values() if all(values is None or said[key] in values for key, values in wanted.items())]
+    first, size = int(params.get("NextToken", 0)), params.get("MaxResults", PAGE)
+    more = {"NextToken": str(first + size)} if first + size < len(found) else {}
+    return {name: [dict(said) for said in found[first : first + size]], **more}

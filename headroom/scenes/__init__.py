@@ -1,0 +1,1 @@
+"""The demo's scenes, one a feature; headroom/plays.py names them."""
