@@ -8,7 +8,7 @@ from functools import partial
 
 from chalicelib import aws_jobs
 from chalicelib.aws_jobs import Job
-from chalicelib.budget import FREE_DECREASES_PER_DAY, used_today
+from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.jobs import Pause
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.shell import Report, Shell, attempt
@@ -41,8 +41,16 @@ def judge(pause: Pause, jobs: Sequence[Job] | None, seen: Observation, now: date
     running = next((job for job in of_table if job.running), None)
     if running:
         return Hold(Reason.JOB_RUNNING, f"pause {pause.name}: {running.name} is running", pause.directions)
-    # once the free four are used up, one comes back every hour, and there is nothing to keep
-    is_last = used_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
-    if pause.reserve_decrease and is_last and not of_table:
+    if pause.reserve_decrease and not of_table and _is_last_free(seen, now):
         return Hold(Reason.RESERVED, f"pause {pause.name}: the last free decrease is kept for when its job has ended", DOWN)
     return None
+
+
+def _is_last_free(seen: Observation, now: datetime) -> bool:
+    """Tell whether a decrease now would make a later one of today wait.
+
+    Once the free four are used up one comes back every hour, and within the day's last hour midnight brings four new ones:
+    then there is nothing to keep.
+    """
+    is_last = used_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
+    return is_last and next_midnight(now) - now > DECREASE_SPACING

@@ -1,7 +1,12 @@
-"""Pausing while something else owns the capacity: the conditions of `[[pause]]`, through real calls in the embedded region."""
+"""Pausing while something else owns the capacity: the conditions of `[[pause]]`, through real calls in the embedded region.
+
+What went wrong in the pause switch that this comes from has its test here: active jobs that do not match kept it paused for ever,
+an error of the API counted as "no job", and names with spaces fell apart.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from chalicelib.aws_jobs import Job
 from chalicelib.config import ConfigError, load
@@ -19,6 +25,7 @@ from chalicelib.jobs import Pause
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom import permissions
 from headroom.functions import ROOT
+from headroom.plays import PLAYS
 from headroom.region import Fault, Region
 from tests.builders import NOON, observation
 from tests.scenes import MONDAY, by_hand, call, decisions, failures, orders, past, reasons, rules, units
@@ -59,6 +66,14 @@ def test_what_a_condition_holds(settings: dict[str, Any], jobs: list[Job] | None
     seen = observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30))
     found = judge(pause, jobs, seen, NOON)
     assert (found and (found.reason, found.directions)) == expected
+
+
+@pytest.mark.parametrize(("minute", "is_kept"), [(59, True), (60, False), (61, False)])
+def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_four(minute: int, is_kept: bool) -> None:
+    pause = Pause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), reserve_decrease=True)
+    now = NOON.replace(hour=22) + timedelta(minutes=minute)
+    seen = observation(decreases_today=3, last_decrease_at=now - timedelta(minutes=30))
+    assert (judge(pause, [], seen, now) is not None) == is_kept
 
 
 @given(st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"]))))
@@ -243,3 +258,13 @@ def test_what_is_allowed_is_limited_to_the_configured_names() -> None:
 def test_the_example_of_the_page_is_a_configuration() -> None:
     example = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "jobs.md").read_text(), re.DOTALL)
     assert [pause.job for text in example for pause in load(text).pauses] == ["emr_cluster", "export"]
+
+
+def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
+    said = io.StringIO()
+    PLAYS["backup"](Console(file=said, width=200))
+    text = said.getvalue()
+    assert (
+        text.index("JobRunning; held by pause nightly backup") < text.index("backup-orders ends") < text.index("4000 → 64 units")
+    )
+    assert re.search(r"│ orders │ +64 │ +10 │ +2 │ +0 │", text)
