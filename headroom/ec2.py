@@ -69,16 +69,7 @@ class Group:
     def __init__(self, region: Region, name: str, size: int, most: int = 100) -> None:
         self._region, self.name = region, name
         self._ec2 = Ec2(region)
-        client = region.client("autoscaling")
-        client.create_launch_configuration(LaunchConfigurationName=name, ImageId=IMAGE, InstanceType="t3.micro")
-        client.create_auto_scaling_group(
-            AutoScalingGroupName=name,
-            LaunchConfigurationName=name,
-            MinSize=0,
-            MaxSize=most,
-            DesiredCapacity=size,
-            AvailabilityZones=[f"{region.name}a"],
-        )
+        region.groups.create(name, size, [f"{region.name}a"], most)
         self._tell(set())
 
     def members(self) -> dict[str, str]:
