@@ -37,6 +37,8 @@ CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalice
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
 LAST_MILLISECONDS = 2_000
 """A run begins no new table when less than this is left of Lambda's timeout."""
+ACTING_MILLISECONDS = 10_000
+"""So much of Lambda's timeout is left when it has been waited for somebody who only holds: for the increases."""
 
 app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 telemetry.logger.append_keys(service=SERVICE)
@@ -129,10 +131,15 @@ def _hear(name: str, context: object, said: Event) -> dict[str, int]:
 
 
 def _run(name: str, context: Any, handler: Callable[[Shell, datetime], Report]) -> dict[str, int]:
+    def may_wait(seconds: float) -> bool:
+        return bool(context.get_remaining_time_in_millis() > seconds * 1_000 + ACTING_MILLISECONDS)
+
     def may_go_on() -> bool:
         return bool(context.get_remaining_time_in_millis() > LAST_MILLISECONDS)
 
-    report = handler(Shell(world(), CONFIG, may_go_on=may_go_on), datetime.now(UTC))
-    counts = telemetry.tell(report, name, SERVICE)
+    teller = telemetry.Teller(name, SERVICE)
+    shell = Shell(world(), CONFIG, may_go_on=may_go_on, may_wait=may_wait, settled=teller.log)
+    report = handler(shell, datetime.now(UTC))
+    counts = teller.finish(report)
     report.raise_failures()
     return counts

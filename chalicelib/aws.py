@@ -51,6 +51,11 @@ ALARM_WRITES_PER_SECOND = 3
 """PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas, L-0720E68F, read 2026-11."""
 PARALLEL = 8
 """DescribeTable calls under way at once."""
+NEEDED = frozenset({"dynamodb", "cloudwatch", "application-autoscaling", "sts"})
+"""The services that nothing can be decided without. The others are not waited for as long, nor tried as often."""
+LONGEST_QUESTION = 30.0
+"""Seconds: no call of another service takes longer: three times two to connect and six to be answered, and the pauses between, of
+one and two at the most. Source: AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode, read 2026-11."""
 
 RECENT = timedelta(hours=3)
 HISTORY = timedelta(days=14)
@@ -90,11 +95,12 @@ class Aws:
     def client(self, service: str, region: str = "") -> Any:
         """Return a service's client, of our own Region where none is named. Other adapters call AWS through it, too."""
         if (service, region) not in self._clients:
+            is_needed = service in NEEDED
             settings = BotoConfig(
-                retries={"mode": "standard", "max_attempts": 5},
+                retries={"mode": "standard", "max_attempts": 5 if is_needed else 2},
                 max_pool_connections=PARALLEL * 2,
-                connect_timeout=3,
-                read_timeout=20,
+                connect_timeout=3 if is_needed else 2,
+                read_timeout=20 if is_needed else 6,
             )
             self._clients[service, region] = boto3.client(service, config=settings, region_name=region or None)
         return self._clients[service, region]
@@ -244,7 +250,7 @@ class Aws:
                 self.sleep(1 / ALARM_WRITES_PER_SECOND)
             try:
                 self.client("cloudwatch").put_metric_alarm(**action.fields)
-            except AwsError as error:
+            except Exception as error:  # noqa: BLE001  the other alarms are made; it is raised at the end
                 yield action, error
             else:
                 yield action, None
@@ -304,9 +310,8 @@ def _described(client: Any, name: str) -> TableState | Exception | None:
         return _table_state(client.describe_table(TableName=name)["Table"])
     except client.exceptions.ResourceNotFoundException:
         return None
-    except AwsError as error:
-        failure: Exception = error
-        return failure
+    except Exception as error:  # noqa: BLE001  whatever one table's answer breaks must not stop the others; it is raised at the end
+        return error
 
 
 def _table_state(said: Mapping[str, Any]) -> TableState:

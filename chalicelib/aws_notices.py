@@ -52,10 +52,10 @@ def post(world: Aws, reference: str, notice: Notice, now: datetime) -> None:
     Raises AwsError where the URL cannot be read, NotDelivered where there is none or Slack does not take the message.
     Source: Slack API, "Sending messages using incoming webhooks" and "Formatting text for app surfaces", read 2026-11.
     """
-    url = world.recent(("webhook", reference), now, KEPT, partial(_webhook, world, reference))
+    url = world.recent(("webhook", reference), now, KEPT, partial(webhook, world, reference))
     text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(world, notice))}"
     body = json.dumps({"text": text}).encode()
-    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  _webhook lets https alone pass
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  webhook lets https alone pass
     try:
         status = world.http(request, SECONDS)
     except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
@@ -73,8 +73,11 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _webhook(world: Aws, reference: str) -> str:
-    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON object."""
+def webhook(world: Aws, reference: str) -> str:
+    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON object.
+
+    Raises AwsError where it cannot be read, NotDelivered where it is none; neither says it.
+    """
     store, _, name = reference.partition(":")
     text = (_secret if store == "secretsmanager" else _parameter)(world, name).strip()
     if text.startswith("{"):

@@ -50,12 +50,17 @@ def used_today(seen: Throughput, now: datetime) -> int:
 
 
 def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
-    """Tell whether, after a decrease at `now`, `count` decreases are still to be had at the time `at`.
+    """Tell whether a decrease at `now` leaves what is kept for the time `at`: `count` decreases, or as many as there would be.
 
-    The free ones are, those of a new UTC day are, and one is when the hour after this decrease is over by then.
+    The free ones are to be had, those of a new UTC day are, and one is when the hour after the last decrease is over by then.
+    What cannot be had any more keeps nothing back: else a day whose decreases are used up would never see another one.
     """
-    free_after = FREE_DECREASES_PER_DAY - used_today(seen, now) - 1
-    return at >= next_midnight(now) or free_after >= count or (count == 1 and at - now >= DECREASE_SPACING)
+    if at >= next_midnight(now):
+        return True
+    free, last = max(0, FREE_DECREASES_PER_DAY - used_today(seen, now)), seen.last_decrease_at
+    without = max(free, 1 if last is None or at - last >= DECREASE_SPACING else 0)
+    after = max(free - 1, 1 if at - now >= DECREASE_SPACING else 0)
+    return after >= min(count, without)
 
 
 def budget(seen: Throughput, now: datetime) -> Budget:

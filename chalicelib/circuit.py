@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from urllib.request import Request
 
 from chalicelib.aws import Aws
@@ -22,6 +21,8 @@ from chalicelib.shell import Report, Shell
 
 PARALLEL = 32
 """Questions under way at once: they wait for somebody else's server, and need neither memory nor processor."""
+GRACE_SECONDS = 0.5
+"""So much longer than a socket's timeout is waited for, so that it can tell what was wrong."""
 GIVEN_UP_AFTER = 3
 """So often without an answer, and a URL is not asked again in this run, which has other tables to serve."""
 NAMED = 5
@@ -32,6 +33,7 @@ SECRET = re.compile(r"(?<=//)[^/?#]*@|[?#].*")
 
 Answer = int | OSError
 """The status of an answer, or why there was none."""
+TOO_LATE: Answer = OSError("not asked: the time that is left is for what is to be raised")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,11 +82,26 @@ def holds(
 
 def _ask(shell: Shell, report: Report, asking: Collection[Question], now: datetime) -> dict[Question, Hold]:
     silences: Counter[str] = shell.once("silent circuit breakers", now, Counter)
-    asked = sorted(asking)
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        answers = dict(zip(asked, pool.map(partial(_answer, shell.world, silences), asked), strict=True))
+    asked, seconds = sorted(asking), max(one.seconds for one in asking)
+    answers = _answers(shell.world, silences, asked, seconds) if shell.may_wait(seconds) else dict.fromkeys(asked, TOO_LATE)
     report.skips += _unanswered(answers)
     return {one: hold for one, answer in answers.items() for hold in [judge(one, answer)] if hold}
+
+
+def _answers(world: Aws, silences: Counter[str], asked: Sequence[Question], seconds: float) -> dict[Question, Answer]:
+    """Return the answers that come within so many seconds altogether: a socket's timeout begins anew with each part of one."""
+    pool = ThreadPoolExecutor(max_workers=PARALLEL)
+    futures = {one: pool.submit(_answer, world, silences, one) for one in asked}
+    wait(futures.values(), seconds + GRACE_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    answers: dict[Question, Answer] = {one: future.result() for one, future in futures.items() if _is_answered(future)}
+    late = [one for one in asked if one not in answers]
+    silences.update(one.url for one in late)
+    return answers | dict.fromkeys(late, OSError(f"no answer within {seconds:g} s"))
+
+
+def _is_answered(future: Future[Answer]) -> bool:
+    return future.done() and not future.cancelled()
 
 
 def judge(asked: Question, answer: Answer) -> Hold | None:
@@ -103,7 +120,7 @@ def _answer(world: Aws, silences: Counter[str], asked: Question) -> Answer:
     try:
         request = Request(asked.url, headers=headers)  # noqa: S310  the configuration takes http and https alone
         return world.http(request, asked.seconds)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it is no answer
         silences[asked.url] += 1
         return OSError(str(getattr(error, "reason", error)) or type(error).__name__)
 

@@ -10,10 +10,9 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -21,9 +20,10 @@ from msgspec import Meta
 from chalicelib.fleet import Fleet
 from chalicelib.healing import Healing
 from chalicelib.jobs import Pause
-from chalicelib.model import Dimension, Target
-from chalicelib.web import WEBHOOK
-from chalicelib.windows import Reserve, Window
+from chalicelib.model import Dimension, Direction, Target
+from chalicelib.web import WEBHOOK, WEBHOOK_EXAMPLES
+from chalicelib.windows import Reserve, Window, never_lets
+from chalicelib.wording import mistake, nearest
 
 TABLE_QUOTA_UNITS = 40_000
 """DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon DynamoDB", read 2026-10."""
@@ -196,6 +196,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(
             pattern=r"^(https?://.+)?$",
+            examples=["https://ops.example.com/headroom"],
             description="Ask here, by GET, before every change: any answer but 2xx holds everything.",
         ),
     ] = ""
@@ -204,12 +205,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         tuple[Kind, ...], Meta(description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md.")
     ] = ()
     notify_topic: Annotated[
-        str, Meta(pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$", description="The ARN of an SNS topic to tell.")
+        str,
+        Meta(
+            pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
+            examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
+            description="The ARN of an SNS topic to tell.",
+        ),
     ] = ""
     notify_slack: Annotated[
         str,
         Meta(
             pattern=WEBHOOK,
+            examples=WEBHOOK_EXAMPLES,
             description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
         ),
     ] = ""
@@ -238,12 +245,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             yield f"lower_percent: {self.lower_percent} is not below alarm_percent = {self.alarm_percent}"
         if self.strategy == "fleet" and not self.scale_up:
             yield "scale_up: false would keep the strategy fleet from following its fleet"
+        yield from self._window_problems()
         if self.strategy == "percent":
             yield from self._step_problems()
         if self.alarm_period_seconds * self.alarm_evaluation_periods > DAY_SECONDS:
             yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
         if self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60 > RECENT_MINUTES * 60:
             yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT_MINUTES} minutes"
+
+    def _window_problems(self) -> Iterator[str]:
+        floor = max((window.min_units for window in self.windows), default=0)
+        if floor > self.max_units:
+            yield f"windows: the floor of {floor} is above max_units = {self.max_units}"
+        for direction, way, switch in ((Direction.UP, "raised", self.scale_up), (Direction.DOWN, "lowered", self.scale_down)):
+            if switch and never_lets(self.windows, direction):
+                yield f"windows: at no time of the week may anything be {way}; if that is meant, write scale_{direction} = false"
 
     def _step_problems(self) -> Iterator[str]:
         if not (self.increase_percent or self.increase_units or self.increase_steps):
@@ -338,6 +354,13 @@ class Config:
         for _, scopes in _places(self):
             yield from (_resolve(scopes, dimension) for dimension in Dimension)
 
+    def doubts(self) -> Iterator[str]:
+        """Yield what is allowed but hardly meant: the rules that have something to tell, and nobody to tell it to."""
+        for path, scopes in _places(self):
+            found = [_resolve(scopes, dimension) for dimension in Dimension if path != "defaults"]
+            if any(policy.notify and not (policy.notify_topic or policy.notify_slack) for policy in found):
+                yield f"{path}.notify: nobody is told, for neither notify_topic nor notify_slack is set there, or in [defaults]"
+
     def rule_for(self, table: str) -> TableRule | None:
         """Return the first rule that matches, or None: the table is not managed."""
         return next((rule for rule in self.tables if rule.matcher.matches(table)), None)
@@ -386,7 +409,7 @@ def load(text: str, source: str = "configuration") -> Config:
     Raises ConfigError with every problem, each with its path, such as `tables[2].read.max_units`.
     """
     try:
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(text.removeprefix("\ufeff"))  # an editor's mark at the beginning says nothing
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, [f"not TOML: {error}"]) from None
     reader = _Reader()
@@ -424,9 +447,8 @@ class _Reader:
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
-            said, _, at = str(error).partition(" - at `$")
-            shown = "" if isinstance(raw, dict | list) else f" ({raw!r})"
-            self.problems.append(f"{path}{at.rstrip('`')}: {_lower(said)}{_choices(kind) if 'enum' in said else ''}{shown}")
+            at, said = mistake(error, raw, kind)
+            self.problems.append(f"{path}{at}: {said}")
             return None
 
     def _table_rule(self, raw: Raw, path: str) -> TableRule:
@@ -476,7 +498,7 @@ class _Reader:
 
     def _unknown(self, raw: Raw, known: set[str], path: str) -> None:
         for key in sorted(raw.keys() - known):
-            self.problems.append(f"{path}{key}: unknown key{_nearest(key, known)}")
+            self.problems.append(f"{path}{key}: unknown key{nearest(key, known)}")
 
     def _table(self, raw: Raw, key: str, path: str) -> Raw:
         value = raw.get(key, {})
@@ -533,22 +555,6 @@ def _places(config: Config) -> Iterator[tuple[str, list[Scope]]]:
         yield f"tables[{i}]", [config.defaults, rule.scope]
         for j, index in enumerate(rule.indexes):
             yield f"tables[{i}].indexes[{j}]", [config.defaults, rule.scope, index.scope]
-
-
-def _nearest(key: str, known: set[str]) -> str:
-    near = get_close_matches(key, sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _choices(kind: Any) -> str:
-    """Return the values that a setting may have, where they can be counted."""
-    if get_origin(kind) is Literal:
-        return f"; it may be {', '.join(map(str, get_args(kind)))}"
-    return next(filter(None, map(_choices, get_args(kind))), "")
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
 
 
 def description(setting: str) -> str:

@@ -12,7 +12,7 @@ from chalicelib import aws_fleet
 from chalicelib.aws_fleet import NoSuchGroupError
 from chalicelib.fleet import Fleet
 from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
-from chalicelib.shell import Report, Shell, attempt
+from chalicelib.shell import Report, Shell, ask
 
 Counts = Mapping[str, int | Hold]
 """By a fleet's name: how many instances it has, or, where that cannot be known, what this holds."""
@@ -25,13 +25,21 @@ def count(shell: Shell, report: Report, targets: Collection[Target]) -> Counts:
 
 
 def _count(shell: Shell, report: Report, fleet: Fleet) -> int | Hold:
-    subject, detail = f"fleet {fleet.name}", f"fleet {fleet.name} cannot be counted"
+    subject = f"fleet {fleet.name}"
+    found = ask(shell, report, subject, "counting its instances", lambda: _counted(shell, fleet))
+    if isinstance(found, int):
+        return found
+    if isinstance(found, NoSuchGroupError):
+        report.skips.append(Skip(subject, Reason.FLEET_UNKNOWN, str(found)))
+        return Hold(Reason.FLEET_UNKNOWN, f"{subject}: {found}", DOWN)
+    return Hold(Reason.FLEET_UNKNOWN, f"{subject} cannot be counted", DOWN)
+
+
+def _counted(shell: Shell, fleet: Fleet) -> int | NoSuchGroupError:
     try:
-        found = attempt(report, subject, "counting its instances", lambda: aws_fleet.instances(shell.world, fleet))
+        return aws_fleet.instances(shell.world, fleet)
     except NoSuchGroupError as error:
-        found, detail = None, f"fleet {fleet.name}: {error}"
-        report.skips.append(Skip(subject, Reason.FLEET_UNKNOWN, str(error)))
-    return Hold(Reason.FLEET_UNKNOWN, detail, DOWN) if found is None else found
+        return error
 
 
 def follow(fleets: Sequence[Fleet], counts: Counts, seen: Observation) -> Observation:

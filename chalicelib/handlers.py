@@ -19,7 +19,7 @@ from functools import partial
 from typing import assert_never
 
 from chalicelib import alarms, circuit, facts, fleet_facts, instances, plan, scaling, upkeep
-from chalicelib.aws import Aws, AwsError, ChangedMeanwhile, Refused
+from chalicelib.aws import Aws, ChangedMeanwhile, Refused
 from chalicelib.config import Config, Policy
 from chalicelib.fleet_facts import Counts
 from chalicelib.messages import AlarmEvent, Event, InstanceEvent
@@ -67,14 +67,15 @@ def follow_up(shell: Shell, now: datetime) -> Report:
     an instance whose event came while its table was updating: of a burst, most do. That takes no metrics.
     """
     report = Report()
-    burning = [alarm for alarm in shell.world.alarms_on_topic("ALARM") if not alarm.is_silenced]
+    found = attempt(report, "the alarms in ALARM", "DescribeAlarms", lambda: shell.world.alarms_on_topic("ALARM"))
+    burning = [alarm for alarm in found or [] if not alarm.is_silenced]
     hot = {alarm.name: alarms.watched(alarm) for alarm in burning}
     tables = {target.table for target in hot.values() if target and shell.config.manages(target.table)}
     names = tables | set(_followers(shell, report))
     if names:
         watching = partial(_named_or_ours, shell, set(hot), None)
         _look(shell, report, sorted(names), UP, now, watching, lambda seen, _: seen.target.table in tables)
-    instances.follow(shell, report, burning, now)
+    attempt(report, "the sick instances", "looking at them", lambda: instances.follow(shell, report, burning, now))
     return notify(shell, report, now)
 
 
@@ -108,10 +109,8 @@ def sweep(shell: Shell, now: datetime, alone: bool = False, with_alarms: bool = 
     wants_metrics = None if alone else is_worth_a_look
     tables = _look(shell, report, names, directions, now, lambda _: watching or [], wants_metrics) if names else {}
     if with_alarms and watching is not None:
-        if free is not None:
-            _make_missing(shell, report, watching)
-        _remove_orphans(shell, report, watching, set(existing) - (set(managed) - set(names)), tables)
-        instances.sweep(shell, report, watching, now)
+        _tend(shell, report, watching, set(existing) - (set(managed) - set(names)), tables, free is not None)
+        attempt(report, "the Auto Scaling groups", "looking at them", partial(instances.sweep, shell, report, watching, now))
     return notify(shell, report, now, Swept(watching, set(managed)) if watching is not None else None)
 
 
@@ -212,10 +211,15 @@ def _settle(
         if not shell.may_go_on():
             report.skips.append(_no_time_left(name))
             continue
-        policies = {d.target: shell.policy(d.target) for d in decided[name]}
-        actions = plan.for_table(name, decided[name], watching, policies)
+        actions = attempt(report, name, "planning", partial(_plan, shell, name, decided[name], watching))
+        if actions is None:
+            continue
         report.planned += actions
         report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
+
+
+def _plan(shell: Shell, name: str, decisions: Sequence[Decision], watching: Sequence[Alarm]) -> list[TableAction]:
+    return plan.for_table(name, decisions, watching, {d.target: shell.policy(d.target) for d in decisions})
 
 
 def _decide_all(
@@ -329,7 +333,7 @@ def _act(world: Aws, report: Report, decisions: list[Decision], actions: Sequenc
             reason = Reason.CHANGED_MEANWHILE if isinstance(refusal, ChangedMeanwhile) else Reason.REFUSED
             report.skips.append(Skip(table, reason, str(refusal)))
             return [scaling.unchanged(d, reason) if d.changes and not d.dry_run else d for d in decisions]
-        except AwsError as error:
+        except Exception as error:  # noqa: BLE001  whatever breaks one table must not stop the others; it is raised at the end
             report.failures.append(Failure(table, type(action).__name__, error))
             return [scaling.unchanged(d, Reason.FAILED) if d.changes and not d.dry_run else d for d in decisions]
         report.done.append(action)
@@ -344,6 +348,20 @@ def _execute(world: Aws, action: TableAction) -> None:
             world.rewrite_alarm(action)
         case _:
             assert_never(action)
+
+
+def _tend(
+    shell: Shell,
+    report: Report,
+    watching: Sequence[Alarm],
+    existing: Collection[str],
+    tables: Mapping[str, TableState],
+    is_to_make: bool,
+) -> None:
+    """Make the alarms that are missing, and remove those that nothing needs. Neither stops what comes after it."""
+    if is_to_make:
+        attempt(report, "the alarms", "making those that are missing", partial(_make_missing, shell, report, watching))
+    attempt(report, "the alarms", "removing orphans", partial(_remove_orphans, shell, report, watching, existing, tables))
 
 
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.model import Number, Reason
-from chalicelib.web import WEBHOOK
+from chalicelib.web import WEBHOOK, WEBHOOK_EXAMPLES
 
 Action = Literal["replace", "reboot", "recover", "notify"]
 ACTING = frozenset({"replace", "reboot"})
@@ -47,9 +47,16 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10
     dry_run: Annotated[bool, Meta(description="Decide and tell, but change nothing.")] = False
     notify_topic: Annotated[
-        str, Meta(pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$", description="The ARN of an SNS topic to tell.")
+        str,
+        Meta(
+            pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
+            examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
+            description="The ARN of an SNS topic to tell.",
+        ),
     ] = ""
-    notify_slack: Annotated[str, Meta(pattern=WEBHOOK, description="Where a Slack incoming webhook's URL is kept.")] = ""
+    notify_slack: Annotated[
+        str, Meta(pattern=WEBHOOK, examples=WEBHOOK_EXAMPLES, description="Where a Slack incoming webhook's URL is kept.")
+    ] = ""
 
     def concerns(self, group: str) -> bool:
         """Tell whether a group is meant."""

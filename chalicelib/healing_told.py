@@ -52,6 +52,7 @@ def key_of(verdict: Verdict) -> str:
 
 def tell(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime) -> None:
     """Tell what a look at some groups came to. alarms: those of their sick members, by instance. A dry run tells nothing."""
+    shell.settled(report)
     if shell.dry_run:
         return
     done = {action.instance for action in report.done if isinstance(action, Heal)}

@@ -11,7 +11,7 @@ from chalicelib.aws_jobs import Job
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.jobs import Pause
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell, attempt
+from chalicelib.shell import Report, Shell, ask
 
 
 def by_jobs(
@@ -26,7 +26,7 @@ def by_jobs(
         concerned = [target for target in observed if pause.concerns(target.table)]
         if not concerned:
             continue
-        found = attempt(report, f"the jobs of pause {pause.name}", pause.job, partial(aws_jobs.jobs, shell.world, pause, now))
+        found = ask(shell, report, f"the jobs of pause {pause.name}", pause.job, partial(aws_jobs.jobs, shell.world, pause, now))
         for target in concerned:
             hold = judge(pause, found, observed[target], now)
             if hold:

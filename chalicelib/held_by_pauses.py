@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from chalicelib import aws_pauses, pauses
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell, attempt
+from chalicelib.shell import Report, Shell, ask
 
 
 def by_pauses(
     shell: Shell, report: Report, observed: Mapping[Target, Observation], _: Sequence[Alarm], now: datetime
 ) -> Iterator[tuple[Target, Hold]]:
     """Yield what the tags hold. They are read once an event; what cannot be read holds decreases."""
-    found = shell.once("pauses", now, lambda: attempt(report, "the pauses", "GetResources", lambda: aws_pauses.tags(shell.world)))
+    read = partial(ask, shell, report, "the pauses", "GetResources", lambda: aws_pauses.tags(shell.world))
+    found = shell.once("pauses", now, read)
     for target in observed:
         if found is None:
             yield target, Hold(Reason.PAUSE_UNKNOWN, f"the tags {pauses.KEY} cannot be read", DOWN)

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib import aws_healing, healing, healing_told, status_alarms, upkeep
-from chalicelib.aws import AwsError
 from chalicelib.healing import Group, Happened, Healing, Verdict
 from chalicelib.messages import InstanceEvent
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
@@ -49,7 +48,7 @@ def look(shell: Shell, report: Report, asked: Collection[str], now: datetime) ->
     alarms: dict[str, Alarm] = {}
     for name in sorted(members):
         alarms |= _look_at(shell, report, name, members[name], now)
-    healing_told.tell(shell, report, alarms, now)
+    attempt(report, "notifications", "telling", lambda: healing_told.tell(shell, report, alarms, now))
     return {instance: found.get(instance, "") for instance in asked if instance not in ours}
 
 
@@ -114,7 +113,7 @@ def _look_at(shell: Shell, report: Report, name: str, asked: Collection[str], no
     if seen is None:
         return {}
     group, alarms = seen
-    for verdict in healing.decide(group, rule, now, asked):
+    for verdict in attempt(report, name, "deciding", lambda: healing.decide(group, rule, now, asked)) or []:
         report.verdicts.append(_act(shell, report, verdict, alarms, now))
     return alarms
 
@@ -155,7 +154,7 @@ def _act(shell: Shell, report: Report, verdict: Verdict, alarms: Mapping[str, Al
     report.planned.append(action)
     try:
         _heal(shell, verdict, alarms, now)
-    except AwsError as error:
+    except Exception as error:  # noqa: BLE001  the other instances are looked at; it is raised at the end
         report.failures.append(Failure(verdict.instance, f"to {verdict.action} it", error))
         return replace(verdict, reason=Reason.FAILED)
     report.done.append(action)

@@ -13,9 +13,8 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib import alarms, aws_notices, notices
-from chalicelib.aws import AwsError
 from chalicelib.aws_notices import NotDelivered
-from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, SetCapacity, Target
+from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, Reason, SetCapacity, Skip, Target
 from chalicelib.notices import Memory, Notice, State
 from chalicelib.shell import Failure, Report, Shell, attempt
 
@@ -55,11 +54,9 @@ def notify(shell: Shell, report: Report, now: datetime, swept: Swept | None = No
 
     swept: given where it was a sweep that could read the alarms: then it tells what holds, too.
     """
+    shell.settled(report)
     if not shell.dry_run:
-        try:
-            _notify(shell, report, now, swept)
-        except Exception as error:  # noqa: BLE001  whatever a notice breaks must not hide what was done; it is raised at the end
-            report.failures.append(Failure("notifications", "telling", error))
+        attempt(report, "notifications", "telling", partial(_notify, shell, report, now, swept))
     return report
 
 
@@ -86,6 +83,9 @@ def _due(shell: Shell, report: Report, now: datetime, swept: Swept) -> Iterator[
         keeper = keeper_of(state)
         if keeper is None:
             continue
+        if not shell.may_go_on():
+            report.skips.append(Skip("notifications", Reason.NO_TIME_LEFT, "what holds is told by a later sweep"))
+            return
         one = _judge(state, keeper, shell.world.told.get(keeper, Memory()), now)
         if one and keeper.arn:  # what this container remembers is not enough to write or to tell
             read = attempt(report, keeper.arn, "ListTagsForResource", partial(aws_notices.tags, shell.world, keeper.arn))
@@ -206,7 +206,7 @@ def _send(
                 shell.world.sleep(SLACK_SECONDS)
             posted.add(place)
             aws_notices.post(shell.world, place, message, now)
-    except (*AwsError, NotDelivered) as error:
+    except Exception as error:  # noqa: BLE001  whatever breaks it, the other messages go out; it is raised at the end
         broken[place] = error
         report.failures.append(Failure(place, f"telling {message.subject!r}", error))
         return False

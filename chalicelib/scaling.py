@@ -145,6 +145,8 @@ def _booked_by_other(decision: Decision, others: Iterable[Decision]) -> Mapping[
 def _is_alone(decision: Decision, others: Iterable[Decision]) -> bool:
     """Tell whether a decrease that may only go together with the other dimension's would go alone."""
     fellow = _fellow(decision, others)
+    if fellow and fellow.dry_run and not decision.dry_run:
+        return False  # it is not Headroom's to lower, so that nothing can go together with it
     goes = fellow is None or fellow.desired < fellow.current or fellow.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT)
     return decision.needs_other and not goes
 

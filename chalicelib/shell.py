@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from chalicelib.aws import Aws, AwsError
+from chalicelib.aws import LONGEST_QUESTION, Aws
 from chalicelib.config import Config, Policy
 from chalicelib.healing import Verdict
 from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target
@@ -21,7 +21,7 @@ class Failure(Exception):
 
     def __init__(self, subject: str, doing: str, error: Exception) -> None:
         """Say what was being done to what, and what AWS answered."""
-        self.subject = subject
+        self.subject, self.doing, self.error = subject, doing, error
         super().__init__(f"{subject}: {doing} failed: {error}")
 
 
@@ -53,12 +53,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Shell:
-    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is time for one more table."""
+    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is time for one more table.
+
+    may_wait: tells whether there is time to wait so many seconds for somebody's answer, and to act afterwards. settled: called
+    with the report when all is decided and done, before people are told of it, which may take longer than the run lasts.
+    """
 
     world: Aws
     config: Config
     dry_run: bool = False
     may_go_on: Callable[[], bool] = lambda: True
+    may_wait: Callable[[float], bool] = lambda _: True
+    settled: Callable[[Report], None] = lambda _: None
     _known: dict[tuple[Hashable, datetime], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def foreign(self, alarm: str, region: str, account: str) -> Skip | None:
@@ -86,9 +92,23 @@ class Shell:
 
 
 def attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a call to AWS gives; or None, and the failure stands in the report, which is raised at the end."""
+    """Return what a call gives; or None, and the failure stands in the report, which is raised at the end.
+
+    Whatever breaks it, an answer that nobody has foreseen, too: it must lose neither the other tables nor what is to be logged.
+    """
     try:
         return call()
-    except AwsError as error:
+    except Exception as error:  # noqa: BLE001  it is raised at the end
         report.failures.append(Failure(subject, doing, error))
         return None
+
+
+def ask(shell: Shell, report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+    """Return what a question gives whose answer only holds something; None where it fails, or where no time is left for it.
+
+    An increase does not depend on it, so that who does not answer must not use up an increase's time.
+    """
+    if not shell.may_wait(LONGEST_QUESTION):
+        report.skips.append(Skip(subject, Reason.NO_TIME_LEFT, "not asked: the time that is left is for what is to be raised"))
+        return None
+    return attempt(report, subject, doing, call)

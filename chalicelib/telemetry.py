@@ -6,7 +6,8 @@ A log that cannot be read by a machine cannot be asked "why"; so the reason code
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -20,30 +21,56 @@ SERVICE = "headroom"
 NAMESPACE = "Headroom"
 
 logger = Logger(service=SERVICE)
+T = TypeVar("T")
 
 
 def tell(report: Report, function: str, service: str = SERVICE) -> dict[str, int]:
-    """Log the report, line by line, publish its counts, and return them. service: what tells stages apart.
+    """Log the report, line by line, publish its counts, and return them. service: what tells stages apart."""
+    return Teller(function, service).finish(report)
 
-    A run without a failure counts one `Completed` of its function: its silence raises an alarm.
-    """
-    for decision in report.decisions:
-        logger.info(sentence(decision), extra=_decision_fields(decision) | {"function": function})
-    for verdict in report.verdicts:
-        logger.info(sentence(verdict), extra=_verdict_fields(verdict) | {"function": function})
-    for skip in report.skips:
-        logger.warning(sentence(skip), extra=_skip_fields(skip) | {"function": function})
-    for action in report.done:
-        logger.info(sentence(action), extra={"kind": "action", "action": type(action).__name__, "function": function})
-    for notice in report.told:
-        logger.info(f"told: {notice.subject}", extra={"kind": "notice", "facts": dict(notice.facts), "function": function})
-    for failure in report.failures:
-        logger.error(str(failure), extra={"kind": "failure", "subject": failure.subject, "function": function})
-    counts = _counts(report)
-    _publish(counts, service)
-    if not report.failures:
-        _publish({"Completed": 1}, service, function)
-    return counts
+
+class Teller:
+    """Logs one run's report: whenever something is settled, and the rest at its end; each line once."""
+
+    def __init__(self, function: str, service: str = SERVICE) -> None:
+        """Keep whose run it is. service: what tells stages apart."""
+        self._function, self._service = function, service
+        self._said: Counter[str] = Counter()
+
+    def log(self, report: Report) -> None:
+        """Log what the report has more than at the last time."""
+        for decision in self._new("decisions", report.decisions):
+            self._line(logger.info, sentence(decision), _decision_fields(decision))
+        for verdict in self._new("verdicts", report.verdicts):
+            self._line(logger.info, sentence(verdict), _verdict_fields(verdict))
+        for skip in self._new("skips", report.skips):
+            self._line(logger.warning, sentence(skip), _skip_fields(skip))
+        for action in self._new("done", report.done):
+            self._line(logger.info, sentence(action), {"kind": "action", "action": type(action).__name__})
+        for notice in self._new("told", report.told):
+            self._line(logger.info, f"told: {notice.subject}", {"kind": "notice", "facts": dict(notice.facts)})
+        for failure in self._new("failures", report.failures):
+            self._line(logger.error, str(failure), {"kind": "failure", "subject": failure.subject})
+
+    def finish(self, report: Report) -> dict[str, int]:
+        """Log what is left to log, publish the report's counts, and return them.
+
+        A run without a failure counts one `Completed` of its function: its silence raises an alarm.
+        """
+        self.log(report)
+        counts = _counts(report)
+        _publish(counts, self._service)
+        if not report.failures:
+            _publish({"Completed": 1}, self._service, self._function)
+        return counts
+
+    def _new(self, kind: str, found: Sequence[T]) -> Sequence[T]:
+        new = found[self._said[kind] :]
+        self._said[kind] = len(found)
+        return new
+
+    def _line(self, log: Callable[..., None], text: str, fields: Mapping[str, object]) -> None:
+        log(text, extra={**fields, "function": self._function})
 
 
 def _publish(counts: Mapping[str, int], service: str, function: str = "") -> None:

@@ -16,7 +16,7 @@ def make_alarms(shell: Shell, report: Report, missing: Sequence[CreateAlarm]) ->
 
     An alarm of the same name that does not notify our topic is somebody's: it is not overwritten.
     """
-    missing = _without_taken(shell, report, missing)
+    missing = attempt(report, "the alarms to make", "DescribeAlarms", lambda: _without_taken(shell, report, missing)) or []
     left = max(0, MAX_NEW_ALARMS - sum(isinstance(action, CreateAlarm) for action in report.planned))
     for action in missing[left:]:
         report.skips.append(Skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep"))

@@ -9,6 +9,8 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 WEBHOOK = r"^(secretsmanager:[A-Za-z0-9/_+=.@:-]+|ssm:[A-Za-z0-9/_.:-]+)?$"
 """Where a URL that is a secret may be kept: a secret or a parameter, by name or ARN. Source: API_CreateSecret of Secrets Manager
 and API_PutParameter of Systems Manager, read 2026-11."""
+WEBHOOK_EXAMPLES = ["secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept"]
+"""What may be written there."""
 Send = Callable[[Request, float], int]
 """Sends a request, waiting so many seconds at the most, and returns the answer's status."""
 

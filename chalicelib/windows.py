@@ -23,6 +23,8 @@ SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00
 DAY_MINUTES = 24 * 60
 BARRED: dict[str, frozenset[Direction]] = {"never_down": DOWN, "only_down": UP, "hold": BOTH, "floor": frozenset()}
 """What each rule forbids while its window holds."""
+A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+"""The beginning of a week that stands for all."""
 Span = tuple[int, int]
 """Minutes of the day, from and until; where the end is not after the beginning, it is the next day's."""
 
@@ -49,8 +51,10 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _spans(self.between or self.outside)
         _days(self.days)
         zone(self.time_zone)
-        if (self.rule == "floor") != (self.min_units > 0):
-            raise ValueError("min_units belongs to rule = 'floor', and that needs it")
+        if self.rule == "floor" and not self.min_units:
+            raise ValueError("rule = 'floor' needs min_units, such as min_units = 500")
+        if self.rule != "floor" and self.min_units:
+            raise ValueError(f"min_units belongs to rule = 'floor', not to {self.rule!r}")
 
     def holds(self, now: datetime) -> bool:
         """Tell whether the window holds at `now` (aware)."""
@@ -91,6 +95,17 @@ def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
     for window in windows:
         if BARRED[window.rule] and window.holds(now):
             yield Hold(Reason.WINDOW, str(window), BARRED[window.rule])
+
+
+@lru_cache(maxsize=256)
+def never_lets(windows: tuple[Window, ...], direction: Direction) -> bool:
+    """Tell whether windows together forbid a direction at every hour of the week, as a slip in `outside` may do.
+
+    Judged by one week of winter, at the pace of the sweeps: what is free for less than five minutes is as good as never free.
+    """
+    barring = [window for window in windows if direction in BARRED[window.rule]]
+    week = (A_MONDAY + timedelta(minutes=passed) for passed in range(0, 7 * DAY_MINUTES, 5))
+    return bool(barring) and all(any(window.holds(at) for window in barring) for at in week)
 
 
 def floor_units(windows: Iterable[Window], now: datetime) -> int:
@@ -152,7 +167,7 @@ def _spans(text: str) -> tuple[Span, ...]:
     for part in text.split(","):
         match = SPAN.fullmatch(part.strip())
         if match is None:
-            raise ValueError(f"expected hours such as 22:00-06:00, divided by commas, got {part.strip()!r}")
+            raise ValueError(f"expected hours such as 08:00-17:30, two digits each, divided by commas, got {part.strip()!r}")
         first = int(match[1]) * 60 + int(match[2])
         last = int(match[3]) * 60 + int(match[4]) if match[3] else DAY_MINUTES
         if first == last:

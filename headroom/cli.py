@@ -12,6 +12,7 @@ from rich.markup import escape
 from chalicelib.aws import AwsError
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
+from headroom.cloud import in_words
 from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune
 from headroom.commands.shared import errors
 from headroom.pricing import PriceError
@@ -46,7 +47,7 @@ def main() -> None:
     try:
         app()
     except (ConfigError, TraceError, PriceError, NoHistoryError, TooShortError, OSError, UnicodeDecodeError, *AwsError) as error:
-        errors.print(f"[bold red]headroom:[/] {escape(str(error))}", highlight=False)
+        errors.print(f"[bold red]headroom:[/] {escape(in_words(error))}", highlight=False)
         sys.exit(2)
 
 

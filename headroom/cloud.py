@@ -9,7 +9,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from headroom.stage import Place
 
@@ -25,6 +32,8 @@ MISSING = frozenset(
     }
 )
 """The codes with which SNS, SQS, Lambda, IAM, EventBridge and Logs say that something does not exist."""
+REFUSED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"})
+"""The codes with which AWS says that it does not take the credentials."""
 
 
 class Cloud:
@@ -47,14 +56,31 @@ class Cloud:
 
     @cached_property
     def place(self) -> Place:
-        sts = self.client("sts")
-        arn = str(sts.get_caller_identity()["Arn"]).split(":")
-        return Place(arn[1], str(sts.meta.region_name), arn[4])
+        region = str(self.client("sqs").meta.region_name)  # fails without a Region, which STS does not need
+        arn = str(self.client("sts").get_caller_identity()["Arn"]).split(":")
+        return Place(arn[1], region, arn[4])
 
     def pages(self, service: str, operation: str, key: str, **asked: Any) -> Iterator[Any]:
         """Yield the items under `key` on all pages of a list operation."""
         for page in self.client(service).get_paginator(operation).paginate(**asked):
             yield from page.get(key, [])
+
+
+def in_words(error: Exception) -> str:
+    """Return an error in words that say what to do, where it is one of those that a new operator meets first."""
+    match error:
+        case NoRegionError():
+            return "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."
+        case NoCredentialsError() | PartialCredentialsError():
+            return "no credentials were found. Sign in, or set AWS_PROFILE."
+        case ProfileNotFound():
+            return f"{error}. Set AWS_PROFILE to one that your AWS configuration has."
+        case EndpointConnectionError():
+            return f"AWS could not be reached: {error}. Check the network and the Region."
+        case ClientError() if code_of(error) in REFUSED:
+            return f"AWS does not take the credentials: {error}. Sign in again, or set AWS_PROFILE."
+        case _:
+            return str(error)
 
 
 def code_of(error: ClientError) -> str:

@@ -231,7 +231,7 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
     world = Aws(topic_arn)
     ours = sorted(alarm.name for alarm in world.alarms_on_topic() if _is_ours(alarm))
     if ours:
-        yield Removal(f"{len(ours)} alarm(s) of tables: {', '.join(ours)}", lambda _: _remove_alarms(world, ours))
+        yield Removal(f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}", lambda _: _remove_alarms(world, ours))
 
 
 def _remove_alarms(world: Aws, names: list[str]) -> bool:

@@ -9,21 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import aws_fleet, aws_healing, config, handlers
+from chalicelib import aws_fleet, aws_healing, aws_jobs, aws_notices, config, handlers
 from chalicelib.aws import Aws, AwsError
+from chalicelib.aws_notices import NotDelivered
 from chalicelib.fleet import Fleet
 from chalicelib.healing import REPLACING, Group, Healing, rule_for
+from chalicelib.jobs import Pause
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.shell import Report, Shell
 from headroom import blueprint, deployment
 from headroom import permissions as configured
 from headroom import stage as stages
-from headroom.cloud import Cloud, code_of, found
+from headroom.cloud import Cloud, code_of, found, in_words
 from headroom.stage import Stage
 from headroom.steps import DeployedVersion, Step, queue_url
 
@@ -32,6 +34,8 @@ MAX_SKEW_SECONDS = 60
 QUOTA_PERCENT = 80
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
 SKEWED = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
+NOT_KEPT = frozenset({"ParameterNotFound", "ResourceNotFoundException"})
+"""The codes with which Parameter Store and Secrets Manager say that there is no such thing."""
 GLOB = frozenset("*?[")
 
 
@@ -82,28 +86,37 @@ Check = Callable[[Patient], Iterator[Finding]]
 
 
 def examine(patient: Patient) -> list[Finding]:
-    """Make all checks; without credentials there is only one."""
+    """Make all checks; without credentials there is only one. What several of them come upon is told by the first."""
     first = list(_guarded("credentials", credentials, patient))
     if first:
         return first
-    return [finding for name, check in CHECKS.items() for finding in _guarded(name, check, patient)]
+    by_problem: dict[str, Finding] = {}
+    for name, check in CHECKS.items():
+        for finding in _guarded(name, check, patient):
+            by_problem.setdefault(finding.problem, finding)
+    return list(by_problem.values())
 
 
 def _guarded(name: str, check: Check, patient: Patient) -> Iterator[Finding]:
     """Make a check; what keeps it from being made is a finding, too."""
     try:
         yield from check(patient)
-    except ClientError as error:
-        operation = error.operation_name
-        if code_of(error) in DENIED:
-            remedy = f"Give your credentials the permission for {operation}, and ask again."
-            yield Finding(name, f"not allowed to call {operation}", remedy)
-        else:
-            yield Finding(name, f"{operation} failed: {error}", "Put right what AWS says, and ask again.")
     except config.ConfigError as error:
-        yield Finding(name, str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
+        yield Finding("configuration", str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
     except (*AwsError, OSError) as error:
-        yield Finding(name, str(error), "Check the network, the Region and the profile, and ask again.")
+        yield _of_error(name, error)
+
+
+def _of_error(name: str, error: Exception, subject: str = "") -> Finding:
+    """Return what an error comes to. subject: what was looked at, where the check looks at several."""
+    about = f"{subject}: " if subject else ""
+    if not isinstance(error, ClientError):
+        return Finding(name, f"{about}{error}", "Check the network, the Region and the profile, and ask again.")
+    operation = error.operation_name
+    if code_of(error) in DENIED:
+        remedy = f"Give your credentials the permission for {operation}, and ask again."
+        return Finding(name, f"{about}not allowed to call {operation}", remedy)
+    return Finding(name, f"{about}{operation} failed: {error}", "Put right what AWS says, and ask again.")
 
 
 def credentials(patient: Patient) -> Iterator[Finding]:
@@ -114,8 +127,9 @@ def credentials(patient: Patient) -> Iterator[Finding]:
         remedy = "Set this computer's clock (NTP), and ask again." if clock else "Sign in again, or set AWS_PROFILE."
         yield Finding("clock" if clock else "credentials", f"AWS does not accept them: {error}", remedy)
     except AwsError as error:
-        remedy = "Sign in, or set AWS_PROFILE; and set AWS_DEFAULT_REGION where the profile names no Region."
-        yield Finding("credentials", f"there are none that work: {error}", remedy)
+        said, _, remedy = in_words(error).partition(". ")
+        remedy = remedy or "Sign in, or set AWS_PROFILE; and set AWS_DEFAULT_REGION where the profile names no Region."
+        yield Finding("credentials", said, remedy)
 
 
 def clock(patient: Patient) -> Iterator[Finding]:
@@ -243,6 +257,70 @@ def _unled(patient: Patient) -> Iterator[Finding]:
             yield Finding("fleet", f"{target} has the strategy fleet, and no fleet gives it units", remedy)
 
 
+def jobs(patient: Patient) -> Iterator[Finding]:
+    """Ask for the jobs of each `[[pause]]` as the functions do, and look whether the tables that they hold are managed."""
+    names = patient.world.table_names() if patient.rules.pauses else []
+    for pause in patient.rules.pauses:
+        try:
+            aws_jobs.jobs(patient.world, pause, patient.now)
+        except AwsError as error:
+            yield _of_error("pause", error, f"the jobs of pause {pause.name}")
+        yield from _held(patient, pause, names)
+
+
+def _held(patient: Patient, pause: Pause, names: Iterable[str]) -> Iterator[Finding]:
+    for pattern in pause.tables:
+        found = [name for name in names if fnmatchcase(name, pattern)]
+        if not found:
+            yield Finding("pause", f"pause {pause.name}: no table is named {pattern}", "Mend its tables; and check the Region.")
+        elif not any(patient.rules.manages(name) for name in found):
+            problem = f"pause {pause.name}: no rule manages a table named {pattern}, so that there is nothing to hold"
+            yield Finding("pause", problem, f"Add a rule to {patient.stage.config_file}, or mend the pause's tables.")
+
+
+def notifications(patient: Patient) -> Iterator[Finding]:
+    """Look whether the topics of notifications exist and have a hearer, and whether what is kept for Slack is a URL.
+
+    What is not these credentials' to see is not looked at: a topic may be in another account, and a webhook's URL is best read
+    by the functions alone.
+    """
+    asked: dict[str, Callable[[], Iterator[Finding]]] = {}
+    for one in [*(p for p in patient.rules.policies() if p.notify), *patient.rules.healing]:
+        asked |= {one.notify_topic: partial(_topic, patient, one.notify_topic)} if one.notify_topic else {}
+        asked |= {one.notify_slack: partial(_webhook, patient, one.notify_slack)} if one.notify_slack else {}
+    for destination, look in asked.items():
+        try:
+            yield from look()
+        except ClientError as error:
+            if code_of(error) not in DENIED:
+                yield _of_error("notifications", error, destination)
+
+
+def _topic(patient: Patient, arn: str) -> Iterator[Finding]:
+    region = arn.split(":")[3]
+    if arn == patient.world.topic_arn:
+        problem = f"notify_topic {arn} is the topic of Headroom's alarms: it would read its own messages"
+        yield Finding("notifications", problem, f"Name another topic in {patient.stage.config_file}.")
+        return
+    said = found(patient.world.client("sns", region).list_subscriptions_by_topic, TopicArn=arn)
+    if said is None:
+        yield Finding("notifications", f"notify_topic {arn} does not exist", "Make it, or mend notify_topic.")
+    elif not any(one["SubscriptionArn"].startswith("arn:") for one in said["Subscriptions"]):  # the others wait to be confirmed
+        yield Finding("notifications", f"nobody has subscribed to notify_topic {arn}", "Subscribe somebody, and confirm it.")
+
+
+def _webhook(patient: Patient, reference: str) -> Iterator[Finding]:
+    """Read the URL, and tell nothing of it."""
+    try:
+        aws_notices.webhook(patient.world, reference)
+    except NotDelivered as error:
+        yield Finding("notifications", f"notify_slack {error}", "Put the webhook's URL there (docs/notifications.md).")
+    except ClientError as error:
+        if code_of(error) not in NOT_KEPT:
+            raise
+        yield Finding("notifications", f"notify_slack {reference} does not exist", "Make it (docs/notifications.md), or mend it.")
+
+
 def healing(patient: Patient) -> Iterator[Finding]:
     """Look whether the groups that are to be healed exist, their instances' status can be read, and a replacement would come."""
     rules = patient.rules.healing
@@ -284,15 +362,15 @@ def alarms(patient: Patient) -> Iterator[Finding]:
 def conflicts(patient: Patient) -> Iterator[Finding]:
     for skip in patient.next_sweep.skips:
         if skip.reason is Reason.AUTOSCALING_CONFLICT:
-            yield _conflict(skip)
+            yield _conflict(skip, patient.stage.topic)
     for failure in patient.next_sweep.failures:
-        yield Finding("alarms", str(failure), "Put right what AWS says, and ask again.")
+        yield _of_error("alarms", failure.error, failure.subject)
 
 
-def _conflict(skip: Skip) -> Finding:
+def _conflict(skip: Skip, topic: str) -> Finding:
     remedy = (
-        f"Choose one: aws application-autoscaling deregister-scalable-target for table/{skip.subject} and its indexes, "
-        "or a rule that does not name the table."
+        f"Choose one: headroom import autoscaling --apply --table {skip.subject} --topic {topic}, which hands it over "
+        "(docs/from-autoscaling.md); or a rule that does not name the table."
     )
     return Finding("Application Auto Scaling", f"{skip.subject} is registered there too, and Headroom leaves it alone", remedy)
 
@@ -335,6 +413,8 @@ CHECKS: dict[str, Check] = {
     "dead letters": dead_letters,
     "tables": tables,
     "fleet": fleets,
+    "pause": jobs,
+    "notifications": notifications,
     "healing": healing,
     "alarms": alarms,
     "Application Auto Scaling": conflicts,

@@ -91,7 +91,8 @@ class Imported:
 
 
 NOTES = (
-    "Its defaults stand in [defaults], so that what a section leaves out means the same as before.",
+    "Its defaults stand in [defaults], so that what a section leaves out means the same as before. What a section sets to the "
+    "same value is not repeated in it.",
     "lookback-window-start, where it is not set, left the newest 10 minutes out of account, because metrics used to come late. "
     "They come within two minutes today, so that delay is not kept; delay_minutes = 10 would bring it back.",
     "A decrease also needs room in DynamoDB's quota for the day, and time without throttling; Dynamic DynamoDB knew neither.",
@@ -108,6 +109,8 @@ class Part:
     line: int
     header: str
     given: dict[str, Given] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+    """The lines of the options whose values make no sense."""
 
 
 class Account:
@@ -146,9 +149,9 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _read_options(sections: Iterable[ini.Section], account: Account) -> dict[str, Given]:
-    """Return what sections of one header set, the later winning."""
-    given: dict[str, Given] = {}
+def _read_options(sections: Iterable[ini.Section], account: Account, part: Part) -> None:
+    """Put into the part what sections of one header set, the later winning."""
+    given = part.given
     for option in (option for section in sections for option in section.options):
         known = OPTIONS.get(option.name)
         if known is None:
@@ -157,12 +160,19 @@ def _read_options(sections: Iterable[ini.Section], account: Account) -> dict[str
         try:
             found = Given(option.line, known.read(option.value))
         except ValueError as error:
-            account.say(option.line, Kind.REFUSED, str(error))
+            account.say(option.line, Kind.REFUSED, _why(option, error))
+            part.unread[option.name] = option.line
             continue
         if option.name in given:
             account.say(given[option.name].line, Kind.OBSOLETE, f"line {option.line} sets it again, and holds")
         given[option.name] = found
-    return given
+
+
+def _why(option: ini.Option, error: ValueError) -> str:
+    """Return why a value makes no sense, in view of how its line is written."""
+    if "\n" in option.value:
+        return "the next line is indented, and so belongs to this value; begin it at the margin"
+    return f"{error}; write it without quotation marks" if option.value[:1] in ("'", '"') else str(error)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -189,8 +199,9 @@ def _resolve(own: Part, below: Mapping[str, Given], account: Account, interval: 
         account.say(refused[blamed].line, Kind.REFUSED, words if source is own.given else f"in [{own.header}], {words}")
     for name, value in own.given.items():
         account.say(value.line, Kind.TRANSLATED, _became(OPTIONS[name], found))
-    for name, value in refused.items():
-        account.say(value.line, Kind.REFUSED, f"without it, {_became(OPTIONS[name], found)}")
+    lost = {name: line for name, line in own.unread.items() if name not in own.given}
+    for name, line in (lost | {name: value.line for name, value in refused.items()}).items():
+        account.say(line, Kind.REFUSED, f"without it, {_became(OPTIONS[name], found)}")
     for name, words in (note for dimension in Dimension for note in asked[dimension].notes):
         if name in own.given:
             account.say(own.given[name].line, Kind.TRANSLATED, words)
@@ -334,7 +345,9 @@ class _Importer:
 
     def _part(self, header: str) -> Part:
         sections = self.groups.get(header, [])
-        return Part(sections[0].line if sections else 0, header, _read_options(sections, self.account))
+        part = Part(sections[0].line if sections else 0, header)
+        _read_options(sections, self.account, part)
+        return part
 
     def _global(self) -> dict[str, Given]:
         """Return the circuit breaker's options; all others are obsolete."""
@@ -345,7 +358,8 @@ class _Importer:
             if option.name == "check-interval":
                 self._check_interval(option)
         ours = [ini.Section(0, "global", True, [o for o in options if o.name in OPTIONS and o.name in GLOBAL])]
-        part = Part(0, "global", _read_options(ours, self.account))
+        part = Part(0, "global")
+        _read_options(ours, self.account, part)
         _resolve(part, {}, self.account, self.interval)
         return part.given
 
@@ -374,7 +388,7 @@ class _Importer:
         if match:
             resolved = _resolve(part, self.below, self.account, self.interval)
             self.rules.append(Rule(match, part, resolved))
-            self._tell_match(part.line, "[[tables]]", match)
+            self._tell_match(part.line, "[[tables]]", match, found["table"] if found else "")
 
     def _match(self, regex: str, header: str, part: Part) -> dict[str, str] | None:
         """Return a matcher of ours; or None, and the whole section is refused."""
@@ -387,10 +401,10 @@ class _Importer:
             return None
         return match
 
-    def _tell_match(self, line: int, kind: str, match: Mapping[str, str]) -> None:
+    def _tell_match(self, line: int, kind: str, match: Mapping[str, str], regex: str) -> None:
         self.account.say(line, Kind.TRANSLATED, f"{kind} {_named(match)}")
         name = match.get("name", "")
-        if name.endswith("*"):
+        if name.endswith("*") and not regex.removesuffix("$").endswith(".*"):
             words = f"every name that begins so, here as there; write name = {_shown(name[:-1])} if that one alone is meant"
             self.account.say(line, Kind.TRANSLATED, words)
 
@@ -403,7 +417,7 @@ class _Importer:
         if match and rule:
             resolved = _resolve(part, self.below, self.account, self.interval)
             rule.indexes.append(Rule(match, part, resolved))
-            self._tell_match(part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match)
+            self._tell_match(part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match, index)
 
     def _home(self, regex: str, header: str, part: Part) -> Rule | None:
         """Return the rule of an index's table; where there is none, one that leaves the table itself alone."""
@@ -414,7 +428,9 @@ class _Importer:
         if home is None:
             home = Rule(match, Part(part.line, header), None)
             self.rules.append(home)
-            self._tell_match(part.line, f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:", match)
+            self._tell_match(
+                part.line, f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:", match, regex
+            )
             self.account.say(part.line, Kind.TRANSLATED, "a table that an earlier rule matches is not reached by it")
         return home
 
@@ -451,7 +467,7 @@ Values = Mapping[Dimension, Mapping[str, Any]]
 
 
 class _Writer:
-    """Writes rules as TOML: in each place what differs from the place above it, or was set there."""
+    """Writes rules as TOML: in [defaults] what was set there, and in each place what differs from the place above it."""
 
     def __init__(self, importer: _Importer, lines: Sequence[Line]) -> None:
         self._importer = importer
@@ -518,7 +534,8 @@ class _Writer:
     def _write(self, into: Table, parent: Values, own: Values, part: Part) -> None:
         said: dict[Dimension, dict[str, Any]] = {}
         for dimension in Dimension:
-            explicit = {key for name in part.given if dimension in OPTIONS[name].dimensions for key in OPTIONS[name].settings}
+            options = [OPTIONS[name] for name in part.given] if part is self._importer.defaults else []
+            explicit = {key for option in options if dimension in option.dimensions for key in option.settings}
             said[dimension] = {
                 key: own[dimension][key]
                 for key in SETTINGS
@@ -551,6 +568,7 @@ def _builtin() -> Values:
 def _others(own: Values) -> Table:
     """Return the rule for the indexes that no section names: they are left alone."""
     table = tomlkit.table()
+    table.add(tomlkit.comment("all other indexes are left alone, as before; without this rule they are scaled like the table"))
     table.add("name", "*")
     for key, value in OFF.items():
         table.add(key, value)

@@ -17,6 +17,7 @@ import msgspec
 from chalicelib import config
 from chalicelib.config import SETTINGS, TABLE_QUOTA_UNITS
 from chalicelib.model import Dimension
+from chalicelib.wording import mistake
 
 LEAST_ALARM_PERCENT = 2
 """One percent is the least at which something can be lowered, and what raises must lie above it."""
@@ -421,8 +422,7 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         try:
             good[key] = msgspec.convert(got.value, SETTINGS[key])
         except msgspec.ValidationError as error:
-            said = str(error).partition(" - at `$")[0]
-            yield key, f"{key}: {said[:1].lower()}{said[1:]}"
+            yield key, f"{key}: {mistake(error, got.value, SETTINGS[key])[1]}"
     if len(good) == len(settings):
         for problem in config.policy(**PRESET, **good).problems():
             yield problem.split(":")[0], problem

@@ -13,13 +13,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from chalice.app import CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
-from chalice.test import Client
+from chalice.app import Chalice, CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
+from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
 from chalicelib.telemetry import logger
@@ -62,8 +63,9 @@ class Functions:
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
-        self._client: Client | None = None
-        self._logs: list[dict[str, Any]] = []
+        self._app: Chalice | None = None
+        self.logs: list[dict[str, Any]] = []
+        """The lines of the newest run so far."""
 
     @contextlib.contextmanager
     def deployed(self, config: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:
@@ -73,11 +75,11 @@ class Functions:
             path.write_text(config)
             self.config = config
             settings = {"AWS_EXECUTION_ENV": "AWS_Lambda", **environment, "HEADROOM_CONFIG": str(path)}  # Chalice adds to it
-            with environment_of(settings), _captured_logs() as self._logs:
+            with environment_of(settings), _captured_logs() as self.logs:
                 module = fresh_app()
                 module.world().sleep = lambda _: None  # time is simulated: nobody waits
                 module.world().http = self._region.web
-                self._client = Client(module.app, stage_name="local", project_dir=str(ROOT))
+                self._app = module.app
                 for event in module.app.event_sources:
                     self._wire(event)
                 self._schedules.sort()
@@ -127,19 +129,23 @@ class Functions:
                 function = subscription["Endpoint"].rsplit(":", 1)[-1]
                 self.invoke(function, sns_event(topic_arn, message, subject, self._region.now))
 
+    def answer(self, function: str, payload: dict[str, Any]) -> Any:
+        """Run a function, once, and return what it returns; raise what it raises."""
+        if self._app is None:
+            raise RuntimeError("deploy an app first")
+        return self._app.handler_map[function](payload, LambdaContext(function, 512, timeout_seconds(function) * 1_000))
+
     def invoke(self, function: str, payload: dict[str, Any], attempt: int = 0) -> Invocation:
         """Run a function as an asynchronous event: an error is tried twice more, then it is a dead letter."""
-        if self._client is None:
-            raise RuntimeError("deploy an app first")
         invocation = Invocation(function, self._region.now, payload)
-        self._logs.clear()
+        self.logs.clear()
         before = len(self._region.calls)
         with contextlib.redirect_stdout(io.StringIO()):
             try:
-                self._client.lambda_.invoke(function, payload)
+                self.answer(function, payload)
             except Exception as error:  # noqa: BLE001  any error of the function is an outcome of the invocation
                 invocation.error = error
-        invocation.logs = list(self._logs)
+        invocation.logs = list(self.logs)
         invocation.calls = self._region.calls[before:]
         if invocation.error is not None:
             if attempt < len(RETRY_MINUTES):
@@ -152,6 +158,13 @@ class Functions:
         for watcher in self.watchers:
             watcher(invocation)
         return invocation
+
+
+@cache
+def timeout_seconds(function: str) -> int:
+    """Return a function's timeout, as it is deployed. The simulated clock counts: who answers late uses it up."""
+    settings = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+    return int(settings[function]["lambda_timeout"])
 
 
 def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[str, Any]:

@@ -180,7 +180,8 @@ def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) 
         _check_ready(shell, table)
         own = read(world).only([table])
         record.add(_saved(world, own, now()))
-    tell(f"{table}: {_counted(own)} saved in {record.path}")
+    said = f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
+    tell(f"{table}: {said} in {record.path}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
         _make_alarms(shell, table, now(), tell)
     with _step(table, "deregistering its scalable targets", "Headroom's alarms watch it; what was removed stands in the record"):

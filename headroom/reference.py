@@ -16,6 +16,7 @@ from chalicelib.fleet import Fleet, FleetTable, Scale
 from chalicelib.healing import Healing
 from chalicelib.jobs import Pause
 from chalicelib.windows import Reserve, Window
+from chalicelib.wording import BOUNDS, WORDS
 from headroom.functions import ROOT
 
 FILE = ROOT / "docs" / "configuration.md"
@@ -196,10 +197,10 @@ def _parts() -> Iterator[str]:
 
 def _row(kind: type, key: str, hint: Any, default: Any) -> str:
     """Return the row of one key of the settings, or of a part of the file."""
-    shown = "needed" if default is msgspec.NODEFAULT else f"`{_toml(default)}`" if default is not None else "none"
+    shown = "needed" if default is msgspec.NODEFAULT else f"`{toml(default)}`" if default is not None else "none"
     metas = [part for part in get_args(hint) if isinstance(part, Meta)]
     meaning = next((meta.description for meta in metas if meta.description), "")
-    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {_toml(EXAMPLES[kind, key])}` |"
+    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {toml(EXAMPLES[kind, key])}` |"
 
 
 def _type(hint: Any) -> str:
@@ -226,22 +227,18 @@ def _plural(kind: Any) -> str:
     return "pairs" if get_origin(kind) is tuple else {str: "texts"}.get(kind, "tables")
 
 
-WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-BOUNDS = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
-
-
 def _has(meta: Any, name: str) -> bool:
     return isinstance(meta, Meta) and getattr(meta, name) is not None
 
 
-def _toml(value: Any) -> str:
-    """Return a value as the file has it; the parts of a table that have their defaults are left out."""
+def toml(value: Any) -> str:
+    """Return a value as the configuration has it; the parts of a table that have their defaults are left out."""
     if isinstance(value, msgspec.Struct):
-        return _toml({f.name: part for f in msgspec.structs.fields(value) if (part := getattr(value, f.name)) != f.default})
+        return toml({f.name: part for f in msgspec.structs.fields(value) if (part := getattr(value, f.name)) != f.default})
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + " }" if value else "{}"
+        return "{ " + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(part) for part in value) + "]"
+        return "[" + ", ".join(toml(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

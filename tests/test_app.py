@@ -94,7 +94,7 @@ def test_a_wrong_configuration_is_told_whole_when_the_app_is_imported(region: Re
     assert str(caught.value).splitlines() == [
         "headroom.toml: 2 problem(s) in the configuration",
         "  - defaults.min_unit: unknown key; did you mean min_units?",
-        "  - tables[0].alarm_percent: expected `int` >= 1 (0)",
+        "  - tables[0].alarm_percent: expected a whole number from 1 to 100, got 0",
     ]
 
 
@@ -119,14 +119,23 @@ def context(milliseconds: int) -> Any:
     return SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
 
 
-@pytest.mark.parametrize(("left", "read"), [(2_001, 1), (2_000, 100)], ids=["enough", "too little"])
+@pytest.mark.parametrize(("left", "read"), [(2_001, 150), (2_000, 100)], ids=["enough", "too little"])
 def test_no_new_table_is_begun_in_the_last_two_seconds(region: Region, left: int, read: int) -> None:
+    region.create_table("orders", 100, 100)
+    app = region.deploy(rules())
+    past(region, 65, {READS: 95.0})
+    app.scale_down(scheduled_event(region, "scale_down"), context(left))
+    assert units(region)["orders:read"] == read
+
+
+@pytest.mark.parametrize(("left", "read"), [(40_001, 1), (40_000, 100)], ids=["enough", "too little"])
+def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(region: Region, left: int, read: int) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
     past(region, 65)
     counts = app.scale_down(scheduled_event(region, "scale_down"), context(left))
     assert units(region)["orders:read"] == read
-    assert counts.get("Skipped") == (0 if read == 1 else 1)
+    assert counts["Skipped"] == (0 if read == 1 else 1)
 
 
 # what it says

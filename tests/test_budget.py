@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -142,7 +143,9 @@ def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -
         pytest.param(2, "12:10:00", 1, True, id="the fourth is left"),
         pytest.param(3, "12:59:59", 1, False, id="the fourth is spent, and the hour not over"),
         pytest.param(3, "13:00:00", 1, True, id="the hour is over by then"),
-        pytest.param(3, "13:00:00", 2, False, id="which gives one"),
+        pytest.param(3, "13:00:00", 2, True, id="which gives one, and two are not to be had any more"),
+        pytest.param(9, "23:50:00", 4, True, id="a day whose four are used up keeps nothing back for four"),
+        pytest.param(2, "13:00:00", 4, False, id="two of four are still to be had, and one would be left"),
         pytest.param(2, "15:00:00", 2, False, id="hours do not add up"),
         pytest.param(9, "13:00:00", 1, True, id="one an hour, all day long"),
     ],
@@ -165,5 +168,7 @@ def test_what_is_kept_is_what_dynamodb_takes_after_the_decrease(second: int, gap
         lower(table, now)
         now += timedelta(seconds=gap)
     then, kept = now + timedelta(seconds=ahead), keeps(table.seen(now), now, now + timedelta(seconds=ahead), count)
+    untouched = deepcopy(table)
+    without = sum(lower(untouched, then) for _ in range(count))
     if lower(table, now):
-        assert all(lower(table, then) for _ in range(count)) is kept
+        assert (sum(lower(table, then) for _ in range(count)) == without) is kept

@@ -165,7 +165,7 @@ def test_it_is_not_asked_where_nothing_would_change() -> None:
 
 
 def test_it_is_not_asked_about_what_something_else_holds() -> None:
-    with guarded(200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-24:00" }]') as region:
+    with guarded(200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]') as region:
         past(region, 65, HOT)
         call(region, "sweep")
         assert region.web.asked == []

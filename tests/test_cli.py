@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 import tomllib
@@ -273,8 +274,8 @@ def test_every_mistake_is_reported_at_once_with_its_path(tmp_path: Path, run: Ru
     for problem in (
         "- colour: unknown key",
         "- defaults.min_unit: unknown key; did you mean min_units?",
-        "- defaults.max_units: expected `int`, got `str` ('many')",
-        "- tables[1].read.alarm_percent: expected `int` <= 100 (101)",
+        '- defaults.max_units: expected a whole number from 1 to 1000000, got "many"',
+        "- tables[1].read.alarm_percent: expected a whole number from 1 to 100, got 101",
         "- tables[1].indexes: expected an array of tables, write [[indexes]], got 3",
     ):
         assert problem in ended.complained
@@ -299,6 +300,25 @@ def test_the_settings_of_a_table_are_shown_for_reads_and_writes(tmp_path: Path, 
     assert all(f"  {name} = " in reads and f"  {name} = " in writes for name in SETTINGS)
     assert "  min_units = 7\n" in run("check", file, "--table", "orders", "--index", "by-date").out
     assert "  min_units = 1\n" in ended.out
+
+
+def test_what_is_doubtful_is_told_and_is_no_mistake(tmp_path: Path, run: Run) -> None:
+    ended = run("check", written(tmp_path, '[[tables]]\nname = "orders"\nnotify = ["scaled_up"]\n'))
+    assert (ended.code, ended.out) == (0, "The configuration is right: 1 rule(s) for tables.\n")
+    assert ended.complained.startswith("but tables[0].notify: nobody is told")
+
+
+def test_windows_and_steps_are_shown_as_the_configuration_has_them(tmp_path: Path, run: Run) -> None:
+    lines = (
+        'windows = [{ rule = "never_down", outside = "22:00-06:00" }]',
+        'reserve_decreases = [{ at = "02:00", count = 2 }]',
+        "increase_steps = [{ at = 80.5, percent = 25 }, { at = 120.0, units = 500 }]",
+        'notify = ["scaled_up"]',
+    )
+    text = "\n".join(['[[tables]]\nname = "orders"\nstrategy = "percent"', *lines])
+    ended = run("check", written(tmp_path, text), "--table", "orders")
+    assert ended.code == 0
+    assert all(ended.out.count(f"  {line}\n") == 2 for line in lines)
 
 
 def test_a_table_that_no_rule_names_is_left_alone(tmp_path: Path, run: Run) -> None:
@@ -444,4 +464,69 @@ def test_a_file_that_is_no_text_ends_in_a_sentence(tmp_path: Path, run: Run) -> 
     file.write_bytes(b"\xff\xfe")
     ended = run("check", file)
     assert ended.code == 2
-    assert ended.complained.startswith("headroom: 'utf-8' codec can't decode byte 0xff")
+    assert ended.complained.startswith(f"headroom: {file}: 1 problem(s)")
+    assert "not UTF-8, from byte 0 on; save it as UTF-8" in ended.complained
+
+
+NOWHERE = "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."
+NOBODY = "no credentials were found. Sign in, or set AWS_PROFILE."
+OF_AN_ACCOUNT = [
+    ("cost",),
+    ("explain", "orders"),
+    ("pause", "orders", "--for", "2h"),
+    ("resume", "orders"),
+    ("pauses",),
+    ("sweep", "--once"),
+    ("backtest", "--table", "orders"),
+    ("import", "autoscaling"),
+    ("setup", "--stage", "dev"),
+    ("teardown", "--stage", "dev", "--yes"),
+    ("redrive", "--stage", "dev"),
+]
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Somebody whose computer knows nothing of AWS: no Region, no credentials, no profile."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("words", [words for words in OF_AN_ACCOUNT if words[0] != "import"], ids=lambda words: words[0])
+def test_without_a_region_one_sentence_says_what_to_set(
+    words: tuple[str, ...], stranger: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    stranger.setenv("HEADROOM_CONFIG", str(written(tmp_path, '[[tables]]\nname = "orders"\n')))
+    ended = run(*words)
+    assert (ended.code, ended.out, ended.complained) == (2, "", f"headroom: {NOWHERE}")
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in OF_AN_ACCOUNT if words[0] not in ("explain", "sweep")], ids=lambda words: words[0]
+)
+def test_without_credentials_one_sentence_says_what_to_do(
+    words: tuple[str, ...], stranger: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    stranger.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    ended = run(*words)
+    assert (ended.code, ended.complained) == (2, f"headroom: {NOBODY}")
+
+
+def test_a_table_that_cannot_be_read_without_credentials_says_what_to_do(
+    stranger: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    stranger.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    ended = run("explain", "orders", "--config", written(tmp_path, '[[tables]]\nname = "orders"\n'))
+    assert (ended.code, ended.complained) == (1, f"orders: DescribeTable failed: {NOBODY}")
+
+
+def test_a_profile_that_is_not_there_is_named(stranger: pytest.MonkeyPatch, run: Run) -> None:
+    stranger.setenv("AWS_PROFILE", "nowhere")
+    ended = run("pauses")
+    assert ended.code == 2
+    assert "The config profile (nowhere) could not be found. Set AWS_PROFILE" in ended.complained

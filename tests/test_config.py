@@ -165,23 +165,45 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
             "tables[0].indexes[0].indexes: unknown key",
             id="indexes within an index",
         ),
-        pytest.param("[defaults]\nmin_units = 0", "defaults.min_units: expected `int` >= 1 (0)", id="below the range"),
         pytest.param(
-            "[defaults]\nmax_units = 1_000_001", "defaults.max_units: expected `int` <= 1000000 (1000001)", id="above the range"
+            "[defaults]\nmin_units = 0",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got 0",
+            id="below the range",
         ),
-        pytest.param("[defaults]\nalarm_percent = 101", "defaults.alarm_percent: expected `int` <= 100 (101)", id="percent"),
-        pytest.param("[defaults]\nmin_units = 1.5", "defaults.min_units: expected `int`, got `float` (1.5)", id="a fraction"),
-        pytest.param("[defaults]\nmin_units = '5'", "defaults.min_units: expected `int`, got `str` ('5')", id="a text"),
-        pytest.param("[defaults]\nmin_units = true", "defaults.min_units: expected `int`, got `bool` (True)", id="a truth"),
-        pytest.param("[defaults]\ndry_run = 1", "defaults.dry_run: expected `bool`, got `int` (1)", id="no truth"),
+        pytest.param(
+            "[defaults]\nmax_units = 1_000_001",
+            "defaults.max_units: expected a whole number from 1 to 1000000, got 1000001",
+            id="above the range",
+        ),
+        pytest.param(
+            "[defaults]\nalarm_percent = 101",
+            "defaults.alarm_percent: expected a whole number from 1 to 100, got 101",
+            id="percent",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = 1.5",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got 1.5",
+            id="a fraction",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = '5'",
+            'defaults.min_units: expected a whole number from 1 to 1000000, got "5"; write it without quotation marks',
+            id="a text",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = true",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got true",
+            id="a truth",
+        ),
+        pytest.param("[defaults]\ndry_run = 1", "defaults.dry_run: expected true or false, got 1", id="no truth"),
         pytest.param(
             "[defaults]\nalarm_period_seconds = 90",
-            "defaults.alarm_period_seconds: expected `int` that's a multiple of 60 (90)",
+            "defaults.alarm_period_seconds: expected a whole number from 60 to 3600 in steps of 60, got 90",
             id="half minutes",
         ),
         pytest.param(
-            "[defaults]\nstrategy = 'fast'",
-            "defaults.strategy: invalid enum value 'fast'; it may be adaptive, percent, fleet ('fast')",
+            "[defaults]\nstrategy = 'adaptve'",
+            'defaults.strategy: expected one of adaptive, percent, fleet, got "adaptve"; did you mean adaptive?',
             id="an unknown strategy",
         ),
         pytest.param("defaults = 5", "defaults: expected a table, write [defaults], got 5", id="defaults that are no table"),
@@ -228,6 +250,84 @@ def test_each_mistake_is_reported_with_its_path(text: str, problem: str) -> None
     assert problems(text) == [problem]
 
 
+HOLD = "rule = 'hold', between = '09:00-17:00'"
+RULES = "one of never_down, only_down, hold, floor"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        pytest.param(
+            f"windows = {{ {HOLD} }}",
+            "windows: expected a list of tables, [{ rule = …, … }], got a table; "
+            "put it into brackets, or write [[…]] instead of […] above it",
+            id="one window without its brackets",
+        ),
+        pytest.param(
+            "windows = ['09:00-17:00']",
+            'windows[0]: expected a table, { rule = …, … }, got "09:00-17:00"',
+            id="a window that is a text",
+        ),
+        pytest.param(
+            f"windows = [{{ {HOLD}, timezone = 'UTC' }}]",
+            "windows[0].timezone: unknown key; did you mean time_zone?",
+            id="a misspelt key of a window",
+        ),
+        pytest.param("windows = [{ between = '09:00-17:00' }]", f"windows[0].rule: missing; it must be {RULES}", id="no rule"),
+        pytest.param(
+            "windows = [{ rule = 'never-down', between = '09:00-17:00' }]",
+            f'windows[0].rule: expected {RULES}, got "never-down"; did you mean never_down?',
+            id="a misspelt rule",
+        ),
+        pytest.param(f"windows = [{{ {HOLD}, days = ['mon'] }}]", 'windows[0].days: expected a text, got ["mon"]', id="days"),
+        pytest.param("notify = 'scaled_up'", 'notify: expected a list, got "scaled_up"; write ["scaled_up"]', id="no list"),
+        pytest.param(
+            "notify_topic = 'capacity'",
+            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)",
+            id="a topic's name",
+        ),
+        pytest.param(
+            "notify_slack = 'https://hooks.slack.com/services/SECRET'",
+            "notify_slack: expected a text such as secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept",
+            id="a webhook, which is not repeated",
+        ),
+        pytest.param(
+            "notify_topic = 5",
+            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic), got 5",
+            id="no text",
+        ),
+        pytest.param(
+            "circuit_breaker_seconds = 60", "circuit_breaker_seconds: expected a number above 0 to 30, got 60", id="too long"
+        ),
+        pytest.param(
+            "reserve_decreases = [{ at = '02:00', count = 5 }]",
+            "reserve_decreases[0].count: expected a whole number from 1 to 4, got 5",
+            id="within an entry",
+        ),
+        pytest.param(
+            "min_units = 2026-11-20", 'min_units: expected a whole number from 1 to 1000000, got "2026-11-20"', id="a day"
+        ),
+        pytest.param(
+            "[[fleet]]\nname = 'web'\nauto_scaling_group = 'web'\ntables = [{ table = 'x', read = { ladder = [[1, 5], [4]] } }]",
+            "fleet[0].tables[0].read.ladder[1]: expected a list of 2, got [4]",
+            id="half a pair",
+        ),
+        pytest.param(
+            "[[fleet]]\nname = 'web'\ntags = { Role = 5 }\ntables = [{ table = 'x', read = { linear = 1 } }]",
+            "fleet[0].tags[...]: expected a text, got 5",
+            id="a value of a table of any keys",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_file(line: str, problem: str) -> None:
+    where = "" if line.startswith("[[") else "tables[0]."
+    assert problems(LEAST + line) == [f"{where}{problem}"]
+
+
+def test_the_mark_that_some_editors_put_before_everything_is_no_mistake() -> None:
+    assert load(f"\ufeff{LEAST}") == load(LEAST)
+
+
 def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None:
     text = """
     [defaults]
@@ -249,12 +349,12 @@ def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None
     first, *lines = str(caught.value).splitlines()
     assert first == "headroom.toml: 7 problem(s) in the configuration"
     assert sorted(lines) == [
-        "  - defaults.min_units: expected `int` >= 1 (0)",
-        "  - defaults.write.alarm_percent: expected `int` >= 1 (0)",
+        "  - defaults.min_units: expected a whole number from 1 to 1000000, got 0",
+        "  - defaults.write.alarm_percent: expected a whole number from 1 to 100, got 0",
         "  - tables[0].maximum: unknown key",
-        "  - tables[1].indexes[0].dry_run: expected `bool`, got `str` ('yes')",
+        '  - tables[1].indexes[0].dry_run: expected true or false, got "yes"',
         "  - tables[1].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
-        "  - tables[1].read.max_units: expected `int`, got `str` ('many')",
+        '  - tables[1].read.max_units: expected a whole number from 1 to 1000000, got "many"',
         "  - tables[1].regex: not a regular expression: missing ), unterminated subpattern at position 0",
     ]
 
@@ -322,6 +422,26 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             id="a row that raises what is idle",
         ),
         pytest.param(
+            "[[tables]]\nname = 'x'\nread.max_units = 500\n"
+            "windows = [{ rule = 'floor', min_units = 800, between = '09:00-17:00' }]",
+            ["tables[0].read.windows: the floor of 800 is above max_units = 500"],
+            id="a floor above the maximum",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 'x'\n[tables.read]\nwindows = [{ rule = 'never_down', outside = '22:00-06:00' }, "
+            "{ rule = 'hold', between = '22:00-06:00' }]",
+            [
+                "tables[0].read.windows: at no time of the week may anything be lowered; "
+                "if that is meant, write scale_down = false"
+            ],
+            id="windows that together leave no hour",
+        ),
+        pytest.param(
+            "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = '00:00-24:00' }]",
+            ["defaults.read.windows: at no time of the week may anything be raised; if that is meant, write scale_up = false"],
+            id="a direction that is off may be held, too",
+        ),
+        pytest.param(
             "[defaults.read]\nalarm_period_seconds = 3_600\nalarm_evaluation_periods = 25",
             ["defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"],
             id="more than a day",
@@ -345,8 +465,28 @@ def test_settings_that_just_fit_are_taken(text: str) -> None:
     assert isinstance(load(f"[defaults]\n{text}"), Config)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("[defaults]\nnotify = ['scaled_up']\n", [], id="no table has it"),
+        pytest.param(f"[defaults]\nnotify = ['scaled_up']\n{LEAST}notify_slack = 'ssm:/headroom/slack'\n", [], id="somebody"),
+        pytest.param(f"{LEAST}[tables.write]\nnotify = ['at_max']\n", ["tables[0].notify: nobody is told"], id="nobody"),
+        pytest.param(
+            f"{LEAST}notify = ['at_max']\nnotify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
+            "[[tables.indexes]]\nname = 'x'\nnotify_topic = ''\n",
+            ["tables[0].indexes[0].notify: nobody is told"],
+            id="an index that took the topic away",
+        ),
+    ],
+)
+def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(text: str, expected: list[str]) -> None:
+    assert [doubt.partition(",")[0] for doubt in load(text).doubts()] == expected
+
+
 def test_contradictions_are_looked_for_only_where_every_value_is_right() -> None:
-    assert problems("[defaults]\nmin_units = 9\nmax_units = 0") == ["defaults.max_units: expected `int` >= 1 (0)"]
+    assert problems("[defaults]\nmin_units = 9\nmax_units = 0") == [
+        "defaults.max_units: expected a whole number from 1 to 1000000, got 0"
+    ]
 
 
 @pytest.mark.parametrize("setting", sorted(config.SETTINGS))

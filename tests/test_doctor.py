@@ -229,6 +229,65 @@ def let_a_table_follow_no_fleet(patient: Patient) -> None:
     follow(patient, more='[[tables]]\nname = "jobs-*"\nstrategy = "fleet"\n')
 
 
+PAUSE = '[[pause]]\nname = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["{table}"]\n'
+
+
+def hold(patient: Patient, table: str = "orders") -> None:
+    """Let jobs hold a table."""
+    configure(patient.project, CONFIG + PAUSE.format(table=table))
+
+
+def ask_for_jobs_without_permission(patient: Patient) -> None:
+    hold(patient)
+    refuse(patient.world.client("emr"), "ListClusters", "AccessDeniedException")
+
+
+def hold_a_table_that_is_gone(patient: Patient) -> None:
+    hold(patient, "odrers-*")
+
+
+def hold_a_table_of_nobody(patient: Patient) -> None:
+    make_table(patient.cloud.client, "users-1")
+    hold(patient, "users-*")
+
+
+CAPACITY = "arn:aws:sns:us-east-1:123456789012:capacity"
+URL = "https://hooks.slack.com/services/T0/B0/PASSWORD"
+
+
+def tell(patient: Patient, topic: str = "", slack: str = "") -> str:
+    """Let somebody be told, and return the configuration."""
+    text = f'[defaults]\nnotify = ["at_max"]\nnotify_topic = "{topic}"\nnotify_slack = "{slack}"\n' + CONFIG
+    configure(patient.project, text)
+    return text
+
+
+def keep(patient: Patient, text: str) -> None:
+    patient.cloud.client("secretsmanager").create_secret(Name="slack", SecretString=text)
+
+
+def tell_a_topic_that_is_gone(patient: Patient) -> None:
+    tell(patient, CAPACITY)
+
+
+def tell_a_topic_that_nobody_hears(patient: Patient) -> None:
+    patient.cloud.client("sns").create_topic(Name="capacity")
+    tell(patient, CAPACITY)
+
+
+def tell_the_topic_of_the_alarms(patient: Patient) -> None:
+    tell(patient, dev().topic_arn(patient.cloud.place))
+
+
+def tell_a_webhook_that_is_not_kept(patient: Patient) -> None:
+    tell(patient, slack="ssm:/slack")
+
+
+def tell_a_webhook_that_is_no_url(patient: Patient) -> None:
+    keep(patient, "PASSWORD")
+    tell(patient, slack="secretsmanager:slack")
+
+
 def configure_a_fleet_and_deploy_nothing(patient: Patient) -> None:
     follow(patient)
 
@@ -256,7 +315,7 @@ ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     misspell_a_table: ("tables", "no table is named odrers", "Mend or remove the rule"),
     write_a_rule_for_nothing: ("tables", "the rule users-* matches no table", "Mend or remove the rule"),
     write_no_rule: ("tables", "names no table", "Write a rule into chalicelib/headroom.toml"),
-    write_nonsense: ("tables", "max_unit", "`headroom check`"),
+    write_nonsense: ("configuration", "max_unit", "`headroom check`"),
     heal_a_group_that_is_gone: ("healing", "no Auto Scaling group is named web", "check the Region"),
     follow_a_fleet_of_none: ("fleet", "fleet workers: no instance carries its tags and runs", "check the Region"),
     follow_a_group_that_is_gone: ("fleet", "fleet workers: there is no Auto Scaling group web", "are not lowered"),
@@ -265,10 +324,26 @@ ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     let_a_table_of_nobody_follow: ("fleet", "no rule manages a table named users-*", "Add a rule to chalicelib/headroom.toml"),
     let_a_table_follow_no_fleet: ("fleet", "jobs-1:write has the strategy fleet", "choose another strategy"),
     configure_a_fleet_and_deploy_nothing: ("functions", "headroom-dev-on_fleet does not exist", "make deploy STAGE=dev"),
+    ask_for_jobs_without_permission: (
+        "pause",
+        "the jobs of pause nightly: not allowed to call ListClusters",
+        "permission for ListClusters",
+    ),
+    hold_a_table_that_is_gone: ("pause", "pause nightly: no table is named odrers-*", "Mend its tables"),
+    hold_a_table_of_nobody: ("pause", "pause nightly: no rule manages a table named users-*", "Add a rule to"),
+    tell_a_topic_that_is_gone: ("notifications", f"notify_topic {CAPACITY} does not exist", "Make it"),
+    tell_a_topic_that_nobody_hears: ("notifications", f"nobody has subscribed to notify_topic {CAPACITY}", "confirm it"),
+    tell_the_topic_of_the_alarms: ("notifications", "it would read its own messages", "Name another topic"),
+    tell_a_webhook_that_is_not_kept: ("notifications", "notify_slack ssm:/slack does not exist", "docs/notifications.md"),
+    tell_a_webhook_that_is_no_url: ("notifications", "notify_slack secretsmanager:slack: holds no https:// URL", "webhook's URL"),
     delete_an_alarm: ("alarms", "orders:read has no alarm", "/aws/lambda/headroom-dev-sweep"),
     change_capacity_by_hand: ("alarms", "headroom-orders:read does not match", "The next sweep mends it"),
     delete_the_table_behind_a_rule: ("alarms", "nothing is behind headroom-orders:read", "The next sweep mends it"),
-    register_with_application_auto_scaling: ("Application Auto Scaling", "orders is registered", "deregister-scalable-target"),
+    register_with_application_auto_scaling: (
+        "Application Auto Scaling",
+        "orders is registered",
+        "headroom import autoscaling --apply",
+    ),
     come_near_the_quota: ("quota", "most of them by big", "Ask AWS for a higher quota"),
     ask_for_more_than_the_quota: ("quota", "max_units = 30000", "Lower max_units"),
 }
@@ -299,6 +374,36 @@ def test_a_stage_whose_fleet_is_counted_is_well(patient: Patient) -> None:
     list(deployment.setup(deployment.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)), patient.cloud))
     sweep(text)
     assert doctor.examine(patient) == []
+
+
+def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(patient: Patient) -> None:
+    text = tell(patient, CAPACITY, "secretsmanager:slack") + PAUSE.format(table="orders")
+    configure(patient.project, text)
+    keep(patient, URL)
+    sns = patient.cloud.client("sns")
+    sns.subscribe(TopicArn=sns.create_topic(Name="capacity")["TopicArn"], Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:q")
+    list(deployment.setup(deployment.steps_after(dev(), patient.cloud, FUNCTIONS, load(text)), patient.cloud))
+    assert doctor.examine(patient) == []
+
+
+def test_what_the_operator_may_rightly_not_see_is_no_finding(patient: Patient) -> None:
+    tell(patient, CAPACITY.replace("123456789012", "210987654321"), "secretsmanager:slack")
+    keep(patient, URL)
+    refuse(patient.world.client("secretsmanager"), "GetSecretValue", "AccessDeniedException")
+    refuse(patient.world.client("sns", "us-east-1"), "ListSubscriptionsByTopic", "AuthorizationError")
+    assert not [finding for finding in doctor.examine(patient) if finding.check == "notifications"]
+
+
+def test_the_doctor_does_not_say_what_a_secret_holds(patient: Patient) -> None:
+    tell_a_webhook_that_is_no_url(patient)
+    assert "PASSWORD" not in str(doctor.examine(patient))
+
+
+@pytest.mark.parametrize("harm", [write_nonsense, ask_for_jobs_without_permission], ids=lambda harm: harm.__name__)
+def test_what_several_checks_come_upon_is_told_once(patient: Patient, harm: Callable[[Patient], None]) -> None:
+    harm(patient)
+    _, told, _ = ROWS[harm]
+    assert len([finding for finding in doctor.examine(patient) if told in finding.problem]) == 1
 
 
 def test_every_check_has_a_row() -> None:

@@ -273,6 +273,25 @@ def test_its_defaults_stand_in_ours() -> None:
     assert (found.min_units, found.max_units, found.scale_up, found.scale_down) == (1, 40_000, True, True)
 
 
+def test_what_a_section_sets_to_its_default_is_not_repeated_in_it() -> None:
+    text = """
+    [default_options]
+    reads-upper-threshold: 80
+    writes-upper-threshold: 80
+    [table: ^orders$]
+    reads-upper-threshold: 80
+    reads-lower-threshold: 30
+    enable-writes-autoscaling: true
+    max-provisioned-reads: 500
+    """
+    _, _, table = imported(text).toml.partition("[[tables]]\n")
+    assert table.partition("\n\n[[tables.indexes]]")[0] == 'name = "orders"\n\n[tables.read]\nmax_units = 500'
+
+
+def test_the_rule_that_leaves_other_indexes_alone_says_so() -> None:
+    assert "# all other indexes are left alone, as before; without this rule" in imported("[table: ^orders$]").toml
+
+
 def test_its_delay_of_ten_minutes_is_kept_only_where_somebody_asked_for_it() -> None:
     assert reads().delay_minutes == 0
     assert reads("lookback-window-start: 15").delay_minutes == 10
@@ -356,6 +375,10 @@ def test_a_section_whose_name_is_no_regular_expression_is_refused_whole(regex: s
     assert len(config.load(imported(text).toml).tables) == 1
 
 
+def test_a_name_whose_end_is_said_to_be_free_needs_no_word() -> None:
+    assert said("[table: ^prod-.*]", 1) == 'translated: [table: ^prod-.*] → [[tables]] name = "prod-*"'
+
+
 def test_the_first_section_that_matches_wins_in_both() -> None:
     found = rules("[table: ^log_a$]\nreads-upper-threshold: 80\n[table: ^log_]\nreads-upper-threshold: 70")
     assert policy(found, "log_a").alarm_percent == 80
@@ -416,15 +439,36 @@ def test_a_section_for_every_index_needs_no_rule_for_the_others() -> None:
             "obsolete: reads-lower-threshold: 20 → line 3 sets it again, and holds",
             id="an option twice",
         ),
-        pytest.param("[table: t]\nreads-upper-threshold: 110", 2, "expected `int` <= 100; without it, read.alarm", id="too high"),
+        pytest.param(
+            "[table: t]\nreads-upper-threshold: 110", 2, "from 1 to 100, got 110; without it, read.alarm", id="too high"
+        ),
         pytest.param("[table: t]\nreads-upper-threshold: nan", 2, "expected a number of 1 or more, got 'nan'", id="no number"),
+        pytest.param(
+            "[table: t]\nreads-upper-threshold: '80'", 2, "got \"'80'\"; write it without quotation marks; without", id="quoted"
+        ),
+        pytest.param(
+            "[table: t]\nmin-provisioned-reads: 5\n\tmax-provisioned-reads: 9",
+            2,
+            "the next line is indented, and so belongs to this value; begin it at the margin; without it, read.min_units = 1",
+            id="indented",
+        ),
         pytest.param("[table: t]\nreads-lower-threshold: 0", 2, "expected 1 or more", id="zero"),
         pytest.param("[table: t]\nincrease-reads-with: 10.5", 2, "expected a whole number, got '10.5'", id="not whole"),
-        pytest.param("[table: t]\ndecrease-reads-with: 100", 2, "decrease_percent: expected `int` <= 99; without it", id="all"),
+        pytest.param(
+            "[table: t]\ndecrease-reads-with: 100",
+            2,
+            "decrease_percent: expected a whole number from 0 to 99, got 100; without it",
+            id="all",
+        ),
         pytest.param("[table: t]\nincrease-reads-unit: precent", 2, "expected percent or units, got 'precent'", id="unit"),
         pytest.param("[table: t]\nalways-decrease-rw-together: maybe", 2, "expected true or false", id="no switch"),
         pytest.param("[table: t]\nmin-provisioned-reads:", 2, "expected a whole number, got ''", id="no value"),
-        pytest.param("[table: t]\nlookback-period: 61", 2, "alarm_period_seconds: expected `int` <= 3600", id="a long period"),
+        pytest.param(
+            "[table: t]\nlookback-period: 61",
+            2,
+            "alarm_period_seconds: expected a whole number from 60 to 3600 in steps of 60",
+            id="a long period",
+        ),
         pytest.param(
             "[table: t]\nnum-read-checks-before-scale-down: 99", 2, "must lie within 180 minutes; without it", id="many checks"
         ),
@@ -593,6 +637,15 @@ def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, r
     assert "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in ended.out
     assert ended.complained.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
     assert len(re.findall(r"^# \d+: ", ended.out, re.MULTILINE)) == 36
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_a_file_is_read_in_the_encoding_that_it_has(encoding: str, tmp_path: Path, run: Run) -> None:  # noqa: F811
+    file = tmp_path / "scaling.ini"
+    file.write_bytes("# für Bestellungen\r\n[table: ^orders$]\r\nmin-provisioned-reads: 7\r\n".encode(encoding))
+    ended = run("import", "dynamic-dynamodb", file)
+    assert ended.code == 0
+    assert policy(config.load(ended.out)).min_units == 7
 
 
 @pytest.mark.parametrize("wrong", ["colour: red", "reads-upper-threshold: hot"], ids=["unknown", "refused"])

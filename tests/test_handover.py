@@ -542,7 +542,7 @@ def test_apply_asks_for_each_table_and_revert_brings_it_back(region: Region, run
     back = run("--revert", RECORD, "--yes")
     assert back.code == 0
     assert has(region) == before
-    assert run("--revert", RECORD, "--yes").out == "0 table(s) done, 0 failed."
+    assert run("--revert", RECORD, "--yes").out == "Nothing to do: no table is left for it."
 
 
 def test_one_table_that_fails_does_not_stop_the_others(region: Region, run: Callable[..., Ended], tmp_path: Path) -> None:
@@ -574,8 +574,18 @@ def test_what_is_begun_is_ended_although_no_target_is_left(region: Region, run: 
     assert "It is Headroom's now" in ended.err
     assert not region.autoscaling.targets
     region.faults.clear()
-    assert run("--apply", "--yes").out.endswith("1 table(s) done, 0 failed.")
-    assert run("--apply", "--yes").out == "0 table(s) done, 0 failed."
+    again = run("--apply", "--yes")
+    assert f"orders: going on; what was deregistered before stands in {RECORD}" in again.out
+    assert again.out.endswith("1 table(s) done, 0 failed.")
+    assert run("--apply", "--yes").out == "Nothing to do: no table is left for it."
+
+
+def test_what_is_stopped_before_anything_was_removed_names_no_file(region: Region, run: Callable[..., Ended]) -> None:
+    region.faults.append(StopAt(after=1))
+    ended = run("--apply", "--yes")
+    assert ended.code == 130
+    assert ended.err.endswith("Stopped. What was done stays done. The same command again goes on.")
+    assert not Path(RECORD).exists()
 
 
 @pytest.mark.parametrize(

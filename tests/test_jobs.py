@@ -88,7 +88,9 @@ def test_without_a_running_job_nothing_stays_paused(jobs: list[Job]) -> None:
         pytest.param('job = "emr_cluster"\ntables = ["a"]', "job = 'emr_cluster' needs the prefix of its name", id="no prefix"),
         pytest.param('job = "backup"\ntables = ["a"]\nprefix = "x"', "belongs to the table", id="a prefix too many"),
         pytest.param(
-            'job = "emr_cluster"\nprefix = "x"\ntables = []', "pause[0].tables: expected `array` of length >= 1", id="none"
+            'job = "emr_cluster"\nprefix = "x"\ntables = []',
+            "pause[0].tables: expected a list that is not empty, got []",
+            id="none",
         ),
     ],
 )

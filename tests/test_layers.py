@@ -16,7 +16,7 @@ MODULES = {path.stem: path for path in sorted((ROOT / "chalicelib").rglob("*.py"
 SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 
 RUNGS = [
-    {"model", "web"},
+    {"model", "web", "wording"},
     {"budget", "windows", "fleet", "jobs", "healing", "pauses"},
     {"config"},
     {"messages", "demand", "past", "prices"},
@@ -54,6 +54,7 @@ DECIDING = {
 LIBRARIES = {
     "config": {"msgspec"},
     "windows": {"msgspec"},
+    "wording": {"msgspec"},
     "fleet": {"msgspec"},
     "jobs": {"msgspec"},
     "healing": {"msgspec"},

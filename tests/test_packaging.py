@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,15 @@ name = "workers"
 tags = { role = "worker" }
 tables = [{ table = "orders", read = { linear = 10 } }]
 """
+TOLD = """
+[[tables]]
+name = "users-123456789012"
+notify = ["at_max"]
+notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
+notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
+"""
+PLACES = re.compile(r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012")
+"""What TOLD names, which is in a place of its own."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Packages:
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
     if request.param:
-        configure(project, CONFIG + FLEET)
+        configure(project, CONFIG + FLEET + TOLD)
     out = project / "out"
     packaging.package(stage.read("dev", project), project, out)
     rules = stage.rules(stage.read("dev", project), project)
@@ -100,7 +110,7 @@ def test_every_role_of_the_template_has_what_the_configuration_calls_for(package
 
 
 def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -> None:
-    text = json.dumps(packages.sam).replace("arn:${AWS::Partition}", "")
+    text = PLACES.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
     assert not packaging.FIXED.search(text)
     assert packaging.ANY_REGION not in text
 
@@ -110,6 +120,11 @@ def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -
 
 def test_nothing_that_is_known_to_break_is_in_the_terraform_module(packages: Packages) -> None:
     assert packaging.terraform_problems(packages.folder / "terraform", packages.stage) == []
+
+
+def test_the_module_names_the_topics_and_secrets_of_the_configuration_as_they_stand(packages: Packages) -> None:
+    policies = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
+    assert ("210987654321:capacity" in policies["sweep_configured"]["policy"]) is packages.rules.manages("users-123456789012")
 
 
 def test_event_rules_of_two_stages_do_not_collide(packages: Packages) -> None:

@@ -94,7 +94,7 @@ def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(region: Region, 
     region.faults.append(Fault("ListTables", "ExpiredTokenException"))
     result = run(config, "--once")
     assert result.exit_code == 1
-    assert "13:05:00 UTC: the sweep failed: An error occurred (ExpiredTokenException) when calling the ListTables" in said(result)
+    assert "13:05:00 UTC: the sweep failed: AWS does not take the credentials: An error occurred (Expired" in said(result)
 
 
 # without alarms

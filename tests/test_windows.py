@@ -130,7 +130,11 @@ def test_a_window_moves_with_daylight_saving(zone: str, between: str, held: list
     [
         pytest.param({}, "give either between or outside, such as between = '22:00-06:00'", id="no hours"),
         pytest.param({"between": OFFICE, "outside": NIGHT}, "give either between or outside, such as .*", id="both"),
-        pytest.param({"between": "9-17"}, "expected hours such as 22:00-06:00, divided by commas, got '9-17'", id="no minutes"),
+        pytest.param(
+            {"between": "9-17"},
+            "expected hours such as 08:00-17:30, two digits each, divided by commas, got '9-17'",
+            id="no minutes",
+        ),
         pytest.param({"between": "9:00-17:00"}, "expected hours such as .*, got '9:00-17:00'", id="one digit"),
         pytest.param({"between": "24:00-06:00"}, "expected hours such as .*, got '24:00-06:00'", id="24:00 begins nothing"),
         pytest.param({"between": "22:00-24:30"}, "expected hours such as .*, got '22:00-24:30'", id="after the day's end"),
@@ -148,9 +152,11 @@ def test_a_window_moves_with_daylight_saving(zone: str, between: str, held: list
         pytest.param({"between": OFFICE, "time_zone": "../UTC"}, "time_zone: there is no time zone '../UTC'; .*", id="a path"),
         pytest.param({"between": OFFICE, "time_zone": ""}, "time_zone: there is no time zone ''; .*", id="an empty zone"),
         pytest.param(
-            {"rule": "floor", "between": OFFICE}, "min_units belongs to rule = 'floor', and that needs it", id="no floor"
+            {"rule": "floor", "between": OFFICE}, "rule = 'floor' needs min_units, such as min_units = 500", id="no floor"
         ),
-        pytest.param({"between": OFFICE, "min_units": 5}, "min_units belongs to rule = 'floor', and that needs it", id="no rule"),
+        pytest.param(
+            {"between": OFFICE, "min_units": 5}, "min_units belongs to rule = 'floor', not to 'never_down'", id="no rule"
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], sentence: str) -> None:
@@ -176,7 +182,7 @@ def test_the_operator_is_told_where_in_the_file_it_stands() -> None:
     with pytest.raises(config.ConfigError) as refused:
         config.load(text)
     assert len(refused.value.problems) == 1
-    assert refused.value.problems[0].startswith("tables[0].windows[0]: expected hours such as 22:00-06:00")
+    assert refused.value.problems[0].startswith("tables[0].windows[0]: expected hours such as 08:00-17:30")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,8 @@ from chalicelib import config, handlers, healing, instances
 from chalicelib.aws import Aws
 from chalicelib.model import Dimension, Target
 from chalicelib.shell import Shell
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, rules_of, tell
+from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
+from headroom.reference import toml
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,9 +26,11 @@ def check(
     table: Annotated[str | None, typer.Option(help="Show the settings that hold for this table.")] = None,
     index: Annotated[str, typer.Option(help="… and this index of it.")] = "",
 ) -> None:
-    """Check the configuration: every problem with its path, or the settings that hold."""
+    """Check the configuration: every problem with its path, or the settings that hold, the plain defaults dimmed."""
     rules = rules_of(file)
     console.print(f"The configuration is right: {len(rules.tables)} rule(s) for tables.")
+    for doubt in rules.doubts():
+        errors.print(f"but {doubt}", markup=False, highlight=False)
     if not rules.tables:
         console.print("It names no table, so Headroom manages none.")
     if table is None:
@@ -40,7 +42,9 @@ def check(
             raise typer.Exit(1)
         console.print(f"[bold]{Target(table, index, dimension)}[/]")
         for name in config.SETTINGS:
-            console.print(f"  {name} = {json.dumps(getattr(policy, name))}")
+            value = getattr(policy, name)
+            style = "dim" if value == getattr(config.policy(strategy=policy.strategy), name) else ""
+            console.print(f"  {name} = {toml(value)}", style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def explain(

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from chalicelib.config import ConfigError
 from headroom import deployment, packaging, stage
 from headroom import doctor as doctors
 from headroom import redrive as redrives
-from headroom.cloud import Cloud
+from headroom.cloud import REFUSED, Cloud, code_of, in_words
 from headroom.commands.shared import console, errors
 from headroom.deployment import Outcome
 
@@ -118,14 +118,11 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (stage.StageError, ConfigError, OSError) as error:
         _end(str(error))
-    except NoRegionError:
-        _end("no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile.")
-    except NoCredentialsError:
-        _end("no credentials were found. Sign in, or set AWS_PROFILE.")
     except ClientError as error:
-        _end(f"{error}. What was done stays done; put this right and run the same command again.")
+        again = "What was done stays done; put this right and run the same command again."
+        _end(in_words(error) if code_of(error) in REFUSED else f"{error}. {again}")
     except BotoCoreError as error:
-        _end(f"AWS could not be reached: {error}")
+        _end(in_words(error))
 
 
 def _end(sentence: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -77,7 +77,8 @@ def autoscaling(
         _complain(error)
         raise typer.Exit(2) from None
     except (KeyboardInterrupt, typer.Abort):
-        errors.print(f"Stopped. What was done stays done, and {file} has what was removed. The same command again goes on.")
+        saved = f", and {file} has what was removed" if file.exists() else ""
+        errors.print(f"Stopped. What was done stays done{saved}. The same command again goes on.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -119,8 +120,11 @@ def _revert(world: Aws, file: Path, glob: str, yes: bool) -> None:
     _each(names, one, "Hand {} back to Application Auto Scaling?", yes)
 
 
-def _each(names: Iterable[str], one: Callable[[str], None], question: str, yes: bool) -> None:
+def _each(names: Collection[str], one: Callable[[str], None], question: str, yes: bool) -> None:
     """Do one table after the other; one that fails does not stop the others, and ends the command with 1."""
+    if not names:
+        typer.echo("Nothing to do: no table is left for it.")
+        return
     failed = done = 0
     for name in names:
         if not yes and not typer.confirm(question.format(name)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,16 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(importers, name="import")
 
 
+def _text(raw: bytes) -> str:
+    """Return what a file says. Dynamic DynamoDB read bytes; what is no UTF-8 can only stand in a comment."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 @importers.command("dynamic-dynamodb")
 def from_dynamic_dynamodb(
     file: Annotated[Path, typer.Argument(help="Its configuration file.")],
@@ -32,7 +43,7 @@ def from_dynamic_dynamodb(
     The configuration goes to standard output, the account to standard error: each line is translated, obsolete, refused or
     unknown, with the reason. The exit status is 1 where one is refused or unknown.
     """
-    found = dynamic_dynamodb.translate(file.read_text(encoding="utf-8-sig"), annotate)
+    found = dynamic_dynamodb.translate(_text(file.read_bytes()), annotate)
     typer.echo(found.toml, nl=False)
     if not annotate:
         for line in found.lines:

@@ -15,6 +15,7 @@ from chalicelib.aws import Aws
 from chalicelib.model import TableState
 from chalicelib.pauses import DECREASES, EVERYTHING, Paused
 from headroom import pausing
+from headroom.cloud import in_words
 from headroom.commands.shared import DEFAULT_TOPIC, console, errors
 
 TablesArgument = Annotated[list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")]
@@ -88,7 +89,7 @@ def _found(world: Aws, patterns: Sequence[str]) -> list[TableState]:
     described = world.describe(_usable(lambda: pausing.matching(patterns, world.table_names())))
     failed = [(name, state) for name, state in described.items() if isinstance(state, Exception)]
     for name, error in failed:
-        errors.print(f"[bold red]{escape(f'{name}: {error}')}[/]", highlight=False)
+        errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)
     if failed:
         raise typer.Exit(1)
     return [state for state in described.values() if isinstance(state, TableState)]
@@ -99,7 +100,7 @@ def _do(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
     for name, error in outcomes:
         if error:
             failed = True
-            errors.print(f"[bold red]{escape(f'{name}: {error}')}[/]", highlight=False)
+            errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)
         else:
             console.print(f"{name}: {done}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

@@ -17,6 +17,7 @@ from chalicelib import config
 from chalicelib.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.shell import Report
+from headroom.cloud import in_words
 from headroom.functions import ROOT
 
 PIPE_WIDTH = 120
@@ -32,7 +33,12 @@ DEFAULT_TOPIC = "headroom-alarms"
 
 def rules_of(file: Path | None) -> config.Config:
     path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
-    return config.load(path.read_text(), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        words = f"not UTF-8, from byte {error.start} on; save it as UTF-8 (Windows PowerShell's > writes UTF-16)"
+        raise config.ConfigError(str(path), [words]) from None
+    return config.load(text, str(path))
 
 
 def tell(report: Report, dry_run: bool) -> None:
@@ -51,7 +57,8 @@ def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
     if dry_run and not report.planned:
         console.print("Would change nothing.")
     for failure in report.failures:
-        errors.print(f"[bold red]{escape(str(failure))}[/]", highlight=False)
+        sentence_of = f"{failure.subject}: {failure.doing} failed: {in_words(failure.error)}"
+        errors.print(f"[bold red]{escape(sentence_of)}[/]", highlight=False)
 
 
 def progress_bar() -> Progress:

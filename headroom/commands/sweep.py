@@ -12,6 +12,7 @@ from rich.markup import escape
 from chalicelib.aws import Aws
 from chalicelib.shell import Report, Shell
 from headroom import sweeping
+from headroom.cloud import in_words
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, say
 
 
@@ -30,6 +31,7 @@ def sweep(
 ) -> None:
     """Look at every managed table, raise and lower, here and now; until Ctrl-C, or once."""
     rules, world = rules_of(config_file), Aws(topic)
+    _ = world.region  # without one no sweep could succeed: better no first one than one every five minutes
 
     def shell() -> Shell:
         return Shell(world, rules, dry_run)
@@ -46,7 +48,7 @@ def sweep(
 def _tell(began: datetime, came: Report | Exception, dry_run: bool, all_decisions: bool) -> None:
     at = f"{began:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(came, Exception):
-        errors.print(f"[bold red]{at}: the sweep failed:[/] {escape(str(came) or type(came).__name__)}", highlight=False)
+        errors.print(f"[bold red]{at}: the sweep failed:[/] {escape(in_words(came) or type(came).__name__)}", highlight=False)
         return
     say(came, dry_run, [d for d in came.decisions if d.changes or all_decisions])
     raised = sum(d.desired > d.current for d in came.decisions)

@@ -1,0 +1,133 @@
+"""What is wrong with a value of the configuration, in the words of TOML instead of Python's: where, what, and what to write."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+WORDS: Mapping[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+"""What a plain value is called."""
+BOUNDS: Mapping[str, str] = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
+"""How the bounds of a number are called, by their name in Meta."""
+FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<key>[^`]*)`")
+PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")
+
+
+def mistake(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
+    """Return where in `raw`, such as `[0].between`, msgspec found it unlike `kind`, and what is wrong there.
+
+    A text of a pattern of its own is not repeated: it may be an address that is a secret.
+    """
+    said, _, at = str(error).partition(" - at `$")
+    at = at.rstrip("`")
+    value, hint = _dig(raw, kind, at)
+    field = FIELD.fullmatch(said)
+    if field:
+        hints = get_type_hints(_plain(hint), include_extras=True)
+        key = field["key"]
+        if field["what"] == "missing required":
+            return f"{at}.{key}", f"missing; it must be {_expected(hints[key])}"
+        return f"{at}.{key}", f"unknown key{nearest(key, hints)}"
+    if said.startswith(("Expected", "Invalid enum value")):
+        return at, f"expected {_expected(hint)}{_got(value, hint)}"
+    return at, said[:1].lower() + said[1:]  # our own words, from a __post_init__
+
+
+def nearest(given: str, known: Collection[str]) -> str:
+    """Return the question whether the most like of the known words is meant, or nothing."""
+    near = get_close_matches(given, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _dig(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
+    """Return the value and the type at a path; msgspec writes `[...]` for a value of a table of any keys."""
+    for part in PART.finditer(at):
+        base = _plain(kind)
+        if part["key"]:
+            raw, kind = raw[part["key"]], get_type_hints(base, include_extras=True)[part["key"]]
+        elif part["place"] == "...":
+            kind = get_args(base)[-1]
+            raw = next(value for value in raw.values() if not isinstance(value, _plain(kind)))
+        else:
+            inner = get_args(base)
+            place = int(part["place"])
+            raw, kind = raw[place], inner[0] if Ellipsis in inner else inner[place]
+    return raw, kind
+
+
+def _plain(hint: Any) -> Any:
+    """Return the type without its annotations, and without None where that stands for its absence."""
+    if get_origin(hint) is Annotated:
+        return _plain(get_args(hint)[0])
+    if type(None) in get_args(hint):
+        return _plain(next(part for part in get_args(hint) if part is not type(None)))
+    return hint
+
+
+def _metas(hint: Any) -> list[Meta]:
+    return [part for part in get_args(hint)[1:] if isinstance(part, Meta)] if get_origin(hint) is Annotated else []
+
+
+def _expected(hint: Any) -> str:
+    """Return what a value has to be."""
+    base, metas = _plain(hint), _metas(hint)
+    return _kind(base, metas) + (" that is not empty" if any(meta.min_length for meta in metas) else "")
+
+
+def _kind(base: Any, metas: Collection[Meta]) -> str:
+    if get_origin(base) is Literal:
+        return f"one of {', '.join(map(str, get_args(base)))}"
+    if get_origin(base) is tuple:
+        return _list(base)
+    if base not in WORDS:
+        return f"a table{_sample(base)}"
+    example = next((f" such as {meta.examples[0]}" for meta in metas if meta.examples), "")
+    bounds = [f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}" for word, bound in _bounds(metas)]
+    return " ".join([WORDS[base] if base is bool else f"a {WORDS[base]}", *bounds]) + example
+
+
+def _bounds(metas: Collection[Meta]) -> list[tuple[str, Any]]:
+    return [(word, getattr(meta, name)) for meta in metas for name, word in BOUNDS.items() if getattr(meta, name) is not None]
+
+
+def _list(base: Any) -> str:
+    inner = get_args(base)
+    if Ellipsis not in inner:
+        return f"a list of {len(inner)}"
+    if isinstance(_plain(inner[0]), type) and issubclass(_plain(inner[0]), msgspec.Struct):
+        return f"a list of tables, [{_sample(_plain(inner[0])).removeprefix(', ')}]"
+    return "a list"
+
+
+def _sample(base: Any) -> str:
+    """Return a table in braces, with the keys that it cannot do without."""
+    if not (isinstance(base, type) and issubclass(base, msgspec.Struct)):
+        return ""
+    needed = [field.encode_name for field in msgspec.structs.fields(base) if field.required]
+    return f", {{ {', '.join(f'{key} = …' for key in [*needed, '…'])} }}".replace("… = …", "…")
+
+
+def _got(value: Any, hint: Any) -> str:
+    """Return what there is instead, and what to write where that can be told."""
+    if any(meta.pattern for meta in _metas(hint)) and isinstance(value, str):
+        return ""
+    shown = "a table" if isinstance(value, dict) else json.dumps(value, default=str, ensure_ascii=False)
+    return f", got {shown}{_advice(value, _plain(hint))}"
+
+
+def _advice(value: Any, base: Any) -> str:
+    if get_origin(base) is Literal and isinstance(value, str):
+        return nearest(value, get_args(base))
+    if get_origin(base) is tuple and isinstance(value, dict):
+        return "; put it into brackets, or write [[…]] instead of […] above it"
+    if get_origin(base) is tuple and isinstance(value, str) and not _list(base).startswith("a list of"):
+        return f"; write [{json.dumps(value, ensure_ascii=False)}]"
+    if base in (int, float, bool) and isinstance(value, str) and re.fullmatch(r"-?\d[\d_]*(\.\d+)?|true|false", value):
+        return "; write it without quotation marks"
+    return ""
