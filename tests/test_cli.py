@@ -20,7 +20,8 @@ from chalicelib.config import SETTINGS
 from headroom import cli, pricing
 from headroom.compare import Row, compare
 from headroom.plays import PLAYS
-from tests.scenes import rules
+from tests.builders import READS
+from tests.scenes import autoscale, orders, past, rules
 
 VERSION = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]["version"]
 DATA = Path(__file__).parent / "data"
@@ -530,3 +531,14 @@ def test_a_profile_that_is_not_there_is_named(stranger: pytest.MonkeyPatch, run:
     ended = run("pauses")
     assert ended.code == 2
     assert "The config profile (nowhere) could not be found. Set AWS_PROFILE" in ended.complained
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_explain_says_when_application_auto_scaling_has_the_table(run: Run, tmp_path: Path, taken: bool) -> None:
+    with orders() as region:
+        past(region, 10, {READS: 95.0})
+        if taken:
+            autoscale(region)
+        ended = run("explain", "orders", "--config", written(tmp_path, rules()))
+        assert ("Application Auto Scaling manages orders, so Headroom leaves it alone." in ended.said) == taken
+        assert "Would set orders:read 100 → 150 units" in ended.said

@@ -55,4 +55,7 @@ def explain(
     """Say what Headroom would decide for a table, or a group of instances, of your account now, and why. Changes nothing."""
     shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
     is_group = not shell.config.manages(table) and healing.rule_for(shell.config.healing, table)
-    tell((instances if is_group else handlers).look_at(shell, table, datetime.now(UTC)), dry_run=True)
+    report = (instances if is_group else handlers).look_at(shell, table, datetime.now(UTC))
+    if not report.failures and table in {owner.partition("/")[0] for owner in shell.world.autoscaled()}:
+        console.print(f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:", markup=False)
+    tell(report, dry_run=True)
