@@ -207,15 +207,26 @@ def _settle(
 ) -> None:
     """Decide on each table of a group, and act, the biggest saving first."""
     decided = _decide_all(shell, report, group if directions else [], observed, now, directions)
+    by_table = _by_table(watching)
     for name in sorted(decided, key=lambda name: -sum(hourly_saving(d) for d in decided[name])):
         if not shell.may_go_on():
             report.skips.append(_no_time_left(name))
             continue
-        actions = attempt(report, name, "planning", partial(_plan, shell, name, decided[name], watching))
+        actions = attempt(report, name, "planning", partial(_plan, shell, name, decided[name], by_table.get(name, [])))
         if actions is None:
             continue
         report.planned += actions
         report.decisions += decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
+
+
+def _by_table(watching: Iterable[Alarm]) -> dict[str, list[Alarm]]:
+    """Return the alarms by the table that they watch: a plan that went through all of them would make a thousand tables slow."""
+    found: dict[str, list[Alarm]] = {}
+    for alarm in watching:
+        target = alarms.watched(alarm)
+        if target:
+            found.setdefault(target.table, []).append(alarm)
+    return found
 
 
 def _plan(shell: Shell, name: str, decisions: Sequence[Decision], watching: Sequence[Alarm]) -> list[TableAction]:
