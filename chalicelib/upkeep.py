@@ -36,7 +36,8 @@ def _without_taken(shell: Shell, report: Report, missing: Sequence[CreateAlarm])
     named = {str(action.fields["AlarmName"]): action for action in missing}
     taken = {alarm.name for alarm in shell.world.alarms_named(named)} if named else set()
     for name in sorted(taken):
-        why = f"an alarm {name} exists and does not notify {shell.world.topic_arn}; add the topic to its actions, or delete it"
+        topic = shell.world.topic_arn
+        why = f"an alarm {name} exists and does not notify {topic}; if that is the topic, add it to the alarm's actions, or delete it"
         report.skips.append(Skip(name, Reason.UNSUPPORTED_ALARM, why))
     return [action for name, action in named.items() if name not in taken]
 
