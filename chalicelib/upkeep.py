@@ -37,7 +37,7 @@ def _without_taken(shell: Shell, report: Report, missing: Sequence[CreateAlarm])
     taken = {alarm.name for alarm in shell.world.alarms_named(named)} if named else set()
     for name in sorted(taken):
         topic = shell.world.topic_arn
-        why = f"an alarm {name} exists and does not notify {topic}; if that is the topic, add it to the alarm's actions, or delete it"
+        why = f"an alarm {name} exists and does not notify {topic}; if that is right, add it to the alarm's actions, or delete it"
         report.skips.append(Skip(name, Reason.UNSUPPORTED_ALARM, why))
     return [action for name, action in named.items() if name not in taken]
 
