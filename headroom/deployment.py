@@ -115,6 +115,12 @@ def _configured_policy(stage: Stage, function: str, rules: Config) -> Step:
     return ConfiguredPolicy(stage.function(function), policy, remark)
 
 
+def tell_operators(stage: Stage, cloud: Cloud, subject: str, text: str) -> None:
+    """Publish to the topic that hears the alarms about Headroom, where the stage names one."""
+    if stage.operators:
+        cloud.client("sns").publish(TopicArn=stage.operators_arn(cloud.place), Subject=subject, Message=text)
+
+
 def _redrive(dead_letters: str) -> blueprint.Document:
     return {"deadLetterTargetArn": dead_letters}
 

@@ -476,6 +476,35 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
         assert not (tmp_path / "out").exists()
 
 
+WRONG = '[[tables]]\nname = "orders"\nmax_unit = 3\n'
+
+
+def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
+    configure(tmp_path, WRONG)
+    with account() as cloud:
+        topic = cloud.client("sns").create_topic(Name="oncall")["TopicArn"]
+        queue = cloud.client("sqs").create_queue(QueueName="pager")["QueueUrl"]
+        cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=cloud.place.arn("sqs", "pager"))
+        status, _ = operate("setup", "--stage", "dev")
+        heard = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+        told = json.loads(heard[0]["Body"])
+        assert (status, len(heard), told["Subject"]) == (2, 1, "Headroom: configuration refused")
+        assert "tables[0].max_unit: unknown key; did you mean max_units?" in told["Message"]
+
+
+def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
+    configure(tmp_path, WRONG)
+    with account():
+        status, said = operate("setup", "--stage", "dev")
+        assert status == 2
+        assert "The operators could not be told of it: " in said
+        assert "did you mean max_units?" in said
+
+
 def test_a_stages_own_configuration_file_is_the_one_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(copy_project(tmp_path, HEADROOM_CONFIG="chalicelib/dev.toml"))
     (tmp_path / "chalicelib" / "dev.toml").write_text(rules("users"))

@@ -14,7 +14,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from chalicelib.config import ConfigError
+from chalicelib.aws import AwsError
+from chalicelib.config import Config, ConfigError
 from headroom import deployment, packaging, stage
 from headroom import doctor as doctors
 from headroom import redrive as redrives
@@ -37,13 +38,26 @@ def setup(name: StageOption) -> None:
     """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to repeat."""
     with _plain_errors():
         cloud, settings = Cloud(), stage.read(name)
-        rules = stage.rules(settings, stage.project_folder())  # first of all: what is wrong in it must not be met half-way
+        rules = _rules(settings, cloud)  # first of all: what is wrong in it must not be met half-way
         _tell(deployment.setup(deployment.steps_before(settings, cloud), cloud))
         functions = deployment.functions_of(settings, cloud)
         if not functions:
             console.print(f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again.")
             return
         _tell(deployment.setup(deployment.steps_after(settings, cloud, functions, rules), cloud))
+
+
+def _rules(settings: stage.Stage, cloud: Cloud) -> Config:
+    """Return the stage's configuration; one that is refused is told to the operators as well: nobody may watch a pipeline."""
+    try:
+        return stage.rules(settings, stage.project_folder())
+    except ConfigError as error:
+        said = f"Headroom's stage {settings.name} keeps its old configuration: the new one is refused.\n\n{error}"
+        try:
+            deployment.tell_operators(settings, cloud, "Headroom: configuration refused", said)
+        except AwsError as failure:
+            errors.print(f"The operators could not be told of it: {escape(in_words(failure))}", highlight=False)
+        raise
 
 
 def teardown(
