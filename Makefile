@@ -17,10 +17,10 @@ $(STAMP): pyproject.toml requirements.txt requirements-dev.txt
 demo: $(STAMP) ## a day of traffic against the real app, in an embedded region (no AWS account needed)
 	$(BIN)/headroom demo
 
-TRACES ?= ../shared/traces
+TRACES ?= $(wildcard ../shared/traces)
 
-bench: $(STAMP) ## the benchmark, on the traces of TRACES=folder, or on generated ones where it does not exist
-	$(BIN)/headroom bench --traces $(TRACES)
+bench: $(STAMP) ## the benchmark, on the traces of TRACES=folder, or else on generated ones
+	$(BIN)/headroom bench $(if $(TRACES),--traces $(TRACES))
 
 test: $(STAMP) ## everything that CI runs: lint, types, tests
 	$(BIN)/ruff format --check .

@@ -21,7 +21,7 @@ from chalicelib.fleet import Fleet
 from chalicelib.healing import Healing
 from chalicelib.jobs import Pause
 from chalicelib.model import Dimension, Direction, Target
-from chalicelib.web import WEBHOOK, WEBHOOK_EXAMPLES
+from chalicelib.web import TopicArn, Webhook
 from chalicelib.windows import Reserve, Window, never_lets
 from chalicelib.wording import mistake, nearest
 
@@ -204,22 +204,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     notify: Annotated[
         tuple[Kind, ...], Meta(description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md.")
     ] = ()
-    notify_topic: Annotated[
-        str,
-        Meta(
-            pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
-            examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
-            description="The ARN of an SNS topic to tell.",
-        ),
-    ] = ""
-    notify_slack: Annotated[
-        str,
-        Meta(
-            pattern=WEBHOOK,
-            examples=WEBHOOK_EXAMPLES,
-            description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
-        ),
-    ] = ""
+    notify_topic: TopicArn = ""
+    notify_slack: Webhook = ""
     notify_above_percent: Annotated[
         int, Meta(ge=0, le=1_000, description="`high_throughput` means consumption at or above this percentage; 0 is off.")
     ] = 0

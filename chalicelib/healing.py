@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.model import Number, Reason
-from chalicelib.web import WEBHOOK, WEBHOOK_EXAMPLES
+from chalicelib.web import TopicArn, Webhook
 
 Action = Literal["replace", "reboot", "recover", "notify"]
 ACTING = frozenset({"replace", "reboot"})
@@ -46,17 +46,8 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=1_440, description="An instance that was launched less long ago is left alone.")
     ] = 10
     dry_run: Annotated[bool, Meta(description="Decide and tell, but change nothing.")] = False
-    notify_topic: Annotated[
-        str,
-        Meta(
-            pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
-            examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
-            description="The ARN of an SNS topic to tell.",
-        ),
-    ] = ""
-    notify_slack: Annotated[
-        str, Meta(pattern=WEBHOOK, examples=WEBHOOK_EXAMPLES, description="Where a Slack incoming webhook's URL is kept.")
-    ] = ""
+    notify_topic: TopicArn = ""
+    notify_slack: Webhook = ""
 
     def concerns(self, group: str) -> bool:
         """Tell whether a group is meant."""

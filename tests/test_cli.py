@@ -407,6 +407,14 @@ def test_a_bench_prints_every_world_and_compares_itself_with_the_last(tmp_path: 
     assert again.said.endswith("0 of 6 figures differ by more than 0.5% from results.json.")
 
 
+def test_a_bench_of_a_folder_that_is_not_there_is_refused(run: Run) -> None:
+    ended = run("bench", "--traces", "tarces")
+    assert (ended.code, ended.complained) == (
+        2,
+        "headroom: tarces: there is no such folder; without --traces the bench generates its own",
+    )
+
+
 def test_a_bench_tells_what_changed(tmp_path: Path, run: Run) -> None:
     trace_of(tmp_path, STEPS, "steps.csv")
     results = tmp_path / "results.json"

@@ -53,6 +53,7 @@ DECIDING = {
 }
 LIBRARIES = {
     "config": {"msgspec"},
+    "web": {"msgspec"},
     "windows": {"msgspec"},
     "wording": {"msgspec"},
     "fleet": {"msgspec"},

@@ -12,6 +12,7 @@ from headroom import bench as benches
 from headroom.commands.history import policy_for
 from headroom.commands.shared import ConfigOption, console, progress_bar
 from headroom.functions import ROOT
+from headroom.traces import TraceError
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
@@ -31,8 +32,10 @@ def bench(
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:
     """Measure the configuration against Application Auto Scaling, Dynamic DynamoDB and the optimum, on many traces."""
-    found = benches.shared(folder) if folder is not None and folder.is_dir() else benches.generated()
-    console.print(f"{len(found)} traces from {folder if folder and folder.is_dir() else 'the generator'}")
+    if folder is not None and not folder.is_dir():
+        raise TraceError(f"{folder}: there is no such folder; without --traces the bench generates its own")
+    found = benches.shared(folder) if folder else benches.generated()
+    console.print(f"{len(found)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(found))
         measured = benches.run(found, policy_for(config_file), lambda _: progress.advance(task))

@@ -71,14 +71,19 @@ def play(console: Console) -> None:
             groups.mend(*zone)
             teller.say("the zone is back, and so are they")
             region.run(10)
-        kept = set(groups.members("web")) == before
-        teller.numbers(
-            "What it came to",
-            [
-                {"what": "replaced", "count": len(log.waited)},
-                {"what": f"minutes until {ids[0]} was marked", "count": log.waited[ids[0]]},
-                {"what": f"minutes until {ids[1]} was, after the budget's half hour", "count": log.waited[ids[1]]},
-                {"what": "instances lost to the outage", "count": 0 if kept else len(before - set(groups.members("web")))},
-                {"what": "events lost", "count": len(region.functions.dead_letters)},
-            ],
-        )
+        _numbers(teller, region, log, before)
+
+
+def _numbers(teller: Teller, region: Region, log: Log, before: set[str]) -> None:
+    """Tell what it came to. before: the members before the outage."""
+    lost = before - set(region.groups.members("web"))
+    waited = [{"what": f"minutes until {name} was marked", "count": minutes} for name, minutes in log.waited.items()]
+    teller.numbers(
+        "What it came to",
+        [
+            {"what": "replaced", "count": len(waited)},
+            *waited,
+            {"what": "instances lost to the outage", "count": len(lost)},
+            {"what": "events lost", "count": len(region.functions.dead_letters)},
+        ],
+    )
