@@ -881,3 +881,20 @@ def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
         assert deployment.foreign_alarms(TOPIC) == []
         (*_, ours) = deployment._alarms(Stage("headroom", "dev"), TOPIC)
         assert all(alarm_of(i) in ours.subject for i in ids)
+
+
+@pytest.mark.parametrize("odd", ["api", "web"])
+def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_said(odd: str) -> None:
+    with web(healing("*")) as (region, ids):
+        other = region.groups.create("api", 6)
+        region.run(6)
+        unforeseen = {"Activities": [{"Cause": "no time, no status"}]}
+        region.answers["autoscaling", "DescribeScalingActivities"] = lambda asked: (
+            unforeseen if asked["AutoScalingGroupName"] == odd else None
+        )
+        seen = watch(region)
+        region.groups.sicken(ids[0], other[0])
+        region.run(5)
+        healed = {"api": other[0], "web": ids[0]}
+        assert touched(region) == [instance for name, instance in healed.items() if name != odd]
+        assert any(sentence.startswith(f"{odd}: ") for invocation in seen for sentence in failures(invocation))
