@@ -14,10 +14,10 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
-from chalicelib import config, handlers, messages, telemetry
+from chalicelib import config, events, handlers, metrics, telemetry
 from chalicelib.aws import Aws
-from chalicelib.messages import Event
-from chalicelib.shell import Report, Shell
+from chalicelib.events import Event
+from chalicelib.run import Report, Shell
 
 ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
 ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")
@@ -43,7 +43,7 @@ ACTING_MILLISECONDS = 10_000
 app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 telemetry.logger.append_keys(service=SERVICE)
 CONFIG = config.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
-NAMESPACES = [messages.NAMESPACE, *([messages.EC2] if CONFIG.healing else [])]
+NAMESPACES = [metrics.NAMESPACE, *([metrics.EC2] if CONFIG.healing else [])]
 ALARM_CHANGES = {
     "source": ["aws.cloudwatch"],
     "detail-type": ["CloudWatch Alarm State Change"],
@@ -74,19 +74,19 @@ def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., An
 def on_alarm(event: SNSEvent) -> dict[str, int]:
     """Raise the table of an alarm that fired, and rewrite the alarm."""
     topic_arn = event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")
-    return _hear("on_alarm", event.context, messages.from_sns(event.message, topic_arn))
+    return _hear("on_alarm", event.context, events.from_sns(event.message, topic_arn))
 
 
 @source("lambda", app.lambda_function())
 def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
     """Do the same for an alarm whose action is this function."""
-    return _hear("on_action", context, messages.from_event(event))
+    return _hear("on_action", context, events.from_event(event))
 
 
 @source("eventbridge", app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
     """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are healed."""
-    return _hear("on_event", event.context, messages.from_event(event.to_dict()))
+    return _hear("on_event", event.context, events.from_event(event.to_dict()))
 
 
 @source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
@@ -95,7 +95,7 @@ def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     failed = []
     for record in event.to_dict()["Records"]:
         try:
-            _hear("on_queue", event.context, messages.from_queue(record["body"]))
+            _hear("on_queue", event.context, events.from_queue(record["body"]))
         except Exception:  # noqa: BLE001  whatever fails one message must not fail the others
             telemetry.logger.exception("a message of the queue failed", extra={"message_id": record["messageId"]})
             failed.append({"itemIdentifier": record["messageId"]})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.config import Policy
-from chalicelib.messages import CONSUMED, NAMESPACE, Metric, target_of
+from chalicelib.metrics import CONSUMED, NAMESPACE, Metric, target_of
 from chalicelib.model import Alarm, Target
 
 PREFIX = "headroom-"

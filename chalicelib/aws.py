@@ -18,7 +18,7 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import alarms
-from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
     NO_PAST,
     NO_SERIES,

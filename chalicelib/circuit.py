@@ -17,7 +17,7 @@ from urllib.request import Request
 from chalicelib.aws import Aws
 from chalicelib.config import Policy
 from chalicelib.model import BOTH, DOWN, Decision, Hold, Observation, Reason, Skip, Target
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 
 PARALLEL = 32
 """Questions under way at once: they wait for somebody else's server, and need neither memory nor processor."""

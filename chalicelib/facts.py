@@ -14,7 +14,7 @@ from chalicelib.held_by_hand import by_hand
 from chalicelib.held_by_jobs import by_jobs
 from chalicelib.held_by_pauses import by_pauses
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell, attempt
+from chalicelib.run import Report, Shell, attempt
 
 Observed = Mapping[Target, Observation]
 Source = Callable[[Shell, Report, Observed, Sequence[Alarm], datetime], Iterator[tuple[Target, Hold]]]

@@ -18,11 +18,11 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from chalicelib import alarms, circuit, facts, fleet_facts, instances, plan, scaling, upkeep
+from chalicelib import alarm_upkeep, alarms, circuit, facts, fleet_count, instances, plan, scaling
 from chalicelib.aws import Aws, ChangedMeanwhile, Refused
 from chalicelib.config import Config, Policy
-from chalicelib.fleet_facts import Counts
-from chalicelib.messages import AlarmEvent, Event, InstanceEvent
+from chalicelib.events import AlarmEvent, Event, InstanceEvent
+from chalicelib.fleet_count import Counts
 from chalicelib.model import (
     BOTH,
     UP,
@@ -41,7 +41,7 @@ from chalicelib.model import (
 )
 from chalicelib.notify import Swept, notify
 from chalicelib.prices import hourly_cost, hourly_saving, is_worth_a_look
-from chalicelib.shell import Failure, Report, Shell, attempt
+from chalicelib.run import Failure, Report, Shell, attempt
 
 GROUP = 80
 """Tables that are read, decided and acted on together: as many as fill a GetMetricData call of 500, with two targets each."""
@@ -181,7 +181,7 @@ def _look(
     """
     tables = _provisioned(shell, report, names)
     ordered = sorted(tables.values(), key=lambda table: -hourly_cost(table))
-    counts = fleet_facts.count(shell, report, [target for table in ordered for target in table.targets()])
+    counts = fleet_count.count(shell, report, [target for table in ordered for target in table.targets()])
     for first in range(0, len(ordered), GROUP):
         group = ordered[first : first + GROUP]
         if not shell.may_go_on():
@@ -290,7 +290,7 @@ def _observe(
 ) -> dict[Target, Observation]:
     """Read the metrics in bulk, of all targets or of the tables in which one wants them."""
     bare = {
-        target: fleet_facts.follow(
+        target: fleet_count.follow(
             shell.config.fleets, counts, Observation(target, throughput.units[target.dimension], throughput)
         )
         for table in tables
@@ -378,7 +378,7 @@ def _tend(
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
     policies = {d.target: shell.policy(d.target) for d in report.decisions}
     missing = plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn) if policies else []
-    upkeep.make_alarms(shell, report, missing)
+    alarm_upkeep.make_alarms(shell, report, missing)
 
 
 def _remove_orphans(
@@ -388,7 +388,7 @@ def _remove_orphans(
     on_demand = {skip.subject for skip in report.skips if skip.reason is Reason.ON_DEMAND}
     alive = set(existing) - on_demand
     orphans = [a.name for a in watching if alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
-    upkeep.remove_alarms(shell, report, orphans)
+    alarm_upkeep.remove_alarms(shell, report, orphans)
 
 
 def _is_orphan(config: Config, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]) -> bool:

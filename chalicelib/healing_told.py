@@ -16,7 +16,7 @@ from chalicelib.healing import Healing, Verdict
 from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notices import REPEAT, Memory, Notice, remembered
 from chalicelib.notify import TAG, deliver
-from chalicelib.shell import Report, Shell, attempt
+from chalicelib.run import Report, Shell, attempt
 
 LEFT_ALONE = frozenset(
     {

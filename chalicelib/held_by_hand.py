@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from chalicelib import alarms
 from chalicelib.config import Policy
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 
 FITS = 1e-6
 """Levels that differ by less than this part are the same: they are products and quotients of floats."""

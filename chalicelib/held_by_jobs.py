@@ -11,7 +11,7 @@ from chalicelib.aws_jobs import Job
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.jobs import Pause
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell, ask
+from chalicelib.run import Report, Shell, ask
 
 
 def by_jobs(

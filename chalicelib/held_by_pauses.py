@@ -8,7 +8,7 @@ from functools import partial
 
 from chalicelib import aws_pauses, pauses
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
-from chalicelib.shell import Report, Shell, ask
+from chalicelib.run import Report, Shell, ask
 
 
 def by_pauses(

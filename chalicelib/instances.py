@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from chalicelib import aws_healing, healing, healing_told, status_alarms, upkeep
+from chalicelib import alarm_upkeep, aws_healing, healing, healing_told, status_alarms
+from chalicelib.events import InstanceEvent
 from chalicelib.healing import Group, Happened, Healing, Verdict
-from chalicelib.messages import InstanceEvent
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
-from chalicelib.shell import Failure, Report, Shell, attempt
+from chalicelib.run import Failure, Report, Shell, attempt
 
 
 def on_event(shell: Shell, event: InstanceEvent, now: datetime) -> Report:
@@ -79,7 +79,7 @@ def sweep(shell: Shell, report: Report, watching: Sequence[Alarm], now: datetime
             _look_at(shell, report, group.name, (), now)
     _make_missing(shell, report, ruled, watching)
     wanted = {status_alarms.name_of(i, rule) for group, rule in ruled for i in status_alarms.wanted(group, rule)}
-    upkeep.remove_alarms(shell, report, [a.name for a in watching if status_alarms.is_ours(a) and a.name not in wanted])
+    alarm_upkeep.remove_alarms(shell, report, [a.name for a in watching if status_alarms.is_ours(a) and a.name not in wanted])
 
 
 def _refusal(shell: Shell, event: InstanceEvent) -> Skip | None:
@@ -181,4 +181,4 @@ def _make_missing(shell: Shell, report: Report, ruled: Iterable[tuple[Group, Hea
         for fields in [status_alarms.new_fields(instance, group.name, rule, shell.world.topic_arn)]
         if fields["AlarmName"] not in there
     ]
-    upkeep.make_alarms(shell, report, missing)
+    alarm_upkeep.make_alarms(shell, report, missing)

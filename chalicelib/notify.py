@@ -16,7 +16,7 @@ from chalicelib import alarms, aws_notices, notices
 from chalicelib.aws_notices import NotDelivered
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, Reason, SetCapacity, Skip, Target
 from chalicelib.notices import Memory, Notice, State
-from chalicelib.shell import Failure, Report, Shell, attempt
+from chalicelib.run import Failure, Report, Shell, attempt
 
 TAG = "headroom-told-"
 SLACK_SECONDS = 1.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib.alarms import COMPARISON, PREFIX, TAG, metric_of
 from chalicelib.healing import Group, Healing
-from chalicelib.messages import EC2, instance_of
+from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
 
 STATUS, RECOVERY = "status", "recovery"

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from chalicelib.explain import sentence
 from chalicelib.healing import Verdict
 from chalicelib.model import Decision, Heal, Skip
-from chalicelib.shell import Report
+from chalicelib.run import Report
 
 SERVICE = "headroom"
 NAMESPACE = "Headroom"

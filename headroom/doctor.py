@@ -21,7 +21,7 @@ from chalicelib.fleet import Fleet
 from chalicelib.healing import REPLACING, Group, Healing, rule_for
 from chalicelib.jobs import Pause
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 from headroom import blueprint, deployment
 from headroom import permissions as configured
 from headroom import stage as stages

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 
-from chalicelib.messages import EC2
+from chalicelib.metrics import EC2
 from headroom.cloudwatch import ACCOUNT
 
 if TYPE_CHECKING:

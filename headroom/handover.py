@@ -23,7 +23,7 @@ from chalicelib import alarms, handlers, plan
 from chalicelib.aws import Aws, AwsError
 from chalicelib.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom import autoscaling
 from headroom.autoscaling import Autoscaling, Said, target_of
 

@@ -22,7 +22,7 @@ from botocore.loaders import create_loader
 from botocore.session import get_session
 from moto import mock_aws
 
-from chalicelib.messages import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Dimension, Target
 from headroom.cloudwatch import CloudWatch, ServiceError
 from headroom.functions import Functions, environment_of

@@ -9,7 +9,7 @@ import plotext
 from rich.console import Console
 from rich.table import Table
 
-from chalicelib.messages import CONSUMED
+from chalicelib.metrics import CONSUMED
 from headroom.demo import Story, Track
 from headroom.functions import Invocation
 from headroom.region import Region

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from chalicelib import handlers
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 
 
 def every(

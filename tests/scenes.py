@@ -12,9 +12,9 @@ from typing import Any
 from chalicelib import alarms
 from chalicelib import config as configuration
 from chalicelib.aws import Aws
-from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom.functions import Invocation, scheduled_event, sns_event
 from headroom.physics import MINUTE, World
 from headroom.region import Call, Fault, Region

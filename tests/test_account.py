@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import alarms
 from chalicelib.aws import Aws
-from chalicelib.messages import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from headroom import account
 from headroom.account import NoHistoryError, Past

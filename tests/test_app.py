@@ -15,7 +15,7 @@ from chalice.app import ScheduledEventConfig, SNSEventConfig
 from chalicelib import telemetry
 from chalicelib.config import ConfigError
 from chalicelib.model import Reason, SetCapacity, Skip
-from chalicelib.shell import Failure, Report
+from chalicelib.run import Failure, Report
 from headroom.functions import ROOT, scheduled_event
 from headroom.region import Region
 from tests.builders import INDEX_WRITES, READS, WRITES, decision

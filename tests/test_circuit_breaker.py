@@ -16,7 +16,7 @@ from chalicelib.aws import Aws
 from chalicelib.circuit import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.config import load
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 from headroom.functions import Invocation
 from headroom.region import Region
 from headroom.web import Asked

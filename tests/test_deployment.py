@@ -294,7 +294,7 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(capsys: pytest.C
 
 
 def _report() -> Any:
-    from chalicelib.shell import Report
+    from chalicelib.run import Report
 
     return Report()
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from chalicelib import handlers
 from chalicelib.aws import Aws
 from chalicelib.config import load
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom import deployment, doctor, permissions
 from headroom.cli import app
 from headroom.doctor import Finding, Patient

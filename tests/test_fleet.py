@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import fleet_facts, scaling
+from chalicelib import fleet_count, scaling
 from chalicelib.config import ConfigError, load
 from chalicelib.fleet import Fleet, FleetTable, Scale
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
@@ -93,13 +93,13 @@ UNKNOWN = Hold(Reason.FLEET_UNKNOWN, "fleet web cannot be counted", DOWN)
 def test_a_target_follows_the_most_that_any_of_its_fleets_calls_for(
     target: Any, counts: Mapping[str, Any], fleet_units: int, name: str, instances: int | None, holds: tuple[Hold, ...]
 ) -> None:
-    seen = fleet_facts.follow([WORKERS, WEB], counts, observation(target))
+    seen = fleet_count.follow([WORKERS, WEB], counts, observation(target))
     assert (seen.fleet_units, seen.fleet, seen.instances, seen.holds) == (fleet_units, name, instances, holds)
 
 
 def test_a_target_that_no_fleet_concerns_is_left_as_it_is() -> None:
     seen = observation(INDEX_READS)
-    assert fleet_facts.follow([WORKERS], {}, seen) == seen
+    assert fleet_count.follow([WORKERS], {}, seen) == seen
 
 
 # the decision: (strategy, what is seen, settings) → (units, reason)

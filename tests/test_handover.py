@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from chalicelib import alarms, config
 from chalicelib.aws import Aws
 from chalicelib.model import Target
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom import autoscaling, handover
 from headroom.cli import app
 from headroom.functions import ROOT

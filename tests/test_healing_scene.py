@@ -17,13 +17,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from chalicelib import aws_healing, handlers, instances
+from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import Aws
 from chalicelib.config import load
+from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
 from chalicelib.healing import Happened
-from chalicelib.messages import EC2, InstanceEvent, from_event, from_queue, from_sns
+from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
-from chalicelib.shell import Report
-from chalicelib.upkeep import MAX_NEW_ALARMS
+from chalicelib.run import Report
 from headroom import cloud, deployment, doctor, permissions
 from headroom.cli import app
 from headroom.cloudwatch import ACCOUNT

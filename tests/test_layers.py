@@ -34,7 +34,7 @@ LIBRARIES = {
     "config": {"msgspec"},
     "core": {"msgspec"},
     "events": {"msgspec"},
-    "aws": {"boto3", "botocore"},
+    "aws": {"boto3", "botocore", "msgspec"},
     "telemetry": {"aws_lambda_powertools"},
     "app": {"chalice"},
 }

@@ -14,7 +14,8 @@ from chalice.config import Config
 from chalice.deploy.appgraph import ApplicationGraphBuilder
 from chalice.deploy.validate import validate_configuration
 
-from chalicelib.messages import NAMESPACE, AlarmEvent, from_queue, from_sns
+from chalicelib.events import AlarmEvent, from_queue, from_sns
+from chalicelib.metrics import NAMESPACE
 from headroom import stage
 from headroom.functions import ROOT, environment_of, fresh_app
 from headroom.region import Fault, Region

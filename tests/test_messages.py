@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib import messages
-from chalicelib.messages import AlarmEvent, Metric, from_event, from_sns, from_text, target_of
+from chalicelib import metrics
+from chalicelib.events import AlarmEvent, from_event, from_sns, from_text
+from chalicelib.metrics import Metric, target_of
 from chalicelib.model import Reason, Skip
 from tests.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
 
@@ -309,4 +310,4 @@ def test_every_recorded_message_is_in_one_of_the_tests_above() -> None:
 
 
 def test_throttling_and_consumption_have_one_metric_for_each_dimension() -> None:
-    assert len(messages.DIMENSION_OF) == 4
+    assert len(metrics.DIMENSION_OF) == 4

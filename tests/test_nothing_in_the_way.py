@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib.aws import LONGEST_QUESTION, NEEDED, Aws
 from chalicelib.model import Reason
-from chalicelib.shell import Report
+from chalicelib.run import Report
 from chalicelib.telemetry import Teller
 from headroom.functions import Invocation
 from headroom.region import Fault, Region

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib import handlers
+from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.handlers import GROUP
-from chalicelib.upkeep import MAX_NEW_ALARMS
 from headroom.region import START, Fault, Region
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from chalicelib.aws import Aws
 from chalicelib.config import load
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 from headroom import cli, sweeping
 from headroom.physics import World
 from headroom.region import Fault, Region

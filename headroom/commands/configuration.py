@@ -11,7 +11,7 @@ import typer
 from chalicelib import config, handlers, healing, instances
 from chalicelib.aws import Aws
 from chalicelib.model import Dimension, Target
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
 from headroom.reference import toml
 

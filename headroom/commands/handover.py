@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from chalicelib.aws import Aws
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom import handover
 from headroom.autoscaling import Translation, translate
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of

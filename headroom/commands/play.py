@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from chalicelib import config, handlers, messages
+from chalicelib import config, events, handlers, metrics
 from chalicelib.aws import Aws
 from chalicelib.model import Dimension, Target
-from chalicelib.shell import Shell
+from chalicelib.run import Shell
 from headroom import demo as demos
 from headroom import show, traces
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
@@ -77,19 +77,19 @@ def invoke(
 ) -> None:
     """Run one alarm message through the handler by hand."""
     text = sys.stdin.read() if str(file) == "-" else file.read_text()
-    event = messages.from_text(text)
+    event = events.from_text(text)
     if account:
         shell = Shell(Aws(topic), rules_of(config_file), dry_run)
         tell(handlers.on_alarm(shell, event, datetime.now(UTC)), dry_run)
         return
     rules = config.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
     with Region() as region:
-        if isinstance(event, messages.AlarmEvent):
+        if isinstance(event, events.AlarmEvent):
             _stage(region, event, text)
         tell(handlers.on_alarm(Shell(Aws(topic), rules, dry_run), event, region.now), dry_run)
 
 
-def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
+def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
     """Make the table and the alarm that a message speaks of, with load above the alarm's threshold."""
     trigger = _trigger(json.loads(text))
     try:
@@ -104,8 +104,8 @@ def _stage(region: Region, event: messages.AlarmEvent, text: str) -> None:
     region.create_table(event.target.table, units, units, {index: (units, units)} if index else None)
     region.client("cloudwatch").put_metric_alarm(
         AlarmName=event.alarm_name,
-        Namespace=messages.NAMESPACE,
-        MetricName=messages.CONSUMED[event.target.dimension],
+        Namespace=metrics.NAMESPACE,
+        MetricName=metrics.CONSUMED[event.target.dimension],
         Dimensions=[{"Name": "TableName", "Value": event.target.table}]
         + ([{"Name": "GlobalSecondaryIndexName", "Value": index}] if index else []),
         Statistic="Sum",

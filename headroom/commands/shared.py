@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from chalicelib import config
 from chalicelib.explain import sentence
 from chalicelib.model import Decision
-from chalicelib.shell import Report
+from chalicelib.run import Report
 from headroom.cloud import in_words
 from headroom.functions import ROOT
 

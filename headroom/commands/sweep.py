@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from chalicelib.aws import Aws
-from chalicelib.shell import Report, Shell
+from chalicelib.run import Report, Shell
 from headroom import sweeping
 from headroom.cloud import in_words
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, say

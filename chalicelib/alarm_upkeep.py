@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from chalicelib.model import CreateAlarm, DeleteAlarms, Reason, Skip
-from chalicelib.shell import Failure, Report, Shell, attempt
+from chalicelib.run import Failure, Report, Shell, attempt
 
 MAX_NEW_ALARMS = 300
 """A sweep makes no more than this: at three a second they take 100 of its seconds; the next sweep makes the rest."""

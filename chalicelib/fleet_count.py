@@ -12,7 +12,7 @@ from chalicelib import aws_fleet
 from chalicelib.aws_fleet import NoSuchGroupError
 from chalicelib.fleet import Fleet
 from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
-from chalicelib.shell import Report, Shell, ask
+from chalicelib.run import Report, Shell, ask
 
 Counts = Mapping[str, int | Hold]
 """By a fleet's name: how many instances it has, or, where that cannot be known, what this holds."""

@@ -11,18 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chalicelib.model import Dimension, Reason, Skip, Target
+from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_of
+from chalicelib.model import Reason, Skip, Target
 
-NAMESPACE = "AWS/DynamoDB"
-EC2 = "AWS/EC2"
-STATUS_CHECKS = frozenset(
-    {"StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_System", "StatusCheckFailed_AttachedEBS"}
-)
-"""Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check metrics, read 2026-11."""
-CONSUMED = {Dimension.READ: "ConsumedReadCapacityUnits", Dimension.WRITE: "ConsumedWriteCapacityUnits"}
-THROTTLED = {Dimension.READ: "ReadThrottleEvents", Dimension.WRITE: "WriteThrottleEvents"}
-PROVISIONED = {Dimension.READ: "ProvisionedReadCapacityUnits", Dimension.WRITE: "ProvisionedWriteCapacityUnits"}
-DIMENSION_OF = {metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()}
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What reading a text can raise: not JSON or of another shape, half a character, brackets beyond all depth."""
 
@@ -55,15 +46,6 @@ class InstanceEvent:
 
 Event = AlarmEvent | InstanceEvent | Skip
 """What a message comes to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric as an alarm names it; dimensions by name, since their order means nothing."""
-
-    namespace: str
-    name: str
-    dimensions: Mapping[str, str]
 
 
 class _Pair(msgspec.Struct, frozen=True):
@@ -231,31 +213,10 @@ def _event(name: str, state: str, metric: Metric, region: str, account: str) -> 
     return AlarmEvent(name, target, region, account)
 
 
-def instance_of(metric: Metric) -> str:
-    """Return the id of the instance whose status checks the metric shows, or ""."""
-    is_check = metric.namespace == EC2 and metric.name in STATUS_CHECKS
-    return metric.dimensions.get("InstanceId", "") if is_check else ""
-
-
 def _no_status_check(metric: Metric) -> str:
     if metric.name not in STATUS_CHECKS:
         return f"its metric {metric.name} is no status check of an instance"
     return "it has no dimension InstanceId"
-
-
-def target_of(metric: Metric) -> Target | str:
-    """Return the target whose load the metric shows, or the reason why it shows none."""
-    if metric.namespace != NAMESPACE:
-        return f"its namespace is {metric.namespace or 'missing'}, not {NAMESPACE}"
-    if metric.name not in DIMENSION_OF:
-        return f"its metric {metric.name} is neither consumption nor throttling"
-    table = metric.dimensions.get("TableName")
-    if not table:
-        return "it has no dimension TableName"
-    unknown = set(metric.dimensions) - {"TableName", "GlobalSecondaryIndexName"}
-    if unknown:
-        return f"its dimension {min(unknown)} narrows the metric to a part of the load"
-    return Target(table, metric.dimensions.get("GlobalSecondaryIndexName", ""), DIMENSION_OF[metric.name])
 
 
 def _unsupported(name: str, why: str) -> Skip:
