@@ -15,7 +15,7 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
 from chalicelib import config, events, handlers, metrics, telemetry
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.events import Event
 from chalicelib.run import Report, Shell
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.request import Request
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config import Policy
 from chalicelib.model import BOTH, DOWN, Decision, Hold, Observation, Reason, Skip, Target
 from chalicelib.run import Report, Shell

@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from chalicelib.aws.http import TopicArn, Webhook
 from chalicelib.fleet import Fleet
 from chalicelib.healing import Healing
 from chalicelib.jobs import Pause
 from chalicelib.model import Dimension, Direction, Target
-from chalicelib.web import TopicArn, Webhook
 from chalicelib.windows import Reserve, Window, never_lets
 from chalicelib.wording import mistake, nearest
 

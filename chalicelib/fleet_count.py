@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from chalicelib import aws_fleet
-from chalicelib.aws_fleet import NoSuchGroupError
+from chalicelib.aws import fleet as aws_fleet
+from chalicelib.aws.fleet import NoSuchGroupError
 from chalicelib.fleet import Fleet
 from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
 from chalicelib.run import Report, Shell, ask

@@ -19,7 +19,7 @@ from functools import partial
 from typing import assert_never
 
 from chalicelib import alarm_upkeep, alarms, circuit, facts, fleet_count, instances, plan, scaling
-from chalicelib.aws import Aws, ChangedMeanwhile, Refused
+from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
 from chalicelib.config import Config, Policy
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chalicelib.aws.http import TopicArn, Webhook
 from chalicelib.model import Number, Reason
-from chalicelib.web import TopicArn, Webhook
 
 Action = Literal["replace", "reboot", "recover", "notify"]
 ACTING = frozenset({"replace", "reboot"})

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib import aws_notices, healing
+from chalicelib import healing
+from chalicelib.aws import notifications
 from chalicelib.explain import sentence
 from chalicelib.healing import Healing, Verdict
 from chalicelib.model import Alarm, Heal, Reason
@@ -94,7 +95,7 @@ def _memory(shell: Shell, report: Report, verdict: Verdict, alarm: Alarm | None,
     if alarm is None or not is_news(alarm, known, now):
         return known if isinstance(known, Memory) else Memory()
     arn = str(alarm.fields["AlarmArn"])
-    tags = attempt(report, arn, "ListTagsForResource", lambda: aws_notices.tags(shell.world, arn))
+    tags = attempt(report, arn, "ListTagsForResource", lambda: notifications.tags(shell.world, arn))
     return None if tags is None else remembered(tags.get(key_of(verdict), ""))
 
 
@@ -103,7 +104,7 @@ def _remember(shell: Shell, report: Report, refusal: Refusal, now: datetime) -> 
     shell.world.told[refusal.verdict.instance, refusal.key] = memory
     if refusal.alarm:
         arn = str(refusal.alarm.fields["AlarmArn"])
-        attempt(report, arn, "TagResource", lambda: aws_notices.tag(shell.world, arn, refusal.key, str(memory)))
+        attempt(report, arn, "TagResource", lambda: notifications.tag(shell.world, arn, refusal.key, str(memory)))
 
 
 def _notices(shell: Shell, subject: str, verdicts: list[Verdict]) -> dict[str, Notice]:

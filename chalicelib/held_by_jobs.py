@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from chalicelib import aws_jobs
-from chalicelib.aws_jobs import Job
+from chalicelib.aws import jobs as aws_jobs
+from chalicelib.aws.jobs import Job
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.jobs import Pause
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from chalicelib import aws_pauses, pauses
+from chalicelib import pauses
+from chalicelib.aws import pause_tags
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, ask
 
@@ -15,7 +16,7 @@ def by_pauses(
     shell: Shell, report: Report, observed: Mapping[Target, Observation], _: Sequence[Alarm], now: datetime
 ) -> Iterator[tuple[Target, Hold]]:
     """Yield what the tags hold. They are read once an event; what cannot be read holds decreases."""
-    read = partial(ask, shell, report, "the pauses", "GetResources", lambda: aws_pauses.tags(shell.world))
+    read = partial(ask, shell, report, "the pauses", "GetResources", lambda: pause_tags.tags(shell.world))
     found = shell.once("pauses", now, read)
     for target in observed:
         if found is None:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from chalicelib import alarm_upkeep, aws_healing, healing, healing_told, status_alarms
+from chalicelib import alarm_upkeep, healing, healing_told, status_alarms
+from chalicelib.aws import groups as aws_healing
 from chalicelib.events import InstanceEvent
 from chalicelib.healing import Group, Happened, Healing, Verdict
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip

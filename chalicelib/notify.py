@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from chalicelib import alarms, aws_notices, notices
-from chalicelib.aws_notices import NotDelivered
+from chalicelib import alarms, notices
+from chalicelib.aws import notifications
+from chalicelib.aws.notifications import NotDelivered
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, Reason, SetCapacity, Skip, Target
 from chalicelib.notices import Memory, Notice, State
 from chalicelib.run import Failure, Report, Shell, attempt
@@ -88,7 +89,7 @@ def _due(shell: Shell, report: Report, now: datetime, swept: Swept) -> Iterator[
             return
         one = _judge(state, keeper, shell.world.told.get(keeper, Memory()), now)
         if one and keeper.arn:  # what this container remembers is not enough to write or to tell
-            read = attempt(report, keeper.arn, "ListTagsForResource", partial(aws_notices.tags, shell.world, keeper.arn))
+            read = attempt(report, keeper.arn, "ListTagsForResource", partial(notifications.tags, shell.world, keeper.arn))
             if read is None:
                 continue
             memory = notices.remembered(read.get(keeper.key, ""))
@@ -111,7 +112,7 @@ def _remember(shell: Shell, report: Report, one: Due, told: bool, now: datetime)
     shell.world.told[one.keeper] = memory
     if one.keeper.arn:
         arn, key = one.keeper.arn, one.keeper.key
-        attempt(report, arn, "TagResource", lambda: aws_notices.tag(shell.world, arn, key, str(memory)))
+        attempt(report, arn, "TagResource", lambda: notifications.tag(shell.world, arn, key, str(memory)))
 
 
 def _holding(shell: Shell, report: Report, now: datetime) -> Iterator[State]:
@@ -200,12 +201,12 @@ def _send(
         if not shell.may_go_on():
             raise NotDelivered("no time left in this run")
         if place == message.topic:
-            aws_notices.publish(shell.world, place, message)
+            notifications.publish(shell.world, place, message)
         else:
             if place in posted:
                 shell.world.sleep(SLACK_SECONDS)
             posted.add(place)
-            aws_notices.post(shell.world, place, message, now)
+            notifications.post(shell.world, place, message, now)
     except Exception as error:  # noqa: BLE001  whatever breaks it, the other messages go out; it is raised at the end
         broken[place] = error
         report.failures.append(Failure(place, f"telling {message.subject!r}", error))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from chalicelib.aws import LONGEST_QUESTION, Aws
+from chalicelib.aws.client import LONGEST_QUESTION, Aws
 from chalicelib.config import Config, Policy
 from chalicelib.healing import Verdict
 from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target

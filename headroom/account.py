@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import Target
 
 MINUTES_A_DAY = 1440

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import alarms, scaling
-from chalicelib.aws import HISTORY, RECENT, past_end
+from chalicelib.aws.client import HISTORY, RECENT, past_end
 from chalicelib.config import Policy
 from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
 from chalicelib.past import summary

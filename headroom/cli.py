@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from chalicelib.aws import AwsError
+from chalicelib.aws.client import AwsError
 from chalicelib.config import ConfigError
 from headroom.account import NoHistoryError
 from headroom.cloud import in_words

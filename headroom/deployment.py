@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from chalicelib import alarms, status_alarms
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config import Config
 from chalicelib.model import Alarm, DeleteAlarms
 from headroom import blueprint, permissions

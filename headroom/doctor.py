@@ -14,9 +14,13 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import aws_fleet, aws_healing, aws_jobs, aws_notices, config, handlers
-from chalicelib.aws import Aws, AwsError
-from chalicelib.aws_notices import NotDelivered
+from chalicelib import config, handlers
+from chalicelib.aws import fleet as aws_fleet
+from chalicelib.aws import groups as aws_healing
+from chalicelib.aws import jobs as aws_jobs
+from chalicelib.aws import notifications as aws_notices
+from chalicelib.aws.client import Aws, AwsError
+from chalicelib.aws.notifications import NotDelivered
 from chalicelib.fleet import Fleet
 from chalicelib.healing import REPLACING, Group, Healing, rule_for
 from chalicelib.jobs import Pause

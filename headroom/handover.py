@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import alarms, handlers, plan
-from chalicelib.aws import Aws, AwsError
+from chalicelib.aws.client import Aws, AwsError
 from chalicelib.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
 from chalicelib.run import Shell

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from chalicelib import windows
-from chalicelib.aws import Aws, AwsError
+from chalicelib.aws.client import Aws, AwsError
 from chalicelib.model import TableState
 from chalicelib.pauses import KEY, Paused
 

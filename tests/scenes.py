@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib import alarms
 from chalicelib import config as configuration
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from chalicelib.run import Shell

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib import alarms
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from headroom import account

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
+from chalicelib.aws.client import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
 from chalicelib.model import Alarm, Change, CreateAlarm, DeleteAlarms, Dimension, RewriteAlarm, SetCapacity, TableState, Target
 from headroom.region import START, Fault, Region
 from tests.builders import INDEX_READS, READS, TOPIC, WRITES

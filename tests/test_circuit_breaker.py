@@ -11,8 +11,9 @@ from urllib.request import Request
 
 import pytest
 
-from chalicelib import circuit, handlers, web
-from chalicelib.aws import Aws
+from chalicelib import circuit, handlers
+from chalicelib.aws import http
+from chalicelib.aws.client import Aws
 from chalicelib.circuit import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.config import load
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
@@ -363,4 +364,4 @@ def test_nothing_but_the_web_is_opened(tmp_path: Path) -> None:
     file = tmp_path / "yes"
     file.write_text("yes")
     with pytest.raises((OSError, ValueError)):
-        web.send(Request(file.as_uri()), 1.0)
+        http.send(Request(file.as_uri()), 1.0)

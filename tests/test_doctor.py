@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.testing import CliRunner
 
 from chalicelib import handlers
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config import load
 from chalicelib.run import Shell
 from headroom import deployment, doctor, permissions

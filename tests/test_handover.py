@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chalicelib import alarms, config
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import Target
 from chalicelib.run import Shell
 from headroom import autoscaling, handover

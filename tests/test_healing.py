@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import aws_healing, status_alarms
+from chalicelib import status_alarms
 from chalicelib.alarms import is_ours as is_a_tables
 from chalicelib.alarms import name_of as name_of_table
+from chalicelib.aws import groups
 from chalicelib.explain import sentence
 from chalicelib.healing import Event, Group, Happened, Healing, Member, Verdict, decide, is_outage, rule_for
 from chalicelib.healing_told import is_news
@@ -320,7 +321,7 @@ def test_over_any_time_no_more_are_healed_than_the_budget_says(days: list[set[in
     ],
 )
 def test_of_what_was_taken_out_of_service_only_what_was_for_its_health_counts(cause: str, counts: bool) -> None:
-    assert bool(aws_healing.REPLACED.search(cause)) is counts
+    assert bool(groups.REPLACED.search(cause)) is counts
 
 
 # the alarms of instances

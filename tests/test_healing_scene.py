@@ -16,9 +16,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from chalicelib import aws_healing, handlers, instances
+from chalicelib import handlers, instances
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
-from chalicelib.aws import Aws
+from chalicelib.aws import groups
+from chalicelib.aws.client import Aws
 from chalicelib.config import load
 from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
 from chalicelib.healing import Happened
@@ -746,9 +747,9 @@ def test_everything_is_read_to_the_last_page() -> None:
         ids = region.groups.create("web", 120, most=1_000)
         region.groups.sicken(ids[-1])
         world = quick()
-        assert aws_healing.groups_of(world, ids) == dict.fromkeys(ids, "web")
-        (group,) = aws_healing.groups(world)
-        group = aws_healing.with_past(world, aws_healing.with_status(world, group), region.now - timedelta(hours=1))
+        assert groups.groups_of(world, ids) == dict.fromkeys(ids, "web")
+        (group,) = groups.groups(world)
+        group = groups.with_past(world, groups.with_status(world, group), region.now - timedelta(hours=1))
         assert [m.instance for m in group.members if m.failing] == [ids[-1]]
         assert sum(m.is_well for m in group.members) == 119
         assert {(e.instance, e.what) for e in group.events} == {(i, Happened.JOINED) for i in ids}
@@ -759,9 +760,9 @@ def test_everything_is_read_to_the_last_page() -> None:
 def test_the_past_is_read_as_far_back_as_it_counts_and_no_further() -> None:
     with web() as (region, ids):
         region.run(120)
-        (group,) = aws_healing.groups(quick(), ["web"])
-        assert aws_healing.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
-        assert len(aws_healing.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(ids)
+        (group,) = groups.groups(quick(), ["web"])
+        assert groups.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
+        assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(ids)
 
 
 def test_tables_and_instances_are_followed_in_one_run() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from chalicelib.aws_jobs import Job
+from chalicelib.aws.jobs import Job
 from chalicelib.config import ConfigError, load
 from chalicelib.held_by_jobs import judge
 from chalicelib.jobs import Pause

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from chalicelib.aws import LONGEST_QUESTION, NEEDED, Aws
+from chalicelib.aws.client import LONGEST_QUESTION, NEEDED, Aws
 from chalicelib.model import Reason
 from chalicelib.run import Report
 from chalicelib.telemetry import Teller

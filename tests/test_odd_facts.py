@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import alarms, aws, config
+from chalicelib import alarms, config
+from chalicelib.aws import client
 from chalicelib.model import Alarm, Past
 from headroom.region import Region
 from tests.builders import NOON, READS, WRITES, alarm, policy
@@ -30,7 +31,7 @@ def described(**changes: Any) -> Mapping[str, Any]:
     ],
 )
 def test_what_has_no_units_is_no_target(changes: dict[str, Any], parts: list[str]) -> None:
-    assert list(aws._table_state(described(**changes)).throughputs) == parts
+    assert list(client._table_state(described(**changes)).throughputs) == parts
 
 
 class PartialRegion(Region):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from chalicelib import pauses
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import TableState
 from chalicelib.pauses import KEY, Paused
 from headroom import cli, pausing

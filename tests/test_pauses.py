@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import handlers, pauses
-from chalicelib.aws import Aws
-from chalicelib.aws_pauses import PAGE, tags
+from chalicelib.aws.client import Aws
+from chalicelib.aws.pause_tags import PAGE, tags
 from chalicelib.handlers import GROUP
 from chalicelib.model import BOTH, DOWN, Reason
 from chalicelib.pauses import DIRECTIONS, KEY, Paused

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config import load
 from chalicelib.run import Report, Shell
 from headroom import cli, sweeping

@@ -12,7 +12,7 @@ from urllib.request import Request
 
 import pytest
 
-from chalicelib.web import send
+from chalicelib.aws.http import send
 
 SECRET = "XXXXXXXX"
 

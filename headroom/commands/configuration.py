@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chalicelib import config, handlers, healing, instances
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell

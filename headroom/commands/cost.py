@@ -14,7 +14,7 @@ from rich import box
 from rich.progress import Progress
 from rich.table import Table
 
-from chalicelib.aws import Aws, AwsError
+from chalicelib.aws.client import Aws, AwsError
 from chalicelib.model import TableState, Target
 from headroom import account, costs, pricing
 from headroom.commands.history import CsvOption, JsonOption, PricesOption, cache, settled_now

@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
-from chalicelib.aws import AwsError
+from chalicelib.aws.client import AwsError
 from chalicelib.config import Config, ConfigError
 from headroom import deployment, packaging, stage
 from headroom import doctor as doctors

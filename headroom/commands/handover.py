@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.run import Shell
 from headroom import handover
 from headroom.autoscaling import Translation, translate

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config import Policy
 from chalicelib.model import Dimension, Target
 from headroom import account, traces

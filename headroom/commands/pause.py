@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.markup import escape
 
-from chalicelib import aws_pauses, pauses
-from chalicelib.aws import Aws
+from chalicelib import pauses
+from chalicelib.aws import pause_tags
+from chalicelib.aws.client import Aws
 from chalicelib.model import TableState
 from chalicelib.pauses import DECREASES, EVERYTHING, Paused
 from headroom import pausing
@@ -57,7 +58,7 @@ def resume(tables: TablesArgument) -> None:
 def list_pauses(time_zone: ZoneOption = None) -> None:
     """List the pauses of this account and Region."""
     now, local = datetime.now(UTC), _usable(lambda: pausing.zone(time_zone))
-    found = aws_pauses.tags(Aws(DEFAULT_TOPIC))
+    found = pause_tags.tags(Aws(DEFAULT_TOPIC))
     for table, value in sorted(found.items()):
         console.print(f"{table}: {_said(table, value, now, local)}", markup=False, highlight=False, soft_wrap=True)
     if not found:

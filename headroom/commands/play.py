@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from chalicelib import config, events, handlers, metrics
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom import demo as demos

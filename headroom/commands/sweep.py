@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.run import Report, Shell
 from headroom import sweeping
 from headroom.cloud import in_words

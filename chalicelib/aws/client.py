@@ -18,6 +18,7 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import alarms
+from chalicelib.aws.http import Send, send
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
     NO_PAST,
@@ -37,7 +38,6 @@ from chalicelib.model import (
     Throughput,
 )
 from chalicelib.past import summary
-from chalicelib.web import Send, send
 
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)

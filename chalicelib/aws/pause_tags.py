@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.pauses import KEY
 
 PAGE = 100

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.request import Request
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.notices import Notice
 
 KEPT = timedelta(minutes=15)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.healing import Event, Group, Happened, Member
 
 MAX_MEMBERS = 50

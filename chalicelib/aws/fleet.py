@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.fleet import Fleet
 
 PAGE = 1_000

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from chalicelib.aws import Aws
+from chalicelib.aws.client import Aws
 from chalicelib.budget import next_midnight
 from chalicelib.jobs import JobKind, Pause
 

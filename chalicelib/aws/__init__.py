@@ -1,0 +1,1 @@
+"""The adapters: the only modules that call AWS. They make no decisions."""
