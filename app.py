@@ -14,8 +14,9 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 
-from chalicelib import config, events, handlers, metrics, telemetry
+from chalicelib import events, handlers, metrics, telemetry
 from chalicelib.aws.client import Aws
+from chalicelib.config import loader
 from chalicelib.events import Event
 from chalicelib.run import Report, Shell
 
@@ -42,7 +43,7 @@ ACTING_MILLISECONDS = 10_000
 
 app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 telemetry.logger.append_keys(service=SERVICE)
-CONFIG = config.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
+CONFIG = loader.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
 NAMESPACES = [metrics.NAMESPACE, *([metrics.EC2] if CONFIG.healing else [])]
 ALARM_CHANGES = {
     "source": ["aws.cloudwatch"],

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Number, Observation, Past, Reason, Series
 from chalicelib.past import ONSET, SLOTS

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from chalicelib.aws import fleet as aws_fleet
 from chalicelib.aws.fleet import NoSuchGroupError
-from chalicelib.fleet import Fleet
+from chalicelib.config.fleet import Fleet
 from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
 from chalicelib.run import Report, Shell, ask
 

@@ -20,7 +20,7 @@ from typing import assert_never
 
 from chalicelib import alarm_upkeep, alarms, circuit, facts, fleet_count, instances, plan, scaling
 from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
-from chalicelib.config import Config, Policy
+from chalicelib.config.loader import Config, Policy
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts
 from chalicelib.model import (

@@ -6,18 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
-from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
-
-from chalicelib.aws.http import TopicArn, Webhook
+from chalicelib.config.healing import ACTING, Action, Healing
 from chalicelib.model import Number, Reason
 
-Action = Literal["replace", "reboot", "recover", "notify"]
-ACTING = frozenset({"replace", "reboot"})
-"""Actions that Headroom does itself. `recover` is done by the alarm, `notify` by nobody."""
 IN_SERVICE = "InService"
 MANY = 2
 """So many instances that fail at once may be an outage; one is a sick instance."""
@@ -27,35 +19,6 @@ none come. Source: EC2 Auto Scaling User Guide, "How suspended processes affect 
 `HealthCheck` is suspended would still replace what SetInstanceHealth marks; but who suspended it wants nothing replaced.
 """
 EVER = datetime.min.replace(tzinfo=UTC)
-
-
-class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the instances of some Auto Scaling groups are healed, and how many at the most."""
-
-    group: Annotated[str, Meta(min_length=1, description="An Auto Scaling group's name, or a glob.")]
-    action: Annotated[
-        Action,
-        Meta(description="What to do with an instance whose status check fails; `notify` only tells."),
-    ] = "replace"
-    max_instances: Annotated[int, Meta(ge=1, le=1_000, description="At most so many of a group within `within_minutes`.")] = 1
-    max_percent: Annotated[
-        int, Meta(ge=1, le=100, description="… and at most so much of the group's instances in service, one at the least.")
-    ] = 20
-    within_minutes: Annotated[int, Meta(ge=1, le=1_440, description="The time over which the two are counted.")] = 60
-    cooldown_minutes: Annotated[
-        int, Meta(ge=0, le=1_440, description="An instance that was launched less long ago is left alone.")
-    ] = 10
-    dry_run: Annotated[bool, Meta(description="Decide and tell, but change nothing.")] = False
-    notify_topic: TopicArn = ""
-    notify_slack: Webhook = ""
-
-    def concerns(self, group: str) -> bool:
-        """Tell whether a group is meant."""
-        return fnmatchcase(group, self.group)
-
-    def allowed(self, in_service: int) -> int:
-        """Return how many of a group with so many instances in service may be healed within `within_minutes`."""
-        return min(self.max_instances, max(1, in_service * self.max_percent // 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +118,6 @@ class Verdict:
     def acts(self) -> bool:
         """Tell whether Headroom itself is to do something to the instance."""
         return self.is_sick and self.action in ACTING
-
-
-def rule_for(rules: Iterable[Healing], group: str) -> Healing | None:
-    """Return the first rule that names a group, None where none does: it is left alone."""
-    return next((rule for rule in rules if rule.concerns(group)), None)
 
 
 def decide(group: Group, rule: Healing, now: datetime, asked: Collection[str] = ()) -> list[Verdict]:

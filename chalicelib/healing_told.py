@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib import healing
 from chalicelib.aws import notifications
+from chalicelib.config.healing import Healing, rule_for
 from chalicelib.explain import sentence
-from chalicelib.healing import Healing, Verdict
+from chalicelib.healing import Verdict
 from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notices import REPEAT, Memory, Notice, remembered
 from chalicelib.notify import TAG, deliver
@@ -123,7 +123,7 @@ def _notices(shell: Shell, subject: str, verdicts: list[Verdict]) -> dict[str, N
 
 
 def _rule(shell: Shell, verdict: Verdict) -> Healing:
-    rule = healing.rule_for(shell.config.healing, verdict.group)
+    rule = rule_for(shell.config.healing, verdict.group)
     if rule is None:
         raise LookupError(f"no [[healing]] rule names group {verdict.group}")
     return rule

@@ -9,7 +9,7 @@ from functools import partial
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws.jobs import Job
 from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
-from chalicelib.jobs import Pause
+from chalicelib.config.jobs import Pause
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, ask
 

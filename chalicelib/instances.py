@@ -13,8 +13,9 @@ from functools import partial
 
 from chalicelib import alarm_upkeep, healing, healing_told, status_alarms
 from chalicelib.aws import groups as aws_healing
+from chalicelib.config.healing import Healing, rule_for
 from chalicelib.events import InstanceEvent
-from chalicelib.healing import Group, Happened, Healing, Verdict
+from chalicelib.healing import Group, Happened, Verdict
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
 from chalicelib.run import Failure, Report, Shell, attempt
 
@@ -42,7 +43,7 @@ def look(shell: Shell, report: Report, asked: Collection[str], now: datetime) ->
     found = attempt(report, ", ".join(sorted(asked)), "DescribeAutoScalingInstances", lambda: _groups_of(shell, asked))
     if found is None:
         return {}
-    ours = {instance: group for instance, group in found.items() if healing.rule_for(shell.config.healing, group)}
+    ours = {instance: group for instance, group in found.items() if rule_for(shell.config.healing, group)}
     members = defaultdict(set)
     for instance, group in ours.items():
         members[group].add(instance)
@@ -74,7 +75,7 @@ def sweep(shell: Shell, report: Report, watching: Sequence[Alarm], now: datetime
     groups = attempt(report, "the Auto Scaling groups", "reading", lambda: aws_healing.groups(shell.world)) if rules else []
     if groups is None:
         return
-    ruled = [(group, rule) for group in groups for rule in [healing.rule_for(rules, group.name)] if rule]
+    ruled = [(group, rule) for group in groups for rule in [rule_for(rules, group.name)] if rule]
     for group, rule in ruled:
         if rule.dry_run:
             _look_at(shell, report, group.name, (), now)
@@ -103,7 +104,7 @@ def _look_at(shell: Shell, report: Report, name: str, asked: Collection[str], no
 
     Returns the alarms of its members by instance, where they were read because one of them is sick.
     """
-    rule = healing.rule_for(shell.config.healing, name)
+    rule = rule_for(shell.config.healing, name)
     if rule is None:
         report.skips.append(Skip(name, Reason.NOT_MANAGED, "no [[healing]] rule names this group"))
         return {}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from chalicelib.aws.client import LONGEST_QUESTION, Aws
-from chalicelib.config import Config, Policy
+from chalicelib.config.loader import Config, Policy
 from chalicelib.healing import Verdict
 from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target
 from chalicelib.notices import Notice

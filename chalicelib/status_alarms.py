@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.alarms import COMPARISON, PREFIX, TAG, metric_of
-from chalicelib.healing import Group, Healing
+from chalicelib.config.healing import Healing
+from chalicelib.healing import Group
 from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import alarms, scaling
 from chalicelib.aws.client import HISTORY, RECENT, past_end
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
 from chalicelib.past import summary
 from chalicelib.prices import is_worth_a_look

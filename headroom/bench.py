@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from chalicelib import config
-from chalicelib.config import Policy
+from chalicelib.config import loader
+from chalicelib.config.loader import Policy
 from headroom import rivals, traces
 from headroom.backtest import Outcome, replay
 from headroom.compare import effective, first_units
@@ -92,7 +92,7 @@ def _measure(
         AAS_90: tracked[90, False],
         AAS_BEST: min(tracked.values(), key=lambda found: found.effective),
         DYNAMIC: result(rivals.run(demand, begin, rivals.dynamic_dynamodb, world)),
-        PLAIN: result(replay(demand, config.policy(strategy="percent"), begin, world)),
+        PLAIN: result(replay(demand, loader.policy(strategy="percent"), begin, world)),
         OURS: result(ours),
     }
     return Measured(name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY))

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
-from chalicelib.config import ConfigError
+from chalicelib.config.loader import ConfigError
 from headroom.account import NoHistoryError
 from headroom.cloud import in_words
 from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from chalicelib import config
-from chalicelib.config import Policy
+from chalicelib.config import loader
+from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension
 from headroom import rivals
 from headroom.backtest import Outcome, replay
@@ -80,7 +80,7 @@ def compare(
 ) -> Comparison:
     """Replay the demand under every policy. done: called with each one's name when it is finished."""
     begin = first_units(demand)
-    plain = config.policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
+    plain = loader.policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     ways: dict[str, Callable[[], Outcome]] = {
         HEADROOM: lambda: replay(demand, policy, begin, world),
         "plain percentage": lambda: replay(demand, plain, begin, world),

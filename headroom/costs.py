@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from chalicelib.config import Config, Policy
+from chalicelib.config.loader import Config, Policy
 from chalicelib.model import Dimension, TableState, Target
 from chalicelib.prices import METRICS_PER_LOOK
 from headroom import account, rivals

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import alarms, status_alarms
 from chalicelib.aws.client import Aws
-from chalicelib.config import Config
+from chalicelib.config.loader import Config
 from chalicelib.model import Alarm, DeleteAlarms
 from headroom import blueprint, permissions
 from headroom.cloud import Cloud, code_of, found

@@ -14,16 +14,18 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import config, handlers
+from chalicelib import handlers
 from chalicelib.aws import fleet as aws_fleet
 from chalicelib.aws import groups as aws_healing
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws import notifications as aws_notices
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.notifications import NotDelivered
-from chalicelib.fleet import Fleet
-from chalicelib.healing import REPLACING, Group, Healing, rule_for
-from chalicelib.jobs import Pause
+from chalicelib.config import loader
+from chalicelib.config.fleet import Fleet
+from chalicelib.config.healing import Healing, rule_for
+from chalicelib.config.jobs import Pause
+from chalicelib.healing import REPLACING, Group
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.run import Report, Shell
 from headroom import blueprint, deployment
@@ -70,7 +72,7 @@ class Patient:
         return Aws(self.stage.topic)
 
     @cached_property
-    def rules(self) -> config.Config:
+    def rules(self) -> loader.Config:
         return stages.rules(self.stage, self.project)
 
     @cached_property
@@ -105,7 +107,7 @@ def _guarded(name: str, check: Check, patient: Patient) -> Iterator[Finding]:
     """Make a check; what keeps it from being made is a finding, too."""
     try:
         yield from check(patient)
-    except config.ConfigError as error:
+    except loader.ConfigError as error:
         yield Finding("configuration", str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
     except (*AwsError, OSError) as error:
         yield _of_error(name, error)
@@ -403,7 +405,7 @@ def _table_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterator
     """Look at the most that each target may come to. Nobody chose the default, so it is no mistake above a lower quota."""
     for target in [t for table in patient.tables.values() for t in table.targets() if t.dimension is dimension]:
         policy = patient.rules.policy_for(target)
-        if policy and limit < policy.max_units != config.TABLE_QUOTA_UNITS:
+        if policy and limit < policy.max_units != loader.TABLE_QUOTA_UNITS:
             problem = f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
             yield Finding("quota", problem, "Lower max_units, or ask AWS for a higher quota.")
 

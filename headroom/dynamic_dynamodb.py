@@ -17,8 +17,8 @@ import msgspec
 import tomlkit
 from tomlkit.items import Table
 
-from chalicelib import config
-from chalicelib.config import SETTINGS, Policy
+from chalicelib.config import loader
+from chalicelib.config.loader import SETTINGS, Policy
 from chalicelib.model import Dimension
 from headroom import ini
 from headroom.dynamic_options import (
@@ -559,7 +559,7 @@ def _all(resolved: Resolved) -> Values:
 
 
 def _builtin() -> Values:
-    plain = config.policy(strategy="percent")
+    plain = loader.policy(strategy="percent")
     values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
     listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     return {dimension: {**listed, "strategy": ""} for dimension in Dimension}

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from chalicelib import config
-from chalicelib.config import SETTINGS, TABLE_QUOTA_UNITS
+from chalicelib.config import loader
+from chalicelib.config.loader import SETTINGS, TABLE_QUOTA_UNITS
+from chalicelib.config.mistakes import mistake
 from chalicelib.model import Dimension
-from chalicelib.wording import mistake
 
 LEAST_ALARM_PERCENT = 2
 """One percent is the least at which something can be lowered, and what raises must lie above it."""
@@ -424,5 +424,5 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         except msgspec.ValidationError as error:
             yield key, f"{key}: {mistake(error, got.value, SETTINGS[key])[1]}"
     if len(good) == len(settings):
-        for problem in config.policy(**PRESET, **good).problems():
+        for problem in loader.policy(**PRESET, **good).problems():
             yield problem.split(":")[0], problem

@@ -20,7 +20,7 @@ from typing import Any
 
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config import Config
+from chalicelib.config.loader import Config
 from headroom import blueprint, permissions
 from headroom import stage as stages
 from headroom.blueprint import Document

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from chalicelib import windows
 from chalicelib.aws.client import Aws, AwsError
+from chalicelib.config import windows
 from chalicelib.model import TableState
 from chalicelib.pauses import KEY, Paused
 

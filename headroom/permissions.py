@@ -13,8 +13,8 @@ from bisect import bisect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chalicelib.config import Config, Matcher
-from chalicelib.healing import Healing
+from chalicelib.config.healing import Healing
+from chalicelib.config.loader import Config, Matcher
 from chalicelib.notices import STATE_KINDS
 from headroom.blueprint import Document
 

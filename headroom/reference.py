@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from chalicelib.config import SETTINGS, Policy, Step
-from chalicelib.fleet import Fleet, FleetTable, Scale
-from chalicelib.healing import Healing
-from chalicelib.jobs import Pause
-from chalicelib.windows import Reserve, Window
-from chalicelib.wording import BOUNDS, WORDS
+from chalicelib.config.fleet import Fleet, FleetTable, Scale
+from chalicelib.config.healing import Healing
+from chalicelib.config.jobs import Pause
+from chalicelib.config.loader import SETTINGS, Policy, Step
+from chalicelib.config.mistakes import BOUNDS, WORDS
+from chalicelib.config.windows import Reserve, Window
 from headroom.functions import ROOT
 
 FILE = ROOT / "docs" / "configuration.md"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.windows import DAY_MINUTES, DAYS, zone
+from chalicelib.config.windows import DAY_MINUTES, DAYS, zone
 
 WEEK_MINUTES = 7 * DAY_MINUTES
 EVERY = ("*", "?")

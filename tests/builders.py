@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib import alarms, config
-from chalicelib.config import Policy
+from chalicelib import alarms
+from chalicelib.config import loader
+from chalicelib.config.loader import Policy
 from chalicelib.model import (
     Alarm,
     Decision,
@@ -34,7 +35,7 @@ FOREIGN = "orders-reads-high"
 
 def policy(**settings: Any) -> Policy:
     """Return a policy: the strategy `percent`, and for everything else what the configuration would give it by default."""
-    return config.policy(**{"strategy": "percent", **settings})
+    return loader.policy(**{"strategy": "percent", **settings})
 
 
 def throughput(read: int = 100, write: int = 100, **fields: Any) -> Throughput:

@@ -14,7 +14,7 @@ import botocore.loaders
 import botocore.session
 from moto import mock_aws
 
-from chalicelib.config import Config
+from chalicelib.config.loader import Config
 from headroom import deployment
 from headroom import stage as stages
 from headroom.cloud import Cloud

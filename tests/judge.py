@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 
 import pytest
 
-from chalicelib import config as configuration
+from chalicelib.config import loader as configuration
 from headroom import permissions, stage
 from headroom.functions import ROOT, Invocation
 from headroom.region import Region

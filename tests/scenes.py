@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib import alarms
-from chalicelib import config as configuration
 from chalicelib.aws.client import Aws
+from chalicelib.config import loader as configuration
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from chalicelib.run import Shell

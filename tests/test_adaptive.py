@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib import adaptive, scaling
 from chalicelib.adaptive import Load
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.demand import Want
 from chalicelib.explain import numbers, sentence
 from chalicelib.model import NO_PAST, Direction, Observation, Past, Reason, Series

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import alarms
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.metrics import Metric
 from chalicelib.model import Alarm, Dimension, Target
 from tests.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, policy

@@ -13,7 +13,7 @@ import pytest
 from chalice.app import ScheduledEventConfig, SNSEventConfig
 
 from chalicelib import telemetry
-from chalicelib.config import ConfigError
+from chalicelib.config.loader import ConfigError
 from chalicelib.model import Reason, SetCapacity, Skip
 from chalicelib.run import Failure, Report
 from headroom.functions import ROOT, scheduled_event

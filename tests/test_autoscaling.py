@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import config, windows
-from chalicelib.config import Policy
+from chalicelib.config import loader, windows
+from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, TableState, Target, Throughput
 from headroom import schedules
 from headroom.autoscaling import Autoscaling, Translation, subject_of, translate
@@ -71,7 +71,7 @@ def of(*found: Mapping[str, Any], state: Any = "", strategy: Any = "adaptive") -
 
 
 def policy(translation: Translation, target: Target = READS) -> Policy:
-    found = config.load(translation.text).policy_for(target)
+    found = loader.load(translation.text).policy_for(target)
     assert found is not None
     return found
 
@@ -138,7 +138,7 @@ def test_an_index_may_be_scaled_where_its_table_is_not() -> None:
 def test_a_table_that_cannot_be_scaled_is_named_and_not_translated(state: Any, verdict: str, why: str) -> None:
     found = of(scalable(), tracking(), action("rate(1 hour)", 5), state=state)
     assert found.tables == []
-    assert not config.load(found.text).manages("orders")
+    assert not loader.load(found.text).manages("orders")
     assert {note.subject for note in found.notes} == {
         "orders:read",
         "orders:read policy tracking",
@@ -191,7 +191,7 @@ def test_a_target_without_a_policy_is_told_of() -> None:
 
 def test_adaptive_has_no_equal_of_a_target_value() -> None:
     found = of(scalable(), tracking(value=70.0))
-    assert policy(found) == config.policy(min_units=5, max_units=200)
+    assert policy(found) == loader.policy(min_units=5, max_units=200)
     assert said_of(found, "orders:read policy tracking").startswith("TargetValue 70: adaptive follows the demand")
 
 
@@ -352,7 +352,7 @@ def test_what_no_window_says_is_named_and_the_bounds_stay(said: dict[str, Any], 
     found = of(scalable(), said)
     assert verdicts(found, "orders:read scheduled action action") == [verdict]
     assert why in said_of(found, "orders:read scheduled action action")
-    assert policy(found) == config.policy(min_units=5, max_units=200)
+    assert policy(found) == loader.policy(min_units=5, max_units=200)
 
 
 def test_a_begun_action_counts_and_one_that_will_end_is_told_of() -> None:
@@ -467,7 +467,7 @@ def test_every_target_policy_and_action_is_accounted_for_and_what_is_printed_loa
     made = translate(found, tables, NOW, strategy)
     assert {subject_of(said) for said in found.everything()} <= {note.subject for note in made.notes}
     assert all(note.text for note in made.notes)
-    rules = config.load(made.text)
+    rules = loader.load(made.text)
     for said in found.targets:
         target = Target(said["ResourceId"].split("/")[1], "by-date" if "/index/" in said["ResourceId"] else "", _side(said))
         settings = rules.policy_for(target)

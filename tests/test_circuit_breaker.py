@@ -15,7 +15,7 @@ from chalicelib import circuit, handlers
 from chalicelib.aws import http
 from chalicelib.aws.client import Aws
 from chalicelib.circuit import GIVEN_UP_AFTER, PARALLEL, Question
-from chalicelib.config import load
+from chalicelib.config.loader import load
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from chalicelib.run import Report, Shell
 from headroom.functions import Invocation

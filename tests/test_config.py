@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import config
-from chalicelib.config import Config, ConfigError, Policy, description, load
+from chalicelib.config import loader
+from chalicelib.config.loader import Config, ConfigError, Policy, description, load
 from chalicelib.model import Dimension, Target
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 
@@ -69,7 +69,7 @@ def test_a_strategy_may_have_defaults_of_its_own(text: str, increase: int, alarm
 
 
 def test_the_file_that_is_shipped_is_right_and_manages_nothing() -> None:
-    path = Path(config.__file__).with_name("headroom.toml")
+    path = Path(loader.__file__).with_name("headroom.toml")
     assert load(path.read_text()) == load("")
 
 
@@ -489,13 +489,13 @@ def test_contradictions_are_looked_for_only_where_every_value_is_right() -> None
     ]
 
 
-@pytest.mark.parametrize("setting", sorted(config.SETTINGS))
+@pytest.mark.parametrize("setting", sorted(loader.SETTINGS))
 def test_every_setting_is_described(setting: str) -> None:
     assert description(setting).endswith(".")
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *config.SETTINGS])
+KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *loader.SETTINGS])
 DOCUMENTS = st.dictionaries(
     KEYS,
     st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12),

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from chalicelib import config
+from chalicelib.config import loader
 from chalicelib.model import Dimension, TableState, Target
 from headroom import account, costs, pricing
 from headroom.account import NoHistoryError
@@ -27,7 +27,7 @@ from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
 from tests.scenes import past, wait
 
 PRICES = pricing.load()
-NO_RULES = config.load("")
+NO_RULES = loader.load("")
 LAZY_READS, LAZY_WRITES = (Target("lazy", "", dimension) for dimension in Dimension)
 WAVE = [40.0 + 80 * (minute % DAY in range(700, 710)) for minute in range(DAY)]
 
@@ -65,7 +65,7 @@ def test_headrooms_month_is_the_replays() -> None:
     found = history(WAVE)
     outcomes = Replay(
         found.demand,
-        {target: config.policy() for target in found.demand},
+        {target: loader.policy() for target in found.demand},
         {target: first_units(demand) for target, demand in found.demand.items()},
     ).run()
     line = reads_of(found)
@@ -75,7 +75,7 @@ def test_headrooms_month_is_the_replays() -> None:
 
 
 def test_the_configuration_of_the_table_is_replayed() -> None:
-    rules = config.load('[[tables]]\nname = "orders"\nmin_units = 500')
+    rules = loader.load('[[tables]]\nname = "orders"\nmin_units = 500')
     lines = costs.costs([history(WAVE)], rules, PRICES, workers=1)
     assert [line.headroom for line in lines] > [499 * 0.00013 * 730] * 2
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from chalicelib import alarms, telemetry
-from chalicelib.config import Config, load
+from chalicelib.config.loader import Config, load
 from headroom import blueprint, deployment, permissions, stage
 from headroom.cli import app
 from headroom.cloud import Cloud, found

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
-from chalicelib.config import load
+from chalicelib.config.loader import load
 from chalicelib.run import Shell
 from headroom import deployment, doctor, permissions
 from headroom.cli import app

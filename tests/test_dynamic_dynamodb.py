@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib import config
-from chalicelib.config import Config, Policy
+from chalicelib.config import loader
+from chalicelib.config.loader import Config, Policy
+from chalicelib.config.windows import Window
 from chalicelib.model import Dimension, Target
-from chalicelib.windows import Window
 from headroom import dynamic_dynamodb, ini
 from headroom.dynamic_dynamodb import Imported, Kind, Line, matcher, translate
 from headroom.dynamic_options import GLOBAL, LOGGING, OPTIONS
@@ -33,7 +33,7 @@ def rules(text: str) -> Config:
     """Return our configuration of a text of theirs, none of which is lost."""
     found = imported(text)
     assert [str(line) for line in found.lines if line.kind in dynamic_dynamodb.LOST] == []
-    return config.load(found.toml)
+    return loader.load(found.toml)
 
 
 def policy(found: Config, table: str = "orders", index: str = "", dimension: Dimension = READ) -> Policy:
@@ -187,7 +187,7 @@ EXAMPLES = {"plain": PLAIN, "defaults": DEFAULTS, "granular": GRANULAR, "tiny st
 def test_an_example_comes_over_without_a_loss_and_loads(name: str, annotate: bool) -> None:
     found = imported(EXAMPLES[name], annotate)
     assert found.is_whole
-    assert config.load(found.toml) == rules(EXAMPLES[name])
+    assert loader.load(found.toml) == rules(EXAMPLES[name])
 
 
 def test_the_examples_use_every_option() -> None:
@@ -358,7 +358,7 @@ def test_a_matcher_matches_what_re_match_matches(regex: str, name: str) -> None:
     if not regex:
         return
     (key, text), *_ = match.items()
-    assert config.Matcher(text, key == "regex").matches(name) == bool(re.match(regex, name))
+    assert loader.Matcher(text, key == "regex").matches(name) == bool(re.match(regex, name))
 
 
 def test_a_name_without_an_end_is_told_with_what_to_write_instead() -> None:
@@ -372,7 +372,7 @@ def test_a_name_without_an_end_is_told_with_what_to_write_instead() -> None:
 def test_a_section_whose_name_is_no_regular_expression_is_refused_whole(regex: str) -> None:
     text = f"[table: {regex}]\nreads-upper-threshold: 80\n[table: ^orders$]"
     assert [found.kind for found in imported(text).lines] == [Kind.REFUSED, Kind.REFUSED, Kind.TRANSLATED]
-    assert len(config.load(imported(text).toml).tables) == 1
+    assert len(loader.load(imported(text).toml).tables) == 1
 
 
 def test_a_name_whose_end_is_said_to_be_free_needs_no_word() -> None:
@@ -407,7 +407,7 @@ def test_two_indexes_of_a_table_without_a_section_share_a_rule() -> None:
 
 def test_a_section_for_every_index_needs_no_rule_for_the_others() -> None:
     found = imported("[table: ^orders$]\n[gsi: .* table: ^orders$]")
-    assert policy(config.load(found.toml), index="any").scale_up
+    assert policy(loader.load(found.toml), index="any").scale_up
     assert found.toml.count("[[tables.indexes]]") == 1
 
 
@@ -490,13 +490,13 @@ def test_a_section_for_every_index_needs_no_rule_for_the_others() -> None:
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, number: int, words: str) -> None:
     assert words in said(text, number)
-    config.load(imported(text).toml)
+    loader.load(imported(text).toml)
 
 
 def test_a_maximum_below_the_minimum_is_refused_and_the_minimum_kept() -> None:
     text = "[table: ^orders$]\nmin-provisioned-reads: 50\nmax-provisioned-reads: 10"
     assert [found.kind for found in imported(text).lines] == [Kind.TRANSLATED, Kind.TRANSLATED, Kind.REFUSED]
-    found = policy(config.load(imported(text).toml))
+    found = policy(loader.load(imported(text).toml))
     assert (found.min_units, found.max_units) == (50, 40_000)
 
 
@@ -508,13 +508,13 @@ def test_a_minimum_above_the_default_quota_raises_the_maximum() -> None:
 def test_where_a_line_is_refused_the_default_options_hold(value: str) -> None:
     text = f"[default_options]\nincrease-reads-with: 40\n[table: ^orders$]\nincrease-reads-with: {value}"
     assert line(text, 4).kind is Kind.REFUSED
-    assert policy(config.load(imported(text).toml)).increase_percent == 40
+    assert policy(loader.load(imported(text).toml)).increase_percent == 40
 
 
 def test_a_default_that_a_table_cannot_have_is_refused_there() -> None:
     text = "[default_options]\nmax-provisioned-reads: 100\n[table: ^orders$]\nmin-provisioned-reads: 200"
     assert "refused: min-provisioned-reads: 200" in said(text, 4)
-    assert policy(config.load(imported(text).toml)).max_units == 100
+    assert policy(loader.load(imported(text).toml)).max_units == 100
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_a_default_that_a_table_cannot_have_is_refused_there() -> None:
         pytest.param(["  reads-upper-threshold = 80"], {"alarm_percent": 80}, id="indented"),
         pytest.param(
             ["increase-reads-with: 10", "increase-consumed-reads-with: 30", "throttled-reads-upper-threshold: 5"],
-            {"increase_percent": 10, "increase_steps": (config.Step(at=90, percent=30),), "throttled_events": 5},
+            {"increase_percent": 10, "increase_steps": (loader.Step(at=90, percent=30),), "throttled_events": 5},
             id="a step for each cause",
         ),
     ],
@@ -611,12 +611,12 @@ def test_every_line_is_accounted_for_once_and_what_is_printed_loads(text: str) -
     saying = [number for number, line in enumerate(text.splitlines(), start=1) if ini.says_something(line)]
     assert [line.number for line in found.lines] == saying
     assert sum(found.counts.values()) == len(saying)
-    assert config.load(translate(text, annotate=True).toml) == config.load(found.toml)
+    assert loader.load(translate(text, annotate=True).toml) == loader.load(found.toml)
 
 
 @given(text=st.text(alphabet="[]:=#; \t\nab0-", max_size=60))
 def test_no_text_at_all_stops_it(text: str) -> None:
-    config.load(translate(text).toml)
+    loader.load(translate(text).toml)
 
 
 # the command
@@ -626,14 +626,14 @@ def test_the_command_prints_the_configuration_and_accounts_for_it_apart(tmp_path
     file = written(tmp_path, PLAIN, "scaling.ini")
     ended = run("import", "dynamic-dynamodb", file)
     assert ended.code == 0
-    assert config.load(ended.out) == rules(PLAIN)
+    assert loader.load(ended.out) == rules(PLAIN)
     assert f"{file}:4: obsolete: region: eu-west-1" in ended.complained
     assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in ended.complained
 
 
 def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: Run) -> None:  # noqa: F811
     ended: Ended = run("import", "dynamic-dynamodb", written(tmp_path, PLAIN, "scaling.ini"), "--annotate")
-    assert config.load(ended.out) == rules(PLAIN)
+    assert loader.load(ended.out) == rules(PLAIN)
     assert "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in ended.out
     assert ended.complained.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
     assert len(re.findall(r"^# \d+: ", ended.out, re.MULTILINE)) == 36
@@ -645,14 +645,14 @@ def test_a_file_is_read_in_the_encoding_that_it_has(encoding: str, tmp_path: Pat
     file.write_bytes("# für Bestellungen\r\n[table: ^orders$]\r\nmin-provisioned-reads: 7\r\n".encode(encoding))
     ended = run("import", "dynamic-dynamodb", file)
     assert ended.code == 0
-    assert policy(config.load(ended.out)).min_units == 7
+    assert policy(loader.load(ended.out)).min_units == 7
 
 
 @pytest.mark.parametrize("wrong", ["colour: red", "reads-upper-threshold: hot"], ids=["unknown", "refused"])
 def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: Run) -> None:  # noqa: F811
     ended = run("import", "dynamic-dynamodb", written(tmp_path, f"[table: ^orders$]\n{wrong}\n", "scaling.ini"))
     assert ended.code == 1
-    assert config.load(ended.out).manages("orders")
+    assert loader.load(ended.out).manages("orders")
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, run: Callable[..., Ended]) -> None:  # noqa: F811

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib import config
+from chalicelib.config import loader
 from headroom.dynamic_dynamodb import Kind, translate
 from headroom.region import Region
 from tests.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, WRITES
@@ -162,7 +162,7 @@ def test_11_high_throughput_is_told_once_and_not_at_every_check() -> None:
 def test_12_global_and_logging_may_be_missing(head: str) -> None:
     found = translate(f"{head}{TABLE}")
     assert found.is_whole
-    assert config.load(found.toml).manages("orders")
+    assert loader.load(found.toml).manages("orders")
 
 
 def test_13_an_unknown_option_is_named_with_its_line_and_the_nearest() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import alarms, config
+from chalicelib import alarms
+from chalicelib.config import loader
 from chalicelib.model import Target
 from headroom import traces
 from headroom.backtest import Outcome, Replay
@@ -69,7 +70,7 @@ def _note(region: Region, seen: Seen) -> None:
 
 def in_backtest(demand: Demand, text: str, world: World, start: datetime) -> dict[Target, Outcome]:
     """Replay the demand against the same configuration, without AWS."""
-    found = config.load(text)
+    found = loader.load(text)
     policies = {target: policy for target in demand if (policy := found.policy_for(target))}
     return Replay(demand, policies, first_units(demand), world, start).run()
 
@@ -202,7 +203,7 @@ def test_they_agree_on_windows_and_steps(settings: dict[str, Any], more: str, le
 def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
     seen, outcome = in_region(demand, text, World(), EVENING), in_backtest(demand, text, World(), EVENING)[READS]
-    policy = config.load(text).policy_for(READS)
+    policy = loader.load(text).policy_for(READS)
     assert policy is not None
     assert seen.thresholds == {READS: alarms.threshold(outcome.units[-1], 60, policy)}
 

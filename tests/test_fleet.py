@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import fleet_count, scaling
-from chalicelib.config import ConfigError, load
-from chalicelib.fleet import Fleet, FleetTable, Scale
+from chalicelib.config.fleet import Fleet, FleetTable, Scale
+from chalicelib.config.loader import ConfigError, load
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
 from chalicelib.prices import is_worth_a_look
 from tests.builders import INDEX_READS, NOON, READS, WRITES, observation, policy, series

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from chalicelib.fleet import Scale
+from chalicelib.config.fleet import Scale
 from headroom import permissions
 from headroom.ec2 import Ec2
 from headroom.functions import ROOT

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from chalicelib import handlers
-from chalicelib.config import load
+from chalicelib.config.loader import load
 from chalicelib.model import Dimension, Reason, Target
 from headroom import permissions, plays, stage
 from headroom.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from chalicelib import alarms, config
+from chalicelib import alarms
 from chalicelib.aws.client import Aws
+from chalicelib.config import loader
 from chalicelib.model import Target
 from chalicelib.run import Shell
 from headroom import autoscaling, handover
@@ -70,7 +71,7 @@ def translated(region: Region) -> str:
 
 def shell_of(text: str) -> Shell:
     """Return what a handover works with; nobody waits, as time is simulated."""
-    return Shell(Aws("headroom-alarms", sleep=lambda _: None), config.load(text))
+    return Shell(Aws("headroom-alarms", sleep=lambda _: None), loader.load(text))
 
 
 @dataclass
@@ -200,7 +201,7 @@ def test_without_headrooms_topic_nothing_is_handed_over(region: Region, scene: S
 
 
 def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(region: Region, scene: Scene) -> None:
-    fields = {**alarms.new_fields(READS, 100, config.Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
+    fields = {**alarms.new_fields(READS, 100, loader.Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
     region.client("cloudwatch").put_metric_alarm(**fields)
     with pytest.raises(
         HandoverError, match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before"
@@ -511,7 +512,7 @@ WRITING = {"DeregisterScalableTarget", "RegisterScalableTarget", "PutMetricAlarm
 def test_the_command_prints_a_configuration_that_loads_and_the_steps_beside_it(region: Region, run: Callable[..., Ended]) -> None:
     region.calls.clear()
     ended = CliRunner().invoke(app, ["import", "autoscaling", "--strategy", "percent"])
-    rules = config.load(ended.stdout)
+    rules = loader.load(ended.stdout)
     found = rules.policy_for(READS)
     assert found is not None
     assert (found.min_units, found.max_units, found.alarm_percent, len(found.windows)) == (5, 200, 50, 1)

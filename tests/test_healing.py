@@ -15,8 +15,9 @@ from chalicelib import status_alarms
 from chalicelib.alarms import is_ours as is_a_tables
 from chalicelib.alarms import name_of as name_of_table
 from chalicelib.aws import groups
+from chalicelib.config.healing import Healing, rule_for
 from chalicelib.explain import sentence
-from chalicelib.healing import Event, Group, Happened, Healing, Member, Verdict, decide, is_outage, rule_for
+from chalicelib.healing import Event, Group, Happened, Member, Verdict, decide, is_outage
 from chalicelib.healing_told import is_news
 from chalicelib.model import Alarm, Dimension, Reason, Target
 from chalicelib.notices import Memory

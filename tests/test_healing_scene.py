@@ -20,7 +20,7 @@ from chalicelib import handlers, instances
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import groups
 from chalicelib.aws.client import Aws
-from chalicelib.config import load
+from chalicelib.config.loader import load
 from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
 from chalicelib.healing import Happened
 from chalicelib.metrics import EC2

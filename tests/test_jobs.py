@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from chalicelib.aws.jobs import Job
-from chalicelib.config import ConfigError, load
+from chalicelib.config.jobs import Pause
+from chalicelib.config.loader import ConfigError, load
 from chalicelib.held_by_jobs import judge
-from chalicelib.jobs import Pause
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom import permissions
 from headroom.functions import ROOT

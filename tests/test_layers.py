@@ -20,6 +20,7 @@ SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 LADDER = [
     ["model", "metrics"],
     ["config"],
+    ["core/budget", "core/prices"],
     ["core/strategies"],
     ["core"],
     ["aws"],

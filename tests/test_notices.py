@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import notices
-from chalicelib.config import Kind, Policy
+from chalicelib.config.loader import Kind, Policy
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target
 from chalicelib.notices import Line, Memory, Notice, State, remembered
 from headroom.cloudwatch import TAG_TEXT

@@ -13,8 +13,8 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import alarms
-from chalicelib import config as configuration
-from chalicelib.config import Kind
+from chalicelib.config import loader as configuration
+from chalicelib.config.loader import Kind
 from chalicelib.explain import WHY
 from chalicelib.model import Reason
 from chalicelib.notices import SUBJECTS

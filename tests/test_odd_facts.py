@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib import alarms, config
+from chalicelib import alarms
 from chalicelib.aws import client
+from chalicelib.config import loader
 from chalicelib.model import Alarm, Past
 from headroom.region import Region
 from tests.builders import NOON, READS, WRITES, alarm, policy
@@ -111,5 +112,5 @@ def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:
     from chalicelib.adaptive import insured_units
 
     days = Past(end=NOON, hourly=(100.0,) * 24, daily=((),) * 15)
-    assert insured_units(days, config.policy(throttle_price=1.0), 2.0, NOON) == 0
-    assert insured_units(days, config.policy(), 2.0, NOON) > 0
+    assert insured_units(days, loader.policy(throttle_price=1.0), 2.0, NOON) == 0
+    assert insured_units(days, loader.policy(), 2.0, NOON) > 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config import Config, ConfigError, load
+from chalicelib.config.loader import Config, ConfigError, load
 from headroom import packaging, permissions, stage
 from headroom.functions import ROOT
 from headroom.stage import LISTENERS, Stage, StageError

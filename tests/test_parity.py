@@ -17,7 +17,7 @@ from urllib.request import Request
 
 import pytest
 
-from chalicelib import config
+from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from headroom.dynamic_dynamodb import Kind, translate
 from headroom.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
@@ -236,7 +236,7 @@ def test_among_the_defaults_it_means_the_same(scene: Scene) -> None:
     there = translate("\n".join(["[default_options]", *scene.lines(True), "[table: ^orders$]"]))
     for dimension in Dimension:
         target = Target("orders", "", dimension)
-        assert config.load(here.toml).policy_for(target) == config.load(there.toml).policy_for(target)
+        assert loader.load(here.toml).policy_for(target) == loader.load(there.toml).policy_for(target)
 
 
 def test_every_option_of_a_section_has_its_row() -> None:

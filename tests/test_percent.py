@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import percent, scaling
-from chalicelib.config import Policy, Step
+from chalicelib.config.loader import Policy, Step
 from chalicelib.demand import Want
 from chalicelib.model import BOTH, UP, Decision, Reason, Series
 from tests.builders import INDEX_WRITES, NOON, READS, WRITES, observation, policy, series, steady

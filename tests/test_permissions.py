@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from chalicelib.config import Config, load
+from chalicelib.config.loader import Config, load
 from headroom import permissions
 from headroom.functions import ROOT
 from headroom.permissions import ROLE_CHARACTERS, ROOM, SHIPPED_CHARACTERS, TABLES, configured_policy, shortening, table_patterns

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import alarms, plan, scaling
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
 from tests.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, decision, policy
 

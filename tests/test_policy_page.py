@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import adaptive, config, percent
-from chalicelib.config import policy
+from chalicelib import adaptive, percent
+from chalicelib.config import loader
+from chalicelib.config.loader import policy
 from chalicelib.model import Dimension, Past, Reason
 from headroom.physics import Meter
 from tests.builders import NOON, observation, series
@@ -53,7 +54,7 @@ def test_the_quantile_of_the_page_is_that_of_the_defaults() -> None:
     assert f"= {share:.3f} by default" in PAGE
 
 
-STEPS = config.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(Dimension.READ)
+STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(Dimension.READ)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import prices
-from chalicelib.config import Step
+from chalicelib.config.loader import Step
 from chalicelib.model import Decision, Dimension, Target
 from headroom import pricing
 from tests.builders import READS, WRITES, decision, observation, policy

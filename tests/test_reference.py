@@ -8,7 +8,7 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from chalicelib.config import SETTINGS, Policy, description, load
+from chalicelib.config.loader import SETTINGS, Policy, description, load
 from chalicelib.model import Dimension, Target
 from headroom import reference
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import config
+from chalicelib.config import loader
 from headroom import pricing, report
 from headroom.compare import Comparison, Section, compare
 
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    return compare(DEMAND, config.policy(), pricing.load())
+    return compare(DEMAND, loader.policy(), pricing.load())
 
 
 @pytest.fixture(scope="module")

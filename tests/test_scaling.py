@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from chalicelib import percent, scaling
 from chalicelib.budget import budget
-from chalicelib.config import SETTINGS, Policy
+from chalicelib.config.loader import SETTINGS, Policy
+from chalicelib.config.windows import Reserve, Window
 from chalicelib.model import Decision, Direction, Hold, Observation, Reason, Series
-from chalicelib.windows import Reserve, Window
 from tests.builders import (
     INDEX_READS,
     INDEX_WRITES,

@@ -12,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from chalicelib.aws.client import Aws
-from chalicelib.config import load
+from chalicelib.config.loader import load
 from chalicelib.run import Report, Shell
 from headroom import cli, sweeping
 from headroom.physics import World

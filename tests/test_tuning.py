@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from chalicelib import config
-from chalicelib.config import Policy
+from chalicelib.config import loader
+from chalicelib.config.loader import Policy
 from chalicelib.model import Target
 from headroom import tuning
 from headroom.backtest import replay
@@ -26,7 +26,7 @@ from headroom.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
 from tests.builders import INDEX_WRITES, READS, policy
 from tests.scenes import past, wait
 
-PLAIN = config.policy()
+PLAIN = loader.policy()
 GRID: Mapping[str, Sequence[float]] = {"burst_keep_percent": (50, 100), "insurance_percent": (0, 100)}
 SMALL = Plan(coarse=GRID, steps=(), workers=1)
 
@@ -46,7 +46,7 @@ THREE_DAYS = lively(3)
 
 
 def adaptive(**settings: float) -> Policy:
-    return config.policy(**settings)
+    return loader.policy(**settings)
 
 
 # what is counted
@@ -292,7 +292,7 @@ def test_the_verdict_is_honest(found: Tuning, verdict: Verdict, sentence: str) -
 @pytest.mark.parametrize("target", [READS, INDEX_WRITES], ids=str)
 def test_what_is_pasted_gives_the_target_what_was_found(target: Target) -> None:
     found = tuned((90, 0), (90, 0), (100, 0), burst_keep_percent=60, throttle_price=70.0)
-    pasted = config.load(tuning.toml(found, target))
+    pasted = loader.load(tuning.toml(found, target))
     assert pasted.policy_for(target) == found.found
     assert pasted.default_policy(target.dimension) == PLAIN
 

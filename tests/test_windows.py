@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import config, windows
+from chalicelib.config import loader, windows
+from chalicelib.config.windows import DAYS, Reserve, Window
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
-from chalicelib.windows import DAYS, Reserve, Window
 
 MINUTE = timedelta(minutes=1)
 NIGHT, OFFICE = "22:00-06:00", "09:00-17:00"
@@ -179,8 +179,8 @@ def test_a_time_that_does_not_exist_is_refused(fields: dict[str, Any], sentence:
 
 def test_the_operator_is_told_where_in_the_file_it_stands() -> None:
     text = "[[tables]]\nname = 'orders'\nwindows = [{ rule = 'hold', between = '25:00-26:00' }]"
-    with pytest.raises(config.ConfigError) as refused:
-        config.load(text)
+    with pytest.raises(loader.ConfigError) as refused:
+        loader.load(text)
     assert len(refused.value.problems) == 1
     assert refused.value.problems[0].startswith("tables[0].windows[0]: expected hours such as 08:00-17:30")
 

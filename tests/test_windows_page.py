@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import config, scaling
-from chalicelib.config import Config
+from chalicelib import scaling
+from chalicelib.config import loader
+from chalicelib.config.loader import Config
+from chalicelib.config.windows import BARRED
 from chalicelib.explain import WHY
 from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
-from chalicelib.windows import BARRED
 from tests.builders import observation, steady
 
 PAGE = (Path(__file__).parent.parent / "docs" / "windows.md").read_text()
 WINDOWS, FLOORS, RESERVED, TOGETHER = (
-    config.load(text, "docs/windows.md") for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    loader.load(text, "docs/windows.md") for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 )
 
 

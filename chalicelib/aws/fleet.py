@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.aws.client import Aws
-from chalicelib.fleet import Fleet
+from chalicelib.config.fleet import Fleet
 
 PAGE = 1_000
 """DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read 2026-11."""

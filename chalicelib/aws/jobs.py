@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.aws.client import Aws
 from chalicelib.budget import next_midnight
-from chalicelib.jobs import JobKind, Pause
+from chalicelib.config.jobs import JobKind, Pause
 
 CACHED = timedelta(seconds=45)
 """follow_up looks once a minute: within a run, and for the other functions of a container, one answer is enough."""

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from chalicelib import config, handlers, healing, instances
+from chalicelib import handlers, instances
 from chalicelib.aws.client import Aws
+from chalicelib.config import loader
+from chalicelib.config.healing import rule_for
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
@@ -41,9 +43,9 @@ def check(
             console.print(f"No rule names table {table}: Headroom leaves it alone.")
             raise typer.Exit(1)
         console.print(f"[bold]{Target(table, index, dimension)}[/]")
-        for name in config.SETTINGS:
+        for name in loader.SETTINGS:
             value = getattr(policy, name)
-            style = "dim" if value == getattr(config.policy(strategy=policy.strategy), name) else ""
+            style = "dim" if value == getattr(loader.policy(strategy=policy.strategy), name) else ""
             console.print(f"  {name} = {toml(value)}", style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -54,7 +56,7 @@ def explain(
 ) -> None:
     """Say what Headroom would decide for a table, or a group of instances, of your account now, and why. Changes nothing."""
     shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
-    is_group = not shell.config.manages(table) and healing.rule_for(shell.config.healing, table)
+    is_group = not shell.config.manages(table) and rule_for(shell.config.healing, table)
     report = (instances if is_group else handlers).look_at(shell, table, datetime.now(UTC))
     if not report.failures and table in {owner.partition("/")[0] for owner in shell.world.autoscaled()}:
         console.print(f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:", markup=False)

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
-from chalicelib.config import Config, ConfigError
+from chalicelib.config.loader import Config, ConfigError
 from headroom import deployment, packaging, stage
 from headroom import doctor as doctors
 from headroom import redrive as redrives

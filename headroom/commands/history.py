@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress
 
 from chalicelib.aws.client import Aws
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
 from headroom import account, traces
 from headroom.backtest import START

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from chalicelib import config, events, handlers, metrics
+from chalicelib import events, handlers, metrics
 from chalicelib.aws.client import Aws
+from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom import demo as demos
@@ -42,7 +43,7 @@ def demo(
         return
     demand = traces.read(trace) if trace else traces.generated(days)
     text = config_file.read_text() if config_file else demos.CONFIG
-    if not config.load(text).manages(demos.TABLE):
+    if not loader.load(text).manages(demos.TABLE):
         raise typer.BadParameter(f"the demo plays with a table named {demos.TABLE}, which no rule of the configuration names")
     console.print(f"{len(demand):,} minutes of demand for table [bold]{demos.TABLE}[/] and its index {demos.INDEX}.")
     with progress_bar() as progress:
@@ -82,7 +83,7 @@ def invoke(
         shell = Shell(Aws(topic), rules_of(config_file), dry_run)
         tell(handlers.on_alarm(shell, event, datetime.now(UTC)), dry_run)
         return
-    rules = config.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
+    rules = loader.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
     with Region() as region:
         if isinstance(event, events.AlarmEvent):
             _stage(region, event, text)
@@ -99,7 +100,7 @@ def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
     if period <= 0 or not 0 < threshold < math.inf:
         raise typer.BadParameter("the message's Trigger must have a number above 0 for its Period and its Threshold")
     hot = threshold / period
-    units = max(1, round(hot * 100 / config.Policy().alarm_percent))
+    units = max(1, round(hot * 100 / loader.Policy().alarm_percent))
     index = event.target.index
     region.create_table(event.target.table, units, units, {index: (units, units)} if index else None)
     region.client("cloudwatch").put_metric_alarm(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chalicelib import config
+from chalicelib.config import loader
 from chalicelib.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
@@ -31,14 +31,14 @@ TopicOption = Annotated[str, typer.Option(envvar="ALARM_TOPIC", help="The alarm 
 DEFAULT_TOPIC = "headroom-alarms"
 
 
-def rules_of(file: Path | None) -> config.Config:
+def rules_of(file: Path | None) -> loader.Config:
     path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         words = f"not UTF-8, from byte {error.start} on; save it as UTF-8 (Windows PowerShell's > writes UTF-16)"
-        raise config.ConfigError(str(path), [words]) from None
-    return config.load(text, str(path))
+        raise loader.ConfigError(str(path), [words]) from None
+    return loader.load(text, str(path))
 
 
 def tell(report: Report, dry_run: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from chalicelib.config import Policy
+from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
 from headroom import pricing, tuning
 from headroom.commands.history import (

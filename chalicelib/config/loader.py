@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from chalicelib.aws.http import TopicArn, Webhook
-from chalicelib.fleet import Fleet
-from chalicelib.healing import Healing
-from chalicelib.jobs import Pause
+from chalicelib.config.fleet import Fleet
+from chalicelib.config.healing import Healing
+from chalicelib.config.jobs import Pause
+from chalicelib.config.mistakes import mistake, nearest
+from chalicelib.config.types import TopicArn, Webhook
+from chalicelib.config.windows import Reserve, Window, never_lets
 from chalicelib.model import Dimension, Direction, Target
-from chalicelib.windows import Reserve, Window, never_lets
-from chalicelib.wording import mistake, nearest
 
 TABLE_QUOTA_UNITS = 40_000
 """DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon DynamoDB", read 2026-10."""

@@ -1,0 +1,1 @@
+"""The configuration: its settings, its reader and its checks."""

@@ -1,0 +1,29 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+TopicArn = Annotated[
+    str,
+    Meta(
+        pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
+        examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
+        description="The ARN of an SNS topic to tell.",
+    ),
+]
+"""A setting: whom to tell."""
+
+
+Webhook = Annotated[
+    str,
+    Meta(
+        pattern=r"^(secretsmanager:[A-Za-z0-9/_+=.@:-]+|ssm:[A-Za-z0-9/_.:-]+)?$",
+        examples=["secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept"],
+        description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
+    ),
+]
+"""A setting: where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of Secrets Manager and
+API_PutParameter of Systems Manager, read 2026-11."""
