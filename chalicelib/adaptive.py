@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
 from chalicelib.config.loader import Policy
+from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
+from chalicelib.core.prices import worth_sleeping
 from chalicelib.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Number, Observation, Past, Reason, Series
 from chalicelib.past import ONSET, SLOTS
-from chalicelib.prices import worth_sleeping
 
 BURST_SECONDS = 300
 MINUTE = 60

@@ -18,9 +18,11 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from chalicelib import alarm_upkeep, alarms, circuit, facts, fleet_count, instances, plan, scaling
+from chalicelib import alarm_upkeep, circuit, facts, fleet_count, instances
 from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
 from chalicelib.config.loader import Config, Policy
+from chalicelib.core import plan, scaling, table_alarms
+from chalicelib.core.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts
 from chalicelib.model import (
@@ -40,7 +42,6 @@ from chalicelib.model import (
     Target,
 )
 from chalicelib.notify import Swept, notify
-from chalicelib.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.run import Failure, Report, Shell, attempt
 
 GROUP = 80
@@ -69,7 +70,7 @@ def follow_up(shell: Shell, now: datetime) -> Report:
     report = Report()
     found = attempt(report, "the alarms in ALARM", "DescribeAlarms", lambda: shell.world.alarms_on_topic("ALARM"))
     burning = [alarm for alarm in found or [] if not alarm.is_silenced]
-    hot = {alarm.name: alarms.watched(alarm) for alarm in burning}
+    hot = {alarm.name: table_alarms.watched(alarm) for alarm in burning}
     tables = {target.table for target in hot.values() if target and shell.config.manages(target.table)}
     names = tables | set(_followers(shell, report))
     if names:
@@ -223,7 +224,7 @@ def _by_table(watching: Iterable[Alarm]) -> dict[str, list[Alarm]]:
     """Return the alarms by the table that they watch: a plan that went through all of them would make a thousand tables slow."""
     found: dict[str, list[Alarm]] = {}
     for alarm in watching:
-        target = alarms.watched(alarm)
+        target = table_alarms.watched(alarm)
         if target:
             found.setdefault(target.table, []).append(alarm)
     return found
@@ -312,12 +313,12 @@ def _named_or_ours(shell: Shell, names: Collection[str], report: Report | None, 
     """
     if not targets:
         return []
-    found = shell.world.alarms_named({*names, *(alarms.name_of(target) for target in targets)})
+    found = shell.world.alarms_named({*names, *(table_alarms.name_of(target) for target in targets)})
     for alarm in found:
-        why = alarms.target_of_alarm(alarm)
+        why = table_alarms.target_of_alarm(alarm)
         if report and alarm.name in names and isinstance(why, str):
             report.skips.append(Skip(alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {why}"))
-    return [alarm for alarm in found if alarms.calls_us(alarm, shell.world.topic_arn)]
+    return [alarm for alarm in found if table_alarms.calls_us(alarm, shell.world.topic_arn)]
 
 
 def _decide(
@@ -387,12 +388,12 @@ def _remove_orphans(
     """Remove Headroom's alarms whose target is gone: the table, the index, its provisioned billing, or its rule."""
     on_demand = {skip.subject for skip in report.skips if skip.reason is Reason.ON_DEMAND}
     alive = set(existing) - on_demand
-    orphans = [a.name for a in watching if alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
+    orphans = [a.name for a in watching if table_alarms.is_ours(a) and _is_orphan(shell.config, a, alive, tables)]
     alarm_upkeep.remove_alarms(shell, report, orphans)
 
 
 def _is_orphan(config: Config, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]) -> bool:
-    target = alarms.watched(alarm)
+    target = table_alarms.watched(alarm)
     if target is None:
         return False
     table, policy = tables.get(target.table), config.policy_for(target)

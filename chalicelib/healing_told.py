@@ -12,10 +12,10 @@ from datetime import datetime
 
 from chalicelib.aws import notifications
 from chalicelib.config.healing import Healing, rule_for
-from chalicelib.explain import sentence
-from chalicelib.healing import Verdict
+from chalicelib.core.explain import sentence
+from chalicelib.core.healing import Verdict
+from chalicelib.core.notices import REPEAT, Memory, Notice, remembered
 from chalicelib.model import Alarm, Heal, Reason
-from chalicelib.notices import REPEAT, Memory, Notice, remembered
 from chalicelib.notify import TAG, deliver
 from chalicelib.run import Report, Shell, attempt
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib import alarms
 from chalicelib.config.loader import Policy
+from chalicelib.core import table_alarms
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell
 
@@ -26,7 +26,7 @@ def by_hand(
     patient = {t: policy for t in observed for policy in [shell.policy(t)] if policy.hold_after_manual_change_hours}
     own = {alarm.name: alarm for alarm in watching} if patient else {}
     for target, policy in patient.items():
-        alarm = own.get(alarms.name_of(target))
+        alarm = own.get(table_alarms.name_of(target))
         found = judge(observed[target], alarm, policy, now) if alarm else None
         if found:
             yield target, found
@@ -52,4 +52,4 @@ def _fits(alarm: Alarm, units: int, policy: Policy) -> bool:
     """Tell whether the alarm fires no earlier than it should at so many units; one without a threshold tells nothing."""
     if alarm.threshold is None or not alarm.fields.get("Period"):
         return True
-    return alarms.level(alarm.fields) >= units * policy.alarm_percent / 100 * (1 - FITS)
+    return table_alarms.level(alarm.fields) >= units * policy.alarm_percent / 100 * (1 - FITS)

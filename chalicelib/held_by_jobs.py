@@ -8,8 +8,8 @@ from functools import partial
 
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws.jobs import Job
-from chalicelib.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.config.jobs import Pause
+from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, ask
 

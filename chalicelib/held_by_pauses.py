@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from chalicelib import pauses
 from chalicelib.aws import pause_tags
+from chalicelib.core import pause_tag
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, ask
 
@@ -20,8 +20,8 @@ def by_pauses(
     found = shell.once("pauses", now, read)
     for target in observed:
         if found is None:
-            yield target, Hold(Reason.PAUSE_UNKNOWN, f"the tags {pauses.KEY} cannot be read", DOWN)
+            yield target, Hold(Reason.PAUSE_UNKNOWN, f"the tags {pause_tag.KEY} cannot be read", DOWN)
         elif target.table in found:
-            hold = pauses.hold(target.table, found[target.table], now)
+            hold = pause_tag.hold(target.table, found[target.table], now)
             if hold:
                 yield target, hold

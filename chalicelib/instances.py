@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from chalicelib import alarm_upkeep, healing, healing_told, status_alarms
+from chalicelib import alarm_upkeep, healing_told
 from chalicelib.aws import groups as aws_healing
 from chalicelib.config.healing import Healing, rule_for
+from chalicelib.core import healing, instance_alarms
+from chalicelib.core.healing import Group, Happened, Verdict
 from chalicelib.events import InstanceEvent
-from chalicelib.healing import Group, Happened, Verdict
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
 from chalicelib.run import Failure, Report, Shell, attempt
 
@@ -33,7 +34,7 @@ def on_event(shell: Shell, event: InstanceEvent, now: datetime) -> Report:
 
 def follow(shell: Shell, report: Report, hot: Iterable[Alarm], now: datetime) -> None:
     """Look at the groups of the instances whose alarms are in ALARM now: what had to wait gets its next chance."""
-    sick = {status_alarms.watched(alarm) for alarm in hot} - {""}
+    sick = {instance_alarms.watched(alarm) for alarm in hot} - {""}
     if sick and shell.config.healing:
         look(shell, report, sick, now)
 
@@ -80,8 +81,8 @@ def sweep(shell: Shell, report: Report, watching: Sequence[Alarm], now: datetime
         if rule.dry_run:
             _look_at(shell, report, group.name, (), now)
     _make_missing(shell, report, ruled, watching)
-    wanted = {status_alarms.name_of(i, rule) for group, rule in ruled for i in status_alarms.wanted(group, rule)}
-    alarm_upkeep.remove_alarms(shell, report, [a.name for a in watching if status_alarms.is_ours(a) and a.name not in wanted])
+    wanted = {instance_alarms.name_of(i, rule) for group, rule in ruled for i in instance_alarms.wanted(group, rule)}
+    alarm_upkeep.remove_alarms(shell, report, [a.name for a in watching if instance_alarms.is_ours(a) and a.name not in wanted])
 
 
 def _refusal(shell: Shell, event: InstanceEvent) -> Skip | None:
@@ -133,14 +134,14 @@ def _observe(shell: Shell, name: str, rule: Healing, now: datetime) -> tuple[Gro
     if not any(member.failing for member in group.members):
         return group, {}
     group = aws_healing.with_past(world, group, now - group.look_back(rule))
-    names = {status_alarms.name_of(member.instance, rule) for member in group.members}
-    alarms = {status_alarms.watched(alarm): alarm for alarm in world.alarms_named(names)}
+    names = {instance_alarms.name_of(member.instance, rule) for member in group.members}
+    alarms = {instance_alarms.watched(alarm): alarm for alarm in world.alarms_named(names)}
     return replace(group, events=(*group.events, *_reboots(alarms)), watched=frozenset(alarms)), alarms
 
 
 def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.Event]:
     for instance, alarm in alarms.items():
-        at = status_alarms.rebooted_at(alarm)
+        at = instance_alarms.rebooted_at(alarm)
         if at:
             yield healing.Event(instance, at, Happened.REBOOTED)
 
@@ -169,7 +170,7 @@ def _heal(shell: Shell, verdict: Verdict, alarms: Mapping[str, Alarm], now: date
         aws_healing.mark_unhealthy(shell.world, verdict.instance)
         return
     alarm = alarms[verdict.instance]
-    shell.world.rewrite_alarm(RewriteAlarm(f"instance {verdict.instance}", alarm, status_alarms.rebooting(alarm, now)))
+    shell.world.rewrite_alarm(RewriteAlarm(f"instance {verdict.instance}", alarm, instance_alarms.rebooting(alarm, now)))
     aws_healing.reboot(shell.world, verdict.instance)
 
 
@@ -179,8 +180,8 @@ def _make_missing(shell: Shell, report: Report, ruled: Iterable[tuple[Group, Hea
         CreateAlarm(f"instance {instance} of {group.name}", fields)
         for group, rule in ruled
         if not rule.dry_run
-        for instance in status_alarms.wanted(group, rule)
-        for fields in [status_alarms.new_fields(instance, group.name, rule, shell.world.topic_arn)]
+        for instance in instance_alarms.wanted(group, rule)
+        for fields in [instance_alarms.new_fields(instance, group.name, rule, shell.world.topic_arn)]
         if fields["AlarmName"] not in there
     ]
     alarm_upkeep.make_alarms(shell, report, missing)

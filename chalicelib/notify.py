@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from chalicelib import alarms, notices
 from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
+from chalicelib.core import notices, table_alarms
+from chalicelib.core.notices import Memory, Notice, State
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, Reason, SetCapacity, Skip, Target
-from chalicelib.notices import Memory, Notice, State
 from chalicelib.run import Failure, Report, Shell, attempt
 
 TAG = "headroom-told-"
@@ -149,14 +149,14 @@ def _keepers(report: Report, watching: Iterable[Alarm]) -> Callable[[State], Kee
     arns: dict[str, str] = {}
     of_table: dict[str, str] = {}
     for alarm in watching:
-        target = alarms.watched(alarm)
-        if target and alarms.is_ours(alarm) and alarm.name not in removed:
+        target = table_alarms.watched(alarm)
+        if target and table_alarms.is_ours(alarm) and alarm.name not in removed:
             arns[alarm.name] = str(alarm.fields["AlarmArn"])
             of_table.setdefault(target.table, arns[alarm.name])
 
     def keeper_of(state: State) -> Keeper | None:
         key = f"{TAG}{state.line.kind}"
-        own = arns.get(alarms.name_of(state.target))
+        own = arns.get(table_alarms.name_of(state.target))
         if own:
             return Keeper(own, key)
         if state.target in made:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from chalicelib.aws.client import LONGEST_QUESTION, Aws
 from chalicelib.config.loader import Config, Policy
-from chalicelib.healing import Verdict
+from chalicelib.core.healing import Verdict
+from chalicelib.core.notices import Notice
 from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target
-from chalicelib.notices import Notice
 
 T = TypeVar("T")
 

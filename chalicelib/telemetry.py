@@ -12,8 +12,8 @@ from typing import TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from chalicelib.explain import sentence
-from chalicelib.healing import Verdict
+from chalicelib.core.explain import sentence
+from chalicelib.core.healing import Verdict
 from chalicelib.model import Decision, Heal, Skip
 from chalicelib.run import Report
 

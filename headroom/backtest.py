@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib import alarms, scaling
 from chalicelib.aws.client import HISTORY, RECENT, past_end
 from chalicelib.config.loader import Policy
+from chalicelib.core import scaling, table_alarms
+from chalicelib.core.prices import is_worth_a_look
 from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
 from chalicelib.past import summary
-from chalicelib.prices import is_worth_a_look
 from headroom.physics import MINUTE, AlarmState, Meter, Provision, World
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -216,7 +216,7 @@ class Replay:
 
     @staticmethod
     def _set_threshold(side: _Side, units: int) -> None:
-        side.threshold = alarms.threshold(units, side.policy.alarm_period_seconds, side.policy)
+        side.threshold = table_alarms.threshold(units, side.policy.alarm_period_seconds, side.policy)
 
 
 def replay(demand: Sequence[float], policy: Policy, first_units: int, world: World | None = None) -> Outcome:

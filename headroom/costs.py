@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import partial
 
 from chalicelib.config.loader import Config, Policy
+from chalicelib.core.prices import METRICS_PER_LOOK
 from chalicelib.model import Dimension, TableState, Target
-from chalicelib.prices import METRICS_PER_LOOK
 from headroom import account, rivals
 from headroom.account import NoHistoryError
 from headroom.backtest import HOUR, Outcome, Replay

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.alarms import level, name_of
+from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Target
 from headroom.functions import Invocation
 from headroom.region import Region

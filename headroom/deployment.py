@@ -14,9 +14,9 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from chalicelib import alarms, status_alarms
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import Config
+from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Alarm, DeleteAlarms
 from headroom import blueprint, permissions
 from headroom.cloud import Cloud, code_of, found
@@ -169,7 +169,7 @@ def teardown(removals: Iterable[Removal], cloud: Cloud) -> Iterator[Outcome]:
 
 
 def _is_ours(alarm: Alarm) -> bool:
-    return alarms.is_ours(alarm) or status_alarms.is_ours(alarm)
+    return table_alarms.is_ours(alarm) or instance_alarms.is_ours(alarm)
 
 
 def foreign_alarms(topic_arn: str) -> list[str]:

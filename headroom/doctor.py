@@ -25,7 +25,7 @@ from chalicelib.config import loader
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.jobs import Pause
-from chalicelib.healing import REPLACING, Group
+from chalicelib.core.healing import REPLACING, Group
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.run import Report, Shell
 from headroom import blueprint, deployment

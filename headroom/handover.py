@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib import alarms, handlers, plan
+from chalicelib import handlers
 from chalicelib.aws.client import Aws, AwsError
-from chalicelib.explain import sentence
+from chalicelib.core import plan, table_alarms
+from chalicelib.core.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
 from chalicelib.run import Shell
 from headroom import autoscaling
@@ -257,7 +258,7 @@ def _make_alarms(shell: Shell, table: str, now: datetime, tell: Tell) -> None:
 
 def _missing(shell: Shell, decisions: Sequence[Decision]) -> list[Any]:
     world = shell.world
-    there = world.alarms_named(alarms.name_of(decision.target) for decision in decisions)
+    there = world.alarms_named(table_alarms.name_of(decision.target) for decision in decisions)
     deaf = [alarm.name for alarm in there if world.topic_arn not in alarm.fields.get("AlarmActions", [])]  # type: ignore[operator]
     if deaf:
         raise HandoverError(f"alarm {', '.join(deaf)} does not notify {world.topic_arn}; delete it")
@@ -357,8 +358,8 @@ def _remove_alarms(world: Aws, table: str, tell: Tell) -> None:
     if isinstance(state, Exception):
         raise state
     targets = state.targets() if isinstance(state, TableState) else [Target(table, "", dimension) for dimension in Dimension]
-    found = world.alarms_named(alarms.name_of(target) for target in targets)
-    names = tuple(sorted(alarm.name for alarm in found if alarms.is_ours(alarm)))
+    found = world.alarms_named(table_alarms.name_of(target) for target in targets)
+    names = tuple(sorted(alarm.name for alarm in found if table_alarms.is_ours(alarm)))
     if names:
         world.delete_alarms(DeleteAlarms(names))
         tell(sentence(DeleteAlarms(names)))

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.config import windows
+from chalicelib.core.pause_tag import KEY, Paused
 from chalicelib.model import TableState
-from chalicelib.pauses import KEY, Paused
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")

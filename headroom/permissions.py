@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.config.healing import Healing
 from chalicelib.config.loader import Config, Matcher
-from chalicelib.notices import STATE_KINDS
+from chalicelib.core.notices import STATE_KINDS
 from headroom.blueprint import Document
 
 NAME = "headroom-configured"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chalicelib.budget import budget
+from chalicelib.core.budget import budget
 from chalicelib.model import Dimension, Throughput
 
 MINUTE = 60

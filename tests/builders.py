@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib import alarms
 from chalicelib.config import loader
 from chalicelib.config.loader import Policy
+from chalicelib.core import table_alarms
 from chalicelib.model import (
     Alarm,
     Decision,
@@ -103,8 +103,8 @@ def alarm(
 
     fields: members to set besides or instead; a member set to None is left out.
     """
-    made = alarms.new_fields(target, units, settings or policy(), TOPIC)
-    own_name = name or alarms.name_of(target)
+    made = table_alarms.new_fields(target, units, settings or policy(), TOPIC)
+    own_name = name or table_alarms.name_of(target)
     shown = {
         **made,
         "AlarmName": own_name,

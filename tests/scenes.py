@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib import alarms
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader as configuration
+from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from chalicelib.run import Shell
@@ -77,7 +77,7 @@ def past(region: Region, minutes: int, consumed: Loads | None = None, throttled:
 def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Loads) -> None:
     for target, load in loads.items():
         rates = load if isinstance(load, Sequence) else [load] * minutes
-        named = {d["Name"]: d["Value"] for d in alarms.dimensions(target)}
+        named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
         for minute, rate in enumerate(rates, region.minute):
             if rate is not None:
                 region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
@@ -123,7 +123,7 @@ def shell(config: str | None = None, **parts: Any) -> Shell:
 
 def message(region: Region, target: Target = READS, name: str | None = None, **changes: Any) -> dict[str, Any]:
     """Return the message of the target's alarm (or of the alarm `name`) going to ALARM now, with some members changed."""
-    stored = region.cloudwatch.alarms[name or alarms.name_of(target)]
+    stored = region.cloudwatch.alarms[name or table_alarms.name_of(target)]
     return region.cloudwatch.message(stored, "OK") | {"NewStateValue": "ALARM"} | changes
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import alarms
 from chalicelib.aws.client import Aws
+from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from headroom import account
@@ -32,7 +32,7 @@ def region() -> Iterator[Region]:
 
 
 def publish(region: Region, rates: Mapping[int, float], target: Target = READS, names: Mapping[str, str] = CONSUMED) -> None:
-    named = {d["Name"]: d["Value"] for d in alarms.dimensions(target)}
+    named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
     for minute, rate in rates.items():
         region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
 

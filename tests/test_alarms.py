@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import alarms
 from chalicelib.config.loader import Policy
+from chalicelib.core import table_alarms
 from chalicelib.metrics import Metric
 from chalicelib.model import Alarm, Dimension, Target
 from tests.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, policy
@@ -28,32 +28,32 @@ TARGETS = st.builds(Target, NAMES, st.just("") | NAMES, st.sampled_from(Dimensio
     ],
 )
 def test_an_alarm_is_named_after_its_target(target: Target, name: str) -> None:
-    assert alarms.name_of(target) == name
+    assert table_alarms.name_of(target) == name
 
 
 @given(TARGETS, TARGETS)
 def test_different_targets_have_different_names_that_cloudwatch_takes(one: Target, other: Target) -> None:
-    assert (alarms.name_of(one) == alarms.name_of(other)) == (one == other)
-    assert len(alarms.name_of(one)) <= 255
+    assert (table_alarms.name_of(one) == table_alarms.name_of(other)) == (one == other)
+    assert len(table_alarms.name_of(one)) <= 255
 
 
 @pytest.mark.parametrize("length", [240, 241])
 def test_a_name_is_cut_only_where_cloudwatch_would_refuse_it(length: int) -> None:
-    name = alarms.name_of(Target("t" * length, "", Dimension.WRITE))
+    name = table_alarms.name_of(Target("t" * length, "", Dimension.WRITE))
     whole = f"headroom-{'t' * length}:write"
     assert (name == whole) == (length == 240)
     assert len(name) == 255
 
 
 def test_long_names_that_differ_only_at_the_end_stay_different() -> None:
-    names = {alarms.name_of(Target("t" * 250, "i" * 249 + end, Dimension.READ)) for end in "abc"}
+    names = {table_alarms.name_of(Target("t" * 250, "i" * 249 + end, Dimension.READ)) for end in "abc"}
     assert len(names) == 3
     assert all(re.fullmatch(r"headroom-t{233}-[0-9a-f]{12}", name) for name in names)
 
 
 @pytest.mark.parametrize(("name", "ours"), [(None, True), (FOREIGN, False)])
 def test_an_alarm_is_ours_by_its_name(name: str | None, ours: bool) -> None:
-    assert alarms.is_ours(alarm(name=name)) is ours
+    assert table_alarms.is_ours(alarm(name=name)) is ours
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_an_alarm_is_ours_by_its_name(name: str | None, ours: bool) -> None:
     ],
 )
 def test_a_threshold_is_units_times_period_times_percent(units: int, period: int, percent: int, expected: float) -> None:
-    assert alarms.threshold(units, period, policy(alarm_percent=percent)) == expected
+    assert table_alarms.threshold(units, period, policy(alarm_percent=percent)) == expected
 
 
 @given(st.integers(1, 1_000_000), st.sampled_from([60, 300, 3_600]), st.integers(1, 100))
 def test_a_threshold_is_as_exact_as_a_float_can_be(units: int, period: int, percent: int) -> None:
-    assert alarms.threshold(units, period, policy(alarm_percent=percent)) == units * period * percent / 100
+    assert table_alarms.threshold(units, period, policy(alarm_percent=percent)) == units * period * percent / 100
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 60), st.integers(1, 100))
 def test_the_level_of_an_alarm_is_its_percentage_of_the_units_whatever_its_period(units: int, minutes: int, percent: int) -> None:
     settings = policy(alarm_percent=percent, alarm_period_seconds=minutes * 60)
-    assert alarms.level(alarm(READS, units, settings=settings).fields) == pytest.approx(units * percent / 100)
+    assert table_alarms.level(alarm(READS, units, settings=settings).fields) == pytest.approx(units * percent / 100)
 
 
 def test_a_new_alarm_has_these_fields_and_no_others() -> None:
     settings = policy(alarm_period_seconds=300, alarm_evaluation_periods=2, alarm_percent=70)
-    assert alarms.new_fields(INDEX_WRITES, 10, settings, TOPIC) == {
+    assert table_alarms.new_fields(INDEX_WRITES, 10, settings, TOPIC) == {
         "AlarmName": "headroom-orders/by-date:write",
         "AlarmDescription": "Headroom raises orders/by-date:write when this fires, and then rewrites the threshold.",
         "Namespace": "AWS/DynamoDB",
@@ -105,12 +105,12 @@ def test_a_new_alarm_has_these_fields_and_no_others() -> None:
 
 
 def test_a_tables_alarm_has_the_tables_dimension_alone() -> None:
-    assert alarms.new_fields(READS, 10, policy(), TOPIC)["Dimensions"] == [{"Name": "TableName", "Value": "orders"}]
+    assert table_alarms.new_fields(READS, 10, policy(), TOPIC)["Dimensions"] == [{"Name": "TableName", "Value": "orders"}]
 
 
 @given(TARGETS, st.integers(1, 40_000))
 def test_the_target_of_our_own_alarm_is_the_one_it_was_made_for(target: Target, units: int) -> None:
-    assert alarms.target_of_alarm(alarm(target, units)) == alarms.watched(alarm(target, units)) == target
+    assert table_alarms.target_of_alarm(alarm(target, units)) == table_alarms.watched(alarm(target, units)) == target
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_the_target_of_our_own_alarm_is_the_one_it_was_made_for(target: Target, 
     ],
 )
 def test_an_alarm_whose_threshold_is_not_in_units_is_not_rewritten(fields: dict[str, Any], why: str) -> None:
-    assert alarms.target_of_alarm(alarm(name=FOREIGN, **fields)) == why
+    assert table_alarms.target_of_alarm(alarm(name=FOREIGN, **fields)) == why
 
 
 @pytest.mark.parametrize("comparison", ["GreaterThanThreshold", "GreaterThanOrEqualToThreshold"])
 def test_an_alarm_on_load_above_a_threshold_may_be_rewritten(comparison: str) -> None:
-    assert alarms.target_of_alarm(alarm(name=FOREIGN, ComparisonOperator=comparison)) == READS
+    assert table_alarms.target_of_alarm(alarm(name=FOREIGN, ComparisonOperator=comparison)) == READS
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_an_alarm_on_load_above_a_threshold_may_be_rewritten(comparison: str) ->
     ],
 )
 def test_what_an_alarm_watches(fields: dict[str, Any], target: Target | None) -> None:
-    assert alarms.watched(alarm(name=FOREIGN, **fields)) == target
+    assert table_alarms.watched(alarm(name=FOREIGN, **fields)) == target
 
 
 def test_a_metric_is_read_by_names_not_by_positions() -> None:
@@ -160,7 +160,7 @@ def test_a_metric_is_read_by_names_not_by_positions() -> None:
     assert isinstance(fields["Dimensions"], list)
     turned = {**fields, "Dimensions": fields["Dimensions"][::-1]}
     named = {"TableName": "orders", "GlobalSecondaryIndexName": "by-date"}
-    assert alarms.metric_of(turned) == Metric("AWS/DynamoDB", "ConsumedReadCapacityUnits", named)
+    assert table_alarms.metric_of(turned) == Metric("AWS/DynamoDB", "ConsumedReadCapacityUnits", named)
 
 
 MINUTELY = policy()
@@ -195,12 +195,12 @@ FIVE = policy(alarm_period_seconds=300, alarm_evaluation_periods=3)
 def test_a_rewrite_changes_what_does_not_fit_and_nothing_else(
     watching: Alarm, units: int, settings: Policy, changes: dict[str, Any]
 ) -> None:
-    assert alarms.differences(watching, units, settings) == changes
+    assert table_alarms.differences(watching, units, settings) == changes
 
 
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(1, 60), st.booleans())
 def test_a_rewritten_alarm_fits(before: int, units: int, minutes: int, ours: bool) -> None:
     settings = policy(alarm_period_seconds=60 * minutes)
     found = alarm(READS, before, name=None if ours else FOREIGN)
-    rewritten = Alarm({**found.fields, **alarms.differences(found, units, settings)})
-    assert alarms.differences(rewritten, units, settings) == {}
+    rewritten = Alarm({**found.fields, **table_alarms.differences(found, units, settings)})
+    assert table_alarms.differences(rewritten, units, settings) == {}

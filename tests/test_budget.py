@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.budget import Budget, budget, keeps, next_midnight, used_today
+from chalicelib.core.budget import Budget, budget, keeps, next_midnight, used_today
 from chalicelib.model import Dimension
 from headroom.physics import Meter, Provision, QuotaExceededError
 from tests.builders import throughput

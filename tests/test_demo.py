@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from chalicelib import alarms
+from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
 from headroom import demo, show
 from headroom.demo import Story, Track
@@ -108,7 +108,7 @@ def test_a_story_ends_well_only_where_nothing_is_refused_lost_or_stuck(story: St
 
 # stuck alarms
 
-NAME = alarms.name_of(READS)
+NAME = table_alarms.name_of(READS)
 
 
 @pytest.fixture
@@ -116,14 +116,14 @@ def alarmed() -> Iterator[Region]:
     """A region without the app, in which an alarm on 100 units is in ALARM."""
     with Region() as region:
         region.create_table("orders", 100, 100)
-        region.client("cloudwatch").put_metric_alarm(**alarms.new_fields(READS, 100, policy(), "arn:aws:sns:x:1:nobody"))
+        region.client("cloudwatch").put_metric_alarm(**table_alarms.new_fields(READS, 100, policy(), "arn:aws:sns:x:1:nobody"))
         region.serve(READS, [90.0] * 3)
         region.run(3)
         yield region
 
 
 def put(region: Region, units: int) -> None:
-    region.client("cloudwatch").put_metric_alarm(**alarms.new_fields(READS, units, policy(), "arn:aws:sns:x:1:nobody"))
+    region.client("cloudwatch").put_metric_alarm(**table_alarms.new_fields(READS, units, policy(), "arn:aws:sns:x:1:nobody"))
 
 
 def test_an_alarm_whose_load_is_high_is_not_stuck(alarmed: Region) -> None:

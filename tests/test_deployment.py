@@ -18,8 +18,9 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from chalicelib import alarms, telemetry
+from chalicelib import telemetry
 from chalicelib.config.loader import Config, load
+from chalicelib.core import table_alarms
 from headroom import blueprint, deployment, permissions, stage
 from headroom.cli import app
 from headroom.cloud import Cloud, found
@@ -245,7 +246,7 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
         here, there = dev().topic_arn(cloud.place), cloud.place.arn("sns", "headroom-alarms-dev-2")
         orders, users = READS, replace(READS, table="users")
         for target, topic, name in [(orders, here, ""), (users, there, ""), (orders, here, "orders-hot")]:
-            fields = alarms.new_fields(target, 100, policy(), topic)
+            fields = table_alarms.new_fields(target, 100, policy(), topic)
             cloud.client("cloudwatch").put_metric_alarm(**fields | ({"AlarmName": name} if name else {}))
         assert deployment.foreign_alarms(here) == ["orders-hot"]
         tear_down(dev(), cloud, tmp_path)

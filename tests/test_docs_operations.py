@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
+from chalicelib.core.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
 from headroom import blueprint
 from headroom.functions import ROOT
 from headroom.stage import LISTENERS

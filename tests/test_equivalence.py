@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import alarms
 from chalicelib.config import loader
+from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from headroom import traces
 from headroom.backtest import Outcome, Replay
@@ -56,7 +56,7 @@ def in_region(demand: Demand, text: str, world: World, start: datetime) -> Seen:
             region.serve(target, rates)
         region.on_minute.append(lambda now: _note(now, seen))
         region.run(len(demand[READS]))
-        seen.thresholds = {t: region.cloudwatch.alarms[alarms.name_of(t)].fields["Threshold"] for t in demand}
+        seen.thresholds = {t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand}
         seen.refused = sum(provision.refused for provision in region.tables["orders"].provisions.values())
         seen.dead_letters = len(region.functions.dead_letters)
     return seen
@@ -205,7 +205,7 @@ def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     seen, outcome = in_region(demand, text, World(), EVENING), in_backtest(demand, text, World(), EVENING)[READS]
     policy = loader.load(text).policy_for(READS)
     assert policy is not None
-    assert seen.thresholds == {READS: alarms.threshold(outcome.units[-1], 60, policy)}
+    assert seen.thresholds == {READS: table_alarms.threshold(outcome.units[-1], 60, policy)}
 
 
 def test_a_difference_of_one_unit_in_one_minute_is_found() -> None:

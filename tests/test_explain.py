@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.explain import WHY, numbers, sentence
+from chalicelib.core.explain import WHY, numbers, sentence
 from chalicelib.model import (
     Action,
     Change,

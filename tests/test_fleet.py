@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import fleet_count, scaling
+from chalicelib import fleet_count
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.loader import ConfigError, load
+from chalicelib.core import scaling
+from chalicelib.core.prices import is_worth_a_look
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
-from chalicelib.prices import is_worth_a_look
 from tests.builders import INDEX_READS, NOON, READS, WRITES, observation, policy, series
 
 # units for a number of instances

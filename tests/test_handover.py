@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from chalicelib import alarms
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
+from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from chalicelib.run import Shell
 from headroom import autoscaling, handover
@@ -133,7 +133,7 @@ def test_a_table_is_headrooms_after_the_handover(region: Region, scene: Scene) -
     assert ours(region) == set()
     assert len(theirs(region)) == 6
     scene.over()
-    assert ours(region) == {alarms.name_of(target) for target in SCALED}
+    assert ours(region) == {table_alarms.name_of(target) for target in SCALED}
     assert theirs(region) == set()
     assert all(not part for part in has(region).values())
     assert skips(call(region, "sweep")) == []
@@ -175,7 +175,7 @@ def test_alarms_that_a_sweep_removed_meanwhile_are_made_again(region: Region, sc
     region.faults.append(sweeping)
     scene.over()
     assert len(sweeping.found) == 1
-    assert ours(region) == {alarms.name_of(target) for target in SCALED}
+    assert ours(region) == {table_alarms.name_of(target) for target in SCALED}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_without_headrooms_topic_nothing_is_handed_over(region: Region, scene: S
 
 
 def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(region: Region, scene: Scene) -> None:
-    fields = {**alarms.new_fields(READS, 100, loader.Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
+    fields = {**table_alarms.new_fields(READS, 100, loader.Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
     region.client("cloudwatch").put_metric_alarm(**fields)
     with pytest.raises(
         HandoverError, match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before"
@@ -263,7 +263,7 @@ class StopAt(FaultAt):
 def somebody_has(region: Region) -> bool:
     """Tell whether each scaled target is Application Auto Scaling's or has Headroom's alarm."""
     registered = {autoscaling.target_of(said) for said in region.autoscaling.targets.values()}
-    return all(target in registered or alarms.name_of(target) in region.cloudwatch.alarms for target in SCALED)
+    return all(target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms for target in SCALED)
 
 
 def attempt(region: Region, run: Callable[[], list[str]], fault: Fault) -> bool:
@@ -300,7 +300,7 @@ def test_a_handover_that_stops_at_any_call_goes_on_and_loses_nothing(
         if number % 2:
             call(region, "sweep")  # it may come at any time
         scene.over()
-        assert ours(region) == {alarms.name_of(target) for target in SCALED}
+        assert ours(region) == {table_alarms.name_of(target) for target in SCALED}
         assert not region.autoscaling.targets
         scene.back()
         assert has(region) == before

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import status_alarms
-from chalicelib.alarms import is_ours as is_a_tables
-from chalicelib.alarms import name_of as name_of_table
 from chalicelib.aws import groups
 from chalicelib.config.healing import Healing, rule_for
-from chalicelib.explain import sentence
-from chalicelib.healing import Event, Group, Happened, Member, Verdict, decide, is_outage
+from chalicelib.core import instance_alarms
+from chalicelib.core.explain import sentence
+from chalicelib.core.healing import Event, Group, Happened, Member, Verdict, decide, is_outage
+from chalicelib.core.notices import Memory
+from chalicelib.core.table_alarms import is_ours as is_a_tables
+from chalicelib.core.table_alarms import name_of as name_of_table
 from chalicelib.healing_told import is_news
 from chalicelib.model import Alarm, Dimension, Reason, Target
-from chalicelib.notices import Memory
 from tests.builders import NOON, TOPIC
 
 SICK = "i-00"
@@ -329,7 +329,7 @@ def test_of_what_was_taken_out_of_service_only_what_was_for_its_health_counts(ca
 
 
 def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
-    made = status_alarms.new_fields("i-0abc", "web", rule(**(settings or {})), TOPIC)
+    made = instance_alarms.new_fields("i-0abc", "web", rule(**(settings or {})), TOPIC)
     return Alarm({**made, **fields})
 
 
@@ -345,7 +345,7 @@ def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
 
 def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_partition() -> None:
     topic = "arn:aws-cn:sns:cn-north-1:123456789012:headroom-alarms"
-    fields = status_alarms.new_fields("i-0abc", "web", rule(action="recover"), topic)
+    fields = instance_alarms.new_fields("i-0abc", "web", rule(action="recover"), topic)
     assert fields["AlarmName"] == "headroom-instance/i-0abc:recovery"
     assert fields["MetricName"] == "StatusCheckFailed_System"
     assert fields["AlarmActions"] == [topic, "arn:aws-cn:automate:cn-north-1:ec2:recover"]
@@ -356,38 +356,38 @@ NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9_.-]{3,60}"), fullmatch=True)
 
 @given(NAMES, NAMES | st.just(""), st.sampled_from(Dimension), st.from_regex(r"i-[0-9a-f]{8,17}", fullmatch=True))
 def test_no_tables_alarm_has_the_name_of_an_instances(table: str, index: str, dimension: Dimension, instance: str) -> None:
-    names = {status_alarms.name_of(instance, rule(action=action)) for action in ("replace", "recover")}
+    names = {instance_alarms.name_of(instance, rule(action=action)) for action in ("replace", "recover")}
     assert name_of_table(Target(table, index, dimension)) not in names
 
 
 def test_an_instances_alarm_is_headrooms_by_name_and_metric_and_no_tables() -> None:
-    assert status_alarms.is_ours(alarm())
+    assert instance_alarms.is_ours(alarm())
     assert not is_a_tables(alarm())
-    assert not status_alarms.is_ours(alarm(AlarmName="web-status"))
-    assert not status_alarms.is_ours(alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}]))
-    assert not status_alarms.is_ours(alarm(Namespace="AWS/DynamoDB"))
+    assert not instance_alarms.is_ours(alarm(AlarmName="web-status"))
+    assert not instance_alarms.is_ours(alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}]))
+    assert not instance_alarms.is_ours(alarm(Namespace="AWS/DynamoDB"))
 
 
 def test_a_reboot_is_written_into_the_alarms_description_and_read_from_it() -> None:
-    assert status_alarms.rebooted_at(alarm()) is None
-    once = Alarm({**alarm().fields, **status_alarms.rebooting(alarm(), NOON)})
+    assert instance_alarms.rebooted_at(alarm()) is None
+    once = Alarm({**alarm().fields, **instance_alarms.rebooting(alarm(), NOON)})
     assert once.fields["AlarmDescription"] == (
         "Headroom looks at instance i-0abc of group web when its status checks fail. Rebooted at 2026-11-20T12:00:00+00:00."
     )
-    twice = Alarm({**once.fields, **status_alarms.rebooting(once, NOON + MINUTE)})
+    twice = Alarm({**once.fields, **instance_alarms.rebooting(once, NOON + MINUTE)})
     assert str(twice.fields["AlarmDescription"]).count("Rebooted") == 1
-    assert status_alarms.rebooted_at(twice) == NOON + MINUTE
+    assert instance_alarms.rebooted_at(twice) == NOON + MINUTE
 
 
 @pytest.mark.parametrize("text", ["", "Rebooted", "x Rebooted at noon.", "x Rebooted at 2026-11-20T12:00:00."])
 def test_a_description_that_tells_no_sure_time_tells_none(text: str) -> None:
-    assert status_alarms.rebooted_at(alarm(AlarmDescription=text)) is None
+    assert instance_alarms.rebooted_at(alarm(AlarmDescription=text)) is None
 
 
 def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected() -> None:
     group = Group("web", (member("i-1"), member("i-2", lifecycle="Standby"), member("i-3", protected=True)))
-    assert list(status_alarms.wanted(group, rule())) == ["i-1", "i-3"]
-    assert list(status_alarms.wanted(group, rule(action="recover"))) == ["i-1"]
+    assert list(instance_alarms.wanted(group, rule())) == ["i-1", "i-3"]
+    assert list(instance_alarms.wanted(group, rule(action="recover"))) == ["i-1"]
 
 
 # what is told

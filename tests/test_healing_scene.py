@@ -21,8 +21,8 @@ from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import groups
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
+from chalicelib.core.healing import Happened
 from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
-from chalicelib.healing import Happened
 from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
 from chalicelib.run import Report

@@ -8,11 +8,11 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib import plan, scaling
-from chalicelib.budget import budget
 from chalicelib.config import windows
 from chalicelib.config.loader import Policy
 from chalicelib.config.windows import Reserve, Window
+from chalicelib.core import plan, scaling
+from chalicelib.core.budget import budget
 from chalicelib.model import BOTH, DOWN, UP, Decision, Direction, Hold, Observation, Reason, SetCapacity, Target
 from tests.builders import INDEX_READS, INDEX_WRITES, NOON, READS, WRITES, alarm, observation, policy
 

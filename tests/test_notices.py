@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import notices
 from chalicelib.config.loader import Kind, Policy
+from chalicelib.core import notices
+from chalicelib.core.notices import Line, Memory, Notice, State, remembered
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target
-from chalicelib.notices import Line, Memory, Notice, State, remembered
 from headroom.cloudwatch import TAG_TEXT
 from tests.builders import INDEX_READS, NOON, READS, WRITES, decision, observation, policy, series
 

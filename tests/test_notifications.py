@@ -12,12 +12,12 @@ from typing import Any, get_args
 import pytest
 from chalice.test import Client
 
-from chalicelib import alarms
 from chalicelib.config import loader as configuration
 from chalicelib.config.loader import Kind
-from chalicelib.explain import WHY
+from chalicelib.core import table_alarms
+from chalicelib.core.explain import WHY
+from chalicelib.core.notices import SUBJECTS
 from chalicelib.model import Reason
-from chalicelib.notices import SUBJECTS
 from headroom import permissions
 from headroom.functions import Invocation
 from headroom.region import Fault, Region
@@ -222,7 +222,7 @@ def test_a_rewrite_of_the_alarm_keeps_what_was_told(region: Region) -> None:
     call(region, "sweep")
     before = dict(tags(region))
     region.client("cloudwatch").tag_resource(
-        ResourceARN=f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarms.name_of(READS)}",
+        ResourceARN=f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{table_alarms.name_of(READS)}",
         Tags=[{"Key": "headroom-told-at_max", "Value": "told=2026-11-02T12:00:00Z"}],
     )
     send(region, message(region))
@@ -365,7 +365,7 @@ def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> No
     config = telling("low_throughput", notify_below_percent=10) + "\n[tables.read]\nscale_up = false\n"
     with scene(config) as region:
         with_topic(region)
-        assert alarms.name_of(READS) not in region.cloudwatch.alarms
+        assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
         past(region, 61, BUSY | {READS: 1.0})
         for _ in range(3):
             call(region, "sweep")

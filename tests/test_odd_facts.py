@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib import alarms
 from chalicelib.aws import client
 from chalicelib.config import loader
+from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Past
 from headroom.region import Region
 from tests.builders import NOON, READS, WRITES, alarm, policy
@@ -90,8 +90,8 @@ def test_what_breaks_one_tables_decision_is_told_and_the_others_go_on() -> None:
 
 def test_an_alarm_of_ours_is_mended_whatever_somebody_made_of_it() -> None:
     spoiled = alarm(Statistic="Average", ComparisonOperator="LessThanThreshold", DatapointsToAlarm=3, EvaluationPeriods=3)
-    changes = alarms.differences(spoiled, 100, policy())
-    assert alarms.rewritable(spoiled) == READS
+    changes = table_alarms.differences(spoiled, 100, policy())
+    assert table_alarms.rewritable(spoiled) == READS
     assert (changes["Statistic"], changes["ComparisonOperator"]) == ("Sum", "GreaterThanOrEqualToThreshold")
     assert changes["DatapointsToAlarm"] == changes["EvaluationPeriods"] == policy().alarm_evaluation_periods
 
@@ -105,7 +105,7 @@ def test_an_alarm_of_ours_is_mended_whatever_somebody_made_of_it() -> None:
 )
 def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(action: str, is_ours: bool) -> None:
     foreign = Alarm({**alarm().fields, "AlarmName": "pager", "AlarmActions": [action]})
-    assert alarms.calls_us(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms") is is_ours
+    assert table_alarms.calls_us(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms") is is_ours
 
 
 def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from chalicelib import pauses
 from chalicelib.aws.client import Aws
+from chalicelib.core import pause_tag
+from chalicelib.core.pause_tag import KEY, Paused
 from chalicelib.model import TableState
-from chalicelib.pauses import KEY, Paused
 from headroom import cli, pausing
 from headroom.pausing import PauseError
 from headroom.region import Fault, Region
@@ -125,7 +125,7 @@ def test_what_can_be_written_as_a_tag_is_read_as_it_was_meant(why: str) -> None:
     except PauseError:
         return
     assert len(value) <= 256
-    assert pauses.parse(value) == paused
+    assert pause_tag.parse(value) == paused
 
 
 @pytest.mark.parametrize(

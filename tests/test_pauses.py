@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import handlers, pauses
+from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.aws.pause_tags import PAGE, tags
+from chalicelib.core import pause_tag
+from chalicelib.core.pause_tag import DIRECTIONS, KEY, Paused
 from chalicelib.handlers import GROUP
 from chalicelib.model import BOTH, DOWN, Reason
-from chalicelib.pauses import DIRECTIONS, KEY, Paused
 from headroom.functions import Invocation
 from headroom.physics import World
 from headroom.region import Fault, Region
@@ -89,12 +90,12 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_what_a_tag_holds(value: str, expected: Any) -> None:
-    found = pauses.hold("orders", value, NOON)
+    found = pause_tag.hold("orders", value, NOON)
     assert (found and (found.reason, found.directions)) == expected
 
 
 def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> None:
-    found = pauses.hold("orders", "tomorrow", NOON)
+    found = pause_tag.hold("orders", "tomorrow", NOON)
     assert found is not None
     assert found.detail == (
         "its tag headroom-pause cannot be read: 'tomorrow' is no time that can be meant (Invalid isoformat string: 'tomorrow'); "
@@ -106,14 +107,14 @@ def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> No
 @given(st.datetimes(timezones=st.just(UTC)).filter(lambda end: end.year >= 1000), st.sampled_from(sorted(DIRECTIONS)))
 def test_what_is_written_is_what_is_read(end: datetime, what: str) -> None:
     paused = Paused(end.replace(microsecond=0), what, "in words")
-    assert pauses.parse(str(paused)) == paused
+    assert pause_tag.parse(str(paused)) == paused
 
 
 @given(st.text(max_size=60), st.sampled_from(["", "2026-11-21T06:00:00Z "]))
 def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(text: str, start: str) -> None:
-    found = pauses.hold("orders", start + text, NOON)
+    found = pause_tag.hold("orders", start + text, NOON)
     if found and found.directions != DOWN:
-        assert (found.directions, pauses.parse(start + text).what) == (BOTH, "everything")
+        assert (found.directions, pause_tag.parse(start + text).what) == (BOTH, "everything")
 
 
 # every decision honours it

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import percent, scaling
+from chalicelib import percent
 from chalicelib.config.loader import Policy, Step
+from chalicelib.core import scaling
 from chalicelib.demand import Want
 from chalicelib.model import BOTH, UP, Decision, Reason, Series
 from tests.builders import INDEX_WRITES, NOON, READS, WRITES, observation, policy, series, steady

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import alarms, plan, scaling
 from chalicelib.config.loader import Policy
+from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
 from tests.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, decision, policy
 
@@ -117,7 +117,7 @@ def made(*decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any) 
 
 def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:
     assert made(decision(desired=150), decision(WRITES), watching=[alarm(WRITES)]) == [
-        CreateAlarm(READS, alarms.new_fields(READS, 150, policy(), TOPIC))
+        CreateAlarm(READS, table_alarms.new_fields(READS, 150, policy(), TOPIC))
     ]
 
 
@@ -192,11 +192,11 @@ def stopped(
 
 def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target, Policy]) -> bool:
     """Tell whether an alarm fires later than fits the units of its target."""
-    target = alarms.watched(found)
+    target = table_alarms.watched(found)
     if target is None or target not in units:
         return False
     fits = units[target] * policies[target].alarm_percent / 100
-    return alarms.level(found.fields) > fits * (1 + 1e-9)
+    return table_alarms.level(found.fields) > fits * (1 + 1e-9)
 
 
 @given(decided(), all_drifted(), settings_of_all(), st.data())
@@ -208,7 +208,7 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
     units, there = stopped(done, decisions, watching)
     for found in watching:
         now = there[found.name]
-        not_lazier = alarms.level(now.fields) <= alarms.level(found.fields)
+        not_lazier = table_alarms.level(now.fields) <= table_alarms.level(found.fields)
         assert not is_lazy(now, units, policies) or not_lazier
 
 
@@ -267,5 +267,5 @@ def test_a_rewrite_changes_only_what_is_a_policys_to_say(
 ) -> None:
     for step in actions(decisions, watching, policies):
         if isinstance(step, RewriteAlarm):
-            allowed = {"Threshold", "Period", "EvaluationPeriods"} if alarms.is_ours(step.alarm) else {"Threshold"}
+            allowed = {"Threshold", "Period", "EvaluationPeriods"} if table_alarms.is_ours(step.alarm) else {"Threshold"}
             assert step.changes.keys() <= allowed

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import prices
 from chalicelib.config.loader import Step
+from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
 from headroom import pricing
 from tests.builders import READS, WRITES, decision, observation, policy

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import scaling
 from chalicelib.config import loader
 from chalicelib.config.loader import Config
 from chalicelib.config.windows import BARRED
-from chalicelib.explain import WHY
+from chalicelib.core import scaling
+from chalicelib.core.explain import WHY
 from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
 from tests.builders import observation, steady
 

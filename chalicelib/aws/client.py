@@ -17,8 +17,8 @@ import boto3
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import alarms
 from chalicelib.aws.http import Send, send
+from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
     NO_PAST,
@@ -283,7 +283,7 @@ class Query:
 
     def asked(self, name: str) -> dict[str, Any]:
         """Return the query as GetMetricData wants it."""
-        metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": alarms.dimensions(self.target)}
+        metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": table_alarms.dimensions(self.target)}
         return {"Id": name, "MetricStat": {"Metric": metric, "Period": self.step, "Stat": self.stat}}
 
     def place(self, values: list[float | None], result: Mapping[str, Any], start: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws
-from chalicelib.healing import Event, Group, Happened, Member
+from chalicelib.core.healing import Event, Group, Happened, Member
 
 MAX_MEMBERS = 50
 """DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read 2026-11."""

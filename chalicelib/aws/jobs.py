@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from chalicelib.aws.client import Aws
-from chalicelib.budget import next_midnight
 from chalicelib.config.jobs import JobKind, Pause
+from chalicelib.core.budget import next_midnight
 
 CACHED = timedelta(seconds=45)
 """follow_up looks once a minute: within a run, and for the other functions of a container, one answer is enough."""

@@ -10,7 +10,7 @@ from functools import partial
 from urllib.request import Request
 
 from chalicelib.aws.client import Aws
-from chalicelib.notices import Notice
+from chalicelib.core.notices import Notice
 
 KEPT = timedelta(minutes=15)
 """So long a container keeps a webhook's URL: the longest that a new one waits to be used."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.aws.client import Aws
-from chalicelib.pauses import KEY
+from chalicelib.core.pause_tag import KEY
 
 PAGE = 100
 """GetResources: resources a page. Source: API_GetResources, read 2026-11."""

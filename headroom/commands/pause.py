@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.markup import escape
 
-from chalicelib import pauses
 from chalicelib.aws import pause_tags
 from chalicelib.aws.client import Aws
+from chalicelib.core import pause_tag
+from chalicelib.core.pause_tag import DECREASES, EVERYTHING, Paused
 from chalicelib.model import TableState
-from chalicelib.pauses import DECREASES, EVERYTHING, Paused
 from headroom import pausing
 from headroom.cloud import in_words
 from headroom.commands.shared import DEFAULT_TOPIC, console, errors
@@ -75,9 +75,9 @@ def _end(until: str | None, lasting: str | None, now: datetime, local: ZoneInfo 
 
 def _said(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:
     try:
-        said = pauses.parse(value)
+        said = pause_tag.parse(value)
     except ValueError:
-        hold = pauses.hold(table, value, now)
+        hold = pause_tag.hold(table, value, now)
         return f"nothing is lowered: {hold.detail}" if hold else ""
     if not said.holds(now):
         return f"not paused since {pausing.shown(said.until, local)}"

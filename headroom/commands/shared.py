@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib.config import loader
-from chalicelib.explain import sentence
+from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
 from headroom.cloud import in_words

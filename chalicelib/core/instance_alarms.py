@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from chalicelib.alarms import COMPARISON, PREFIX, TAG, metric_of
 from chalicelib.config.healing import Healing
-from chalicelib.healing import Group
+from chalicelib.core.healing import Group
+from chalicelib.core.table_alarms import COMPARISON, PREFIX, TAG, metric_of
 from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
 

@@ -13,10 +13,10 @@ from types import ModuleType
 from msgspec import structs
 
 from chalicelib import adaptive, by_fleet, percent
-from chalicelib import budget as budgets
-from chalicelib.budget import Budget, budget
 from chalicelib.config import windows
 from chalicelib.config.loader import Policy
+from chalicelib.core import budget as budgets
+from chalicelib.core.budget import Budget, budget
 from chalicelib.demand import Want
 from chalicelib.model import Decision, Direction, Hold, Number, Observation, Reason
 

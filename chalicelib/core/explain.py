@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from chalicelib.healing import Verdict
+from chalicelib.core.healing import Verdict
 from chalicelib.model import (
     Action,
     CreateAlarm,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chalicelib import alarms
 from chalicelib.config.loader import Policy
+from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
 
 
@@ -34,11 +34,11 @@ def _rewrites(
     """Return the rewrites of the alarms that do not fit. While a table is updating its units say nothing for sure."""
     found = []
     for alarm in watching:
-        target = alarms.rewritable(alarm)
+        target = table_alarms.rewritable(alarm)
         decision = decisions.get(target) if target else None
         if decision is None or decision.reason is Reason.UPDATING:
             continue
-        changes = alarms.differences(alarm, decision.desired, policies[decision.target])
+        changes = table_alarms.differences(alarm, decision.desired, policies[decision.target])
         rewrite = RewriteAlarm(decision.target, alarm, changes)
         if changes and (_lowers(rewrite) or decision.changes or not decision.keeps_alarm):
             found.append(rewrite)
@@ -47,7 +47,7 @@ def _rewrites(
 
 def _lowers(rewrite: RewriteAlarm) -> bool:
     """Tell whether the alarm comes to fire at a lower load than before."""
-    return alarms.level({**rewrite.alarm.fields, **rewrite.changes}) < alarms.level(rewrite.alarm.fields)
+    return table_alarms.level({**rewrite.alarm.fields, **rewrite.changes}) < table_alarms.level(rewrite.alarm.fields)
 
 
 def missing_alarms(
@@ -56,7 +56,7 @@ def missing_alarms(
     """Return the alarms to make: one for each target that may be raised and has none of ours."""
     there = {alarm.name for alarm in watching}
     return [
-        CreateAlarm(d.target, alarms.new_fields(d.target, d.desired, policies[d.target], topic_arn))
+        CreateAlarm(d.target, table_alarms.new_fields(d.target, d.desired, policies[d.target], topic_arn))
         for d in decisions
-        if policies[d.target].scale_up and not d.dry_run and alarms.name_of(d.target) not in there
+        if policies[d.target].scale_up and not d.dry_run and table_alarms.name_of(d.target) not in there
     ]
