@@ -14,8 +14,8 @@ from chalicelib.aws.client import HISTORY, RECENT, past_end
 from chalicelib.config.loader import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.prices import is_worth_a_look
+from chalicelib.core.strategies.onsets import summary
 from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
-from chalicelib.past import summary
 from headroom.physics import MINUTE, AlarmState, Meter, Provision, World
 
 START = datetime(2026, 11, 2, tzinfo=UTC)

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import adaptive
-from chalicelib.adaptive import Load
 from chalicelib.config.loader import Policy
 from chalicelib.core import scaling
 from chalicelib.core.explain import numbers, sentence
-from chalicelib.demand import Want
+from chalicelib.core.strategies import adaptive
+from chalicelib.core.strategies.adaptive import Load
+from chalicelib.core.strategies.demand import Want
+from chalicelib.core.strategies.onsets import SLOTS
 from chalicelib.model import NO_PAST, Direction, Observation, Past, Reason, Series
-from chalicelib.past import SLOTS
 from tests.builders import NOON, observation, series, steady
 from tests.builders import policy as any_policy
 

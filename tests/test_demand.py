@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.demand import is_fresh, means
+from chalicelib.core.strategies.demand import is_fresh, means
 from chalicelib.model import NO_SERIES
 from tests.builders import NOON, series
 

@@ -109,7 +109,7 @@ def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(acti
 
 
 def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:
-    from chalicelib.adaptive import insured_units
+    from chalicelib.core.strategies.adaptive import insured_units
 
     days = Past(end=NOON, hourly=(100.0,) * 24, daily=((),) * 15)
     assert insured_units(days, loader.policy(throttle_price=1.0), 2.0, NOON) == 0

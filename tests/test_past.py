@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import past
+from chalicelib.core.strategies import onsets as past
+from chalicelib.core.strategies.onsets import onsets, summary
 from chalicelib.model import Past, Series
-from chalicelib.past import onsets, summary
 from tests.builders import NOON, series
 
 HOUR, DAY = 12, 288

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import percent
 from chalicelib.config.loader import Policy, Step
 from chalicelib.core import scaling
-from chalicelib.demand import Want
+from chalicelib.core.strategies import percent
+from chalicelib.core.strategies.demand import Want
 from chalicelib.model import BOTH, UP, Decision, Reason, Series
 from tests.builders import INDEX_WRITES, NOON, READS, WRITES, observation, policy, series, steady
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import adaptive, percent
 from chalicelib.config import loader
 from chalicelib.config.loader import policy
+from chalicelib.core.strategies import adaptive, percent
 from chalicelib.model import Dimension, Past, Reason
 from headroom.physics import Meter
 from tests.builders import NOON, observation, series

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from chalicelib import percent
 from chalicelib.config.loader import SETTINGS, Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import scaling
 from chalicelib.core.budget import budget
+from chalicelib.core.strategies import percent
 from chalicelib.model import Decision, Direction, Hold, Observation, Reason, Series
 from tests.builders import (
     INDEX_READS,

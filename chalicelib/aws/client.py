@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.http import Send, send
 from chalicelib.core import table_alarms
+from chalicelib.core.strategies.onsets import summary
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import (
     NO_PAST,
@@ -37,7 +38,6 @@ from chalicelib.model import (
     Target,
     Throughput,
 )
-from chalicelib.past import summary
 
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.adaptive import units_by_minute
 from chalicelib.config.loader import METRIC_KINDS, Kind, Policy
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
-from chalicelib.demand import FRESH, is_fresh, means
+from chalicelib.core.strategies.adaptive import units_by_minute
+from chalicelib.core.strategies.demand import FRESH, is_fresh, means
 from chalicelib.model import Change, Decision, Observation, Reason, SetCapacity, Target
 
 EPISODE_GAP = timedelta(hours=1)

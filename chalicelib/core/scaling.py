@@ -12,17 +12,17 @@ from types import ModuleType
 
 from msgspec import structs
 
-from chalicelib import adaptive, by_fleet, percent
 from chalicelib.config import windows
 from chalicelib.config.loader import Policy
 from chalicelib.core import budget as budgets
 from chalicelib.core.budget import Budget, budget
-from chalicelib.demand import Want
+from chalicelib.core.strategies import adaptive, fleet_size, percent
+from chalicelib.core.strategies.demand import Want
 from chalicelib.model import Decision, Direction, Hold, Number, Observation, Reason
 
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 """The reasons for which a strategy's lower level is taken; with any other it is only told."""
-STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent, "fleet": by_fleet}
+STRATEGIES: Mapping[str, ModuleType] = {"adaptive": adaptive, "percent": percent, "fleet": fleet_size}
 CHECKED_MINUTES = 60
 """A target is idle when nothing was consumed in the last hour."""
 

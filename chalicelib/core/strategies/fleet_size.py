@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 
 from chalicelib.config.loader import Policy
-from chalicelib.demand import FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Observation, Reason
 
 LOOK_BACK_MINUTES = 15

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.config.loader import Policy, Step, Steps
-from chalicelib.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh, known_at, means
+from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh, known_at, means
 from chalicelib.model import Number, Observation, Reason, Series
 
 MINUTE = timedelta(minutes=1)

@@ -15,9 +15,9 @@ from itertools import pairwise
 from chalicelib.config.loader import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
 from chalicelib.core.prices import worth_sleeping
-from chalicelib.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.core.strategies.onsets import ONSET, SLOTS
 from chalicelib.model import Number, Observation, Past, Reason, Series
-from chalicelib.past import ONSET, SLOTS
 
 BURST_SECONDS = 300
 MINUTE = 60

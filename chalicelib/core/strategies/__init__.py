@@ -1,0 +1,1 @@
+"""The strategies: how many units a target should have."""
