@@ -18,13 +18,14 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from chalicelib import alarm_upkeep, circuit, facts, fleet_count, instances
+from chalicelib import alarm_upkeep, circuit, facts, fleet_count
 from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
 from chalicelib.config.loader import Config, Policy
 from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.core.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts
+from chalicelib.healing import reconcile
 from chalicelib.model import (
     BOTH,
     UP,
@@ -51,7 +52,7 @@ GROUP = 80
 def on_alarm(shell: Shell, event: Event, now: datetime) -> Report:
     """Look at the table, or at the sick instance, of an alarm that went to ALARM."""
     if isinstance(event, InstanceEvent):
-        return instances.on_event(shell, event, now)
+        return reconcile.on_event(shell, event, now)
     report = Report()
     refusal = event if isinstance(event, Skip) else _refusal(shell, event)
     if isinstance(event, Skip) or refusal:
@@ -76,7 +77,7 @@ def follow_up(shell: Shell, now: datetime) -> Report:
     if names:
         watching = partial(_named_or_ours, shell, set(hot), None)
         _look(shell, report, sorted(names), UP, now, watching, lambda seen, _: seen.target.table in tables)
-    attempt(report, "the sick instances", "looking at them", lambda: instances.follow(shell, report, burning, now))
+    attempt(report, "the sick instances", "looking at them", lambda: reconcile.follow(shell, report, burning, now))
     return notify(shell, report, now)
 
 
@@ -111,7 +112,7 @@ def sweep(shell: Shell, now: datetime, alone: bool = False, with_alarms: bool = 
     tables = _look(shell, report, names, directions, now, lambda _: watching or [], wants_metrics) if names else {}
     if with_alarms and watching is not None:
         _tend(shell, report, watching, set(existing) - (set(managed) - set(names)), tables, free is not None)
-        attempt(report, "the Auto Scaling groups", "looking at them", partial(instances.sweep, shell, report, watching, now))
+        attempt(report, "the Auto Scaling groups", "looking at them", partial(reconcile.sweep, shell, report, watching, now))
     return notify(shell, report, now, Swept(watching, set(managed)) if watching is not None else None)
 
 

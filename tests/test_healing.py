@@ -19,7 +19,7 @@ from chalicelib.core.healing import Event, Group, Happened, Member, Verdict, dec
 from chalicelib.core.notices import Memory
 from chalicelib.core.table_alarms import is_ours as is_a_tables
 from chalicelib.core.table_alarms import name_of as name_of_table
-from chalicelib.healing_told import is_news
+from chalicelib.healing.notify import is_news
 from chalicelib.model import Alarm, Dimension, Reason, Target
 from tests.builders import NOON, TOPIC
 

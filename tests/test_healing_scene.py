@@ -16,13 +16,14 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from chalicelib import handlers, instances
+from chalicelib import handlers
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import groups
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.core.healing import Happened
 from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
+from chalicelib.healing import reconcile
 from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
 from chalicelib.run import Report
@@ -435,7 +436,7 @@ def test_a_new_container_does_not_tell_it_again() -> None:
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(6)
         assert len(read()) >= 1
-        alone = instances.look(replace(shell(healing(notify_topic=OPERATORS)), world=quick()), Report(), set(ids), region.now)
+        alone = reconcile.look(replace(shell(healing(notify_topic=OPERATORS)), world=quick()), Report(), set(ids), region.now)
         assert alone == {}
         assert read() == []
 
@@ -489,12 +490,12 @@ def test_a_dry_run_tells_nobody_of_a_refusal_either() -> None:
 def test_an_operator_who_asks_hears_what_would_be_done_and_nothing_is() -> None:
     with web() as (region, ids):
         region.groups.sicken(ids[0])
-        found = instances.look_at(shell(healing(), dry_run=True), "web", region.now)
+        found = reconcile.look_at(shell(healing(), dry_run=True), "web", region.now)
         assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [(ids[0], Reason.STATUS_CHECK_FAILED)]
         assert len(found.verdicts) == 6
         assert (len(found.planned), found.done) == (1, [])
         assert touched(region) == []
-        gone = instances.look_at(shell(healing("*"), dry_run=True), "api", region.now)
+        gone = reconcile.look_at(shell(healing("*"), dry_run=True), "api", region.now)
         assert [(s.subject, s.reason) for s in gone.skips] == [("api", Reason.GONE)]
 
 

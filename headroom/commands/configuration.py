@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from chalicelib import handlers, instances
+from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.config.healing import rule_for
+from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
@@ -57,7 +58,7 @@ def explain(
     """Say what Headroom would decide for a table, or a group of instances, of your account now, and why. Changes nothing."""
     shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
     is_group = not shell.config.manages(table) and rule_for(shell.config.healing, table)
-    report = (instances if is_group else handlers).look_at(shell, table, datetime.now(UTC))
+    report = (reconcile if is_group else handlers).look_at(shell, table, datetime.now(UTC))
     if not report.failures and table in {owner.partition("/")[0] for owner in shell.world.autoscaled()}:
         console.print(f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:", markup=False)
     tell(report, dry_run=True)

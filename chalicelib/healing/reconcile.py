@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from chalicelib import alarm_upkeep, healing_told
+from chalicelib import alarm_upkeep
 from chalicelib.aws import groups as aws_healing
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core import healing, instance_alarms
 from chalicelib.core.healing import Group, Happened, Verdict
 from chalicelib.events import InstanceEvent
+from chalicelib.healing import notify
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
 from chalicelib.run import Failure, Report, Shell, attempt
 
@@ -51,7 +52,7 @@ def look(shell: Shell, report: Report, asked: Collection[str], now: datetime) ->
     alarms: dict[str, Alarm] = {}
     for name in sorted(members):
         alarms |= _look_at(shell, report, name, members[name], now)
-    attempt(report, "notifications", "telling", lambda: healing_told.tell(shell, report, alarms, now))
+    attempt(report, "notifications", "telling", lambda: notify.tell(shell, report, alarms, now))
     return {instance: found.get(instance, "") for instance in asked if instance not in ours}
 
 

@@ -1,0 +1,1 @@
+"""The replacement of failed instances in Auto Scaling groups."""
