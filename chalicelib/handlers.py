@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from chalicelib import alarm_upkeep, circuit, facts, fleet_count
+from chalicelib import alarm_upkeep, fleet_count
 from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
 from chalicelib.config.loader import Config, Policy
 from chalicelib.core import plan, scaling, table_alarms
@@ -26,6 +26,7 @@ from chalicelib.core.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts
 from chalicelib.healing import reconcile
+from chalicelib.holds import circuit_breaker, gather
 from chalicelib.model import (
     BOTH,
     UP,
@@ -192,7 +193,7 @@ def _look(
         observed = _observe(shell, report, group, counts, now, wants_metrics)
         watching = attempt(report, "the alarms", "DescribeAlarms", partial(alarms_for, observed))
         allowed = directions if watching is not None else UP & frozenset(directions)
-        observed = facts.gather(shell, report, observed, watching or [], now)
+        observed = gather.gather(shell, report, observed, watching or [], now)
         report.seen |= {target: seen for target, seen in observed.items() if shell.policy(target).notify}
         _settle(shell, report, group, observed, watching or [], allowed, now)
     return tables
@@ -247,7 +248,7 @@ def _decide_all(
 
     What one answer holds may free another change of the table, which is asked about in turn: nobody is asked the same twice.
     """
-    seen, decided, asked = dict(observed), dict[str, list[Decision]](), set[circuit.Question]()
+    seen, decided, asked = dict(observed), dict[str, list[Decision]](), set[circuit_breaker.Question]()
     while tables:
         for table in tables:
             decided.pop(table.name, None)
@@ -255,8 +256,8 @@ def _decide_all(
                 decided[table.name] = _decide(shell, seen, table, now, directions)
             except Exception as error:  # noqa: BLE001  whatever one table's numbers break must not stop the others; it is raised at the end
                 report.failures.append(Failure(table.name, "deciding", error))
-        new = circuit.questions((d for found in decided.values() for d in found), shell.policy) - asked
-        held = circuit.holds(shell, report, seen, new, now)
+        new = circuit_breaker.questions((d for found in decided.values() for d in found), shell.policy) - asked
+        held = circuit_breaker.holds(shell, report, seen, new, now)
         asked |= new
         seen |= held
         tables = [table for table in tables if any(target in held for target in table.targets())]

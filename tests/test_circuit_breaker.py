@@ -11,11 +11,12 @@ from urllib.request import Request
 
 import pytest
 
-from chalicelib import circuit, handlers
+from chalicelib import handlers
 from chalicelib.aws import http
 from chalicelib.aws.client import Aws
-from chalicelib.circuit import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.config.loader import load
+from chalicelib.holds import circuit_breaker
+from chalicelib.holds.circuit_breaker import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from chalicelib.run import Report, Shell
 from headroom.functions import Invocation
@@ -82,8 +83,8 @@ def woken(region: Region, handler: str) -> Invocation:
         pytest.param(OSError("timed out"), (Reason.CIRCUIT_UNKNOWN, DOWN), id="no answer holds decreases"),
     ],
 )
-def test_what_an_answer_holds(answer: circuit.Answer, expected: object) -> None:
-    found = circuit.judge(Question(URL, "orders", "", 3), answer)
+def test_what_an_answer_holds(answer: circuit_breaker.Answer, expected: object) -> None:
+    found = circuit_breaker.judge(Question(URL, "orders", "", 3), answer)
     assert (found and (found.reason, found.directions)) == expected
 
 
@@ -315,9 +316,9 @@ def server() -> Iterator[HTTPServer]:
 def asked(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
     """Return what a real request to a breaker about the index's reads comes to."""
     shell = Shell(Aws("headroom-alarms"), load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds)))
-    question = circuit.question(INDEX_READS, shell.policy(INDEX_READS))
+    question = circuit_breaker.question(INDEX_READS, shell.policy(INDEX_READS))
     assert question is not None
-    held = circuit.holds(shell, Report(), {INDEX_READS: observation(INDEX_READS)}, [question], MIDDAY)
+    held = circuit_breaker.holds(shell, Report(), {INDEX_READS: observation(INDEX_READS)}, [question], MIDDAY)
     return next(((hold.reason, hold.detail) for seen in held.values() for hold in seen.holds), None)
 
 

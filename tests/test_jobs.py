@@ -21,7 +21,7 @@ from rich.console import Console
 from chalicelib.aws.jobs import Job
 from chalicelib.config.jobs import Pause
 from chalicelib.config.loader import ConfigError, load
-from chalicelib.held_by_jobs import judge
+from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom import permissions
 from headroom.functions import ROOT

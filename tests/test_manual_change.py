@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import handlers
-from chalicelib.held_by_hand import judge
+from chalicelib.holds.manual_change import judge
 from chalicelib.model import DOWN, Reason
 from headroom.functions import Invocation
 from headroom.physics import World

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from chalicelib.held_by_hand import by_hand
-from chalicelib.held_by_jobs import by_jobs
-from chalicelib.held_by_pauses import by_pauses
+from chalicelib.holds.jobs import by_jobs
+from chalicelib.holds.manual_change import by_hand
+from chalicelib.holds.pauses import by_pauses
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, attempt
 

@@ -1,0 +1,1 @@
+"""The holds: what keeps a target's capacity unchanged, besides its policy."""
