@@ -17,8 +17,8 @@ from chalicelib.aws.client import Aws
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import KEY, Paused
 from chalicelib.model import TableState
-from headroom import cli, pausing
-from headroom.pausing import PauseError
+from headroom import cli, pause_tags
+from headroom.pause_tags import PauseError
 from headroom.region import Fault, Region
 from tests.builders import NOON
 from tests.scenes import call, orders, past, reasons, units
@@ -54,14 +54,14 @@ def at(text: str) -> datetime:
     ],
 )
 def test_a_pause_until(text: str, now: str, zone: ZoneInfo, expected: str) -> None:
-    found = pausing.until(text, at(now), zone)
+    found = pause_tags.until(text, at(now), zone)
     assert (found, found.tzinfo) == (at(expected), UTC)
 
 
 @given(st.times(), st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_the_next_time_is_within_a_day_or_two_and_shows_what_was_asked_for(clock: object, now: datetime) -> None:
     text = f"{clock:%H:%M}"
-    found = pausing.until(text, now, BERLIN)
+    found = pause_tags.until(text, now, BERLIN)
     assert now < found <= now + timedelta(hours=49)
     assert f"{found.astimezone(BERLIN):%H:%M}" == text
 
@@ -70,9 +70,9 @@ def test_without_a_zone_the_clock_of_this_machine_is_meant(monkeypatch: pytest.M
     try:
         monkeypatch.setenv("TZ", "America/New_York")
         time.tzset()
-        assert pausing.until("06:00", NOON, None) == at("2026-11-21T11:00Z")
-        assert pausing.until("2026-11-22T06:00", NOON, None) == at("2026-11-22T11:00Z")
-        assert pausing.shown(at("2026-11-21T11:00Z")) == "2026-11-21 06:00 EST (11:00 UTC)"
+        assert pause_tags.until("06:00", NOON, None) == at("2026-11-21T11:00Z")
+        assert pause_tags.until("2026-11-22T06:00", NOON, None) == at("2026-11-22T11:00Z")
+        assert pause_tags.shown(at("2026-11-21T11:00Z")) == "2026-11-21 06:00 EST (11:00 UTC)"
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -89,13 +89,13 @@ def test_without_a_zone_the_clock_of_this_machine_is_meant(monkeypatch: pytest.M
     ],
 )
 def test_a_pause_for(text: str, lasts: timedelta) -> None:
-    assert pausing.after(text, NOON) == NOON + lasts
+    assert pause_tags.after(text, NOON) == NOON + lasts
 
 
 @pytest.mark.parametrize("text", ["", "2", "0h", "h", "2 h", "2s", "1.5h", "-1h", "2h1d", "99999d", "forever"])
 def test_a_length_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(PauseError, match="expected a time such as 90m, 2h, 1d or 1d12h"):
-        pausing.after(text, NOON)
+        pause_tags.after(text, NOON)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_length_that_cannot_be_meant_is_refused(text: str) -> None:
 )
 def test_an_end_that_cannot_be_meant_is_refused(text: str, problem: str) -> None:
     with pytest.raises(PauseError, match=problem):
-        pausing.until(text, NOON, UTC_ZONE)
+        pause_tags.until(text, NOON, UTC_ZONE)
 
 
 # the tag
@@ -121,7 +121,7 @@ def test_an_end_that_cannot_be_meant_is_refused(text: str, problem: str) -> None
 def test_what_can_be_written_as_a_tag_is_read_as_it_was_meant(why: str) -> None:
     paused = Paused(NOON, "decreases", " ".join(why.split()))
     try:
-        value = pausing.tag(paused)
+        value = pause_tags.tag(paused)
     except PauseError:
         return
     assert len(value) <= 256
@@ -138,11 +138,11 @@ def test_what_can_be_written_as_a_tag_is_read_as_it_was_meant(why: str) -> None:
 )
 def test_a_reason_that_a_tag_cannot_hold_is_refused(why: str, problem: str) -> None:
     with pytest.raises(PauseError, match=problem):
-        pausing.tag(Paused(NOON, "everything", why))
+        pause_tags.tag(Paused(NOON, "everything", why))
 
 
 def test_a_reason_in_any_language_is_a_reason() -> None:
-    assert pausing.tag(Paused(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(" everything Umzug auf v2: früh_um_6")
+    assert pause_tags.tag(Paused(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(" everything Umzug auf v2: früh_um_6")
 
 
 # the commands
@@ -266,7 +266,7 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
             region.create_table(f"orders-{number:02}")
         world = Aws("headroom-alarms", sleep=waited.append)
         states = [state for state in world.describe(world.table_names()).values() if isinstance(state, TableState)]
-        assert [error for _, error in pausing.pause(world, states, str(Paused(NOON)))] == [None] * 12
+        assert [error for _, error in pause_tags.pause(world, states, str(Paused(NOON)))] == [None] * 12
         assert waited == [1, 1]
         assert len(tags(region)) == 12
 

@@ -15,7 +15,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, Paused
 from chalicelib.model import TableState
-from headroom import pausing
+from headroom import pause_tags as pausing
 from headroom.cloud import in_words
 from headroom.commands.shared import DEFAULT_TOPIC, console, errors
 
