@@ -14,7 +14,7 @@ from chalicelib.config.loader import ConfigError
 from headroom.account import NoHistoryError
 from headroom.cloud import in_words
 from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune
-from headroom.commands.shared import errors
+from headroom.commands.console import errors
 from headroom.pricing import PriceError
 from headroom.traces import TraceError
 from headroom.tuning import TooShortError

@@ -18,7 +18,8 @@ from rich.table import Table
 from chalicelib.model import Dimension
 from headroom import pricing
 from headroom.account import NoHistoryError
-from headroom.commands.history import (
+from headroom.commands.console import ConfigOption, console, errors, progress_bar
+from headroom.commands.demand_source import (
     BurstOption,
     CsvOption,
     DaysOption,
@@ -33,7 +34,6 @@ from headroom.commands.history import (
     policy_for,
     sources,
 )
-from headroom.commands.shared import ConfigOption, console, errors, progress_bar
 from headroom.compare import HEADROOM, Comparison, Row, Section, compare
 from headroom.physics import World
 from headroom.pricing import Prices

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from headroom import bench as benches
-from headroom.commands.history import policy_for
-from headroom.commands.shared import ConfigOption, console, progress_bar
+from headroom.commands.console import ConfigOption, console, progress_bar
+from headroom.commands.demand_source import policy_for
 from headroom.functions import ROOT
 from headroom.traces import TraceError
 

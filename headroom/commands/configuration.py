@@ -15,7 +15,7 @@ from chalicelib.config.healing import rule_for
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
+from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
 from headroom.reference import toml
 
 

@@ -17,8 +17,8 @@ from rich.table import Table
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.model import TableState, Target
 from headroom import account, costs, pricing
-from headroom.commands.history import CsvOption, JsonOption, PricesOption, cache, settled_now
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, console, errors, progress_bar, rules_of
+from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, console, errors, progress_bar, rules_of
+from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
 from headroom.costs import History, Line, Unread
 from headroom.pricing import Prices
 

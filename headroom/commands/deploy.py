@@ -20,7 +20,7 @@ from headroom import deployment, packaging, stage
 from headroom import doctor as doctors
 from headroom import redrive as redrives
 from headroom.cloud import REFUSED, Cloud, code_of, in_words
-from headroom.commands.shared import console, errors
+from headroom.commands.console import console, errors
 from headroom.deployment import Outcome
 
 StageOption = Annotated[str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")]

@@ -16,7 +16,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.run import Shell
 from headroom import handover
 from headroom.autoscaling import Translation, translate
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
+from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
 from headroom.handover import HandoverError, Record
 
 INTERRUPTED = 130

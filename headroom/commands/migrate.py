@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from headroom import dynamic_dynamodb
 from headroom.commands import handover
-from headroom.commands.shared import errors
+from headroom.commands.console import errors
 
 importers = typer.Typer(no_args_is_help=True, help="Bring the configuration of another autoscaler over.")
 handover.add_to(importers)

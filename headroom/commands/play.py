@@ -19,7 +19,7 @@ from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom import demo as demos
 from headroom import show, traces
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
+from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
 from headroom.functions import Invocation
 from headroom.plays import PLAYS
 from headroom.region import Region

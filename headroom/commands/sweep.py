@@ -13,7 +13,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.run import Report, Shell
 from headroom import sweeping
 from headroom.cloud import in_words
-from headroom.commands.shared import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, say
+from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, say
 
 
 def add_to(app: typer.Typer) -> None:

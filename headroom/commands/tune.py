@@ -14,7 +14,8 @@ from rich.table import Table
 from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
 from headroom import pricing, tuning
-from headroom.commands.history import (
+from headroom.commands.console import ConfigOption, console, progress_bar
+from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
@@ -29,7 +30,6 @@ from headroom.commands.history import (
     policy_for,
     source,
 )
-from headroom.commands.shared import ConfigOption, console, progress_bar
 from headroom.physics import World
 from headroom.tuning import Figures, Plan, Tuning, Verdict
 

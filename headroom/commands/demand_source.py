@@ -15,7 +15,7 @@ from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
 from headroom import account, traces
 from headroom.backtest import START
-from headroom.commands.shared import DEFAULT_TOPIC, errors, rules_of
+from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
 
 TraceOption = Annotated[
     Path | None, typer.Option("--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC.")
