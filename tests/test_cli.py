@@ -19,7 +19,7 @@ from chalicelib.config import loader
 from chalicelib.config.loader import SETTINGS
 from headroom import cli, pricing
 from headroom.compare import Row, compare
-from headroom.plays import PLAYS
+from headroom.demo.scenes import PLAYS
 from tests.builders import READS
 from tests.scenes import autoscale, orders, past, rules
 

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
-from headroom import demo, show
-from headroom.demo import Story, Track
+from headroom.demo import day, terminal
+from headroom.demo.day import Story, Track
 from headroom.functions import Invocation
 from headroom.region import Region
 from tests.builders import READS, policy
@@ -32,12 +32,12 @@ class Watched:
         console = Console(file=self.out, width=160)
 
         def watch(region: Region, invocation: Invocation) -> None:
-            show.changes(console, region, invocation)
+            terminal.changes(console, region, invocation)
 
         def tick(_: Region) -> None:
             self.ticks += 1
 
-        self.story = demo.play(TRACE, rules("orders", strategy="adaptive"), watch, tick)
+        self.story = day.play(TRACE, rules("orders", strategy="adaptive"), watch, tick)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_every_target_sees_its_share_and_is_recorded_by_the_minute(watched: Watc
     }
     for track in tracks.values():
         assert {len(track.demand), len(track.units), len(track.throttled), len(track.alarm_level)} == {MINUTES}
-        assert track.units[0] == math.ceil(track.demand[0] * demo.START_ROOM)
+        assert track.units[0] == math.ceil(track.demand[0] * day.START_ROOM)
 
 
 def test_the_burst_raised_the_table_and_it_came_down_again(watched: Watched) -> None:
@@ -103,7 +103,7 @@ STORY = Story([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
 )
 def test_a_story_ends_well_only_where_nothing_is_refused_lost_or_stuck(story: Story, well: bool, said: str) -> None:
     assert story.ended_well is well
-    assert said in "\n".join(show.ending(story))
+    assert said in "\n".join(terminal.ending(story))
 
 
 # stuck alarms
@@ -128,24 +128,24 @@ def put(region: Region, units: int) -> None:
 
 def test_an_alarm_whose_load_is_high_is_not_stuck(alarmed: Region) -> None:
     assert alarmed.cloudwatch.alarms[NAME].state.value == "ALARM"
-    assert demo.stuck_alarms(alarmed) == []
+    assert day.stuck_alarms(alarmed) == []
 
 
 def test_an_alarm_that_stays_although_its_load_is_low_is_stuck(alarmed: Region) -> None:
     alarmed.cloudwatch.alarms[NAME].fields["Threshold"] = 6_000.0
-    assert demo.stuck_alarms(alarmed) == [NAME]
+    assert day.stuck_alarms(alarmed) == [NAME]
 
 
 def test_an_alarm_that_has_no_news_any_more_is_stuck(alarmed: Region) -> None:
     put(alarmed, 200)
-    assert demo.stuck_alarms(alarmed) == [NAME]
+    assert day.stuck_alarms(alarmed) == [NAME]
 
 
 def test_an_alarm_that_came_back_is_not_stuck(alarmed: Region) -> None:
     put(alarmed, 200)
     alarmed.run(2)
     assert alarmed.cloudwatch.alarms[NAME].state.value == "OK"
-    assert demo.stuck_alarms(alarmed) == []
+    assert day.stuck_alarms(alarmed) == []
 
 
 # what is shown
@@ -162,13 +162,13 @@ def test_a_track_by_hand() -> None:
 
 
 def test_the_summary_has_a_row_for_each_target() -> None:
-    table = show.summary(replace(STORY, tracks=[TRACK]))
+    table = terminal.summary(replace(STORY, tracks=[TRACK]))
     cells = [next(iter(column.cells)) for column in table.columns]
     assert cells == ["orders:read", "250", "8", "8", "0 %", "180", "8,559", "301"]
 
 
 def test_the_picture_shows_each_columns_highest_minute() -> None:
-    assert show._columns([1.0, 5.0, 2.0, 3.0, 4.0], 2) == [5.0, 3.0, 4.0]
-    drawn = show.picture(TRACK, width=100, height=14)
+    assert terminal._columns([1.0, 5.0, 2.0, 3.0, 4.0], 2) == [5.0, 3.0, 4.0]
+    drawn = terminal.picture(TRACK, width=100, height=14)
     for word in ("orders:read (ConsumedReadCapacityUnits)", "demand", "alarm level", "capacity"):
         assert word in drawn

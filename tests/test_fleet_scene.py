@@ -16,7 +16,8 @@ from rich.console import Console
 from chalicelib import handlers
 from chalicelib.config.loader import load
 from chalicelib.model import Dimension, Reason, Target
-from headroom import permissions, plays, stage
+from headroom import permissions, stage
+from headroom.demo import scenes
 from headroom.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
 from headroom.functions import Invocation, environment_of, fresh_app
 from headroom.region import Fault, Region
@@ -410,7 +411,7 @@ def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(less:
 
 def test_the_demos_scene_is_played_to_its_end_with_reasons_and_numbers() -> None:
     out = io.StringIO()
-    plays.PLAYS["fleet"](Console(file=out, width=200))
+    scenes.PLAYS["fleet"](Console(file=out, width=200))
     said = out.getvalue()
     for words in (
         "jobs:read 5 → 300 units: the size of the fleet that it follows calls for it (FleetSize; ",

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from headroom.demo import stuck_alarms
+from headroom.demo.day import stuck_alarms
 from headroom.region import Region
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (

@@ -30,9 +30,9 @@ from chalicelib.run import Report
 from headroom import cloud, deployment, doctor, permissions
 from headroom.cli import app
 from headroom.cloudwatch import ACCOUNT
+from headroom.demo.scenes import PLAYS
 from headroom.functions import ROOT, Invocation, sns_event
 from headroom.groups import EBS, SYSTEM
-from headroom.plays import PLAYS
 from headroom.region import Call, Fault, Region
 from headroom.stage import Stage
 from tests.builders import READS, TOPIC

@@ -24,8 +24,8 @@ from chalicelib.config.loader import ConfigError, load
 from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom import permissions
+from headroom.demo.scenes import PLAYS
 from headroom.functions import ROOT
-from headroom.plays import PLAYS
 from headroom.region import Fault, Region
 from tests.builders import NOON, observation
 from tests.scenes import MONDAY, by_hand, call, decisions, failures, orders, past, reasons, rules, units

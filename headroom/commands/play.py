@@ -17,11 +17,12 @@ from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
-from headroom import demo as demos
-from headroom import show, traces
+from headroom import traces
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
+from headroom.demo import day as demos
+from headroom.demo import terminal
+from headroom.demo.scenes import PLAYS
 from headroom.functions import Invocation
-from headroom.plays import PLAYS
 from headroom.region import Region
 
 
@@ -51,12 +52,12 @@ def demo(
 
         def watch(region: Region, invocation: Invocation) -> None:
             if not quiet:
-                show.changes(console, region, invocation)
+                terminal.changes(console, region, invocation)
 
         story = demos.play(demand, text, watch, lambda _: progress.advance(task))
-    console.print(Text.from_ansi(show.picture(story.tracks[0], min(show.WIDTH, console.width - 1))))
-    console.print(show.summary(story))
-    for line in show.ending(story):
+    console.print(Text.from_ansi(terminal.picture(story.tracks[0], min(terminal.WIDTH, console.width - 1))))
+    console.print(terminal.summary(story))
+    for line in terminal.ending(story):
         console.print(line)
     raise typer.Exit(0 if story.ended_well else 1)
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from chalicelib.model import Dimension, Target
+from headroom.demo.narrator import Teller
 from headroom.ec2 import Ec2, Group
 from headroom.region import Fault, Region
-from headroom.scenes.telling import Teller
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
 MINUTES = 190

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
-from headroom.demo import Story, Track
+from headroom.demo.day import Story, Track
 from headroom.functions import Invocation
 from headroom.region import Region
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from chalicelib.model import Dimension, Target
+from headroom.demo.narrator import Teller
 from headroom.region import Region
-from headroom.scenes.telling import Teller
 
 CONFIG = """
 [[tables]]

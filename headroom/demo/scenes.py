@@ -9,6 +9,6 @@ from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
-from headroom.scenes import backup, fleet, healing
+from headroom.demo import backup, fleet, healing
 
 PLAYS: Mapping[str, Callable[[Console], None]] = {"fleet": fleet.play, "backup": backup.play, "healing": healing.play}

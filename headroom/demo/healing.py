@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from headroom.demo.narrator import Teller
 from headroom.functions import Invocation
 from headroom.groups import SYSTEM
 from headroom.region import Region
-from headroom.scenes.telling import Teller
 
 CONFIG = """
 [[healing]]
