@@ -15,11 +15,11 @@ import botocore.session
 from moto import mock_aws
 
 from chalicelib.config.loader import Config
-from headroom import deployment
-from headroom import stage as stages
-from headroom.cloud import Cloud
+from headroom.deploy import setup
+from headroom.deploy import stage as stages
+from headroom.deploy.account import Cloud
+from headroom.deploy.stage import Stage
 from headroom.functions import ROOT, environment_of
-from headroom.stage import Stage
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
 LOADER = botocore.loaders.create_loader()
@@ -74,9 +74,9 @@ def shipped_rules() -> Config:
 
 def set_up(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> None:
     """Deploy a stage whole, with the checkout's configuration where no other is given."""
-    list(deployment.setup(deployment.steps_before(stage, cloud), cloud))
+    list(setup.setup(setup.steps_before(stage, cloud), cloud))
     make_functions(stage, cloud, names)
-    list(deployment.setup(deployment.steps_after(stage, cloud, names, rules or shipped_rules()), cloud))
+    list(setup.setup(setup.steps_after(stage, cloud, names, rules or shipped_rules()), cloud))
 
 
 def make_table(client: Callable[[str], Any], name: str = "orders", units: int = 100) -> None:
@@ -104,8 +104,8 @@ def inventory(client: Callable[[str], Any]) -> set[str]:
     }
 
 
-def tear_down(stage: Stage, cloud: Cloud, project: Path) -> list[deployment.Outcome]:
-    return list(deployment.teardown(deployment.removals(stage, cloud, project), cloud))
+def tear_down(stage: Stage, cloud: Cloud, project: Path) -> list[setup.Outcome]:
+    return list(setup.teardown(setup.removals(stage, cloud, project), cloud))
 
 
 def _empty_zip() -> bytes:

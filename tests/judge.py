@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 import pytest
 
 from chalicelib.config import loader as configuration
-from headroom import permissions, stage
+from headroom.deploy import permissions, stage
 from headroom.functions import ROOT, Invocation
 from headroom.region import Region
 from tests.iam import Ask, Place, Policy, allowed, asks

@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 from chalicelib import telemetry
 from chalicelib.config.loader import Config, load
 from chalicelib.core import table_alarms
-from headroom import blueprint, deployment, permissions, stage
 from headroom.cli import app
-from headroom.cloud import Cloud, found
+from headroom.deploy import blueprint, permissions, setup, stage
+from headroom.deploy.account import Cloud, found
+from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Step
+from headroom.deploy.stage import Place, Stage, StageError
 from headroom.region import Region
-from headroom.stage import Place, Stage, StageError
-from headroom.steps import ConfiguredPolicy, OwnAlarm, Step
 from tests.builders import READS, policy
 from tests.deployed import FUNCTIONS, account, dev, inventory, make_functions, make_table, set_up, shipped_rules, tear_down
 from tests.real_deploy import BIN, CONFIG, Site, configure, copy_project, site
@@ -38,8 +38,8 @@ PLACES = [Place("aws", "eu-west-1", "1"), Place("aws-cn", "cn-north-1", "2"), Pl
 
 
 def all_steps(settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> list[Step]:
-    after = deployment.steps_after(settings, cloud, names, rules or shipped_rules())
-    return [*deployment.steps_before(settings, cloud), *after]
+    after = setup.steps_after(settings, cloud, names, rules or shipped_rules())
+    return [*setup.steps_before(settings, cloud), *after]
 
 
 # setting up
@@ -52,7 +52,7 @@ def test_after_setup_everything_is_right_and_a_second_setup_changes_nothing(
     with account() as cloud:
         settings = dev(**more)
         set_up(settings, cloud, names)
-        assert [o for o in deployment.setup(all_steps(settings, cloud, names), cloud) if o.changed] == []
+        assert [o for o in setup.setup(all_steps(settings, cloud, names), cloud) if o.changed] == []
         tear_down(settings, cloud, tmp_path)
         assert inventory(cloud.client) == set()
 
@@ -66,14 +66,14 @@ def test_a_queues_function_gives_back_only_what_failed() -> None:
 
 def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> None:
     with account() as cloud:
-        outcomes = list(deployment.setup(deployment.steps_before(dev(**ALL_SOURCES), cloud), cloud))
+        outcomes = list(setup.setup(setup.steps_before(dev(**ALL_SOURCES), cloud), cloud))
         assert [o.subject for o in outcomes] == [
             "queue headroom-dev-dead-letters",
             "topic headroom-alarms-dev",
             "queue headroom-buffer-dev",
             "subscription of headroom-buffer-dev",
         ]
-        assert deployment.functions_of(dev(), cloud) == []
+        assert setup.functions_of(dev(), cloud) == []
 
 
 def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
         cloud.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
         topic = dev().topic_arn(cloud.place)
         cloud.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="{}")
-        outcomes = list(deployment.setup(all_steps(dev(), cloud), cloud))
+        outcomes = list(setup.setup(all_steps(dev(), cloud), cloud))
         assert {(o.subject, *o.details) for o in outcomes if o.changed} == {
             ("topic headroom-alarms-dev", "its Policy is another"),
             ("retries and dead letters of headroom-dev-on_alarm", "Lambda's defaults hold, and a message that fails is lost"),
@@ -110,10 +110,10 @@ def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actio
         arn = cloud.place.arn("sns", "pages")
         alarm = OwnAlarm(blueprint.own_alarms(dev(), {}, "q", [])[1])
         cloud.client("cloudwatch").put_metric_alarm(**{**alarm.fields, "AlarmActions": [arn]})
-        list(deployment.setup(all_steps(dev(), cloud), cloud))
+        list(setup.setup(all_steps(dev(), cloud), cloud))
         said = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert {a["AlarmName"]: a["AlarmActions"] for a in said}[alarm.name] == [arn]
-        list(deployment.setup(all_steps(dev(OPERATIONS_TOPIC="ops"), cloud), cloud))
+        list(setup.setup(all_steps(dev(OPERATIONS_TOPIC="ops"), cloud), cloud))
         said = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert [a["AlarmActions"] for a in said] == [[cloud.place.arn("sns", "ops")]] * 3
 
@@ -140,7 +140,7 @@ def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy
 
 def changes(cloud: Cloud, config: str) -> dict[str, tuple[str, ...]]:
     steps = all_steps(dev(), cloud, rules=load(config))
-    return {o.subject: o.details for o in deployment.setup(steps, cloud) if o.changed}
+    return {o.subject: o.details for o in setup.setup(steps, cloud) if o.changed}
 
 
 def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> None:
@@ -160,7 +160,7 @@ def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_th
 def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
     with account() as cloud:
         step = ConfiguredPolicy("somebodys", {"Version": "2012-10-17", "Statement": []})
-        assert [o.result for o in deployment.setup([step], cloud)] == ["already right"]
+        assert [o.result for o in setup.setup([step], cloud)] == ["already right"]
         assert step.remove(cloud) is False
 
 
@@ -208,11 +208,11 @@ def again_and_again(work: Callable[[], object]) -> int:
 
 def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as cloud:
-        list(deployment.setup(deployment.steps_before(dev(), cloud), cloud))
+        list(setup.setup(setup.steps_before(dev(), cloud), cloud))
         make_functions(dev(), cloud)
         # a new Cloud each time, as each command has one; its clients must be those of the session that is interrupted
-        assert again_and_again(lambda: list(deployment.setup(all_steps(dev(), Cloud()), Cloud()))) > 10
-        assert [o for o in deployment.setup(all_steps(dev(), cloud), cloud) if o.changed] == []
+        assert again_and_again(lambda: list(setup.setup(all_steps(dev(), Cloud()), Cloud()))) > 10
+        assert [o for o in setup.setup(all_steps(dev(), cloud), cloud) if o.changed] == []
 
 
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
         for target, topic, name in [(orders, here, ""), (users, there, ""), (orders, here, "orders-hot")]:
             fields = table_alarms.new_fields(target, 100, policy(), topic)
             cloud.client("cloudwatch").put_metric_alarm(**fields | ({"AlarmName": name} if name else {}))
-        assert deployment.foreign_alarms(here) == ["orders-hot"]
+        assert setup.foreign_alarms(here) == ["orders-hot"]
         tear_down(dev(), cloud, tmp_path)
         assert inventory(cloud.client) == {"alarm headroom-users:read", "alarm orders-hot"}
 

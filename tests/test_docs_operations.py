@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.core.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
-from headroom import blueprint
+from headroom.deploy import blueprint
+from headroom.deploy.stage import LISTENERS
 from headroom.functions import ROOT
-from headroom.stage import LISTENERS
 from tests.deployed import dev, inventory, make_table
 from tests.real_deploy import BIN, Site, site
 

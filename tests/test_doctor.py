@@ -17,11 +17,11 @@ from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Shell
-from headroom import deployment, doctor, permissions
 from headroom.cli import app
-from headroom.doctor import Finding, Patient
+from headroom.deploy import doctor, permissions, setup
+from headroom.deploy.doctor import Finding, Patient
+from headroom.deploy.stage import Stage
 from headroom.functions import ROOT
-from headroom.stage import Stage
 from tests.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
 
 CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
@@ -371,7 +371,7 @@ def test_a_stage_whose_fleet_is_counted_is_well(patient: Patient) -> None:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "worker"}]}]
     patient.cloud.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=2, MaxCount=2, TagSpecifications=tags)
     make_functions(dev(), patient.cloud, ("on_fleet",))
-    list(deployment.setup(deployment.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)), patient.cloud))
+    list(setup.setup(setup.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)), patient.cloud))
     sweep(text)
     assert doctor.examine(patient) == []
 
@@ -382,7 +382,7 @@ def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(patient: Patient) -
     keep(patient, URL)
     sns = patient.cloud.client("sns")
     sns.subscribe(TopicArn=sns.create_topic(Name="capacity")["TopicArn"], Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:q")
-    list(deployment.setup(deployment.steps_after(dev(), patient.cloud, FUNCTIONS, load(text)), patient.cloud))
+    list(setup.setup(setup.steps_after(dev(), patient.cloud, FUNCTIONS, load(text)), patient.cloud))
     assert doctor.examine(patient) == []
 
 

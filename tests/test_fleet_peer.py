@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from chalicelib.config.fleet import Scale
-from headroom import permissions
+from headroom.deploy import permissions
 from headroom.ec2 import Ec2
 from headroom.functions import ROOT
 from headroom.region import Region

@@ -16,12 +16,12 @@ from rich.console import Console
 from chalicelib import handlers
 from chalicelib.config.loader import load
 from chalicelib.model import Dimension, Reason, Target
-from headroom import permissions, stage
 from headroom.demo import scenes
+from headroom.deploy import permissions, stage
+from headroom.deploy.stage import Stage
 from headroom.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
 from headroom.functions import Invocation, environment_of, fresh_app
 from headroom.region import Fault, Region
-from headroom.stage import Stage
 from tests.builders import READS
 from tests.iam import Ask, allowed, asks, statements
 from tests.judge import denied, place_of, shipped

@@ -27,14 +27,14 @@ from chalicelib.healing import reconcile
 from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
 from chalicelib.run import Report
-from headroom import cloud, deployment, doctor, permissions
 from headroom.cli import app
 from headroom.cloudwatch import ACCOUNT
 from headroom.demo.scenes import PLAYS
+from headroom.deploy import account, doctor, permissions, setup
+from headroom.deploy.stage import Stage
 from headroom.functions import ROOT, Invocation, sns_event
 from headroom.groups import EBS, SYSTEM
 from headroom.region import Call, Fault, Region
-from headroom.stage import Stage
 from tests.builders import READS, TOPIC
 from tests.iam import Ask, Place, allowed
 from tests.scenes import (
@@ -831,7 +831,7 @@ def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
 
 
 def patient(region: Region, config: str) -> doctor.Patient:
-    found = doctor.Patient(Stage("headroom", "dev"), ROOT, cloud.Cloud(), region.now)
+    found = doctor.Patient(Stage("headroom", "dev"), ROOT, account.Cloud(), region.now)
     found.__dict__["rules"] = load(config)
     return found
 
@@ -881,8 +881,8 @@ def test_the_doctor_says_which_instance_has_no_alarm() -> None:
 
 def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
     with web() as (_, ids):
-        assert deployment.foreign_alarms(TOPIC) == []
-        (*_, ours) = deployment._alarms(Stage("headroom", "dev"), TOPIC)
+        assert setup.foreign_alarms(TOPIC) == []
+        (*_, ours) = setup._alarms(Stage("headroom", "dev"), TOPIC)
         assert all(alarm_of(i) in ours.subject for i in ids)
 
 

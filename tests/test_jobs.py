@@ -23,8 +23,8 @@ from chalicelib.config.jobs import Pause
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
-from headroom import permissions
 from headroom.demo.scenes import PLAYS
+from headroom.deploy import permissions
 from headroom.functions import ROOT
 from headroom.region import Fault, Region
 from tests.builders import NOON, observation

@@ -16,10 +16,10 @@ from chalice.deploy.validate import validate_configuration
 
 from chalicelib.events import AlarmEvent, from_queue, from_sns
 from chalicelib.metrics import NAMESPACE
-from headroom import stage
+from headroom.deploy import stage
+from headroom.deploy.stage import LISTENERS, Stage
 from headroom.functions import ROOT, environment_of, fresh_app
 from headroom.region import Fault, Region
-from headroom.stage import LISTENERS, Stage
 from tests.builders import READS
 from tests.scenes import MIDDAY, call, message, past, rules
 

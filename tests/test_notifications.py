@@ -18,7 +18,7 @@ from chalicelib.core import table_alarms
 from chalicelib.core.explain import WHY
 from chalicelib.core.notices import SUBJECTS
 from chalicelib.model import Reason
-from headroom import permissions
+from headroom.deploy import permissions
 from headroom.functions import Invocation
 from headroom.region import Fault, Region
 from tests.builders import INDEX_READS, READS, WRITES

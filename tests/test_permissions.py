@@ -14,10 +14,18 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from chalicelib.config.loader import Config, load
-from headroom import permissions
+from headroom.deploy import permissions
+from headroom.deploy.permissions import (
+    ROLE_CHARACTERS,
+    ROOM,
+    SHIPPED_CHARACTERS,
+    TABLES,
+    configured_policy,
+    shortening,
+    table_patterns,
+)
+from headroom.deploy.stage import LISTENERS, SCHEDULED
 from headroom.functions import ROOT
-from headroom.permissions import ROLE_CHARACTERS, ROOM, SHIPPED_CHARACTERS, TABLES, configured_policy, shortening, table_patterns
-from headroom.stage import LISTENERS, SCHEDULED
 from tests.iam import Ask, Place, allowed
 from tests.scenes import rules
 

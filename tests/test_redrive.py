@@ -11,9 +11,9 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from typer.testing import CliRunner
 
 from headroom.cli import app
-from headroom.cloud import Cloud
-from headroom.redrive import Call, Redriven, letter, redrive
-from headroom.stage import StageError
+from headroom.deploy.account import Cloud
+from headroom.deploy.redrive import Call, Redriven, letter, redrive
+from headroom.deploy.stage import StageError
 from tests.deployed import account, dev, set_up
 
 ALARM = json.dumps({"AlarmName": "orders-hot"})

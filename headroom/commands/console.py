@@ -17,7 +17,7 @@ from chalicelib.config import loader
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
-from headroom.cloud import in_words
+from headroom.deploy.account import in_words
 from headroom.functions import ROOT
 
 PIPE_WIDTH = 120

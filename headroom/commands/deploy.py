@@ -16,12 +16,13 @@ from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import Config, ConfigError
-from headroom import deployment, packaging, stage
-from headroom import doctor as doctors
-from headroom import redrive as redrives
-from headroom.cloud import REFUSED, Cloud, code_of, in_words
 from headroom.commands.console import console, errors
-from headroom.deployment import Outcome
+from headroom.deploy import doctor as doctors
+from headroom.deploy import packaging, stage
+from headroom.deploy import redrive as redrives
+from headroom.deploy import setup as deployment
+from headroom.deploy.account import REFUSED, Cloud, code_of, in_words
+from headroom.deploy.setup import Outcome
 
 StageOption = Annotated[str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")]
 

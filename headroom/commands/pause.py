@@ -16,8 +16,8 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, Paused
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
-from headroom.cloud import in_words
 from headroom.commands.console import DEFAULT_TOPIC, console, errors
+from headroom.deploy.account import in_words
 
 TablesArgument = Annotated[list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")]
 ZoneOption = Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")]

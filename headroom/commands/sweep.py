@@ -12,8 +12,8 @@ from rich.markup import escape
 from chalicelib.aws.client import Aws
 from chalicelib.run import Report, Shell
 from headroom import sweeping
-from headroom.cloud import in_words
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, say
+from headroom.deploy.account import in_words
 
 
 def add_to(app: typer.Typer) -> None:

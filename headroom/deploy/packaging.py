@@ -21,11 +21,11 @@ from typing import Any
 from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.loader import Config
-from headroom import blueprint, permissions
-from headroom import stage as stages
-from headroom.blueprint import Document
-from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
-from headroom.steps import ALARM_PRINCIPAL, DeployedVersion
+from headroom.deploy import blueprint, permissions
+from headroom.deploy import stage as stages
+from headroom.deploy.blueprint import Document
+from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")

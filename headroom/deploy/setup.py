@@ -18,10 +18,9 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.loader import Config
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Alarm, DeleteAlarms
-from headroom import blueprint, permissions
-from headroom.cloud import Cloud, code_of, found
-from headroom.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
-from headroom.steps import (
+from headroom.deploy import blueprint, permissions
+from headroom.deploy.account import Cloud, code_of, found
+from headroom.deploy.resources import (
     AlarmPermission,
     ConfiguredPolicy,
     DeployedVersion,
@@ -34,6 +33,7 @@ from headroom.steps import (
     Subscription,
     Topic,
 )
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ from chalicelib.config.jobs import Pause
 from chalicelib.core.healing import REPLACING, Group
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.run import Report, Shell
-from headroom import blueprint, deployment
-from headroom import permissions as configured
-from headroom import stage as stages
-from headroom.cloud import Cloud, code_of, found, in_words
-from headroom.stage import Stage
-from headroom.steps import DeployedVersion, Step, queue_url
+from headroom.deploy import blueprint, setup
+from headroom.deploy import permissions as configured
+from headroom.deploy import stage as stages
+from headroom.deploy.account import Cloud, code_of, found, in_words
+from headroom.deploy.resources import DeployedVersion, Step, queue_url
+from headroom.deploy.stage import Stage
 
 MAX_SKEW_SECONDS = 60
 """AWS refuses a signature that is five minutes off; a minute already spoils the decrease quota's reckoning."""
@@ -65,7 +65,7 @@ class Patient:
 
     @cached_property
     def functions(self) -> list[str]:
-        return deployment.functions_of(self.stage, self.cloud)
+        return setup.functions_of(self.stage, self.cloud)
 
     @cached_property
     def world(self) -> Aws:
@@ -177,8 +177,8 @@ def _policies(cloud: Cloud, role: str) -> list[object]:
 
 def surroundings(patient: Patient) -> Iterator[Finding]:
     """Look at everything that setup makes: topic, subscription, queues, permissions, retries, logs, alarms about Headroom."""
-    yield from _looked_at(patient, deployment.steps_before(patient.stage, patient.cloud))
-    yield from _looked_at(patient, deployment.steps_after(patient.stage, patient.cloud, patient.functions, patient.rules))
+    yield from _looked_at(patient, setup.steps_before(patient.stage, patient.cloud))
+    yield from _looked_at(patient, setup.steps_after(patient.stage, patient.cloud, patient.functions, patient.rules))
 
 
 def _looked_at(patient: Patient, steps: Iterable[Step]) -> Iterator[Finding]:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from headroom import permissions
-from headroom.blueprint import Document
-from headroom.cloud import Cloud, code_of, found
+from headroom.deploy import permissions
+from headroom.deploy.account import Cloud, code_of, found
+from headroom.deploy.blueprint import Document
 
 ALARM_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 """Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import telemetry
-from headroom.stage import SCHEDULED, Place, Stage
+from headroom.deploy.stage import SCHEDULED, Place, Stage
 
 Document = dict[str, Any]
 

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.config.healing import Healing
 from chalicelib.config.loader import Config, Matcher
 from chalicelib.core.notices import STATE_KINDS
-from headroom.blueprint import Document
+from headroom.deploy.blueprint import Document
 
 NAME = "headroom-configured"
 """The policy's name on each role."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headroom.blueprint import EVENT_FUNCTIONS, FUNCTION_SECONDS
-from headroom.cloud import Cloud
-from headroom.stage import Stage, StageError
-from headroom.steps import queue_url
+from headroom.deploy.account import Cloud
+from headroom.deploy.blueprint import EVENT_FUNCTIONS, FUNCTION_SECONDS
+from headroom.deploy.resources import queue_url
+from headroom.deploy.stage import Stage, StageError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from headroom.stage import Place
+from headroom.deploy.stage import Place
 
 LONGEST_RUN_SECONDS = 900
 MISSING = frozenset(

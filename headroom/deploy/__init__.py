@@ -1,0 +1,1 @@
+"""The deployment of a stage: resources, permissions, packages and checks."""
