@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from chalicelib.config import loader, windows
 from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, TableState, Target, Throughput
-from headroom import schedules
-from headroom.autoscaling import Autoscaling, Translation, subject_of, translate
-from headroom.schedules import InexpressibleError
+from headroom.migrate import schedules
+from headroom.migrate.application_autoscaling import Autoscaling, Translation, subject_of, translate
+from headroom.migrate.schedules import InexpressibleError
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

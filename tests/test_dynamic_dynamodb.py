@@ -16,9 +16,9 @@ from chalicelib.config import loader
 from chalicelib.config.loader import Config, Policy
 from chalicelib.config.windows import Window
 from chalicelib.model import Dimension, Target
-from headroom import dynamic_dynamodb, ini
-from headroom.dynamic_dynamodb import Imported, Kind, Line, matcher, translate
-from headroom.dynamic_options import GLOBAL, LOGGING, OPTIONS
+from headroom.migrate import dynamic_dynamodb, ini
+from headroom.migrate.dynamic_dynamodb import Imported, Kind, Line, matcher, translate
+from headroom.migrate.dynamic_options import GLOBAL, LOGGING, OPTIONS
 from tests.test_cli import Ended, Run, run, written  # noqa: F401  run is a fixture
 
 READ, WRITE = Dimension.READ, Dimension.WRITE

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.model import Dimension, Target
-from headroom.dynamic_dynamodb import Imported, translate
 from headroom.functions import Invocation
+from headroom.migrate.dynamic_dynamodb import Imported, translate
 from headroom.region import Region
 from tests.scenes import MONDAY, skips, watch
 

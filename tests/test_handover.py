@@ -18,10 +18,10 @@ from chalicelib.config import loader
 from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from chalicelib.run import Shell
-from headroom import autoscaling, handover
 from headroom.cli import app
 from headroom.functions import ROOT
-from headroom.handover import HandoverError, Record
+from headroom.migrate import application_autoscaling, handover
+from headroom.migrate.handover import HandoverError, Record
 from headroom.region import Call, Fault, Region
 from tests.builders import ACCOUNT, INDEX_READS, READS, WRITES
 from tests.scenes import FaultAt, call, operations, params, past, rules, skips, units, wait
@@ -66,7 +66,7 @@ def file(tmp_path: Path) -> Path:
 def translated(region: Region) -> str:
     world = Aws("headroom-alarms")
     found = handover.read(world)
-    return autoscaling.translate(found, world.describe(found.tables()), region.now, "percent").text
+    return application_autoscaling.translate(found, world.describe(found.tables()), region.now, "percent").text
 
 
 def shell_of(text: str) -> Shell:
@@ -262,7 +262,7 @@ class StopAt(FaultAt):
 
 def somebody_has(region: Region) -> bool:
     """Tell whether each scaled target is Application Auto Scaling's or has Headroom's alarm."""
-    registered = {autoscaling.target_of(said) for said in region.autoscaling.targets.values()}
+    registered = {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()}
     return all(target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms for target in SCALED)
 
 
@@ -379,7 +379,7 @@ def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(region: 
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}])
     with pytest.raises(HandoverError, match="DynamoDB resource does not exist: table/orders/index/by-date"):
         scene.back()
-    assert {autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS, WRITES}
+    assert {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS, WRITES}
     assert scene.record().tables("handed over") == ["orders"]
 
 
@@ -427,7 +427,7 @@ def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: 
     region.client(SERVICE).register_scalable_target(**named(READS), MinCapacity=9, MaxCapacity=90)
     scene.over()
     scene.back()
-    assert {autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS}
+    assert {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS}
 
 
 def test_what_is_half_removed_already_keeps_what_was_saved_before(region: Region, scene: Scene) -> None:

@@ -19,8 +19,8 @@ import pytest
 
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
-from headroom.dynamic_dynamodb import Kind, translate
-from headroom.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
+from headroom.migrate.dynamic_dynamodb import Kind, translate
+from headroom.migrate.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
 from headroom.region import Region
 from tests.builders import ACCOUNT, READS
 from tests.scenes import MIDDAY, TARGETS, call, decisions, orders, past, units

@@ -14,10 +14,10 @@ from rich.markup import escape
 
 from chalicelib.aws.client import Aws
 from chalicelib.run import Shell
-from headroom import handover
-from headroom.autoscaling import Translation, translate
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
-from headroom.handover import HandoverError, Record
+from headroom.migrate import handover
+from headroom.migrate.application_autoscaling import Translation, translate
+from headroom.migrate.handover import HandoverError, Record
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C ends."""

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from headroom import dynamic_dynamodb
 from headroom.commands import handover
 from headroom.commands.console import errors
+from headroom.migrate import dynamic_dynamodb
 
 importers = typer.Typer(no_args_is_help=True, help="Bring the configuration of another autoscaler over.")
 handover.add_to(importers)

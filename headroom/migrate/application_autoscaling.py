@@ -17,8 +17,8 @@ from tomlkit.items import Array, Table
 
 from chalicelib.config import loader
 from chalicelib.model import Dimension, TableState, Target
-from headroom import schedules
-from headroom.schedules import InexpressibleError
+from headroom.migrate import schedules
+from headroom.migrate.schedules import InexpressibleError
 
 Said = Mapping[str, Any]
 Settings = Mapping[str, Any]

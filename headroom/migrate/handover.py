@@ -25,8 +25,8 @@ from chalicelib.core import plan, table_alarms
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
 from chalicelib.run import Shell
-from headroom import autoscaling
-from headroom.autoscaling import Autoscaling, Said, target_of
+from headroom.migrate import application_autoscaling
+from headroom.migrate.application_autoscaling import Autoscaling, Said, target_of
 
 SERVICE = "application-autoscaling"
 NAMESPACE = "dynamodb"
@@ -279,7 +279,7 @@ def _await_gone(world: Aws, table: str) -> None:
         left = read(world).only([table]).everything()
         if not left:
             return
-    raise HandoverError(f"Application Auto Scaling still has {', '.join(map(autoscaling.subject_of, left))}")
+    raise HandoverError(f"Application Auto Scaling still has {', '.join(map(application_autoscaling.subject_of, left))}")
 
 
 # back
@@ -317,12 +317,12 @@ def _register(world: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
     tell(f"{target.table}: registered {target}")
     for policy in saved.policies:
         _patiently(world, partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)))
-        tell(f"{target.table}: registered {autoscaling.subject_of(policy)}")
+        tell(f"{target.table}: registered {application_autoscaling.subject_of(policy)}")
     for action in saved.scheduled_actions:
-        why = autoscaling.over(action, now)
+        why = application_autoscaling.over(action, now)
         if not why:
             _patiently(world, partial(client.put_scheduled_action, **_action(client, action, now)))
-        tell(f"{target.table}: {f'left out: {why}:' if why else 'registered'} {autoscaling.subject_of(action)}")
+        tell(f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}")
 
 
 def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -334,7 +334,7 @@ def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str,
 def _action(client: Any, said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return an action's parameters. One that has begun needs no beginning any more, and may be refused with one in the past."""
     given = _settable(client, "PutScheduledAction", said)
-    start = autoscaling.time_of(given.get("StartTime"))
+    start = application_autoscaling.time_of(given.get("StartTime"))
     if start and start <= now:
         del given["StartTime"]
     return given

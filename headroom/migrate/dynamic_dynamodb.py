@@ -20,8 +20,8 @@ from tomlkit.items import Table
 from chalicelib.config import loader
 from chalicelib.config.loader import SETTINGS, Policy
 from chalicelib.model import Dimension
-from headroom import ini
-from headroom.dynamic_options import (
+from headroom.migrate import ini
+from headroom.migrate.dynamic_options import (
     CHECK_INTERVAL,
     GLOBAL,
     HOMES,

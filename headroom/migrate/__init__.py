@@ -1,0 +1,1 @@
+"""The migration from other autoscalers."""
