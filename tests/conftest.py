@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from headroom.functions import OBSERVERS
+from headroom.region.lambda_functions import OBSERVERS
 from tests.judge import judge
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)

@@ -19,7 +19,7 @@ from headroom.deploy import setup
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Cloud
 from headroom.deploy.stage import Stage
-from headroom.functions import ROOT, environment_of
+from headroom.region.lambda_functions import ROOT, environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
 LOADER = botocore.loaders.create_loader()

@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from headroom.region import Call
+from headroom.region.region import Call
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]

@@ -14,8 +14,8 @@ import pytest
 
 from chalicelib.config import loader as configuration
 from headroom.deploy import permissions, stage
-from headroom.functions import ROOT, Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import ROOT, Invocation
+from headroom.region.region import Region
 from tests.iam import Ask, Place, Policy, allowed, asks
 
 

@@ -15,7 +15,7 @@ from chalicelib.model import Target
 from headroom import account
 from headroom.account import NoHistoryError, Past
 from headroom.physics import MINUTE
-from headroom.region import Call, Region
+from headroom.region.region import Call, Region
 from tests.builders import INDEX_WRITES, READS
 from tests.scenes import MONDAY
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.aws.client import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
 from chalicelib.model import Alarm, Change, CreateAlarm, DeleteAlarms, Dimension, RewriteAlarm, SetCapacity, TableState, Target
-from headroom.region import START, Fault, Region
+from headroom.region.region import START, Fault, Region
 from tests.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import autoscale, by_hand, drain, operations, params, past, wait
 

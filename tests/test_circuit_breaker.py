@@ -19,9 +19,9 @@ from chalicelib.holds import circuit_breaker
 from chalicelib.holds.circuit_breaker import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from chalicelib.run import Report, Shell
-from headroom.functions import Invocation
-from headroom.region import Region
-from headroom.web import Asked
+from headroom.region.http import Asked
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 from tests.builders import INDEX_READS, READS, WRITES, observation
 from tests.scenes import (
     MIDDAY,

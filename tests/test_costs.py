@@ -21,7 +21,7 @@ from headroom.backtest import START, Outcome, Replay
 from headroom.cli import app
 from headroom.compare import first_units
 from headroom.costs import Advice, History, Line, Own, Unread, Ways
-from headroom.region import Fault, Region
+from headroom.region.region import Fault, Region
 from headroom.traces import DAY
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
 from tests.scenes import past, wait

@@ -14,8 +14,8 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
 from headroom.demo import day, terminal
 from headroom.demo.day import Story, Track
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 from tests.builders import READS, policy
 from tests.scenes import rules
 

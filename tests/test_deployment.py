@@ -26,7 +26,7 @@ from headroom.deploy import blueprint, permissions, setup, stage
 from headroom.deploy.account import Cloud, found
 from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Step
 from headroom.deploy.stage import Place, Stage, StageError
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import READS, policy
 from tests.deployed import FUNCTIONS, account, dev, inventory, make_functions, make_table, set_up, shipped_rules, tear_down
 from tests.real_deploy import BIN, CONFIG, Site, configure, copy_project, site

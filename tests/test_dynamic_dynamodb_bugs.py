@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.config import loader
 from headroom.migrate.dynamic_dynamodb import Kind, translate
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.scenes import by_hand, call, decisions, drain, orders, params, past, reasons, skips, units
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.model import Dimension, Target
-from headroom.functions import Invocation
 from headroom.migrate.dynamic_dynamodb import Imported, translate
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 from tests.scenes import MONDAY, skips, watch
 
 SOURCE = (Path(__file__).parent / "data" / "dynamic-dynamodb-40.ini").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroom.region import Region
+from headroom.region.region import Region
 
 
 def test_an_endpoint_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from chalicelib.model import Target
 from headroom import traces
 from headroom.backtest import Outcome, Replay
 from headroom.physics import World
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.scenes import rules
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headroom.functions import Invocation
-from headroom.region import Fault, Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC
 from tests.scenes import (
     FaultAt,

@@ -8,9 +8,9 @@ import pytest
 
 from chalicelib.config.fleet import Scale
 from headroom.deploy import permissions
-from headroom.ec2 import Ec2
-from headroom.functions import ROOT
-from headroom.region import Region
+from headroom.region.ec2 import Ec2
+from headroom.region.lambda_functions import ROOT
+from headroom.region.region import Region
 from tests.builders import READS, WRITES
 from tests.iam import listed, statements
 from tests.judge import policy_of

@@ -19,9 +19,9 @@ from chalicelib.model import Dimension, Reason, Target
 from headroom.demo import scenes
 from headroom.deploy import permissions, stage
 from headroom.deploy.stage import Stage
-from headroom.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
-from headroom.functions import Invocation, environment_of, fresh_app
-from headroom.region import Fault, Region
+from headroom.region.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
+from headroom.region.lambda_functions import Invocation, environment_of, fresh_app
+from headroom.region.region import Fault, Region
 from tests.builders import READS
 from tests.iam import Ask, allowed, asks, statements
 from tests.judge import denied, place_of, shipped

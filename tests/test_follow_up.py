@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from headroom.demo.day import stuck_alarms
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (
     actions,

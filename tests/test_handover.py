@@ -19,10 +19,10 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from chalicelib.run import Shell
 from headroom.cli import app
-from headroom.functions import ROOT
 from headroom.migrate import application_autoscaling, handover
 from headroom.migrate.handover import HandoverError, Record
-from headroom.region import Call, Fault, Region
+from headroom.region.lambda_functions import ROOT
+from headroom.region.region import Call, Fault, Region
 from tests.builders import ACCOUNT, INDEX_READS, READS, WRITES
 from tests.scenes import FaultAt, call, operations, params, past, rules, skips, units, wait
 from tests.test_autoscaling import action, named, tracking

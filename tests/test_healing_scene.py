@@ -28,13 +28,13 @@ from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
 from chalicelib.run import Report
 from headroom.cli import app
-from headroom.cloudwatch import ACCOUNT
 from headroom.demo.scenes import PLAYS
 from headroom.deploy import account, doctor, permissions, setup
 from headroom.deploy.stage import Stage
-from headroom.functions import ROOT, Invocation, sns_event
-from headroom.groups import EBS, SYSTEM
-from headroom.region import Call, Fault, Region
+from headroom.region.autoscaling_groups import EBS, SYSTEM
+from headroom.region.cloudwatch import ACCOUNT
+from headroom.region.lambda_functions import ROOT, Invocation, sns_event
+from headroom.region.region import Call, Fault, Region
 from tests.builders import READS, TOPIC
 from tests.iam import Ask, Place, allowed
 from tests.scenes import (

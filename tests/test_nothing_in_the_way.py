@@ -15,9 +15,9 @@ from chalicelib.aws.client import LONGEST_QUESTION, NEEDED, Aws
 from chalicelib.model import Reason
 from chalicelib.run import Report
 from chalicelib.telemetry import Teller
-from headroom.functions import Invocation
-from headroom.region import Fault, Region
-from headroom.web import Asked
+from headroom.region.http import Asked
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
 from tests.builders import READS, WRITES, decision
 from tests.scenes import call, decisions, failures, lines, message, orders, past, reasons, rules, send, skips, units
 

@@ -13,7 +13,7 @@ from chalicelib.config.loader import Kind, Policy
 from chalicelib.core import notices
 from chalicelib.core.notices import Line, Memory, Notice, State, remembered
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target
-from headroom.cloudwatch import TAG_TEXT
+from headroom.region.cloudwatch import TAG_TEXT
 from tests.builders import INDEX_READS, NOON, READS, WRITES, decision, observation, policy, series
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"

@@ -19,8 +19,8 @@ from chalicelib.core.explain import WHY
 from chalicelib.core.notices import SUBJECTS
 from chalicelib.model import Reason
 from headroom.deploy import permissions
-from headroom.functions import Invocation
-from headroom.region import Fault, Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
 from tests.builders import INDEX_READS, READS, WRITES
 from tests.scenes import (
     TARGETS,

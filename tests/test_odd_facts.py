@@ -12,7 +12,7 @@ from chalicelib.aws import client
 from chalicelib.config import loader
 from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Past
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import NOON, READS, WRITES, alarm, policy
 from tests.scenes import call, decisions, failures, orders, past, rules, units, writes
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from headroom.physics import World
-from headroom.region import Fault, Region
+from headroom.region.region import Fault, Region
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (
     MONDAY,

@@ -21,7 +21,7 @@ from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from headroom.migrate.dynamic_dynamodb import Kind, translate
 from headroom.migrate.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import ACCOUNT, READS
 from tests.scenes import MIDDAY, TARGETS, call, decisions, orders, past, units
 from tests.test_cli import Run, run, written  # noqa: F401  run is a fixture

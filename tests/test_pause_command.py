@@ -19,7 +19,7 @@ from chalicelib.core.pause_tag import KEY, Paused
 from chalicelib.model import TableState
 from headroom import cli, pause_tags
 from headroom.pause_tags import PauseError
-from headroom.region import Fault, Region
+from headroom.region.region import Fault, Region
 from tests.builders import NOON
 from tests.scenes import call, orders, past, reasons, units
 

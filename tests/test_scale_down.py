@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib import handlers
 from chalicelib.model import Reason
-from headroom.region import Fault, Region
+from headroom.region.region import Fault, Region
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.scenes import (
     MONDAY,

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import handlers
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.handlers import GROUP
-from headroom.region import START, Fault, Region
+from headroom.region.region import START, Fault, Region
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (
     TARGETS,

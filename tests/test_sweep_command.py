@@ -16,7 +16,7 @@ from chalicelib.config.loader import load
 from chalicelib.run import Report, Shell
 from headroom import cli, sweeping
 from headroom.physics import World
-from headroom.region import Fault, Region
+from headroom.region.region import Fault, Region
 from tests.builders import READS, WRITES
 from tests.scenes import MIDDAY, MONDAY, autoscale, of_table, operations, past, rules, thresholds, units, writes
 

@@ -20,7 +20,7 @@ from headroom.backtest import replay
 from headroom.cli import app
 from headroom.compare import first_units
 from headroom.parallel import spread
-from headroom.region import Region
+from headroom.region.region import Region
 from headroom.traces import DAY
 from headroom.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
 from tests.builders import INDEX_WRITES, READS, policy

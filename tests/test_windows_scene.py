@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.model import Reason
-from headroom.region import Region
+from headroom.region.region import Region
 from tests.builders import READS
 from tests.scenes import by_hand, call, decisions, drain, past, rules, units, wait, writes
 

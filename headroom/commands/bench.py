@@ -11,7 +11,7 @@ from rich.table import Table
 from headroom import bench as benches
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import policy_for
-from headroom.functions import ROOT
+from headroom.region.lambda_functions import ROOT
 from headroom.traces import TraceError
 
 RESULTS = ROOT / "benchmarks" / "results.json"

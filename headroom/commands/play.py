@@ -22,8 +22,8 @@ from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, 
 from headroom.demo import day as demos
 from headroom.demo import terminal
 from headroom.demo.scenes import PLAYS
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from chalicelib.model import Dimension, Target
 from headroom.demo.narrator import Teller
-from headroom.region import Region
+from headroom.region.region import Region
 
 CONFIG = """
 [[tables]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Target
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 TABLE, INDEX = "orders", "by-date"
 CONFIG = '[[tables]]\nname = "orders"\n'

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from chalicelib.model import Dimension, Target
 from headroom.demo.narrator import Teller
-from headroom.ec2 import Ec2, Group
-from headroom.region import Fault, Region
+from headroom.region.ec2 import Ec2, Group
+from headroom.region.region import Fault, Region
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
 MINUTES = 190

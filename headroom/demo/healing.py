@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from headroom.demo.narrator import Teller
-from headroom.functions import Invocation
-from headroom.groups import SYSTEM
-from headroom.region import Region
+from headroom.region.autoscaling_groups import SYSTEM
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 CONFIG = """
 [[healing]]

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chalicelib.model import Reason
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 MARK = "└─"
 KEEPS = frozenset(

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
 from headroom.demo.day import Story, Track
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 MARKS = {
     "on_alarm": "[bold red]alarm[/]",

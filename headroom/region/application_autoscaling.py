@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from headroom.cloudwatch import ACCOUNT, ServiceError
+from headroom.region.cloudwatch import ACCOUNT, ServiceError
 
 if TYPE_CHECKING:
-    from headroom.region import Region
+    from headroom.region.region import Region
 
 PAGE = 50
 Key = tuple[str, ...]

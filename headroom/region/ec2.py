@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headroom.cloudwatch import ACCOUNT
-from headroom.functions import Invocation
-from headroom.region import Region
+from headroom.region.cloudwatch import ACCOUNT
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Region
 
 STATE_CHANGE = "EC2 Instance State-change Notification"
 LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.request import Request
 
 if TYPE_CHECKING:
-    from headroom.region import Region
+    from headroom.region.region import Region
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from moto.backends import get_backend
 
 from chalicelib.metrics import EC2
-from headroom.cloudwatch import ACCOUNT
+from headroom.region.cloudwatch import ACCOUNT
 
 if TYPE_CHECKING:
-    from headroom.region import Region
+    from headroom.region.region import Region
 
 SYSTEM, INSTANCE, EBS = "system", "instance", "attached_ebs"
 METRICS = {SYSTEM: "StatusCheckFailed_System", INSTANCE: "StatusCheckFailed_Instance", EBS: "StatusCheckFailed_AttachedEBS"}

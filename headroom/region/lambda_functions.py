@@ -24,12 +24,12 @@ from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
 from chalicelib.telemetry import logger
-from headroom.cloudwatch import ACCOUNT
+from headroom.region.cloudwatch import ACCOUNT
 
 if TYPE_CHECKING:
-    from headroom.region import Call, Region
+    from headroom.region.region import Call, Region
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 RETRY_MINUTES = (1, 2)
 """Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source: Lambda Developer Guide,
 "Asynchronous invocation error handling", read 2026-10."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from headroom.physics import MINUTE, AlarmState
 
 if TYPE_CHECKING:
-    from headroom.region import Region
+    from headroom.region.region import Region
 
 ACCOUNT = "123456789012"
 Key = tuple[str, str, frozenset[tuple[str, str]]]

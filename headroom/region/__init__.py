@@ -1,0 +1,1 @@
+"""The embedded region: AWS in simulated time, on moto."""
