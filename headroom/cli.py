@@ -11,13 +11,13 @@ from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.account import NoHistoryError
 from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune
 from headroom.commands.console import errors
 from headroom.deploy.account import in_words
-from headroom.pricing import PriceError
-from headroom.traces import TraceError
-from headroom.tuning import TooShortError
+from headroom.simulation.history import NoHistoryError
+from headroom.simulation.pricing import PriceError
+from headroom.simulation.traces import TraceError
+from headroom.simulation.tuning import TooShortError
 
 app = typer.Typer(
     no_args_is_help=True,

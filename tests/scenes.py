@@ -15,9 +15,9 @@ from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from chalicelib.run import Shell
-from headroom.physics import MINUTE, World
 from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
 from headroom.region.region import Call, Fault, Region
+from headroom.simulation.dynamodb_rules import MINUTE, World
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)

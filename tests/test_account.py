@@ -12,10 +12,10 @@ from chalicelib.aws.client import Aws
 from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
-from headroom import account
-from headroom.account import NoHistoryError, Past
-from headroom.physics import MINUTE
 from headroom.region.region import Call, Region
+from headroom.simulation import history
+from headroom.simulation.dynamodb_rules import MINUTE
+from headroom.simulation.history import NoHistoryError, Past
 from tests.builders import INDEX_WRITES, READS
 from tests.scenes import MONDAY
 
@@ -38,7 +38,7 @@ def publish(region: Region, rates: Mapping[int, float], target: Target = READS, 
 
 
 def read(region: Region, cache: Path, days: int = 2, target: Target = READS) -> Past:
-    return account.read(Aws("headroom-alarms"), target, days, region.now, cache)
+    return history.read(Aws("headroom-alarms"), target, days, region.now, cache)
 
 
 def reads_of(region: Region) -> list[Call]:
@@ -125,5 +125,5 @@ def test_a_gap_is_a_gap_in_what_is_kept_too(region: Region, tmp_path: Path) -> N
 def test_each_day_is_told_when_it_is_done(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
     told: list[None] = []
-    account.read(Aws("headroom-alarms"), READS, 2, region.now, tmp_path, lambda: told.append(None))
+    history.read(Aws("headroom-alarms"), READS, 2, region.now, tmp_path, lambda: told.append(None))
     assert len(told) == 2

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import loader
-from headroom import bench, rivals
-from headroom.backtest import replay
-from headroom.bench import AAS, AAS_90, AAS_BEST, DYNAMIC, OURS, PLAIN, POLICIES, WORLDS, Line, Measured, Result
-from headroom.compare import effective, first_units
-from headroom.optimum import optimum
-from headroom.physics import World
+from headroom.simulation import benchmark, competitors
+from headroom.simulation.benchmark import AAS, AAS_90, AAS_BEST, DYNAMIC, OURS, PLAIN, POLICIES, WORLDS, Line, Measured, Result
+from headroom.simulation.compare import effective, first_units
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.optimum import optimum
+from headroom.simulation.replay import replay
 
 CALM = {AAS: (1.6, 0), AAS_90: (1.2, 50), AAS_BEST: (1.2, 50), DYNAMIC: (1.7, 0), PLAIN: (1.6, 0), OURS: (1.1, 0)}
 LIVELY = {AAS: (2.5, 900), AAS_90: (3.6, 5_000), AAS_BEST: (2.0, 700), DYNAMIC: (2.8, 800), PLAIN: (2.4, 950), OURS: (2.1, 50)}
@@ -29,7 +29,7 @@ TWO = [measured("a", "smooth", CALM, 3.0, 0.9), measured("b", "spikes", LIVELY, 
 
 
 def lines(any_minute: bool = False) -> dict[str, Line]:
-    return {line.label: line for line in bench.lines(TWO, any_minute)}
+    return {line.label: line for line in benchmark.lines(TWO, any_minute)}
 
 
 def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> None:
@@ -81,14 +81,14 @@ def test_wins_are_counted_ties_too_and_nobody_beats_himself() -> None:
 
 @pytest.mark.parametrize(("values", "mean"), [([2.0, 8.0], 4.0), ([1.5], 1.5), ([], 0.0)])
 def test_a_geometric_mean(values: list[float], mean: float) -> None:
-    assert bench.geometric_mean(values) == pytest.approx(mean)
+    assert benchmark.geometric_mean(values) == pytest.approx(mean)
 
 
 TRACE = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
 
 
 def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
-    found = bench.measure("steps", "step", TRACE, loader.policy())
+    found = benchmark.measure("steps", "step", TRACE, loader.policy())
     best = optimum(TRACE)
     assert [m.world for m in found] == list(WORLDS) == ["as measured", "half the burst bucket", "slow"]
     for m in found:
@@ -101,10 +101,10 @@ def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
 
 
 def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
-    [found] = [m for m in bench.measure("steps", "step", TRACE, loader.policy()) if m.world == "slow"]
+    [found] = [m for m in benchmark.measure("steps", "step", TRACE, loader.policy()) if m.world == "slow"]
     begin, best, slow = first_units(TRACE), optimum(TRACE), World(metric_delay_minutes=3, update_minutes=3)
-    ten = [rivals.AutoScaling(target, high) for target in (50, 60, 70, 80, 90) for high in (False, True)]
-    costs = [effective(rivals.run(TRACE, begin, rule, slow), best) for rule in ten]
+    ten = [competitors.AutoScaling(target, high) for target in (50, 60, 70, 80, 90) for high in (False, True)]
+    costs = [effective(competitors.run(TRACE, begin, rule, slow), best) for rule in ten]
     assert found.results[AAS_BEST].effective == min(costs)
     assert (found.results[AAS].effective, found.results[AAS_90].effective) == (costs[4], costs[8])
     assert len(set(costs)) > 2
@@ -112,32 +112,32 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
 
 def test_all_traces_are_measured_and_sorted_by_world_and_name() -> None:
     done: list[str] = []
-    found = bench.run({"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, loader.policy(), done.append)
+    found = benchmark.run({"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, loader.policy(), done.append)
     assert [(m.world, m.trace) for m in found] == [(world, name) for world in WORLDS for name in ("a", "b")]
     assert sorted(done) == ["a", "b"]
-    assert found[1] == bench.measure("b", "step", TRACE, loader.policy())[0]
+    assert found[1] == benchmark.measure("b", "step", TRACE, loader.policy())[0]
 
 
 def test_a_folder_of_traces_has_its_classes_in_an_index(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text("minute,demand\n0,1\n")
     (tmp_path / "two.csv.gz").write_bytes(gzip.compress(b"minute,demand\n0,2\n"))
     (tmp_path / "INDEX.md").write_text("# Traces\n\n| trace | class | what |\n|---|---|---|\n| one | smooth | a day |\n")
-    assert bench.shared(tmp_path) == {"one": ("smooth", [1.0]), "two": ("unknown", [2.0])}
+    assert benchmark.shared(tmp_path) == {"one": ("smooth", [1.0]), "two": ("unknown", [2.0])}
     (tmp_path / "INDEX.md").unlink()
-    assert bench.shared(tmp_path)["one"] == ("unknown", [1.0])
+    assert benchmark.shared(tmp_path)["one"] == ("unknown", [1.0])
 
 
 def test_without_traces_there_are_generated_ones_of_each_class_the_same_every_time() -> None:
-    found = bench.generated(days=8)
+    found = benchmark.generated(days=8)
     assert [kind for kind, _ in found.values()] == ["smooth", "spikes", "noisy", "batch", "zero-weekends", "step"]
     assert {len(demand) for _, demand in found.values()} == {8 * 1440}
-    assert found == bench.generated(days=8)
+    assert found == benchmark.generated(days=8)
     assert set(found["generated-zero-weekends"][1][5 * 1440 : 7 * 1440]) == {0.0}
     assert max(found["generated-batch"][1]) == 2000.0
 
 
 def test_a_result_file_tells_a_later_run_what_ours_were(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "results.json"
-    bench.write(TWO, file)
-    assert bench.read(file) == {("as measured", "a"): 1.1, ("as measured", "b"): 2.1}
+    benchmark.write(TWO, file)
+    assert benchmark.read(file) == {("as measured", "a"): 1.1, ("as measured", "b"): 2.1}
     assert file.read_text().endswith("}\n")

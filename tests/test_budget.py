@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.budget import Budget, budget, keeps, next_midnight, used_today
 from chalicelib.model import Dimension
-from headroom.physics import Meter, Provision, QuotaExceededError
+from headroom.simulation.dynamodb_rules import Meter, Provision, QuotaExceededError
 from tests.builders import throughput
 
 

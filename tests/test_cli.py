@@ -17,9 +17,10 @@ import pytest
 
 from chalicelib.config import loader
 from chalicelib.config.loader import SETTINGS
-from headroom import cli, pricing
-from headroom.compare import Row, compare
+from headroom import cli
 from headroom.demo.scenes import PLAYS
+from headroom.simulation import pricing
+from headroom.simulation.compare import Row, compare
 from tests.builders import READS
 from tests.scenes import autoscale, orders, past, rules
 

@@ -8,11 +8,11 @@ import pytest
 
 from chalicelib.config import loader
 from chalicelib.model import Dimension
-from headroom import pricing, rivals
-from headroom.backtest import Outcome, replay
-from headroom.compare import HEADROOM, Comparison, Row, compare, effective, first_units, row_of
-from headroom.optimum import optimum
-from headroom.physics import World
+from headroom.simulation import competitors, pricing
+from headroom.simulation.compare import HEADROOM, Comparison, Row, compare, effective, first_units, row_of
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.optimum import optimum
+from headroom.simulation.replay import Outcome, replay
 
 PRICES = pricing.load()
 DEMAND = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
@@ -60,9 +60,9 @@ def test_each_row_is_its_own_replay() -> None:
     assert found.outcomes[HEADROOM] == replay(DEMAND, loader.policy(), begin)
     assert late.outcomes[HEADROOM] == replay(DEMAND, loader.policy(), begin, slow) != found.outcomes[HEADROOM]
     assert found.outcomes[PLAIN] == replay(DEMAND, loader.policy(strategy="percent"), begin) != found.outcomes[HEADROOM]
-    assert found.outcomes[f"{AAS} 70 %"] == rivals.run(DEMAND, begin, rivals.AutoScaling(70))
-    assert late.outcomes[f"{AAS} 70 %"] == rivals.run(DEMAND, begin, rivals.AutoScaling(70), slow)
-    assert found.outcomes[DYNAMIC] == rivals.run(DEMAND, begin, rivals.dynamic_dynamodb)
+    assert found.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70))
+    assert late.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70), slow)
+    assert found.outcomes[DYNAMIC] == competitors.run(DEMAND, begin, competitors.dynamic_dynamodb)
     assert found.outcomes["fixed at peak"].units == [400] * 240
 
 

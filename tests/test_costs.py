@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 
 from chalicelib.config import loader
 from chalicelib.model import Dimension, TableState, Target
-from headroom import account, costs, pricing
-from headroom.account import NoHistoryError
-from headroom.backtest import START, Outcome, Replay
 from headroom.cli import app
-from headroom.compare import first_units
-from headroom.costs import Advice, History, Line, Own, Unread, Ways
 from headroom.region.region import Fault, Region
-from headroom.traces import DAY
+from headroom.simulation import costs, pricing
+from headroom.simulation import history as account
+from headroom.simulation.compare import first_units
+from headroom.simulation.costs import Advice, History, Line, Own, Unread, Ways
+from headroom.simulation.history import NoHistoryError
+from headroom.simulation.replay import START, Outcome, Replay
+from headroom.simulation.traces import DAY
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
 from tests.scenes import past, wait
 

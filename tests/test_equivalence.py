@@ -17,10 +17,10 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.core import table_alarms
 from chalicelib.model import Target
-from headroom import traces
-from headroom.backtest import Outcome, Replay
-from headroom.physics import World
 from headroom.region.region import Region
+from headroom.simulation import traces
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.replay import Outcome, Replay
 from tests.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.scenes import rules
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from chalicelib import handlers
 from chalicelib.holds.manual_change import judge
 from chalicelib.model import DOWN, Reason
-from headroom.physics import World
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
 from tests.builders import FOREIGN, INDEX_READS, NOON, READS, WRITES, alarm, observation, policy
 from tests.scenes import (
     MONDAY,

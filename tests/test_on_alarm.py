@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from headroom.physics import World
 from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
 from tests.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import (
     MONDAY,

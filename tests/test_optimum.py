@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroom.optimum import DAY, HOUR, optimum
+from headroom.simulation.optimum import DAY, HOUR, optimum
 
 State = tuple[int, int, int]
 """Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an hour)."""

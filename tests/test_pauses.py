@@ -17,9 +17,9 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DIRECTIONS, KEY, Paused
 from chalicelib.handlers import GROUP
 from chalicelib.model import BOTH, DOWN, Reason
-from headroom.physics import World
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
 from tests.builders import NOON, READS, WRITES
 from tests.scenes import (
     MIDDAY,

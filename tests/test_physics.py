@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model import Dimension, Throughput
-from headroom.physics import AlarmState, Meter, Provision, QuotaExceededError, World, breaches
+from headroom.simulation.dynamodb_rules import AlarmState, Meter, Provision, QuotaExceededError, World, breaches
 from tests.builders import NOON
 
 MINUTE = timedelta(minutes=1)

@@ -12,7 +12,7 @@ from chalicelib.config import loader
 from chalicelib.config.loader import policy
 from chalicelib.core.strategies import adaptive, percent
 from chalicelib.model import Dimension, Past, Reason
-from headroom.physics import Meter
+from headroom.simulation.dynamodb_rules import Meter
 from tests.builders import NOON, observation, series
 
 PAGE = (Path(__file__).parent.parent / "docs" / "policy.md").read_text()

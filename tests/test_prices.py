@@ -9,7 +9,7 @@ import pytest
 from chalicelib.config.loader import Step
 from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
-from headroom import pricing
+from headroom.simulation import pricing
 from tests.builders import READS, WRITES, decision, observation, policy
 
 STEPS = (Step(70, 10),)

@@ -11,9 +11,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from headroom.physics import World
 from headroom.region.lambda_functions import Invocation, rate_minutes
 from headroom.region.region import START, Fault, Region
+from headroom.simulation.dynamodb_rules import World
 from tests.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.scenes import by_hand, call, drain, index_by_hand, operations, rules, wait, watch
 

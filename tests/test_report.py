@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import loader
-from headroom import pricing, report
-from headroom.compare import Comparison, Section, compare
+from headroom.simulation import pricing, report
+from headroom.simulation.compare import Comparison, Section, compare
 
 CHROMIUM = Path("/usr/bin/chromium")
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom import rivals
-from headroom.backtest import Outcome
-from headroom.physics import World
-from headroom.rivals import AutoScaling, dynamic_dynamodb
+from headroom.simulation import competitors
+from headroom.simulation.competitors import AutoScaling, dynamic_dynamodb
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.replay import Outcome
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def one_less(_minute: int, units: int, _consumed: Sequence[float]) -> int:
 
 
 def test_a_decrease_over_the_quota_is_refused_and_the_rule_asks_again() -> None:
-    found = rivals.run([0.0] * 70, 100, one_less)
+    found = competitors.run([0.0] * 70, 100, one_less)
     assert found.units[:10] == [100, 100, 100, 99, 98, 97, 96, 96, 96, 96]
     assert (found.units[65], found.units[66], found.decreases, found.changes) == (96, 95, 5, 5)
 
 
 def test_a_slow_world_shows_late_and_changes_slowly() -> None:
-    found = rivals.run([0.0] * 15, 100, one_less, World(metric_delay_minutes=3, update_minutes=3))
+    found = competitors.run([0.0] * 15, 100, one_less, World(metric_delay_minutes=3, update_minutes=3))
     assert found.units == [100] * 7 + [99] * 3 + [98] * 3 + [97] * 2
 
 
@@ -90,13 +90,13 @@ def test_a_rule_sees_the_newest_twenty_minutes_that_can_be_read() -> None:
     def keep(_minute: int, _units: int, consumed: Sequence[float]) -> None:
         seen.append(list(consumed))
 
-    rivals.run([float(minute) for minute in range(30)], 100, keep)
+    competitors.run([float(minute) for minute in range(30)], 100, keep)
     assert seen[0] == [0.0]
     assert seen[-1] == [float(minute) for minute in range(8, 28)]
 
 
 def test_what_is_throttled_is_not_consumed() -> None:
-    found = rivals.fixed([100.0] * 5 + [700.0] * 2, 100, World(burst_seconds=60))
+    found = competitors.fixed([100.0] * 5 + [700.0] * 2, 100, World(burst_seconds=60))
     assert found.units == [100] * 7
     assert found.throttled == [0.0] * 5 + [500.0, 600.0]
     assert (found.throttled_minutes, found.throttled_unit_hours) == (2, 1100 / 60)
@@ -105,13 +105,13 @@ def test_what_is_throttled_is_not_consumed() -> None:
 
 @pytest.mark.parametrize(("demand", "units"), [([1.0, 7.2, 3.0], 8), ([0.0, 0.0], 1), ([], 1)])
 def test_fixed_at_peak_holds_the_highest_minute(demand: list[float], units: int) -> None:
-    found = rivals.fixed_at_peak(demand)
+    found = competitors.fixed_at_peak(demand)
     assert found == Outcome([units] * len(demand), [0.0] * len(demand))
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=120), st.integers(1, 5_000), st.sampled_from([AutoScaling(50), dynamic_dynamodb]))
-def test_every_minute_has_units_of_at_least_one(demand: list[float], units: int, rule: rivals.Rule) -> None:
-    found = rivals.run(demand, units, rule)
+def test_every_minute_has_units_of_at_least_one(demand: list[float], units: int, rule: competitors.Rule) -> None:
+    found = competitors.run(demand, units, rule)
     assert len(found.units) == len(found.throttled) == len(demand)
     assert all(held >= 1 for held in found.units)
     assert found.decreases <= found.changes

@@ -15,8 +15,8 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Report, Shell
 from headroom import cli, sweeping
-from headroom.physics import World
 from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
 from tests.builders import READS, WRITES
 from tests.scenes import MIDDAY, MONDAY, autoscale, of_table, operations, past, rules, thresholds, units, writes
 

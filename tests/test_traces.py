@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headroom import traces
-from headroom.traces import TraceError
+from headroom.simulation import traces
+from headroom.simulation.traces import TraceError
 
 
 def written(folder: Path, text: str, name: str = "trace.csv") -> Path:

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from chalicelib.config import loader
 from chalicelib.config.loader import Policy
 from chalicelib.model import Target
-from headroom import tuning
-from headroom.backtest import replay
 from headroom.cli import app
-from headroom.compare import first_units
-from headroom.parallel import spread
 from headroom.region.region import Region
-from headroom.traces import DAY
-from headroom.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
+from headroom.simulation import tuning
+from headroom.simulation.compare import first_units
+from headroom.simulation.parallel import spread
+from headroom.simulation.replay import replay
+from headroom.simulation.traces import DAY
+from headroom.simulation.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
 from tests.builders import INDEX_WRITES, READS, policy
 from tests.scenes import past, wait
 

@@ -16,8 +16,6 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from chalicelib.model import Dimension
-from headroom import pricing
-from headroom.account import NoHistoryError
 from headroom.commands.console import ConfigOption, console, errors, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
@@ -34,9 +32,11 @@ from headroom.commands.demand_source import (
     policy_for,
     sources,
 )
-from headroom.compare import HEADROOM, Comparison, Row, Section, compare
-from headroom.physics import World
-from headroom.pricing import Prices
+from headroom.simulation import pricing
+from headroom.simulation.compare import HEADROOM, Comparison, Row, Section, compare
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.history import NoHistoryError
+from headroom.simulation.pricing import Prices
 
 
 def add_to(app: typer.Typer) -> None:
@@ -101,7 +101,7 @@ def _advance(progress: Progress, task: TaskID, _: str) -> None:
 
 
 def _write_page(found: Sequence[Section], path: Path) -> None:
-    from headroom import report  # noqa: PLC0415  plotly takes a second to import, and only --html needs it
+    from headroom.simulation import report  # noqa: PLC0415  plotly takes a second to import, and only --html needs it
 
     report.write(found, path)
     errors.print(f"Wrote {path}", markup=False)

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from headroom import bench as benches
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.region.lambda_functions import ROOT
-from headroom.traces import TraceError
+from headroom.simulation import benchmark as benches
+from headroom.simulation.traces import TraceError
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005

@@ -16,11 +16,12 @@ from rich.table import Table
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.model import TableState, Target
-from headroom import account, costs, pricing
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, console, errors, progress_bar, rules_of
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
-from headroom.costs import History, Line, Unread
-from headroom.pricing import Prices
+from headroom.simulation import costs, pricing
+from headroom.simulation import history as account
+from headroom.simulation.costs import History, Line, Unread
+from headroom.simulation.pricing import Prices
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,9 +13,9 @@ from rich.progress import Progress
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
-from headroom import account, traces
-from headroom.backtest import START
 from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
+from headroom.simulation import history, traces
+from headroom.simulation.replay import START
 
 TraceOption = Annotated[
     Path | None, typer.Option("--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC.")
@@ -86,7 +86,7 @@ def demand_of(progress: Progress, asked: Source) -> tuple[list[float], datetime]
     if asked.trace:
         return traces.read(asked.trace), START
     task = progress.add_task("reading CloudWatch", total=asked.days)
-    past = account.read(Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task))
+    past = history.read(Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task))
     if past.unknown:
         errors.print(f"{past.unknown:,} minutes have no datapoint; each was filled with the one before.")
     return past.demand, past.start

@@ -17,13 +17,13 @@ from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
-from headroom import traces
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
 from headroom.demo import day as demos
 from headroom.demo import terminal
 from headroom.demo.scenes import PLAYS
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Region
+from headroom.simulation import traces
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension, Target
-from headroom import pricing, tuning
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
@@ -30,8 +29,9 @@ from headroom.commands.demand_source import (
     policy_for,
     source,
 )
-from headroom.physics import World
-from headroom.tuning import Figures, Plan, Tuning, Verdict
+from headroom.simulation import pricing, tuning
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.tuning import Figures, Plan, Tuning, Verdict
 
 
 def add_to(app: typer.Typer) -> None:

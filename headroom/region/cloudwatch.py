@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from headroom.physics import MINUTE, AlarmState
+from headroom.simulation.dynamodb_rules import MINUTE, AlarmState
 
 if TYPE_CHECKING:
     from headroom.region.region import Region

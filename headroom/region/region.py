@@ -24,12 +24,12 @@ from moto import mock_aws
 
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Dimension, Target
-from headroom.physics import MINUTE, Meter, Provision, QuotaExceededError, World
 from headroom.region.application_autoscaling import ApplicationAutoScaling
 from headroom.region.autoscaling_groups import Groups
 from headroom.region.cloudwatch import CloudWatch, ServiceError
 from headroom.region.http import Web
 from headroom.region.lambda_functions import Functions, environment_of
+from headroom.simulation.dynamodb_rules import MINUTE, Meter, Provision, QuotaExceededError, World
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MODELS = create_loader()

@@ -10,11 +10,11 @@ from datetime import datetime
 from chalicelib.config import loader
 from chalicelib.config.loader import Policy
 from chalicelib.model import Dimension
-from headroom import rivals
-from headroom.backtest import Outcome, replay
-from headroom.optimum import optimum
-from headroom.physics import World
-from headroom.pricing import Prices, month, on_demand_month
+from headroom.simulation import competitors
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.optimum import optimum
+from headroom.simulation.pricing import Prices, month, on_demand_month
+from headroom.simulation.replay import Outcome, replay
 
 THROTTLED_UNIT_PRICE = 34.6
 """What a throttled unit counts for in the effective cost: ten times its on-demand price, in provisioned units."""
@@ -85,13 +85,13 @@ def compare(
         HEADROOM: lambda: replay(demand, policy, begin, world),
         "plain percentage": lambda: replay(demand, plain, begin, world),
         **{
-            f"Application Auto Scaling {percent} %": lambda percent=percent: rivals.run(  # type: ignore[misc]
-                demand, begin, rivals.AutoScaling(percent), world
+            f"Application Auto Scaling {percent} %": lambda percent=percent: competitors.run(  # type: ignore[misc]
+                demand, begin, competitors.AutoScaling(percent), world
             )
             for percent in targets
         },
-        "Dynamic DynamoDB": lambda: rivals.run(demand, begin, rivals.dynamic_dynamodb, world),
-        "fixed at peak": lambda: rivals.fixed_at_peak(demand),
+        "Dynamic DynamoDB": lambda: competitors.run(demand, begin, competitors.dynamic_dynamodb, world),
+        "fixed at peak": lambda: competitors.fixed_at_peak(demand),
     }
     outcomes = {}
     for name, way in ways.items():

@@ -15,12 +15,13 @@ from functools import partial
 from chalicelib.config.loader import Config, Policy
 from chalicelib.core.prices import METRICS_PER_LOOK
 from chalicelib.model import Dimension, TableState, Target
-from headroom import account, rivals
-from headroom.account import NoHistoryError
-from headroom.backtest import HOUR, Outcome, Replay
-from headroom.compare import THROTTLED_UNIT_PRICE, first_units
-from headroom.parallel import spread
-from headroom.pricing import HOURS_A_MONTH, OwnPrices, Prices, UnitPrices, month, on_demand_month
+from headroom.simulation import competitors
+from headroom.simulation import history as account
+from headroom.simulation.compare import THROTTLED_UNIT_PRICE, first_units
+from headroom.simulation.history import NoHistoryError
+from headroom.simulation.parallel import spread
+from headroom.simulation.pricing import HOURS_A_MONTH, OwnPrices, Prices, UnitPrices, month, on_demand_month
+from headroom.simulation.replay import HOUR, Outcome, Replay
 
 BLOCK_UNITS = 100
 """Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read 2026-10."""
@@ -180,7 +181,7 @@ def _ways(history: History, target: Target, outcome: Outcome, prices: Prices, ta
     now, lost = asked, 0.0
     if not history.table.on_demand:
         units = units_now(history.table, target)
-        now, lost = units * unit.unit_hour * HOURS_A_MONTH, throttling(rivals.fixed(demand, units))
+        now, lost = units * unit.unit_hour * HOURS_A_MONTH, throttling(competitors.fixed(demand, units))
     ours = month(outcome.unit_hours, minutes, unit.unit_hour)
     own = own_cost(outcome, minutes, prices.headroom, targets)
     return Ways(

@@ -16,7 +16,7 @@ from chalicelib.core import scaling, table_alarms
 from chalicelib.core.prices import is_worth_a_look
 from chalicelib.core.strategies.onsets import summary
 from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
-from headroom.physics import MINUTE, AlarmState, Meter, Provision, World
+from headroom.simulation.dynamodb_rules import MINUTE, AlarmState, Meter, Provision, World
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 """Minute 0 of a trace: 00:00 UTC of a Monday."""

@@ -21,11 +21,11 @@ from msgspec import structs
 from chalicelib.config import loader
 from chalicelib.config.loader import Policy
 from chalicelib.model import Target
-from headroom.backtest import HOUR, replay
-from headroom.compare import first_units
-from headroom.parallel import spread
-from headroom.physics import World
-from headroom.traces import DAY
+from headroom.simulation.compare import first_units
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.parallel import spread
+from headroom.simulation.replay import HOUR, replay
+from headroom.simulation.traces import DAY
 
 LADDERS: Mapping[str, Sequence[float]] = {
     "burst_trust_percent": range(0, 101, 10),

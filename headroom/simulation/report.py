@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from headroom.compare import HEADROOM, Comparison, Row, Section
+from headroom.simulation.compare import HEADROOM, Comparison, Row, Section
 
 COLOURS = {"demand": "#c5ced8", HEADROOM: "#0a7d33"}
 OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")

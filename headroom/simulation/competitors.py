@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model import Dimension
-from headroom.backtest import START, Outcome
-from headroom.physics import Meter, Provision, World
+from headroom.simulation.dynamodb_rules import Meter, Provision, World
+from headroom.simulation.replay import START, Outcome
 
 SIDE = Dimension.READ
 

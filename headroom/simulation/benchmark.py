@@ -16,11 +16,11 @@ from pathlib import Path
 
 from chalicelib.config import loader
 from chalicelib.config.loader import Policy
-from headroom import rivals, traces
-from headroom.backtest import Outcome, replay
-from headroom.compare import effective, first_units
-from headroom.optimum import optimum
-from headroom.physics import World
+from headroom.simulation import competitors, traces
+from headroom.simulation.compare import effective, first_units
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.optimum import optimum
+from headroom.simulation.replay import Outcome, replay
 
 WORLDS = {
     "as measured": World(),
@@ -82,7 +82,7 @@ def _measure(
         return Result(effective(outcome, best), outcome.throttled_ppm(demand))
 
     tracked = {
-        (target, high): result(rivals.run(demand, begin, rivals.AutoScaling(target, high), world))
+        (target, high): result(competitors.run(demand, begin, competitors.AutoScaling(target, high), world))
         for target in AAS_TARGETS
         for high in (False, True)
     }
@@ -91,7 +91,7 @@ def _measure(
         AAS: tracked[70, False],
         AAS_90: tracked[90, False],
         AAS_BEST: min(tracked.values(), key=lambda found: found.effective),
-        DYNAMIC: result(rivals.run(demand, begin, rivals.dynamic_dynamodb, world)),
+        DYNAMIC: result(competitors.run(demand, begin, competitors.dynamic_dynamodb, world)),
         PLAIN: result(replay(demand, loader.policy(strategy="percent"), begin, world)),
         OURS: result(ours),
     }

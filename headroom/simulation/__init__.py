@@ -1,0 +1,1 @@
+"""The replay of traffic without AWS: cost and throttling, compared and tuned."""
