@@ -17,7 +17,7 @@ from chalicelib.config.jobs import Pause
 from chalicelib.config.loader import SETTINGS, Policy, Step
 from chalicelib.config.mistakes import BOUNDS, WORDS
 from chalicelib.config.windows import Reserve, Window
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 
 FILE = ROOT / "docs" / "configuration.md"
 HEAD = """\

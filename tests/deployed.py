@@ -19,7 +19,8 @@ from headroom.deploy import setup
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Cloud
 from headroom.deploy.stage import Stage
-from headroom.region.lambda_functions import ROOT, environment_of
+from headroom.project import ROOT
+from headroom.region.lambda_functions import environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
 LOADER = botocore.loaders.create_loader()

@@ -14,7 +14,8 @@ import pytest
 
 from chalicelib.config import loader as configuration
 from headroom.deploy import permissions, stage
-from headroom.region.lambda_functions import ROOT, Invocation
+from headroom.project import ROOT
+from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Region
 from tests.iam import Ask, Place, Policy, allowed, asks
 

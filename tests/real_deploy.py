@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

@@ -16,7 +16,8 @@ from chalicelib import telemetry
 from chalicelib.config.loader import ConfigError
 from chalicelib.model import Reason, SetCapacity, Skip
 from chalicelib.run import Failure, Report
-from headroom.region.lambda_functions import ROOT, scheduled_event
+from headroom.project import ROOT
+from headroom.region.lambda_functions import scheduled_event
 from headroom.region.region import Region
 from tests.builders import INDEX_WRITES, READS, WRITES, decision
 from tests.scenes import call, decisions, lines, message, orders, past, rules, send, skips, units, watch

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.core.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
 from headroom.deploy import blueprint
 from headroom.deploy.stage import LISTENERS
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from tests.deployed import dev, inventory, make_table
 from tests.real_deploy import BIN, Site, site
 

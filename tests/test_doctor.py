@@ -21,7 +21,7 @@ from headroom.cli import app
 from headroom.deploy import doctor, permissions, setup
 from headroom.deploy.doctor import Finding, Patient
 from headroom.deploy.stage import Stage
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from tests.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
 
 CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.config.fleet import Scale
 from headroom.deploy import permissions
+from headroom.project import ROOT
 from headroom.region.ec2 import Ec2
-from headroom.region.lambda_functions import ROOT
 from headroom.region.region import Region
 from tests.builders import READS, WRITES
 from tests.iam import listed, statements

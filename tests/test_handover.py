@@ -21,7 +21,7 @@ from chalicelib.run import Shell
 from headroom.cli import app
 from headroom.migrate import application_autoscaling, handover
 from headroom.migrate.handover import HandoverError, Record
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from headroom.region.region import Call, Fault, Region
 from tests.builders import ACCOUNT, INDEX_READS, READS, WRITES
 from tests.scenes import FaultAt, call, operations, params, past, rules, skips, units, wait

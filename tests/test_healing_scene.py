@@ -31,9 +31,10 @@ from headroom.cli import app
 from headroom.demo.scenes import PLAYS
 from headroom.deploy import account, doctor, permissions, setup
 from headroom.deploy.stage import Stage
+from headroom.project import ROOT
 from headroom.region.autoscaling_groups import EBS, SYSTEM
 from headroom.region.cloudwatch import ACCOUNT
-from headroom.region.lambda_functions import ROOT, Invocation, sns_event
+from headroom.region.lambda_functions import Invocation, sns_event
 from headroom.region.region import Call, Fault, Region
 from tests.builders import READS, TOPIC
 from tests.iam import Ask, Place, allowed

@@ -25,7 +25,7 @@ from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom.demo.scenes import PLAYS
 from headroom.deploy import permissions
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from headroom.region.region import Fault, Region
 from tests.builders import NOON, observation
 from tests.scenes import MONDAY, by_hand, call, decisions, failures, orders, past, reasons, rules, units

@@ -18,7 +18,8 @@ from chalicelib.events import AlarmEvent, from_queue, from_sns
 from chalicelib.metrics import NAMESPACE
 from headroom.deploy import stage
 from headroom.deploy.stage import LISTENERS, Stage
-from headroom.region.lambda_functions import ROOT, environment_of, fresh_app
+from headroom.project import ROOT
+from headroom.region.lambda_functions import environment_of, fresh_app
 from headroom.region.region import Fault, Region
 from tests.builders import READS
 from tests.scenes import MIDDAY, call, message, past, rules

@@ -16,7 +16,7 @@ from chalice.utils import to_cfn_resource_name
 from chalicelib.config.loader import Config, ConfigError, load
 from headroom.deploy import packaging, permissions, stage
 from headroom.deploy.stage import LISTENERS, Stage, StageError
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from tests.real_deploy import BIN, CONFIG, configure, copy_project
 
 EVERYTHING = {"ALARM_SOURCES": ",".join(LISTENERS), "ALARM_QUEUE": "headroom-buffer-dev", "OPERATIONS_TOPIC": "ops"}

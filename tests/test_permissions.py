@@ -25,7 +25,7 @@ from headroom.deploy.permissions import (
     table_patterns,
 )
 from headroom.deploy.stage import LISTENERS, SCHEDULED
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from tests.iam import Ask, Place, allowed
 from tests.scenes import rules
 

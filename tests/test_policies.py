@@ -27,7 +27,8 @@ import pytest
 from botocore import xform_name
 from chalice.config import Config
 
-from headroom.region.lambda_functions import ROOT, Invocation, environment_of, fresh_app
+from headroom.project import ROOT
+from headroom.region.lambda_functions import Invocation, environment_of, fresh_app
 from headroom.region.region import Call, Region
 from tests.builders import FOREIGN, READS
 from tests.iam import NEEDS, Ask, Place, Policy, Statement, UnsupportedError, allowed, asks, listed, statements

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import policy_for
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 from headroom.simulation import benchmark as benches
 from headroom.simulation.traces import TraceError
 

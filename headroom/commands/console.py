@@ -18,7 +18,7 @@ from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
 from headroom.deploy.account import in_words
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 
 PIPE_WIDTH = 120
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)

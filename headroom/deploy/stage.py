@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.config import loader
-from headroom.region.lambda_functions import ROOT
+from headroom.project import ROOT
 
 TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
 LISTENERS = {TOPIC_SOURCE: "on_alarm", QUEUE_SOURCE: "on_queue", LAMBDA_SOURCE: "on_action", EVENTBRIDGE_SOURCE: "on_event"}

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,12 @@ from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
 from chalicelib.telemetry import logger
+from headroom.project import ROOT, timeout_seconds
 from headroom.region.cloudwatch import ACCOUNT
 
 if TYPE_CHECKING:
     from headroom.region.region import Call, Region
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 RETRY_MINUTES = (1, 2)
 """Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source: Lambda Developer Guide,
 "Asynchronous invocation error handling", read 2026-10."""
@@ -158,13 +157,6 @@ class Functions:
         for watcher in self.watchers:
             watcher(invocation)
         return invocation
-
-
-@cache
-def timeout_seconds(function: str) -> int:
-    """Return a function's timeout, as it is deployed. The simulated clock counts: who answers late uses it up."""
-    settings = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
-    return int(settings[function]["lambda_timeout"])
 
 
 def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""The checkout: where its files are, and what they say. Imports nothing that is slow."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@cache
+def timeout_seconds(function: str) -> int:
+    """Return a function's timeout in seconds, as `.chalice/config.json` deploys it."""
+    settings = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+    return int(settings[function]["lambda_timeout"])
