@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from headroom.region.lambda_functions import OBSERVERS
-from tests.judge import judge
+from tests.support.judge import judge
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)

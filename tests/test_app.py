@@ -19,8 +19,8 @@ from chalicelib.run import Failure, Report
 from headroom.project import ROOT
 from headroom.region.lambda_functions import scheduled_event
 from headroom.region.region import Region
-from tests.builders import INDEX_WRITES, READS, WRITES, decision
-from tests.scenes import call, decisions, lines, message, orders, past, rules, send, skips, units, watch
+from tests.support.builders import INDEX_WRITES, READS, WRITES, decision
+from tests.support.scenes import call, decisions, lines, message, orders, past, rules, send, skips, units, watch
 
 OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
 

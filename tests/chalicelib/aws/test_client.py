@@ -1,0 +1,357 @@
+"""The adapters, against the embedded region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.aws.client import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
+from chalicelib.model import Alarm, Change, CreateAlarm, DeleteAlarms, Dimension, RewriteAlarm, SetCapacity, TableState, Target
+from headroom.region.region import START, Fault, Region
+from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
+from tests.support.scenes import autoscale, by_hand, drain, operations, params, past, wait
+
+READ, WRITE = Dimension.READ, Dimension.WRITE
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    """A region with a table and an index, and no app."""
+    with Region() as region:
+        region.create_table("orders", 100, 90, {"by-date": (20, 10)})
+        region.calls.clear()
+        yield region
+
+
+@pytest.fixture
+def aws(region: Region) -> Aws:
+    return Aws("headroom-alarms")
+
+
+def put(region: Region, name: str, **fields: Any) -> None:
+    plain = {
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ConsumedReadCapacityUnits",
+        "Dimensions": [{"Name": "TableName", "Value": "orders"}],
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 4800.0,
+        "AlarmActions": [TOPIC],
+    }
+    region.client("cloudwatch").put_metric_alarm(AlarmName=name, **plain | fields)
+
+
+def state_of(aws: Aws, name: str = "orders") -> TableState:
+    found = aws.describe([name])[name]
+    assert isinstance(found, TableState)
+    return found
+
+
+# where we are
+
+
+def test_the_topic_may_be_named(region: Region, aws: Aws) -> None:
+    assert (aws.region, aws.account, aws.topic_arn) == ("us-east-1", "123456789012", TOPIC)
+    assert operations(region) == ["GetCallerIdentity"]  # asked once
+
+
+def test_the_topic_may_be_an_arn_which_costs_no_call(region: Region) -> None:
+    arn = "arn:aws-cn:sns:cn-north-1:999999999999:alarms"
+    assert Aws(arn).topic_arn == arn
+    assert region.calls == []
+
+
+def test_retries_are_left_to_botocore(aws: Aws) -> None:
+    retries = aws.client("dynamodb").meta.config.retries
+    assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 6)  # one try and five more
+    assert aws.client("dynamodb") is aws.client("dynamodb")
+
+
+# tables
+
+
+def test_all_tables_are_listed_page_by_page(region: Region, aws: Aws) -> None:
+    for number in range(110):
+        region.create_table(f"table-{number:03}")
+    region.calls.clear()
+    assert len(aws.table_names()) == 111
+    assert operations(region) == ["ListTables", "ListTables"]
+
+
+def test_a_table_is_described_with_its_indexes_apart(aws: Aws) -> None:
+    found = state_of(aws)
+    assert (found.name, found.active, found.on_demand) == ("orders", True, False)
+    assert found.arn == "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
+    assert dict(found.throughputs[""].units) == {READ: 100, WRITE: 90}
+    assert dict(found.throughputs["by-date"].units) == {READ: 20, WRITE: 10}
+
+
+def test_a_fresh_table_has_no_history(aws: Aws) -> None:
+    seen = state_of(aws).throughputs[""]
+    assert (seen.decreases_today, seen.last_increase_at, seen.last_decrease_at) == (0, None, None)
+
+
+def test_the_history_of_changes_comes_with_the_table(region: Region, aws: Aws) -> None:
+    by_hand(region, "orders", 110, 90)
+    wait(region, minutes=3)
+    by_hand(region, "orders", 80, 80)
+    seen = state_of(aws).throughputs[""]
+    assert (seen.decreases_today, seen.last_increase_at, seen.last_decrease_at) == (1, START, START + timedelta(minutes=3))
+
+
+def test_while_a_table_updates_nothing_of_it_can_be_changed(region: Region, aws: Aws) -> None:
+    throughput = {"ReadCapacityUnits": 120, "WriteCapacityUnits": 90}
+    region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
+    found = state_of(aws)
+    assert (found.active, found.throughputs[""].active, found.throughputs["by-date"].active) == (False, False, False)
+
+
+def test_a_table_on_demand_is_known_by_its_billing(region: Region, aws: Aws) -> None:
+    region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
+    assert state_of(aws).on_demand
+
+
+def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, aws: Aws) -> None:
+    region.create_table("broken")
+    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=lambda asked: asked["TableName"] == "broken"))
+    found = aws.describe(["orders", "gone", "broken"])
+    assert isinstance(found["orders"], TableState)
+    assert found["gone"] is None
+    assert "AccessDeniedException" in str(found["broken"])
+    assert list(found) == ["orders", "gone", "broken"]
+
+
+def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) -> None:
+    assert aws.describe([]) == {}
+    assert region.calls == []
+
+
+# capacity
+
+
+def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws) -> None:
+    aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_READS, 20, 30))))
+    assert operations(region) == ["DescribeTable", "UpdateTable"]
+    assert params(region, "UpdateTable") == [
+        {
+            "TableName": "orders",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 90},
+            "GlobalSecondaryIndexUpdates": [
+                {"Update": {"IndexName": "by-date", "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 10}}}
+            ],
+        }
+    ]
+
+
+def test_an_index_alone_does_not_name_the_throughput_of_its_table(region: Region, aws: Aws) -> None:
+    aws.set_capacity(SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
+    assert params(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
+
+
+def test_a_table_that_is_not_as_the_decision_saw_it_is_not_written(region: Region, aws: Aws) -> None:
+    with pytest.raises(ChangedMeanwhile, match=r"^orders:read has 100 units now, not 99$"):
+        aws.set_capacity(SetCapacity("orders", (Change(READS, 99, 150),)))
+    assert "UpdateTable" not in operations(region)
+
+
+def test_an_index_that_is_gone_is_not_written(region: Region, aws: Aws) -> None:
+    gone = Target("orders", "by-city", READ)
+    with pytest.raises(ChangedMeanwhile, match=r"^orders/by-city:read has None units now, not 10$"):
+        aws.set_capacity(SetCapacity("orders", (Change(gone, 10, 15),)))
+    assert "UpdateTable" not in operations(region)
+
+
+def test_a_table_that_is_updating_is_not_written(region: Region, aws: Aws) -> None:
+    throughput = {"ReadCapacityUnits": 120, "WriteCapacityUnits": 90}
+    region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
+    region.calls.clear()
+    with pytest.raises(ChangedMeanwhile, match=r"^orders is updating$"):
+        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150),)))
+    assert operations(region) == ["DescribeTable"]
+
+
+def test_a_loser_of_a_race_is_told_so(region: Region, aws: Aws) -> None:
+    region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
+    with pytest.raises(ChangedMeanwhile, match="ResourceInUseException"):
+        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150),)))
+
+
+def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws) -> None:
+    drain(region)
+    with pytest.raises(Refused, match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM"):
+        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 50),)))
+
+
+def test_what_application_auto_scaling_manages_is_named_as_owners(region: Region, aws: Aws) -> None:
+    autoscale(region)
+    autoscale(region, "table/orders/index/by-date", "index")
+    assert aws.autoscaled() == {"orders", "orders/by-date"}
+
+
+def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws) -> None:
+    for number in range(60):
+        region.create_table(f"table-{number}")
+        autoscale(region, f"table/table-{number}")
+    assert len(aws.autoscaled()) == 60
+    assert operations(region).count("DescribeScalableTargets") == 2
+
+
+# metrics
+
+
+def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> None:
+    past(region, 5, {READS: [1.0, 2.0, 3.0, 4.0, 5.0], WRITES: 0.25}, {WRITES: [0.0, 0.0, 7.0, 0.0, 0.0]})
+    found = aws.metrics([READS, WRITES], region.now)
+    assert found[READS].consumed.last(4).values == (1.0, 2.0, 3.0, 4.0)  # the newest minute is not readable yet
+    assert found[READS].consumed.end == region.now - timedelta(minutes=1)
+    assert found[WRITES].consumed.last(4).values == (0.25,) * 4
+    assert found[WRITES].throttled.known() == [0.0, 0.0, 7.0, 0.0]
+
+
+def test_a_gap_is_unknown_and_not_zero(region: Region, aws: Aws) -> None:
+    past(region, 5, {READS: [1.0, None, 0.0, 4.0, 5.0]})
+    assert aws.metrics([READS], region.now)[READS].consumed.last(4).values == (1.0, None, 0.0, 4.0)
+
+
+def test_a_metric_without_any_datapoint_is_empty(region: Region, aws: Aws) -> None:
+    past(region, 5, {READS: [None] * 5})
+    assert aws.metrics([READS], region.now)[READS].consumed.known() == []
+
+
+def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
+    past(region, 5, {READS: 1.0, INDEX_READS: 9.0})
+    found = aws.metrics([READS, INDEX_READS], region.now)
+    assert (found[READS].consumed.known()[-1], found[INDEX_READS].consumed.known()[-1]) == (1.0, 9.0)
+
+
+def test_three_hours_are_looked_back_at_and_no_less(region: Region, aws: Aws) -> None:
+    past(region, 240, {READS: 5.0})
+    series = aws.metrics([READS], region.now)[READS].consumed
+    assert region.now - timedelta(hours=3, minutes=5) < series.start <= region.now - timedelta(hours=3)
+    assert set(series.values) == {5.0}
+
+
+def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aws: Aws) -> None:
+    targets = [Target(f"table-{number:03}", "", dimension) for number in range(150) for dimension in Dimension]
+    past(region, 5)
+    region.calls.clear()
+    aws.metrics(targets, region.now, targets[:20])
+    made = params(region, "GetMetricData")
+    asked = sum(len(call["MetricDataQueries"]) for call in made)
+    assert asked >= 2 * len(targets) + 20
+    assert len(made) <= asked / MAX_QUERIES + 5
+    for call in made:
+        (period, *_) = {query["MetricStat"]["Period"] for query in call["MetricDataQueries"]}
+        points = (call["EndTime"] - call["StartTime"]).total_seconds() / period
+        assert len(call["MetricDataQueries"]) <= MAX_QUERIES
+        assert len(call["MetricDataQueries"]) * points <= MAX_DATAPOINTS
+
+
+def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) -> None:
+    calls = []
+    for minutes in (0, 5, 60):
+        wait(region, minutes=minutes)
+        region.calls.clear()
+        aws.metrics([READS], region.now + timedelta(minutes=30), [READS])
+        calls.append(operations(region).count("GetMetricData"))
+    assert calls == [2, 1, 2]
+
+
+# alarms
+
+
+def test_only_the_alarms_that_notify_the_very_topic_are_ours_to_look_at(region: Region, aws: Aws) -> None:
+    put(region, "on-topic")
+    put(region, "with-others", AlarmActions=[f"{TOPIC}-2", TOPIC])
+    put(region, "longer-name", AlarmActions=[f"{TOPIC}-2"])
+    put(region, "by-ok-only", AlarmActions=[], OKActions=[TOPIC])
+    assert [alarm.name for alarm in aws.alarms_on_topic()] == ["on-topic", "with-others"]
+    assert aws.alarms_on_topic("ALARM") == []
+    region.cloudwatch.alarms["on-topic"].state.value = "ALARM"
+    assert [alarm.name for alarm in aws.alarms_on_topic("ALARM")] == ["on-topic"]
+
+
+def test_all_pages_of_alarms_are_read(region: Region, aws: Aws) -> None:
+    for number in range(120):
+        put(region, f"alarm-{number:03}")
+    region.calls.clear()
+    assert len(aws.alarms_on_topic()) == 120
+    assert operations(region).count("DescribeAlarms") == 2
+
+
+def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: Aws) -> None:
+    for number in range(120):
+        put(region, f"alarm-{number:03}")
+    region.calls.clear()
+    wanted = [f"alarm-{number:03}" for number in range(250)]
+    assert len(aws.alarms_named([*wanted, *wanted])) == 120
+    assert [len(call["AlarmNames"]) for call in params(region, "DescribeAlarms")] == [100, 100, 50]
+
+
+def creation(number: int) -> CreateAlarm:
+    plain = {"Namespace": "AWS/DynamoDB", "MetricName": "ConsumedReadCapacityUnits", "Statistic": "Sum", "Period": 60}
+    fields = {"AlarmName": f"alarm-{number}", "EvaluationPeriods": 1, "Threshold": 1.0, **plain}
+    return CreateAlarm(READS, fields | {"ComparisonOperator": "GreaterThanThreshold"})
+
+
+def test_alarms_are_made_at_three_a_second(region: Region) -> None:
+    waited: list[float] = []
+    outcomes = list(Aws("headroom-alarms", sleep=waited.append).create_alarms([creation(number) for number in range(7)]))
+    assert [error for _, error in outcomes] == [None] * 7
+    assert waited == [1 / 3] * 6
+    assert len(region.cloudwatch.alarms) == 7
+
+
+def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
+    waited: list[float] = []
+    assert list(Aws("headroom-alarms", sleep=waited.append).create_alarms([])) == []
+    assert waited == []
+    assert region.calls == []
+
+
+def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(region: Region, aws: Aws) -> None:
+    aws.sleep = lambda _: None
+    region.faults.append(Fault("PutMetricAlarm", "LimitExceeded", after=1))
+    outcomes = [
+        (action.fields["AlarmName"], str(error or "made")) for action, error in aws.create_alarms(map(creation, range(3)))
+    ]
+    assert [name for name, _ in outcomes] == ["alarm-0", "alarm-1", "alarm-2"]
+    assert [said == "made" for _, said in outcomes] == [True, False, True]
+    assert sorted(region.cloudwatch.alarms) == ["alarm-0", "alarm-2"]
+
+
+def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(region: Region, aws: Aws) -> None:
+    put(region, "high", AlarmDescription="too hot", DatapointsToAlarm=1)
+    (shown,) = aws.alarms_named(["high"])
+    read_only = {"StateReasonData": "{}", "EvaluationState": "PARTIAL_DATA", "Unit": None, "SomethingNewThatIsReadOnly": 7}
+    region.calls.clear()
+    aws.rewrite_alarm(RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0}))
+    assert params(region, "PutMetricAlarm") == [
+        {
+            "AlarmName": "high",
+            "AlarmDescription": "too hot",
+            "ActionsEnabled": True,
+            "AlarmActions": [TOPIC],
+            "Namespace": "AWS/DynamoDB",
+            "MetricName": "ConsumedReadCapacityUnits",
+            "Dimensions": [{"Name": "TableName", "Value": "orders"}],
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "DatapointsToAlarm": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "Threshold": 7200.0,
+        }
+    ]
+
+
+def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_error(region: Region, aws: Aws) -> None:
+    put(region, "alarm-000")
+    aws.delete_alarms(DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
+    assert region.cloudwatch.alarms == {}
+    assert [len(call["AlarmNames"]) for call in params(region, "DeleteAlarms")] == [100, 50]

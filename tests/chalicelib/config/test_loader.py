@@ -1,0 +1,535 @@
+"""The configuration: the least that works, who wins, and every mistake reported at once with its path."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.config import loader
+from chalicelib.config.loader import Config, ConfigError, Policy, description, load
+from chalicelib.model import Dimension, Target
+from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+
+LEAST = '[[tables]]\nname = "orders-*"\n'
+ORDERS_EU = Target("orders-eu", "", Dimension.READ)
+
+
+def settings(text: str, target: Target) -> Policy:
+    """Return a target's settings; the test fails where no rule manages it."""
+    found = load(text).policy_for(target)
+    assert found is not None
+    return found
+
+
+def problems(text: str) -> list[str]:
+    """Return the problems of a configuration that must be refused."""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    return caught.value.problems
+
+
+def test_a_name_is_enough_and_everything_else_has_its_default() -> None:
+    assert settings(LEAST, ORDERS_EU) == Policy()
+
+
+def test_the_defaults_are_these() -> None:
+    expected = {
+        "strategy": "adaptive",
+        "min_units": 1,
+        "max_units": 40_000,
+        "target_percent": 65,
+        "min_decrease_percent": 20,
+        "alarm_period_seconds": 60,
+        "alarm_evaluation_periods": 1,
+        "scale_up": True,
+        "scale_down": True,
+        "dry_run": False,
+    }
+    assert expected.items() <= msgspec.structs.asdict(settings(LEAST, ORDERS_EU)).items()
+
+
+@pytest.mark.parametrize(
+    ("text", "increase", "alarm"),
+    [
+        pytest.param("", 0, 95, id="adaptive reckons for itself"),
+        pytest.param('strategy = "percent"', 50, 80, id="percent has its own defaults"),
+        pytest.param('strategy = "percent"\nincrease_percent = 7', 7, 80, id="which yield to what is given beside them"),
+        pytest.param('strategy = "percent"\n[defaults]\nalarm_percent = 90', 50, 90, id="and to what is given at a weaker place"),
+    ],
+)
+def test_a_strategy_may_have_defaults_of_its_own(text: str, increase: int, alarm: int) -> None:
+    found = settings(LEAST + text, ORDERS_EU)
+    assert (found.increase_percent, found.alarm_percent) == (increase, alarm)
+
+
+def test_the_file_that_is_shipped_is_right_and_manages_nothing() -> None:
+    path = Path(loader.__file__).with_name("headroom.toml")
+    assert load(path.read_text()) == load("")
+
+
+def test_an_empty_configuration_manages_nothing() -> None:
+    assert load("").policy_for(READS) is None
+
+
+LAYERS = [
+    pytest.param("", 1, id="nothing: the default of Headroom"),
+    pytest.param("[defaults]\nmin_units = 2", 2, id="defaults"),
+    pytest.param("[defaults.read]\nmin_units = 3", 3, id="defaults, the dimension"),
+    pytest.param('[[tables]]\nname = "orders"\nmin_units = 4', 4, id="table"),
+    pytest.param("[tables.read]\nmin_units = 5", 5, id="table, the dimension"),
+    pytest.param('[[tables.indexes]]\nname = "by-date"\nmin_units = 6', 6, id="index"),
+    pytest.param("[tables.indexes.read]\nmin_units = 7", 7, id="index, the dimension"),
+]
+
+
+@pytest.mark.parametrize("count", range(1, len(LAYERS) + 1), ids=[str(layer.id) for layer in LAYERS])
+def test_the_more_specific_wins(count: int) -> None:
+    parts = [str(layer.values[0]) for layer in LAYERS[:count]]
+    text = "\n".join(parts if count > 3 else [*parts, '[[tables]]\nname = "orders"'])
+    assert settings(text, INDEX_READS).min_units == count
+
+
+def test_a_setting_of_one_dimension_leaves_the_other_alone() -> None:
+    text = '[defaults]\nmin_units = 2\n[[tables]]\nname = "orders"\n[tables.read]\nmin_units = 9\n'
+    assert [settings(text, target).min_units for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)] == [9, 2, 9, 2]
+
+
+def test_a_setting_of_an_index_leaves_the_table_and_other_indexes_alone() -> None:
+    text = '[[tables]]\nname = "orders"\n[[tables.indexes]]\nname = "by-date"\nmax_units = 50\n'
+    other = Target("orders", "by-name", Dimension.READ)
+    assert [settings(text, target).max_units for target in (INDEX_READS, READS, other)] == [50, 40_000, 40_000]
+
+
+def test_layers_are_merged_setting_by_setting() -> None:
+    text = '[defaults]\nmin_units = 2\nmax_units = 50\n[[tables]]\nname = "orders"\nmax_units = 60\ndry_run = true\n'
+    assert settings(text, READS) == Policy(min_units=2, max_units=60, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "managed", "passed_over"),
+    [
+        pytest.param('name = "orders"', ["orders"], ["orders-eu", "Orders", "my-orders"], id="exact"),
+        pytest.param('name = "orders-*"', ["orders-eu", "orders-"], ["orders", "my-orders-eu"], id="star"),
+        pytest.param('name = "orders-?"', ["orders-1"], ["orders-", "orders-12"], id="question mark"),
+        pytest.param('name = "orders-[ab]"', ["orders-a", "orders-b"], ["orders-c", "orders-[ab]"], id="set"),
+        pytest.param('name = "*"', ["orders", "x.y_z"], [], id="everything"),
+        pytest.param(
+            'regex = "orders-[0-9]+"', ["orders-12"], ["orders-12x", "my-orders-12", "orders-"], id="the whole must match"
+        ),
+        pytest.param('regex = "a|orders"', ["a", "orders"], ["a-orders", "ab"], id="the whole of each alternative"),
+        pytest.param('name = "orders.eu"', ["orders.eu"], ["orders-eu"], id="a dot in a name is a dot"),
+    ],
+)
+def test_a_rule_names_its_tables_exactly_by_glob_or_by_regex(rule: str, managed: list[str], passed_over: list[str]) -> None:
+    found = load(f"[[tables]]\n{rule}\n")
+    assert [name for name in managed + passed_over if found.manages(name)] == managed
+
+
+def test_the_first_rule_that_matches_wins_alone() -> None:
+    first = '[[tables]]\nname = "orders"\nmin_units = 5\n'
+    text = first + '[[tables]]\nname = "*"\nmin_units = 7\nmax_units = 70\n'
+    assert settings(text, READS) == Policy(min_units=5)
+    assert settings(text, Target("users", "", Dimension.READ)) == Policy(min_units=7, max_units=70)
+
+
+def test_the_first_index_rule_that_matches_wins_alone() -> None:
+    text = '[[tables]]\nname = "*"\n[[tables.indexes]]\nregex = "by-.*"\nmin_units = 5\n'
+    text += '[[tables.indexes]]\nname = "*"\nmax_units = 70\n'
+    assert settings(text, INDEX_READS) == Policy(min_units=5)
+    assert settings(text, Target("orders", "x", Dimension.READ)) == Policy(max_units=70)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(
+            "[defaults]\nmin_unit = 1", "defaults.min_unit: unknown key; did you mean min_units?", id="a misspelt setting"
+        ),
+        pytest.param("[default]\n", "default: unknown key; did you mean defaults?", id="a misspelt table"),
+        pytest.param("[[table]]\n", "table: unknown key; did you mean tables?", id="a misspelt array"),
+        pytest.param("[defaults]\ncolour = 1", "defaults.colour: unknown key", id="a key with no likeness"),
+        pytest.param("[defaults]\nname = 'x'", "defaults.name: unknown key", id="a name where none belongs"),
+        pytest.param("[defaults.read]\nread = 1", "defaults.read.read: unknown key", id="a dimension within a dimension"),
+        pytest.param(f"{LEAST}[tables.reads]\n", "tables[0].reads: unknown key; did you mean read?", id="a misspelt dimension"),
+        pytest.param(
+            f"{LEAST}[[tables.indices]]\n", "tables[0].indices: unknown key; did you mean indexes?", id="a misspelt index list"
+        ),
+        pytest.param(
+            f"{LEAST}[[tables.indexes]]\nname = 'x'\n[[tables.indexes.indexes]]\nname = 'y'",
+            "tables[0].indexes[0].indexes: unknown key",
+            id="indexes within an index",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = 0",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got 0",
+            id="below the range",
+        ),
+        pytest.param(
+            "[defaults]\nmax_units = 1_000_001",
+            "defaults.max_units: expected a whole number from 1 to 1000000, got 1000001",
+            id="above the range",
+        ),
+        pytest.param(
+            "[defaults]\nalarm_percent = 101",
+            "defaults.alarm_percent: expected a whole number from 1 to 100, got 101",
+            id="percent",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = 1.5",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got 1.5",
+            id="a fraction",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = '5'",
+            'defaults.min_units: expected a whole number from 1 to 1000000, got "5"; write it without quotation marks',
+            id="a text",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = true",
+            "defaults.min_units: expected a whole number from 1 to 1000000, got true",
+            id="a truth",
+        ),
+        pytest.param("[defaults]\ndry_run = 1", "defaults.dry_run: expected true or false, got 1", id="no truth"),
+        pytest.param(
+            "[defaults]\nalarm_period_seconds = 90",
+            "defaults.alarm_period_seconds: expected a whole number from 60 to 3600 in steps of 60, got 90",
+            id="half minutes",
+        ),
+        pytest.param(
+            "[defaults]\nstrategy = 'adaptve'",
+            'defaults.strategy: expected one of adaptive, percent, fleet, got "adaptve"; did you mean adaptive?',
+            id="an unknown strategy",
+        ),
+        pytest.param("defaults = 5", "defaults: expected a table, write [defaults], got 5", id="defaults that are no table"),
+        pytest.param("tables = 5", "tables: expected an array of tables, write [[tables]], got 5", id="tables that are no array"),
+        pytest.param(
+            "[tables]\nname = 'orders'",
+            "tables: expected an array of tables, write [[tables]], got {'name': 'orders'}",
+            id="single brackets",
+        ),
+        pytest.param("tables = [1]", "tables: expected an array of tables, write [[tables]], got [1]", id="an array of numbers"),
+        pytest.param(
+            f"{LEAST}read = 5", "tables[0].read: expected a table, write [read], got 5", id="a dimension that is no table"
+        ),
+        pytest.param(
+            f"{LEAST}indexes = 5",
+            "tables[0].indexes: expected an array of tables, write [[indexes]], got 5",
+            id="indexes that are no array",
+        ),
+        pytest.param(
+            "[[tables]]\n",
+            "tables[0].name: give either name (exact or glob) or regex, and only one of them",
+            id="neither name nor regex",
+        ),
+        pytest.param(
+            f"{LEAST}regex = 'x'",
+            "tables[0].name: give either name (exact or glob) or regex, and only one of them",
+            id="both name and regex",
+        ),
+        pytest.param(
+            f"{LEAST}[[tables.indexes]]\n",
+            "tables[0].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
+            id="an index rule without name",
+        ),
+        pytest.param("[[tables]]\nname = ''", "tables[0].name: expected a text that is not empty, got ''", id="an empty name"),
+        pytest.param("[[tables]]\nname = 5", "tables[0].name: expected a text that is not empty, got 5", id="a number as name"),
+        pytest.param(
+            "[[tables]]\nregex = '('",
+            "tables[0].regex: not a regular expression: missing ), unterminated subpattern at position 0",
+            id="a regex that is none",
+        ),
+    ],
+)
+def test_each_mistake_is_reported_with_its_path(text: str, problem: str) -> None:
+    assert problems(text) == [problem]
+
+
+HOLD = "rule = 'hold', between = '09:00-17:00'"
+RULES = "one of never_down, only_down, hold, floor"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        pytest.param(
+            f"windows = {{ {HOLD} }}",
+            "windows: expected a list of tables, [{ rule = …, … }], got a table; "
+            "put it into brackets, or write [[…]] instead of […] above it",
+            id="one window without its brackets",
+        ),
+        pytest.param(
+            "windows = ['09:00-17:00']",
+            'windows[0]: expected a table, { rule = …, … }, got "09:00-17:00"',
+            id="a window that is a text",
+        ),
+        pytest.param(
+            f"windows = [{{ {HOLD}, timezone = 'UTC' }}]",
+            "windows[0].timezone: unknown key; did you mean time_zone?",
+            id="a misspelt key of a window",
+        ),
+        pytest.param("windows = [{ between = '09:00-17:00' }]", f"windows[0].rule: missing; it must be {RULES}", id="no rule"),
+        pytest.param(
+            "windows = [{ rule = 'never-down', between = '09:00-17:00' }]",
+            f'windows[0].rule: expected {RULES}, got "never-down"; did you mean never_down?',
+            id="a misspelt rule",
+        ),
+        pytest.param(f"windows = [{{ {HOLD}, days = ['mon'] }}]", 'windows[0].days: expected a text, got ["mon"]', id="days"),
+        pytest.param("notify = 'scaled_up'", 'notify: expected a list, got "scaled_up"; write ["scaled_up"]', id="no list"),
+        pytest.param(
+            "notify_topic = 'capacity'",
+            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)",
+            id="a topic's name",
+        ),
+        pytest.param(
+            "notify_slack = 'https://hooks.slack.com/services/SECRET'",
+            "notify_slack: expected a text such as secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept",
+            id="a webhook, which is not repeated",
+        ),
+        pytest.param(
+            "notify_topic = 5",
+            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic), got 5",
+            id="no text",
+        ),
+        pytest.param(
+            "circuit_breaker_seconds = 60", "circuit_breaker_seconds: expected a number above 0 to 30, got 60", id="too long"
+        ),
+        pytest.param(
+            "reserve_decreases = [{ at = '02:00', count = 5 }]",
+            "reserve_decreases[0].count: expected a whole number from 1 to 4, got 5",
+            id="within an entry",
+        ),
+        pytest.param(
+            "min_units = 2026-11-20", 'min_units: expected a whole number from 1 to 1000000, got "2026-11-20"', id="a day"
+        ),
+        pytest.param(
+            "[[fleet]]\nname = 'web'\nauto_scaling_group = 'web'\ntables = [{ table = 'x', read = { ladder = [[1, 5], [4]] } }]",
+            "fleet[0].tables[0].read.ladder[1]: expected a list of 2, got [4]",
+            id="half a pair",
+        ),
+        pytest.param(
+            "[[fleet]]\nname = 'web'\ntags = { Role = 5 }\ntables = [{ table = 'x', read = { linear = 1 } }]",
+            "fleet[0].tags[...]: expected a text, got 5",
+            id="a value of a table of any keys",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_file(line: str, problem: str) -> None:
+    where = "" if line.startswith("[[") else "tables[0]."
+    assert problems(LEAST + line) == [f"{where}{problem}"]
+
+
+def test_the_mark_that_some_editors_put_before_everything_is_no_mistake() -> None:
+    assert load(f"\ufeff{LEAST}") == load(LEAST)
+
+
+def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None:
+    text = """
+    [defaults]
+    min_units = 0
+    [defaults.write]
+    alarm_percent = 0
+    [[tables]]
+    name = "users"
+    maximum = 5
+    [[tables]]
+    regex = "("
+    [tables.read]
+    max_units = "many"
+    [[tables.indexes]]
+    dry_run = "yes"
+    """
+    with pytest.raises(ConfigError) as caught:
+        load(text, "headroom.toml")
+    first, *lines = str(caught.value).splitlines()
+    assert first == "headroom.toml: 7 problem(s) in the configuration"
+    assert sorted(lines) == [
+        "  - defaults.min_units: expected a whole number from 1 to 1000000, got 0",
+        "  - defaults.write.alarm_percent: expected a whole number from 1 to 100, got 0",
+        "  - tables[0].maximum: unknown key",
+        '  - tables[1].indexes[0].dry_run: expected true or false, got "yes"',
+        "  - tables[1].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
+        '  - tables[1].read.max_units: expected a whole number from 1 to 1000000, got "many"',
+        "  - tables[1].regex: not a regular expression: missing ), unterminated subpattern at position 0",
+    ]
+
+
+def test_what_is_not_toml_is_reported_with_its_line() -> None:
+    assert problems("[defaults]\nmin_units = \n") == ["not TOML: Invalid value (at line 2, column 13)"]
+
+
+@pytest.mark.parametrize("text", ["[[tables]]\nname = 'a'\nname = 'b'", "[defaults]\n[defaults]\n", "[", "\x00"])
+def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
+    found = problems(text)
+    assert len(found) == 1
+    assert found[0].startswith("not TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "[defaults]\nmin_units = 9\nmax_units = 8",
+            ["defaults.read.min_units: 9 is above max_units = 8", "defaults.write.min_units: 9 is above max_units = 8"],
+            id="within one scope",
+        ),
+        pytest.param(
+            "[defaults.read]\nmin_units = 50_000",
+            ["defaults.read.min_units: 50000 is above max_units = 40000"],
+            id="against the default",
+        ),
+        pytest.param(
+            "[defaults]\nmin_units = 9\n[[tables]]\nname = 'x'\n[tables.read]\nmax_units = 8",
+            ["tables[0].read.min_units: 9 is above max_units = 8"],
+            id="across defaults and a table's dimension",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 'x'\nmin_units = 9\n[[tables.indexes]]\nname = 'y'\n[tables.indexes.write]\nmax_units = 8",
+            ["tables[0].indexes[0].write.min_units: 9 is above max_units = 8"],
+            id="across a table and an index's dimension",
+        ),
+        pytest.param(
+            "[defaults]\nstrategy = 'percent'\n[[tables]]\nname = 'x'\n[tables.write]\ntarget_percent = 80",
+            [
+                "tables[0].write.target_percent: 80 is not below alarm_percent = 80, "
+                "so that every decrease would raise the alarm again"
+            ],
+            id="a target at the alarm's level",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 'x'\nincrease_percent = 0\n[tables.read]\nstrategy = 'percent'",
+            ["tables[0].read.increase_percent: 0 would never raise anything with strategy = percent"],
+            id="a step of nothing",
+        ),
+        pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nthrottled_events = 9\nincrease_percent = 0\nincrease_steps = [{ at = 90 }]",
+            ["defaults.read.throttled_events: it raises by increase_percent or increase_units, and both are 0"],
+            id="throttling that raises by nothing",
+        ),
+        pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nlower_percent = 30\nincrease_steps = [{ at = 0 }, { at = 30, percent = 5 }]",
+            ["defaults.read.increase_steps: the row at 30 is not above lower_percent = 30"],
+            id="a row that raises what is low",
+        ),
+        pytest.param(
+            "[defaults.read]\nstrategy = 'percent'\nincrease_steps = [{ at = 0.0, percent = 5 }]",
+            ["defaults.read.increase_steps: the row at 0 is not above lower_percent = 0"],
+            id="a row that raises what is idle",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 'x'\nread.max_units = 500\n"
+            "windows = [{ rule = 'floor', min_units = 800, between = '09:00-17:00' }]",
+            ["tables[0].read.windows: the floor of 800 is above max_units = 500"],
+            id="a floor above the maximum",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 'x'\n[tables.read]\nwindows = [{ rule = 'never_down', outside = '22:00-06:00' }, "
+            "{ rule = 'hold', between = '22:00-06:00' }]",
+            [
+                "tables[0].read.windows: at no time of the week may anything be lowered; "
+                "if that is meant, write scale_down = false"
+            ],
+            id="windows that together leave no hour",
+        ),
+        pytest.param(
+            "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = '00:00-24:00' }]",
+            ["defaults.read.windows: at no time of the week may anything be raised; if that is meant, write scale_up = false"],
+            id="a direction that is off may be held, too",
+        ),
+        pytest.param(
+            "[defaults.read]\nalarm_period_seconds = 3_600\nalarm_evaluation_periods = 25",
+            ["defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"],
+            id="more than a day",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_reported_where_they_meet(text: str, expected: list[str]) -> None:
+    assert problems(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("min_units = 8\nmax_units = 8", id="minimum at the maximum"),
+        pytest.param("strategy = 'percent'\ntarget_percent = 79", id="target just below the alarm"),
+        pytest.param("target_percent = 100", id="a target that adaptive does not use"),
+        pytest.param("alarm_period_seconds = 3_600\nalarm_evaluation_periods = 24", id="a whole day"),
+    ],
+)
+def test_settings_that_just_fit_are_taken(text: str) -> None:
+    assert isinstance(load(f"[defaults]\n{text}"), Config)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("[defaults]\nnotify = ['scaled_up']\n", [], id="no table has it"),
+        pytest.param(f"[defaults]\nnotify = ['scaled_up']\n{LEAST}notify_slack = 'ssm:/headroom/slack'\n", [], id="somebody"),
+        pytest.param(f"{LEAST}[tables.write]\nnotify = ['at_max']\n", ["tables[0].notify: nobody is told"], id="nobody"),
+        pytest.param(
+            f"{LEAST}notify = ['at_max']\nnotify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
+            "[[tables.indexes]]\nname = 'x'\nnotify_topic = ''\n",
+            ["tables[0].indexes[0].notify: nobody is told"],
+            id="an index that took the topic away",
+        ),
+    ],
+)
+def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(text: str, expected: list[str]) -> None:
+    assert [doubt.partition(",")[0] for doubt in load(text).doubts()] == expected
+
+
+def test_contradictions_are_looked_for_only_where_every_value_is_right() -> None:
+    assert problems("[defaults]\nmin_units = 9\nmax_units = 0") == [
+        "defaults.max_units: expected a whole number from 1 to 1000000, got 0"
+    ]
+
+
+@pytest.mark.parametrize("setting", sorted(loader.SETTINGS))
+def test_every_setting_is_described(setting: str) -> None:
+    assert description(setting).endswith(".")
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *loader.SETTINGS])
+DOCUMENTS = st.dictionaries(
+    KEYS,
+    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12),
+    max_size=4,
+)
+
+
+def toml(value: Any) -> str:
+    """Return a value as TOML, tables written inline."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(toml(part) for part in value) + "]"
+        case bool():
+            return str(value).lower()
+        case str():
+            return '"' + "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in value) + '"'
+        case None:
+            return "1979-05-27"
+        case _:
+            return str(value)
+
+
+@given(DOCUMENTS)
+def test_any_document_is_taken_or_refused_with_problems(document: dict[str, Any]) -> None:
+    text = "\n".join(f"{key} = {toml(value)}" for key, value in document.items())
+    assert tomllib.loads(text).keys() == document.keys()
+    assert outcome(text)
+
+
+def outcome(text: str) -> Config | list[str]:
+    """Return the configuration, or the problems."""
+    try:
+        return load(text)
+    except ConfigError as error:
+        return error.problems

@@ -1,0 +1,618 @@
+"""The strategy `adaptive`: the newest minutes, each level by hand, every reason in a table, and the laws as properties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.config.loader import Policy
+from chalicelib.core import scaling
+from chalicelib.core.explain import numbers, sentence
+from chalicelib.core.strategies import adaptive
+from chalicelib.core.strategies.adaptive import Load
+from chalicelib.core.strategies.demand import Want
+from chalicelib.core.strategies.onsets import SLOTS
+from chalicelib.model import NO_PAST, Direction, Observation, Past, Reason, Series
+from tests.support.builders import NOON, observation, series, steady
+from tests.support.builders import policy as any_policy
+
+MINUTE = timedelta(minutes=1)
+UP, DOWN = frozenset({Direction.UP}), frozenset({Direction.DOWN})
+
+
+def policy(**settings: Any) -> Policy:
+    """Return a policy whose alarm stands at the units themselves, so that nothing is held to let it sleep."""
+    return any_policy(**{"strategy": "adaptive", "alarm_percent": 100, **settings})
+
+
+def past(hourly: tuple[float, ...] = (), daily: tuple[tuple[float, ...], ...] = (), ago: float = 10, **fields: Any) -> Past:
+    """Return a summary that ends some minutes ago; nothing is known of the slots that are not given."""
+    slots = (*daily, *((),) * (SLOTS - len(daily)))
+    return Past(end=NOON - ago * MINUTE, hourly=hourly, daily=slots, **fields)
+
+
+def seen_by(
+    consumed: Series | float | list[float | None] | None,
+    throttled: Series | float | None = None,
+    days: Past = NO_PAST,
+    least: list[float | None] | None = None,
+    **fields: Any,
+) -> Observation:
+    """Return an observation of 100 units unless told otherwise. least: the provisioned units of each five minutes."""
+    given = series(consumed) if isinstance(consumed, list) else consumed
+    found = observation(consumed=given, throttled=throttled, **fields)
+    start = found.metrics.consumed.start
+    return replace(found, metrics=replace(found.metrics, past=days, provisioned=Series(start, 300, tuple(least or ()))))
+
+
+def after_calm(*newest: float | None, calm: float = 80.0) -> list[float | None]:
+    """Return three hours of the same load, but for the newest minutes."""
+    return [calm] * (180 - len(newest)) + list(newest)
+
+
+# what the newest minutes say
+
+
+def load(**fields: float) -> Load:
+    """Return a load of 100 units per second without noise, growth or throttling, seen one minute after it began."""
+    plain = dict.fromkeys(("newest", "mean5", "mean15", "fast"), 100.0)
+    still = dict.fromkeys(("noise", "growth", "jump", "throttled5", "highest"), 0.0)
+    return Load(**{**plain, **still, "lag_minutes": 1.0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(seen_by(100.0), load(highest=100.0), id="steady"),
+        pytest.param(
+            seen_by([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]),
+            load(newest=60.0, mean5=40.0, mean15=35.0, noise=10.5, growth=10.0, fast=40.0),
+            id="rising evenly: growth, and no jump beside that noise",
+        ),
+        pytest.param(
+            seen_by([10.0, 20.0, 50.0]),
+            load(newest=50.0, mean5=80 / 3, mean15=80 / 3, noise=31.5, growth=10.0, fast=80 / 3),
+            id="growth is the smaller of two steps",
+        ),
+        pytest.param(
+            seen_by([10.0, 20.0, 20.0]), load(newest=20.0, mean5=50 / 3, mean15=50 / 3, noise=10.5, fast=50 / 3), id="no growth"
+        ),
+        pytest.param(
+            seen_by([*[100.0] * 20, 180.0]),
+            load(newest=180.0, mean5=116.0, mean15=1580 / 15, jump=80.0, fast=180.0, highest=100.0),
+            id="a jump is answered by its height",
+        ),
+        pytest.param(seen_by([100.0, None, 100.0]), load(), id="a gap is passed over"),
+        pytest.param(
+            seen_by([100.0, 60.0], throttled=series([None, 40.0])), load(throttled5=40.0), id="throttled units are demand"
+        ),
+        pytest.param(
+            seen_by([100.0] * 6, throttled=series([7.0, None, None, None, None, None])),
+            load(mean15=607 / 6),
+            id="throttled six minutes ago",
+        ),
+        pytest.param(
+            seen_by([200.0, 300.0, *[100.0] * 9]),
+            load(mean15=1400 / 11, highest=200.0),
+            id="the highest is looked for before the last ten minutes",
+        ),
+        pytest.param(seen_by(steady(100.0, minutes=5, end=NOON - 3 * MINUTE)), load(lag_minutes=4.0), id="seen late"),
+    ],
+)
+def test_a_load_is_read_out_of_the_newest_minutes(seen: Observation, expected: Load) -> None:
+    found = adaptive.load_of(seen, NOON)
+    assert found is not None
+    for name in Load.__slots__:
+        assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
+
+
+@pytest.mark.parametrize(
+    "consumed",
+    [
+        pytest.param(None, id="no metrics"),
+        pytest.param([None, None], id="gaps alone"),
+        pytest.param(steady(90.0, end=NOON - 11 * MINUTE), id="eleven minutes old"),
+    ],
+)
+def test_what_is_unknown_is_no_load(consumed: Any) -> None:
+    assert adaptive.load_of(seen_by(consumed), NOON) is None
+
+
+def test_ten_minutes_old_data_is_a_load() -> None:
+    assert adaptive.load_of(seen_by(steady(90.0, end=NOON - 10 * MINUTE)), NOON) is not None
+
+
+# the burst bucket: 100 units hold 30,000 unit-seconds, and it begins with 15,000
+
+
+@pytest.mark.parametrize(
+    ("seen", "left"),
+    [
+        pytest.param(seen_by([100.0]), 0.5, id="half to begin with"),
+        pytest.param(seen_by(80.0), 1.0, id="full after hours of room"),
+        pytest.param(seen_by([40.0]), 0.62, id="60 units spare for a minute are 3,600"),
+        pytest.param(seen_by([150.0] * 2), 0.3, id="50 over for two minutes take 6,000"),
+        pytest.param(seen_by([150.0] * 5), 0.0, id="just empty"),
+        pytest.param(seen_by([150.0] * 9), 0.0, id="never less than empty"),
+        pytest.param(seen_by([150.0] * 9 + [40.0]), 0.12, id="what was over is not owed"),
+        pytest.param(seen_by([0.0] * 3 + [160.0]), 0.88, id="never more than full"),
+        pytest.param(seen_by([None, 150.0, None]), 0.4, id="a gap neither fills nor empties"),
+        pytest.param(seen_by([100.0, 100.0], series([None, 5.0])), 0.0, id="throttling proves it empty"),
+        pytest.param(seen_by([100.0, 100.0, 40.0], series([None, 5.0])), 0.12, id="and it fills again"),
+        pytest.param(
+            seen_by([100.0] * 10, provisioned=200, least=[100.0, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            0.9,
+            id="raised five minutes ago, held four",
+        ),
+        pytest.param(
+            seen_by([100.0] * 10, provisioned=200, least=[100.0], last_increase_at=NOON - 5 * MINUTE),
+            0.9,
+            id="the newest five minutes' capacity is not seen yet",
+        ),
+        pytest.param(
+            seen_by([250.0] * 5 + [100.0] * 5, provisioned=200, least=[100.0, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            0.4,
+            id="emptied under the old units",
+        ),
+        pytest.param(
+            seen_by([250.0] * 5 + [100.0] * 5, provisioned=200, least=[None, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            0.65,
+            id="unknown capacity was today's",
+        ),
+        pytest.param(
+            seen_by([100.0] * 6 + [50.0] * 3 + [100.0], provisioned=50, least=[200.0, 200.0], last_decrease_at=NOON - 5 * MINUTE),
+            0.8,
+            id="what does not fit after a decrease is lost",
+        ),
+        pytest.param(
+            seen_by([50.0], provisioned=200, least=[], last_increase_at=NOON - 5 * MINUTE), 0.65, id="no capacity is known"
+        ),
+    ],
+)
+def test_the_bucket_is_reckoned_minute_by_minute(seen: Observation, left: float) -> None:
+    assert adaptive.burst_left(seen) == pytest.approx(left)
+
+
+@given(
+    st.lists(st.none() | st.floats(0, 1e5), max_size=40),
+    st.lists(st.none() | st.floats(0.1, 1e5), max_size=40),
+    st.integers(1, 999),
+)
+def test_the_bucket_is_never_under_empty_nor_over_full(
+    consumed: list[float | None], throttled: list[float | None], units: int
+) -> None:
+    assert 0.0 <= adaptive.burst_left(seen_by(consumed, series(throttled), provisioned=units)) <= 1.0
+
+
+# the levels
+
+
+@pytest.mark.parametrize(
+    ("seen", "days", "units"),
+    [
+        pytest.param(load(), NO_PAST, 100.0, id="a record without a jump"),
+        pytest.param(load(noise=8.0), NO_PAST, 104.0, id="half the noise on top"),
+        pytest.param(load(growth=10.0), NO_PAST, 130.0, id="three minutes of growth"),
+        pytest.param(load(growth=10.0), past(highest=120.0), 120.0, id="growth up to the highest ever seen"),
+        pytest.param(load(growth=10.0, highest=120.0), NO_PAST, 120.0, id="or seen in the last hours"),
+        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), NO_PAST, 220.0, id="a record goes on by half its jump"),
+        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), past(highest=500.0), 204.0, id="a jump goes on by 0.3 of it"),
+        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), past(highest=190.0), 190.0, id="up to the highest"),
+        pytest.param(
+            load(newest=180.0, fast=180.0, jump=80.0),
+            past(highest=500.0, typical_burst=400.0),
+            400.0,
+            id="an onset goes as high as they usually do",
+        ),
+        pytest.param(
+            load(newest=140.0, fast=140.0, jump=40.0),
+            past(highest=500.0, typical_burst=400.0),
+            152.0,
+            id="a jump by 40 percent is no onset",
+        ),
+        pytest.param(load(), past(highest=500.0, typical_burst=400.0), 100.0, id="without a jump there is no onset"),
+    ],
+)
+def test_what_the_demand_needs(seen: Load, days: Past, units: float) -> None:
+    assert adaptive.needed_units(seen, days) == pytest.approx(units)
+
+
+@pytest.mark.parametrize(
+    ("seen", "settings", "left", "short"),
+    [
+        pytest.param(load(fast=225.0), {}, 1.0, False, id="three minutes at 225 take 22,500 of 22,500"),
+        pytest.param(load(fast=225.1), {}, 1.0, True, id="a little more"),
+        pytest.param(load(fast=141.6), {}, 0.5, False, id="a quarter is trusted"),
+        pytest.param(load(fast=141.7), {}, 0.5, True, id="and no more"),
+        pytest.param(load(fast=100.0), {}, 0.25, False, id="nothing is trusted and nothing needed"),
+        pytest.param(load(fast=100.1), {}, 0.25, True, id="nothing is trusted and a little needed"),
+        pytest.param(load(fast=100.1), {}, 0.0, True, id="empty"),
+        pytest.param(load(fast=266.6), {"burst_trust_percent": 100}, 1.0, False, id="all of it may be used"),
+        pytest.param(load(fast=100.1), {"burst_trust_percent": 0}, 1.0, True, id="none of it may be used"),
+        pytest.param(load(growth=62.5), {}, 1.0, False, id="growth adds up: 1 + 2 + 3 times"),
+        pytest.param(load(growth=62.6), {}, 1.0, True, id="growth that takes more"),
+        pytest.param(load(fast=175.0, lag_minutes=3.0), {}, 1.0, False, id="metrics three minutes late: five minutes to go"),
+        pytest.param(load(fast=175.1, lag_minutes=3.0), {}, 1.0, True, id="late, and more"),
+    ],
+)
+def test_a_raise_is_due_when_the_trusted_part_would_be_empty_before_a_later_one_holds(
+    seen: Load, settings: dict[str, Any], left: float, short: bool
+) -> None:
+    assert adaptive.runs_short(seen, policy(**settings), left, 100) is short
+
+
+@pytest.mark.parametrize(
+    ("seen", "settings", "left", "units"),
+    [
+        pytest.param(load(mean5=50.0, mean15=50.0), {}, 1.0, 50.0, id="the mean"),
+        pytest.param(load(mean5=50.0, mean15=50.0, noise=2.0), {}, 1.0, 52.0, id="and the noise"),
+        pytest.param(load(mean5=50.0, mean15=40.0), {}, 1.0, 50.0, id="rising"),
+        pytest.param(load(mean5=50.0, mean15=80.0), {}, 1.0, 50.0, id="fallen for good: no noise explains it"),
+        pytest.param(load(mean5=50.0, mean15=80.0, noise=5**0.5), {}, 1.0, 52.5 + 5**0.5, id="fallen, within the noise"),
+        pytest.param(load(mean5=50.0, mean15=50.0), {}, 0.2, 55.0, id="20 of 100 fill 40 percent of 50: 0.6 x 9,000 / 1,080"),
+        pytest.param(load(mean5=50.0, mean15=50.0), {"burst_keep_percent": 40}, 1.0, 45.0, id="what is too much is used up"),
+        pytest.param(load(mean5=0.0, mean15=0.0), {}, 0.0, 0.0, id="idle"),
+    ],
+)
+def test_the_level_to_come_down_to(seen: Load, settings: dict[str, Any], left: float, units: float) -> None:
+    assert adaptive.low_units(seen, policy(**settings), left, 100) == pytest.approx(units)
+
+
+FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
+"""Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is covered."""
+
+
+@pytest.mark.parametrize(
+    ("days", "settings", "lag", "units"),
+    [
+        pytest.param(NO_PAST, {}, 1, 0.0, id="nothing is known"),
+        pytest.param(past(), {}, 1, 0.0, id="no hour is known"),
+        pytest.param(past(FIVE), {}, 1, 40.0, id="90 x 120 / 270"),
+        pytest.param(past(FIVE), {}, 3, 90 * 240 / 390, id="late metrics: the bucket helps less"),
+        pytest.param(past(FIVE), {"insurance_percent": 50}, 1, 20.0, id="half"),
+        pytest.param(past(FIVE), {"insurance_percent": 0}, 1, 0.0, id="none"),
+        pytest.param(past(FIVE), {"throttle_price": 10_000.0}, 1, 80.0, id="dear throttling: all of them"),
+        pytest.param(past(FIVE), {"throttle_price": 1.0}, 1, 0.0, id="cheap throttling: none"),
+        pytest.param(past(FIVE, ((), (27.0, 270.0)), ago=5), {}, 1, 120.0, id="the same minutes of two days"),
+        pytest.param(past(FIVE, ((), (270.0,)), ago=5), {}, 1, 40.0, id="one day is none"),
+        pytest.param(past(FIVE, ((), (27.0, 45.0)), ago=5), {}, 1, 40.0, id="the hours call for more"),
+        pytest.param(past(FIVE, ((), (27.0, 270.0)), ago=3), {}, 1, 40.0, id="the slot before"),
+        pytest.param(past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=73), {}, 1, 120.0, id="the last slot"),
+        pytest.param(past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=74), {}, 1, 0.0, id="no slot any more"),
+    ],
+)
+def test_insurance_against_onsets(days: Past, settings: dict[str, Any], lag: int, units: float) -> None:
+    assert adaptive.insured_units(days, policy(**settings), lag, NOON) == pytest.approx(units)
+
+
+@pytest.mark.parametrize(
+    ("ago", "today", "percent"),
+    [
+        pytest.param(30, 1, adaptive.LEAST_FREE_SAVING_PERCENT, id="one of the free four, soon after the last"),
+        pytest.param(30, 3, adaptive.LEAST_FREE_SAVING_PERCENT, id="the last of the free four"),
+        pytest.param(30, 4, adaptive.LEAST_SAVING_PERCENT, id="the free four are gone"),
+        pytest.param(60, 1, adaptive.LEAST_SAVING_PERCENT, id="an hour after the last"),
+        pytest.param(None, 0, adaptive.LEAST_SAVING_PERCENT, id="never lowered"),
+    ],
+)
+def test_free_decreases_are_kept_for_what_is_worth_it(ago: int | None, today: int, percent: int) -> None:
+    last = None if ago is None else NOON - ago * MINUTE
+    assert adaptive.least_saving_percent(seen_by(30.0, last_decrease_at=last, decreases_today=today), NOON) == percent
+    assert (adaptive.LEAST_SAVING_PERCENT, adaptive.LEAST_FREE_SAVING_PERCENT) == (4, 20)
+
+
+# raising
+
+
+def up(seen: Observation, urgent: bool = False, **settings: Any) -> Want:
+    return adaptive.raise_to(seen, policy(**settings), NOON, urgent)
+
+
+def down(seen: Observation, **settings: Any) -> Want:
+    return adaptive.lower_to(seen, policy(**settings), NOON)
+
+
+SPIKE = after_calm(300.0)
+"""A record 220 above the calm: needed are 300 and half of that again."""
+
+
+@pytest.mark.parametrize("urgent", [False, True], ids=["a sweep", "an alarm"])
+@pytest.mark.parametrize(
+    ("seen", "desired", "reason"),
+    [
+        pytest.param(seen_by(None), 100, Reason.NO_DATA, id="no data"),
+        pytest.param(seen_by(steady(300.0, end=NOON - 11 * MINUTE)), 100, Reason.NO_DATA, id="stale data"),
+        pytest.param(seen_by(80.0), 100, Reason.AT_DESIRED, id="room enough"),
+        pytest.param(seen_by(after_calm(150.0)), 100, Reason.BURST_CARRIES, id="one hot minute"),
+        pytest.param(seen_by(SPIKE), 410, Reason.UTILIZATION_HIGH, id="a record"),
+        pytest.param(
+            seen_by(after_calm(100.0), series(after_calm(200.0, calm=0.0))), 410, Reason.THROTTLED, id="a record, throttled"
+        ),
+        pytest.param(seen_by(80.0, days=past((450.0,))), 200, Reason.PATTERN_AHEAD, id="past days had onsets"),
+        pytest.param(seen_by(SPIKE, days=past((1350.0,))), 600, Reason.PATTERN_AHEAD, id="and higher ones than this"),
+        pytest.param(seen_by(SPIKE, days=past((450.0,))), 410, Reason.UTILIZATION_HIGH, id="or lower ones"),
+        pytest.param(seen_by(80.0, days=past((225.0,))), 100, Reason.AT_DESIRED, id="insured already"),
+    ],
+)
+def test_up_to_the_highest_level_that_calls(seen: Observation, desired: int, reason: Reason, urgent: bool) -> None:
+    want = up(seen, urgent)
+    assert (want.desired, want.reason) == (desired, reason)
+
+
+@pytest.mark.parametrize(
+    ("consumed", "desired", "reason"),
+    [
+        pytest.param([100.0] * 15, 109, Reason.UTILIZATION_HIGH, id="100, and 15,000 in half an hour"),
+        pytest.param([92.7] * 15, 100, Reason.AT_DESIRED, id="one percent more is not worth a call"),
+    ],
+)
+def test_quiet_times_fill_the_bucket_at_the_next_sweep(consumed: list[float | None], desired: int, reason: Reason) -> None:
+    sweep, alarm = up(seen_by(consumed)), up(seen_by(consumed), urgent=True)
+    assert (sweep.desired, sweep.reason) == (desired, reason)
+    assert (alarm.desired, alarm.reason) == (100, Reason.AT_DESIRED)
+
+
+def test_a_look_both_ways_is_a_sweeps_and_one_up_is_an_alarms() -> None:
+    seen = seen_by([100.0] * 15)
+    found = {ways: scaling.decide(seen, policy(), NOON, ways).desired for ways in (UP, UP | DOWN)}
+    assert found == {UP: 100, UP | DOWN: 109}
+
+
+@pytest.mark.parametrize(
+    ("raised_ago", "percent", "desired"),
+    [
+        pytest.param(None, 0, 109, id="no least step"),
+        pytest.param(None, 5, 109, id="a smaller least step"),
+        pytest.param(None, 50, 150, id="a larger least step"),
+        pytest.param(0.5, 50, 150, id="newer datapoints than the last increase"),
+        pytest.param(0, 50, 109, id="an increase answered all of them already"),
+    ],
+)
+def test_the_least_step_is_taken_once_for_the_same_evidence(raised_ago: float | None, percent: int, desired: int) -> None:
+    at = None if raised_ago is None else NOON - raised_ago * MINUTE
+    assert up(seen_by([100.0] * 15, last_increase_at=at), increase_percent=percent).desired == desired
+
+
+@pytest.mark.parametrize(
+    ("percent", "units", "desired"),
+    [
+        pytest.param(0, 5, 109, id="fewer than are needed"),
+        pytest.param(0, 40, 140, id="more"),
+        pytest.param(50, 40, 150, id="fewer than the percentage"),
+        pytest.param(50, 60, 160, id="more than the percentage"),
+    ],
+)
+def test_the_least_step_may_be_one_of_units(percent: int, units: int, desired: int) -> None:
+    assert up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired == desired
+    assert up(seen_by([100.0] * 15, last_increase_at=NOON), increase_percent=percent, increase_units=units).desired == 109
+
+
+def test_the_numbers_behind_a_raise() -> None:
+    assert up(seen_by(SPIKE, days=past(FIVE))).numbers == {
+        "newest_units": 300.0,
+        "mean_5_minutes": 124.0,
+        "noise_units": 0.0,
+        "growth_units": 0.0,
+        "throttled_units": 0,
+        "burst_left_percent": 60.0,
+        "needed_units": 410.0,
+        "quiet_units": pytest.approx(1420 / 15 + 0.4 * 300 * 100 / 1800),
+        "insured_units": pytest.approx(40.0),
+    }
+
+
+def test_noise_and_growth_are_among_the_numbers() -> None:
+    assert up(seen_by([10.0, 20.0, 30.0, 40.0, 50.0, 60.0])).numbers == {
+        "newest_units": 60.0,
+        "mean_5_minutes": 40.0,
+        "noise_units": 10.5,
+        "growth_units": 10.0,
+        "throttled_units": 0,
+        "burst_left_percent": 100.0,
+        "needed_units": 75.25,  # 40, three minutes of growth, half the noise
+        "quiet_units": 35.0,
+        "insured_units": 0.0,
+    }
+
+
+# lowering
+
+FREE = {"last_decrease_at": NOON - 30 * MINUTE, "decreases_today": 1}
+LOST = series(after_calm(0.1, None, None, None, None, calm=0.0))
+HELD = [100.0] * 36
+
+
+@pytest.mark.parametrize(
+    ("seen", "settings", "desired", "reason"),
+    [
+        pytest.param(seen_by(30.0), {}, 30, Reason.UTILIZATION_LOW, id="needs less"),
+        pytest.param(seen_by(30.1), {}, 31, Reason.UTILIZATION_LOW, id="rounded up"),
+        pytest.param(seen_by(30.0), {"min_units": 60}, 60, Reason.UTILIZATION_LOW, id="down to the minimum"),
+        pytest.param(seen_by(30.0, days=past((135.0,))), {}, 60, Reason.UTILIZATION_LOW, id="down to what is insured"),
+        pytest.param(seen_by(30.0, days=past((450.0,))), {}, 100, Reason.AT_DESIRED, id="insured with all of it"),
+        pytest.param(seen_by(100.0), {}, 100, Reason.AT_DESIRED, id="needs it all"),
+        pytest.param(seen_by(95.0), {}, 95, Reason.UTILIZATION_LOW, id="just worth it"),
+        pytest.param(seen_by(96.0), {}, 96, Reason.NOT_WORTH_IT, id="not worth it"),
+        pytest.param(
+            seen_by(79.0, last_decrease_at=NOON - 30 * MINUTE, decreases_today=1),
+            {},
+            79,
+            Reason.UTILIZATION_LOW,
+            id="free, worth it",
+        ),
+        pytest.param(
+            seen_by(80.0, last_decrease_at=NOON - 30 * MINUTE, decreases_today=1),
+            {},
+            80,
+            Reason.NOT_WORTH_IT,
+            id="free, not worth it",
+        ),
+        pytest.param(seen_by(None), {}, 100, Reason.NO_DATA, id="no data"),
+        pytest.param(seen_by([30.0] * 44), {}, 100, Reason.NO_DATA, id="44 minutes are known"),
+        pytest.param(seen_by([30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="45 minutes are known"),
+        pytest.param(seen_by([None] * 15 + [30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="old gaps"),
+        pytest.param(seen_by([30.0] * 165 + [None] + [30.0] * 14), {}, 100, Reason.NO_DATA, id="a gap 15 minutes ago"),
+        pytest.param(seen_by([30.0] * 164 + [None] + [30.0] * 15), {}, 30, Reason.UTILIZATION_LOW, id="a gap 16 minutes ago"),
+        pytest.param(seen_by(steady(30.0, end=NOON - 11 * MINUTE)), {}, 100, Reason.NO_DATA, id="stale data"),
+        pytest.param(
+            seen_by(30.0, series(after_calm(0.1, None, None, None, None, calm=0.0))),
+            {},
+            100,
+            Reason.THROTTLED_RECENTLY,
+            id="throttled",
+        ),
+        pytest.param(seen_by(30.0, last_increase_at=NOON - 4.9 * MINUTE), {}, 100, Reason.RAISED_RECENTLY, id="raised just now"),
+        pytest.param(
+            seen_by(30.0, last_increase_at=NOON - 5 * MINUTE, least=[100.0] * 36),
+            {},
+            30,
+            Reason.UTILIZATION_LOW,
+            id="raised before",
+        ),
+        pytest.param(seen_by(after_calm(80.0, 70.0, 60.0, 50.0, 40.0)), {}, 100, Reason.STILL_FALLING, id="falling"),
+        pytest.param(seen_by(after_calm(60.0, 58.0, 56.0, 54.0, 52.0)), {}, 56, Reason.UTILIZATION_LOW, id="falling slowly"),
+    ],
+)
+def test_down_to_what_the_coming_hour_needs(seen: Observation, settings: dict[str, Any], desired: int, reason: Reason) -> None:
+    want = down(seen, **settings)
+    assert (want.desired, want.reason) == (desired, reason)
+
+
+def test_the_numbers_behind_a_decrease() -> None:
+    assert down(seen_by(30.0, days=past((45.0,)))).numbers == {
+        "newest_units": 30.0,
+        "mean_5_minutes": 30.0,
+        "noise_units": 0.0,
+        "growth_units": 0.0,
+        "throttled_units": 0,
+        "burst_left_percent": 100.0,
+        "insured_units": pytest.approx(20.0),
+        "low_units": 30,
+    }
+    assert down(seen_by([30.0] * 44)).numbers == {"minutes_known": 44}
+
+
+# laws
+
+RATES = st.lists(st.none() | st.floats(0, 1e5), max_size=75)
+PASTS = st.just(NO_PAST) | st.builds(
+    past,
+    st.lists(st.floats(0, 1e5), max_size=10).map(lambda found: tuple(sorted(found))),
+    st.lists(st.lists(st.floats(0, 1e5), max_size=4).map(lambda found: tuple(sorted(found))), max_size=15).map(tuple),
+    st.integers(0, 80),
+    highest=st.floats(0, 1e5),
+    typical_burst=st.floats(0, 1e5),
+)
+POLICIES = st.builds(
+    policy,
+    min_units=st.integers(1, 300),
+    max_units=st.integers(300, 40_000),
+    increase_percent=st.integers(0, 200),
+    increase_units=st.integers(0, 200),
+    burst_trust_percent=st.integers(0, 100),
+    burst_keep_percent=st.integers(0, 100),
+    throttle_price=st.floats(1, 10_000),
+    insurance_percent=st.integers(0, 300),
+)
+AGO = st.none() | st.integers(0, 200).map(lambda minutes: NOON - minutes * MINUTE)
+SEEN = st.builds(
+    seen_by,
+    RATES,
+    st.lists(st.none() | st.floats(0.1, 1e5), max_size=75).map(series),
+    PASTS,
+    st.lists(st.none() | st.floats(1, 40_000), max_size=15),
+    provisioned=st.integers(1, 40_000),
+    last_increase_at=AGO,
+    last_decrease_at=AGO,
+    decreases_today=st.integers(0, 20),
+)
+
+
+@given(SEEN, POLICIES, st.booleans())
+def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
+    want = adaptive.raise_to(seen, settings, NOON, urgent)
+    assert want.desired >= seen.provisioned
+    assert (want.desired > seen.provisioned) <= (want.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD})
+
+
+@given(SEEN, POLICIES)
+def test_down_never_raises(seen: Observation, settings: Policy) -> None:
+    want = adaptive.lower_to(seen, settings, NOON)
+    assert want.desired <= seen.provisioned
+    assert (want.desired < seen.provisioned) == (want.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT})
+
+
+@given(SEEN, POLICIES, st.sampled_from([UP, DOWN, UP | DOWN]))
+def test_a_decision_stays_within_the_bounds(seen: Observation, settings: Policy, ways: frozenset[Direction]) -> None:
+    found = scaling.decide(seen, settings, NOON, ways)
+    assert min(seen.provisioned, settings.min_units) <= found.desired <= max(seen.provisioned, settings.max_units)
+    if found.changes:
+        assert settings.min_units <= found.desired <= settings.max_units or found.desired < seen.provisioned
+
+
+@given(SEEN, POLICIES, st.integers(1, 15))
+def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(seen: Observation, settings: Policy, back: int) -> None:
+    values = seen.metrics.consumed.values
+    if len(values) < back:
+        return
+    holed = Series(seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :]))
+    want = adaptive.lower_to(replace(seen, metrics=replace(seen.metrics, consumed=holed)), settings, NOON)
+    assert (want.desired, want.reason) == (seen.provisioned, Reason.NO_DATA)
+
+
+@given(SEEN, POLICIES, st.integers(11, 300))
+def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
+    later = NOON + minutes * MINUTE
+    assert adaptive.raise_to(seen, settings, later) == Want(seen.provisioned, Reason.NO_DATA)
+    assert adaptive.lower_to(seen, settings, later).desired == seen.provisioned
+
+
+@given(
+    st.lists(st.floats(0, 1e4), min_size=5, max_size=5), st.floats(0, 1e4), POLICIES, PASTS, st.integers(1, 9_999), st.booleans()
+)
+def test_more_demand_in_the_newest_minute_never_wants_less(
+    newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
+) -> None:
+    little = seen_by(after_calm(*newest), days=days, provisioned=units)
+    much = seen_by(after_calm(*newest[:-1], newest[-1] + more), days=days, provisioned=units)
+    assert up(little, urgent).desired <= up(much, urgent).desired
+    assert adaptive.raise_to(little, settings, NOON, urgent).desired <= adaptive.raise_to(much, settings, NOON, urgent).desired
+
+
+@given(
+    st.lists(st.floats(0, 1e4), min_size=5, max_size=5), st.floats(0, 1e4), POLICIES, PASTS, st.integers(1, 9_999), st.booleans()
+)
+def test_more_demand_in_all_the_newest_minutes_never_wants_less(
+    newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
+) -> None:
+    """A jump is one beside the minutes before it; where those rise too it may be none, so typical bursts are left out."""
+    days = replace(days, typical_burst=0.0)
+    little, much = (seen_by(after_calm(*(rate + add for rate in newest)), days=days, provisioned=units) for add in (0.0, more))
+    assert adaptive.raise_to(little, settings, NOON, urgent).desired <= adaptive.raise_to(much, settings, NOON, urgent).desired
+
+
+@given(SEEN, POLICIES)
+def test_a_second_look_at_the_same_datapoints_wants_no_more(seen: Observation, settings: Policy) -> None:
+    first = adaptive.raise_to(seen, settings, NOON, urgent=True)
+    if first.desired == seen.provisioned:
+        return  # nothing was raised, so there is no second look
+    units = dict.fromkeys(seen.throughput.units, first.desired)
+    raised = replace(seen.throughput, units=units, last_increase_at=NOON)
+    again = replace(seen, provisioned=first.desired, throughput=raised)
+    assert adaptive.raise_to(again, settings, NOON, urgent=True).desired == first.desired
+
+
+@given(SEEN, POLICIES, st.sampled_from([UP, DOWN, UP | DOWN]))
+def test_every_number_of_a_decision_is_in_its_explanation(
+    seen: Observation, settings: Policy, ways: frozenset[Direction]
+) -> None:
+    found = scaling.decide(seen, settings, NOON, ways)
+    said = sentence(found)
+    assert len(found.numbers) >= 3
+    for name, value in found.numbers.items():
+        assert numbers({name: value}) in said

@@ -1,0 +1,378 @@
+"""Notices, decided in tables: what is told to whom, in which words, and when the same fact is news again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.config.loader import Kind, Policy
+from chalicelib.core import notices
+from chalicelib.core.notices import Line, Memory, Notice, State, remembered
+from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target
+from headroom.region.cloudwatch import TAG_TEXT
+from tests.support.builders import INDEX_READS, NOON, READS, WRITES, decision, observation, policy, series
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
+SLACK = "secretsmanager:headroom/slack"
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def telling(*kinds: str, **settings: Any) -> Policy:
+    return policy(**{"notify": kinds, "notify_topic": TOPIC, **settings})
+
+
+# what was done
+
+
+def changes(settings: Policy, *decided: Decision) -> list[tuple[str, str]]:
+    """Return kind and text of what is told of decisions that were done in one call."""
+    action = SetCapacity("orders", tuple(Change(d.target, d.current, d.desired) for d in decided))
+    lines = notices.of_changes([action], {d.target: d for d in decided}, {d.target: settings for d in decided})
+    return [(line.kind, line.text) for line in lines]
+
+
+UP = decision(READS, 100, 150, numbers={"consumed_units": 95.5})
+BACK = decision(READS, 100, 40)
+BY_FLEET = decision(READS, 100, 150, Reason.FLEET)
+
+
+@pytest.mark.parametrize(
+    ("settings", "done", "kinds"),
+    [
+        pytest.param(telling("scaled_up"), UP, ["scaled_up"], id="raised"),
+        pytest.param(telling("scaled_up"), BACK, [], id="lowered, and nobody asked"),
+        pytest.param(telling("scaled_down", "scaled_up"), BACK, ["scaled_down"], id="lowered"),
+        pytest.param(telling("scaled_up", notify_topic=""), UP, [], id="nobody to tell"),
+        pytest.param(telling("scaled_up", notify_topic="", notify_slack=SLACK), UP, ["scaled_up"], id="only Slack"),
+        pytest.param(telling("scaled_up", dry_run=True), UP, [], id="a dry run is silent"),
+        pytest.param(telling("fleet"), BY_FLEET, ["fleet"], id="raised by its fleet"),
+        pytest.param(telling("scaled_up"), BY_FLEET, ["scaled_up"], id="… is a raise, too"),
+        pytest.param(telling("scaled_up", "fleet"), BY_FLEET, ["fleet"], id="… and never told twice"),
+        pytest.param(telling("fleet"), UP, [], id="raised by its load is none of the fleet's"),
+    ],
+)
+def test_a_change_is_told_to_those_who_asked_for_its_kind(settings: Policy, done: Decision, kinds: list[str]) -> None:
+    assert [kind for kind, _ in changes(settings, done)] == kinds
+
+
+def test_a_change_is_told_with_its_reason_and_numbers() -> None:
+    assert changes(telling("scaled_up"), UP) == [
+        (
+            "scaled_up",
+            "orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; consumed units 95.5)",
+        )
+    ]
+
+
+def test_a_change_whose_alarm_could_not_be_rewritten_is_told_as_what_was_done() -> None:
+    came_out = decision(READS, 100, 100, Reason.FAILED)
+    action = SetCapacity("orders", (Change(READS, 100, 150),))
+    (line,) = notices.of_changes([action], {READS: came_out}, {READS: telling("scaled_up")})
+    assert line.text.startswith("orders:read 100 → 150 units; afterwards a call to AWS failed")
+
+
+def test_the_changes_of_one_call_are_one_message_for_each_destination() -> None:
+    decided = {t: decision(t, 100, 150) for t in (READS, WRITES, INDEX_READS)}
+    action = SetCapacity("orders", tuple(Change(t, 100, 150) for t in decided))
+    mine, other = telling("scaled_up"), telling("scaled_up", notify_topic=f"{TOPIC}-2")
+    found = notices.notices(notices.of_changes([action], decided, {READS: mine, WRITES: mine, INDEX_READS: other}))
+    assert [(n.subject, n.text.count("→"), n.topic, dict(n.facts)) for n, _ in found] == [
+        ("Headroom raised orders", 2, TOPIC, {"kind": ("scaled_up",), "table": ("orders",)}),
+        ("Headroom raised orders", 1, f"{TOPIC}-2", {"kind": ("scaled_up",), "table": ("orders",)}),
+    ]
+
+
+# what holds
+
+
+def holding(seen: Observation, settings: Policy, decided: Decision | None = None) -> list[str]:
+    return [state.line.kind for state in notices.states(seen, decided, settings, NOON)]
+
+
+AT_MAX = telling("at_max", max_units=100)
+QUIET, BURST = [None] * 170, [None] * 170 + [None] * 5 + [2.5] + [None] * 2
+HELD_BY_JOB = Hold(Reason.JOB_RUNNING, "pause nightly: EMR cluster x is running", BOTH)
+BY_OPERATOR = Hold(Reason.PAUSED, "its tag headroom-pause: 2026-11-20T13:00:00Z everything", BOTH)
+UNCOUNTED = Hold(Reason.FLEET_UNKNOWN, "fleet web: cannot be counted", DOWN)
+REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
+
+
+@pytest.mark.parametrize(
+    ("seen", "settings", "decided", "kinds"),
+    [
+        pytest.param(observation(throttled=2.5), AT_MAX, None, ["at_max"], id="at the maximum and throttled"),
+        pytest.param(observation(provisioned=120, throttled=2.5), AT_MAX, None, ["at_max"], id="above it, set by hand"),
+        pytest.param(observation(provisioned=99, throttled=2.5), AT_MAX, None, [], id="not at the maximum"),
+        pytest.param(observation(consumed=100.0), AT_MAX, None, [], id="at the maximum, and nothing throttled"),
+        pytest.param(observation(consumed=100.0, throttled=0.0), AT_MAX, None, [], id="… said by zeros"),
+        pytest.param(observation(throttled=series([2.5] * 170 + [None] * 11)), AT_MAX, None, [], id="throttled 11 minutes ago"),
+        pytest.param(observation(throttled=2.5), telling("scaled_up", max_units=100), None, [], id="nobody asked"),
+        pytest.param(
+            observation(throttled=2.5), telling("at_max", max_units=100, dry_run=True), None, [], id="a dry run is silent"
+        ),
+        pytest.param(observation(), telling("budget_used_up"), REFUSED, ["budget_used_up"], id="a decrease would be refused"),
+        pytest.param(observation(), telling("budget_used_up"), decision(), [], id="no decrease wanted"),
+        pytest.param(observation(), telling("budget_used_up"), None, [], id="nothing decided"),
+        pytest.param(observation(holds=(HELD_BY_JOB,)), telling("paused"), None, ["paused"], id="a job holds it"),
+        pytest.param(observation(holds=(BY_OPERATOR,)), telling("paused"), None, ["paused"], id="an operator holds it"),
+        pytest.param(observation(holds=(UNCOUNTED,)), telling("paused"), None, [], id="something else holds it"),
+        pytest.param(observation(holds=(UNCOUNTED,)), telling("fleet"), None, ["fleet"], id="its fleet cannot be counted"),
+        pytest.param(
+            observation(), telling("fleet"), decision(reason=Reason.FLEET_UNKNOWN), ["fleet"], id="… as its decision says"
+        ),
+    ],
+)
+def test_what_holds_is_told_to_those_who_asked(
+    seen: Observation, settings: Policy, decided: Decision | None, kinds: list[str]
+) -> None:
+    assert holding(seen, settings, decided) == kinds
+
+
+BOUNDS = {"notify_above_percent": 90, "notify_below_percent": 10}
+
+
+@pytest.mark.parametrize(
+    ("consumed", "settings", "kinds"),
+    [
+        pytest.param(90.0, {}, ["high_throughput"], id="at the upper bound"),
+        pytest.param(89.9, {}, [], id="below it"),
+        pytest.param(10.0, {}, ["low_throughput"], id="at the lower bound"),
+        pytest.param(10.1, {}, [], id="above it"),
+        pytest.param(0.0, {}, ["low_throughput"], id="idle"),
+        pytest.param(200.0, {}, ["high_throughput"], id="more than is provisioned, out of the burst bucket"),
+        pytest.param(200.0, {"notify_above_percent": 0}, [], id="no upper bound"),
+        pytest.param(0.0, {"notify_below_percent": 0}, [], id="no lower bound"),
+        pytest.param([95.0] * 179 + [50.0], {}, [], id="only the newest period counts"),
+        pytest.param([0.0] * 178 + [100.0, 86.0], {"alarm_period_seconds": 120}, ["high_throughput"], id="its mean counts"),
+        pytest.param([95.0] * 170 + [None] * 11, {}, [], id="old metrics say nothing"),
+        pytest.param(None, {}, [], id="no metrics say nothing"),
+    ],
+)
+def test_high_and_low_throughput_is_the_mean_of_the_newest_period(consumed: Any, settings: Any, kinds: list[str]) -> None:
+    seen = observation(consumed=series(consumed) if isinstance(consumed, list) else consumed)
+    assert holding(seen, telling("high_throughput", "low_throughput", **{**BOUNDS, **settings})) == kinds
+
+
+def test_the_percentage_is_of_the_units_that_hold_now_where_nothing_has_changed() -> None:
+    (state,) = notices.states(observation(consumed=95.0), None, telling("high_throughput", **BOUNDS), NOON)
+    assert state.line.text == "orders:read consumes 95 % of its 100 units, at or above 90 %"
+
+
+def test_at_the_maximum_is_told_with_its_numbers() -> None:
+    (state,) = notices.states(observation(throttled=2.5), None, AT_MAX, NOON)
+    assert state.line.text == (
+        "orders:read has 100 units, max_units is 100, and requests are throttled: up to 2.50 a second in the last 10 minutes; "
+        "raise max_units if they are meant to be served"
+    )
+
+
+# since when
+
+
+def since(seen: Observation, settings: Policy) -> datetime | None:
+    (state,) = notices.states(seen, None, settings, NOON)
+    return state.since
+
+
+@pytest.mark.parametrize(
+    ("throttled", "began"),
+    [
+        pytest.param([None] * 178 + [1.0] * 2, NOON - 2 * MINUTE, id="two minutes ago"),
+        pytest.param([None] * 100 + [1.0] + [None] * 59 + [1.0] * 20, NOON - 80 * MINUTE, id="59 minutes without are no end"),
+        pytest.param([None] * 100 + [1.0] + [None] * 60 + [1.0] * 19, NOON - 19 * MINUTE, id="60 minutes without are"),
+        pytest.param([0.0] * 178 + [1.0] * 2, NOON - 2 * MINUTE, id="zero is none"),
+        pytest.param([1.0] * 180, NOON - timedelta(days=1), id="older than what is seen: a day"),
+        pytest.param([None] * 59 + [1.0] * 121, NOON - timedelta(days=1), id="perhaps older than what is seen"),
+        pytest.param([None] * 60 + [1.0] * 120, NOON - 120 * MINUTE, id="surely not older"),
+    ],
+)
+def test_an_episode_of_throttling_began(throttled: list[float | None], began: datetime) -> None:
+    assert since(observation(throttled=series(throttled)), AT_MAX) == began
+
+
+@pytest.mark.parametrize(
+    ("consumed", "period", "began"),
+    [
+        pytest.param([50.0] * 178 + [95.0] * 2, 60, NOON - 2 * MINUTE, id="two minutes ago"),
+        pytest.param([50.0] * 100 + [95.0] * 80, 300, NOON - 80 * MINUTE, id="by periods of five minutes"),
+        pytest.param([95.0] + [50.0] * 59 + [95.0] * 120, 60, NOON - timedelta(days=1), id="59 minutes are no end"),
+        pytest.param([95.0] + [50.0] * 60 + [95.0] * 119, 60, NOON - 119 * MINUTE, id="60 are"),
+        pytest.param([95.0] * 50 + [None] * 100 + [95.0] * 30, 60, NOON - timedelta(days=1), id="a gap goes on as it began"),
+        pytest.param([50.0] * 50 + [None] * 100 + [95.0] * 30, 60, NOON - 30 * MINUTE, id="… also where it had not held"),
+        pytest.param([50.0] * 60 + [95.0] * 120, 3_600, NOON - 120 * MINUTE, id="one period of an hour is the end"),
+    ],
+)
+def test_an_episode_of_high_throughput_began(consumed: list[float | None], period: int, began: datetime) -> None:
+    settings = telling("high_throughput", notify_above_percent=90, alarm_period_seconds=period)
+    assert since(observation(consumed=series(consumed)), settings) == began
+
+
+def test_the_budget_begins_with_the_utc_day() -> None:
+    (state,) = notices.states(observation(), REFUSED, telling("budget_used_up"), NOON)
+    assert state.since == NOON.replace(hour=0)
+
+
+# news or not
+
+
+LINE = Line("at_max", "orders", "text", TOPIC, "")
+
+
+@pytest.mark.parametrize(
+    ("told", "news"),
+    [
+        pytest.param(None, True, id="never told"),
+        pytest.param(NOON - 2 * HOUR, True, id="told in an episode before"),
+        pytest.param(NOON - HOUR, False, id="told when it began"),
+        pytest.param(NOON, False, id="told just now"),
+    ],
+)
+def test_a_state_is_news_once_an_episode(told: datetime | None, news: bool) -> None:
+    assert notices.is_news(State(LINE, READS, since=NOON - HOUR), Memory(told=told), NOON) is news
+
+
+FAILING = telling("failing", notify_failing_sweeps=3)
+
+
+def failing(settings: Policy = FAILING) -> State:
+    (state,) = notices.failing(READS, settings, "orders: DescribeTable failed: no")
+    return state
+
+
+def sweeps(state: State, *minutes: float) -> list[bool]:
+    """Return whether it is told at each of the failures, so many minutes after noon, by a notifier that always works."""
+    memory, told = Memory(), []
+    for minute in minutes:
+        now = NOON + timedelta(minutes=minute)
+        told.append(notices.is_news(state, memory, now))
+        memory = remembered(str(notices.noted(state, memory, now, told[-1])))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("count", "minutes", "told"),
+    [
+        pytest.param(3, [0, 5, 10, 15, 20], [False, False, True, False, False], id="the third sweep in a row"),
+        pytest.param(1, [0, 5, 10], [True, False, False], id="the first"),
+        pytest.param(3, [0, 1, 3, 5, 6, 8, 10], [False] * 6 + [True], id="Lambda's own retries are the same sweep"),
+        pytest.param(3, [0, 10, 20, 30], [False] * 4, id="every other sweep: never three in a row"),
+        pytest.param(3, [0, 1, 3, 10, 11, 13, 20], [False] * 7, id="every other sweep, each tried again"),
+        pytest.param(2, [0, 5, 60, 65], [False, True, False, True], id="told again where it begins anew"),
+        pytest.param(2, [*range(0, 1_460, 5)], [False, True, *[False] * 288, True, False], id="and after a day"),
+        pytest.param(3, [0, 5.2, 9.9], [False, False, True], id="a schedule is not exact"),
+    ],
+)
+def test_a_table_that_keeps_failing_is_told_when_n_sweeps_in_a_row_have(
+    count: int, minutes: list[float], told: list[bool]
+) -> None:
+    assert sweeps(failing(telling("failing", notify_failing_sweeps=count)), *minutes) == told
+
+
+def paused() -> State:
+    (state,) = notices.states(observation(holds=(BY_OPERATOR,)), None, telling("paused"), NOON)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        pytest.param([0, 5, 10, 600], [True, False, False, True], id="hours later it is another pause"),
+        pytest.param(list(range(0, 1_445, 5)), [True] + [False] * 288, id="once for a whole day"),
+        pytest.param(list(range(0, 1_455, 5)), [True] + [False] * 288 + [True, False], id="and once more after it"),
+        pytest.param([0, 30, 60, 90], [True, False, False, False], id="half an hour without is the same"),
+    ],
+)
+def test_a_pause_is_told_when_it_begins(minutes: list[int], told: list[bool]) -> None:
+    assert sweeps(paused(), *minutes) == told
+
+
+def test_a_pause_is_noted_every_half_an_hour_and_not_at_every_sweep() -> None:
+    state, memory, written = paused(), Memory(), 0
+    for minute in range(0, 180, 5):
+        now = NOON + timedelta(minutes=minute)
+        noted = notices.noted(state, memory, now, notices.is_news(state, memory, now))
+        written, memory = written + (noted != memory), noted
+    assert written == 6
+
+
+def test_what_was_not_delivered_is_news_at_the_next_look() -> None:
+    state = paused()
+    memory = notices.noted(state, Memory(), NOON, told=False)
+    assert notices.is_news(state, memory, NOON + 5 * MINUTE)
+
+
+# the memory
+
+
+TIMES = st.none() | st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+
+
+@given(TIMES, TIMES, TIMES)
+def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(told: Any, first: Any, last: Any) -> None:
+    memory = Memory(told, first, last)
+    assert remembered(str(memory)) == memory
+    assert len(str(memory)) <= 256
+    assert TAG_TEXT.fullmatch(str(memory))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "yes", "told=", "told=soon", "when=2026-11-20T12:00:00Z", "told=0001-01-01T00:00:00+23:59"]
+)
+def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
+    assert remembered(value) == Memory()
+
+
+# into messages
+
+
+def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
+    lines = (Line("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack) for i in range(count))
+    return [notice for notice, _ in notices.notices(lines)]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(0, []), (1, [1]), (5, [1] * 5), (6, [6]), (50, [50]), (51, [50, 1]), (1_000, [50] * 20)],
+)
+def test_many_messages_of_a_run_go_together(count: int, sizes: list[int]) -> None:
+    assert [len(batch) for batch in notices.batches(many(count))] == sizes
+
+
+def test_each_destination_is_counted_for_itself() -> None:
+    found = [*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)]
+    assert [len(batch) for batch in notices.batches(found)] == [6, 1, 1, 1]
+
+
+def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table() -> None:
+    line = Line("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
+    low = [notice for notice, _ in notices.notices([line])]
+    merged = notices.merged([*many(6), *low])
+    assert merged.subject == "Headroom: 7 notices (at_max 1, scaled_up 6)"
+    assert merged.text.count("→") == 6
+    assert "At its maximum and throttled: orders-0\norders-0:read is at its maximum" in merged.text
+    assert merged.facts == {"kind": ("scaled_up", "at_max"), "table": tuple(f"orders-{i}" for i in range(6))}
+    assert merged.topic == TOPIC
+
+
+def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
+    lines = (Line("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "") for i in range(100))
+    ((notice, of),) = notices.notices(lines)
+    assert len(of) == 100
+    assert len(notice.text) < notices.MAX_TEXT + 100
+    assert notice.text.endswith("(the rest stands in the log)")
+
+
+def test_every_kind_but_those_of_others_has_a_subject() -> None:
+    assert set(notices.SUBJECTS) == set(get_args(Kind)) - {"healing"}
+    assert set(notices.SUBJECTS) >= notices.STATE_KINDS
+
+
+@pytest.mark.parametrize("target", [READS, WRITES, INDEX_READS], ids=str)
+def test_every_target_is_judged_alike(target: Target) -> None:
+    (state,) = notices.states(observation(target, throttled=1.0), None, AT_MAX, NOON)
+    assert (state.target, state.line.table) == (target, "orders")

@@ -1,0 +1,271 @@
+"""Plans: the fewest actions, in an order that is safe to stop at anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.config.loader import Policy
+from chalicelib.core import plan, scaling, table_alarms
+from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
+from tests.support.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, decision, policy
+
+TARGETS = [READS, WRITES, INDEX_READS, INDEX_WRITES]
+POLICIES = dict.fromkeys(TARGETS, policy())
+FIVE = dict.fromkeys(TARGETS, policy(alarm_period_seconds=300, alarm_evaluation_periods=2))
+
+
+def actions(
+    decisions: Iterable[Decision], watching: Sequence[Alarm] = (), policies: Mapping[Target, Policy] = POLICIES
+) -> list[TableAction]:
+    return plan.for_table("orders", decisions, watching, policies)
+
+
+def rewrite(found: Alarm, threshold: float, target: Target = READS, **changes: Any) -> RewriteAlarm:
+    return RewriteAlarm(target, found, {**changes, "Threshold": threshold})
+
+
+def test_an_alarm_is_raised_after_the_capacity() -> None:
+    assert actions([decision(desired=150)], [alarm()]) == [
+        SetCapacity("orders", (Change(READS, 100, 150),)),
+        rewrite(alarm(), 7_200.0),
+    ]
+
+
+def test_an_alarm_is_lowered_before_the_capacity() -> None:
+    assert actions([decision(desired=40)], [alarm()]) == [
+        rewrite(alarm(), 1_920.0),
+        SetCapacity("orders", (Change(READS, 100, 40),)),
+    ]
+
+
+def test_a_drifted_alarm_is_mended_where_nothing_else_changes() -> None:
+    drifted = alarm(Threshold=9_999.0)
+    assert actions([decision()], [drifted]) == [rewrite(drifted, 4_800.0)]
+
+
+@pytest.mark.parametrize("level", [pytest.param(30.0, id="below what fits"), pytest.param(200.0, id="above what will fit")])
+def test_an_increase_does_not_wait_for_a_drifted_alarm(level: float) -> None:
+    found = actions([decision(desired=150)], [alarm(Threshold=level * 60)])
+    assert [type(action).__name__ for action in found] == ["SetCapacity", "RewriteAlarm"]
+
+
+def test_the_whole_table_is_one_update_in_order() -> None:
+    decisions = [decision(INDEX_WRITES, 10, 15), decision(WRITES, 100, 100), decision(READS, 100, 150)]
+    assert actions(decisions) == [SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_WRITES, 10, 15)))]
+
+
+def test_a_table_that_fits_needs_nothing() -> None:
+    assert actions([decision(), decision(WRITES)], [alarm(), alarm(WRITES)]) == []
+
+
+def test_each_alarm_of_a_target_is_rewritten_whoever_made_it() -> None:
+    ours, foreign = alarm(), alarm(name=FOREIGN, Period=300)
+    found = actions([decision(desired=150)], [ours, foreign])
+    assert found[1:] == [rewrite(ours, 7_200.0), rewrite(foreign, 36_000.0)]
+
+
+def test_our_own_alarm_follows_the_configured_period_and_a_foreign_one_keeps_its_own() -> None:
+    ours, foreign = alarm(), alarm(name=FOREIGN)
+    assert actions([decision(desired=50)], [ours, foreign], FIVE) == [
+        rewrite(ours, 12_000.0, Period=300, EvaluationPeriods=2),
+        rewrite(foreign, 2_400.0),
+        SetCapacity("orders", (Change(READS, 100, 50),)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "watching",
+    [
+        pytest.param(alarm(name=FOREIGN, Statistic="Average"), id="not a sum"),
+        pytest.param(alarm(name=FOREIGN, MetricName="ReadThrottleEvents"), id="throttling"),
+        pytest.param(alarm(name=FOREIGN, ThresholdMetricId="ad1", Threshold=None), id="anomaly"),
+        pytest.param(alarm(name=FOREIGN, Metrics=[{"Id": "e1"}], MetricName=None, Period=None), id="metric math"),
+        pytest.param(alarm(Target("users", "", READS.dimension)), id="another table's"),
+        pytest.param(alarm(WRITES), id="a target without a decision"),
+    ],
+)
+def test_alarms_that_are_not_in_units_of_a_decided_target_are_left_alone(watching: Alarm) -> None:
+    assert actions([decision(desired=150)], [watching]) == [SetCapacity("orders", (Change(READS, 100, 150),))]
+
+
+def test_while_a_table_updates_its_alarms_are_left_alone() -> None:
+    assert actions([decision(reason=Reason.UPDATING)], [alarm(Threshold=9_999.0)]) == []
+
+
+def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() -> None:
+    decisions = [decision(READS, 100, 150, dry_run=True), decision(WRITES, 100, 150)]
+    watching = [alarm(READS, 7), alarm(WRITES)]
+    assert actions(decisions, watching) == [
+        SetCapacity("orders", (Change(WRITES, 100, 150),)),
+        rewrite(alarm(WRITES), 7_200.0, WRITES),
+    ]
+
+
+# alarms to make
+
+
+def made(*decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any) -> list[CreateAlarm]:
+    policies = dict.fromkeys(TARGETS, policy(**settings))
+    return plan.missing_alarms(decisions, watching, policies, TOPIC)
+
+
+def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:
+    assert made(decision(desired=150), decision(WRITES), watching=[alarm(WRITES)]) == [
+        CreateAlarm(READS, table_alarms.new_fields(READS, 150, policy(), TOPIC))
+    ]
+
+
+def test_somebody_elses_alarm_does_not_stand_in_for_ours() -> None:
+    assert [action.target for action in made(decision(), watching=[alarm(name=FOREIGN)])] == [READS]
+
+
+@pytest.mark.parametrize(
+    ("found", "settings"),
+    [
+        pytest.param(decision(dry_run=True), {}, id="a dry run"),
+        pytest.param(decision(), {"scale_up": False}, id="it may not be raised"),
+    ],
+)
+def test_no_alarm_is_made_for_a_target_that_is_not_to_be_raised(found: Decision, settings: dict[str, Any]) -> None:
+    assert made(found, **settings) == []
+
+
+# the law: wherever the plan stops, no alarm fires later than fits the capacity that holds then
+
+UNITS = st.integers(1, 2_000)
+
+
+@st.composite
+def decided(draw: st.DrawFn) -> list[Decision]:
+    """Return the decisions on some targets of one table, settled among themselves."""
+    targets = draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
+    reasons = st.sampled_from([None, Reason.NOT_WORTH_IT, Reason.UPDATING])
+    found = []
+    for target in targets:
+        current, wanted, reason = draw(UNITS), draw(UNITS), draw(reasons)
+        desired = current if reason else wanted
+        numbers = {"wanted_units": min(current, wanted)}
+        found.append(decision(target, current, desired, reason, numbers, draw(st.booleans())))
+    return scaling.together(found)
+
+
+@st.composite
+def settings_of_all(draw: st.DrawFn) -> dict[Target, Policy]:
+    return {
+        target: policy(alarm_percent=draw(st.integers(70, 100)), alarm_period_seconds=60 * draw(st.integers(1, 5)))
+        for target in TARGETS
+    }
+
+
+@st.composite
+def drifted(draw: st.DrawFn, target: Target, name: str | None) -> Alarm:
+    minutes, level = draw(st.integers(1, 5)), draw(st.floats(0.5, 3_000))
+    return alarm(target, name=name, Period=60 * minutes, Threshold=level * 60 * minutes)
+
+
+@st.composite
+def all_drifted(draw: st.DrawFn) -> list[Alarm]:
+    """Return an alarm of ours for each target, and two of somebody else, at any level."""
+    ours = [draw(drifted(target, None)) for target in TARGETS]
+    return [*ours, draw(drifted(READS, FOREIGN)), draw(drifted(INDEX_WRITES, "other"))]
+
+
+def stopped(
+    done: Iterable[TableAction], decisions: Iterable[Decision], watching: Iterable[Alarm]
+) -> tuple[dict[Target, int], dict[str, Alarm]]:
+    """Return the units and the alarms as they are after some actions."""
+    units = {found.target: found.current for found in decisions}
+    there = {found.name: found for found in watching}
+    for action in done:
+        if isinstance(action, SetCapacity):
+            units |= {change.target: change.desired for change in action.changes}
+        else:
+            there[action.alarm.name] = Alarm({**action.alarm.fields, **action.changes})
+    return units, there
+
+
+def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target, Policy]) -> bool:
+    """Tell whether an alarm fires later than fits the units of its target."""
+    target = table_alarms.watched(found)
+    if target is None or target not in units:
+        return False
+    fits = units[target] * policies[target].alarm_percent / 100
+    return table_alarms.level(found.fields) > fits * (1 + 1e-9)
+
+
+@given(decided(), all_drifted(), settings_of_all(), st.data())
+def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy], data: st.DataObject
+) -> None:
+    steps = actions(decisions, watching, policies)
+    done = steps[: data.draw(st.integers(0, len(steps)))]
+    units, there = stopped(done, decisions, watching)
+    for found in watching:
+        now = there[found.name]
+        not_lazier = table_alarms.level(now.fields) <= table_alarms.level(found.fields)
+        assert not is_lazy(now, units, policies) or not_lazier
+
+
+@given(decided(), settings_of_all(), st.data())
+def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
+    decisions: list[Decision], policies: dict[Target, Policy], data: st.DataObject
+) -> None:
+    watching = [alarm(d.target, d.current, name, policies[d.target]) for d in decisions for name in (None, f"other {d.target}")]
+    steps = actions(decisions, watching, policies)
+    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, watching)
+    assert not any(is_lazy(found, units, policies) for found in there.values())
+
+
+@given(decided(), all_drifted(), settings_of_all())
+def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+) -> None:
+    steps = actions(decisions, watching, policies)
+    for i, step in enumerate(steps):
+        lowered = {c.target: c.desired for c in step.changes if c.desired < c.current} if isinstance(step, SetCapacity) else {}
+        _, there = stopped(steps[:i], decisions, watching)
+        assert not any(is_lazy(found, lowered, policies) for found in there.values())
+
+
+@given(decided(), all_drifted(), settings_of_all())
+def test_a_plan_that_is_done_leaves_nothing_to_do(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+) -> None:
+    units, there = stopped(actions(decisions, watching, policies), decisions, watching)
+    again = [d if d.dry_run else replace(d, current=units[d.target]) for d in decisions]
+    assert actions(again, list(there.values()), policies) == []
+
+
+@given(decided(), all_drifted(), settings_of_all())
+def test_an_increase_never_shares_a_call_with_a_decrease(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+) -> None:
+    calls = [step for step in actions(decisions, watching, policies) if isinstance(step, SetCapacity)]
+    assert len(calls) <= 1
+    for call in calls:
+        assert len({change.desired > change.current for change in call.changes}) == 1
+        assert all(change.desired != change.current for change in call.changes)
+
+
+@given(decided(), all_drifted(), settings_of_all())
+def test_a_dry_run_is_never_acted_on(decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]) -> None:
+    dry = {found.target for found in decisions if found.dry_run}
+    for step in actions(decisions, watching, policies):
+        touched = {c.target for c in step.changes} if isinstance(step, SetCapacity) else {step.target}
+        assert not touched & dry
+
+
+@given(decided(), all_drifted(), settings_of_all())
+def test_a_rewrite_changes_only_what_is_a_policys_to_say(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+) -> None:
+    for step in actions(decisions, watching, policies):
+        if isinstance(step, RewriteAlarm):
+            allowed = {"Threshold", "Period", "EvaluationPeriods"} if table_alarms.is_ours(step.alarm) else {"Threshold"}
+            assert step.changes.keys() <= allowed

@@ -1,0 +1,270 @@
+"""What somebody has raised by hand is not lowered for some hours: the alarm that no longer fits tells it, without any state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import handlers
+from chalicelib.holds.manual_change import judge
+from chalicelib.model import DOWN, Reason
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
+from tests.support.builders import FOREIGN, INDEX_READS, NOON, READS, WRITES, alarm, observation, policy
+from tests.support.scenes import (
+    MONDAY,
+    by_hand,
+    call,
+    decisions,
+    drain,
+    index_by_hand,
+    message,
+    orders,
+    past,
+    reasons,
+    rules,
+    send,
+    shell,
+    thresholds,
+    units,
+    wait,
+)
+
+HOURS = 4
+HELD = rules(hold_after_manual_change_hours=HOURS)
+WROTE = "AlarmConfigurationUpdatedTimestamp"
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+# the verdict
+
+
+@pytest.mark.parametrize(
+    ("raised", "written", "fits", "units", "held"),
+    [
+        pytest.param(NOON - hours(1), NOON - hours(9), 100, 500, True, id="raised after the alarm was written, which fits less"),
+        pytest.param(NOON - hours(3.99), NOON - hours(9), 100, 500, True, id="nearly so long ago"),
+        pytest.param(NOON - hours(4), NOON - hours(9), 100, 500, False, id="so long ago"),
+        pytest.param(NOON - hours(1), NOON - hours(1), 100, 500, False, id="written at the very time"),
+        pytest.param(NOON - hours(1), NOON - hours(0.9), 100, 500, False, id="written afterwards: the sweep mends it"),
+        pytest.param(NOON - hours(1), NOON - hours(9), 500, 500, False, id="it fits: the other dimension was raised"),
+        pytest.param(NOON - hours(1), NOON - hours(9), 501, 500, False, id="it fits more: it was lowered by hand"),
+        pytest.param(NOON - hours(1), NOON - hours(9), 499, 500, True, id="one unit is enough"),
+        pytest.param(None, NOON - hours(9), 100, 500, False, id="never raised"),
+        pytest.param(NOON - hours(1), None, 100, 500, False, id="an alarm without its date"),
+    ],
+)
+def test_what_the_alarm_tells(raised: datetime | None, written: datetime | None, fits: int, units: int, held: bool) -> None:
+    settings = policy(hold_after_manual_change_hours=HOURS)
+    own = alarm(units=fits, settings=settings, **{WROTE: written})
+    found = judge(observation(provisioned=units, last_increase_at=raised), own, settings, NOON)
+    assert (found is not None) == held
+    if found:
+        assert (found.reason, found.directions) == (Reason.RAISED_BY_HAND, DOWN)
+
+
+def test_the_hold_tells_when_it_was_raised_and_when_it_ends() -> None:
+    settings = policy(hold_after_manual_change_hours=HOURS)
+    seen = observation(provisioned=500, last_increase_at=NOON - hours(1))
+    found = judge(seen, alarm(settings=settings, **{WROTE: NOON - hours(9)}), settings, NOON)
+    assert found is not None
+    assert found.detail == "raised by hand at 2026-11-20T11:00Z, until 2026-11-20T15:00Z"
+
+
+@given(st.integers(1, 1_000_000), st.sampled_from(range(60, 3_660, 60)), st.integers(1, 100))
+def test_an_alarm_that_headroom_has_written_always_fits(units: int, period: int, percent: int) -> None:
+    settings = policy(hold_after_manual_change_hours=HOURS, alarm_period_seconds=period, alarm_percent=percent, target_percent=1)
+    own = alarm(units=units, settings=settings, **{WROTE: NOON - hours(9)})
+    assert judge(observation(provisioned=units, last_increase_at=NOON - hours(1)), own, settings, NOON) is None
+
+
+@pytest.mark.parametrize("left_out", ["Threshold", "Period"])
+def test_an_alarm_that_somebody_made_something_else_of_tells_nothing(left_out: str) -> None:
+    settings = policy(hold_after_manual_change_hours=HOURS)
+    own = alarm(settings=settings, **{WROTE: NOON - hours(9), left_out: None})
+    assert judge(observation(provisioned=500, last_increase_at=NOON - hours(1)), own, settings, NOON) is None
+
+
+# in the region
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    """The alarms are an hour old, and nothing has happened since."""
+    with orders(HELD) as region:
+        past(region, 65, {READS: 70.0, WRITES: 70.0})
+        yield region
+
+
+def reads_alarm(region: Region) -> float:
+    return thresholds(region)["headroom-orders:read"]
+
+
+def woken(region: Region, handler: str) -> Invocation:
+    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+
+
+def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> None:
+    with orders(HELD, MONDAY, World()) as region:
+        for target in region.targets():
+            region.serve(target, [70.0 if not target.index else 15.0] * 24 * 60)
+        region.run(30)
+        by_hand(region, "orders", 500, 100)
+        seen: list[tuple[int, float]] = []
+        region.on_minute.append(lambda now: seen.append((now.units(READS), reads_alarm(now))))
+        region.run(HOURS * 60)
+        assert set(seen) == {(500, 4800.0)}
+        region.run(65)
+        assert region.units(READS) < 130
+        assert reads_alarm(region) == region.units(READS) * 60 * 0.8
+
+
+@pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep", "explain"])
+def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: str) -> None:
+    by_hand(region, "orders", 500, 100)
+    past(region, 65, {READS: 90.0})
+    if handler == "explain":
+        report = handlers.look_at(shell(HELD), "orders", region.now)
+        assert report.decisions[0].reason is Reason.RAISED_BY_HAND
+    else:
+        woken(region, handler)
+    assert (reads_alarm(region), region.units(READS)) == (4800.0, 500)
+
+
+def test_the_decision_says_it(region: Region) -> None:
+    by_hand(region, "orders", 500, 100)
+    past(region, 65)
+    invocation = call(region, "scale_down")
+    assert reasons(invocation)["orders:read"] == "RaisedByHand"
+    said = decisions(invocation)[READS]["numbers"]["held_by"]
+    assert said == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
+
+
+def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(region: Region) -> None:
+    by_hand(region, "orders", 500, 100)
+    past(region, 65)
+    call(region, "sweep")
+    assert units(region) == {"orders:read": 500, "orders:write": 1, "orders/by-date:read": 1, "orders/by-date:write": 1}
+
+
+def test_an_index_that_was_raised_is_held_apart_from_its_table(region: Region) -> None:
+    index_by_hand(region, 200, 20)
+    past(region, 65)
+    invocation = call(region, "sweep")
+    assert reasons(invocation)[str(INDEX_READS)] == "RaisedByHand"
+    assert units(region)["orders/by-date:read"] == 200
+    assert units(region)["orders:read"] == 1
+
+
+def test_an_increase_of_headroom_goes_on_and_takes_the_memory_with_it(region: Region) -> None:
+    by_hand(region, "orders", 120, 100)
+    past(region, 10, {READS: 115.0, WRITES: 70.0})
+    woken(region, "on_alarm")
+    raised = units(region)["orders:read"]
+    assert raised > 120
+    assert reads_alarm(region) == raised * 60 * 0.8
+    past(region, 185, {READS: 5.0, WRITES: 70.0})
+    call(region, "sweep")
+    assert units(region)["orders:read"] < raised
+
+
+def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(region: Region) -> None:
+    copied = region.cloudwatch.alarms["headroom-orders:read"].fields | {"AlarmName": FOREIGN}
+    region.client("cloudwatch").put_metric_alarm(**copied)
+    by_hand(region, "orders", 500, 100)
+    past(region, 65)
+    call(region, "sweep")
+    assert thresholds(region)[FOREIGN] == 4800.0
+
+
+def test_it_is_off_unless_asked_for() -> None:
+    with orders() as region:
+        past(region, 65, {READS: 20.0})
+        by_hand(region, "orders", 500, 100)
+        past(region, 10, {READS: 20.0})
+        call(region, "sweep")
+        assert units(region)["orders:read"] < 100
+
+
+# Headroom's own increases
+
+
+def raise_it(region: Region) -> int:
+    past(region, 10, {READS: 95.0, WRITES: 70.0})
+    woken(region, "on_alarm")
+    wait(region, minutes=5)
+    return units(region)["orders:read"]
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1, 300], ids=lambda seconds: f"{seconds} s after the alarm")
+def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(region: Region, later: int) -> None:
+    """AWS does not say whether LastIncreaseDateTime is when the update was asked for or when it was done."""
+    raised = raise_it(region)
+    provision = region.tables["orders"].provisions[""]
+    provision.last_increase_at = region.cloudwatch.alarms["headroom-orders:read"].updated_at + timedelta(seconds=later)
+    past(region, 65, {READS: 5.0, WRITES: 70.0})
+    assert reasons(call(region, "sweep"))["orders:read"] == "UtilizationLow"
+    assert units(region)["orders:read"] < raised
+
+
+def test_in_the_region_an_increase_is_dated_no_later_than_the_alarm_that_is_written_after_it(region: Region) -> None:
+    raise_it(region)
+    increased_at = region.tables["orders"].provisions[""].last_increase_at
+    assert increased_at is not None
+    assert increased_at <= region.cloudwatch.alarms["headroom-orders:read"].updated_at
+
+
+def test_an_increase_whose_alarm_could_not_be_written_counts_as_one_by_hand(region: Region) -> None:
+    """It looks the same. Nothing is lowered for some hours, and the alarm stays too eager: it fails towards capacity."""
+    region.faults.append(Fault("PutMetricAlarm", "AccessDeniedException"))
+    raised = raise_it(region)
+    assert raised > 100
+    past(region, 65, {READS: 5.0, WRITES: 70.0})
+    assert reasons(call(region, "sweep"))["orders:read"] == "RaisedByHand"
+    assert (units(region)["orders:read"], reads_alarm(region)) == (raised, 4800.0)
+    past(region, HOURS * 60, {READS: 5.0, WRITES: 70.0})
+    call(region, "sweep")
+    assert units(region)["orders:read"] < 100
+
+
+def test_another_alarm_percent_is_no_change_by_hand(region: Region) -> None:
+    raised = raise_it(region)
+    handlers.sweep(shell(rules(hold_after_manual_change_hours=HOURS, alarm_percent=90)), region.now)
+    assert reads_alarm(region) == raised * 60 * 0.9
+
+
+def test_a_decrease_that_was_refused_leaves_no_trace_of_a_hand(region: Region) -> None:
+    """The alarm was lowered first, after the last increase: it is younger, and the next sweep makes it fit again."""
+    drain(region)
+    past(region, 30, {READS: 70.0, WRITES: 70.0})
+    region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 60.0
+    region.cloudwatch.alarms["headroom-orders:read"].updated_at = region.now
+    call(region, "sweep")
+    assert reads_alarm(region) == 4800.0
+
+
+# the date of an alarm, in the embedded region as at AWS
+
+
+def test_an_alarm_is_dated_by_its_last_putmetricalarm_and_not_by_its_state(region: Region) -> None:
+    def shown() -> Any:
+        (found,) = region.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])["MetricAlarms"]
+        return found[WROTE]
+
+    made = shown()
+    assert made < region.now
+    region.client("cloudwatch").set_alarm_state(AlarmName="headroom-orders:read", StateValue="OK", StateReason="by hand")
+    assert shown() == made
+    fields = region.cloudwatch.alarms["headroom-orders:read"].fields
+    region.client("cloudwatch").put_metric_alarm(**fields)
+    assert shown() == region.now

@@ -1,0 +1,286 @@
+"""An operator's pause: a tag on the table, read once an event, honoured by every decision, and over by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import handlers
+from chalicelib.aws.client import Aws
+from chalicelib.aws.pause_tags import PAGE, tags
+from chalicelib.core import pause_tag
+from chalicelib.core.pause_tag import DIRECTIONS, KEY, Paused
+from chalicelib.handlers import GROUP
+from chalicelib.model import BOTH, DOWN, Reason
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
+from tests.support.builders import NOON, READS, WRITES
+from tests.support.scenes import (
+    MIDDAY,
+    MONDAY,
+    by_hand,
+    call,
+    decisions,
+    failures,
+    message,
+    operations,
+    orders,
+    past,
+    reasons,
+    rules,
+    send,
+    shell,
+    thresholds,
+    units,
+)
+
+LOADS = {READS: 95.0, WRITES: 5.0}
+"""Reads that are to be raised, writes that are to be lowered."""
+
+
+def tag(region: Region, value: str, table: str = "orders") -> None:
+    """Pause a table by hand, as in the console, where it has another tag besides."""
+    dynamodb = region.client("dynamodb")
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}, {"Key": "team", "Value": "shop"}])
+    region.calls.clear()
+
+
+def until(region: Region, what: str = "everything", **time: float) -> str:
+    return str(Paused(region.now + timedelta(**time), what))
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    with orders() as region:
+        yield region
+
+
+# the verdict
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("2026-11-20T12:01:00Z everything", (Reason.PAUSED, BOTH), id="everything"),
+        pytest.param("2026-11-20T12:01:00Z decreases", (Reason.PAUSED, DOWN), id="decreases"),
+        pytest.param("2026-11-20T12:01:00Z decreases moving to v2", (Reason.PAUSED, DOWN), id="with a reason"),
+        pytest.param("2026-11-20T14:01:00+02:00 everything", (Reason.PAUSED, BOTH), id="another zone"),
+        pytest.param("2026-11-20T12:01Z everything", (Reason.PAUSED, BOTH), id="no seconds"),
+        pytest.param("  2026-11-20T12:01Z   everything ", (Reason.PAUSED, BOTH), id="written carelessly"),
+        pytest.param("2026-11-20T12:00:00Z everything", None, id="over: the end is no part of it"),
+        pytest.param("2026-11-20T13:59:00+02:00 everything", None, id="over in another zone"),
+        pytest.param("2026-11-20T12:01:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no zone"),
+        pytest.param("2026-11-20T12:01:00Z", (Reason.PAUSE_UNKNOWN, DOWN), id="not said what"),
+        pytest.param("2026-11-20T12:01:00Z increases", (Reason.PAUSE_UNKNOWN, DOWN), id="neither of the two"),
+        pytest.param("06:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no date"),
+        pytest.param("2026-11-31T06:00Z everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no such day"),
+        pytest.param("9999-12-31T23:59:59-12:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="beyond all time"),
+        pytest.param("everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no time"),
+        pytest.param("", (Reason.PAUSE_UNKNOWN, DOWN), id="empty"),
+        pytest.param(" ", (Reason.PAUSE_UNKNOWN, DOWN), id="blank"),
+    ],
+)
+def test_what_a_tag_holds(value: str, expected: Any) -> None:
+    found = pause_tag.hold("orders", value, NOON)
+    assert (found and (found.reason, found.directions)) == expected
+
+
+def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> None:
+    found = pause_tag.hold("orders", "tomorrow", NOON)
+    assert found is not None
+    assert found.detail == (
+        "its tag headroom-pause cannot be read: 'tomorrow' is no time that can be meant (Invalid isoformat string: 'tomorrow'); "
+        "expected a time with its zone, then everything or decreases, such as 2026-11-21T06:00:00Z everything; "
+        "write it anew by `headroom pause orders`, or remove it by `headroom resume orders`"
+    )
+
+
+@given(st.datetimes(timezones=st.just(UTC)).filter(lambda end: end.year >= 1000), st.sampled_from(sorted(DIRECTIONS)))
+def test_what_is_written_is_what_is_read(end: datetime, what: str) -> None:
+    paused = Paused(end.replace(microsecond=0), what, "in words")
+    assert pause_tag.parse(str(paused)) == paused
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "2026-11-21T06:00:00Z "]))
+def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(text: str, start: str) -> None:
+    found = pause_tag.hold("orders", start + text, NOON)
+    if found and found.directions != DOWN:
+        assert (found.directions, pause_tag.parse(start + text).what) == (BOTH, "everything")
+
+
+# every decision honours it
+
+
+def woken(region: Region, handler: str) -> Invocation:
+    past(region, 65, LOADS)
+    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+
+
+@pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
+def test_every_function_leaves_a_paused_table_alone(region: Region, handler: str) -> None:
+    tag(region, until(region, hours=2))
+    invocation = woken(region, handler)
+    assert set(reasons(invocation).values()) == {"Paused"}
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 100)
+    assert invocation.error is None
+
+
+@pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
+def test_a_pause_of_decreases_lets_increases_go_on(region: Region, handler: str) -> None:
+    tag(region, until(region, "decreases", hours=2))
+    woken(region, handler)
+    assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
+
+
+def test_a_decision_tells_until_when_and_why(region: Region) -> None:
+    tag(region, "2026-11-02T15:00:00Z everything deployment of v2")
+    said = decisions(call(region, "sweep"))[READS]
+    assert said["numbers"]["held_by"] == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
+    assert "it is paused by an operator (Paused; held by its tag headroom-pause" in said["message"]
+
+
+def test_only_the_table_with_the_tag_is_paused(region: Region) -> None:
+    region.create_table("orders-2", 100, 100)
+    region.create_table("other", 100, 100)
+    tag(region, until(region, hours=2), "orders-2")
+    tag(region, until(region, hours=2), "other")
+    past(region, 65)
+    call(region, "scale_down")
+    assert (units(region)["orders:read"], units(region)["orders-2:read"]) == (1, 100)
+
+
+def test_another_tag_is_no_pause(region: Region) -> None:
+    arn = region.client("dynamodb").describe_table(TableName="orders")["Table"]["TableArn"]
+    region.client("dynamodb").tag_resource(ResourceArn=arn, Tags=[{"Key": "Headroom-Pause", "Value": until(region, hours=2)}])
+    past(region, 65)
+    call(region, "scale_down")
+    assert units(region)["orders:read"] == 1
+
+
+def test_the_alarms_of_a_paused_table_are_mended_all_the_same(region: Region) -> None:
+    tag(region, until(region, hours=2))
+    region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1.0
+    call(region, "sweep")
+    assert thresholds(region)["headroom-orders:read"] == 4800.0
+
+
+def test_what_would_happen_is_told_with_the_pause(region: Region) -> None:
+    tag(region, until(region, hours=2))
+    past(region, 65, LOADS)
+    report = handlers.look_at(shell(dry_run=True), "orders", region.now)
+    assert {decision.reason for decision in report.decisions} == {Reason.PAUSED}
+
+
+def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_mend_it(region: Region) -> None:
+    tag(region, "until tomorrow")
+    past(region, 65, LOADS)
+    invocation = call(region, "sweep")
+    assert reasons(invocation)["orders:read"] == "UtilizationHigh"
+    assert reasons(invocation)["orders:write"] == "PauseUnknown"
+    assert "`headroom resume orders`" in decisions(invocation)[WRITES]["numbers"]["held_by"]
+
+
+# the call
+
+
+@pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_failure_is_raised(
+    region: Region, handler: str, code: str
+) -> None:
+    region.faults.append(Fault("GetResources", code, times=10))
+    invocation = woken(region, handler)
+    assert failures(invocation) == [
+        f"the pauses: GetResources failed: An error occurred ({code}) when calling the GetResources operation: {code} (injected)"
+    ]
+    assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
+
+
+def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown(region: Region) -> None:
+    past(region, 65)
+    region.faults.append(Fault("GetResources", "ThrottlingException", times=10))
+    assert set(reasons(call(region, "scale_down")).values()) == {"PauseUnknown"}
+    assert units(region)["orders:read"] == 100
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answered", "refused"])
+def test_one_call_serves_all_tables_of_an_event_and_the_next_event_asks_anew(fails: bool) -> None:
+    with Region(MIDDAY) as region:
+        for number in range(2 * GROUP + 1):
+            region.create_table(f"orders-{number:03}", 9, 9)
+        region.deploy(rules())
+        region.faults += [Fault("GetResources", "AccessDeniedException")] if fails else []
+        region.calls.clear()
+        invocation = call(region, "sweep")
+        assert operations(region).count("GetResources") == 1
+        assert len(failures(invocation)) == fails
+        call(region, "sweep")
+        assert operations(region).count("GetResources") == 2
+
+
+def test_an_event_that_concerns_no_table_asks_for_no_pauses(region: Region) -> None:
+    call(region, "follow_up")
+    assert "GetResources" not in operations(region)
+
+
+def test_more_tables_than_a_page_holds_are_all_found() -> None:
+    with Region(MIDDAY) as region:
+        for number in range(PAGE + 5):
+            region.create_table(f"orders-{number:03}")
+            tag(region, f"2026-11-03T06:00:00Z everything {number}", f"orders-{number:03}")
+        found = tags(Aws("headroom-alarms"))
+        assert found == {f"orders-{n:03}": f"2026-11-03T06:00:00Z everything {n}" for n in range(PAGE + 5)}
+        assert operations(region).count("GetResources") > 1
+
+
+# nights
+
+
+def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budget() -> None:
+    """A table is raised by hand for a nightly job and paused until 06:00; at 06:00 Headroom takes it back."""
+    with orders(start=MONDAY, world=World()) as region:
+        for target in region.targets():
+            region.serve(target, [20.0] * 24 * 60)
+        region.run(60)
+        by_hand(region, "orders", 1000, 1000)
+        tag(region, "2026-11-02T06:00:00Z everything nightly job")
+        before = region.decreases
+        region.run(300 - region.minute + 59)
+        assert (region.now.hour, region.now.minute) == (5, 59)
+        assert (units(region)["orders:read"], units(region)["orders:write"]) == (1000, 1000)
+        region.run(10)
+        assert units(region)["orders:read"] < 100
+        assert units(region)["orders:write"] < 100
+        spent = region.tables["orders"].provisions[""].decreases
+        assert (spent <= 4, region.decreases - before >= 1) == (True, True)
+
+
+def test_a_pause_that_is_renewed_goes_on(region: Region) -> None:
+    tag(region, until(region, minutes=30))
+    past(region, 29)
+    tag(region, until(region, hours=1))
+    past(region, 40)
+    call(region, "sweep")
+    assert units(region)["orders:read"] == 100
+
+
+def test_a_pause_that_is_removed_is_over_at_the_next_look(region: Region) -> None:
+    tag(region, until(region, hours=9))
+    past(region, 65)
+    call(region, "sweep")
+    assert units(region)["orders:read"] == 100
+    dynamodb = region.client("dynamodb")
+    arn = dynamodb.describe_table(TableName="orders")["Table"]["TableArn"]
+    dynamodb.untag_resource(ResourceArn=arn, TagKeys=[KEY])
+    call(region, "sweep")
+    assert units(region)["orders:read"] == 1

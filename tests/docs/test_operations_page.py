@@ -1,0 +1,98 @@
+"""docs/operations.md is followed from top to bottom, as a new user would; what it names exists, and what it reckons is right."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from chalicelib.core.prices import METRICS_PER_LOOK, SWEEPS_PER_HOUR
+from headroom.deploy import blueprint
+from headroom.deploy.stage import LISTENERS
+from headroom.project import ROOT
+from tests.support.deployed import dev, inventory, make_table
+from tests.support.real_deploy import BIN, Site, site
+
+TEXT = (ROOT / "docs" / "operations.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+TOOLS = ("headroom", "make", "chalice")
+INLINE = {span for span in re.findall(r"`([^`\n]+)`", TEXT) if span.split()[0] in TOOLS and " " in span}
+BEFORE_THE_FIRST_SWEEP = 1
+"""The exit status of `doctor` while the tables have no alarms yet."""
+HOURS = 730
+
+
+def follow(there: Site, command: str, status: int = 0) -> str:
+    words = shlex.split(command)
+    assert words[0] in TOOLS, f"{command} is run by no test"
+    if words[0] == "make":
+        return there.make(*words[1:])
+    return there.run(*words, status=status, answer="y\n")
+
+
+def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None:
+    with site(tmp_path) as there:
+        make_table(there.client)
+        before = inventory(there.client)
+        for command in COMMANDS:
+            status = BEFORE_THE_FIRST_SWEEP if " doctor " in command else 0
+            said = follow(there, command, status)
+            if command.endswith("--json"):
+                assert {finding["check"] for finding in json.loads(said)["findings"]} == {"alarms"}
+        assert inventory(there.client) == before
+        assert (tmp_path / "out" / "sam" / "sam.json").exists()
+        assert "removed" not in there.make("teardown", "STAGE=dev", answer="y\n")
+
+
+def test_a_command_within_a_sentence_is_one_of_those_that_are_run() -> None:
+    elsewhere = {"make test", "make teardown STAGE=dev"}  # this very run, and the end of the test above
+    assert INLINE - set(COMMANDS) - elsewhere == set()
+
+
+def test_every_command_of_a_stages_life_is_in_the_runbook() -> None:
+    named = {tuple(shlex.split(command)[:2]) for command in COMMANDS}
+    for command in ("setup", "doctor", "redrive", "teardown"):
+        assert ("headroom", command) in named
+    assert ("make", "package") in named
+    assert (BIN / "headroom").exists()
+
+
+@pytest.mark.parametrize("fields", blueprint.own_alarms(dev(), {}, "q", []), ids=lambda fields: fields["AlarmName"])
+def test_each_alarm_about_headroom_names_the_chapter_that_says_what_to_do(fields: dict[str, str]) -> None:
+    chapter = fields["AlarmDescription"].rsplit("docs/operations.md, ", 1)[1].rstrip(".")
+    assert f"### {chapter}\n\n`{fields['AlarmName']}`" in TEXT
+
+
+@pytest.mark.parametrize("file", ["app.py", "headroom/stage.py"])
+def test_every_variable_of_a_stage_is_in_the_table(file: str) -> None:
+    text = (ROOT / file).read_text()
+    read = set(re.findall(r'environ(?:ment)?\.get\("([A-Z_]+)"', text)) - {"HEADROOM_CONFIG"}
+    assert read
+    assert {name for name in read if f"| `{name}` |" not in TEXT} == set()
+
+
+def test_every_source_of_alarms_is_described() -> None:
+    assert {source for source in LISTENERS if f"`{source}`" not in TEXT} == set()
+
+
+def test_the_costs_are_what_the_prices_come_to() -> None:
+    prices = tomllib.loads((ROOT / "headroom" / "prices.toml").read_text())["headroom"]
+    runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
+    gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
+    look = 2 * METRICS_PER_LOOK * prices["metric_read"]
+    metrics = len(dev().functions) + 2  # the errors of each function, and one for each of the others
+    reckoned = {
+        "a table: its two alarms": 2 * prices["alarm_month"],
+        "a table: the hourly look": HOURS * look,
+        "a table: the sweep's look": HOURS * SWEEPS_PER_HOUR * look,
+        "a stage: runs of its functions": runs * prices["invocation"] + gb_seconds * prices["gb_second"],
+        "a stage: the three alarms": metrics * prices["alarm_month"],
+    }
+    for row, usd in reckoned.items():
+        line = next(line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
+        assert float(line.split("|")[3]) == round(usd, 2), row
+    assert f"{runs:,} runs" in TEXT

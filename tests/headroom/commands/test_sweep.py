@@ -1,0 +1,219 @@
+"""`headroom sweep`: the sweep from any machine, once or until Ctrl-C, with alarms or without any."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from chalicelib.aws.client import Aws
+from chalicelib.config.loader import load
+from chalicelib.run import Report, Shell
+from headroom import cli, sweeping
+from headroom.region.region import Fault, Region
+from headroom.simulation.dynamodb_rules import World
+from tests.support.builders import READS, WRITES
+from tests.support.scenes import MIDDAY, MONDAY, autoscale, of_table, operations, past, rules, thresholds, units, writes
+
+ALARM_CALLS = {"DescribeAlarms", "PutMetricAlarm", "DeleteAlarms"}
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    """Two tables and no deployment: no function, no topic, no alarm."""
+    with Region(MIDDAY) as region:
+        region.create_table("orders", 100, 100)
+        region.create_table("users", 100, 100)
+        past(region, 65, {target: 70.0 for target in region.targets() if target.table == "users"} | {READS: 95.0, WRITES: 5.0})
+        region.calls.clear()
+        yield region
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "headroom.toml"
+    file.write_text(rules("*"))
+    return file
+
+
+def run(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(cli.app, ["sweep", "--config", str(config), *words])
+
+
+def said(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+# once
+
+
+def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(region: Region, config: Path) -> None:
+    result = run(config, "--once")
+    assert result.exit_code == 0
+    raised = units(region)["orders:read"]
+    assert raised > 100
+    assert f"orders:read 100 → {raised} units: consumption is at or above the alarm's level" in said(result)
+    assert f"Set orders:read 100 → {raised} units in one UpdateTable call" in said(result)
+    assert "Make alarm headroom-orders:read" in said(result)
+    assert "users:read" not in said(result).replace("headroom-users:read", "")
+    assert "2026-11-02 13:05:00 UTC: 4 targets looked at: 1 raised, 0 lowered, 3 stay, 0 failed." in said(result)
+    assert sorted(thresholds(region)) == [
+        "headroom-orders:read",
+        "headroom-orders:write",
+        "headroom-users:read",
+        "headroom-users:write",
+    ]
+
+
+def test_every_decision_is_told_where_asked_for(region: Region, config: Path) -> None:
+    assert "users:read stays at 100 units: it fits the load" in said(run(config, "--once", "--all"))
+
+
+def test_a_dry_run_changes_nothing_and_says_what_it_would_do(region: Region, config: Path) -> None:
+    result = run(config, "--once", "--dry-run")
+    assert (result.exit_code, writes(region)) == (0, [])
+    assert "Would set orders:read 100 →" in said(result)
+    assert "1 to be raised, 0 to be lowered, 3 stay, 0 failed." in said(result)
+
+
+def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(region: Region, config: Path) -> None:
+    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=of_table("users")))
+    result = run(config, "--once")
+    assert result.exit_code == 1
+    assert "users: DescribeTable failed: An error occurred (AccessDeniedException)" in said(result)
+    assert "1 raised, 0 lowered, 1 stay, 1 failed." in said(result)
+    assert units(region)["orders:read"] > 100
+
+
+def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(region: Region, config: Path) -> None:
+    region.faults.append(Fault("ListTables", "ExpiredTokenException"))
+    result = run(config, "--once")
+    assert result.exit_code == 1
+    assert "13:05:00 UTC: the sweep failed: AWS does not take the credentials: An error occurred (Expired" in said(result)
+
+
+# without alarms
+
+
+def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_down(region: Region, config: Path) -> None:
+    for _ in range(3):
+        assert run(config, "--once", "--no-alarms").exit_code == 0
+        past(region, 65, {target: 70.0 for target in region.targets() if target.table == "users"} | {READS: 95.0, WRITES: 5.0})
+    assert units(region)["orders:read"] > 100
+    assert units(region)["orders:write"] < 50
+    assert units(region)["users:read"] == 100
+    assert not ALARM_CALLS & set(operations(region))
+
+
+def test_without_alarms_those_that_there_are_stay_as_they_are(region: Region, config: Path) -> None:
+    run(config, "--once")
+    before = thresholds(region)
+    past(region, 185, dict.fromkeys(region.targets(), 5.0))
+    run(config, "--once", "--no-alarms")
+    assert units(region)["orders:read"] < 50
+    assert thresholds(region) == before
+
+
+def test_application_auto_scaling_is_left_alone_as_ever(region: Region, config: Path) -> None:
+    autoscale(region)
+    result = run(config, "--once", "--no-alarms")
+    assert "orders: passed over: Application Auto Scaling manages it too; left alone" in said(result)
+    assert units(region)["orders:read"] == 100
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_small_table_is_looked_at_since_no_hourly_pass_will(alone: bool, tmp_path: Path) -> None:
+    with Region(MIDDAY) as region:
+        region.create_table("orders", 6, 6)
+        past(region, 65)
+        file = tmp_path / "headroom.toml"
+        file.write_text(rules("*"))
+        if alone:
+            run(file, "--once", "--no-alarms")
+            assert units(region) == {"orders:read": 1, "orders:write": 1}
+        else:
+            region.deploy(rules("*"))
+            region.functions.invoke(
+                "sweep",
+                {
+                    "source": "aws.events",
+                    "detail-type": "Scheduled Event",
+                    "detail": {},
+                    "resources": [],
+                    "account": "",
+                    "time": "",
+                    "region": "",
+                    "id": "",
+                    "version": "0",
+                },
+            )
+            assert units(region) == {"orders:read": 6, "orders:write": 6}
+
+
+# again and again
+
+
+def sweeps(region: Region, sleep: Callable[[float], None], minutes: int = 5) -> Iterator[tuple[datetime, Report | Exception]]:
+    """Sweep for ever without alarms; time is the region's."""
+    world = Aws("headroom-alarms", sleep=lambda _: None)
+    return sweeping.every(minutes, lambda: Shell(world, load(rules("*"))), False, lambda: region.now, sleep)
+
+
+def test_a_day_without_lambda_follows_the_traffic_up_and_down() -> None:
+    with Region(MONDAY, World()) as region:
+        region.create_table("orders", 100, 100)
+        day = [30.0] * 480 + [300.0] * 480 + [30.0] * 480
+        region.serve(READS, day)
+        region.serve(WRITES, day)
+        seen: list[int] = []
+        region.on_minute.append(lambda now: seen.append(now.units(READS)))
+        for began, came in sweeps(region, lambda seconds: region.run(int(seconds) // 60)):
+            assert isinstance(came, Report)
+            assert (came.failures, began.minute % 5) == ([], 0)
+            if began >= MONDAY + timedelta(hours=23):
+                break
+        assert max(seen[:480]) <= 100
+        assert seen[600] >= 300
+        assert seen[-1] < 100
+        assert not ALARM_CALLS & set(operations(region))
+
+
+def test_a_sweep_that_fails_is_told_and_the_next_one_comes(region: Region) -> None:
+    region.faults.append(Fault("ListTables", "ExpiredTokenException"))
+    coming = sweeps(region, lambda seconds: past(region, int(seconds) // 60, {READS: 95.0}))
+    began, came = next(coming)
+    assert "ExpiredTokenException" in str(came)
+    later, came = next(coming)
+    assert isinstance(came, Report)
+    assert later - began == timedelta(minutes=5)
+    assert units(region)["orders:read"] > 100
+
+
+@pytest.mark.parametrize(("took", "waits"), [(0, 300), (100, 200), (300, 0), (1_000, 0)])
+def test_the_time_between_two_sweeps_is_counted_from_their_beginnings(region: Region, took: int, waits: int) -> None:
+    waited: list[float] = []
+    coming = sweeps(region, waited.append)
+    next(coming)
+    region.travel(region.now + timedelta(seconds=took))
+    next(coming)
+    assert waited == [waits]
+
+
+def test_ctrl_c_ends_it_in_peace(region: Region, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def interrupted(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    result = run(config, "--every", "2", "--no-alarms")
+    assert (result.exit_code, waits) == (0, [120.0] * 3)
+    assert result.output.count("targets looked at") == 3
+    assert said(result).endswith("Stopped. Capacity and alarms stay as they are.")

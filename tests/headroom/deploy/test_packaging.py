@@ -1,0 +1,255 @@
+"""The SAM template and the Terraform module hold what a deployment needs, and nothing that is known to break."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.utils import to_cfn_resource_name
+
+from chalicelib.config.loader import Config, ConfigError, load
+from headroom.deploy import packaging, permissions, stage
+from headroom.deploy.stage import LISTENERS, Stage, StageError
+from headroom.project import ROOT
+from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
+
+EVERYTHING = {"ALARM_SOURCES": ",".join(LISTENERS), "ALARM_QUEUE": "headroom-buffer-dev", "OPERATIONS_TOPIC": "ops"}
+
+FLEET = """
+[[fleet]]
+name = "workers"
+tags = { role = "worker" }
+tables = [{ table = "orders", read = { linear = 10 } }]
+"""
+TOLD = """
+[[tables]]
+name = "users-123456789012"
+notify = ["at_max"]
+notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
+notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
+"""
+PLACES = re.compile(r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012")
+"""What TOLD names, which is in a place of its own."""
+
+
+@dataclass(frozen=True)
+class Packages:
+    """A stage, its configuration, and what was packaged of it."""
+
+    stage: Stage
+    rules: Config
+    folder: Path
+
+    @property
+    def sam(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "sam" / "sam.json").read_text())["Resources"]
+        return found
+
+    def terraform(self, file: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "terraform" / file).read_text())
+        return found
+
+
+@pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["plain", "everything"])
+def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
+    if request.param:
+        configure(project, CONFIG + FLEET + TOLD)
+    out = project / "out"
+    packaging.package(stage.read("dev", project), project, out)
+    rules = stage.rules(stage.read("dev", project), project)
+    return Packages(stage.complete(stage.read("dev", project), rules), rules, out)
+
+
+# SAM
+
+
+def test_cfn_lint_finds_nothing_in_the_sam_template(packages: Packages) -> None:
+    command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / "sam.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_every_function_of_the_template_has_the_name_that_the_operators_commands_look_for(packages: Packages) -> None:
+    functions = [r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::Serverless::Function"]
+    assert {f["FunctionName"] for f in functions} == {packages.stage.function(name) for name in packages.stage.functions}
+    assert all(f["Architectures"] == ["arm64"] for f in functions)
+    roles = {r["Properties"]["RoleName"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Role"}
+    assert roles == {f["FunctionName"] for f in functions}
+    without = {f["FunctionName"] for f in functions if "EventInvokeConfig" not in f}
+    assert without <= {packages.stage.function("on_queue")}
+
+
+def test_the_template_subscribes_the_function_to_its_own_topic_with_a_dead_letter_queue(packages: Packages) -> None:
+    delivery = packages.sam["OnAlarm"]["Properties"]["Events"]["OnAlarmSnsSubscription"]["Properties"]
+    assert delivery["Topic"] == {"Fn::Sub": "${HeadroomTopic}"}  # so that CloudFormation makes the topic first
+    assert delivery["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::Sub": "${HeadroomDeadLetters.Arn}"}}
+
+
+def test_the_template_has_the_three_alarms_and_a_log_group_a_function(packages: Packages) -> None:
+    kinds = [r["Type"] for r in packages.sam.values()]
+    assert kinds.count("AWS::CloudWatch::Alarm") == 3
+    assert kinds.count("AWS::Logs::LogGroup") == len(packages.stage.functions)
+
+
+def test_every_role_of_the_template_has_what_the_configuration_calls_for(packages: Packages) -> None:
+    found = [r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Policy"]
+    roles = [logical for logical, r in packages.sam.items() if r["Type"] == "AWS::IAM::Role"]
+    assert sorted(policy["Roles"][0]["Ref"] for policy in found) == sorted(roles)
+    assert len(roles) == len(packages.stage.functions)
+    right = {f"{to_cfn_resource_name(n)}Role": permissions.configured_policy(packages.rules, n) for n in packages.stage.functions}
+    for policy in found:
+        expected = ("headroom-configured", right[policy["Roles"][0]["Ref"]])
+        assert (policy["PolicyName"], policy["PolicyDocument"]) == expected
+
+
+def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -> None:
+    text = PLACES.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
+    assert not packaging.FIXED.search(text)
+    assert packaging.ANY_REGION not in text
+
+
+# Terraform
+
+
+def test_nothing_that_is_known_to_break_is_in_the_terraform_module(packages: Packages) -> None:
+    assert packaging.terraform_problems(packages.folder / "terraform", packages.stage) == []
+
+
+def test_the_module_names_the_topics_and_secrets_of_the_configuration_as_they_stand(packages: Packages) -> None:
+    policies = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
+    assert ("210987654321:capacity" in policies["sweep_configured"]["policy"]) is packages.rules.manages("users-123456789012")
+
+
+def test_event_rules_of_two_stages_do_not_collide(packages: Packages) -> None:
+    rules = packages.terraform("chalice.tf.json")["resource"]["aws_cloudwatch_event_rule"]
+    override = packages.terraform("chalice_override.tf.json")["resource"]["aws_cloudwatch_event_rule"]
+    assert rules.keys() == override.keys()
+    assert all(rule["name"].startswith("headroom-dev-") for rule in override.values())
+
+
+def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(packages: Packages) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]
+    assert set(extras["aws_cloudwatch_log_group"]) == set(packages.stage.functions)
+    assert set(extras["aws_lambda_function_event_invoke_config"]) == set(packages.stage.functions) - {"on_queue"}
+    assert {group["retention_in_days"] for group in extras["aws_cloudwatch_log_group"].values()} == {14}
+    assert set(extras["aws_cloudwatch_metric_alarm"]) == {"errors", "dead_letters", "silence"}
+
+
+def test_alarms_are_written_in_the_providers_words(packages: Packages) -> None:
+    alarms = packages.terraform("headroom.tf.json")["resource"]["aws_cloudwatch_metric_alarm"]
+    assert alarms["silence"]["dimensions"] == {"function": "sweep", "service": "headroom-dev"}
+    assert (alarms["silence"]["treat_missing_data"], alarms["errors"]["datapoints_to_alarm"]) == ("breaching", 2)
+    sweep = next(query for query in alarms["errors"]["metric_query"] if query["id"] == "sweep")
+    assert sweep["metric"]["dimensions"] == {"FunctionName": "${aws_lambda_function.sweep.function_name}"}
+
+
+def test_policies_of_the_module_are_json_with_references_in_it(packages: Packages) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]
+    policies = [p["policy"] for kind in ("aws_sns_topic_policy", "aws_sqs_queue_policy") for p in extras[kind].values()]
+    assert all(json.loads(policy)["Statement"] for policy in policies)
+
+
+def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages: Packages) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
+    roles = packages.terraform("chalice.tf.json")["resource"]["aws_iam_role"]
+    assert {policy["role"] for policy in extras.values()} == {f"${{aws_iam_role.{role}.id}}" for role in roles}
+    assert len(roles) == len(packages.stage.functions)
+    for name, policy in extras.items():
+        right = permissions.configured_policy(packages.rules, name.removesuffix("_configured"))
+        assert (policy["name"], json.loads(policy["policy"])) == ("headroom-configured", right)
+
+
+def test_where_the_configuration_calls_for_nothing_neither_package_has_a_policy_of_it() -> None:
+    every_table = load('[[tables]]\nname = "*"\n')
+    settings = stage.read("dev")
+    assert "aws_iam_role_policy" not in packaging.terraform_extras(settings, every_table)["resource"]
+    kinds = {r.get("Type") for r in packaging.sam_template(settings, every_table)["Resources"].values()}
+    assert "AWS::IAM::Policy" not in kinds
+
+
+def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "p")
+    configure(project, "tabels = 3")
+    (tmp_path / "out" / "sam").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="tabels: unknown key; did you mean tables"):
+        packaging.package(stage.read("dev", project), project, tmp_path / "out")
+    assert (tmp_path / "out" / "sam").exists()  # what was there before is not even touched
+
+
+def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(packages: Packages, tmp_path: Path) -> None:
+    for file in (packages.folder / "terraform").glob("*.tf.json"):
+        (tmp_path / file.name).write_text(file.read_text().replace("table/orders", "table/orders-123456789012"))
+    assert "123456789012" in (tmp_path / "headroom.tf.json").read_text()
+    assert packaging.terraform_problems(tmp_path, packages.stage) == []
+
+
+def spoil_version(module: dict[str, Any]) -> None:
+    module["terraform"]["required_version"] = ">= 0.12.26, < 1.4.0"
+
+
+def spoil_provider(module: dict[str, Any]) -> None:
+    module["terraform"]["required_providers"]["aws"]["version"] = ">= 3.61.0, < 5"
+
+
+def spoil_rule(module: dict[str, Any]) -> None:
+    module["resource"]["aws_cloudwatch_event_rule"]["sweep-event"]["name"] = "sweep-event"
+
+
+def spoil_reference(module: dict[str, Any]) -> None:
+    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = "${aws_sns_topic.gone.arn}"
+
+
+def spoil_target(module: dict[str, Any]) -> None:
+    module["resource"]["aws_cloudwatch_event_rule"]["weekly-event"] = {"name": "headroom-dev-weekly-event"}
+
+
+def spoil_partition(module: dict[str, Any]) -> None:
+    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = "arn:aws:sns:x:1:t"
+
+
+def spoil_logs(module: dict[str, Any]) -> None:
+    module["resource"]["aws_cloudwatch_log_group"] = {"sweep": {"name": "sweep-log-group"}}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (spoil_version, "required_version >= 0.12.26, < 1.4.0 shuts out newer versions of Terraform"),
+        (spoil_provider, "the version >= 3.61.0, < 5 shuts out newer versions of the AWS provider"),
+        (spoil_rule, "aws_cloudwatch_event_rule.sweep-event: the name sweep-event is the same in every stage"),
+        (spoil_reference, "aws_sns_topic.gone is referred to, and is not there"),
+        (spoil_target, "chalice_override.tf.json: aws_cloudwatch_event_rule.weekly-event overrides nothing"),
+        (spoil_partition, "arn:aws: fixes a partition or an account"),
+        (spoil_logs, "aws_cloudwatch_log_group.sweep: sweep-log-group is the log of no function"),
+    ],
+)
+def test_what_is_known_to_break_is_found(
+    packages: Packages, tmp_path: Path, spoil: Callable[[dict[str, Any]], None], problem: str
+) -> None:
+    for file in (packages.folder / "terraform").glob("*.tf.json"):
+        module = json.loads(file.read_text())
+        if file.name == "chalice_override.tf.json":
+            spoil(module)
+        (tmp_path / file.name).write_text(json.dumps(module))
+    assert problem in packaging.terraform_problems(tmp_path, packages.stage)
+
+
+def test_a_package_that_chalice_cannot_make_ends_in_its_own_words(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "p")
+    (project / "app.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(StageError, match="nothing_of_that_name"):
+        packaging.package(stage.read("dev", project), project, tmp_path / "out")
+
+
+def test_the_checkout_is_left_as_it_was(packages: Packages) -> None:
+    project = packages.folder.parent
+    assert not (project / ".chalice" / "deployments").exists()
+    assert "log_retention_in_days" in (project / ".chalice" / "config.json").read_text()
+    assert (ROOT / "app.py").read_text() == (project / "app.py").read_text()

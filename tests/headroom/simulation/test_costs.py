@@ -1,0 +1,362 @@
+"""What the targets of a region cost, each way to run them, the advice, and what Headroom itself costs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from chalicelib.config import loader
+from chalicelib.model import Dimension, TableState, Target
+from headroom.cli import app
+from headroom.region.region import Fault, Region
+from headroom.simulation import costs, pricing
+from headroom.simulation import history as account
+from headroom.simulation.compare import first_units
+from headroom.simulation.costs import Advice, History, Line, Own, Unread, Ways
+from headroom.simulation.history import NoHistoryError
+from headroom.simulation.replay import START, Outcome, Replay
+from headroom.simulation.traces import DAY
+from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
+from tests.support.scenes import past, wait
+
+PRICES = pricing.load()
+NO_RULES = loader.load("")
+LAZY_READS, LAZY_WRITES = (Target("lazy", "", dimension) for dimension in Dimension)
+WAVE = [40.0 + 80 * (minute % DAY in range(700, 710)) for minute in range(DAY)]
+
+
+def table(read: int = 100, write: int = 100, on_demand: bool = False, indexes: Sequence[str] = ()) -> TableState:
+    throughputs = {name: throughput(read, write) for name in ("", *indexes)}
+    return TableState("orders", "arn", active=True, on_demand=on_demand, throughputs=throughputs)
+
+
+def history(
+    reads: Sequence[float], writes: Sequence[float] | None = None, state: TableState | None = None, is_whole: bool = True
+) -> History:
+    demand = {READS: reads, WRITES: writes or [0.0] * len(reads)}
+    return History(state or table(), demand, START, is_whole)
+
+
+def reads_of(found: History) -> Line:
+    return next(line for line in costs.costs([found], NO_RULES, PRICES, workers=1) if line.target == READS)
+
+
+# the figures
+
+
+def test_a_target_is_costed_each_way_from_the_price_file() -> None:
+    line = reads_of(history(WAVE, state=table(read=80)))
+    mean = sum(WAVE) / DAY
+    assert (line.units_now, line.mean_units) == (80, mean)
+    assert line.now == pytest.approx(80 * 0.00013 * 730)
+    assert line.on_demand == pytest.approx(mean * 3600 * 730 / 1e6 * 0.125)
+    assert line.reserved == pytest.approx((100 * 0.0000592 + 20 * 0.00013) * 730)
+    assert line.utilisation_percent == pytest.approx(100 * mean / 80)
+
+
+def test_headrooms_month_is_the_replays() -> None:
+    found = history(WAVE)
+    outcomes = Replay(
+        found.demand,
+        {target: loader.policy() for target in found.demand},
+        {target: first_units(demand) for target, demand in found.demand.items()},
+    ).run()
+    line = reads_of(found)
+    assert line.headroom == pytest.approx(outcomes[READS].unit_hours / 24 * 730 * 0.00013)
+    assert line.headroom_ppm == outcomes[READS].throttled_ppm(WAVE) > 0
+    assert line.headroom_utilisation_percent == pytest.approx(100 * sum(WAVE) / sum(outcomes[READS].units))
+
+
+def test_the_configuration_of_the_table_is_replayed() -> None:
+    rules = loader.load('[[tables]]\nname = "orders"\nmin_units = 500')
+    lines = costs.costs([history(WAVE)], rules, PRICES, workers=1)
+    assert [line.headroom for line in lines] > [499 * 0.00013 * 730] * 2
+
+
+def test_a_table_on_demand_costs_what_it_consumes() -> None:
+    line = reads_of(history(WAVE, state=table(0, 0, on_demand=True)))
+    assert (line.units_now, line.utilisation_percent) == (None, None)
+    assert line.now == line.on_demand > 0
+
+
+@pytest.mark.parametrize(
+    ("peak", "hour"),
+    [
+        (0, 0.00013),
+        (45, 45 * 0.00013),
+        (46, 0.00592),
+        (100, 0.00592),
+        (140, 0.00592 + 40 * 0.00013),
+        (189.5, 2 * 0.00592),
+        (1000, 10 * 0.00592),
+    ],
+    ids=str,
+)
+def test_blocks_are_reserved_where_they_pay_and_the_rest_has_its_price(peak: float, hour: float) -> None:
+    assert costs.reserved_month(peak, PRICES.read) == pytest.approx(hour * 730)
+
+
+def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
+    outcome = Outcome(looks=300, changes=10)
+    own = costs.own_cost(outcome, 73 * 60, PRICES.headroom, targets=4)
+    runs = (60 + 12 + 1) * 730 / 4 + 100
+    gb_seconds = 730 / 4 * (60 * 0.2 * 0.5 + 12 * 2.0 + 5.0) + 100 * 0.5 * 0.5
+    assert own.alarms == 0.10
+    assert own.metric_reads == pytest.approx((3000 * 3 + 4 * 730) * 0.00001)
+    assert own.lambda_ == pytest.approx(runs * 0.0000002 + gb_seconds * 0.0000133334)
+    assert own.total == own.alarms + own.metric_reads + own.lambda_
+
+
+def test_the_break_even_comes_from_the_price_file() -> None:
+    assert costs.break_even(PRICES) == (
+        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price."
+    )
+    cheaper = pricing.Prices(**{**as_fields(PRICES), "write": pricing.UnitPrices(0.0005, 0.625, 0.000299)})
+    assert "Below 28.9 % (reads) and 22.2 % (writes) mean utilisation" in costs.break_even(cheaper)
+
+
+def as_fields(prices: pricing.Prices) -> dict[str, object]:
+    return {name: getattr(prices, name) for name in prices.__struct_fields__}
+
+
+# the advice
+
+DEAR = Ways(now=100, headroom=99, on_demand=98, reserved=97, own=Own(1, 0, 0), now_weight=100, headroom_weight=100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_on_demand", "may_switch", "advice"),
+    [
+        ({}, False, True, Advice.AS_IT_IS),
+        ({"headroom_weight": 95}, False, True, Advice.HEADROOM),
+        ({"headroom_weight": 95.1}, False, True, Advice.AS_IT_IS),
+        ({"reserved": 60, "headroom_weight": 70}, False, True, Advice.RESERVED),
+        ({"on_demand": 50, "headroom_weight": 60}, False, True, Advice.ON_DEMAND),
+        ({"on_demand": 50, "headroom_weight": 60}, False, False, Advice.HEADROOM),
+        ({"on_demand": 58, "headroom_weight": 60}, False, True, Advice.HEADROOM),
+        ({"now_weight": 300}, False, True, Advice.RESERVED),
+        ({}, True, True, Advice.AS_IT_IS),
+        ({"headroom_weight": 60}, True, True, Advice.HEADROOM),
+        ({"headroom_weight": 60}, True, False, Advice.AS_IT_IS),
+        ({"reserved": 40, "headroom_weight": 60}, True, True, Advice.RESERVED),
+    ],
+    ids=[
+        "nothing saves enough",
+        "Headroom saves just enough",
+        "Headroom does not save enough",
+        "reserved is cheapest",
+        "on demand is cheapest",
+        "on demand would be cheapest but the table is not all known",
+        "on demand is hardly cheaper",
+        "as it is throttles",
+        "on demand stays",
+        "on demand is left for Headroom",
+        "on demand stays while the table is not all known",
+        "on demand is left for a reservation",
+    ],
+)
+def test_the_advice_is_the_cheapest_that_is_worth_the_change(
+    changes: dict[str, float], is_on_demand: bool, may_switch: bool, advice: Advice
+) -> None:
+    assert costs.advise({READS: replace(DEAR, **changes)}, is_on_demand, may_switch) == {READS: advice}
+
+
+def test_a_table_goes_on_demand_whole_or_not_at_all() -> None:
+    idle, busy = replace(DEAR, on_demand=1, headroom_weight=30), replace(DEAR, on_demand=400, headroom_weight=50)
+    assert costs.advise({READS: idle, WRITES: busy}, False, True) == {READS: Advice.HEADROOM, WRITES: Advice.HEADROOM}
+    assert costs.advise({READS: idle, WRITES: idle}, False, True) == {READS: Advice.ON_DEMAND, WRITES: Advice.ON_DEMAND}
+
+
+def test_what_throttles_as_it_is_is_not_left_so() -> None:
+    line = reads_of(history([90.0] * DAY, state=table(read=30)))
+    assert line.now < line.headroom
+    assert line.advice is not Advice.AS_IT_IS
+
+
+def test_what_headroom_costs_itself_weighs_against_it() -> None:
+    busy_hour = [3.0 if minute in range(600, 660) else 0.5 for minute in range(DAY)]
+    line = reads_of(history(busy_hour, state=table(read=3), is_whole=False))
+    assert line.headroom < 0.9 * line.now < line.headroom + line.own.total
+    assert line.advice is Advice.AS_IT_IS
+
+
+def test_what_throttles_under_headroom_weighs_against_it() -> None:
+    spikes = [600.0 if minute % 240 in range(220, 224) else 1.0 for minute in range(DAY)]
+    line = reads_of(history(spikes, state=table(read=600), is_whole=False))
+    assert line.headroom + line.own.total < 0.9 * line.reserved
+    assert line.headroom_ppm > 100_000
+    assert line.advice is Advice.RESERVED
+
+
+def test_a_table_that_hardly_works_belongs_on_demand() -> None:
+    line = reads_of(history([60.0 if minute < 20 else 0.1 for minute in range(DAY)], state=table(100, 50)))
+    assert line.utilisation_percent is not None
+    assert line.utilisation_percent < 28.9
+    assert line.advice is Advice.ON_DEMAND
+
+
+@pytest.mark.parametrize("advice", list(Advice))
+def test_the_advised_month_is_the_ways_own(advice: Advice) -> None:
+    line = Line(READS, 1, 1.0, 1.0, 2.0, 0.0, Own(0.1, 0.2, 0.3), 4.0, 8.0, 1.0, 1.0, advice)
+    expected = {Advice.AS_IT_IS: 1.0, Advice.HEADROOM: 2.6, Advice.ON_DEMAND: 4.0, Advice.RESERVED: 8.0}
+    assert costs.advised_month(line) == pytest.approx(expected[advice])
+
+
+# the histories
+
+
+def test_targets_whose_histories_differ_in_length_are_cut_to_what_all_have() -> None:
+    later = START.replace(day=START.day + 1)
+    pasts = {READS: account.Past([1.0] * DAY + [2.0] * DAY, 0, START), WRITES: account.Past([3.0] * DAY, 0, later)}
+    found = costs.align(table(), pasts)
+    assert found.start == later
+    assert found.demand == {READS: [2.0] * DAY, WRITES: [3.0] * DAY}
+    assert found.is_whole
+
+
+def test_a_target_that_cannot_be_read_is_told_and_the_others_are_read() -> None:
+    def past_of(target: Target) -> account.Past:
+        if target == READS:
+            raise NoHistoryError("nothing of it")
+        return account.Past([1.0], 0, START)
+
+    found, unread = costs.read(table(), past_of, ())
+    assert unread == [Unread("orders:read", "nothing of it")]
+    assert found is not None
+    assert (list(found.demand), found.is_whole) == ([WRITES], False)
+
+
+def test_a_table_of_which_nothing_can_be_read_has_no_history() -> None:
+    def past_of(target: Target) -> account.Past:
+        raise ValueError(str(target))
+
+    found, unread = costs.read(table(), past_of, (ValueError,))
+    assert found is None
+    assert [problem.why for problem in unread] == ["orders:read", "orders:write"]
+
+
+def test_two_processes_cost_what_one_costs() -> None:
+    histories = [history(WAVE), history([5.0] * DAY)]
+    told: list[int] = []
+    one, two = (costs.costs(histories, NO_RULES, PRICES, lambda: told.append(1), workers) for workers in (1, 2))
+    assert one == two
+    assert len(told) == 4
+
+
+# the command
+
+QUIET = [3.0] * DAY
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    """A day of a provisioned table with an index, of one on demand, and of one that was made just now."""
+    with Region() as made:
+        made.create_table("orders", 60, 10, {"by-date": (10, 10)})
+        made.create_table("lazy", 5, 5)
+        past(made, DAY, {READS: WAVE, WRITES: QUIET, INDEX_READS: QUIET, LAZY_READS: QUIET})
+        made.client("dynamodb").update_table(TableName="lazy", BillingMode="PAY_PER_REQUEST")
+        made.create_table("new", 5, 5)
+        wait(made, minutes=20)
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "headroom.toml").write_text("")
+    return tmp_path
+
+
+def run(folder: Path, *options: str) -> Result:
+    given = ["cost", "--days", "1", "--config", str(folder / "headroom.toml"), *options]
+    return CliRunner().invoke(app, given, env={"XDG_CONFIG_HOME": str(folder)})
+
+
+def test_the_command_costs_every_table_and_index_of_the_region(region: Region, folder: Path) -> None:
+    done = run(folder, "--json")
+    said = json.loads(done.stdout)
+    shown = {(row["table"], row["index"], row["dimension"]): row for row in said["targets"]}
+    assert done.exit_code == 0
+    assert list(shown) == [(t.table, t.index, str(t.dimension)) for t in (LAZY_READS, LAZY_WRITES, *TARGETS)]
+    assert shown["orders", "", "read"]["now"] == pytest.approx(60 * 0.00013 * 730)
+    assert shown["lazy", "", "read"]["now"] == pytest.approx(3 * 3600 * 730 / 1e6 * 0.125)
+    assert shown["lazy", "", "read"]["units_now"] is None
+    assert said["totals"]["now"] == pytest.approx(sum(row["now"] for row in said["targets"]))
+    assert said["totals"]["own_alarms"] == pytest.approx(0.6)
+    assert said["break_even_percent"] == {"read": pytest.approx(28.89, abs=0.01), "write": pytest.approx(28.89, abs=0.01)}
+
+
+TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
+
+
+def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(region: Region, folder: Path) -> None:
+    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=lambda asked: asked["TableName"] == "lazy"))
+    done = run(folder, "--json")
+    said = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert {row["table"] for row in said["targets"]} == {"orders"}
+    assert [problem["subject"] for problem in said["unread"]] == ["lazy", "new:read", "new:write"]
+    assert "AccessDeniedException" in said["unread"][0]["why"]
+    assert "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 whole UTC days" in done.stderr
+
+
+def test_metrics_that_are_refused_once_cost_one_target(region: Region, folder: Path) -> None:
+    region.faults.append(Fault("GetMetricData", "AccessDenied", after=3))
+    done = run(folder, "--table", "orders", "--json")
+    said = json.loads(done.stdout)
+    assert [problem["subject"] for problem in said["unread"]] == ["orders/by-date:write"]
+    assert len(said["targets"]) == 3
+
+
+def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(folder, "--table", "ord*", "--csv").stdout)))
+    assert [(row["index"], row["dimension"]) for row in rows] == [(t.index, str(t.dimension)) for t in TARGETS]
+    assert float(rows[0]["own_alarms"]) == 0.1
+    assert {row["advice"] for row in rows} <= {str(advice) for advice in Advice}
+
+
+def test_the_command_says_what_it_adds_up_to(region: Region, folder: Path) -> None:
+    done = run(folder, "--table", "orders")
+    assert "us-east-1: USD a month, from the last 1 days" in done.stdout
+    assert "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price." in done.stdout
+    assert "Headroom itself, on all of them: " in done.stdout
+    assert "(0.40 alarms, " in done.stdout
+    assert costs.ASSUMPTIONS in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if ":read " in line] == ["orders:read", "orders/by-date:read"]
+
+
+def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(region: Region, folder: Path) -> None:
+    file = folder / "prices.toml"
+    text = pricing.FILE.read_text().replace('region = "us-east-1"', 'region = "eu-west-1"')
+    file.write_text(text.replace("unit_hour = 0.00013 ", "unit_hour = 0.00026 "))
+    done = run(folder, "--table", "orders", "--prices", str(file), "--json")
+    said = json.loads(done.stdout)
+    assert said["targets"][0]["now"] == pytest.approx(60 * 0.00026 * 730)
+    assert said["break_even_percent"]["read"] == pytest.approx(57.78, abs=0.01)
+    assert "The prices are those of eu-west-1, the tables are in us-east-1" in " ".join(done.stderr.split())
+
+
+def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Path) -> None:
+    first = run(folder, "--table", "orders", "--json").stdout
+    region.calls.clear()
+    assert run(folder, "--table", "orders", "--json").stdout == first
+    assert "GetMetricData" not in [call.operation for call in region.calls]
+
+
+def test_where_nothing_matches_there_is_nothing_to_cost(region: Region, folder: Path) -> None:
+    done = run(folder, "--table", "none-*")
+    assert (done.exit_code, done.stdout.strip()) == (0, "There is no table to cost.")
+
+
+def test_where_nothing_can_be_read_the_command_fails(region: Region, folder: Path) -> None:
+    done = run(folder, "--table", "new")
+    assert done.exit_code == 1
+    assert "new:write is left out" in done.stderr

@@ -1,0 +1,398 @@
+"""The search for settings: what it tries, what it takes, what it counts, and when it says that there is nothing to gain."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chalicelib.config import loader
+from chalicelib.config.loader import Policy
+from chalicelib.model import Target
+from headroom.cli import app
+from headroom.region.region import Region
+from headroom.simulation import tuning
+from headroom.simulation.compare import first_units
+from headroom.simulation.parallel import spread
+from headroom.simulation.replay import replay
+from headroom.simulation.traces import DAY
+from headroom.simulation.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
+from tests.support.builders import INDEX_WRITES, READS, policy
+from tests.support.scenes import past, wait
+
+PLAIN = loader.policy()
+GRID: Mapping[str, Sequence[float]] = {"burst_keep_percent": (50, 100), "insurance_percent": (0, 100)}
+SMALL = Plan(coarse=GRID, steps=(), workers=1)
+
+
+def lively(days: int, last: float = 1.0) -> list[float]:
+    """Return days of next to nothing, with an uneven hour at 10:00 and short bursts at any time. last: times the last day."""
+    chance = random.Random(3)
+    demand = []
+    for minute in range(days * DAY):
+        luck = chance.random()
+        rate = 20 + 10 * luck if minute % DAY in range(600, 660) else 12.0 if luck < 0.004 else 0.2
+        demand.append(rate * (last if minute >= (days - 1) * DAY else 1.0))
+    return demand
+
+
+THREE_DAYS = lively(3)
+
+
+def adaptive(**settings: float) -> Policy:
+    return loader.policy(**settings)
+
+
+# what is counted
+
+
+def test_whole_days_are_counted_but_not_the_first() -> None:
+    assert tuning.counted_days(4 * DAY + 700) == range(1, 4)
+
+
+def test_two_days_are_too_few_to_tune_on() -> None:
+    with pytest.raises(
+        TooShortError, match="the history has 2 whole days; tuning needs 3, to search on some and judge on others"
+    ):
+        tuning.tune(lively(2), PLAIN, 100)
+
+
+@pytest.mark.parametrize(
+    ("days", "folds"),
+    [
+        (range(1, 14), [[1, 4, 7, 10, 13], [2, 5, 8, 11], [3, 6, 9, 12]]),
+        (range(1, 3), [[1], [2]]),
+    ],
+    ids=["14 days", "3 days"],
+)
+def test_days_are_dealt_out_into_folds(days: range, folds: list[list[int]]) -> None:
+    assert tuning.folds_of(days) == folds
+
+
+def test_the_days_figures_add_up_to_the_replay() -> None:
+    outcome = replay(THREE_DAYS, PLAIN, first_units(THREE_DAYS))
+    days = tuning.measure(THREE_DAYS, None, PLAIN)
+    together = tuning.total(days)
+    assert [day.minutes for day in days] == [DAY] * 3
+    assert together.unit_hours == pytest.approx(outcome.unit_hours)
+    assert together.throttled_ppm == pytest.approx(outcome.throttled_ppm(THREE_DAYS))
+    assert together.throttled > 0
+
+
+def test_a_day_without_demand_throttles_nothing() -> None:
+    assert Figures(minutes=DAY, unit_hours=24.0).throttled_ppm == 0.0
+
+
+# what is tried
+
+
+def test_the_grid_has_todays_values_in_place_of_the_nearest() -> None:
+    grid = tuning.coarse(adaptive(burst_keep_percent=90, insurance_percent=110), GRID)
+    assert [(p.burst_keep_percent, p.insurance_percent) for p in grid] == [(50, 0), (50, 110), (90, 0), (90, 110)]
+
+
+def test_without_insurance_its_price_is_tried_only_once() -> None:
+    grid = tuning.coarse(PLAIN, tuning.COARSE)
+    assert len(grid) == len(set(grid)) == 20
+    assert {p.throttle_price for p in grid if p.insurance_percent == 0} == {34.6}
+    assert PLAIN in grid
+
+
+@pytest.mark.parametrize(
+    ("given", "step", "moves"),
+    [
+        ({"burst_trust_percent": 75}, 1, [70, 80]),
+        ({"burst_trust_percent": 75}, 2, [60, 90]),
+        ({"burst_trust_percent": 100}, 2, [80]),
+        ({"burst_trust_percent": 5}, 2, [0, 20]),
+        ({"throttle_price": 34.6}, 1, [30.0, 45.0]),
+        ({"throttle_price": 500.0}, 1, [300.0]),
+        ({"throttle_price": 30.0, "insurance_percent": 0}, 1, []),
+        ({"insurance_percent": 0}, 2, [50]),
+    ],
+    ids=str,
+)
+def test_a_move_goes_along_the_ladder_and_stays_on_it(given: dict[str, float], step: int, moves: list[float]) -> None:
+    setting = next(iter(given))
+    found = [getattr(p, setting) for p in tuning.neighbours(adaptive(**given), step)]
+    assert [value for value in found if value != given[setting]] == moves
+
+
+def test_no_more_is_tried_than_allowed_and_each_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    plan = Plan(coarse=GRID, steps=(2, 1), most=6, workers=1)
+    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=plan, done=lambda *numbers: told.append(numbers))
+    assert found.candidates == 6
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6)]
+
+
+# what is taken
+
+
+def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
+    return tuning.total(tuning.measure(demand, None, settings)[1:])
+
+
+@pytest.mark.parametrize(
+    ("goal", "taken"),
+    [(1_000_000, (50, 0)), (40_000, (50, 100)), (0, (50, 100))],
+    ids=["the cheapest", "the cheapest that meets the goal", "the least throttling where none does"],
+)
+def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int, int]) -> None:
+    measured = {(p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS) for p in tuning.coarse(PLAIN, GRID)}
+    found = tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
+    good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
+    least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
+    assert len({figures.unit_hours for figures in measured.values()}) == 4
+    assert (found.found.burst_keep_percent, found.found.insurance_percent) == taken
+    assert found.found_figures == measured[taken]
+    assert measured[taken] == (min(good.values(), key=lambda figures: figures.unit_hours) if good else least)
+
+
+def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
+    found = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
+    assert (found.found, found.verdict) == (PLAIN, Verdict.KEEP)
+    assert tuning.sentence(found) == "Keep what you have: no candidate is cheaper and meets the goal."
+
+
+def test_a_fold_is_searched_without_its_own_days() -> None:
+    calm, wild = (tuning.tune(lively(3, last), PLAIN, 1_000_000, plan=SMALL) for last in (1.0, 5.0))
+    assert (calm.folds[1].days, wild.folds[1].days) == ([2], [2])
+    assert calm.folds[1].found == wild.folds[1].found
+    assert calm.folds[1].searched == wild.folds[1].searched
+    assert calm.folds[1].unseen != wild.folds[1].unseen
+    assert calm.folds[0].searched != wild.folds[0].searched
+
+
+def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
+    today = adaptive(burst_keep_percent=80)
+    found = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
+    fold = found.folds[0]
+    assert fold.unseen == tuning.measure(THREE_DAYS, None, fold.found)[1]
+    assert fold.today == tuning.measure(THREE_DAYS, None, today)[1]
+    assert found.today_unseen == found.today_figures
+
+
+def test_two_processes_find_what_one_finds() -> None:
+    found = [tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)]
+    assert found[0] == found[1]
+
+
+def structs_of(plan: Plan, workers: int) -> Plan:
+    return Plan(plan.coarse, plan.steps, plan.most, workers)
+
+
+def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
+    found = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
+    assert found.today.strategy == "percent"
+    assert found.today_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
+    assert (found.found.strategy, found.found.min_units, found.found.alarm_percent) == ("adaptive", 3, 95)
+    assert tuning.toml(found, None).splitlines()[:2] == ["[defaults]", 'strategy = "adaptive"']
+
+
+# stopping
+
+
+def interrupt_after(count: int) -> Callable[[int, int], None]:
+    def done(finished: int, _expected: int) -> None:
+        if finished == count:
+            raise KeyboardInterrupt
+
+    return done
+
+
+def test_ctrl_c_ends_with_the_best_so_far() -> None:
+    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, done=interrupt_after(2))
+    assert (found.stopped, found.candidates) == (True, 2)
+    assert found.found in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
+
+
+def test_ctrl_c_before_today_is_known_ends_it_all() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tuning.tune(THREE_DAYS, policy(), 100, plan=SMALL, done=interrupt_after(1))
+
+
+# the verdict
+
+
+def figures(unit_hours: float, ppm: float) -> Figures:
+    return Figures(DAY, unit_hours, 1e6, ppm)
+
+
+def tuned(found: tuple[float, float], unseen: tuple[float, float], today: tuple[float, float], **settings: float) -> Tuning:
+    """Return a tuning for a goal of 100 ppm, from unit-hours and ppm."""
+    chosen = adaptive(**(settings or {"burst_keep_percent": 60}))
+    fold = Fold([1], chosen, figures(*found), figures(*unseen), figures(*today))
+    return Tuning(100, PLAIN, figures(*today), chosen, figures(*found), [fold], 5, False)
+
+
+VERDICTS = [
+    (
+        tuned((90, 50), (92, 60), (100, 0)),
+        Verdict.ADOPT,
+        "What was found is 8.0 % cheaper on days not searched on, and throttles 60 ppm there.",
+    ),
+    (
+        tuned((110, 50), (115, 80), (100, 500)),
+        Verdict.ADOPT,
+        "Today's configuration throttles 500 ppm; what was found throttles 80 ppm on days not searched on, and is 15.0 % dearer.",
+    ),
+    (
+        tuned((99.5, 50), (99.5, 60), (100, 0)),
+        Verdict.KEEP,
+        "Keep what you have: on days not searched on, what was found is 0.5 % cheaper.",
+    ),
+    (
+        tuned((90, 50), (101, 60), (100, 0)),
+        Verdict.KEEP,
+        "Keep what you have: on days not searched on, what was found is 1.0 % dearer.",
+    ),
+    (
+        tuned((90, 50), (92, 160), (100, 0)),
+        Verdict.KEEP,
+        "Keep what you have: what was found throttles 160 ppm on days not searched on, more than the goal of 100.",
+    ),
+    (
+        tuned((150, 300), (140, 400), (100, 900)),
+        Verdict.CLOSER,
+        "The goal of 100 ppm is not met on days not searched on: what was found throttles 400 ppm there, today's configuration "
+        "900 ppm; it is 40.0 % dearer.",
+    ),
+    (
+        tuned((150, 300), (140, 950), (100, 900)),
+        Verdict.KEEP,
+        "Keep what you have: no candidate meets the goal of 100 ppm; the best throttles 300, and 950 on days not searched on.",
+    ),
+    (
+        tuned((100, 0), (100, 0), (100, 0), burst_keep_percent=100),
+        Verdict.KEEP,
+        "Keep what you have: no candidate is cheaper and meets the goal.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "sentence"),
+    VERDICTS,
+    ids=["cheaper", "safer", "nil", "dearer", "throttles-unseen", "closer", "out-of-reach", "the-same"],
+)
+def test_the_verdict_is_honest(found: Tuning, verdict: Verdict, sentence: str) -> None:
+    assert (found.verdict, tuning.sentence(found)) == (verdict, sentence)
+
+
+# what to paste
+
+
+@pytest.mark.parametrize("target", [READS, INDEX_WRITES], ids=str)
+def test_what_is_pasted_gives_the_target_what_was_found(target: Target) -> None:
+    found = tuned((90, 0), (90, 0), (100, 0), burst_keep_percent=60, throttle_price=70.0)
+    pasted = loader.load(tuning.toml(found, target))
+    assert pasted.policy_for(target) == found.found
+    assert pasted.default_policy(target.dimension) == PLAIN
+
+
+def test_for_a_trace_the_defaults_are_pasted() -> None:
+    found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
+    assert tuning.toml(found, None) == "[defaults]\ninsurance_percent = 150"
+
+
+def test_what_is_a_default_again_is_to_be_removed() -> None:
+    found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
+    before = Tuning(**{**vars(found), "today": adaptive(burst_keep_percent=60, insurance_percent=50)})
+    assert tuning.to_remove(before) == ["burst_keep_percent"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "leans"),
+    [({"burst_trust_percent": 80}, True), ({"burst_keep_percent": 90}, True), ({"insurance_percent": 0}, False)],
+    ids=str,
+)
+def test_leaning_on_the_burst_bucket_is_noticed(settings: dict[str, float], leans: bool) -> None:
+    assert tuning.leans_more_on_burst(tuned((90, 0), (90, 0), (100, 0), **settings)) is leans
+
+
+# the processes
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_work_comes_back_in_the_items_order(workers: int) -> None:
+    assert list(spread(square, list(range(20)), workers)) == [number * number for number in range(20)]
+
+
+# the command
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    file = tmp_path / "trace.csv"
+    file.write_text("minute,demand\n" + "".join(f"{minute},{demand}\n" for minute, demand in enumerate(THREE_DAYS)))
+    return file
+
+
+@pytest.fixture
+def no_rules(tmp_path: Path) -> Path:
+    file = tmp_path / "headroom.toml"
+    file.write_text("")
+    return file
+
+
+def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
+    done = CliRunner().invoke(app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"])
+    assert done.exit_code == 0, done.output
+    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=Plan(most=3))
+    rows = [line.split()[:2] for line in done.output.splitlines() if line.startswith(("  fold", "  all", "  today"))]
+    assert "trace.csv: 3 candidates, throttling at most 100 ppm" in done.output
+    assert rows == [["fold", "1"], ["fold", "2"], ["all", "days"], ["today", "75"]]
+    assert tuning.sentence(found) in done.output
+
+
+def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path) -> None:
+    options = ["--throttled-ppm", "1000000", "--candidates", "4", "--json"]
+    done = CliRunner().invoke(app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options])
+    said = json.loads(done.stdout)
+    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=Plan(most=4))
+    assert (said["candidates"], said["goal_ppm"], said["stopped"]) == (4, 1_000_000, False)
+    assert said["found"]["settings"] == tuning.settings_of(found.found)
+    assert said["found"]["cost_month"] == pytest.approx(found.found_figures.unit_hours / 48 * 730 * 0.00013)
+    assert said["toml"] == tuning.toml(found, None)
+    assert [fold["days"] for fold in said["folds"]] == [[1], [2]]
+
+
+def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path) -> None:
+    with Region() as region:
+        region.create_table("orders", 5, 5)
+        past(region, len(THREE_DAYS), {READS: THREE_DAYS})
+        wait(region, minutes=20)
+        options = ["--table", "orders", "--days", "3", "--config", str(no_rules), "--candidates", "2", "--json"]
+        done = CliRunner().invoke(app, ["tune", *options], env={"XDG_CONFIG_HOME": str(tmp_path)})
+    said = json.loads(done.stdout)
+    kept = sorted(path.name for path in tmp_path.rglob("read-*.json"))
+    assert said["today"]["throttled_ppm"] == pytest.approx(on_counted_days(PLAIN, THREE_DAYS).throttled_ppm)
+    assert said["toml"].startswith('[[tables]]\nname = "orders"\n\n[tables.read]')
+    assert kept == ["read-2026-11-02.json", "read-2026-11-03.json", "read-2026-11-04.json"]
+
+
+@pytest.mark.parametrize("given", [[], ["--trace", "x.csv", "--table", "orders"]], ids=["neither", "both"])
+def test_the_command_wants_a_trace_or_a_table(given: list[str]) -> None:
+    done = CliRunner().invoke(app, ["tune", *given])
+    assert done.exit_code == 2
+    assert "give either --trace FILE or --table NAME" in done.output
+
+
+def test_a_history_too_short_is_told_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "short.csv"
+    file.write_text("minute,demand\n0,1\n")
+    done = subprocess.run([sys.executable, "-m", "headroom.cli", "tune", "--trace", str(file)], capture_output=True, text=True)
+    assert done.returncode == 2
+    sentence = "headroom: the history has 0 whole days; tuning needs 3, to search on some and judge on others"
+    assert " ".join(done.stderr.split()) == sentence

@@ -1,0 +1,212 @@
+"""One brain: a trace through the backtest, and through the real app in the embedded region, ends in the same capacity.
+
+The backtest has no AWS in between; the region has everything: SNS messages, boto3 calls, alarms that are judged, retries. What
+they give must not differ in a single minute, or a backtest would prove nothing about what is deployed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.config import loader
+from chalicelib.core import table_alarms
+from chalicelib.model import Target
+from headroom.region.region import Region
+from headroom.simulation import traces
+from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.replay import Outcome, Replay
+from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+from tests.support.scenes import rules
+
+EVENING = datetime(2026, 11, 2, 22, tzinfo=UTC)
+"""Two hours before the UTC day, and with it the decrease quota, begins anew."""
+Demand = Mapping[Target, Sequence[float]]
+
+
+@dataclass
+class Seen:
+    """What the embedded region went through, by target and minute."""
+
+    units: dict[Target, list[int]] = field(default_factory=dict)
+    throttled: dict[Target, list[float]] = field(default_factory=dict)
+    thresholds: dict[Target, float] = field(default_factory=dict)
+    refused: int = 0
+    dead_letters: int = 0
+
+
+def first_units(demand: Demand) -> dict[Target, int]:
+    """Return what the table begins with: a third more than the first minute, and one unit where nothing comes."""
+    return {target: max(1, round(demand.get(target, [0.0])[0] * 1.3)) for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)}
+
+
+def in_region(demand: Demand, text: str, world: World, start: datetime) -> Seen:
+    """Play the demand against the deployed app."""
+    first, seen = first_units(demand), Seen({t: [] for t in demand}, {t: [] for t in demand})
+    index = {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
+    with Region(start, world) as region:
+        region.create_table("orders", first[READS], first[WRITES], index)
+        region.deploy(text)
+        for target, rates in demand.items():
+            region.serve(target, rates)
+        region.on_minute.append(lambda now: _note(now, seen))
+        region.run(len(demand[READS]))
+        seen.thresholds = {t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand}
+        seen.refused = sum(provision.refused for provision in region.tables["orders"].provisions.values())
+        seen.dead_letters = len(region.functions.dead_letters)
+    return seen
+
+
+def _note(region: Region, seen: Seen) -> None:
+    for target, units in seen.units.items():
+        units.append(region.units(target))
+        seen.throttled[target].append(region.served[target][1])
+
+
+def in_backtest(demand: Demand, text: str, world: World, start: datetime) -> dict[Target, Outcome]:
+    """Replay the demand against the same configuration, without AWS."""
+    found = loader.load(text)
+    policies = {target: policy for target in demand if (policy := found.policy_for(target))}
+    return Replay(demand, policies, first_units(demand), world, start).run()
+
+
+def assert_equal(demand: Demand, text: str, world: World, start: datetime, least_changes: int, throttles: bool) -> None:
+    """Hold both side by side; the trace must have made them do something."""
+    seen, outcomes = in_region(demand, text, world, start), in_backtest(demand, text, world, start)
+    for target, outcome in outcomes.items():
+        assert _differences(seen.units[target], outcome.units, start) == [], target
+        assert seen.throttled[target] == outcome.throttled, target
+    assert (seen.refused, seen.dead_letters) == (0, 0)
+    assert sum(outcome.changes for outcome in outcomes.values()) >= least_changes
+    assert any(any(throttled) for throttled in seen.throttled.values()) == throttles
+
+
+def _differences(region: Sequence[int], backtest: Sequence[int], start: datetime) -> list[str]:
+    """Return every minute in which the two differ, in words."""
+    return [
+        f"{start + timedelta(minutes=minute):%H:%M}: {there} units in the region, {here} in the backtest"
+        for minute, (there, here) in enumerate(zip(region, backtest, strict=True))
+        if there != here
+    ]
+
+
+def day_part() -> list[float]:
+    """Return the generated day's afternoon: the flash crowd, and the way to the evening's peak."""
+    return traces.generated()[14 * 60 : 18 * 60]
+
+
+def step() -> list[float]:
+    return [100.0] * 60 + [400.0] * 70 + [60.0] * 110
+
+
+def burst() -> list[float]:
+    """Return long quiet, and two bursts that no bucket carries."""
+    return [50.0] * 70 + [900.0] * 12 + [50.0] * 80 + [1500.0] * 6 + [40.0] * 72
+
+
+def batch() -> list[float]:
+    """Return a table that does nothing but for half an hour."""
+    return [0.0] * 90 + [800.0] * 30 + [0.0] * 120
+
+
+def hourly() -> list[float]:
+    """Return a burst in the last minutes of every hour: what the summary of the past must not miss."""
+    return ([50.0] * 55 + [400.0] * 5) * 3
+
+
+def small() -> list[float]:
+    """Return the load of a table at which only the hourly pass looks: what it could save is too little for the sweep."""
+    return [15.0] * 70 + [4.0] * 120
+
+
+def noise(seed: int = 3, mean: float = 300.0, minutes: int = 240) -> list[float]:
+    chance = random.Random(seed)
+    return [mean * chance.lognormvariate(0, 0.5) for _ in range(minutes)]
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "percent"])
+@pytest.mark.parametrize(
+    ("trace", "least_changes", "throttles"),
+    [
+        pytest.param(day_part(), 4, False, id="a generated afternoon"),
+        pytest.param(step(), 2, True, id="a step up and down"),
+        pytest.param(burst(), 4, True, id="bursts"),
+        pytest.param(batch(), 2, True, id="an idle table's batch"),
+        pytest.param(noise(), 4, False, id="noise"),
+        pytest.param(hourly(), 1, True, id="a burst at the end of every hour"),
+        pytest.param(small(), 1, False, id="a small table"),
+    ],
+)
+def test_the_backtest_and_the_deployed_app_agree_in_every_minute(
+    trace: list[float], least_changes: int, throttles: bool, strategy: str
+) -> None:
+    assert_equal({READS: trace}, rules("orders", strategy=strategy), World(), EVENING, least_changes, throttles)
+
+
+HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("world", "settings"),
+    [
+        pytest.param(World(), {"strategy": "adaptive"}, id="adaptive"),
+        pytest.param(SLOW, {"strategy": "adaptive"}, id="adaptive in the slow world"),
+        pytest.param(
+            HALF, {"strategy": "adaptive", "increase_percent": 40}, id="adaptive with half the bucket, and a least step"
+        ),
+        pytest.param(
+            SLOW, {"strategy": "percent", "min_units": 20, "max_units": 900}, id="percent in the slow world, with bounds"
+        ),
+        pytest.param(HALF, {"strategy": "percent", "alarm_period_seconds": 300}, id="percent with half the bucket, slow alarms"),
+    ],
+)
+def test_they_agree_on_a_table_and_an_index_whose_reads_and_writes_differ(world: World, settings: dict[str, Any]) -> None:
+    demand = {READS: burst(), WRITES: noise(), INDEX_READS: step(), INDEX_WRITES: noise(4, 40.0)}
+    assert_equal(demand, rules("orders", **settings), world, EVENING + timedelta(minutes=35), 10, throttles=True)
+
+
+FLOOR = """
+windows = [
+  { rule = "floor", between = "23:10-00:40", min_units = 700 },
+  { rule = "never_down", between = "22:00-22:30,01:00-01:20" },
+]
+reserve_decreases = [{ at = "23:55" }, { at = "01:30", count = 2 }]
+"""
+STEPS = """
+increase_units = 30
+delay_minutes = 2
+throttled_events = 60
+throttled_provisioned_steps = [{ at = 1, percent = 20 }, { at = 50, percent = 100 }]
+increase_steps = [{ at = 75, percent = 20 }, { at = 110, percent = 80 }]
+windows = [{ rule = "hold", outside = "22:00-01:00", days = "mon" }]
+"""
+LOWER = {"strategy": "percent", "lower_percent": 40, "decrease_percent": 30, "decrease_checks": 4, "check_reset_percent": 55}
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "least_changes"),
+    [
+        pytest.param(LOWER, FLOOR, 12, id="low periods, floors and kept decreases"),
+        pytest.param(LOWER, STEPS, 12, id="steps by throttling, late metrics, and a hold"),
+    ],
+)
+def test_they_agree_on_windows_and_steps(settings: dict[str, Any], more: str, least_changes: int) -> None:
+    demand = {READS: burst(), WRITES: noise(5, 150.0)}
+    assert_equal(demand, rules("orders", **settings) + more, World(), EVENING, least_changes, throttles=True)
+
+
+def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
+    demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
+    seen, outcome = in_region(demand, text, World(), EVENING), in_backtest(demand, text, World(), EVENING)[READS]
+    policy = loader.load(text).policy_for(READS)
+    assert policy is not None
+    assert seen.thresholds == {READS: table_alarms.threshold(outcome.units[-1], 60, policy)}
+
+
+def test_a_difference_of_one_unit_in_one_minute_is_found() -> None:
+    assert _differences([5, 6, 7], [5, 8, 7], EVENING) == ["22:01: 6 units in the region, 8 in the backtest"]

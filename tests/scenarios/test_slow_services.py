@@ -1,0 +1,294 @@
+"""Nothing that only holds, counts, tells or heals stands in the way of an increase, or of another table's decision."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from chalicelib.aws.client import LONGEST_QUESTION, NEEDED, Aws
+from chalicelib.model import Reason
+from chalicelib.run import Report
+from chalicelib.telemetry import Teller
+from headroom.region.http import Asked
+from headroom.region.lambda_functions import Invocation
+from headroom.region.region import Fault, Region
+from tests.support.builders import READS, WRITES, decision
+from tests.support.scenes import call, decisions, failures, lines, message, orders, past, reasons, rules, send, skips, units
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
+URL = "https://breaker.example/allow"
+JOBS = '\n[[pause]]\nname = "{0}"\njob = "{1}"\nprefix = "{0}-"\ntables = ["orders*"]\n'
+FLEET = '\n[[fleet]]\nname = "workers"\ntags = { role = "worker" }\n[[fleet.tables]]\ntable = "orders*"\nread = { linear = 1 }\n'
+HEALING = '\n[[healing]]\ngroup = "web"\n'
+EVERYTHING = rules(
+    notify=["scaled_up", "at_max", "paused", "failing"],
+    notify_topic=TOPIC,
+    hold_after_manual_change_hours=4,
+    circuit_breaker_url=URL,
+    circuit_breaker_seconds=0.05,
+)
+EVERYTHING += JOBS.format("nightly", "emr_cluster") + JOBS.format("weekly", "glue_job") + FLEET + HEALING
+HANDLERS = ("on_alarm", "follow_up", "sweep")
+OTHER_READS = replace(READS, table="orders2")
+Answer = Callable[[Mapping[str, Any]], dict[str, Any] | None]
+
+
+def hot(region: Region) -> None:
+    """Reads of `orders` to raise, and its writes to lower."""
+    region.web.servers[URL] = 200
+    region.client("sns").create_topic(Name="capacity")
+    past(region, 65, {READS: 95.0})
+    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    region.calls.clear()
+
+
+def woken(region: Region, handler: str) -> Invocation:
+    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+
+
+def of(operation: str, answer: dict[str, Any]) -> tuple[tuple[str, str], dict[str, Any]]:
+    service, _, name = operation.partition(":")
+    return (service, name), answer
+
+
+ODD = [
+    of("resourcegroupstaggingapi:GetResources", {"ResourceTagMappingList": [{"Tags": [{"Key": "headroom-pause"}]}]}),
+    of("emr:ListClusters", {"Clusters": [{}]}),
+    of("glue:ListJobs", {}),
+    of("ec2:DescribeInstances", {"Reservations": [{}]}),
+    of("autoscaling:DescribeAutoScalingGroups", {"AutoScalingGroups": [{}]}),
+    of("cloudwatch:ListTagsForResource", {"Tags": [{}]}),
+    of("application-autoscaling:DescribeScalableTargets", {"ScalableTargets": [{}]}),
+    of("sns:Publish", {"MessageId": None}),
+]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+@pytest.mark.parametrize(("where", "answer"), ODD, ids=[":".join(where) for where, _ in ODD])
+def test_an_answer_that_nobody_has_foreseen_stops_no_increase_and_loses_no_line_of_the_log(
+    handler: str, where: tuple[str, str], answer: dict[str, Any]
+) -> None:
+    with orders(EVERYTHING) as region:
+        hot(region)
+        region.answers[where] = lambda _: answer
+        invocation = woken(region, handler)
+        assert units(region)["orders:read"] == 150
+        assert reasons(invocation)["orders:read"] == "UtilizationHigh"
+
+
+@pytest.mark.parametrize(("where", "answer"), ODD[:4], ids=[":".join(where) for where, _ in ODD[:4]])
+def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(where: tuple[str, str], answer: dict[str, Any]) -> None:
+    with orders(EVERYTHING) as region:
+        region.web.servers[URL] = 200
+        past(region, 65)
+        region.answers[where] = lambda _: answer
+        invocation = call(region, "scale_down")
+        assert units(region)["orders:read"] == 100
+        assert len(failures(invocation)) == 1
+
+
+def test_metrics_that_nobody_has_foreseen_are_no_metrics() -> None:
+    with orders(rules(min_units=20)) as region:
+        region.create_table("orders2", 10, 100)
+        region.answers["cloudwatch", "GetMetricData"] = lambda _: {"MetricDataResults": [{"Id": "m0"}]}
+        invocation = call(region, "scale_down")
+        assert (units(region)["orders2:read"], units(region)["orders2:write"]) == (20, 100)
+        assert len(failures(invocation)) == 1
+
+
+@pytest.mark.parametrize("handler", ["follow_up", "scale_down", "sweep"])
+def test_a_table_that_is_described_oddly_stops_no_other(handler: str) -> None:
+    with orders() as region:
+        region.create_table("orders2", 100, 100)
+        call(region, "sweep")
+        hot(region)
+        region.cloudwatch.alarms["headroom-orders2:read"].state.value = "ALARM"
+        odd: Answer = lambda asked: {"Table": {}} if asked["TableName"] == "orders2" else None  # noqa: E731
+        region.answers["dynamodb", "DescribeTable"] = odd
+        invocation = call(region, handler)
+        assert decisions(invocation)[READS]["desired"] == 150
+        assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
+
+
+def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
+    with orders() as region:
+        region.create_table("orders2", 200, 200)
+        call(region, "sweep")
+        past(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+        looks: list[str] = []
+
+        def odd(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+            looks.append(asked["TableName"])
+            return {} if looks.count("orders2") == 2 and looks[-1] == "orders2" else None
+
+        region.answers["dynamodb", "DescribeTable"] = odd
+        invocation = call(region, "sweep")
+        told = reasons(invocation)
+        assert (told["orders:read"], told["orders2:read"]) == ("UtilizationHigh", "CallFailed")
+
+
+def test_one_table_whose_increase_is_dated_oddly_holds_no_other() -> None:
+    with orders(rules(hold_after_manual_change_hours=4)) as region:
+        region.create_table("orders2", 100, 100)
+        call(region, "sweep")
+        past(region, 65)
+        region.tables["orders2"].provisions[""].last_increase_at = region.now.replace(tzinfo=None)
+        invocation = call(region, "scale_down")
+        assert decisions(invocation)[READS]["desired"] == 1
+        assert {text.split(":")[0] for text in failures(invocation)} == {"orders2"}
+        assert units(region)["orders2:read"] == 100
+
+
+def test_an_alarm_that_breaks_one_tables_plan_stops_no_other() -> None:
+    with orders() as region:
+        region.create_table("orders2", 200, 200)
+        call(region, "sweep")
+        past(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+        del region.cloudwatch.alarms["headroom-orders2:read"].fields["Period"]
+        invocation = call(region, "sweep")
+        assert decisions(invocation)[READS]["desired"] == 150
+        assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
+
+
+# alarms and fleets
+
+
+def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised_all_the_same() -> None:
+    with orders(rules() + FLEET.replace("linear = 1 ", "linear = 30 ")) as region:
+        region.client("ec2")
+        region.answers["ec2", "DescribeInstances"] = lambda _: {"Reservations": [{"Instances": [{}] * 5}]}
+        region.faults.append(Fault("DescribeAlarms", "ThrottlingException"))
+        invocation = call(region, "follow_up")
+        assert units(region)["orders:read"] == 150
+        assert [text.split(":")[0] for text in failures(invocation)] == ["the alarms in ALARM"]
+
+
+def test_alarms_that_cannot_be_made_lose_no_decision() -> None:
+    with orders() as region:
+        region.create_table("orders2", 100, 100)
+        past(region, 65, {READS: 95.0})
+        region.faults.append(Fault("DescribeAlarms", "ThrottlingException", after=1))
+        invocation = call(region, "sweep")
+        assert reasons(invocation)["orders:read"] == "UtilizationHigh"
+        assert len(failures(invocation)) == 1
+
+
+# who is slow
+
+
+def slow(region: Region, seconds: float) -> Answer:
+    """Return an answer that never comes: the clock goes on until botocore gives up."""
+
+    def answer(_: Mapping[str, Any]) -> dict[str, Any]:
+        region.travel(region.now + timedelta(seconds=seconds))
+        raise ConnectTimeoutError(endpoint_url="https://example")
+
+    return answer
+
+
+SLOW = [
+    ("resourcegroupstaggingapi", "GetResources"),
+    ("emr", "ListClusters"),
+    ("glue", "ListJobs"),
+    ("ec2", "DescribeInstances"),
+]
+
+
+@pytest.mark.parametrize("handler", ["on_alarm", "follow_up"])
+def test_services_that_keep_silent_leave_a_run_the_time_for_its_increase(handler: str) -> None:
+    with orders(EVERYTHING) as region:
+        hot(region)
+        began = region.now
+        for where in SLOW:
+            region.answers[where] = slow(region, LONGEST_QUESTION)
+        invocation = woken(region, handler)
+        assert units(region)["orders:read"] == 150
+        (update,) = [made for made in region.calls if made.operation == "UpdateTable"]
+        assert update.at - began < timedelta(seconds=60)
+        assert ("the pauses", "NoTimeLeft") in skips(invocation)
+        assert reasons(invocation)["orders:write"] != "UtilizationLow"
+
+
+def test_no_other_service_is_waited_for_longer_than_a_question_may_last() -> None:
+    with Region():
+        settings = Aws("headroom-alarms").client("ec2").meta.config
+        tries = settings.retries["total_max_attempts"]
+        pauses = sum(2**number for number in range(tries - 1))
+        assert tries * (settings.connect_timeout + settings.read_timeout) + pauses <= LONGEST_QUESTION
+        assert {"dynamodb", "cloudwatch"} <= NEEDED
+
+
+def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:
+    over = threading.Event()
+
+    def drip(_: Asked) -> int:
+        over.wait(20)
+        return 200
+
+    with orders(EVERYTHING) as region:
+        hot(region)
+        region.web.servers[URL] = drip
+        try:
+            invocation = send(region, message(region))
+            assert not over.is_set()
+            assert units(region)["orders:read"] == 150
+            assert (f"circuit breaker {URL}", "CircuitBreakerUnknown") in skips(invocation)
+        finally:
+            over.set()
+
+
+def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time() -> None:
+    with orders(EVERYTHING.replace("circuit_breaker_seconds = 0.05", "circuit_breaker_seconds = 30")) as region:
+        hot(region)
+        region.answers["emr", "ListClusters"] = slow(region, 25)
+        send(region, message(region))
+        assert units(region)["orders:read"] == 150
+        assert region.web.asked == []
+
+
+# what is logged, and when
+
+
+class Killed(BaseException):
+    """Lambda's end of a run: nothing after it is done."""
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_what_was_decided_is_logged_before_people_are_told(handler: str) -> None:
+    with orders(EVERYTHING) as region:
+        hot(region)
+
+        def hang(_: Mapping[str, Any]) -> dict[str, Any]:
+            raise Killed
+
+        region.answers["sns", "Publish"] = hang
+        with pytest.raises(Killed):
+            woken(region, handler)
+        told = [line["message"] for line in region.functions.logs if line.get("kind") == "decision"]
+        assert any(line.startswith("orders:read 100 → 150") for line in told)
+
+
+def test_each_line_is_logged_once_however_often_something_is_settled() -> None:
+    with orders(EVERYTHING) as region:
+        hot(region)
+        invocation = call(region, "sweep")
+        assert len(lines(invocation, "decision")) == 4
+        assert len(lines(invocation, "notice")) == 1
+
+
+def test_what_comes_after_it_was_settled_is_logged_too() -> None:
+    with orders() as region:
+        report, teller = Report(), Teller("sweep")
+        report.decisions.append(decision(READS, 100, 150))
+        teller.log(report)
+        report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
+        assert teller.finish(report)["ScaledUp"] == 1
+        told = [line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"]
+        assert told[-2:] == ["read", "write"]
+        assert len(told) == 4 + 2

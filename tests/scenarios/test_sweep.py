@@ -1,0 +1,408 @@
+"""sweep, in the embedded region: what no event tells of is put right, and what is right is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib import handlers
+from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
+from chalicelib.handlers import GROUP
+from headroom.region.region import START, Fault, Region
+from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
+from tests.support.scenes import (
+    TARGETS,
+    actions,
+    autoscale,
+    by_hand,
+    call,
+    decisions,
+    drain,
+    failures,
+    lines,
+    message,
+    operations,
+    orders,
+    params,
+    past,
+    reasons,
+    rules,
+    send,
+    shell,
+    skips,
+    thresholds,
+    units,
+    wait,
+    writes,
+)
+
+OURS = ["headroom-orders/by-date:read", "headroom-orders/by-date:write", "headroom-orders:read", "headroom-orders:write"]
+BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, TARGETS[3]: 14.0}
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    with orders() as region:
+        yield region
+
+
+@pytest.fixture
+def bare() -> Iterator[Region]:
+    """A table and the app, which has not run yet."""
+    with Region() as region:
+        region.create_table("orders", 100, 100, {"by-date": (20, 20)})
+        region.deploy(rules())
+        region.calls.clear()
+        yield region
+
+
+def put_foreign(region: Region, name: str = FOREIGN, table: str = "orders", **fields: Any) -> None:
+    region.client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/DynamoDB",
+        MetricName="ConsumedReadCapacityUnits",
+        Dimensions=[{"Name": "TableName", "Value": table}],
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=24000.0,
+        AlarmActions=[TOPIC],
+        **fields,
+    )
+    region.calls.clear()
+
+
+# alarms: made
+
+
+def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -> None:
+    invocation = call(bare, "sweep")
+    assert sorted(bare.cloudwatch.alarms) == OURS
+    assert actions(invocation) == ["CreateAlarm"] * 4
+    assert writes(bare) == ["PutMetricAlarm"] * 4
+
+
+def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
+    call(bare, "sweep")
+    alarm = bare.cloudwatch.alarms["headroom-orders/by-date:read"]
+    assert alarm.tags == [{"Key": "managed-by", "Value": "headroom"}]
+    assert alarm.fields == {
+        "AlarmName": "headroom-orders/by-date:read",
+        "AlarmDescription": "Headroom raises orders/by-date:read when this fires, and then rewrites the threshold.",
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ConsumedReadCapacityUnits",
+        "Dimensions": [
+            {"Name": "TableName", "Value": "orders"},
+            {"Name": "GlobalSecondaryIndexName", "Value": "by-date"},
+        ],
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 960.0,
+        "ActionsEnabled": True,
+        "AlarmActions": [TOPIC],
+    }
+
+
+def test_a_new_alarm_follows_the_configuration() -> None:
+    with orders(rules(alarm_percent=70, alarm_period_seconds=300, alarm_evaluation_periods=2)) as region:
+        fields = region.cloudwatch.alarms["headroom-orders:read"].fields
+        assert (fields["Threshold"], fields["Period"], fields["EvaluationPeriods"]) == (100 * 300 * 0.7, 300, 2)
+
+
+def test_the_alarms_that_it_made_really_fire(bare: Region) -> None:
+    bare.serve(READS, [10.0] * 5 + [95.0] * 10)
+    bare.run(10)
+    assert ("headroom-orders:read", "ALARM") in [(name, state) for _, name, state in bare.cloudwatch.history]
+    assert units(bare)["orders:read"] == 150
+
+
+def test_a_second_sweep_writes_nothing(region: Region) -> None:
+    past(region, 65, BUSY)
+    assert actions(call(region, "sweep")) == []
+    assert writes(region) == []
+
+
+def test_an_index_that_is_added_later_gets_its_alarms(region: Region) -> None:
+    new = {
+        "IndexName": "by-city",
+        "KeySchema": [{"AttributeName": "key-by-date", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+        "ProvisionedThroughput": {"ReadCapacityUnits": 7, "WriteCapacityUnits": 7},
+    }
+    definitions = [{"AttributeName": "key-by-date", "AttributeType": "S"}]
+    region.client("dynamodb").update_table(
+        TableName="orders", AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[{"Create": new}]
+    )
+    call(region, "sweep")
+    added = {"headroom-orders/by-city:read": 336.0, "headroom-orders/by-city:write": 336.0}
+    assert {name: value for name, value in thresholds(region).items() if "by-city" in name} == added
+
+
+def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) -> None:
+    bare.faults.append(Fault("PutMetricAlarm", "LimitExceeded", matches=lambda p: p["AlarmName"] == "headroom-orders:read"))
+    invocation = call(bare, "sweep")
+    assert sorted(bare.cloudwatch.alarms) == [name for name in OURS if name != "headroom-orders:read"]
+    assert failures(invocation) == [
+        "orders:read: PutMetricAlarm failed: An error occurred (LimitExceeded) when calling the PutMetricAlarm operation: "
+        "LimitExceeded (injected)"
+    ]
+    call(bare, "sweep")
+    assert sorted(bare.cloudwatch.alarms) == OURS
+
+
+def test_where_scaling_up_is_off_there_is_no_alarm_to_make() -> None:
+    with orders(rules(scale_up=False)) as region:
+        assert region.cloudwatch.alarms == {}
+
+
+# alarms: removed
+
+
+def test_the_alarms_of_a_deleted_table_are_removed(region: Region) -> None:
+    region.client("dynamodb").delete_table(TableName="orders")
+    region.calls.clear()
+    invocation = call(region, "sweep")
+    assert region.cloudwatch.alarms == {}
+    assert params(region, "DeleteAlarms") == [{"AlarmNames": OURS}]
+    assert actions(invocation) == ["DeleteAlarms"]
+
+
+def test_the_alarms_of_a_dropped_index_are_removed_and_no_others(region: Region) -> None:
+    region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}])
+    call(region, "sweep")
+    assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read", "headroom-orders:write"]
+
+
+def test_the_alarms_of_a_table_that_went_on_demand_are_removed(region: Region) -> None:
+    region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
+    invocation = call(region, "sweep")
+    assert region.cloudwatch.alarms == {}
+    assert skips(invocation) == [("orders", "OnDemand")]
+
+
+@pytest.mark.parametrize("config", [rules("customers"), rules(scale_up=False)], ids=["no rule", "scaling up switched off"])
+def test_the_alarms_of_a_table_that_is_no_longer_raised_are_removed(region: Region, config: str) -> None:
+    handlers.sweep(shell(config), region.now)
+    assert region.cloudwatch.alarms == {}
+
+
+def test_a_foreign_alarm_is_never_deleted(region: Region) -> None:
+    put_foreign(region)
+    region.client("dynamodb").delete_table(TableName="orders")
+    call(region, "sweep")
+    assert sorted(region.cloudwatch.alarms) == [FOREIGN]
+
+
+def test_an_alarm_that_is_only_named_like_headrooms_is_never_deleted(region: Region) -> None:
+    region.create_table("customers")
+    put_foreign(region, "headroom-customers", "customers")
+    call(region, "sweep")
+    assert "headroom-customers" in region.cloudwatch.alarms
+    assert "DeleteAlarms" not in operations(region)
+
+
+def test_an_alarm_of_headrooms_on_another_topic_is_never_deleted(region: Region) -> None:
+    region.cloudwatch.alarms["headroom-orders:read"].fields["AlarmActions"] = [f"{TOPIC}-staging"]
+    region.client("dynamodb").delete_table(TableName="orders")
+    call(region, "sweep")
+    assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read"]
+
+
+def test_a_table_that_could_not_be_described_keeps_its_alarms(region: Region) -> None:
+    region.faults.append(Fault("DescribeTable", "InternalServerError"))
+    invocation = call(region, "sweep")
+    assert sorted(region.cloudwatch.alarms) == OURS
+    assert failures(invocation)[0].startswith("orders: DescribeTable failed: An error occurred (InternalServerError)")
+
+
+def test_what_was_deleted_comes_back_with_the_table(region: Region) -> None:
+    region.client("dynamodb").delete_table(TableName="orders")
+    call(region, "sweep")
+    region.create_table("orders", 10, 10)
+    call(region, "sweep")
+    assert thresholds(region) == {"headroom-orders:read": 480.0, "headroom-orders:write": 480.0}
+
+
+# alarms: mended
+
+
+def test_a_threshold_that_drifted_after_a_change_by_hand_is_mended(region: Region) -> None:
+    past(region, 65, {**BUSY, READS: 140.0})
+    by_hand(region, "orders", 200, 100)
+    region.calls.clear()
+    call(region, "sweep")
+    assert thresholds(region)["headroom-orders:read"] == 9600.0
+    assert writes(region) == ["PutMetricAlarm"]
+
+
+def test_a_threshold_that_somebody_put_out_of_reach_is_brought_back(region: Region) -> None:
+    region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1e9
+    past(region, 65, BUSY)
+    call(region, "sweep")
+    assert thresholds(region)["headroom-orders:read"] == 4800.0
+
+
+def test_an_alarm_of_headrooms_takes_over_a_changed_period_whole(region: Region) -> None:
+    past(region, 65, BUSY)
+    handlers.sweep(shell(rules(alarm_period_seconds=300)), region.now)
+    fields = region.cloudwatch.alarms["headroom-orders:read"].fields
+    assert (fields["Period"], fields["Threshold"]) == (300, 24000.0)
+
+
+def test_a_foreign_alarm_on_the_topic_is_mended_with_its_own_period(region: Region) -> None:
+    put_foreign(region, EvaluateLowSampleCountPercentile="ignore")
+    region.cloudwatch.alarms[FOREIGN].fields["Threshold"] = 7.0
+    past(region, 65, BUSY)
+    call(region, "sweep")
+    fields = region.cloudwatch.alarms[FOREIGN].fields
+    assert (fields["Threshold"], fields["Period"]) == (24000.0, 300)
+    assert fields["EvaluateLowSampleCountPercentile"] == "ignore"
+
+
+def test_an_alarm_is_not_mended_by_units_that_are_about_to_change(region: Region) -> None:
+    throughput = {"ReadCapacityUnits": 200, "WriteCapacityUnits": 100}
+    region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
+    region.calls.clear()
+    call(region, "sweep")
+    assert writes(region) == []
+    wait(region, minutes=1)
+    call(region, "sweep")
+    assert thresholds(region)["headroom-orders:read"] == 9600.0
+
+
+def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_table_updates(region: Region) -> None:
+    past(region, 5, {READS: 95.0})
+    send(region, message(region))
+    region.calls.clear()
+    call(region, "sweep")  # DescribeTable still shows the old units
+    assert thresholds(region)["headroom-orders:read"] == 7200.0
+    assert writes(region) == []
+
+
+# capacity
+
+
+def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
+    past(region, 65, BUSY)
+    report = handlers.sweep(shell(rules(min_units=30)), region.now)
+    assert units(region) == {"orders:read": 100, "orders:write": 100, "orders/by-date:read": 30, "orders/by-date:write": 30}
+    assert thresholds(region)["headroom-orders/by-date:read"] == 1440.0
+    assert {str(d.target): d.reason for d in report.decisions}["orders/by-date:read"] == "BelowMinimum"
+
+
+def test_a_table_that_is_hot_without_any_alarm_is_raised_and_given_one(bare: Region) -> None:
+    past(bare, 5, {READS: 95.0})
+    call(bare, "sweep")
+    assert units(bare)["orders:read"] == 150
+    assert thresholds(bare)["headroom-orders:read"] == 7200.0
+    assert operations(bare).index("UpdateTable") < operations(bare).index("PutMetricAlarm")
+
+
+def test_it_finishes_a_decrease_that_the_hourly_run_left(region: Region) -> None:
+    past(region, 65, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
+    drain(region)
+    assert reasons(call(region, "scale_down"))["orders:read"] == "DecreaseBudgetUsedUp"
+    past(region, 60, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
+    region.calls.clear()
+    call(region, "sweep")
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (1, 1)
+    assert writes(region) == ["PutMetricAlarm", "PutMetricAlarm", "UpdateTable"]
+
+
+def test_an_increase_comes_first_and_shares_no_call_with_a_decrease(region: Region) -> None:
+    past(region, 65, {**BUSY, READS: 97.0, WRITES: 1.0})
+    told = decisions(call(region, "sweep"))
+    assert (told[READS]["desired"], told[READS]["reason"]) == (150, "UtilizationHigh")
+    assert (told[WRITES]["desired"], told[WRITES]["reason"]) == (100, "IncreaseFirst")
+    past(region, 20, {**BUSY, READS: 97.0, WRITES: 1.0})
+    call(region, "sweep")
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 2)
+    assert len(params(region, "UpdateTable")) == 2
+
+
+def test_a_table_too_small_to_save_anything_costs_no_metrics() -> None:
+    with Region() as region:
+        region.create_table("orders", 1, 1)
+        region.deploy(rules())
+        call(region, "sweep")
+        assert "GetMetricData" not in operations(region)
+        assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read", "headroom-orders:write"]
+
+
+# modes and neighbours
+
+
+def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
+    with Region() as region:
+        region.create_table("orders", 100, 100, {"by-date": (20, 20)})
+        region.deploy(rules(dry_run=True))
+        past(region, 65, {READS: 95.0})
+        told = decisions(call(region, "sweep"))
+        assert {str(target): (line["desired"], line["dry_run"]) for target, line in told.items()}["orders:read"] == (150, True)
+        assert len(told) == 4
+        assert writes(region) == []
+
+
+def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) -> None:
+    past(bare, 65, {READS: 95.0})
+    report = handlers.sweep(shell(dry_run=True), bare.now)
+    assert [type(action).__name__ for action in report.planned] == ["SetCapacity", *["CreateAlarm"] * 4]
+    assert report.done == []
+    assert writes(bare) == []
+
+
+def test_a_table_under_application_auto_scaling_gets_no_alarm_and_a_warning(bare: Region) -> None:
+    autoscale(bare)
+    past(bare, 65)
+    invocation = call(bare, "sweep")
+    assert [(line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")] == [
+        ("WARNING", "orders", "ManagedByApplicationAutoScaling")
+    ]
+    assert writes(bare) == []
+
+
+def test_an_account_without_tables_is_no_trouble() -> None:
+    with Region() as region:
+        region.deploy(rules())
+        outcomes = [call(region, function) for function in ("sweep", "scale_down", "follow_up")]
+        assert [outcome.error for outcome in outcomes] == [None, None, None]
+        assert set(operations(region)) == {"CreateTopic", "Subscribe", "GetCallerIdentity", "ListTables", "DescribeAlarms"}
+
+
+MANY, IDLE = 1000, 100
+
+
+@pytest.fixture
+def large() -> Iterator[Region]:
+    """An account with a thousand tables, all managed; some were idle for an hour."""
+    with Region(START) as region:
+        create_table = region.client("dynamodb").create_table
+        for number in range(MANY):
+            create_table(
+                TableName=f"orders-{number:04}",
+                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+                ProvisionedThroughput={"ReadCapacityUnits": 100, "WriteCapacityUnits": 100},
+            )
+        region.deploy(rules())
+        past(region, 65, {target: 0.0 if target.table < f"orders-{IDLE:04}" else 70.0 for target in region.targets()})
+        region.calls.clear()
+        yield region
+
+
+def test_a_thousand_tables_are_read_in_bulk_and_get_their_alarms_in_several_sweeps(large: Region) -> None:
+    invocation = call(large, "sweep")
+    assert invocation.error is None
+    assert operations(large).count("ListTables") == MANY / 100
+    assert operations(large).count("DescribeTable") == MANY + IDLE  # to look, and once more just before a write
+    queries = [len(call["MetricDataQueries"]) for call in params(large, "GetMetricData")]
+    assert (max(queries), len(queries)) == (GROUP * 6, -(-MANY // GROUP))  # three metrics of reads, three of writes
+    assert sorted(units(large).values()) == [1] * (2 * IDLE) + [100] * (2 * (MANY - IDLE))
+    assert operations(large).count("PutMetricAlarm") == len(large.cloudwatch.alarms) == MAX_NEW_ALARMS
+    assert len(skips(invocation)) == 2 * MANY - MAX_NEW_ALARMS
+    assert {reason for _, reason in skips(invocation)} == {"NoTimeLeft"}

@@ -1,0 +1,236 @@
+"""Scenes in the embedded region: the table `orders` with its index, the real app, a past, a message, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.aws.client import Aws
+from chalicelib.config import loader as configuration
+from chalicelib.core import table_alarms
+from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
+from chalicelib.model import Target
+from chalicelib.run import Shell
+from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
+from headroom.region.region import Call, Fault, Region
+from headroom.simulation.dynamodb_rules import MINUTE, World
+from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
+
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+MIDDAY = MONDAY.replace(hour=12)
+TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
+AT_ONCE = timedelta(hours=1)
+"""Longer than any update takes."""
+WRITING = frozenset({"UpdateTable", "PutMetricAlarm", "DeleteAlarms", "SetAlarmState"})
+"""The operations that change something; the policy allows the app no others but SetAlarmState, which it must never need."""
+
+
+def rules(*tables: str, **defaults: Any) -> str:
+    """Return a configuration: these defaults besides the strategy `percent`, and the tables (`orders*` where none is named)."""
+    lines = ["[defaults]", *(f"{key} = {json.dumps(value)}" for key, value in {"strategy": "percent", **defaults}.items())]
+    for name in tables or ("orders*",):
+        lines += ["[[tables]]", f"name = {json.dumps(name)}"]
+    return "\n".join(lines)
+
+
+@contextmanager
+def orders(config: str | None = None, start: datetime = MIDDAY, world: World | None = None) -> Iterator[Region]:
+    """A region with `orders` (100/100 units) and its index `by-date` (20/20), the app, and its alarms made."""
+    with Region(start, world) as region:
+        region.create_table("orders", 100, 100, {"by-date": (20, 20)})
+        region.deploy(config or rules())
+        call(region, "sweep")
+        region.calls.clear()
+        yield region
+
+
+# time and load
+
+
+def wait(region: Region, **time: float) -> None:
+    """Let time pass in which no function runs and no minute is served; updates that are ready hold."""
+    region.travel(region.now + timedelta(**time))
+    _settle(region, region.now)
+
+
+def _settle(region: Region, at: datetime) -> None:
+    for table in region.tables.values():
+        for provision in table.provisions.values():
+            provision.settle(at)
+
+
+Loads = Mapping[Target, float | Sequence[float | None]]
+
+
+def past(region: Region, minutes: int, consumed: Loads | None = None, throttled: Loads | None = None) -> None:
+    """Let minutes pass that are in the metrics: steady loads or one a minute, None is a gap, and zero where none is given."""
+    idle = dict.fromkeys(region.targets(), 0.0)
+    _publish(region, CONSUMED, minutes, idle | dict(consumed or {}))
+    _publish(region, THROTTLED, minutes, throttled or {})
+    wait(region, minutes=minutes)
+
+
+def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Loads) -> None:
+    for target, load in loads.items():
+        rates = load if isinstance(load, Sequence) else [load] * minutes
+        named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
+        for minute, rate in enumerate(rates, region.minute):
+            if rate is not None:
+                region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
+
+
+def by_hand(region: Region, table: str, read: int, write: int) -> None:
+    """Set a table's units as an operator does; they hold at once."""
+    units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+    region.client("dynamodb").update_table(TableName=table, ProvisionedThroughput=units)
+    _settle(region, region.now + AT_ONCE)
+
+
+def index_by_hand(region: Region, read: int, write: int) -> None:
+    """Set the units of the index `by-date`; they hold at once."""
+    units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+    update = {"Update": {"IndexName": "by-date", "ProvisionedThroughput": units}}
+    region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
+    _settle(region, region.now + AT_ONCE)
+
+
+def drain(region: Region, table: str = "orders") -> None:
+    """Spend the day's four free decreases of a table, ending with the units that it had."""
+    now = {dimension: meter.units for dimension, meter in region.tables[table].provisions[""].meters.items()}
+    read, write = now.values()
+    by_hand(region, table, read + 4, write)
+    for more in (3, 2, 1, 0):
+        by_hand(region, table, read + more, write)
+    region.calls.clear()
+
+
+# events
+
+
+def call(region: Region, function: str) -> Invocation:
+    """Let a schedule fire."""
+    return region.functions.invoke(function, scheduled_event(region, function))
+
+
+def shell(config: str | None = None, **parts: Any) -> Shell:
+    """Return what a handler works with, to call it directly: adapters of its own, and this configuration."""
+    return Shell(Aws("headroom-alarms"), configuration.load(config or rules()), **parts)
+
+
+def message(region: Region, target: Target = READS, name: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Return the message of the target's alarm (or of the alarm `name`) going to ALARM now, with some members changed."""
+    stored = region.cloudwatch.alarms[name or table_alarms.name_of(target)]
+    return region.cloudwatch.message(stored, "OK") | {"NewStateValue": "ALARM"} | changes
+
+
+def send(region: Region, said: Mapping[str, Any] | str, topic: str = TOPIC) -> Invocation:
+    """Hand a message to on_alarm as SNS does."""
+    text = said if isinstance(said, str) else json.dumps(said)
+    return region.functions.invoke("on_alarm", sns_event(topic, text, "ALARM", region.now))
+
+
+def watch(region: Region) -> list[Invocation]:
+    """Return the list to which every invocation from now on is added."""
+    seen: list[Invocation] = []
+    region.functions.watchers.append(seen.append)
+    return seen
+
+
+def autoscale(region: Region, resource: str = "table/orders", part: str = "table") -> None:
+    """Let Application Auto Scaling manage the reads of a table, or of an index."""
+    region.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="dynamodb",
+        ResourceId=resource,
+        ScalableDimension=f"dynamodb:{part}:ReadCapacityUnits",
+        MinCapacity=1,
+        MaxCapacity=1000,
+    )
+    region.calls.clear()
+
+
+# faults
+
+
+@dataclass
+class FaultAt(Fault):
+    """Answer the call number `after` (from 0), whatever it is, with an error."""
+
+    operation: str = "any"
+    code: str = "ThrottlingException"
+
+    def strikes(self, call: Call) -> bool:
+        self.operation = call.operation
+        return super().strikes(call)
+
+
+def of_table(name: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a matcher of calls that are about a table, or about one of its own alarms."""
+    ours = (f"headroom-{name}:", f"headroom-{name}/")
+    return lambda params: params.get("TableName") == name or str(params.get("AlarmName", "")).startswith(ours)
+
+
+# outcomes
+
+
+def lines(invocation: Invocation, kind: str) -> list[dict[str, Any]]:
+    """Return the structured log lines of a kind: decision, skip, action or failure."""
+    return [line for line in invocation.logs if line.get("kind") == kind]
+
+
+def decisions(invocation: Invocation) -> dict[Target, dict[str, Any]]:
+    """Return the decision lines by target."""
+    return {Target(line["table"], line["index"], line["dimension"]): line for line in lines(invocation, "decision")}
+
+
+def reasons(invocation: Invocation) -> dict[str, str]:
+    """Return each target's reason code."""
+    return {str(target): line["reason"] for target, line in decisions(invocation).items()}
+
+
+def skips(invocation: Invocation) -> list[tuple[str, str]]:
+    """Return subject and reason code of what was passed over."""
+    return [(line["subject"], line["reason"]) for line in lines(invocation, "skip")]
+
+
+def actions(invocation: Invocation) -> list[str]:
+    """Return the names of the actions that were done, in order."""
+    return [line["action"] for line in lines(invocation, "action")]
+
+
+def failures(invocation: Invocation) -> list[str]:
+    """Return the sentences of the failures that the handler raised together."""
+    error = invocation.error
+    return [str(failure) for failure in error.exceptions] if isinstance(error, ExceptionGroup) else []
+
+
+def operations(region: Region) -> list[str]:
+    """Return the operations that were called, in order."""
+    return [call.operation for call in region.calls]
+
+
+def writes(region: Region) -> list[str]:
+    """Return the operations that changed something, or tried to, in order."""
+    return [operation for operation in operations(region) if operation in WRITING]
+
+
+def params(region: Region, operation: str) -> list[dict[str, Any]]:
+    """Return the parameters of every call of an operation."""
+    return [dict(call.params) for call in region.calls if call.operation == operation]
+
+
+def units(region: Region) -> dict[str, int]:
+    """Return the units that hold, or are on their way, by target."""
+    found = {}
+    for target in region.targets():
+        provision = region.tables[target.table].provisions[target.index]
+        found[str(target)] = (provision.pending or provision.seen(region.now).units)[target.dimension]
+    return found
+
+
+def thresholds(region: Region) -> dict[str, float]:
+    """Return the thresholds of all alarms by name."""
+    return {name: alarm.fields["Threshold"] for name, alarm in sorted(region.cloudwatch.alarms.items())}
