@@ -20,7 +20,8 @@ from typing import assert_never
 
 from chalicelib import alarm_upkeep, fleet_count
 from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
-from chalicelib.config.loader import Config, Policy
+from chalicelib.config.policy import Policy
+from chalicelib.config.rules import Config
 from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.core.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.events import AlarmEvent, Event, InstanceEvent

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The CloudWatch metrics that Headroom reads, and what each one shows."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from chalicelib.aws.client import LONGEST_QUESTION, Aws
-from chalicelib.config.loader import Config, Policy
+from chalicelib.config.policy import Policy
+from chalicelib.config.rules import Config
 from chalicelib.core.healing import Verdict
 from chalicelib.core.notices import Notice
 from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target

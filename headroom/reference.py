@@ -14,8 +14,8 @@ from msgspec import Meta
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import Pause
-from chalicelib.config.loader import SETTINGS, Policy, Step
 from chalicelib.config.mistakes import BOUNDS, WORDS
+from chalicelib.config.policy import SETTINGS, Policy, Step
 from chalicelib.config.windows import Reserve, Window
 from headroom.project import ROOT
 

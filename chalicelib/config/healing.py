@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""`[[healing]]`: which Auto Scaling groups are healed, how, and how many instances at the most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Types that several sections of the configuration share."""
 
 from __future__ import annotations
 

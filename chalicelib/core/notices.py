@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.config.loader import METRIC_KINDS, Kind, Policy
+from chalicelib.config.policy import METRIC_KINDS, Kind, Policy
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
 from chalicelib.core.strategies.adaptive import units_by_minute

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
 

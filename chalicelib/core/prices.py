@@ -6,7 +6,7 @@ weigh a look against a unit. Bills are reckoned by the workbench, with a price f
 
 from __future__ import annotations
 
-from chalicelib.config.loader import METRIC_KINDS, Policy
+from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.model import Decision, Dimension, Observation, TableState
 
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}

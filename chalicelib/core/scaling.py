@@ -13,7 +13,7 @@ from types import ModuleType
 from msgspec import structs
 
 from chalicelib.config import windows
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import budget as budgets
 from chalicelib.core.budget import Budget, budget
 from chalicelib.core.strategies import adaptive, fleet_size, percent

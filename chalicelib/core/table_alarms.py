@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.metrics import CONSUMED, NAMESPACE, Metric, target_of
 from chalicelib.model import Alarm, Target
 

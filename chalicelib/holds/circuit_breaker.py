@@ -15,7 +15,7 @@ from datetime import datetime
 from urllib.request import Request
 
 from chalicelib.aws.client import Aws
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.model import BOTH, DOWN, Decision, Hold, Observation, Reason, Skip, Target
 from chalicelib.run import Report, Shell
 

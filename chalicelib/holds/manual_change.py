@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell

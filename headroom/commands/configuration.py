@@ -10,8 +10,8 @@ import typer
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
-from chalicelib.config import loader
 from chalicelib.config.healing import rule_for
+from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
@@ -44,9 +44,9 @@ def check(
             console.print(f"No rule names table {table}: Headroom leaves it alone.")
             raise typer.Exit(1)
         console.print(f"[bold]{Target(table, index, dimension)}[/]")
-        for name in loader.SETTINGS:
+        for name in SETTINGS:
             value = getattr(policy, name)
-            style = "dim" if value == getattr(loader.policy(strategy=policy.strategy), name) else ""
+            style = "dim" if value == getattr(make_policy(strategy=policy.strategy), name) else ""
             console.print(f"  {name} = {toml(value)}", style=style, markup=False, highlight=False, soft_wrap=True)
 
 

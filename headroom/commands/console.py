@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib.config import loader
+from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
@@ -31,7 +32,7 @@ TopicOption = Annotated[str, typer.Option(envvar="ALARM_TOPIC", help="The alarm 
 DEFAULT_TOPIC = "headroom-alarms"
 
 
-def rules_of(file: Path | None) -> loader.Config:
+def rules_of(file: Path | None) -> Config:
     path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
     try:
         text = path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress
 
 from chalicelib.aws.client import Aws
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
 from headroom.simulation import history, traces

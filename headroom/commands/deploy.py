@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
-from chalicelib.config.loader import Config, ConfigError
+from chalicelib.config.loader import ConfigError
+from chalicelib.config.rules import Config
 from headroom.commands.console import console, errors
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage

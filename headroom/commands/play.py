@@ -15,6 +15,7 @@ from rich.text import Text
 from chalicelib import events, handlers, metrics
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
+from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
@@ -101,7 +102,7 @@ def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
     if period <= 0 or not 0 < threshold < math.inf:
         raise typer.BadParameter("the message's Trigger must have a number above 0 for its Period and its Threshold")
     hot = threshold / period
-    units = max(1, round(hot * 100 / loader.Policy().alarm_percent))
+    units = max(1, round(hot * 100 / Policy().alarm_percent))
     index = event.target.index
     region.create_table(event.target.table, units, units, {index: (units, units)} if index else None)
     region.client("cloudwatch").put_metric_alarm(

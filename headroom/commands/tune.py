@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import (

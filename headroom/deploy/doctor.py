@@ -25,6 +25,8 @@ from chalicelib.config import loader
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.jobs import Pause
+from chalicelib.config.policy import TABLE_QUOTA_UNITS
+from chalicelib.config.rules import Config
 from chalicelib.core.healing import REPLACING, Group
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
 from chalicelib.run import Report, Shell
@@ -72,7 +74,7 @@ class Patient:
         return Aws(self.stage.topic)
 
     @cached_property
-    def rules(self) -> loader.Config:
+    def rules(self) -> Config:
         return stages.rules(self.stage, self.project)
 
     @cached_property
@@ -405,7 +407,7 @@ def _table_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterator
     """Look at the most that each target may come to. Nobody chose the default, so it is no mistake above a lower quota."""
     for target in [t for table in patient.tables.values() for t in table.targets() if t.dimension is dimension]:
         policy = patient.rules.policy_for(target)
-        if policy and limit < policy.max_units != loader.TABLE_QUOTA_UNITS:
+        if policy and limit < policy.max_units != TABLE_QUOTA_UNITS:
             problem = f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
             yield Finding("quota", problem, "Lower max_units, or ask AWS for a higher quota.")
 

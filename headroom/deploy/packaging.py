@@ -20,7 +20,7 @@ from typing import Any
 
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config.loader import Config
+from chalicelib.config.rules import Config
 from headroom.deploy import blueprint, permissions
 from headroom.deploy import stage as stages
 from headroom.deploy.blueprint import Document

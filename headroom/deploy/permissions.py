@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chalicelib.config.healing import Healing
-from chalicelib.config.loader import Config, Matcher
+from chalicelib.config.rules import Config, Matcher
 from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
 

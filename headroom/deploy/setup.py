@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.client import Aws
-from chalicelib.config.loader import Config
+from chalicelib.config.rules import Config
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Alarm, DeleteAlarms
 from headroom.deploy import blueprint, permissions

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.config import loader
+from chalicelib.config.rules import Config
 from headroom.project import ROOT
 
 TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
 LISTENERS = {TOPIC_SOURCE: "on_alarm", QUEUE_SOURCE: "on_queue", LAMBDA_SOURCE: "on_action", EVENTBRIDGE_SOURCE: "on_event"}
 """The function that listens to each source of alarms."""
 SCHEDULED = ("follow_up", "scale_down", "sweep")
-CONFIGURED: Mapping[str, Callable[[loader.Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
+CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
 """The functions that are deployed only where the configuration has a section for them; app.py asks the same."""
 DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
@@ -139,12 +140,12 @@ def read(name: str, project: Path | None = None) -> Stage:
     return found
 
 
-def rules(stage: Stage, project: Path) -> loader.Config:
+def rules(stage: Stage, project: Path) -> Config:
     """Return the stage's configuration, checked. Raises ConfigError with every problem, OSError where there is no such file."""
     file = project / stage.config_file
     return loader.load(file.read_text(), str(file))
 
 
-def complete(stage: Stage, rules: loader.Config) -> Stage:
+def complete(stage: Stage, rules: Config) -> Stage:
     """Return the stage with the functions that its configuration calls for."""
     return replace(stage, configured=frozenset(name for name, is_on in CONFIGURED.items() if is_on(rules)))

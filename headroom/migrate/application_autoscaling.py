@@ -15,7 +15,7 @@ from typing import Any, Literal
 import tomlkit
 from tomlkit.items import Array, Table
 
-from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension, TableState, Target
 from headroom.migrate import schedules
 from headroom.migrate.schedules import InexpressibleError
@@ -213,7 +213,7 @@ def _rule(name: str, settings: Mapping[Target, Settings], notes: Iterable[Note],
 
 def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
     """Return an index's settings with the defaults of what it does not say itself, and would be its table's."""
-    defaults = loader.policy(strategy=strategy)
+    defaults = make_policy(strategy=strategy)
     return {**own, **{key: getattr(defaults, key) for key in above if key not in own}}
 
 

@@ -17,8 +17,7 @@ import msgspec
 import tomlkit
 from tomlkit.items import Table
 
-from chalicelib.config import loader
-from chalicelib.config.loader import SETTINGS, Policy
+from chalicelib.config.policy import SETTINGS, Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.migrate import ini
 from headroom.migrate.dynamic_options import (
@@ -559,7 +558,7 @@ def _all(resolved: Resolved) -> Values:
 
 
 def _builtin() -> Values:
-    plain = loader.policy(strategy="percent")
+    plain = make_policy(strategy="percent")
     values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
     listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     return {dimension: {**listed, "strategy": ""} for dimension in Dimension}

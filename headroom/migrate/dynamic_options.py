@@ -14,9 +14,8 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.config import loader
-from chalicelib.config.loader import SETTINGS, TABLE_QUOTA_UNITS
 from chalicelib.config.mistakes import mistake
+from chalicelib.config.policy import SETTINGS, TABLE_QUOTA_UNITS, make_policy
 from chalicelib.model import Dimension
 
 LEAST_ALARM_PERCENT = 2
@@ -424,5 +423,5 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         except msgspec.ValidationError as error:
             yield key, f"{key}: {mistake(error, got.value, SETTINGS[key])[1]}"
     if len(good) == len(settings):
-        for problem in loader.policy(**PRESET, **good).problems():
+        for problem in make_policy(**PRESET, **good).problems():
             yield problem.split(":")[0], problem

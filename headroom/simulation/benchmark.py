@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from chalicelib.config import loader
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from headroom.simulation import competitors, traces
 from headroom.simulation.compare import effective, first_units
 from headroom.simulation.dynamodb_rules import World
@@ -92,7 +91,7 @@ def _measure(
         AAS_90: tracked[90, False],
         AAS_BEST: min(tracked.values(), key=lambda found: found.effective),
         DYNAMIC: result(competitors.run(demand, begin, competitors.dynamic_dynamodb, world)),
-        PLAIN: result(replay(demand, loader.policy(strategy="percent"), begin, world)),
+        PLAIN: result(replay(demand, make_policy(strategy="percent"), begin, world)),
         OURS: result(ours),
     }
     return Measured(name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY))

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from chalicelib.config import loader
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors
 from headroom.simulation.dynamodb_rules import World
@@ -80,7 +79,7 @@ def compare(
 ) -> Comparison:
     """Replay the demand under every policy. done: called with each one's name when it is finished."""
     begin = first_units(demand)
-    plain = loader.policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
+    plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     ways: dict[str, Callable[[], Outcome]] = {
         HEADROOM: lambda: replay(demand, policy, begin, world),
         "plain percentage": lambda: replay(demand, plain, begin, world),

@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from chalicelib.config.loader import Config, Policy
+from chalicelib.config.policy import Policy
+from chalicelib.config.rules import Config
 from chalicelib.core.prices import METRICS_PER_LOOK
 from chalicelib.model import Dimension, TableState, Target
 from headroom.simulation import competitors

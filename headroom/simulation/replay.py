@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.aws.client import HISTORY, RECENT, past_end
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.prices import is_worth_a_look
 from chalicelib.core.strategies.onsets import summary

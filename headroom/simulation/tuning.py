@@ -18,8 +18,7 @@ from itertools import product
 
 from msgspec import structs
 
-from chalicelib.config import loader
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Target
 from headroom.simulation.compare import first_units
 from headroom.simulation.dynamodb_rules import World
@@ -280,7 +279,7 @@ def adaptive(today: Policy) -> Policy:
     if today.strategy == "adaptive":
         return today
     kept = ("min_units", "max_units", "alarm_period_seconds", "alarm_evaluation_periods", "scale_up", "scale_down")
-    return loader.policy(**{setting: getattr(today, setting) for setting in kept})
+    return make_policy(**{setting: getattr(today, setting) for setting in kept})
 
 
 def coarse(base: Policy, levels: Mapping[str, Sequence[float]]) -> list[Policy]:
@@ -329,7 +328,7 @@ def differing(policy: Policy, other: Policy) -> list[str]:
 
 def changed(tuning: Tuning) -> list[str]:
     """Return the lines of configuration in which the find differs from the defaults."""
-    lines = [f"{name} = {json.dumps(getattr(tuning.found, name))}" for name in differing(tuning.found, loader.policy())]
+    lines = [f"{name} = {json.dumps(getattr(tuning.found, name))}" for name in differing(tuning.found, make_policy())]
     return lines if tuning.today.strategy == "adaptive" else ['strategy = "adaptive"', *lines]
 
 
@@ -349,7 +348,7 @@ def _heading(target: Target | None) -> list[str]:
 
 def to_remove(tuning: Tuning) -> list[str]:
     """Return the settings that today's configuration gives and the find leaves at their defaults."""
-    plain = loader.policy()
+    plain = make_policy()
     return [name for name in differing(tuning.today, plain) if name not in differing(tuning.found, plain)]
 
 

@@ -8,7 +8,8 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from chalicelib.config.loader import SETTINGS, Policy, description, load
+from chalicelib.config.loader import load
+from chalicelib.config.policy import SETTINGS, Policy, description
 from chalicelib.model import Dimension, Target
 from headroom import reference
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from chalicelib.config import loader
-from chalicelib.config.loader import policy
+from chalicelib.config.policy import make_policy as policy
 from chalicelib.core.strategies import adaptive, percent
 from chalicelib.model import Dimension, Past, Reason
 from headroom.project import ROOT

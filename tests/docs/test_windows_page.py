@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from chalicelib.config import loader
-from chalicelib.config.loader import Config
+from chalicelib.config.rules import Config
 from chalicelib.config.windows import BARRED
 from chalicelib.core import scaling
 from chalicelib.core.explain import WHY

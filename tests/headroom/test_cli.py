@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.config import loader
-from chalicelib.config.loader import SETTINGS
+from chalicelib.config.policy import SETTINGS, make_policy
 from headroom import cli
 from headroom.demo.scenes import PLAYS
 from headroom.project import ROOT
@@ -344,19 +343,19 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
     ended = run("backtest", "--trace", steps, "--aas", "50", "--aas", "90")
     assert ended.code == 0
     assert ended.said.startswith("240 minutes of reads")
-    for row in compare(STEPS, loader.policy(), pricing.load(), targets=(50, 90)).rows:
+    for row in compare(STEPS, make_policy(), pricing.load(), targets=(50, 90)).rows:
         cells = f"{row.name} {row.cost_month:,.2f} {row.over_optimum:.2f} {row.effective:.2f} {row.throttled_ppm:,.0f}"
         assert cells in ended.said
 
 
 def test_a_backtest_in_json_is_the_whole_comparison(steps: Path, run: Run) -> None:
     said = json.loads(run("backtest", "--trace", steps, "--json").out)
-    assert said == compare(STEPS, loader.policy(), pricing.load()).as_data()
+    assert said == compare(STEPS, make_policy(), pricing.load()).as_data()
 
 
 def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: Run) -> None:
     lines = list(csv.DictReader(io.StringIO(run("backtest", "--trace", steps, "--csv").out)))
-    rows = compare(STEPS, loader.policy(), pricing.load()).rows
+    rows = compare(STEPS, make_policy(), pricing.load()).rows
     assert [line["name"] for line in lines] == [row.name for row in rows]
     assert list(lines[0]) == list(Row.__dataclass_fields__)
     assert [float(line["effective"]) for line in lines] == [row.effective for row in rows]
@@ -367,7 +366,7 @@ def test_the_configuration_and_the_world_hold_in_a_backtest(steps: Path, tmp_pat
     options = ("backtest", "--trace", steps, "--json", "--config", file)
     plain, slow = run(*options), run(*options, "--metric-delay", "3", "--update-minutes", "3", "--burst-seconds", "0")
     writes = json.loads(run(*options, "--dimension", "write").out)
-    least = loader.policy(min_units=300)
+    least = make_policy(min_units=300)
     assert json.loads(plain.out)["rows"][0]["cost_month"] == compare(STEPS, least, pricing.load()).rows[0].cost_month
     assert json.loads(slow.out)["rows"][0] != json.loads(plain.out)["rows"][0]
     assert writes["dimension"] == "write"

@@ -12,7 +12,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.config import loader as configuration
-from chalicelib.config.loader import Kind
+from chalicelib.config.policy import Kind
 from chalicelib.core import table_alarms
 from chalicelib.core.explain import WHY
 from chalicelib.core.notices import SUBJECTS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Past
 from headroom.region.region import Region
@@ -112,5 +112,5 @@ def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:
     from chalicelib.core.strategies.adaptive import insured_units
 
     days = Past(end=NOON, hourly=(100.0,) * 24, daily=((),) * 15)
-    assert insured_units(days, loader.policy(throttle_price=1.0), 2.0, NOON) == 0
-    assert insured_units(days, loader.policy(), 2.0, NOON) > 0
+    assert insured_units(days, make_policy(throttle_price=1.0), 2.0, NOON) == 0
+    assert insured_units(days, make_policy(), 2.0, NOON) > 0

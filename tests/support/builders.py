@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.config import loader
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from chalicelib.core import table_alarms
 from chalicelib.model import (
     Alarm,
@@ -35,7 +34,7 @@ FOREIGN = "orders-reads-high"
 
 def policy(**settings: Any) -> Policy:
     """Return a policy: the strategy `percent`, and for everything else what the configuration would give it by default."""
-    return loader.policy(**{"strategy": "percent", **settings})
+    return make_policy(**{"strategy": "percent", **settings})
 
 
 def throughput(read: int = 100, write: int = 100, **fields: Any) -> Throughput:

@@ -14,7 +14,7 @@ import botocore.loaders
 import botocore.session
 from moto import mock_aws
 
-from chalicelib.config.loader import Config
+from chalicelib.config.rules import Config
 from headroom.deploy import setup
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Cloud

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
 from chalicelib.core.prices import worth_sleeping
 from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh

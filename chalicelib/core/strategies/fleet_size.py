@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.model import Observation, Reason
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.config.loader import Policy, Step, Steps
+from chalicelib.config.policy import Policy, Step, Steps
 from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh, known_at, means
 from chalicelib.model import Number, Observation, Reason, Series
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config import loader
-from chalicelib.config.loader import Config, ConfigError, Policy, description, load
+from chalicelib.config.loader import ConfigError, load
+from chalicelib.config.policy import SETTINGS, Policy, description
+from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, Target
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 
@@ -489,13 +491,13 @@ def test_contradictions_are_looked_for_only_where_every_value_is_right() -> None
     ]
 
 
-@pytest.mark.parametrize("setting", sorted(loader.SETTINGS))
+@pytest.mark.parametrize("setting", sorted(SETTINGS))
 def test_every_setting_is_described(setting: str) -> None:
     assert description(setting).endswith(".")
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *loader.SETTINGS])
+KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *SETTINGS])
 DOCUMENTS = st.dictionaries(
     KEYS,
     st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12),

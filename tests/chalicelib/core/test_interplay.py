@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.config import windows
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import plan, scaling
 from chalicelib.core.budget import budget

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Kind, Policy
+from chalicelib.config.policy import Kind, Policy
 from chalicelib.core import notices
 from chalicelib.core.notices import Line, Memory, Notice, State, remembered
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
 from tests.support.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, decision, policy

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.loader import Step
+from chalicelib.config.policy import Step
 from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
 from headroom.simulation import pricing

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import SETTINGS, Policy
+from chalicelib.config.policy import SETTINGS, Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import scaling
 from chalicelib.core.budget import budget

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.metrics import Metric
 from chalicelib.model import Alarm, Dimension, Target

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config.loader import Config, ConfigError, load
+from chalicelib.config.loader import ConfigError, load
+from chalicelib.config.rules import Config
 from headroom.deploy import packaging, permissions, stage
 from headroom.deploy.stage import LISTENERS, Stage, StageError
 from headroom.project import ROOT

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Config, load
+from chalicelib.config.loader import load
+from chalicelib.config.rules import Config
 from headroom.deploy import permissions
 from headroom.deploy.permissions import (
     ROLE_CHARACTERS,

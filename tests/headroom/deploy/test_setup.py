@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from chalicelib import telemetry
-from chalicelib.config.loader import Config, load
+from chalicelib.config.loader import load
+from chalicelib.config.rules import Config
 from chalicelib.core import table_alarms
 from headroom.cli import app
 from headroom.deploy import blueprint, permissions, setup, stage

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config import loader, windows
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension, TableState, Target, Throughput
 from headroom.migrate import schedules
 from headroom.migrate.application_autoscaling import Autoscaling, Translation, subject_of, translate
@@ -191,7 +191,7 @@ def test_a_target_without_a_policy_is_told_of() -> None:
 
 def test_adaptive_has_no_equal_of_a_target_value() -> None:
     found = of(scalable(), tracking(value=70.0))
-    assert policy(found) == loader.policy(min_units=5, max_units=200)
+    assert policy(found) == make_policy(min_units=5, max_units=200)
     assert said_of(found, "orders:read policy tracking").startswith("TargetValue 70: adaptive follows the demand")
 
 
@@ -352,7 +352,7 @@ def test_what_no_window_says_is_named_and_the_bounds_stay(said: dict[str, Any], 
     found = of(scalable(), said)
     assert verdicts(found, "orders:read scheduled action action") == [verdict]
     assert why in said_of(found, "orders:read scheduled action action")
-    assert policy(found) == loader.policy(min_units=5, max_units=200)
+    assert policy(found) == make_policy(min_units=5, max_units=200)
 
 
 def test_a_begun_action_counts_and_one_that_will_end_is_told_of() -> None:

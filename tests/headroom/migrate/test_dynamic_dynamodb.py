@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.config import loader
-from chalicelib.config.loader import Config, Policy
+from chalicelib.config.policy import Policy, Step
+from chalicelib.config.rules import Config, Matcher
 from chalicelib.config.windows import Window
 from chalicelib.model import Dimension, Target
 from headroom.migrate import dynamic_dynamodb, ini
@@ -358,7 +359,7 @@ def test_a_matcher_matches_what_re_match_matches(regex: str, name: str) -> None:
     if not regex:
         return
     (key, text), *_ = match.items()
-    assert loader.Matcher(text, key == "regex").matches(name) == bool(re.match(regex, name))
+    assert Matcher(text, key == "regex").matches(name) == bool(re.match(regex, name))
 
 
 def test_a_name_without_an_end_is_told_with_what_to_write_instead() -> None:
@@ -529,7 +530,7 @@ def test_a_default_that_a_table_cannot_have_is_refused_there() -> None:
         pytest.param(["  reads-upper-threshold = 80"], {"alarm_percent": 80}, id="indented"),
         pytest.param(
             ["increase-reads-with: 10", "increase-consumed-reads-with: 30", "throttled-reads-upper-threshold: 5"],
-            {"increase_percent": 10, "increase_steps": (loader.Step(at=90, percent=30),), "throttled_events": 5},
+            {"increase_percent": 10, "increase_steps": (Step(at=90, percent=30),), "throttled_events": 5},
             id="a step for each cause",
         ),
     ],

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
+from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from chalicelib.run import Shell
@@ -201,7 +202,7 @@ def test_without_headrooms_topic_nothing_is_handed_over(region: Region, scene: S
 
 
 def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(region: Region, scene: Scene) -> None:
-    fields = {**table_alarms.new_fields(READS, 100, loader.Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
+    fields = {**table_alarms.new_fields(READS, 100, Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
     region.client("cloudwatch").put_metric_alarm(**fields)
     with pytest.raises(
         HandoverError, match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from headroom.simulation import benchmark, competitors
 from headroom.simulation.benchmark import AAS, AAS_90, AAS_BEST, DYNAMIC, OURS, PLAIN, POLICIES, WORLDS, Line, Measured, Result
 from headroom.simulation.compare import effective, first_units
@@ -88,20 +88,20 @@ TRACE = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
 
 
 def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
-    found = benchmark.measure("steps", "step", TRACE, loader.policy())
+    found = benchmark.measure("steps", "step", TRACE, make_policy())
     best = optimum(TRACE)
     assert [m.world for m in found] == list(WORLDS) == ["as measured", "half the burst bucket", "slow"]
     for m in found:
         assert (m.trace, m.kind, m.scale) == ("steps", "step", optimum(TRACE, 27) / best)
         assert m.on_demand == pytest.approx(3.46 * sum(TRACE) / 60 / best)
         assert set(m.results) == set(POLICIES)
-        ours = replay(TRACE, loader.policy(), first_units(TRACE), WORLDS[m.world])
+        ours = replay(TRACE, make_policy(), first_units(TRACE), WORLDS[m.world])
         assert m.results[OURS] == Result(effective(ours, best), ours.throttled_ppm(TRACE))
         assert m.looks_a_day == ours.looks * 6
 
 
 def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
-    [found] = [m for m in benchmark.measure("steps", "step", TRACE, loader.policy()) if m.world == "slow"]
+    [found] = [m for m in benchmark.measure("steps", "step", TRACE, make_policy()) if m.world == "slow"]
     begin, best, slow = first_units(TRACE), optimum(TRACE), World(metric_delay_minutes=3, update_minutes=3)
     ten = [competitors.AutoScaling(target, high) for target in (50, 60, 70, 80, 90) for high in (False, True)]
     costs = [effective(competitors.run(TRACE, begin, rule, slow), best) for rule in ten]
@@ -112,10 +112,10 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
 
 def test_all_traces_are_measured_and_sorted_by_world_and_name() -> None:
     done: list[str] = []
-    found = benchmark.run({"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, loader.policy(), done.append)
+    found = benchmark.run({"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, make_policy(), done.append)
     assert [(m.world, m.trace) for m in found] == [(world, name) for world in WORLDS for name in ("a", "b")]
     assert sorted(done) == ["a", "b"]
-    assert found[1] == benchmark.measure("b", "step", TRACE, loader.policy())[0]
+    assert found[1] == benchmark.measure("b", "step", TRACE, make_policy())[0]
 
 
 def test_a_folder_of_traces_has_its_classes_in_an_index(tmp_path: Path) -> None:

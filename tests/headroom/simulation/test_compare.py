@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors, pricing
 from headroom.simulation.compare import HEADROOM, Comparison, Row, compare, effective, first_units, row_of
@@ -20,7 +20,7 @@ PLAIN, DYNAMIC, AAS = "plain percentage", "Dynamic DynamoDB", "Application Auto 
 
 
 def compared(**options: object) -> Comparison:
-    return compare(DEMAND, loader.policy(), PRICES, **options)  # type: ignore[arg-type]
+    return compare(DEMAND, make_policy(), PRICES, **options)  # type: ignore[arg-type]
 
 
 def rows(found: Comparison) -> dict[str, Row]:
@@ -57,9 +57,9 @@ def test_each_row_is_its_own_replay() -> None:
     found, slow = compared(), World(150, 3, 3)
     late = compared(world=slow)
     begin = first_units(DEMAND)
-    assert found.outcomes[HEADROOM] == replay(DEMAND, loader.policy(), begin)
-    assert late.outcomes[HEADROOM] == replay(DEMAND, loader.policy(), begin, slow) != found.outcomes[HEADROOM]
-    assert found.outcomes[PLAIN] == replay(DEMAND, loader.policy(strategy="percent"), begin) != found.outcomes[HEADROOM]
+    assert found.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin)
+    assert late.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin, slow) != found.outcomes[HEADROOM]
+    assert found.outcomes[PLAIN] == replay(DEMAND, make_policy(strategy="percent"), begin) != found.outcomes[HEADROOM]
     assert found.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70))
     assert late.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70), slow)
     assert found.outcomes[DYNAMIC] == competitors.run(DEMAND, begin, competitors.dynamic_dynamodb)
@@ -67,7 +67,7 @@ def test_each_row_is_its_own_replay() -> None:
 
 
 def test_bounds_hold_for_the_plain_percentage_too() -> None:
-    found = compare(DEMAND, loader.policy(min_units=120, max_units=200), PRICES)
+    found = compare(DEMAND, make_policy(min_units=120, max_units=200), PRICES)
     for name in (HEADROOM, PLAIN):
         assert min(found.outcomes[name].units[10:]) >= 120
         assert max(found.outcomes[name].units) <= 200
@@ -112,7 +112,7 @@ def test_the_data_is_what_json_can_say() -> None:
 
 
 def test_a_table_that_is_never_asked_is_compared_all_the_same() -> None:
-    found = rows(compare([0.0] * 120, loader.policy(), PRICES))
+    found = rows(compare([0.0] * 120, make_policy(), PRICES))
     assert found["on demand"].cost_month == 0.0
     assert {row.throttled_ppm for row in found.values()} == {0.0}
     assert found[HEADROOM].effective == found["fixed at peak"].effective == 1.0

@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension, TableState, Target
 from headroom.cli import app
 from headroom.region.region import Fault, Region
@@ -66,7 +67,7 @@ def test_headrooms_month_is_the_replays() -> None:
     found = history(WAVE)
     outcomes = Replay(
         found.demand,
-        {target: loader.policy() for target in found.demand},
+        {target: make_policy() for target in found.demand},
         {target: first_units(demand) for target, demand in found.demand.items()},
     ).run()
     line = reads_of(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.config import loader
+from chalicelib.config.policy import make_policy
 from headroom.simulation import pricing, report
 from headroom.simulation.compare import Comparison, Section, compare
 
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    return compare(DEMAND, loader.policy(), pricing.load())
+    return compare(DEMAND, make_policy(), pricing.load())
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chalicelib.config import loader
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Target
 from headroom.cli import app
 from headroom.region.region import Region
@@ -26,7 +26,7 @@ from headroom.simulation.tuning import Figures, Fold, Plan, TooShortError, Tunin
 from tests.support.builders import INDEX_WRITES, READS, policy
 from tests.support.scenes import past, wait
 
-PLAIN = loader.policy()
+PLAIN = make_policy()
 GRID: Mapping[str, Sequence[float]] = {"burst_keep_percent": (50, 100), "insurance_percent": (0, 100)}
 SMALL = Plan(coarse=GRID, steps=(), workers=1)
 
@@ -46,7 +46,7 @@ THREE_DAYS = lively(3)
 
 
 def adaptive(**settings: float) -> Policy:
-    return loader.policy(**settings)
+    return make_policy(**settings)
 
 
 # what is counted

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import scaling
 from chalicelib.core.explain import numbers, sentence
 from chalicelib.core.strategies import adaptive

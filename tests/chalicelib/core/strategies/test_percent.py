@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.loader import Policy, Step
+from chalicelib.config.policy import Policy, Step
 from chalicelib.core import scaling
 from chalicelib.core.strategies import percent
 from chalicelib.core.strategies.demand import Want

@@ -1,0 +1,121 @@
+"""The rules of the file: which settings a table or an index has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from chalicelib.config.fleet import Fleet
+from chalicelib.config.healing import Healing
+from chalicelib.config.jobs import Pause
+from chalicelib.config.policy import Policy, Raw, make_policy
+from chalicelib.model import Dimension, Target
+
+WILDCARDS = frozenset("*?[")
+"""What makes a glob of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Settings given at one place of the file: for both dimensions, then for each."""
+
+    both: Raw
+    apart: Mapping[Dimension, Raw]
+
+    def layers(self, dimension: Dimension) -> tuple[Raw, Raw]:
+        """Return the settings that hold for a dimension, the weaker first."""
+        return self.both, self.apart[dimension]
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A name (exact, or a glob with * ? [) or a regular expression that must match the whole of it."""
+
+    text: str
+    is_regex: bool
+
+    def matches(self, name: str) -> bool:
+        """Tell whether `name` is meant."""
+        return re.fullmatch(self.text, name) is not None if self.is_regex else fnmatchcase(name, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRule:
+    """Settings for the indexes that match."""
+
+    matcher: Matcher
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """Settings for the tables that match, and for their indexes."""
+
+    matcher: Matcher
+    scope: Scope
+    indexes: tuple[IndexRule, ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration, checked."""
+
+    defaults: Scope
+    tables: tuple[TableRule, ...] = ()
+    fleets: tuple[Fleet, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    healing: tuple[Healing, ...] = ()
+
+    def policies(self) -> Iterator[Policy]:
+        """Yield the settings that can come to hold anywhere, of every place of the file and both dimensions."""
+        for _, scopes in places(self):
+            yield from (resolve(scopes, dimension) for dimension in Dimension)
+
+    def doubts(self) -> Iterator[str]:
+        """Yield what is allowed but hardly meant: the rules that have something to tell, and nobody to tell it to."""
+        for path, scopes in places(self):
+            found = [resolve(scopes, dimension) for dimension in Dimension if path != "defaults"]
+            if any(policy.notify and not (policy.notify_topic or policy.notify_slack) for policy in found):
+                yield f"{path}.notify: nobody is told, for neither notify_topic nor notify_slack is set there, or in [defaults]"
+
+    def rule_for(self, table: str) -> TableRule | None:
+        """Return the first rule that matches, or None: the table is not managed."""
+        return next((rule for rule in self.tables if rule.matcher.matches(table)), None)
+
+    def manages(self, table: str) -> bool:
+        """Tell whether a rule matches."""
+        return self.rule_for(table) is not None
+
+    def default_policy(self, dimension: Dimension) -> Policy:
+        """Return the settings of a target that only the defaults speak of."""
+        return resolve([self.defaults], dimension)
+
+    def policy_for(self, target: Target) -> Policy | None:
+        """Return the target's settings, the most specific winning, or None where no rule manages the table."""
+        rule = self.rule_for(target.table)
+        if rule is None:
+            return None
+        scopes = [self.defaults, rule.scope]
+        if target.index:
+            scopes += [found.scope for found in rule.indexes if found.matcher.matches(target.index)][:1]
+        return resolve(scopes, target.dimension)
+
+
+def resolve(scopes: list[Scope], dimension: Dimension) -> Policy:
+    merged: dict[str, Any] = {}
+    for scope in scopes:
+        for layer in scope.layers(dimension):
+            merged |= layer
+    return make_policy(**merged)
+
+
+def places(config: Config) -> Iterator[tuple[str, list[Scope]]]:
+    """Yield every place of the file with the scopes that hold there, the weakest first."""
+    yield "defaults", [config.defaults]
+    for i, rule in enumerate(config.tables):
+        yield f"tables[{i}]", [config.defaults, rule.scope]
+        for j, index in enumerate(rule.indexes):
+            yield f"tables[{i}].indexes[{j}]", [config.defaults, rule.scope, index.scope]
