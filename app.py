@@ -1,6 +1,7 @@
 """Headroom's entry points: a decorator names the event, the body makes one call.
 
-The only module that reads the clock and the environment. What happens next stands in chalicelib/handlers.py.
+The only module that reads the clock and the environment. What happens next stands in
+chalicelib/handlers.py.
 """
 
 from __future__ import annotations
@@ -31,7 +32,16 @@ FLEET_CHANGES = {
         "EC2 Instance Terminate Successful",
     ],
     # only the first kind has a state; that it is pending changes no count
-    "detail": {"state": [{"exists": False}, "running", "stopping", "shutting-down", "stopped", "terminated"]},
+    "detail": {
+        "state": [
+            {"exists": False},
+            "running",
+            "stopping",
+            "shutting-down",
+            "stopped",
+            "terminated",
+        ]
+    },
 }
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
@@ -39,9 +49,12 @@ SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
 LAST_MILLISECONDS = 2_000
 """A run begins no new table when less than this is left of Lambda's timeout."""
 ACTING_MILLISECONDS = 10_000
-"""So much of Lambda's timeout is left when it has been waited for somebody who only holds: for the increases."""
+"""So much of Lambda's timeout is left when it has been waited for somebody who only holds: for the
+increases."""
 
-app = Chalice(app_name="headroom", configure_logs=False)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
+app = Chalice(
+    app_name="headroom", configure_logs=False
+)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
 telemetry.logger.append_keys(service=SERVICE)
 CONFIG = loader.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
 NAMESPACES = [metrics.NAMESPACE, *([metrics.EC2] if CONFIG.healing else [])]
@@ -62,12 +75,14 @@ def world() -> Aws:
 
 
 def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point where the stage's ALARM_SOURCES names its source; elsewhere it is no part of the deployment."""
+    """Register an entry point where the stage's ALARM_SOURCES names its source; elsewhere it is no
+    part of the deployment."""
     return register if name in ALARM_SOURCES else lambda function: function
 
 
 def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point where the configuration has such a section; elsewhere it is no part of the deployment."""
+    """Register an entry point where the configuration has such a section; elsewhere it is no part
+    of the deployment."""
     return register if section else lambda function: function
 
 
@@ -86,19 +101,23 @@ def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
 
 @source("eventbridge", app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
-    """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are healed."""
+    """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are
+    healed."""
     return _hear("on_event", event.context, events.from_event(event.to_dict()))
 
 
 @source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
 def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
-    """Do the same for the messages of a queue behind the topic; those that fail come back, and no others."""
+    """Do the same for the messages of a queue behind the topic; those that fail come back, and no
+    others."""
     failed = []
     for record in event.to_dict()["Records"]:
         try:
             _hear("on_queue", event.context, events.from_queue(record["body"]))
         except Exception:  # noqa: BLE001  whatever fails one message must not fail the others
-            telemetry.logger.exception("a message of the queue failed", extra={"message_id": record["messageId"]})
+            telemetry.logger.exception(
+                "a message of the queue failed", extra={"message_id": record["messageId"]}
+            )
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 

@@ -1,7 +1,9 @@
-"""What CloudWatch tells, by whichever way it comes, as one event; or a `Skip` that says why it is of no use.
+"""What CloudWatch tells, by whichever way it comes, as one event; or a `Skip` that says why it is
+of no use.
 
-Shapes: the SNS message of a metric alarm (2016's without ARNs and today's), the alarm's direct Lambda action, and EventBridge's
-"CloudWatch Alarm State Change". Source: CloudWatch User Guide, "Alarm events and EventBridge", "Lambda actions", read 2026-10.
+Shapes: the SNS message of a metric alarm (2016's without ARNs and today's), the alarm's direct
+Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudWatch User Guide,
+"Alarm events and EventBridge", "Lambda actions", read 2026-10.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_o
 from chalicelib.model import Reason, Skip, Target
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What reading a text can raise: not JSON or of another shape, half a character, brackets beyond all depth."""
+"""What reading a text can raise: not JSON or of another shape, half a character, brackets beyond
+all depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,8 @@ class _SnsEvent(msgspec.Struct, frozen=True, rename="pascal"):
 def from_sns(text: str, topic_arn: str = "") -> Event:
     """Return what an SNS message's text says.
 
-    topic_arn: tells an old message's region, where the topic is of the message's own account: alarms notify topics of their
-    own Region only.
+    topic_arn: tells an old message's region, where the topic is of the message's own account:
+    alarms notify topics of their own Region only.
     """
     try:
         said = msgspec.json.decode(text, type=_SnsAlarm)
@@ -143,12 +146,17 @@ def from_sns(text: str, topic_arn: str = "") -> Event:
         return _unsupported(said.alarm_name, "it is an anomaly detection alarm")
     if said.trigger.metrics:
         return _unsupported(said.alarm_name, "it is a metric math alarm")
-    metric = Metric(said.trigger.namespace, said.trigger.metric_name, {d.name: d.value for d in said.trigger.dimensions})
+    metric = Metric(
+        said.trigger.namespace,
+        said.trigger.metric_name,
+        {d.name: d.value for d in said.trigger.dimensions},
+    )
     return _event(said.alarm_name, said.new_state_value, metric, region, account)
 
 
 def from_queue(text: str) -> Event:
-    """Return what a message of a queue behind the topic says: SNS's notification, or with raw delivery the message itself."""
+    """Return what a message of a queue behind the topic says: SNS's notification, or with raw
+    delivery the message itself."""
     try:
         sns = msgspec.json.decode(text, type=_Sns)
     except msgspec.DecodeError:
@@ -169,7 +177,8 @@ def from_event(event: Mapping[str, object]) -> Event:
 
 
 def from_text(text: str) -> Event:
-    """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an EventBridge event."""
+    """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an
+    EventBridge event."""
     try:
         said = msgspec.json.decode(text)
     except UNREADABLE:
@@ -203,10 +212,16 @@ def _from_data(said: _AlarmData, arn: str) -> Event:
 
 def _event(name: str, state: str, metric: Metric, region: str, account: str) -> Event:
     if state != "ALARM":
-        return Skip(name, Reason.NOT_IN_ALARM, f"the alarm went to {state}; only ALARM asks for a look")
+        return Skip(
+            name, Reason.NOT_IN_ALARM, f"the alarm went to {state}; only ALARM asks for a look"
+        )
     if metric.namespace == EC2:
         instance = instance_of(metric)
-        return InstanceEvent(name, instance, region, account) if instance else _unsupported(name, _no_status_check(metric))
+        return (
+            InstanceEvent(name, instance, region, account)
+            if instance
+            else _unsupported(name, _no_status_check(metric))
+        )
     target = target_of(metric)
     if isinstance(target, str):
         return _unsupported(name, target)

@@ -1,4 +1,5 @@
-"""What the fleets of the configuration call for at the targets that are looked at: each fleet is counted once an event.
+"""What the fleets of the configuration call for at the targets that are looked at: each fleet is
+counted once an event.
 
 A fleet that cannot be counted raises nothing and lowers nothing.
 """
@@ -20,7 +21,9 @@ Counts = Mapping[str, int | Hold]
 
 def count(shell: Shell, report: Report, targets: Collection[Target]) -> Counts:
     """Return the counts of the fleets that concern one of the targets, and ask for no others."""
-    concerned = [fleet for fleet in shell.config.fleets if any(fleet.concerns(target) for target in targets)]
+    concerned = [
+        fleet for fleet in shell.config.fleets if any(fleet.concerns(target) for target in targets)
+    ]
     return {fleet.name: _count(shell, report, fleet) for fleet in concerned}
 
 
@@ -43,7 +46,8 @@ def _counted(shell: Shell, fleet: Fleet) -> int | NoSuchGroupError:
 
 
 def follow(fleets: Sequence[Fleet], counts: Counts, seen: Observation) -> Observation:
-    """Return an observation with the most that a fleet calls for at its target, and with what an unknown count holds.
+    """Return an observation with the most that a fleet calls for at its target, and with what an
+    unknown count holds.
 
     Where several fleets concern it, those that can be counted still raise it.
     """

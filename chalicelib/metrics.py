@@ -14,21 +14,35 @@ EC2 = "AWS/EC2"
 
 
 STATUS_CHECKS = frozenset(
-    {"StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_System", "StatusCheckFailed_AttachedEBS"}
+    {
+        "StatusCheckFailed",
+        "StatusCheckFailed_Instance",
+        "StatusCheckFailed_System",
+        "StatusCheckFailed_AttachedEBS",
+    }
 )
-"""Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check metrics, read 2026-11."""
+"""Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check
+metrics, read 2026-11."""
 
 
-CONSUMED = {Dimension.READ: "ConsumedReadCapacityUnits", Dimension.WRITE: "ConsumedWriteCapacityUnits"}
+CONSUMED = {
+    Dimension.READ: "ConsumedReadCapacityUnits",
+    Dimension.WRITE: "ConsumedWriteCapacityUnits",
+}
 
 
 THROTTLED = {Dimension.READ: "ReadThrottleEvents", Dimension.WRITE: "WriteThrottleEvents"}
 
 
-PROVISIONED = {Dimension.READ: "ProvisionedReadCapacityUnits", Dimension.WRITE: "ProvisionedWriteCapacityUnits"}
+PROVISIONED = {
+    Dimension.READ: "ProvisionedReadCapacityUnits",
+    Dimension.WRITE: "ProvisionedWriteCapacityUnits",
+}
 
 
-DIMENSION_OF = {metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()}
+DIMENSION_OF = {
+    metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +72,6 @@ def target_of(metric: Metric) -> Target | str:
     unknown = set(metric.dimensions) - {"TableName", "GlobalSecondaryIndexName"}
     if unknown:
         return f"its dimension {min(unknown)} narrows the metric to a part of the load"
-    return Target(table, metric.dimensions.get("GlobalSecondaryIndexName", ""), DIMENSION_OF[metric.name])
+    return Target(
+        table, metric.dimensions.get("GlobalSecondaryIndexName", ""), DIMENSION_OF[metric.name]
+    )

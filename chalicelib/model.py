@@ -1,6 +1,8 @@
-"""The values that everything else speaks in: what scales, what was seen, what was decided, what is to be done.
+"""The values that everything else speaks in: what scales, what was seen, what was decided, what is
+to be done.
 
-All are frozen and none knows AWS, a clock or a log. Amounts are capacity units per second unless a name says otherwise.
+All are frozen and none knows AWS, a clock or a log. Amounts are capacity units per second unless a
+name says otherwise.
 """
 
 from __future__ import annotations
@@ -29,14 +31,16 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
-    """One thing that scales: a dimension of a table, or of one of its indexes (`index` is "" for the table)."""
+    """One thing that scales: a dimension of a table, or of one of its indexes (`index` is "" for
+    the table)."""
 
     table: str
     index: str
     dimension: Dimension
 
     def __str__(self) -> str:
-        """Return `table:read`, or `table/index:read`: unambiguous, since no name holds a slash or a colon."""
+        """Return `table:read`, or `table/index:read`: unambiguous, since no name holds a slash or a
+        colon."""
         return f"{self.owner}:{self.dimension}"
 
     @property
@@ -115,9 +119,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Evenly spaced means in units per second, oldest first; None where CloudWatch had no datapoint.
+    """Evenly spaced means in units per second, oldest first; None where CloudWatch had no
+    datapoint.
 
-    start: aware time at which the first value's period begins. step_seconds: the length of a period.
+    start: aware time at which the first value's period begins. step_seconds: the length of a
+    period.
     """
 
     start: datetime
@@ -135,12 +141,20 @@ class Series:
             return self
         skip = -int((self.start - at).total_seconds() // self.step_seconds)
         skip = min(skip, len(self.values))
-        return Series(self.start + timedelta(seconds=skip * self.step_seconds), self.step_seconds, self.values[skip:])
+        return Series(
+            self.start + timedelta(seconds=skip * self.step_seconds),
+            self.step_seconds,
+            self.values[skip:],
+        )
 
     def last(self, count: int) -> Series:
         """Return the newest `count` values (fewer where there are not as many)."""
         skip = max(0, len(self.values) - count)
-        return Series(self.start + timedelta(seconds=skip * self.step_seconds), self.step_seconds, self.values[skip:])
+        return Series(
+            self.start + timedelta(seconds=skip * self.step_seconds),
+            self.step_seconds,
+            self.values[skip:],
+        )
 
     def known(self) -> list[float]:
         """Return the values without the gaps."""
@@ -167,7 +181,8 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as DescribeTable shows it. `throughputs` maps an index name, or "" for the table, to its throughput."""
+    """A table as DescribeTable shows it. `throughputs` maps an index name, or "" for the table, to
+    its throughput."""
 
     name: str
     arn: str
@@ -176,18 +191,25 @@ class TableState:
     throughputs: Mapping[str, Throughput]
 
     def targets(self) -> list[Target]:
-        """Return all that could be scaled: the table first, then its indexes by name; reads, then writes."""
-        return [Target(self.name, index, dimension) for index in sorted(self.throughputs) for dimension in Dimension]
+        """Return all that could be scaled: the table first, then its indexes by name; reads, then
+        writes."""
+        return [
+            Target(self.name, index, dimension)
+            for index in sorted(self.throughputs)
+            for dimension in Dimension
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the last days say about the hour to come (past.py makes it). Amounts in units per second.
+    """What the last days say about the hour to come (past.py makes it). Amounts in units per
+    second.
 
-    end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how high the newest onsets went
-    (0 where there were fewer than three). hourly: each like hour's highest onset, sorted, 0 for an hour without one: the last
-    hours, and the same hour, one earlier and one later, of past days. daily: the same for each five-minute slot after the end,
-    from the quarter of an hour that began then on past days.
+    end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how
+    high the newest onsets went (0 where there were fewer than three). hourly: each like hour's
+    highest onset, sorted, 0 for an hour without one: the last hours, and the same hour, one earlier
+    and one later, of past days. daily: the same for each five-minute slot after the end, from the
+    quarter of an hour that began then on past days.
     """
 
     end: datetime | None = None
@@ -204,8 +226,8 @@ NO_PAST = Past()
 class Metrics:
     """What CloudWatch says of one target.
 
-    consumed, throttled: one-minute means of the last hours. provisioned: the least of each five minutes of the same hours.
-    past: a summary of the last days.
+    consumed, throttled: one-minute means of the last hours. provisioned: the least of each five
+    minutes of the same hours. past: a summary of the last days.
     """
 
     consumed: Series = NO_SERIES
@@ -216,7 +238,8 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something besides the policy that keeps a target's capacity as it is: why, in words, and in which directions."""
+    """Something besides the policy that keeps a target's capacity as it is: why, in words, and in
+    which directions."""
 
     reason: Reason
     detail: str
@@ -232,8 +255,9 @@ BOTH = UP | DOWN
 class Observation:
     """Everything that a decision about one target may lean on, besides its policy and the time.
 
-    fleet: the name of the fleet that the target follows, of several the one that calls for the most; "" where it follows none.
-    instances: how many that fleet has, None where they cannot be counted. fleet_units: the units that it calls for.
+    fleet: the name of the fleet that the target follows, of several the one that calls for the
+    most; "" where it follows none. instances: how many that fleet has, None where they cannot be
+    counted. fleet_units: the units that it calls for.
     """
 
     target: Target
@@ -250,9 +274,10 @@ class Observation:
 class Decision:
     """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it.
 
-    needs_other: whether it may be lowered only together with the other dimension. keeps_alarm: whether the alarm's threshold is
-    not to be raised to the units that hold now, because it is what tells that somebody else has set them.
-    booked: what a decrease now would break, as numbers: decreases kept for later. Empty where it breaks nothing.
+    needs_other: whether it may be lowered only together with the other dimension. keeps_alarm:
+    whether the alarm's threshold is not to be raised to the units that hold now, because it is what
+    tells that somebody else has set them. booked: what a decrease now would break, as numbers:
+    decreases kept for later. Empty where it breaks nothing.
     """
 
     target: Target
@@ -282,7 +307,8 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One target's part of an UpdateTable call. `current` is what the decision saw, and must still be so."""
+    """One target's part of an UpdateTable call. `current` is what the decision saw, and must still
+    be so."""
 
     target: Target
     current: int
@@ -315,14 +341,16 @@ class Alarm:
 
     @property
     def threshold(self) -> float | None:
-        """Return the threshold (the unit is that of the alarm's statistic), or None where it has none."""
+        """Return the threshold (the unit is that of the alarm's statistic), or None where it has
+        none."""
         value = self.fields.get("Threshold")
         return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)
 class CreateAlarm:
-    """Make one of Headroom's own alarms, for a target or for what is named. `fields` are PutMetricAlarm's parameters."""
+    """Make one of Headroom's own alarms, for a target or for what is named. `fields` are
+    PutMetricAlarm's parameters."""
 
     target: Target | str
     fields: Mapping[str, object]
@@ -330,7 +358,8 @@ class CreateAlarm:
 
 @dataclass(frozen=True, slots=True)
 class RewriteAlarm:
-    """Change some fields of an alarm, the threshold above all, and keep every other one as it is."""
+    """Change some fields of an alarm, the threshold above all, and keep every other one as it
+    is."""
 
     target: Target | str
     alarm: Alarm
@@ -346,7 +375,8 @@ class DeleteAlarms:
 
 @dataclass(frozen=True, slots=True)
 class Heal:
-    """Let an Auto Scaling group replace an instance, or reboot it; `how` is `replace` or `reboot`."""
+    """Let an Auto Scaling group replace an instance, or reboot it; `how` is `replace` or
+    `reboot`."""
 
     instance: str
     group: str

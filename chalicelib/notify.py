@@ -1,7 +1,9 @@
-"""Tell people: at the end of an event, when everything is decided and done, so that no notifier can stop a scaling.
+"""Tell people: at the end of an event, when everything is decided and done, so that no notifier can
+stop a scaling.
 
-Each message goes out on its own; one that is not taken stands in the report as a failure. What was told of a state is kept as a
-tag on Headroom's own alarm of the target, written after the telling: a crash between the two tells it twice, never not at all.
+Each message goes out on its own; one that is not taken stands in the report as a failure. What was
+told of a state is kept as a tag on Headroom's own alarm of the target, written after the telling: a
+crash between the two tells it twice, never not at all.
 """
 
 from __future__ import annotations
@@ -16,7 +18,16 @@ from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
 from chalicelib.core import notices, table_alarms
 from chalicelib.core.notices import Memory, Notice, State
-from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Dimension, Reason, SetCapacity, Skip, Target
+from chalicelib.model import (
+    Alarm,
+    CreateAlarm,
+    DeleteAlarms,
+    Dimension,
+    Reason,
+    SetCapacity,
+    Skip,
+    Target,
+)
 from chalicelib.run import Failure, Report, Shell, attempt
 
 TAG = "headroom-told-"
@@ -26,7 +37,8 @@ SLACK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Where it is remembered that a state was told: a tag of an alarm; without an alarm (arn ""), for the container's life."""
+    """Where it is remembered that a state was told: a tag of an alarm; without an alarm (arn ""),
+    for the container's life."""
 
     arn: str
     key: str
@@ -44,7 +56,8 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep has read: the alarms on the topic, and the names of the managed tables that exist."""
+    """What a sweep has read: the alarms on the topic, and the names of the managed tables that
+    exist."""
 
     watching: Sequence[Alarm]
     tables: Collection[str]
@@ -64,12 +77,16 @@ def notify(shell: Shell, report: Report, now: datetime, swept: Swept | None = No
 def _notify(shell: Shell, report: Report, now: datetime, swept: Swept | None) -> None:
     done = [action for action in report.done if isinstance(action, SetCapacity)]
     decisions = {decision.target: decision for decision in report.decisions}
-    policies = {change.target: shell.policy(change.target) for action in done for change in action.changes}
+    policies = {
+        change.target: shell.policy(change.target) for action in done for change in action.changes
+    }
     lines = list(notices.of_changes(done, decisions, policies))
     due = list(_due(shell, report, now, swept)) if swept else []
     found = notices.notices([*lines, *(one.state.line for one in due if one.is_news)])
     told = deliver(shell, report, [*(notice for notice, _ in found), *report.notices], now)
-    lines_told = {id(line) for notice, of in found if any(notice is one for one in told) for line in of}
+    lines_told = {
+        id(line) for notice, of in found if any(notice is one for one in told) for line in of
+    }
     for one in due:
         _remember(shell, report, one, id(one.state.line) in lines_told, now)
 
@@ -85,11 +102,18 @@ def _due(shell: Shell, report: Report, now: datetime, swept: Swept) -> Iterator[
         if keeper is None:
             continue
         if not shell.may_go_on():
-            report.skips.append(Skip("notifications", Reason.NO_TIME_LEFT, "what holds is told by a later sweep"))
+            report.skips.append(
+                Skip("notifications", Reason.NO_TIME_LEFT, "what holds is told by a later sweep")
+            )
             return
         one = _judge(state, keeper, shell.world.told.get(keeper, Memory()), now)
         if one and keeper.arn:  # what this container remembers is not enough to write or to tell
-            read = attempt(report, keeper.arn, "ListTagsForResource", partial(notifications.tags, shell.world, keeper.arn))
+            read = attempt(
+                report,
+                keeper.arn,
+                "ListTagsForResource",
+                partial(notifications.tags, shell.world, keeper.arn),
+            )
             if read is None:
                 continue
             memory = notices.remembered(read.get(keeper.key, ""))
@@ -112,7 +136,12 @@ def _remember(shell: Shell, report: Report, one: Due, told: bool, now: datetime)
     shell.world.told[one.keeper] = memory
     if one.keeper.arn:
         arn, key = one.keeper.arn, one.keeper.key
-        attempt(report, arn, "TagResource", lambda: notifications.tag(shell.world, arn, key, str(memory)))
+        attempt(
+            report,
+            arn,
+            "TagResource",
+            lambda: notifications.tag(shell.world, arn, key, str(memory)),
+        )
 
 
 def _holding(shell: Shell, report: Report, now: datetime) -> Iterator[State]:
@@ -125,7 +154,9 @@ def _failed(report: Report, tables: Collection[str]) -> dict[str, str]:
     """Return what failed for which of the tables, the first of each, in words."""
     found: dict[str, str] = {}
     for failure in report.failures:
-        table = failure.subject.split(":")[0].split("/")[0]  # the subject is a table, or one of its targets
+        table = failure.subject.split(":")[0].split("/")[
+            0
+        ]  # the subject is a table, or one of its targets
         if table in tables:
             found.setdefault(table, str(failure))
     return found
@@ -140,11 +171,14 @@ def _failing(shell: Shell, failed: Mapping[str, str]) -> Iterator[State]:
 
 
 def _keepers(report: Report, watching: Iterable[Alarm]) -> Callable[[State], Keeper | None]:
-    """Return who remembers a state: the target's own alarm, else another of the table's, else the container.
+    """Return who remembers a state: the target's own alarm, else another of the table's, else the
+    container.
 
     None where the target's alarm has just been made: the next sweep finds it, and tells.
     """
-    removed = {name for action in report.done if isinstance(action, DeleteAlarms) for name in action.names}
+    removed = {
+        name for action in report.done if isinstance(action, DeleteAlarms) for name in action.names
+    }
     made = {action.target for action in report.done if isinstance(action, CreateAlarm)}
     arns: dict[str, str] = {}
     of_table: dict[str, str] = {}
@@ -167,7 +201,8 @@ def _keepers(report: Report, watching: Iterable[Alarm]) -> Callable[[State], Kee
 
 
 def _digest(target: Target) -> str:
-    """Return what tells targets apart whose states stand on the same alarm, or on none: a tag's key has 128 characters."""
+    """Return what tells targets apart whose states stand on the same alarm, or on none: a tag's key
+    has 128 characters."""
     return hashlib.sha256(str(target).encode()).hexdigest()[:12]
 
 
@@ -175,7 +210,8 @@ def _digest(target: Target) -> str:
 
 
 def deliver(shell: Shell, report: Report, found: Sequence[Notice], now: datetime) -> list[Notice]:
-    """Send notices, many to one destination as one message, and return those that reached one of their destinations at least.
+    """Send notices, many to one destination as one message, and return those that reached one of
+    their destinations at least.
 
     A destination that failed is not tried again in this run. Failures stand in the report.
     """
@@ -184,7 +220,11 @@ def deliver(shell: Shell, report: Report, found: Sequence[Notice], now: datetime
     told: list[Notice] = []
     for batch in notices.batches(found):
         message = notices.merged(batch)
-        reached = [_send(shell, report, place, message, broken, now, posted) for place in (message.topic, message.slack) if place]
+        reached = [
+            _send(shell, report, place, message, broken, now, posted)
+            for place in (message.topic, message.slack)
+            if place
+        ]
         if any(reached):
             told += batch
     report.told += told
@@ -192,7 +232,13 @@ def deliver(shell: Shell, report: Report, found: Sequence[Notice], now: datetime
 
 
 def _send(
-    shell: Shell, report: Report, place: str, message: Notice, broken: dict[str, Exception], now: datetime, posted: set[str]
+    shell: Shell,
+    report: Report,
+    place: str,
+    message: Notice,
+    broken: dict[str, Exception],
+    now: datetime,
+    posted: set[str],
 ) -> bool:
     """Send one message to one place, and tell whether it was taken."""
     try:
@@ -207,7 +253,8 @@ def _send(
                 shell.world.sleep(SLACK_SECONDS)
             posted.add(place)
             notifications.post(shell.world, place, message, now)
-    except Exception as error:  # noqa: BLE001  whatever breaks it, the other messages go out; it is raised at the end
+    # whatever breaks it, the other messages go out; it is raised at the end
+    except Exception as error:  # noqa: BLE001
         broken[place] = error
         report.failures.append(Failure(place, f"telling {message.subject!r}", error))
         return False

@@ -1,4 +1,5 @@
-"""What every handler works with, and what it comes to: the adapters, the configuration, and the report."""
+"""What every handler works with, and what it comes to: the adapters, the configuration, and the
+report."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Failure(Exception):
 class Report:
     """What one event came to.
 
-    seen: the targets of whose state somebody may want to hear. notices: what else is to be told. told: what reached somebody.
+    seen: the targets of whose state somebody may want to hear. notices: what else is to be told.
+    told: what reached somebody.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -44,9 +46,11 @@ class Report:
     told: list[Notice] = field(default_factory=list)
 
     def raise_failures(self) -> None:
-        """Raise all failures together, so that Lambda counts an error and tries an asynchronous event again.
+        """Raise all failures together, so that Lambda counts an error and tries an asynchronous
+        event again.
 
-        Raises ExceptionGroup of Failure. Trying again is safe: the facts are read anew, and what was done is found done.
+        Raises ExceptionGroup of Failure. Trying again is safe: the facts are read anew, and what
+        was done is found done.
         """
         if self.failures:
             raise ExceptionGroup("Headroom could not do everything", self.failures)
@@ -54,10 +58,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Shell:
-    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is time for one more table.
+    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is
+    time for one more table.
 
-    may_wait: tells whether there is time to wait so many seconds for somebody's answer, and to act afterwards. settled: called
-    with the report when all is decided and done, before people are told of it, which may take longer than the run lasts.
+    may_wait: tells whether there is time to wait so many seconds for somebody's answer, and to act
+    afterwards. settled: called with the report when all is decided and done, before people are told
+    of it, which may take longer than the run lasts.
     """
 
     world: Aws
@@ -66,10 +72,13 @@ class Shell:
     may_go_on: Callable[[], bool] = lambda: True
     may_wait: Callable[[float], bool] = lambda _: True
     settled: Callable[[Report], None] = lambda _: None
-    _known: dict[tuple[Hashable, datetime], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[tuple[Hashable, datetime], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def foreign(self, alarm: str, region: str, account: str) -> Skip | None:
-        """Return why an event's alarm is none of this account and Region, if it is not; "" where the event does not tell."""
+        """Return why an event's alarm is none of this account and Region, if it is not; "" where
+        the event does not tell."""
         home = self.world.region
         if region not in ("", home):
             return Skip(alarm, Reason.FOREIGN, f"the alarm is in {region}, this is {home}")
@@ -85,7 +94,8 @@ class Shell:
         return policy
 
     def once(self, key: Hashable, now: datetime, read: Callable[[], T]) -> T:
-        """Return what `read` gave for this event, which is known by its `now`: many groups of tables ask, one call is made."""
+        """Return what `read` gave for this event, which is known by its `now`: many groups of
+        tables ask, one call is made."""
         if (key, now) not in self._known:
             self._known[key, now] = read()
         found: T = self._known[key, now]
@@ -93,9 +103,11 @@ class Shell:
 
 
 def attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a call gives; or None, and the failure stands in the report, which is raised at the end.
+    """Return what a call gives; or None, and the failure stands in the report, which is raised at
+    the end.
 
-    Whatever breaks it, an answer that nobody has foreseen, too: it must lose neither the other tables nor what is to be logged.
+    Whatever breaks it, an answer that nobody has foreseen, too: it must lose neither the other
+    tables nor what is to be logged.
     """
     try:
         return call()
@@ -105,11 +117,19 @@ def attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> 
 
 
 def ask(shell: Shell, report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a question gives whose answer only holds something; None where it fails, or where no time is left for it.
+    """Return what a question gives whose answer only holds something; None where it fails, or where
+    no time is left for it.
 
-    An increase does not depend on it, so that who does not answer must not use up an increase's time.
+    An increase does not depend on it, so that who does not answer must not use up an increase's
+    time.
     """
     if not shell.may_wait(LONGEST_QUESTION):
-        report.skips.append(Skip(subject, Reason.NO_TIME_LEFT, "not asked: the time that is left is for what is to be raised"))
+        report.skips.append(
+            Skip(
+                subject,
+                Reason.NO_TIME_LEFT,
+                "not asked: the time that is left is for what is to be raised",
+            )
+        )
         return None
     return attempt(report, subject, doing, call)

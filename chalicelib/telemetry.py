@@ -1,6 +1,8 @@
-"""What Headroom says of itself: a structured line for every decision, and counts as CloudWatch metrics (EMF).
+"""What Headroom says of itself: a structured line for every decision, and counts as CloudWatch
+metrics (EMF).
 
-A log that cannot be read by a machine cannot be asked "why"; so the reason code and every number are fields of their own.
+A log that cannot be read by a machine cannot be asked "why"; so the reason code and every number
+are fields of their own.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ T = TypeVar("T")
 
 
 def tell(report: Report, function: str, service: str = SERVICE) -> dict[str, int]:
-    """Log the report, line by line, publish its counts, and return them. service: what tells stages apart."""
+    """Log the report, line by line, publish its counts, and return them. service: what tells stages
+    apart."""
     return Teller(function, service).finish(report)
 
 
 class Teller:
-    """Logs one run's report: whenever something is settled, and the rest at its end; each line once."""
+    """Logs one run's report: whenever something is settled, and the rest at its end; each line
+    once."""
 
     def __init__(self, function: str, service: str = SERVICE) -> None:
         """Keep whose run it is. service: what tells stages apart."""
@@ -46,9 +50,15 @@ class Teller:
         for skip in self._new("skips", report.skips):
             self._line(logger.warning, sentence(skip), _skip_fields(skip))
         for action in self._new("done", report.done):
-            self._line(logger.info, sentence(action), {"kind": "action", "action": type(action).__name__})
+            self._line(
+                logger.info, sentence(action), {"kind": "action", "action": type(action).__name__}
+            )
         for notice in self._new("told", report.told):
-            self._line(logger.info, f"told: {notice.subject}", {"kind": "notice", "facts": dict(notice.facts)})
+            self._line(
+                logger.info,
+                f"told: {notice.subject}",
+                {"kind": "notice", "facts": dict(notice.facts)},
+            )
         for failure in self._new("failures", report.failures):
             self._line(logger.error, str(failure), {"kind": "failure", "subject": failure.subject})
 
@@ -74,7 +84,8 @@ class Teller:
 
 
 def _publish(counts: Mapping[str, int], service: str, function: str = "") -> None:
-    """Publish counts, of all functions together or of one: few enough to stay within CloudWatch's ten free metrics a stage."""
+    """Publish counts, of all functions together or of one: few enough to stay within CloudWatch's
+    ten free metrics a stage."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
     if function:
         metrics.add_dimension(name="function", value=function)

@@ -11,7 +11,18 @@ from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.commands import backtest, bench, configuration, cost, deploy, migrate, pause, play, sweep, tune
+from headroom.commands import (
+    backtest,
+    bench,
+    configuration,
+    cost,
+    deploy,
+    migrate,
+    pause,
+    play,
+    sweep,
+    tune,
+)
 from headroom.commands.console import errors
 from headroom.deploy.account import in_words
 from headroom.simulation.history import NoHistoryError
@@ -36,17 +47,33 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version of Headroom.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_tell_version,
+            is_eager=True,
+            help="Print the version of Headroom.",
+        ),
     ] = False,
 ) -> None:
     """Headroom: an alarm-driven autoscaler for DynamoDB's provisioned capacity."""
 
 
 def main() -> None:
-    """Run the command line; a mistake of the operator's ends in one clear sentence, not in a traceback."""
+    """Run the command line; a mistake of the operator's ends in one clear sentence, not in a
+    traceback."""
     try:
         app()
-    except (ConfigError, TraceError, PriceError, NoHistoryError, TooShortError, OSError, UnicodeDecodeError, *AwsError) as error:
+    except (
+        ConfigError,
+        TraceError,
+        PriceError,
+        NoHistoryError,
+        TooShortError,
+        OSError,
+        UnicodeDecodeError,
+        *AwsError,
+    ) as error:
         errors.print(f"[bold red]headroom:[/] {escape(in_words(error))}", highlight=False)
         sys.exit(2)
 

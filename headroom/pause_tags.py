@@ -1,4 +1,5 @@
-"""What an operator says of a pause, and the tag that tells it: until when, for how long, which tables, in which words."""
+"""What an operator says of a pause, and the tag that tells it: until when, for how long, which
+tables, in which words."""
 
 from __future__ import annotations
 
@@ -18,10 +19,11 @@ SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
 TAG_CHARACTERS = 256
 """Source: Amazon DynamoDB API Reference, API_Tag, Value, read 2026-11."""
 NO_TAG = re.compile(r"[^\w\s+\-=.:/]")
-"""What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source: Amazon DynamoDB Developer Guide,
-"Tagging restrictions in DynamoDB", read 2026-11."""
+"""What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source:
+Amazon DynamoDB Developer Guide, "Tagging restrictions in DynamoDB", read 2026-11."""
 CALLS_A_SECOND = 5
-"""TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB), read 2026-11."""
+"""TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB),
+read 2026-11."""
 
 
 class PauseError(ValueError):
@@ -40,14 +42,17 @@ def zone(name: str | None) -> ZoneInfo | None:
 
 
 def until(text: str, now: datetime, local: ZoneInfo | None) -> datetime:
-    """Return the end of a pause, in UTC: HH:MM is the next such time of the wall clock, anything else a date and time.
+    """Return the end of a pause, in UTC: HH:MM is the next such time of the wall clock, anything
+    else a date and time.
 
     local: where a time without a zone is meant, None for this machine's zone.
     """
     match = CLOCK.fullmatch(text)
     end = _next(time(int(match[1]), int(match[2])), now, local) if match else _moment(text, local)
     if end <= now:
-        raise PauseError(f"--until {text}: this is over; it is {now.astimezone(local):%Y-%m-%d %H:%M %Z} now")
+        raise PauseError(
+            f"--until {text}: this is over; it is {now.astimezone(local):%Y-%m-%d %H:%M %Z} now"
+        )
     return end
 
 
@@ -65,7 +70,9 @@ def tag(paused: Paused) -> str:
     """Return the tag's value. Raises PauseError where a tag cannot hold it."""
     value, bad = str(paused), NO_TAG.search(paused.why)
     if bad:
-        raise PauseError(f"--reason: a tag cannot hold {bad[0]!r}; use letters, numbers, spaces and + - = . _ : /")
+        raise PauseError(
+            f"--reason: a tag cannot hold {bad[0]!r}; use letters, numbers, spaces and + - = . _ : /"
+        )
     if len(value) > TAG_CHARACTERS:
         raise PauseError(f"--reason: {len(value) - TAG_CHARACTERS} characters too long for a tag")
     return value
@@ -78,25 +85,31 @@ def shown(moment: datetime, local: ZoneInfo | None = None) -> str:
 
 
 def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
-    """Return the tables that the names and globs mean. Raises PauseError where one of them means none."""
+    """Return the tables that the names and globs mean. Raises PauseError where one of them means
+    none."""
     found: dict[str, None] = {}
     for pattern in patterns:
         meant = [name for name in names if fnmatchcase(name, pattern)]
         if not meant:
-            raise PauseError(f"no table of this account and Region is called {pattern}, or matches it")
+            raise PauseError(
+                f"no table of this account and Region is called {pattern}, or matches it"
+            )
         found |= dict.fromkeys(meant)
     return list(found)
 
 
 def _next(clock: time, now: datetime, local: ZoneInfo | None) -> datetime:
     today = now.astimezone(local).date()
-    days = [today + timedelta(days=ahead) for ahead in (0, 1, 2)]  # a wall clock may skip a time of one day
+    days = [
+        today + timedelta(days=ahead) for ahead in (0, 1, 2)
+    ]  # a wall clock may skip a time of one day
     found = [at for day in days for at in _instants(day, clock, local)]
     return min(at for at in found if at > now)
 
 
 def _instants(day: date, clock: time, local: ZoneInfo | None) -> Iterator[datetime]:
-    """Yield when the wall clock shows a time of a day: twice on the day on which it is set back, never where it skips it."""
+    """Yield when the wall clock shows a time of a day: twice on the day on which it is set back,
+    never where it skips it."""
     for fold in (0, 1):
         wall = datetime.combine(day, clock).replace(fold=fold)
         at = _placed(wall, local)
@@ -109,29 +122,42 @@ def _moment(text: str, local: ZoneInfo | None) -> datetime:
         said = datetime.fromisoformat(text)
         return said.astimezone(UTC) if said.tzinfo else _placed(said, local)
     except (ValueError, OverflowError):
-        raise PauseError(f"--until {text}: expected a time such as 06:00, or a date and time such as 2026-11-21T06:00") from None
+        raise PauseError(
+            f"--until {text}: expected a time such as 06:00, or a date and time such as 2026-11-21T06:00"
+        ) from None
 
 
 def _placed(wall: datetime, local: ZoneInfo | None) -> datetime:
-    return (wall.replace(tzinfo=local) if local else wall).astimezone(UTC)  # without a zone it is this machine's
+    return (wall.replace(tzinfo=local) if local else wall).astimezone(
+        UTC
+    )  # without a zone it is this machine's
 
 
 # what is done about it
 
 
-def pause(world: Aws, tables: Iterable[TableState], value: str) -> Iterator[tuple[str, Exception | None]]:
+def pause(
+    world: Aws, tables: Iterable[TableState], value: str
+) -> Iterator[tuple[str, Exception | None]]:
     """Write the tag of each table, and yield its name, with the error where AWS gave one."""
     client = world.client("dynamodb")
-    return _paced(world, tables, lambda arn: client.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}]))
+    return _paced(
+        world,
+        tables,
+        lambda arn: client.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}]),
+    )
 
 
 def resume(world: Aws, tables: Iterable[TableState]) -> Iterator[tuple[str, Exception | None]]:
-    """Remove the tag of each table, which may have none, and yield its name, with the error where AWS gave one."""
+    """Remove the tag of each table, which may have none, and yield its name, with the error where
+    AWS gave one."""
     client = world.client("dynamodb")
     return _paced(world, tables, lambda arn: client.untag_resource(ResourceArn=arn, TagKeys=[KEY]))
 
 
-def _paced(world: Aws, tables: Iterable[TableState], write: Callable[[str], object]) -> Iterator[tuple[str, Exception | None]]:
+def _paced(
+    world: Aws, tables: Iterable[TableState], write: Callable[[str], object]
+) -> Iterator[tuple[str, Exception | None]]:
     for count, table in enumerate(tables):
         if count and count % CALLS_A_SECOND == 0:
             world.sleep(1)

@@ -1,4 +1,5 @@
-"""docs/configuration.md, generated from the code: every key with its type, range, default and meaning."""
+"""docs/configuration.md, generated from the code: every key with its type, range, default and
+meaning."""
 
 from __future__ import annotations
 
@@ -79,12 +80,21 @@ PARTS: Mapping[str, tuple[type, str]] = {
         Step,
         "A row of `increase_steps` and the other tables of steps: `percent`, `units`, or the larger of both.",
     ),
-    "Windows": (Window, "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, or inline."),
+    "Windows": (
+        Window,
+        "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, or inline.",
+    ),
     "Reserved decreases": (Reserve, "An entry of `reserve_decreases`."),
-    "Fleets": (Fleet, "`[[fleet]]`: capacity that follows the number of EC2 instances (docs/fleet.md)."),
+    "Fleets": (
+        Fleet,
+        "`[[fleet]]`: capacity that follows the number of EC2 instances (docs/fleet.md).",
+    ),
     "Tables of a fleet": (FleetTable, "`[[fleet.tables]]`, and `read` and `write` of it:"),
     "Scales": (Scale, "`read = { linear = 10 }` or `write = { ladder = [[1, 5], [4, 50]] }`."),
-    "Pauses": (Pause, "`[[pause]]`: jobs that own a table's capacity while they run (docs/jobs.md)."),
+    "Pauses": (
+        Pause,
+        "`[[pause]]`: jobs that own a table's capacity while they run (docs/jobs.md).",
+    ),
     "Healing": (Healing, "`[[healing]]`: sick instances of Auto Scaling groups (docs/healing.md)."),
 }
 
@@ -118,7 +128,9 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "burst_keep_percent"): 80,
     (Policy, "throttle_price"): 100.0,
     (Policy, "insurance_percent"): 50,
-    (Policy, "windows"): (Window(rule="floor", between="08:30-18:00", days="mon-fri", min_units=500),),
+    (Policy, "windows"): (
+        Window(rule="floor", between="08:30-18:00", days="mon-fri", min_units=500),
+    ),
     (Policy, "circuit_breaker_url"): "https://ops.example.com/headroom",
     (Policy, "circuit_breaker_seconds"): 3.0,
     (Policy, "notify"): ("scaled_up", "at_max"),
@@ -192,22 +204,40 @@ def _parts() -> Iterator[str]:
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
             optional = field.default_factory is not msgspec.NODEFAULT
-            yield _row(kind, field.name, hints[field.name], field.default_factory() if optional else field.default)
+            yield _row(
+                kind,
+                field.name,
+                hints[field.name],
+                field.default_factory() if optional else field.default,
+            )
 
 
 def _row(kind: type, key: str, hint: Any, default: Any) -> str:
     """Return the row of one key of the settings, or of a part of the file."""
-    shown = "needed" if default is msgspec.NODEFAULT else f"`{toml(default)}`" if default is not None else "none"
+    shown = (
+        "needed"
+        if default is msgspec.NODEFAULT
+        else f"`{toml(default)}`"
+        if default is not None
+        else "none"
+    )
     metas = [part for part in get_args(hint) if isinstance(part, Meta)]
     meaning = next((meta.description for meta in metas if meta.description), "")
-    return f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {toml(EXAMPLES[kind, key])}` |"
+    return (
+        f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {toml(EXAMPLES[kind, key])}` |"
+    )
 
 
 def _type(hint: Any) -> str:
     base, *metas = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     if get_origin(base) is Literal:
         return " or ".join(f"`{json.dumps(value)}`" for value in get_args(base))
-    bounds = [f"{word} {getattr(meta, name)}" for meta in metas for name, word in BOUNDS.items() if _has(meta, name)]
+    bounds = [
+        f"{word} {getattr(meta, name)}"
+        for meta in metas
+        for name, word in BOUNDS.items()
+        if _has(meta, name)
+    ]
     return " ".join([_word(base), *bounds])
 
 
@@ -232,11 +262,22 @@ def _has(meta: Any, name: str) -> bool:
 
 
 def toml(value: Any) -> str:
-    """Return a value as the configuration has it; the parts of a table that have their defaults are left out."""
+    """Return a value as the configuration has it; the parts of a table that have their defaults are
+    left out."""
     if isinstance(value, msgspec.Struct):
-        return toml({f.name: part for f in msgspec.structs.fields(value) if (part := getattr(value, f.name)) != f.default})
+        return toml(
+            {
+                f.name: part
+                for f in msgspec.structs.fields(value)
+                if (part := getattr(value, f.name)) != f.default
+            }
+        )
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + " }" if value else "{}"
+        return (
+            "{ " + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + " }"
+            if value
+            else "{}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,8 @@ def every(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> Iterator[tuple[datetime, Report | Exception]]:
-    """Sweep now and every so many minutes, for ever; yield each time with its report, or with what ended that sweep.
+    """Sweep now and every so many minutes, for ever; yield each time with its report, or with what
+    ended that sweep.
 
     A sweep that takes longer than the time between two is followed by the next one at once.
     """
@@ -30,5 +31,6 @@ def once(shell: Shell, now: datetime, with_alarms: bool) -> Report | Exception:
     """Sweep once; return the report, or what ended the sweep: the next one begins anew."""
     try:
         return handlers.sweep(shell, now, alone=True, with_alarms=with_alarms)
-    except Exception as error:  # noqa: BLE001  whatever ends one sweep is told, and must not end those that come
+    # whatever ends one sweep is told, and must not end those that come
+    except Exception as error:  # noqa: BLE001
         return error

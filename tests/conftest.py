@@ -1,4 +1,5 @@
-"""Hypothesis profiles: `ci` where the environment says CI, else `dev`: the same examples every run; `search` finds new ones.
+"""Hypothesis profiles: `ci` where the environment says CI, else `dev`: the same examples every run;
+`search` finds new ones.
 
 And the judge, who hears of every invocation of a function in any test.
 """
@@ -22,7 +23,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_call_is_permitted() -> Iterator[None]:
-    """Judge each invocation's calls by the function's policies; of the whole session, for the fixtures of wider scope, too."""
+    """Judge each invocation's calls by the function's policies; of the whole session, for the
+    fixtures of wider scope, too."""
     OBSERVERS.append(judge)
     yield
     OBSERVERS.remove(judge)

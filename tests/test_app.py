@@ -1,4 +1,5 @@
-"""The entry points: what wakes them, what they read of their environment, what they say of themselves."""
+"""The entry points: what wakes them, what they read of their environment, what they say of
+themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +21,19 @@ from headroom.project import ROOT
 from headroom.region.lambda_functions import scheduled_event
 from headroom.region.region import Region
 from tests.support.builders import INDEX_WRITES, READS, WRITES, decision
-from tests.support.scenes import call, decisions, lines, message, orders, past, rules, send, skips, units, watch
+from tests.support.scenes import (
+    call,
+    decisions,
+    lines,
+    message,
+    orders,
+    past,
+    rules,
+    send,
+    skips,
+    units,
+    watch,
+)
 
 OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
 
@@ -60,7 +73,9 @@ def test_the_topic_is_the_one_that_the_environment_names(region: Region, topic: 
     region.client("sns").create_topic(Name="capacity")
     app = region.deploy(rules(), topic)
     assert wiring(app)["on_alarm"] == topic
-    subscribed = region.client("sns").list_subscriptions_by_topic(TopicArn=OTHER_TOPIC)["Subscriptions"]
+    subscribed = region.client("sns").list_subscriptions_by_topic(TopicArn=OTHER_TOPIC)[
+        "Subscriptions"
+    ]
     assert [s["Endpoint"].rsplit(":", 1)[-1] for s in subscribed] == ["on_alarm"]
     assert app.world().topic_arn == OTHER_TOPIC
 
@@ -99,7 +114,9 @@ def test_a_wrong_configuration_is_told_whole_when_the_app_is_imported(region: Re
     ]
 
 
-def test_a_configuration_that_contradicts_itself_is_told_when_the_app_is_imported(region: Region) -> None:
+def test_a_configuration_that_contradicts_itself_is_told_when_the_app_is_imported(
+    region: Region,
+) -> None:
     with pytest.raises(ConfigError) as caught:
         region.deploy('[[tables]]\nname = "orders"\nmin_units = 50\nmax_units = 10\n')
     assert caught.value.problems == [
@@ -120,8 +137,12 @@ def context(milliseconds: int) -> Any:
     return SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
 
 
-@pytest.mark.parametrize(("left", "read"), [(2_001, 150), (2_000, 100)], ids=["enough", "too little"])
-def test_no_new_table_is_begun_in_the_last_two_seconds(region: Region, left: int, read: int) -> None:
+@pytest.mark.parametrize(
+    ("left", "read"), [(2_001, 150), (2_000, 100)], ids=["enough", "too little"]
+)
+def test_no_new_table_is_begun_in_the_last_two_seconds(
+    region: Region, left: int, read: int
+) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
     past(region, 65, {READS: 95.0})
@@ -129,8 +150,12 @@ def test_no_new_table_is_begun_in_the_last_two_seconds(region: Region, left: int
     assert units(region)["orders:read"] == read
 
 
-@pytest.mark.parametrize(("left", "read"), [(40_001, 1), (40_000, 100)], ids=["enough", "too little"])
-def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(region: Region, left: int, read: int) -> None:
+@pytest.mark.parametrize(
+    ("left", "read"), [(40_001, 1), (40_000, 100)], ids=["enough", "too little"]
+)
+def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(
+    region: Region, left: int, read: int
+) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
     past(region, 65)
@@ -146,7 +171,9 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
     with orders() as region:
         past(region, 5, {READS: 95.0})
         told = lines(send(region, message(region)), "decision")
-        assert [(line["table"], line["index"], line["dimension"], line["reason"]) for line in told] == [
+        assert [
+            (line["table"], line["index"], line["dimension"], line["reason"]) for line in told
+        ] == [
             ("orders", "", "read", "UtilizationHigh"),
             ("orders", "", "write", "AlreadyAtDesiredCapacity"),
             ("orders", "by-date", "read", "AlreadyAtDesiredCapacity"),
@@ -156,7 +183,9 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
             "orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; alarm level units 80, "
             "consumed units 95, decreases today 0, decreases left 15, next decrease at 2026-11-02T12:05:00+00:00)"
         )
-        assert {(line["function"], line["level"], line["service"]) for line in told} == {("on_alarm", "INFO", "headroom")}
+        assert {(line["function"], line["level"], line["service"]) for line in told} == {
+            ("on_alarm", "INFO", "headroom")
+        }
 
 
 def test_every_function_speaks_under_its_own_name() -> None:
@@ -167,9 +196,12 @@ def test_every_function_speaks_under_its_own_name() -> None:
 
 
 def test_what_the_app_logs_really_reaches_standard_output_once() -> None:
-    """Chalice names its logger after the app, powertools after the service: here it is the same, and INFO must not be lost."""
+    """Chalice names its logger after the app, powertools after the service: here it is the same,
+    and INFO must not be lost."""
     code = "import app; app.telemetry.logger.info('heard')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["heard"]
     assert done.stderr == ""
 
@@ -226,7 +258,9 @@ def test_the_counts_are_printed_as_an_embedded_metric(capsys: pytest.CaptureFixt
     ]
 
 
-def test_a_run_without_a_failure_counts_as_completed_under_its_functions_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_a_failure_counts_as_completed_under_its_functions_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     telemetry.tell(report(), "sweep", "headroom-dev")
     telemetry.tell(Report(), "follow_up", "headroom-dev")
     *_, (dimensions, values) = embedded(capsys)

@@ -1,4 +1,5 @@
-"""The architecture: who may import whom, who may talk to AWS, and who may read the clock and the environment."""
+"""The architecture: who may import whom, who may talk to AWS, and who may read the clock and the
+environment."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "chalicelib"
 MODULES = {
-    path.relative_to(ENGINE).with_suffix("").as_posix(): path for path in sorted(ENGINE.rglob("*.py")) if path.stem != "__init__"
+    path.relative_to(ENGINE).with_suffix("").as_posix(): path
+    for path in sorted(ENGINE.rglob("*.py"))
+    if path.stem != "__init__"
 }
 SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 LADDER = [
@@ -29,7 +32,8 @@ LADDER = [
     ["healing", "reconcile"],
     ["handlers"],
 ]
-"""Folders and files of the engine. Each imports from itself and from the steps above it, never from a later step."""
+"""Folders and files of the engine. Each imports from itself and from the steps above it, never from
+a later step."""
 FOLDERS = {"config", "core", "core/strategies", "aws", "holds", "healing"}
 LIBRARIES = {
     "config": {"msgspec"},
@@ -60,15 +64,25 @@ def imported(path: Path) -> Iterator[str]:
 
 def our_imports(module: str) -> set[str]:
     """Return the modules of the engine that one of them imports."""
-    names = (name.replace(".", "/").removeprefix("chalicelib/") for name in imported(MODULES[module]))
+    names = (
+        name.replace(".", "/").removeprefix("chalicelib/") for name in imported(MODULES[module])
+    )
     return {part for name in names for part in (name, name.rpartition("/")[0]) if part in MODULES}
 
 
 def step(module: str) -> int | None:
-    """Return the step of the ladder on which a module stands: that of the longest path that holds it."""
+    """Return the step of the ladder on which a module stands: that of the longest path that holds
+    it."""
     steps = {place: number for number, places in enumerate(LADDER) for place in places}
-    is_file = {place: (ENGINE / place).with_suffix(".py").exists() and not (ENGINE / place).is_dir() for place in steps}
-    held = [p for p in steps if module.startswith(f"{p}/") or (module == p and is_file[p] and p not in FOLDERS)]
+    is_file = {
+        place: (ENGINE / place).with_suffix(".py").exists() and not (ENGINE / place).is_dir()
+        for place in steps
+    }
+    held = [
+        p
+        for p in steps
+        if module.startswith(f"{p}/") or (module == p and is_file[p] and p not in FOLDERS)
+    ]
     return steps[max(held, key=len)] if held else None
 
 
@@ -108,8 +122,15 @@ def test_the_entry_points_do_not_know_the_workbench() -> None:
 def readings(path: Path) -> list[str]:
     """Return where a module reads the clock or the environment."""
     nodes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)]
-    of_time = (n for n in nodes if isinstance(n.value, ast.Name) and n.value.id == "time" and n.attr != "sleep")
-    return [f"line {node.lineno}: {node.attr}" for node in [*of_time, *(n for n in nodes if n.attr in FORBIDDEN)]]
+    of_time = (
+        n
+        for n in nodes
+        if isinstance(n.value, ast.Name) and n.value.id == "time" and n.attr != "sleep"
+    )
+    return [
+        f"line {node.lineno}: {node.attr}"
+        for node in [*of_time, *(n for n in nodes if n.attr in FORBIDDEN)]
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -126,20 +147,30 @@ def test_the_guard_sees_a_clock_where_there_is_one() -> None:
 
 
 def test_the_adapters_only_use_of_time_is_the_default_way_to_wait() -> None:
-    nodes = [n for n in ast.walk(tree(MODULES.get("aws/client") or MODULES["aws"])) if isinstance(n, ast.Name) and n.id == "time"]
+    nodes = [
+        n
+        for n in ast.walk(tree(MODULES.get("aws/client") or MODULES["aws"]))
+        if isinstance(n, ast.Name) and n.id == "time"
+    ]
     assert len(nodes) == 1
 
 
 def requirements(name: str = "requirements.txt") -> dict[str, str]:
     """Return each package's line of a requirements file."""
     lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
-    return {re.split(r"[<>=\[ ]", line)[0]: line for line in lines if line and not line.startswith(("#", "-"))}
+    return {
+        re.split(r"[<>=\[ ]", line)[0]: line
+        for line in lines
+        if line and not line.startswith(("#", "-"))
+    }
 
 
 def test_what_goes_to_lambda_is_what_it_imports_and_its_runtime_lacks() -> None:
     used = set[str]().union(*(libraries(module) for module in SHIPPED)) - OUTSIDE_OF_THE_PACKAGE
     if any("zoneinfo" in name for module in MODULES for name in imported(MODULES[module])):
-        used |= {"tzdata"}  # Python's zoneinfo takes the rules from there, where the system has none
+        used |= {
+            "tzdata"
+        }  # Python's zoneinfo takes the rules from there, where the system has none
     assert {name.replace("-", "_") for name in requirements()} == used
     assert requirements().keys() & {"boto3", "botocore", "moto", "chalice"} == set()
 

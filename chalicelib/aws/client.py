@@ -1,6 +1,7 @@
 """The adapters: the only place that talks to AWS. No choices are made here.
 
-Retries are botocore's own (mode `standard`: exponential backoff with jitter on throttling and faults).
+Retries are botocore's own (mode `standard`: exponential backoff with jitter on throttling and
+faults).
 """
 
 from __future__ import annotations
@@ -46,28 +47,35 @@ MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
 """GetMetricData: metrics and datapoints a call. Source: API_GetMetricData, read 2026-10."""
 MAX_ALARM_NAMES = 100
-"""DescribeAlarms and DeleteAlarms: names a call. Source: API_DescribeAlarms, API_DeleteAlarms, read 2026-10."""
+"""DescribeAlarms and DeleteAlarms: names a call. Source: API_DescribeAlarms, API_DeleteAlarms, read
+2026-10."""
 ALARM_WRITES_PER_SECOND = 3
-"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas, L-0720E68F, read 2026-11."""
+"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
+L-0720E68F, read 2026-11."""
 PARALLEL = 8
 """DescribeTable calls under way at once."""
 NEEDED = frozenset({"dynamodb", "cloudwatch", "application-autoscaling", "sts"})
-"""The services that nothing can be decided without. The others are not waited for as long, nor tried as often."""
+"""The services that nothing can be decided without. The others are not waited for as long, nor
+tried as often."""
 LONGEST_QUESTION = 30.0
-"""Seconds: no call of another service takes longer: three times two to connect and six to be answered, and the pauses between, of
-one and two at the most. Source: AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode, read 2026-11."""
+"""Seconds: no call of another service takes longer: three times two to connect and six to be
+answered, and the pauses between, of one and two at the most. Source: AWS SDKs and Tools Reference
+Guide, "Retry behavior", standard mode, read 2026-11."""
 
 RECENT = timedelta(hours=3)
 HISTORY = timedelta(days=14)
-"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics retention", read 2026-10."""
+"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
+retention", read 2026-10."""
 SETTLED = timedelta(minutes=10)
-"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10); after this the past is whole."""
+"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10); after
+this the past is whole."""
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 """Days of five-minute points, consumed and throttled, that fit into one call."""
 
 
 class Refused(Exception):
-    """AWS said no in an expected way: a decrease over the quota, a table that is updating, or changed since it was read."""
+    """AWS said no in an expected way: a decrease over the quota, a table that is updating, or
+    changed since it was read."""
 
 
 class IncompleteError(Exception):
@@ -79,10 +87,14 @@ class ChangedMeanwhile(Refused):
 
 
 class Aws:
-    """One account and Region. Clients are made when first needed and kept for the container's life."""
+    """One account and Region. Clients are made when first needed and kept for the container's
+    life."""
 
-    def __init__(self, topic: str, sleep: Callable[[float], None] = time.sleep, http: Send = send) -> None:
-        """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds. http: how to ask what is not AWS."""
+    def __init__(
+        self, topic: str, sleep: Callable[[float], None] = time.sleep, http: Send = send
+    ) -> None:
+        """Keep the topic's name or ARN. sleep: how to wait between alarm writes, in seconds. http:
+        how to ask what is not AWS."""
         self._topic = topic
         self.sleep = sleep
         self.http = http
@@ -90,10 +102,12 @@ class Aws:
         self._pasts: dict[Target, Past] = {}
         self._recent: dict[Hashable, tuple[datetime | None, Any]] = {}
         self.told: dict[Hashable, Any] = {}
-        """What notify.py remembers of what was told, for the container's life; what must outlive it stands in tags."""
+        """What notify.py remembers of what was told, for the container's life; what must outlive it
+        stands in tags."""
 
     def client(self, service: str, region: str = "") -> Any:
-        """Return a service's client, of our own Region where none is named. Other adapters call AWS through it, too."""
+        """Return a service's client, of our own Region where none is named. Other adapters call AWS
+        through it, too."""
         if (service, region) not in self._clients:
             is_needed = service in NEEDED
             settings = BotoConfig(
@@ -102,11 +116,14 @@ class Aws:
                 connect_timeout=3 if is_needed else 2,
                 read_timeout=20 if is_needed else 6,
             )
-            self._clients[service, region] = boto3.client(service, config=settings, region_name=region or None)
+            self._clients[service, region] = boto3.client(
+                service, config=settings, region_name=region or None
+            )
         return self._clients[service, region]
 
     def recent(self, key: Hashable, now: datetime, within: timedelta, read: Callable[[], T]) -> T:
-        """Return what `read` gave this container not longer ago than `within`, else read anew. Errors are not kept."""
+        """Return what `read` gave this container not longer ago than `within`, else read anew.
+        Errors are not kept."""
         at, kept = self._recent.get(key, (None, None))
         if at is None or not timedelta() <= now - at < within:
             kept = read()
@@ -148,12 +165,15 @@ class Aws:
         return [name for page in pages for name in page["TableNames"]]
 
     def describe(self, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
-        """Return each table as it is now: None where it does not exist, the error where AWS gave one."""
+        """Return each table as it is now: None where it does not exist, the error where AWS gave
+        one."""
         client = self.client("dynamodb")
         if len(names) == 1:
             return {names[0]: _described(client, names[0])}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return dict(zip(names, pool.map(lambda name: _described(client, name), names), strict=True))
+            return dict(
+                zip(names, pool.map(lambda name: _described(client, name), names), strict=True)
+            )
 
     def set_capacity(self, action: SetCapacity) -> None:
         """Make one UpdateTable call, if the table still is as the decision saw it.
@@ -167,7 +187,9 @@ class Aws:
             client.update_table(TableName=action.table, **_update(table, action.changes))
         except client.exceptions.LimitExceededException as error:
             if any(change.desired > change.current for change in action.changes):
-                raise  # no matter of the decrease quota: the account's quota, or too many operations at once
+                # no matter of the decrease quota: the account's quota, or too many operations at
+                # once
+                raise
             raise Refused(error.response["Error"]["Message"]) from error
         except client.exceptions.ResourceInUseException as error:
             raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
@@ -175,27 +197,45 @@ class Aws:
     def autoscaled(self) -> set[str]:
         """Return the owners (`table` or `table/index`) that Application Auto Scaling manages."""
         pages = self.client("application-autoscaling").get_paginator("describe_scalable_targets")
-        found = [target for page in pages.paginate(ServiceNamespace="dynamodb") for target in page["ScalableTargets"]]
-        return {str(target["ResourceId"]).removeprefix("table/").replace("/index/", "/") for target in found}
+        found = [
+            target
+            for page in pages.paginate(ServiceNamespace="dynamodb")
+            for target in page["ScalableTargets"]
+        ]
+        return {
+            str(target["ResourceId"]).removeprefix("table/").replace("/index/", "/")
+            for target in found
+        }
 
     # metrics
 
-    def metrics(self, targets: Collection[Target], now: datetime, with_past: Collection[Target] = ()) -> dict[Target, Metrics]:
-        """Return the last hours of every target, and what the last days say of those in `with_past`."""
+    def metrics(
+        self, targets: Collection[Target], now: datetime, with_past: Collection[Target] = ()
+    ) -> dict[Target, Metrics]:
+        """Return the last hours of every target, and what the last days say of those in
+        `with_past`."""
         end = now.replace(second=0, microsecond=0)
         start = end - RECENT - timedelta(minutes=end.minute % 5)
-        queries = [Query(t, names[t.dimension], 60) for t in targets for names in (CONSUMED, THROTTLED)]
+        queries = [
+            Query(t, names[t.dimension], 60) for t in targets for names in (CONSUMED, THROTTLED)
+        ]
         queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
         recent = self._read(queries, start, end)
         pasts = self._past(with_past, past_end(now))
         return {t: _metrics(t, recent, pasts.get(t, NO_PAST)) for t in targets}
 
     def _past(self, targets: Collection[Target], end: datetime) -> dict[Target, Past]:
-        """Return the summaries of the days before `end`, reading those that this container has not made yet."""
+        """Return the summaries of the days before `end`, reading those that this container has not
+        made yet."""
         stale = [t for t in targets if t not in self._pasts or self._pasts[t].end != end]
         for batch in _batches(stale, TARGETS_A_CALL):
-            queries = {t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)] for t in batch}
-            read = self._read([query for pair in queries.values() for query in pair], end - HISTORY, end)
+            queries = {
+                t: [Query(t, names[t.dimension], 300) for names in (CONSUMED, THROTTLED)]
+                for t in batch
+            }
+            read = self._read(
+                [query for pair in queries.values() for query in pair], end - HISTORY, end
+            )
             for target, (consumed, throttled) in queries.items():
                 if consumed in read and throttled in read:
                     self._pasts[target] = summary(_sum(read[consumed], read[throttled]))
@@ -206,13 +246,20 @@ class Aws:
         queries = [Query(target, names[target.dimension], 60) for names in (CONSUMED, THROTTLED)]
         read = self._read(queries, start, end)
         if len(read) < len(queries):
-            raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
+            raise IncompleteError(
+                f"CloudWatch gave only a part of the metrics of {target}; ask again"
+            )
         return _sum(read[queries[0]], read[queries[1]])
 
-    def _read(self, queries: Sequence[Query], start: datetime, end: datetime) -> dict[Query, Series]:
-        """Return the series of each query, gaps and all, in the fewest calls; none of one that CloudWatch gave in part only."""
+    def _read(
+        self, queries: Sequence[Query], start: datetime, end: datetime
+    ) -> dict[Query, Series]:
+        """Return the series of each query, gaps and all, in the fewest calls; none of one that
+        CloudWatch gave in part only."""
         partial: set[Query] = set()
-        found: dict[Query, list[float | None]] = {q: [None] * (int((end - start).total_seconds()) // q.step) for q in queries}
+        found: dict[Query, list[float | None]] = {
+            q: [None] * (int((end - start).total_seconds()) // q.step) for q in queries
+        }
         most = max((len(values) for values in found.values()), default=1)
         paginator = self.client("cloudwatch").get_paginator("get_metric_data")
         for batch in _batches(queries, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, most)))):
@@ -222,35 +269,54 @@ class Aws:
                     query = batch[int(result["Id"][1:])]
                     query.place(found[query], result, start)
                     (partial.discard if result["StatusCode"] == "Complete" else partial.add)(query)
-        return {query: Series(start, query.step, tuple(values)) for query, values in found.items() if query not in partial}
+        return {
+            query: Series(start, query.step, tuple(values))
+            for query, values in found.items()
+            if query not in partial
+        }
 
     # alarms
 
     def alarms_on_topic(self, state: str | None = None) -> list[Alarm]:
         """Return the alarms that notify our topic, in one state or in all."""
-        asked = {"ActionPrefix": self.topic_arn, "AlarmTypes": ["MetricAlarm"]} | ({"StateValue": state} if state else {})
+        asked = {"ActionPrefix": self.topic_arn, "AlarmTypes": ["MetricAlarm"]} | (
+            {"StateValue": state} if state else {}
+        )
         paging = {"PageSize": MAX_ALARM_NAMES}
-        pages = self.client("cloudwatch").get_paginator("describe_alarms").paginate(**asked, PaginationConfig=paging)
+        pages = (
+            self.client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(**asked, PaginationConfig=paging)
+        )
         found = [Alarm(fields) for page in pages for fields in page["MetricAlarms"]]
-        return [a for a in found if self.topic_arn in _actions(a) and state in (None, a.fields["StateValue"])]
+        return [
+            a
+            for a in found
+            if self.topic_arn in _actions(a) and state in (None, a.fields["StateValue"])
+        ]
 
     def alarms_named(self, names: Iterable[str]) -> list[Alarm]:
         """Return those of the named metric alarms that exist."""
         client = self.client("cloudwatch")
         found: list[Alarm] = []
         for batch in _batches(sorted(set(names)), MAX_ALARM_NAMES):
-            page = client.describe_alarms(AlarmNames=list(batch), AlarmTypes=["MetricAlarm"], MaxRecords=MAX_ALARM_NAMES)
+            page = client.describe_alarms(
+                AlarmNames=list(batch), AlarmTypes=["MetricAlarm"], MaxRecords=MAX_ALARM_NAMES
+            )
             found += [Alarm(fields) for fields in page["MetricAlarms"]]
         return found
 
-    def create_alarms(self, actions: Iterable[CreateAlarm]) -> Iterator[tuple[CreateAlarm, Exception | None]]:
+    def create_alarms(
+        self, actions: Iterable[CreateAlarm]
+    ) -> Iterator[tuple[CreateAlarm, Exception | None]]:
         """Make alarms under the API's rate, and yield each with its error, if any."""
         for count, action in enumerate(actions):
             if count:
                 self.sleep(1 / ALARM_WRITES_PER_SECOND)
             try:
                 self.client("cloudwatch").put_metric_alarm(**action.fields)
-            except Exception as error:  # noqa: BLE001  the other alarms are made; it is raised at the end
+            # the other alarms are made; it is raised at the end
+            except Exception as error:  # noqa: BLE001
                 yield action, error
             else:
                 yield action, None
@@ -258,12 +324,17 @@ class Aws:
     def rewrite_alarm(self, action: RewriteAlarm) -> None:
         """Put the alarm again, whole, with some fields changed.
 
-        PutMetricAlarm overwrites everything, so every member of its own input shape goes back as DescribeAlarms gave it.
-        Tags are no part of that: an update leaves them alone. Source: API_PutMetricAlarm, read 2026-10.
+        PutMetricAlarm overwrites everything, so every member of its own input shape goes back as
+        DescribeAlarms gave it. Tags are no part of that: an update leaves them alone. Source:
+        API_PutMetricAlarm, read 2026-10.
         """
         client = self.client("cloudwatch")
         settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-        kept = {key: value for key, value in action.alarm.fields.items() if key in settable and value not in (None, "", [])}
+        kept = {
+            key: value
+            for key, value in action.alarm.fields.items()
+            if key in settable and value not in (None, "", [])
+        }
         client.put_metric_alarm(**{**kept, **action.changes})
 
     def delete_alarms(self, action: DeleteAlarms) -> None:
@@ -274,7 +345,8 @@ class Aws:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One metric of one target. A Sum becomes a rate in units per second; anything else stays as it is."""
+    """One metric of one target. A Sum becomes a rate in units per second; anything else stays as it
+    is."""
 
     target: Target
     metric: str
@@ -283,8 +355,15 @@ class Query:
 
     def asked(self, name: str) -> dict[str, Any]:
         """Return the query as GetMetricData wants it."""
-        metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": table_alarms.dimensions(self.target)}
-        return {"Id": name, "MetricStat": {"Metric": metric, "Period": self.step, "Stat": self.stat}}
+        metric = {
+            "Namespace": NAMESPACE,
+            "MetricName": self.metric,
+            "Dimensions": table_alarms.dimensions(self.target),
+        }
+        return {
+            "Id": name,
+            "MetricStat": {"Metric": metric, "Period": self.step, "Stat": self.stat},
+        }
 
     def place(self, values: list[float | None], result: Mapping[str, Any], start: datetime) -> None:
         """Put a result's datapoints, which come in any order, where they belong."""
@@ -296,7 +375,8 @@ class Query:
 
 
 def past_end(now: datetime) -> datetime:
-    """Return the last full hour whose metrics are all in by now: what is summarised is read once an hour and container."""
+    """Return the last full hour whose metrics are all in by now: what is summarised is read once an
+    hour and container."""
     return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
 
 
@@ -310,20 +390,28 @@ def _described(client: Any, name: str) -> TableState | Exception | None:
         return _table_state(client.describe_table(TableName=name)["Table"])
     except client.exceptions.ResourceNotFoundException:
         return None
-    except Exception as error:  # noqa: BLE001  whatever one table's answer breaks must not stop the others; it is raised at the end
+    # whatever one table's answer breaks must not stop the others; it is raised at the end
+    except Exception as error:  # noqa: BLE001
         return error
 
 
 def _table_state(said: Mapping[str, Any]) -> TableState:
     mode = said.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     status = said["TableStatus"]
-    parts = {"": {**said, "IndexStatus": status}, **{i["IndexName"]: i for i in said.get("GlobalSecondaryIndexes", [])}}
+    parts = {
+        "": {**said, "IndexStatus": status},
+        **{i["IndexName"]: i for i in said.get("GlobalSecondaryIndexes", [])},
+    }
     throughputs = {
         # no index can be changed while its table updates
-        name: _throughput(part.get("ProvisionedThroughput", {}), part["IndexStatus"] if status == "ACTIVE" else status)
+        name: _throughput(
+            part.get("ProvisionedThroughput", {}),
+            part["IndexStatus"] if status == "ACTIVE" else status,
+        )
         for name, part in parts.items()
         # archived tables and half-made indexes have nothing to set
-        if mode == "PAY_PER_REQUEST" or part.get("ProvisionedThroughput", {}).get("ReadCapacityUnits")
+        if mode == "PAY_PER_REQUEST"
+        or part.get("ProvisionedThroughput", {}).get("ReadCapacityUnits")
     }
     return TableState(
         name=said["TableName"],
@@ -368,18 +456,25 @@ def _update(table: TableState, changes: Iterable[Change]) -> dict[str, Any]:
     if "" in touched:
         update["ProvisionedThroughput"] = _provisioned(units[""])
     indexes = [
-        {"Update": {"IndexName": index, "ProvisionedThroughput": _provisioned(units[index])}} for index in sorted(touched - {""})
+        {"Update": {"IndexName": index, "ProvisionedThroughput": _provisioned(units[index])}}
+        for index in sorted(touched - {""})
     ]
     return update | ({"GlobalSecondaryIndexUpdates": indexes} if indexes else {})
 
 
 def _provisioned(units: Mapping[Dimension, int]) -> dict[str, int]:
-    return {"ReadCapacityUnits": units[Dimension.READ], "WriteCapacityUnits": units[Dimension.WRITE]}
+    return {
+        "ReadCapacityUnits": units[Dimension.READ],
+        "WriteCapacityUnits": units[Dimension.WRITE],
+    }
 
 
 def _metrics(target: Target, read: Mapping[Query, Series], past: Past) -> Metrics:
-    """Return a target's metrics. Where CloudWatch gave consumption or throttling in part only, nothing is known."""
-    consumed, throttled = (read.get(Query(target, names[target.dimension], 60)) for names in (CONSUMED, THROTTLED))
+    """Return a target's metrics. Where CloudWatch gave consumption or throttling in part only,
+    nothing is known."""
+    consumed, throttled = (
+        read.get(Query(target, names[target.dimension], 60)) for names in (CONSUMED, THROTTLED)
+    )
     if consumed is None or throttled is None:
         return Metrics(past=past)
     provisioned = read.get(Query(target, PROVISIONED[target.dimension], 300, "Minimum"), NO_SERIES)
@@ -394,7 +489,8 @@ def _cut(series: Series) -> Series:
 
 
 def _sum(consumed: Series, throttled: Series) -> Series:
-    """Return the demand: unknown where consumption is, since a throttle metric without a datapoint means none."""
+    """Return the demand: unknown where consumption is, since a throttle metric without a datapoint
+    means none."""
     pairs = zip(consumed.values, throttled.values, strict=True)
     return replace(consumed, values=tuple(None if c is None else c + (t or 0.0) for c, t in pairs))
 

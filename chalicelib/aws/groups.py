@@ -1,4 +1,5 @@
-"""The adapters of healing: groups, members, status checks and scaling activities are read; instances are marked or rebooted."""
+"""The adapters of healing: groups, members, status checks and scaling activities are read;
+instances are marked or rebooted."""
 
 from __future__ import annotations
 
@@ -12,18 +13,28 @@ from chalicelib.aws.client import Aws
 from chalicelib.core.healing import Event, Group, Happened, Member
 
 MAX_MEMBERS = 50
-"""DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read 2026-11."""
+"""DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read
+2026-11."""
 MAX_STATUSES = 100
-"""DescribeInstanceStatus: named instances a call. Source: API_DescribeInstanceStatus, read 2026-11."""
-CHECKS = {"SystemStatus": "system", "InstanceStatus": "instance", "AttachedEbsStatus": "attached_ebs"}
+"""DescribeInstanceStatus: named instances a call. Source: API_DescribeInstanceStatus, read
+2026-11."""
+CHECKS = {
+    "SystemStatus": "system",
+    "InstanceStatus": "instance",
+    "AttachedEbsStatus": "attached_ebs",
+}
 OPTIONAL = frozenset({"not-applicable"})
-"""What a check says that an instance does not have; such as that of EBS volumes on other than Nitro instances."""
+"""What a check says that an instance does not have; such as that of EBS volumes on other than Nitro
+instances."""
 ID = re.compile(r"\bi-[0-9a-f]+\b")
-REPLACED = re.compile(r"taken out of service in response to an? .*(health.?check|status check)", re.IGNORECASE)
-"""What an activity's cause says of an instance that was taken out for its health: `… in response to a user health-check` after
-SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2 health check indicating …`, `… an ELB system health check
-failure`; of scale-in it says `… a difference between desired and actual capacity` or `… a user request`.
-Source: EC2 Auto Scaling User Guide, "View the reason for health check failures" and "Troubleshoot unhealthy instances", 2026-11.
+REPLACED = re.compile(
+    r"taken out of service in response to an? .*(health.?check|status check)", re.IGNORECASE
+)
+"""What an activity's cause says of an instance that was taken out for its health: `… in response to
+a user health-check` after SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2
+health check indicating …`, `… an ELB system health check failure`; of scale-in it says `… a
+difference between desired and actual capacity` or `… a user request`. Source: EC2 Auto Scaling User
+Guide, "View the reason for health check failures" and "Troubleshoot unhealthy instances", 2026-11.
 """
 
 
@@ -32,33 +43,48 @@ def groups_of(world: Aws, instances: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     client = world.client("autoscaling")
     for ids in _batches(sorted(instances), MAX_MEMBERS):
-        for page in client.get_paginator("describe_auto_scaling_instances").paginate(InstanceIds=list(ids)):
-            found |= {said["InstanceId"]: said["AutoScalingGroupName"] for said in page["AutoScalingInstances"]}
+        for page in client.get_paginator("describe_auto_scaling_instances").paginate(
+            InstanceIds=list(ids)
+        ):
+            found |= {
+                said["InstanceId"]: said["AutoScalingGroupName"]
+                for said in page["AutoScalingInstances"]
+            }
     return found
 
 
 def groups(world: Aws, names: Sequence[str] = ()) -> list[Group]:
-    """Return the groups of these names, or all; without the status of their members, and without their past."""
+    """Return the groups of these names, or all; without the status of their members, and without
+    their past."""
     asked = {"AutoScalingGroupNames": list(names)} if names else {}
-    pages = world.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate(**asked)
+    pages = (
+        world.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate(**asked)
+    )
     return [_group(said) for page in pages for said in page["AutoScalingGroups"]]
 
 
 def with_status(world: Aws, group: Group) -> Group:
-    """Return the group with what EC2's status checks say of each member now. A member of which EC2 says nothing is not well."""
+    """Return the group with what EC2's status checks say of each member now. A member of which EC2
+    says nothing is not well."""
     said: dict[str, Mapping[str, Any]] = {}
     client = world.client("ec2")
     for ids in _batches([member.instance for member in group.members], MAX_STATUSES):
         page = client.describe_instance_status(InstanceIds=list(ids), IncludeAllInstances=True)
         said |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
-    return replace(group, members=tuple(_with_status(member, said.get(member.instance, {})) for member in group.members))
+    return replace(
+        group,
+        members=tuple(
+            _with_status(member, said.get(member.instance, {})) for member in group.members
+        ),
+    )
 
 
 def with_past(world: Aws, group: Group, since: datetime) -> Group:
-    """Return the group with what its scaling activities tell: who came, and who was replaced for its health, from `since` on.
+    """Return the group with what its scaling activities tell: who came, and who was replaced for
+    its health, from `since` on.
 
-    Activities come with those in progress first, then the newest; so that the first that has ended before `since` ends the
-    reading. Source: API_DescribeScalingActivities, read 2026-11.
+    Activities come with those in progress first, then the newest; so that the first that has ended
+    before `since` ends the reading. Source: API_DescribeScalingActivities, read 2026-11.
     """
     return replace(group, events=tuple(_events(world, group.name, since)))
 
@@ -66,10 +92,13 @@ def with_past(world: Aws, group: Group, since: datetime) -> Group:
 def mark_unhealthy(world: Aws, instance: str) -> None:
     """Let the instance's group replace it.
 
-    The group's grace period is not left to this call, which would pass over the instance in silence: the decision knows it.
+    The group's grace period is not left to this call, which would pass over the instance in
+    silence: the decision knows it.
     """
     client = world.client("autoscaling")
-    client.set_instance_health(InstanceId=instance, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False)
+    client.set_instance_health(
+        InstanceId=instance, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
+    )
 
 
 def reboot(world: Aws, instance: str) -> None:
@@ -81,7 +110,9 @@ def _group(said: Mapping[str, Any]) -> Group:
     return Group(
         name=said["AutoScalingGroupName"],
         members=tuple(_member(member) for member in said.get("Instances", [])),
-        suspended=frozenset(process["ProcessName"] for process in said.get("SuspendedProcesses", [])),
+        suspended=frozenset(
+            process["ProcessName"] for process in said.get("SuspendedProcesses", [])
+        ),
         grace=timedelta(seconds=said.get("HealthCheckGracePeriod", 0)),
     )
 
@@ -103,12 +134,18 @@ def _with_status(member: Member, said: Mapping[str, Any]) -> Member:
     details = [detail for name in failing for detail in checks[name].get("Details", [])]
     since = [detail["ImpairedSince"] for detail in details if detail.get("ImpairedSince")]
     needed = [status["system"], status["instance"], *filter(None, [status["attached_ebs"]])]
-    passing = said.get("InstanceState", {}).get("Name") == "running" and all(text in {"ok", *OPTIONAL} for text in needed)
+    passing = said.get("InstanceState", {}).get("Name") == "running" and all(
+        text in {"ok", *OPTIONAL} for text in needed
+    )
     return replace(member, failing=failing, failing_since=min(since, default=None), passing=passing)
 
 
 def _events(world: Aws, group: str, since: datetime) -> Iterator[Event]:
-    pages = world.client("autoscaling").get_paginator("describe_scaling_activities").paginate(AutoScalingGroupName=group)
+    pages = (
+        world.client("autoscaling")
+        .get_paginator("describe_scaling_activities")
+        .paginate(AutoScalingGroupName=group)
+    )
     for activity in (activity for page in pages for activity in page["Activities"]):
         if activity["StartTime"] < since and activity.get("EndTime"):
             return

@@ -1,18 +1,26 @@
-"""One HTTP request to a URL of the operator's choice, and nothing that the answer asks for: no redirect is followed."""
+"""One HTTP request to a URL of the operator's choice, and nothing that the answer asks for: no
+redirect is followed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from http.client import HTTPException
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, UnknownHandler
+from urllib.request import (
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
 Send = Callable[[Request, float], int]
 """Sends a request, waiting so many seconds at the most, and returns the answer's status."""
 
 
 OPENER = OpenerDirector()
-"""Knows http and https alone, no file: or ftp:, and takes every status as an answer: where a redirect leads was not the
-operator's choice."""
+"""Knows http and https alone, no file: or ftp:, and takes every status as an answer: where a
+redirect leads was not the operator's choice."""
 for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), UnknownHandler()):
     OPENER.add_handler(handler)
 
@@ -20,8 +28,8 @@ for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), UnknownHandler())
 def send(request: Request, seconds: float) -> int:
     """Send a request and return the status of the answer, whatever it is.
 
-    seconds: how long to wait for the connection, and then for each part of the answer. Raises OSError where no answer comes;
-    its message names neither the URL nor a part of it.
+    seconds: how long to wait for the connection, and then for each part of the answer. Raises
+    OSError where no answer comes; its message names neither the URL nor a part of it.
     """
     try:
         with OPENER.open(request, timeout=seconds) as answer:

@@ -1,4 +1,5 @@
-"""The adapter of `[[pause]]`: which jobs run now, and which ended today. No choices are made here."""
+"""The adapter of `[[pause]]`: which jobs run now, and which ended today. No choices are made
+here."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from chalicelib.config.jobs import JobKind, Pause
 from chalicelib.core.budget import next_midnight
 
 CACHED = timedelta(seconds=45)
-"""follow_up looks once a minute: within a run, and for the other functions of a container, one answer is enough."""
+"""follow_up looks once a minute: within a run, and for the other functions of a container, one
+answer is enough."""
 DAY = timedelta(days=1)
 
 EMR_ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
@@ -29,7 +31,8 @@ BACKUP_LOOK_BACK = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that runs, or that ended: `table` is the table that it belongs to, "" for a job that belongs to none."""
+    """A job that runs, or that ended: `table` is the table that it belongs to, "" for a job that
+    belongs to none."""
 
     name: str
     running: bool
@@ -37,12 +40,14 @@ class Job:
 
 
 def jobs(world: Aws, pause: Pause, now: datetime) -> list[Job]:
-    """Return the jobs of a condition that run now, and those that ended in this UTC day; a short while from memory.
+    """Return the jobs of a condition that run now, and those that ended in this UTC day; a short
+    while from memory.
 
     Raises AwsError (ClientError, BotoCoreError) where one of the Regions cannot be asked.
     """
     found = (
-        world.recent((pause, place), now, CACHED, partial(_ask, world, pause, place, now)) for place in pause.regions or ("",)
+        world.recent((pause, place), now, CACHED, partial(_ask, world, pause, place, now))
+        for place in pause.regions or ("",)
     )
     return [job for of_place in found for job in of_place]
 
@@ -54,10 +59,15 @@ def _ask(world: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
 
 
 def _clusters(emr: Any, prefix: str, since: datetime) -> Iterator[Job]:
-    """Every active cluster, and those made since yesterday that have ended today. A page holds 50 (API_ListClusters, 2026-11)."""
+    """Every active cluster, and those made since yesterday that have ended today. A page holds 50
+    (API_ListClusters, 2026-11)."""
     pages = emr.get_paginator("list_clusters")
     for page in pages.paginate(ClusterStates=list(EMR_ACTIVE)):
-        yield from (Job(f"EMR cluster {c['Name']}", True) for c in page["Clusters"] if c["Name"].startswith(prefix))
+        yield from (
+            Job(f"EMR cluster {c['Name']}", True)
+            for c in page["Clusters"]
+            if c["Name"].startswith(prefix)
+        )
     for page in pages.paginate(ClusterStates=list(EMR_ENDED), CreatedAfter=since - DAY):
         for cluster in page["Clusters"]:
             ended = cluster["Status"].get("Timeline", {}).get("EndDateTime")
@@ -66,10 +76,16 @@ def _clusters(emr: Any, prefix: str, since: datetime) -> Iterator[Job]:
 
 
 def _executions(states: Any, prefix: str, since: datetime) -> Iterator[Job]:
-    machines = [m for page in states.get_paginator("list_state_machines").paginate() for m in page["stateMachines"]]
+    machines = [
+        m
+        for page in states.get_paginator("list_state_machines").paginate()
+        for m in page["stateMachines"]
+    ]
     for machine in [m for m in machines if m["name"].startswith(prefix)]:
         arn, name = machine["stateMachineArn"], f"state machine {machine['name']}"
-        if states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)["executions"]:
+        if states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)[
+            "executions"
+        ]:
             yield Job(name, True)
         newest = states.list_executions(stateMachineArn=arn, maxResults=10)["executions"]
         if any(run.get("stopDate") and run["stopDate"] >= since for run in newest):
@@ -77,7 +93,9 @@ def _executions(states: Any, prefix: str, since: datetime) -> Iterator[Job]:
 
 
 def _glue_runs(glue: Any, prefix: str, since: datetime) -> Iterator[Job]:
-    names = [name for page in glue.get_paginator("list_jobs").paginate() for name in page["JobNames"]]
+    names = [
+        name for page in glue.get_paginator("list_jobs").paginate() for name in page["JobNames"]
+    ]
     for name in [name for name in names if name.startswith(prefix)]:
         # the newest runs come first; one that runs is among as many as a job may have at once
         for run in glue.get_job_runs(JobName=name, MaxResults=100)["JobRuns"]:
@@ -92,11 +110,14 @@ def _backups(backup: Any, _: str, since: datetime) -> Iterator[Job]:
     for page in backup.get_paginator("list_backup_jobs").paginate(**asked):
         for job in page["BackupJobs"]:
             if job["State"] in BACKUP_ACTIVE or job.get("CompletionDate", since - DAY) >= since:
-                yield Job("AWS Backup", job["State"] in BACKUP_ACTIVE, _table_of(job["ResourceArn"]))
+                yield Job(
+                    "AWS Backup", job["State"] in BACKUP_ACTIVE, _table_of(job["ResourceArn"])
+                )
 
 
 def _exports(dynamodb: Any, _: str, since: datetime) -> Iterator[Job]:
-    """The exports of all tables. When one ended is told by DescribeExport alone, so only young ones are asked about."""
+    """The exports of all tables. When one ended is told by DescribeExport alone, so only young ones
+    are asked about."""
     asked: dict[str, str] = {}
     while True:
         page = dynamodb.list_exports(**asked)
@@ -109,15 +130,22 @@ def _exports(dynamodb: Any, _: str, since: datetime) -> Iterator[Job]:
         asked = {"NextToken": page["NextToken"]}
 
 
-def _export(dynamodb: Any, export: Mapping[str, Any], running: bool, since: datetime) -> Iterator[Job]:
+def _export(
+    dynamodb: Any, export: Mapping[str, Any], running: bool, since: datetime
+) -> Iterator[Job]:
     arn = export["ExportArn"]
-    ended = None if running else dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("EndTime")
+    ended = (
+        None
+        if running
+        else dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("EndTime")
+    )
     if running or (ended and ended >= since):
         yield Job("export to S3", running, _table_of(arn))
 
 
 def _started(export: Mapping[str, Any]) -> datetime:
-    """Return when an export began: its ARN ends in /export/MILLISECONDS-RANDOM (API_ExportTableToPointInTime, 2026-11)."""
+    """Return when an export began: its ARN ends in /export/MILLISECONDS-RANDOM
+    (API_ExportTableToPointInTime, 2026-11)."""
     text = str(export["ExportArn"]).rsplit("/", 1)[-1].partition("-")[0]
     return EPOCH + timedelta(milliseconds=int(text)) if text.isdigit() else NEVER
 

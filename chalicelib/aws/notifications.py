@@ -1,4 +1,5 @@
-"""The adapter of notifications: SNS, Slack, and the tags that remember what was told. No choices are made here."""
+"""The adapter of notifications: SNS, Slack, and the tags that remember what was told. No choices
+are made here."""
 
 from __future__ import annotations
 
@@ -17,26 +18,30 @@ KEPT = timedelta(minutes=15)
 SECONDS = 5.0
 SUBJECT = re.compile(r"[^ -~]+")
 MAX_SUBJECT = 99
-"""A subject is ASCII, in one line, and less than 100 characters long. Source: API_Publish of SNS, read 2026-11."""
+"""A subject is ASCII, in one line, and less than 100 characters long. Source: API_Publish of SNS,
+read 2026-11."""
 URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/[!-~]*")
 
 
 class NotDelivered(Exception):
-    """A webhook did not take a message, or its URL is none. Never says the URL, which is as good as a password."""
+    """A webhook did not take a message, or its URL is none. Never says the URL, which is as good as
+    a password."""
 
 
 def publish(world: Aws, topic: str, notice: Notice) -> None:
     """Publish a notice to a topic, in the topic's own Region. Raises AwsError.
 
-    What a subscriber may filter by goes with it as message attributes, several values of one as String.Array. Source: Amazon SNS
-    Developer Guide, "Amazon SNS message attributes", read 2026-11.
+    What a subscriber may filter by goes with it as message attributes, several values of one as
+    String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
     region = topic.split(":")[3]
     world.client("sns", "" if region == world.region else region).publish(
         TopicArn=topic,
         Subject=SUBJECT.sub("?", notice.subject)[:MAX_SUBJECT],
         Message=_text(world, notice),
-        MessageAttributes={key: _attribute(values) for key, values in notice.facts.items() if values},
+        MessageAttributes={
+            key: _attribute(values) for key, values in notice.facts.items() if values
+        },
     )
 
 
@@ -49,13 +54,15 @@ def _attribute(values: tuple[str, ...]) -> dict[str, str]:
 def post(world: Aws, reference: str, notice: Notice, now: datetime) -> None:
     """Post a notice to the Slack incoming webhook whose URL is kept at `reference`.
 
-    Raises AwsError where the URL cannot be read, NotDelivered where there is none or Slack does not take the message.
-    Source: Slack API, "Sending messages using incoming webhooks" and "Formatting text for app surfaces", read 2026-11.
+    Raises AwsError where the URL cannot be read, NotDelivered where there is none or Slack does not
+    take the message. Source: Slack API, "Sending messages using incoming webhooks" and "Formatting
+    text for app surfaces", read 2026-11.
     """
     url = world.recent(("webhook", reference), now, KEPT, partial(webhook, world, reference))
     text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(world, notice))}"
     body = json.dumps({"text": text}).encode()
-    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  webhook lets https alone pass
+    # webhook lets https alone pass
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
         status = world.http(request, SECONDS)
     except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
@@ -74,7 +81,8 @@ def _escaped(text: str) -> str:
 
 
 def webhook(world: Aws, reference: str) -> str:
-    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON object.
+    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON
+    object.
 
     Raises AwsError where it cannot be read, NotDelivered where it is none; neither says it.
     """
@@ -83,7 +91,9 @@ def webhook(world: Aws, reference: str) -> str:
     if text.startswith("{"):
         text = _member(text)
     if not URL.fullmatch(text):
-        raise NotDelivered(f"{reference}: holds no https:// URL, alone or as the member url of a JSON object")
+        raise NotDelivered(
+            f"{reference}: holds no https:// URL, alone or as the member url of a JSON object"
+        )
     return text
 
 
@@ -95,7 +105,11 @@ def _member(text: str) -> str:
 
 
 def _secret(world: Aws, name: str) -> str:
-    return str(world.client("secretsmanager", _region(world, name)).get_secret_value(SecretId=name).get("SecretString", ""))
+    return str(
+        world.client("secretsmanager", _region(world, name))
+        .get_secret_value(SecretId=name)
+        .get("SecretString", "")
+    )
 
 
 def _parameter(world: Aws, name: str) -> str:
@@ -120,4 +134,6 @@ def tags(world: Aws, alarm_arn: str) -> Mapping[str, str]:
 
 def tag(world: Aws, alarm_arn: str, key: str, value: str) -> None:
     """Give an alarm a tag, or a tag another value. Raises AwsError."""
-    world.client("cloudwatch").tag_resource(ResourceARN=alarm_arn, Tags=[{"Key": key, "Value": value}])
+    world.client("cloudwatch").tag_resource(
+        ResourceARN=alarm_arn, Tags=[{"Key": key, "Value": value}]
+    )

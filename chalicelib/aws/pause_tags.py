@@ -10,13 +10,20 @@ PAGE = 100
 
 
 def tags(world: Aws) -> dict[str, str]:
-    """Return the tag's value by table, of every table of the Region that has it: one call for each hundred of them.
+    """Return the tag's value by table, of every table of the Region that has it: one call for each
+    hundred of them.
 
-    GetResources narrows by key and resource type, and gives resources that once had a tag, too. Source: API_GetResources, read
-    2026-11. Raises AwsError (ClientError, BotoCoreError).
+    GetResources narrows by key and resource type, and gives resources that once had a tag, too.
+    Source: API_GetResources, read 2026-11. Raises AwsError (ClientError, BotoCoreError).
     """
-    asked = {"TagFilters": [{"Key": KEY}], "ResourceTypeFilters": ["dynamodb:table"], "ResourcesPerPage": PAGE}
-    pages = world.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**asked)
+    asked = {
+        "TagFilters": [{"Key": KEY}],
+        "ResourceTypeFilters": ["dynamodb:table"],
+        "ResourcesPerPage": PAGE,
+    }
+    pages = (
+        world.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**asked)
+    )
     return {
         found["ResourceARN"].partition(":table/")[2]: tag["Value"]
         for page in pages

@@ -9,7 +9,8 @@ from chalicelib.model import Dimension, Target
 
 
 def conflicts(config: Config) -> list[str]:
-    """Return what is wrong between settings, for every combination of scopes that can come to hold."""
+    """Return what is wrong between settings, for every combination of scopes that can come to
+    hold."""
     found: dict[str, None] = {}
     for path, scopes in places(config):
         for dimension in Dimension:
@@ -20,7 +21,8 @@ def conflicts(config: Config) -> list[str]:
 
 
 def _fleet_problems(config: Config) -> Iterator[str]:
-    """Yield the fleets that share a name, and the tables of theirs, where named without a wildcard, that no rule manages."""
+    """Yield the fleets that share a name, and the tables of theirs, where named without a wildcard,
+    that no rule manages."""
     names = [fleet.name for fleet in config.fleets]
     for i, fleet in enumerate(config.fleets):
         if fleet.name in names[:i]:
@@ -31,11 +33,16 @@ def _fleet_problems(config: Config) -> Iterator[str]:
 
 
 def _followers_without_a_fleet(config: Config) -> Iterator[str]:
-    """Yield the rules, those of one table by its name, whose strategy is `fleet` where no fleet is meant for it."""
+    """Yield the rules, those of one table by its name, whose strategy is `fleet` where no fleet is
+    meant for it."""
     for i, rule in enumerate(config.tables):
         is_named = not rule.matcher.is_regex and not WILDCARDS & set(rule.matcher.text)
         for dimension in Dimension:
             target = Target(rule.matcher.text, "", dimension)
-            is_led = any(fleet.concerns(target) for fleet in config.fleets) if is_named else bool(config.fleets)
+            is_led = (
+                any(fleet.concerns(target) for fleet in config.fleets)
+                if is_named
+                else bool(config.fleets)
+            )
             if resolve([config.defaults, rule.scope], dimension).strategy == "fleet" and not is_led:
                 yield f"tables[{i}].{dimension}.strategy: 'fleet', but no [[fleet.tables]] gives its {dimension}s units"

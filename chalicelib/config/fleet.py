@@ -1,7 +1,7 @@
 """Capacity that follows a fleet: so many running instances call for so many units.
 
-The two ways to reckon are named as in cluster-proportional-autoscaler: `linear` and `ladder`. What counts is the level, the
-number of instances as it is now; events only wake the look.
+The two ways to reckon are named as in cluster-proportional-autoscaler: `linear` and `ladder`. What
+counts is the level, the number of instances as it is now; events only wake the look.
 """
 
 from __future__ import annotations
@@ -19,20 +19,30 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many units a number of instances calls for. Raises ValueError unless it is exactly one of the two."""
+    """How many units a number of instances calls for. Raises ValueError unless it is exactly one of
+    the two."""
 
-    linear: Annotated[float, Meta(ge=0, le=1_000_000, description="Units per second for each instance.")] = 0.0
+    linear: Annotated[
+        float, Meta(ge=0, le=1_000_000, description="Units per second for each instance.")
+    ] = 0.0
     ladder: Annotated[
-        tuple[tuple[int, int], ...], Meta(description="Rows of `[instances, units]`: the last row that the number reaches holds.")
+        tuple[tuple[int, int], ...],
+        Meta(
+            description="Rows of `[instances, units]`: the last row that the number reaches holds."
+        ),
     ] = ()
 
     def __post_init__(self) -> None:
         """Refuse both, neither, and a ladder whose rungs do not rise."""
         if bool(self.linear) == bool(self.ladder):
-            raise ValueError("give either linear = UNITS_PER_INSTANCE or ladder = [[instances, units], …]")
+            raise ValueError(
+                "give either linear = UNITS_PER_INSTANCE or ladder = [[instances, units], …]"
+            )
         rungs = [instances for instances, _ in self.ladder]
         if rungs != sorted(set(rungs)) or any(min(row) < 0 for row in self.ladder):
-            raise ValueError("ladder: the numbers of instances must rise from row to row, and none may be negative")
+            raise ValueError(
+                "ladder: the numbers of instances must rise from row to row, and none may be negative"
+            )
 
     def units(self, instances: int) -> int:
         """Return the units for a number of instances: 0 below a ladder's first rung."""
@@ -42,11 +52,16 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FleetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one table, or the tables of one pattern, get for the fleet. Raises ValueError where that is nothing."""
+    """What one table, or the tables of one pattern, get for the fleet. Raises ValueError where that
+    is nothing."""
 
     table: Annotated[Name, Meta(description="A table's name, or a glob.")]
-    index: Annotated[str, Meta(description="An index's name, or a glob; without it, the table itself.")] = ""
-    read: Annotated[Scale | None, Meta(description="What its reads get: `{ linear }` or `{ ladder }`.")] = None
+    index: Annotated[
+        str, Meta(description="An index's name, or a glob; without it, the table itself.")
+    ] = ""
+    read: Annotated[
+        Scale | None, Meta(description="What its reads get: `{ linear }` or `{ ladder }`.")
+    ] = None
     write: Annotated[Scale | None, Meta(description="What its writes get.")] = None
 
     def __post_init__(self) -> None:
@@ -62,15 +77,23 @@ class FleetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Instances that are counted, and the tables that follow. Raises ValueError unless it is told how to find them."""
+    """Instances that are counted, and the tables that follow. Raises ValueError unless it is told
+    how to find them."""
 
     name: Annotated[Name, Meta(description="What it is called in decisions and notifications.")]
-    tables: Annotated[tuple[FleetTable, ...], Meta(min_length=1, description="The tables that follow: `[[fleet.tables]]`.")]
+    tables: Annotated[
+        tuple[FleetTable, ...],
+        Meta(min_length=1, description="The tables that follow: `[[fleet.tables]]`."),
+    ]
     tags: Annotated[
         dict[str, str],
-        Meta(description="Running instances that carry all these tags are counted; `*` and `?` in a value are EC2's wildcards."),
+        Meta(
+            description="Running instances that carry all these tags are counted; `*` and `?` in a value are EC2's wildcards."
+        ),
     ] = {}
-    auto_scaling_group: Annotated[str, Meta(description="Instead of tags: the group whose members in service are counted.")] = ""
+    auto_scaling_group: Annotated[
+        str, Meta(description="Instead of tags: the group whose members in service are counted.")
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse both ways to find instances, and neither."""
@@ -78,7 +101,8 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("give either tags = { KEY = 'value' } or auto_scaling_group = 'NAME'")
 
     def units(self, target: Target, instances: int) -> int:
-        """Return the units that this fleet calls for at a target: the most that any of its rows gives, 0 where none does."""
+        """Return the units that this fleet calls for at a target: the most that any of its rows
+        gives, 0 where none does."""
         scales = (row.scale(target) for row in self.tables)
         return max((scale.units(instances) for scale in scales if scale), default=0)
 

@@ -21,18 +21,34 @@ ACTING = frozenset({"replace", "reboot"})
 class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the instances of some Auto Scaling groups are healed, and how many at the most."""
 
-    group: Annotated[str, Meta(min_length=1, description="An Auto Scaling group's name, or a glob.")]
+    group: Annotated[
+        str, Meta(min_length=1, description="An Auto Scaling group's name, or a glob.")
+    ]
     action: Annotated[
         Action,
-        Meta(description="What to do with an instance whose status check fails; `notify` only tells."),
+        Meta(
+            description="What to do with an instance whose status check fails; `notify` only tells."
+        ),
     ] = "replace"
-    max_instances: Annotated[int, Meta(ge=1, le=1_000, description="At most so many of a group within `within_minutes`.")] = 1
+    max_instances: Annotated[
+        int, Meta(ge=1, le=1_000, description="At most so many of a group within `within_minutes`.")
+    ] = 1
     max_percent: Annotated[
-        int, Meta(ge=1, le=100, description="… and at most so much of the group's instances in service, one at the least.")
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="… and at most so much of the group's instances in service, one at the least.",
+        ),
     ] = 20
-    within_minutes: Annotated[int, Meta(ge=1, le=1_440, description="The time over which the two are counted.")] = 60
+    within_minutes: Annotated[
+        int, Meta(ge=1, le=1_440, description="The time over which the two are counted.")
+    ] = 60
     cooldown_minutes: Annotated[
-        int, Meta(ge=0, le=1_440, description="An instance that was launched less long ago is left alone.")
+        int,
+        Meta(
+            ge=0, le=1_440, description="An instance that was launched less long ago is left alone."
+        ),
     ] = 10
     dry_run: Annotated[bool, Meta(description="Decide and tell, but change nothing.")] = False
     notify_topic: TopicArn = ""
@@ -43,7 +59,8 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return fnmatchcase(group, self.group)
 
     def allowed(self, in_service: int) -> int:
-        """Return how many of a group with so many instances in service may be healed within `within_minutes`."""
+        """Return how many of a group with so many instances in service may be healed within
+        `within_minutes`."""
         return min(self.max_instances, max(1, in_service * self.max_percent // 100))
 
 

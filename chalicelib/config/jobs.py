@@ -1,4 +1,5 @@
-"""Jobs that own a table's capacity while they run, such as a nightly backup: the conditions of `[[pause]]`."""
+"""Jobs that own a table's capacity while they run, such as a nightly backup: the conditions of
+`[[pause]]`."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ OF_TABLE = frozenset({"backup", "export"})
 
 
 class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """While such a job runs, the capacity of some tables is not ours to change. Raises ValueError for what cannot be meant."""
+    """While such a job runs, the capacity of some tables is not ours to change. Raises ValueError
+    for what cannot be meant."""
 
     name: Annotated[str, Meta(min_length=1, description="What it is called in decisions.")]
     job: Annotated[
@@ -26,20 +28,36 @@ class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "(to S3) are jobs on the table itself."
         ),
     ]
-    tables: Annotated[tuple[str, ...], Meta(min_length=1, description="The tables that it holds: names or globs.")]
-    prefix: Annotated[str, Meta(description="What the name of the cluster, state machine or Glue job begins with.")] = ""
-    regions: Annotated[tuple[str, ...], Meta(description="Where to look for it; without any, in Headroom's own Region.")] = ()
+    tables: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="The tables that it holds: names or globs.")
+    ]
+    prefix: Annotated[
+        str,
+        Meta(description="What the name of the cluster, state machine or Glue job begins with."),
+    ] = ""
+    regions: Annotated[
+        tuple[str, ...],
+        Meta(description="Where to look for it; without any, in Headroom's own Region."),
+    ] = ()
     holds: Annotated[
-        Literal["everything", "decreases"], Meta(description="Whether increases are held as well, or only decreases.")
+        Literal["everything", "decreases"],
+        Meta(description="Whether increases are held as well, or only decreases."),
     ] = "everything"
     reserve_decrease: Annotated[
-        bool, Meta(description="Keep one decrease of the day, so that what the job raised can come down when it ends.")
+        bool,
+        Meta(
+            description="Keep one decrease of the day, so that what the job raised can come down when it ends."
+        ),
     ] = False
 
     def __post_init__(self) -> None:
         """Refuse a job without a name, and a name for a job that has none."""
         if (self.job in OF_TABLE) == bool(self.prefix):
-            needs = "takes no prefix: it belongs to the table" if self.job in OF_TABLE else "needs the prefix of its name"
+            needs = (
+                "takes no prefix: it belongs to the table"
+                if self.job in OF_TABLE
+                else "needs the prefix of its name"
+            )
             raise ValueError(f"job = '{self.job}' {needs}")
 
     @property

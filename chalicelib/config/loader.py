@@ -1,4 +1,5 @@
-"""The reader: TOML text to a checked `Config`. It reports every problem at once, each with its path."""
+"""The reader: TOML text to a checked `Config`. It reports every problem at once, each with its
+path."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def load(text: str, source: str = "configuration") -> Config:
     Raises ConfigError with every problem, each with its path, such as `tables[2].read.max_units`.
     """
     try:
-        raw = tomllib.loads(text.removeprefix("\ufeff"))  # an editor's mark at the beginning says nothing
+        raw = tomllib.loads(
+            text.removeprefix("\ufeff")
+        )  # an editor's mark at the beginning says nothing
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, [f"not TOML: {error}"]) from None
     reader = _Reader()
@@ -68,11 +71,15 @@ class _Reader:
         )
 
     def _section(self, raw: Raw, key: str, kind: type[T]) -> tuple[T, ...]:
-        found = (self._convert(entry, kind, f"{key}[{i}]") for i, entry in enumerate(self._array(raw, key, "")))
+        found = (
+            self._convert(entry, kind, f"{key}[{i}]")
+            for i, entry in enumerate(self._array(raw, key, ""))
+        )
         return tuple(entry for entry in found if entry is not None)
 
     def _convert(self, raw: Any, kind: Any, path: str) -> Any:
-        """Return the value as its type wants it; or None, and the problem is noted, with the path within the value."""
+        """Return the value as its type wants it; or None, and the problem is noted, with the path
+        within the value."""
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
@@ -94,7 +101,9 @@ class _Reader:
     def _matcher(self, raw: Raw, path: str) -> Matcher:
         given = [key for key in NAME_KEYS if key in raw]
         if len(given) != 1:
-            self.problems.append(f"{path or 'rule'}name: give either name (exact or glob) or regex, and only one of them")
+            self.problems.append(
+                f"{path or 'rule'}name: give either name (exact or glob) or regex, and only one of them"
+            )
             return Matcher("", False)
         key, text = given[0], raw[given[0]]
         if not isinstance(text, str) or not text:
@@ -140,5 +149,7 @@ class _Reader:
         value = raw.get(key, [])
         if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
             return value
-        self.problems.append(f"{path}{key}: expected an array of tables, write [[{key}]], got {value!r}")
+        self.problems.append(
+            f"{path}{key}: expected an array of tables, write [[{key}]], got {value!r}"
+        )
         return []

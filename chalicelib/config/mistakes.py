@@ -1,4 +1,5 @@
-"""What is wrong with a value of the configuration, in the words of TOML instead of Python's: where, what, and what to write."""
+"""What is wrong with a value of the configuration, in the words of TOML instead of Python's: where,
+what, and what to write."""
 
 from __future__ import annotations
 
@@ -11,7 +12,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
-WORDS: Mapping[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+WORDS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+}
 """What a plain value is called."""
 BOUNDS: Mapping[str, str] = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
 """How the bounds of a number are called, by their name in Meta."""
@@ -20,7 +26,8 @@ PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")
 
 
 def mistake(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
-    """Return where in `raw`, such as `[0].between`, msgspec found it unlike `kind`, and what is wrong there.
+    """Return where in `raw`, such as `[0].between`, msgspec found it unlike `kind`, and what is
+    wrong there.
 
     A text of a pattern of its own is not repeated: it may be an address that is a secret.
     """
@@ -46,7 +53,8 @@ def nearest(given: str, known: Collection[str]) -> str:
 
 
 def _dig(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
-    """Return the value and the type at a path; msgspec writes `[...]` for a value of a table of any keys."""
+    """Return the value and the type at a path; msgspec writes `[...]` for a value of a table of any
+    keys."""
     for part in PART.finditer(at):
         base = _plain(kind)
         if part["key"]:
@@ -62,7 +70,8 @@ def _dig(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
 
 
 def _plain(hint: Any) -> Any:
-    """Return the type without its annotations, and without None where that stands for its absence."""
+    """Return the type without its annotations, and without None where that stands for its
+    absence."""
     if get_origin(hint) is Annotated:
         return _plain(get_args(hint)[0])
     if type(None) in get_args(hint):
@@ -71,13 +80,19 @@ def _plain(hint: Any) -> Any:
 
 
 def _metas(hint: Any) -> list[Meta]:
-    return [part for part in get_args(hint)[1:] if isinstance(part, Meta)] if get_origin(hint) is Annotated else []
+    return (
+        [part for part in get_args(hint)[1:] if isinstance(part, Meta)]
+        if get_origin(hint) is Annotated
+        else []
+    )
 
 
 def _expected(hint: Any) -> str:
     """Return what a value has to be."""
     base, metas = _plain(hint), _metas(hint)
-    return _kind(base, metas) + (" that is not empty" if any(meta.min_length for meta in metas) else "")
+    return _kind(base, metas) + (
+        " that is not empty" if any(meta.min_length for meta in metas) else ""
+    )
 
 
 def _kind(base: Any, metas: Collection[Meta]) -> str:
@@ -88,12 +103,20 @@ def _kind(base: Any, metas: Collection[Meta]) -> str:
     if base not in WORDS:
         return f"a table{_sample(base)}"
     example = next((f" such as {meta.examples[0]}" for meta in metas if meta.examples), "")
-    bounds = [f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}" for word, bound in _bounds(metas)]
+    bounds = [
+        f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
+        for word, bound in _bounds(metas)
+    ]
     return " ".join([WORDS[base] if base is bool else f"a {WORDS[base]}", *bounds]) + example
 
 
 def _bounds(metas: Collection[Meta]) -> list[tuple[str, Any]]:
-    return [(word, getattr(meta, name)) for meta in metas for name, word in BOUNDS.items() if getattr(meta, name) is not None]
+    return [
+        (word, getattr(meta, name))
+        for meta in metas
+        for name, word in BOUNDS.items()
+        if getattr(meta, name) is not None
+    ]
 
 
 def _list(base: Any) -> str:
@@ -117,7 +140,9 @@ def _got(value: Any, hint: Any) -> str:
     """Return what there is instead, and what to write where that can be told."""
     if any(meta.pattern for meta in _metas(hint)) and isinstance(value, str):
         return ""
-    shown = "a table" if isinstance(value, dict) else json.dumps(value, default=str, ensure_ascii=False)
+    shown = (
+        "a table" if isinstance(value, dict) else json.dumps(value, default=str, ensure_ascii=False)
+    )
     return f", got {shown}{_advice(value, _plain(hint))}"
 
 
@@ -126,8 +151,16 @@ def _advice(value: Any, base: Any) -> str:
         return nearest(value, get_args(base))
     if get_origin(base) is tuple and isinstance(value, dict):
         return "; put it into brackets, or write [[…]] instead of […] above it"
-    if get_origin(base) is tuple and isinstance(value, str) and not _list(base).startswith("a list of"):
+    if (
+        get_origin(base) is tuple
+        and isinstance(value, str)
+        and not _list(base).startswith("a list of")
+    ):
         return f"; write [{json.dumps(value, ensure_ascii=False)}]"
-    if base in (int, float, bool) and isinstance(value, str) and re.fullmatch(r"-?\d[\d_]*(\.\d+)?|true|false", value):
+    if (
+        base in (int, float, bool)
+        and isinstance(value, str)
+        and re.fullmatch(r"-?\d[\d_]*(\.\d+)?|true|false", value)
+    ):
         return "; write it without quotation marks"
     return ""

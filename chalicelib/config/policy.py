@@ -1,7 +1,7 @@
 """The settings of one target.
 
-`Policy` is the one place where a setting has its type, its range, its default and its description. The reader, the checks and
-the reference documentation use it.
+`Policy` is the one place where a setting has its type, its range, its default and its description.
+The reader, the checks and the reference documentation use it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from chalicelib.config.windows import Reserve, Window, never_lets
 from chalicelib.model import Direction
 
 TABLE_QUOTA_UNITS = 40_000
-"""DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon DynamoDB", read 2026-10."""
+"""DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon
+DynamoDB", read 2026-10."""
 
 
 DAY_SECONDS = 86_400
-"""CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source: API_PutMetricAlarm, 2026-10."""
+"""CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source:
+API_PutMetricAlarm, 2026-10."""
 
 
 RECENT_MINUTES = 180
@@ -53,7 +55,9 @@ Kind = Literal[
 """What Headroom may tell somebody; docs/notifications.md says when."""
 
 
-METRIC_KINDS: frozenset[Kind] = frozenset({"at_max", "budget_used_up", "high_throughput", "low_throughput"})
+METRIC_KINDS: frozenset[Kind] = frozenset(
+    {"at_max", "budget_used_up", "high_throughput", "low_throughput"}
+)
 """Those that cannot be told without a look at the metrics."""
 
 
@@ -79,11 +83,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = "adaptive"
     min_units: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Never lower than this; a table found below it is raised.")
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Never lower than this; a table found below it is raised.",
+        ),
     ] = 1
     max_units: Annotated[
         int,
-        Meta(ge=1, le=1_000_000, description="Never higher than this. The default is DynamoDB's own quota for a table."),
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Never higher than this. The default is DynamoDB's own quota for a table.",
+        ),
     ] = TABLE_QUOTA_UNITS
     increase_percent: Annotated[
         int,
@@ -93,7 +106,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="An increase adds at least this much of the provisioned units. With `percent`, 50.",
         ),
     ] = 0
-    increase_units: Annotated[Units, Meta(description="An increase adds at least so many units.")] = 0
+    increase_units: Annotated[
+        Units, Meta(description="An increase adds at least so many units.")
+    ] = 0
     increase_steps: Annotated[
         Steps,
         Meta(
@@ -102,10 +117,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = ()
     throttled_provisioned_steps: Annotated[
-        Steps, Meta(description="The same by throttled requests a second, in percent of the provisioned units. The largest wins.")
+        Steps,
+        Meta(
+            description="The same by throttled requests a second, in percent of the provisioned units. The largest wins."
+        ),
     ] = ()
     throttled_consumed_steps: Annotated[
-        Steps, Meta(description="The same by throttled requests a second, in percent of the consumed units. The largest wins.")
+        Steps,
+        Meta(
+            description="The same by throttled requests a second, in percent of the consumed units. The largest wins."
+        ),
     ] = ()
     throttled_events: Annotated[
         int,
@@ -118,18 +139,28 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     delay_minutes: Annotated[
         int,
         Meta(
-            ge=0, le=60, description="Leave the newest minutes out of account (strategy `percent`), for metrics that come late."
+            ge=0,
+            le=60,
+            description="Leave the newest minutes out of account (strategy `percent`), for metrics that come late.",
         ),
     ] = 0
     alarm_percent: Annotated[
         Percent,
-        Meta(description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."),
+        Meta(
+            description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."
+        ),
     ] = 95
     target_percent: Annotated[
-        Percent, Meta(description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units.")
+        Percent,
+        Meta(
+            description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units."
+        ),
     ] = 65
     min_decrease_percent: Annotated[
-        Percent, Meta(description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota.")
+        Percent,
+        Meta(
+            description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota."
+        ),
     ] = 20
     lower_percent: Annotated[
         int,
@@ -141,11 +172,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0
     decrease_percent: Annotated[
-        int, Meta(ge=0, le=99, description="The step down, where `lower_percent` is set; never below what was consumed.")
+        int,
+        Meta(
+            ge=0,
+            le=99,
+            description="The step down, where `lower_percent` is set; never below what was consumed.",
+        ),
     ] = 50
     decrease_units: Annotated[Units, Meta(description="… or so many units, if that is more.")] = 0
     decrease_steps: Annotated[
-        Steps, Meta(description="Instead of one step down: the row with the lowest `at` that consumption does not exceed.")
+        Steps,
+        Meta(
+            description="Instead of one step down: the row with the lowest `at` that consumption does not exceed."
+        ),
     ] = ()
     decrease_checks: Annotated[
         int,
@@ -163,27 +202,53 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Consumption at which counting `decrease_checks` begins again; 0 means anything above `lower_percent`.",
         ),
     ] = 0
-    scale_down_at_zero: Annotated[bool, Meta(description="Whether an idle target, whose consumption is zero, is lowered.")] = True
+    scale_down_at_zero: Annotated[
+        bool, Meta(description="Whether an idle target, whose consumption is zero, is lowered.")
+    ] = True
     decrease_together: Annotated[
-        bool, Meta(description="Lower reads and writes only together; one that is at its minimum does not keep the other.")
+        bool,
+        Meta(
+            description="Lower reads and writes only together; one that is at its minimum does not keep the other."
+        ),
     ] = False
-    min_decrease_units: Annotated[Units, Meta(description="Never spend a decrease on fewer units than this.")] = 0
+    min_decrease_units: Annotated[
+        Units, Meta(description="Never spend a decrease on fewer units than this.")
+    ] = 0
     reserve_decreases: Annotated[
-        tuple[Reserve, ...], Meta(description="Decreases that are kept for a time of day: `{ at, count, time_zone }`.")
+        tuple[Reserve, ...],
+        Meta(description="Decreases that are kept for a time of day: `{ at, count, time_zone }`."),
     ] = ()
     hold_after_manual_change_hours: Annotated[
-        int, Meta(ge=0, le=24 * 14, description="Do not lower for so long what somebody has raised by hand; 0 is off.")
+        int,
+        Meta(
+            ge=0,
+            le=24 * 14,
+            description="Do not lower for so long what somebody has raised by hand; 0 is off.",
+        ),
     ] = 0
     burst_trust_percent: Annotated[
         int,
-        Meta(ge=0, le=100, description="How much of the 300-second burst bucket may be used up (strategy `adaptive`)."),
+        Meta(
+            ge=0,
+            le=100,
+            description="How much of the 300-second burst bucket may be used up (strategy `adaptive`).",
+        ),
     ] = 75
     burst_keep_percent: Annotated[
-        int, Meta(ge=0, le=100, description="How full the burst bucket is kept in quiet times (strategy `adaptive`).")
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="How full the burst bucket is kept in quiet times (strategy `adaptive`).",
+        ),
     ] = 100
     throttle_price: Annotated[
         float,
-        Meta(ge=1, le=10_000, description="What a throttled unit is worth, in provisioned units (strategy `adaptive`)."),
+        Meta(
+            ge=1,
+            le=10_000,
+            description="What a throttled unit is worth, in provisioned units (strategy `adaptive`).",
+        ),
     ] = 34.6
     insurance_percent: Annotated[
         int,
@@ -194,7 +259,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 100
     windows: Annotated[
-        tuple[Window, ...], Meta(description="Hours in which capacity is held, only lowered, or kept above a floor.")
+        tuple[Window, ...],
+        Meta(description="Hours in which capacity is held, only lowered, or kept above a floor."),
     ] = ()
     circuit_breaker_url: Annotated[
         str,
@@ -204,31 +270,62 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Ask here, by GET, before every change: any answer but 2xx holds everything.",
         ),
     ] = ""
-    circuit_breaker_seconds: Annotated[float, Meta(gt=0, le=30, description="How long to wait for its answer.")] = 10.0
+    circuit_breaker_seconds: Annotated[
+        float, Meta(gt=0, le=30, description="How long to wait for its answer.")
+    ] = 10.0
     notify: Annotated[
-        tuple[Kind, ...], Meta(description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md.")
+        tuple[Kind, ...],
+        Meta(
+            description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md."
+        ),
     ] = ()
     notify_topic: TopicArn = ""
     notify_slack: Webhook = ""
     notify_above_percent: Annotated[
-        int, Meta(ge=0, le=1_000, description="`high_throughput` means consumption at or above this percentage; 0 is off.")
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="`high_throughput` means consumption at or above this percentage; 0 is off.",
+        ),
     ] = 0
     notify_below_percent: Annotated[
-        int, Meta(ge=0, le=100, description="`low_throughput` means consumption at or below this percentage; 0 is off.")
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="`low_throughput` means consumption at or below this percentage; 0 is off.",
+        ),
     ] = 0
     notify_failing_sweeps: Annotated[
-        int, Meta(ge=1, le=1_000, description="`failing` means that so many sweeps in a row have failed for a table.")
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="`failing` means that so many sweeps in a row have failed for a table.",
+        ),
     ] = 3
     alarm_period_seconds: Annotated[
-        int, Meta(ge=60, le=3_600, multiple_of=60, description="The period of the alarms that Headroom makes.")
+        int,
+        Meta(
+            ge=60,
+            le=3_600,
+            multiple_of=60,
+            description="The period of the alarms that Headroom makes.",
+        ),
     ] = 60
-    alarm_evaluation_periods: Annotated[int, Meta(ge=1, le=60, description="How many periods in a row must be hot.")] = 1
+    alarm_evaluation_periods: Annotated[
+        int, Meta(ge=1, le=60, description="How many periods in a row must be hot.")
+    ] = 1
     scale_up: Annotated[bool, Meta(description="Whether capacity may be raised.")] = True
     scale_down: Annotated[bool, Meta(description="Whether capacity may be lowered.")] = True
-    dry_run: Annotated[bool, Meta(description="Decide and tell, but change neither the capacity nor an alarm.")] = False
+    dry_run: Annotated[
+        bool, Meta(description="Decide and tell, but change neither the capacity nor an alarm.")
+    ] = False
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong between the settings, each sentence beginning with the setting to change."""
+        """Yield what is wrong between the settings, each sentence beginning with the setting to
+        change."""
         if self.min_units > self.max_units:
             yield f"min_units: {self.min_units} is above max_units = {self.max_units}"
         if self.lower_percent >= self.alarm_percent:
@@ -240,14 +337,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             yield from self._step_problems()
         if self.alarm_period_seconds * self.alarm_evaluation_periods > DAY_SECONDS:
             yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
-        if self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60 > RECENT_MINUTES * 60:
+        if (
+            self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60
+            > RECENT_MINUTES * 60
+        ):
             yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT_MINUTES} minutes"
 
     def _window_problems(self) -> Iterator[str]:
         floor = max((window.min_units for window in self.windows), default=0)
         if floor > self.max_units:
             yield f"windows: the floor of {floor} is above max_units = {self.max_units}"
-        for direction, way, switch in ((Direction.UP, "raised", self.scale_up), (Direction.DOWN, "lowered", self.scale_down)):
+        for direction, way, switch in (
+            (Direction.UP, "raised", self.scale_up),
+            (Direction.DOWN, "lowered", self.scale_down),
+        ):
             if switch and never_lets(self.windows, direction):
                 yield f"windows: at no time of the week may anything be {way}; if that is meant, write scale_{direction} = false"
 
@@ -259,7 +362,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for row in self.increase_steps:
             if row.at <= self.lower_percent and (row.percent or row.units):
                 yield f"increase_steps: the row at {row.at:g} is not above lower_percent = {self.lower_percent}"
-        if self.lower_percent and not (self.decrease_percent or self.decrease_units or self.decrease_steps):
+        if self.lower_percent and not (
+            self.decrease_percent or self.decrease_units or self.decrease_steps
+        ):
             yield "decrease_percent: 0 would never lower anything with lower_percent"
         if not self.lower_percent and self.target_percent >= self.alarm_percent:
             yield (

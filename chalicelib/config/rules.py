@@ -32,14 +32,19 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A name (exact, or a glob with * ? [) or a regular expression that must match the whole of it."""
+    """A name (exact, or a glob with * ? [) or a regular expression that must match the whole of
+    it."""
 
     text: str
     is_regex: bool
 
     def matches(self, name: str) -> bool:
         """Tell whether `name` is meant."""
-        return re.fullmatch(self.text, name) is not None if self.is_regex else fnmatchcase(name, self.text)
+        return (
+            re.fullmatch(self.text, name) is not None
+            if self.is_regex
+            else fnmatchcase(name, self.text)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +75,20 @@ class Config:
     healing: tuple[Healing, ...] = ()
 
     def policies(self) -> Iterator[Policy]:
-        """Yield the settings that can come to hold anywhere, of every place of the file and both dimensions."""
+        """Yield the settings that can come to hold anywhere, of every place of the file and both
+        dimensions."""
         for _, scopes in places(self):
             yield from (resolve(scopes, dimension) for dimension in Dimension)
 
     def doubts(self) -> Iterator[str]:
-        """Yield what is allowed but hardly meant: the rules that have something to tell, and nobody to tell it to."""
+        """Yield what is allowed but hardly meant: the rules that have something to tell, and nobody
+        to tell it to."""
         for path, scopes in places(self):
             found = [resolve(scopes, dimension) for dimension in Dimension if path != "defaults"]
-            if any(policy.notify and not (policy.notify_topic or policy.notify_slack) for policy in found):
+            if any(
+                policy.notify and not (policy.notify_topic or policy.notify_slack)
+                for policy in found
+            ):
                 yield f"{path}.notify: nobody is told, for neither notify_topic nor notify_slack is set there, or in [defaults]"
 
     def rule_for(self, table: str) -> TableRule | None:
@@ -94,17 +104,21 @@ class Config:
         return resolve([self.defaults], dimension)
 
     def policy_for(self, target: Target) -> Policy | None:
-        """Return the target's settings, the most specific winning, or None where no rule manages the table."""
+        """Return the target's settings, the most specific winning, or None where no rule manages
+        the table."""
         rule = self.rule_for(target.table)
         if rule is None:
             return None
         scopes = [self.defaults, rule.scope]
         if target.index:
-            scopes += [found.scope for found in rule.indexes if found.matcher.matches(target.index)][:1]
+            scopes += [
+                found.scope for found in rule.indexes if found.matcher.matches(target.index)
+            ][:1]
         return resolve(scopes, target.dimension)
 
 
 def resolve(scopes: list[Scope], dimension: Dimension) -> Policy:
+    """Return the settings of one dimension from its scopes, the weakest first."""
     merged: dict[str, Any] = {}
     for scope in scopes:
         for layer in scope.layers(dimension):

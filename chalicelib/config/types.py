@@ -25,5 +25,5 @@ Webhook = Annotated[
         description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
     ),
 ]
-"""A setting: where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of Secrets Manager and
-API_PutParameter of Systems Manager, read 2026-11."""
+"""A setting: where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of
+Secrets Manager and API_PutParameter of Systems Manager, read 2026-11."""

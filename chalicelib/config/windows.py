@@ -1,7 +1,9 @@
-"""Time windows: hours of chosen days, in the operator's time zone, in which capacity is held, or kept above a floor.
+"""Time windows: hours of chosen days, in the operator's time zone, in which capacity is held, or
+kept above a floor.
 
-A window is half-open: 09:00-17:00 begins with 09:00:00 and no longer holds at 17:00:00. It is judged by the wall clock of its
-time zone, so that it moves with daylight saving: an hour that comes twice is in it twice, and one that is left out is not in it.
+A window is half-open: 09:00-17:00 begins with 09:00:00 and no longer holds at 17:00:00. It is
+judged by the wall clock of its time zone, so that it moves with daylight saving: an hour that comes
+twice is in it twice, and one that is left out is not in it.
 """
 
 from __future__ import annotations
@@ -21,12 +23,18 @@ from chalicelib.model import BOTH, DOWN, UP, Direction, Hold, Reason
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
 DAY_MINUTES = 24 * 60
-BARRED: dict[str, frozenset[Direction]] = {"never_down": DOWN, "only_down": UP, "hold": BOTH, "floor": frozenset()}
+BARRED: dict[str, frozenset[Direction]] = {
+    "never_down": DOWN,
+    "only_down": UP,
+    "hold": BOTH,
+    "floor": frozenset(),
+}
 """What each rule forbids while its window holds."""
 A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 """The beginning of a week that stands for all."""
 Span = tuple[int, int]
-"""Minutes of the day, from and until; where the end is not after the beginning, it is the next day's."""
+"""Minutes of the day, from and until; where the end is not after the beginning, it is the next
+day's."""
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,15 +42,31 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     rule: Annotated[
         Literal["never_down", "only_down", "hold", "floor"],
-        Meta(description="What holds in it: no decreases, no increases, neither, or at least `min_units`."),
+        Meta(
+            description="What holds in it: no decreases, no increases, neither, or at least `min_units`."
+        ),
     ]
-    between: Annotated[str, Meta(description="Its hours, `HH:MM-HH:MM`, several divided by commas; across midnight, too.")] = ""
-    outside: Annotated[str, Meta(description="Instead of `between`: the hours in which it does not hold.")] = ""
+    between: Annotated[
+        str,
+        Meta(
+            description="Its hours, `HH:MM-HH:MM`, several divided by commas; across midnight, too."
+        ),
+    ] = ""
+    outside: Annotated[
+        str, Meta(description="Instead of `between`: the hours in which it does not hold.")
+    ] = ""
     days: Annotated[
-        str, Meta(description="The days on which its hours begin, such as `mon-fri` or `sat,sun`; in `time_zone`.")
+        str,
+        Meta(
+            description="The days on which its hours begin, such as `mon-fri` or `sat,sun`; in `time_zone`."
+        ),
     ] = "mon-sun"
-    time_zone: Annotated[str, Meta(description="An IANA time zone, such as `Europe/Berlin`.")] = "UTC"
-    min_units: Annotated[int, Meta(ge=0, le=1_000_000, description="The floor, where the rule is `floor`.")] = 0
+    time_zone: Annotated[str, Meta(description="An IANA time zone, such as `Europe/Berlin`.")] = (
+        "UTC"
+    )
+    min_units: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="The floor, where the rule is `floor`.")
+    ] = 0
 
     def __post_init__(self) -> None:
         """Refuse hours, days and zones that do not exist, and a floor without units."""
@@ -59,7 +83,9 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def holds(self, now: datetime) -> bool:
         """Tell whether the window holds at `now` (aware)."""
         local = now.astimezone(zone(self.time_zone))
-        inside = any(_within(local, span, _days(self.days)) for span in _spans(self.between or self.outside))
+        inside = any(
+            _within(local, span, _days(self.days)) for span in _spans(self.between or self.outside)
+        )
         return inside == bool(self.between)
 
     def __str__(self) -> str:
@@ -70,10 +96,13 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Decreases to be kept for a time of day. Raises ValueError for a time or a zone that does not exist."""
+    """Decreases to be kept for a time of day. Raises ValueError for a time or a zone that does not
+    exist."""
 
     at: Annotated[str, Meta(description="The time of day, `HH:MM`.")]
-    count: Annotated[int, Meta(ge=1, le=4, description="How many decreases are to be possible then.")] = 1
+    count: Annotated[
+        int, Meta(ge=1, le=4, description="How many decreases are to be possible then.")
+    ] = 1
     time_zone: Annotated[str, Meta(description="An IANA time zone.")] = "UTC"
 
     def __post_init__(self) -> None:
@@ -87,7 +116,9 @@ class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         local, at = zone(self.time_zone), time(int(self.at[:2]), int(self.at[3:]))
         today = now.astimezone(local).date()
         days = (today, today + timedelta(days=1))
-        return min(instant for day in days for instant in _instants(day, at, local) if instant > now)
+        return min(
+            instant for day in days for instant in _instants(day, at, local) if instant > now
+        )
 
 
 def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
@@ -99,9 +130,11 @@ def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
 
 @lru_cache(maxsize=256)
 def never_lets(windows: tuple[Window, ...], direction: Direction) -> bool:
-    """Tell whether windows together forbid a direction at every hour of the week, as a slip in `outside` may do.
+    """Tell whether windows together forbid a direction at every hour of the week, as a slip in
+    `outside` may do.
 
-    Judged by one week of winter, at the pace of the sweeps: what is free for less than five minutes is as good as never free.
+    Judged by one week of winter, at the pace of the sweeps: what is free for less than five minutes
+    is as good as never free.
     """
     barring = [window for window in windows if direction in BARRED[window.rule]]
     week = (A_MONDAY + timedelta(minutes=passed) for passed in range(0, 7 * DAY_MINUTES, 5))
@@ -110,12 +143,20 @@ def never_lets(windows: tuple[Window, ...], direction: Direction) -> bool:
 
 def floor_units(windows: Iterable[Window], now: datetime) -> int:
     """Return the highest floor that holds at `now`, 0 for none."""
-    return max((window.min_units for window in windows if window.rule == "floor" and window.holds(now)), default=0)
+    return max(
+        (window.min_units for window in windows if window.rule == "floor" and window.holds(now)),
+        default=0,
+    )
 
 
 def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
-    """Return when each floor that holds at `now` ends (UTC), within a day: a decrease will be wanted then."""
-    ends = (_end(window, now.astimezone(UTC).replace(second=0, microsecond=0)) for window in windows if window.rule == "floor")
+    """Return when each floor that holds at `now` ends (UTC), within a day: a decrease will be
+    wanted then."""
+    ends = (
+        _end(window, now.astimezone(UTC).replace(second=0, microsecond=0))
+        for window in windows
+        if window.rule == "floor"
+    )
     return [end for end in ends if end is not None]
 
 
@@ -123,7 +164,8 @@ def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
 def _end(window: Window, minute: datetime) -> datetime | None:
     """Return the first minute at which a window that holds no longer does.
 
-    Minute by minute, since a change of the clock may end it at a time of day that is none of its own.
+    Minute by minute, since a change of the clock may end it at a time of day that is none of its
+    own.
     """
     if not window.holds(minute):
         return None
@@ -137,15 +179,20 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):  # what it raises depends on what the name looks like
-        raise ValueError(f"time_zone: there is no time zone {name!r}; write it as in Europe/Berlin or UTC") from None
+        raise ValueError(
+            f"time_zone: there is no time zone {name!r}; write it as in Europe/Berlin or UTC"
+        ) from None
 
 
 def _instants(day: date, at: time, local: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return when (UTC) the wall clock shows a time of day: twice the same but where the clock is set back and shows it twice.
+    """Return when (UTC) the wall clock shows a time of day: twice the same but where the clock is
+    set back and shows it twice.
 
     Where the clock is set forward over it, it is when that happens.
     """
-    first, second = sorted(datetime.combine(day, at, local).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    first, second = sorted(
+        datetime.combine(day, at, local).replace(fold=fold).astimezone(UTC) for fold in (0, 1)
+    )
     if first.astimezone(local).time() == at:
         return first, second
     while first.astimezone(local).utcoffset() != second.astimezone(local).utcoffset():
@@ -167,7 +214,9 @@ def _spans(text: str) -> tuple[Span, ...]:
     for part in text.split(","):
         match = SPAN.fullmatch(part.strip())
         if match is None:
-            raise ValueError(f"expected hours such as 08:00-17:30, two digits each, divided by commas, got {part.strip()!r}")
+            raise ValueError(
+                f"expected hours such as 08:00-17:30, two digits each, divided by commas, got {part.strip()!r}"
+            )
         first = int(match[1]) * 60 + int(match[2])
         last = int(match[3]) * 60 + int(match[4]) if match[3] else DAY_MINUTES
         if first == last:
@@ -182,7 +231,9 @@ def _days(text: str) -> frozenset[int]:
     for part in text.split(","):
         names = part.strip().lower().split("-")
         if len(names) > 2 or not set(names) <= set(DAYS):
-            raise ValueError(f"days: expected days such as mon-fri or sat,sun, got {part.strip()!r}")
+            raise ValueError(
+                f"days: expected days such as mon-fri or sat,sun, got {part.strip()!r}"
+            )
         first, last = DAYS.index(names[0]), DAYS.index(names[-1])
         found |= {(first + i) % 7 for i in range((last - first) % 7 + 1)}
     return frozenset(found)

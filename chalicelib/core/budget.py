@@ -1,8 +1,9 @@
 """DynamoDB's quota on decreases: how much of it is left, and when the next decrease is allowed.
 
-Source: Amazon DynamoDB Developer Guide, "Service, account, and table quotas", read 2026-10: a UTC day begins with four
-decreases; afterwards one is allowed when the preceding hour saw none. Tables and indexes are counted apart. The refusal says
-"at most once every 3600 seconds", counted from the last accepted decrease.
+Source: Amazon DynamoDB Developer Guide, "Service, account, and table quotas", read 2026-10: a UTC
+day begins with four decreases; afterwards one is allowed when the preceding hour saw none. Tables
+and indexes are counted apart. The refusal says "at most once every 3600 seconds", counted from the
+last accepted decrease.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ DECREASE_SPACING = timedelta(seconds=3600)
 class Budget:
     """The decrease quota of one table or index at one moment.
 
-    used: decreases accepted in this UTC day. left: how many more the day can hold at most. next_at: the next allowed time.
+    used: decreases accepted in this UTC day. left: how many more the day can hold at most. next_at:
+    the next allowed time.
     """
 
     used: int
@@ -41,7 +43,8 @@ def next_midnight(now: datetime) -> datetime:
 def used_today(seen: Throughput, now: datetime) -> int:
     """Return the decreases of this UTC day.
 
-    A counter that belongs to yesterday counts nothing: DescribeTable may be seconds older than `now`, across midnight.
+    A counter that belongs to yesterday counts nothing: DescribeTable may be seconds older than
+    `now`, across midnight.
     """
     last = seen.last_decrease_at
     if last is not None and last.astimezone(UTC).date() < now.astimezone(UTC).date():
@@ -50,10 +53,12 @@ def used_today(seen: Throughput, now: datetime) -> int:
 
 
 def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
-    """Tell whether a decrease at `now` leaves what is kept for the time `at`: `count` decreases, or as many as there would be.
+    """Tell whether a decrease at `now` leaves what is kept for the time `at`: `count` decreases, or
+    as many as there would be.
 
-    The free ones are to be had, those of a new UTC day are, and one is when the hour after the last decrease is over by then.
-    What cannot be had any more keeps nothing back: else a day whose decreases are used up would never see another one.
+    The free ones are to be had, those of a new UTC day are, and one is when the hour after the last
+    decrease is over by then. What cannot be had any more keeps nothing back: else a day whose
+    decreases are used up would never see another one.
     """
     if at >= next_midnight(now):
         return True
@@ -70,5 +75,7 @@ def budget(seen: Throughput, now: datetime) -> Budget:
     if used >= FREE_DECREASES_PER_DAY and seen.last_decrease_at is not None:
         next_at = max(now, min(seen.last_decrease_at + DECREASE_SPACING, midnight))
     at_once = max(1, FREE_DECREASES_PER_DAY - used)
-    hourly = -((next_at - midnight) // DECREASE_SPACING)  # one at next_at and one an hour later, as long as it is today
+    hourly = -(
+        (next_at - midnight) // DECREASE_SPACING
+    )  # one at next_at and one an hour later, as long as it is today
     return Budget(used, at_once - 1 + hourly if next_at < midnight else 0, next_at)

@@ -89,7 +89,8 @@ HEALS: Mapping[str, str] = {
 
 
 def sentence(subject: Decision | Verdict | Skip | Action, would: bool = False) -> str:
-    """Return one line for a decision, a verdict, a skip or an action; with `would`, an action that is not done, only planned."""
+    """Return one line for a decision, a verdict, a skip or an action; with `would`, an action that
+    is not done, only planned."""
     match subject:
         case Decision():
             return _decision(subject)
@@ -103,7 +104,11 @@ def sentence(subject: Decision | Verdict | Skip | Action, would: bool = False) -
 
 def _decision(decision: Decision) -> str:
     mode = "dry run: " if decision.dry_run and decision.changes else ""
-    move = f"{decision.current} → {decision.desired}" if decision.changes else f"stays at {decision.current}"
+    move = (
+        f"{decision.current} → {decision.desired}"
+        if decision.changes
+        else f"stays at {decision.current}"
+    )
     why = WHY[decision.reason]
     return f"{mode}{decision.target} {move} units: {why} ({decision.reason}; {numbers(decision.numbers)})"
 

@@ -1,4 +1,5 @@
-"""Healing: whether a sick instance of an Auto Scaling group is to be replaced now. Pure: the facts and the time are arguments."""
+"""Healing: whether a sick instance of an Auto Scaling group is to be replaced now. Pure: the facts
+and the time are arguments."""
 
 from __future__ import annotations
 
@@ -14,21 +15,24 @@ IN_SERVICE = "InService"
 MANY = 2
 """So many instances that fail at once may be an outage; one is a sick instance."""
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
-"""A group with one of these processes suspended replaces nothing, or only by half: without `Launch` the instance would go and
-none come. Source: EC2 Auto Scaling User Guide, "How suspended processes affect other processes", read 2026-11. A group whose own
-`HealthCheck` is suspended would still replace what SetInstanceHealth marks; but who suspended it wants nothing replaced.
+"""A group with one of these processes suspended replaces nothing, or only by half: without `Launch`
+the instance would go and none come. Source: EC2 Auto Scaling User Guide, "How suspended processes
+affect other processes", read 2026-11. A group whose own `HealthCheck` is suspended would still
+replace what SetInstanceHealth marks; but who suspended it wants nothing replaced.
 """
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One instance of a group, as DescribeAutoScalingGroups and DescribeInstanceStatus show it together.
+    """One instance of a group, as DescribeAutoScalingGroups and DescribeInstanceStatus show it
+    together.
 
-    lifecycle: `InService`, `Standby`, `Terminating:Wait` and so on. failing: the names of the status checks that EC2 calls
-    impaired now; failing_since: when the first of them began, None where EC2 does not say. passing: whether EC2 calls all of
-    them ok; while an instance boots it is neither. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance
-    lifecycle", read 2026-11.
+    lifecycle: `InService`, `Standby`, `Terminating:Wait` and so on. failing: the names of the
+    status checks that EC2 calls impaired now; failing_since: when the first of them began, None
+    where EC2 does not say. passing: whether EC2 calls all of them ok; while an instance boots it is
+    neither. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance lifecycle", read
+    2026-11.
     """
 
     instance: str
@@ -77,8 +81,8 @@ class Event:
 class Group:
     """An Auto Scaling group with its members.
 
-    suspended: its suspended processes. grace: its own health check grace period. watched: the instances that have a status alarm
-    of Headroom's, in which a reboot is written down.
+    suspended: its suspended processes. grace: its own health check grace period. watched: the
+    instances that have a status alarm of Headroom's, in which a reboot is written down.
     """
 
     name: str
@@ -100,7 +104,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be done about one instance, why, and the numbers behind it. group: "" where it is no member of one."""
+    """What is to be done about one instance, why, and the numbers behind it. group: "" where it is
+    no member of one."""
 
     instance: str
     group: str
@@ -120,11 +125,15 @@ class Verdict:
         return self.is_sick and self.action in ACTING
 
 
-def decide(group: Group, rule: Healing, now: datetime, asked: Collection[str] = ()) -> list[Verdict]:
-    """Return a verdict for every member whose status checks fail, and for those that were asked for.
+def decide(
+    group: Group, rule: Healing, now: datetime, asked: Collection[str] = ()
+) -> list[Verdict]:
+    """Return a verdict for every member whose status checks fail, and for those that were asked
+    for.
 
-    A look at one is a look at the whole group: two events at the same time see the same sick members in the same order, the
-    longest sick first, and come to the same choice; so that together they do not heal more than one alone.
+    A look at one is a look at the whole group: two events at the same time see the same sick
+    members in the same order, the longest sick first, and come to the same choice; so that together
+    they do not heal more than one alone.
     """
     looked_at = [m for m in group.members if m.failing or m.instance in asked]
     healed = _healed(group, rule, now)
@@ -132,7 +141,14 @@ def decide(group: Group, rule: Healing, now: datetime, asked: Collection[str] = 
     verdicts = []
     for member in sorted(looked_at, key=lambda m: (m.failing_since or EVER, m.instance)):
         reason = _reason(group, rule, member, left, now)
-        verdict = Verdict(member.instance, group.name, rule.action, reason, _numbers(group, rule, member, healed), rule.dry_run)
+        verdict = Verdict(
+            member.instance,
+            group.name,
+            rule.action,
+            reason,
+            _numbers(group, rule, member, healed),
+            rule.dry_run,
+        )
         left -= verdict.acts
         verdicts.append(verdict)
     return verdicts
@@ -141,8 +157,8 @@ def decide(group: Group, rule: Healing, now: datetime, asked: Collection[str] = 
 def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetime) -> Reason:
     """Return the first reason that holds for leaving an instance alone, or that it is to be healed.
 
-    What only tells is held back by no budget. A suspended process holds no reboot: it is how a group is kept from replacing what
-    is rebooted.
+    What only tells is held back by no budget. A suspended process holds no reboot: it is how a
+    group is kept from replacing what is rebooted.
     """
     tells = (
         (member.is_leaving, Reason.BEING_REPLACED),
@@ -154,7 +170,10 @@ def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetim
     acts = (
         (member.protected, Reason.PROTECTED),
         (rule.action == "replace" and bool(REPLACING & group.suspended), Reason.PROCESS_SUSPENDED),
-        (not any(other.is_well for other in group.members if other is not member), Reason.LAST_HEALTHY),
+        (
+            not any(other.is_well for other in group.members if other is not member),
+            Reason.LAST_HEALTHY,
+        ),
         (_was_rebooted(group, rule, member, now), Reason.REBOOTED_RECENTLY),
         (rule.action == "reboot" and member.instance not in group.watched, Reason.NOT_WATCHED),
         (left < 1, Reason.HEALING_BUDGET),
@@ -164,9 +183,11 @@ def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetim
 
 
 def is_outage(group: Group, zone: str) -> bool:
-    """Tell whether so much fails at once that it is no matter of single instances: all of a zone, or most of the group.
+    """Tell whether so much fails at once that it is no matter of single instances: all of a zone,
+    or most of the group.
 
-    Two at the least; whether the zone's one instance is sick or the zone itself cannot be told apart.
+    Two at the least; whether the zone's one instance is sick or the zone itself cannot be told
+    apart.
     """
     here = [member for member in group.in_service if member.zone == zone]
     sick = [member for member in group.in_service if member.failing]
@@ -175,27 +196,44 @@ def is_outage(group: Group, zone: str) -> bool:
 
 
 def _is_new(group: Group, rule: Healing, member: Member, now: datetime) -> bool:
-    """Tell whether it came into the group within the cooldown, or within the group's own grace period where that is longer."""
+    """Tell whether it came into the group within the cooldown, or within the group's own grace
+    period where that is longer."""
     settling = max(timedelta(minutes=rule.cooldown_minutes), group.grace)
     return any(_of(group.events, Happened.JOINED, now - settling, member.instance))
 
 
 def _was_rebooted(group: Group, rule: Healing, member: Member, now: datetime) -> bool:
-    return any(_of(group.events, Happened.REBOOTED, now - timedelta(minutes=rule.within_minutes), member.instance))
+    return any(
+        _of(
+            group.events,
+            Happened.REBOOTED,
+            now - timedelta(minutes=rule.within_minutes),
+            member.instance,
+        )
+    )
 
 
 def _healed(group: Group, rule: Healing, now: datetime) -> set[str]:
-    """Return the instances that count against the budget: those healed of late, by anybody, and those on their way out."""
+    """Return the instances that count against the budget: those healed of late, by anybody, and
+    those on their way out."""
     since = now - timedelta(minutes=rule.within_minutes)
-    past = {event.instance for what in (Happened.REPLACED, Happened.REBOOTED) for event in _of(group.events, what, since)}
+    past = {
+        event.instance
+        for what in (Happened.REPLACED, Happened.REBOOTED)
+        for event in _of(group.events, what, since)
+    }
     return past | {member.instance for member in group.members if member.is_leaving}
 
 
-def _of(events: Iterable[Event], what: Happened, since: datetime, instance: str = "") -> Iterable[Event]:
+def _of(
+    events: Iterable[Event], what: Happened, since: datetime, instance: str = ""
+) -> Iterable[Event]:
     return (e for e in events if e.what is what and e.at > since and instance in ("", e.instance))
 
 
-def _numbers(group: Group, rule: Healing, member: Member, healed: Collection[str]) -> dict[str, Number]:
+def _numbers(
+    group: Group, rule: Healing, member: Member, healed: Collection[str]
+) -> dict[str, Number]:
     numbers: dict[str, Number] = {
         "failing": ", ".join(member.failing) or "none",
         "lifecycle": member.lifecycle,

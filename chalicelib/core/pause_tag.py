@@ -1,7 +1,8 @@
-"""An operator's pause: a tag on a table that tells until when Headroom leaves it alone. Pure: the time is an argument.
+"""An operator's pause: a tag on a table that tells until when Headroom leaves it alone. Pure: the
+time is an argument.
 
-The tag's key is `headroom-pause`. Its value is a time with its zone, what is left alone, and, if somebody liked, a reason:
-`2026-11-21T06:00:00Z decreases deployment`.
+The tag's key is `headroom-pause`. Its value is a time with its zone, what is left alone, and, if
+somebody liked, a reason: `2026-11-21T06:00:00Z decreases deployment`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ FORM = f"a time with its zone, then {EVERYTHING} or {DECREASES}, such as 2026-11
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """What a tag says. until: aware, in UTC. what: a key of DIRECTIONS. why: in the operator's words, or ""."""
+    """What a tag says. until: aware, in UTC. what: a key of DIRECTIONS. why: in the operator's
+    words, or ""."""
 
     until: datetime
     what: str = EVERYTHING
@@ -37,7 +39,8 @@ class Paused:
 
 
 def parse(value: str) -> Paused:
-    """Return what a tag's value says. Raises ValueError, in words, where it says nothing for sure."""
+    """Return what a tag's value says. Raises ValueError, in words, where it says nothing for
+    sure."""
     time, what, why = (*value.split(maxsplit=2), "", "", "")[:3]
     try:
         until = datetime.fromisoformat(time)
@@ -45,17 +48,26 @@ def parse(value: str) -> Paused:
             raise ValueError("it has no time zone")
         until = until.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{time!r} is no time that can be meant ({error}); expected {FORM}") from None
+        raise ValueError(
+            f"{time!r} is no time that can be meant ({error}); expected {FORM}"
+        ) from None
     if what not in DIRECTIONS:
         raise ValueError(f"{what!r} is neither {EVERYTHING} nor {DECREASES}; expected {FORM}")
     return Paused(until, what, why)
 
 
 def hold(table: str, value: str, now: datetime) -> Hold | None:
-    """Return what a table's tag holds at `now`: nothing once it is over; decreases where it says nothing for sure."""
+    """Return what a table's tag holds at `now`: nothing once it is over; decreases where it says
+    nothing for sure."""
     try:
         said = parse(value)
     except ValueError as problem:
-        mend = f"write it anew by `headroom pause {table}`, or remove it by `headroom resume {table}`"
+        mend = (
+            f"write it anew by `headroom pause {table}`, or remove it by `headroom resume {table}`"
+        )
         return Hold(Reason.PAUSE_UNKNOWN, f"its tag {KEY} cannot be read: {problem}; {mend}", DOWN)
-    return Hold(Reason.PAUSED, f"its tag {KEY}: {said}", DIRECTIONS[said.what]) if said.holds(now) else None
+    return (
+        Hold(Reason.PAUSED, f"its tag {KEY}: {said}", DIRECTIONS[said.what])
+        if said.holds(now)
+        else None
+    )

@@ -1,7 +1,9 @@
-"""What a unit and a look cost: enough to put the biggest saving first, and not to spend more on looking than it can save.
+"""What a unit and a look cost: enough to put the biggest saving first, and not to spend more on
+looking than it can save.
 
-us-east-1, Standard class, USD, read 2026-08 from public price lists. Only their ratios matter here: they order tables, and
-weigh a look against a unit. Bills are reckoned by the workbench, with a price file of the operator's choice.
+us-east-1, Standard class, USD, read 2026-08 from public price lists. Only their ratios matter here:
+they order tables, and weigh a look against a unit. Bills are reckoned by the workbench, with a
+price file of the operator's choice.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ METRIC_READ = 0.00001
 METRICS_PER_LOOK = 3
 SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
 WORTH = 10
-"""A sweep looks at a target only where an hour of all that could be saved is worth this many times the hour's looks."""
+"""A sweep looks at a target only where an hour of all that could be saved is worth this many times
+the hour's looks."""
 
 
 def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
-    """Return the level at which a mean load leaves the alarm at `percent` asleep; 0 where following it every minute is cheaper.
+    """Return the level at which a mean load leaves the alarm at `percent` asleep; 0 where following
+    it every minute is cheaper.
 
-    mean: units per second. An alarm that is hot all day makes follow_up read a target's metrics every minute.
+    mean: units per second. An alarm that is hot all day makes follow_up read a target's metrics
+    every minute.
     """
     level = mean * 100 / percent
     following = METRICS_PER_LOOK * METRIC_READ * FOLLOW_UPS_PER_HOUR
@@ -31,7 +36,9 @@ def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
 
 def hourly_cost(table: TableState) -> float:
     """Return the USD that a table and its indexes cost in an hour as they are provisioned now."""
-    units = ((d, n) for throughput in table.throughputs.values() for d, n in throughput.units.items())
+    units = (
+        (d, n) for throughput in table.throughputs.values() for d, n in throughput.units.items()
+    )
     return sum(n * UNIT_HOUR[d] for d, n in units)
 
 
@@ -41,10 +48,12 @@ def hourly_saving(decision: Decision) -> float:
 
 
 def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
-    """Tell whether looking at a target's metrics at every sweep costs little beside what it could save.
+    """Tell whether looking at a target's metrics at every sweep costs little beside what it could
+    save.
 
-    Where the fleet is all that a target follows, it is looked at whenever it is above what the fleet calls for; and with
-    `percent`, where the policy is about something that no alarm tells. What somebody wants to hear of is always looked for.
+    Where the fleet is all that a target follows, it is looked at whenever it is above what the
+    fleet calls for; and with `percent`, where the policy is about something that no alarm tells.
+    What somebody wants to hear of is always looked for.
     """
     if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
         return True
@@ -58,10 +67,15 @@ def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
 
 
 def _only_looks_tell(policy: Policy, spare: int) -> bool:
-    """Tell whether the policy is about throttling, about rows below the alarm's level, or about low periods in a row.
+    """Tell whether the policy is about throttling, about rows below the alarm's level, or about low
+    periods in a row.
 
     spare: the units above the minimum, without which nothing could be lowered.
     """
-    by_throttling = policy.throttled_events or policy.throttled_provisioned_steps or policy.throttled_consumed_steps
+    by_throttling = (
+        policy.throttled_events
+        or policy.throttled_provisioned_steps
+        or policy.throttled_consumed_steps
+    )
     below_alarm = any(row.at < policy.alarm_percent for row in policy.increase_steps)
     return bool(by_throttling) or below_alarm or (policy.lower_percent > 0 and spare > 0)

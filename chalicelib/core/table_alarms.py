@@ -1,4 +1,5 @@
-"""The two-way street between a target and its CloudWatch alarm: names, thresholds, what may be rewritten."""
+"""The two-way street between a target and its CloudWatch alarm: names, thresholds, what may be
+rewritten."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ TAG = {"Key": "managed-by", "Value": "headroom"}
 
 
 def name_of(target: Target) -> str:
-    """Return the name of Headroom's own alarm for a target: the same at every call, different for every target."""
+    """Return the name of Headroom's own alarm for a target: the same at every call, different for
+    every target."""
     name = f"{PREFIX}{target}"
     if len(name) <= MAX_NAME:
         return name
@@ -35,20 +37,24 @@ def is_ours(alarm: Alarm) -> bool:
 
 
 def calls_us(alarm: Alarm, topic_arn: str) -> bool:
-    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a function of Headroom's.
+    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a
+    function of Headroom's.
 
     A message may name any alarm; that it really calls Headroom is a fact to be read off the alarm.
     """
     actions = alarm.fields.get("AlarmActions")
     named = [str(action) for action in actions] if isinstance(actions, list) else []
-    return is_ours(alarm) or any(action == topic_arn or OWN_FUNCTION.search(action) for action in named)
+    return is_ours(alarm) or any(
+        action == topic_arn or OWN_FUNCTION.search(action) for action in named
+    )
 
 
 def threshold(units: int, period_seconds: int, policy: Policy) -> float:
     """Return the Sum of consumed units in a period at which `units` provisioned units count as hot.
 
-    units: provisioned, units per second. Formula: units x period x percent / 100, multiplied before divided, so that whole
-    products stay exact. Source: DynamoDB metrics, ConsumedReadCapacityUnits ("use Sum, divide by the period"), read 2026-10.
+    units: provisioned, units per second. Formula: units x period x percent / 100, multiplied before
+    divided, so that whole products stay exact. Source: DynamoDB metrics, ConsumedReadCapacityUnits
+    ("use Sum, divide by the period"), read 2026-10.
     """
     return units * period_seconds * policy.alarm_percent / 100
 
@@ -61,8 +67,9 @@ def level(fields: Mapping[str, Any]) -> float:
 def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> dict[str, Any]:
     """Return PutMetricAlarm's parameters for a target's alarm.
 
-    No Unit: a unit that differs from the metric's would leave the alarm without data. TreatMissingData is left out, since
-    CloudWatch ignores missing data of AWS/DynamoDB whatever it says (API_PutMetricAlarm, read 2026-10).
+    No Unit: a unit that differs from the metric's would leave the alarm without data.
+    TreatMissingData is left out, since CloudWatch ignores missing data of AWS/DynamoDB whatever it
+    says (API_PutMetricAlarm, read 2026-10).
     """
     return {
         "AlarmName": name_of(target),
@@ -90,7 +97,8 @@ def dimensions(target: Target) -> list[dict[str, str]]:
 
 
 def target_of_alarm(alarm: Alarm) -> Target | str:
-    """Return the target whose load the alarm watches, or the reason why it cannot be rewritten by units."""
+    """Return the target whose load the alarm watches, or the reason why it cannot be rewritten by
+    units."""
     fields = alarm.fields
     if fields.get("Metrics") or fields.get("ThresholdMetricId"):
         return "it is a metric math or anomaly detection alarm"
@@ -109,13 +117,15 @@ def target_of_alarm(alarm: Alarm) -> Target | str:
 
 
 def watched(alarm: Alarm) -> Target | None:
-    """Return the target whose load or throttling the alarm watches, whether or not it may be rewritten."""
+    """Return the target whose load or throttling the alarm watches, whether or not it may be
+    rewritten."""
     target = target_of(metric_of(alarm.fields))
     return None if isinstance(target, str) else target
 
 
 def rewritable(alarm: Alarm) -> Target | None:
-    """Return the target whose units the alarm is to fit; our own fits whatever somebody has made of it."""
+    """Return the target whose units the alarm is to fit; our own fits whatever somebody has made of
+    it."""
     if is_ours(alarm) and "Threshold" in alarm.fields and not alarm.fields.get("ExtendedStatistic"):
         return watched(alarm)
     target = target_of_alarm(alarm)
@@ -143,7 +153,9 @@ def differences(alarm: Alarm, units: int, policy: Policy) -> dict[str, object]:
             "Statistic": "Sum",
             "ComparisonOperator": COMPARISON,
         }
-        if "DatapointsToAlarm" in alarm.fields:  # the console writes it; more of them than periods would be refused
+        if (
+            "DatapointsToAlarm" in alarm.fields
+        ):  # the console writes it; more of them than periods would be refused
             right["DatapointsToAlarm"] = policy.alarm_evaluation_periods
     right["Threshold"] = threshold(units, period, policy)
     return {key: value for key, value in right.items() if alarm.fields.get(key) != value}

@@ -1,6 +1,8 @@
-"""Tell people what healing did, and what it left undone: a deed when it is done, a refusal once for each time of being sick.
+"""Tell people what healing did, and what it left undone: a deed when it is done, a refusal once for
+each time of being sick.
 
-That a refusal was told stands as a tag on the instance's own alarm, whose last change of state says since when it is sick.
+That a refusal was told stands as a tag on the instance's own alarm, whose last change of state says
+since when it is sick.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ LEFT_ALONE = frozenset(
         Reason.REBOOTED_RECENTLY,
     }
 )
-"""What an operator wants to know of an instance that stays sick. The other reasons pass by themselves, or are his own doing."""
+"""What an operator wants to know of an instance that stays sick. The other reasons pass by
+themselves, or are his own doing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A sick instance that Headroom does nothing to, and the tag that remembers that this was told; no alarm, no tag."""
+    """A sick instance that Headroom does nothing to, and the tag that remembers that this was told;
+    no alarm, no tag."""
 
     verdict: Verdict
     alarm: Alarm | None
@@ -52,7 +56,8 @@ def key_of(verdict: Verdict) -> str:
 
 
 def tell(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime) -> None:
-    """Tell what a look at some groups came to. alarms: those of their sick members, by instance. A dry run tells nothing."""
+    """Tell what a look at some groups came to. alarms: those of their sick members, by instance. A
+    dry run tells nothing."""
     shell.settled(report)
     if shell.dry_run:
         return
@@ -60,7 +65,11 @@ def tell(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetim
     verdicts = [v for v in report.verdicts if v.instance in done]
     refusals = [r for r in _refusals(shell, report, alarms, now) if is_news(r.alarm, r.memory, now)]
     of_deeds = _notices(shell, "Headroom healed instances of group {}", verdicts)
-    of_refusals = _notices(shell, "Sick instances of group {} are left alone", [refusal.verdict for refusal in refusals])
+    of_refusals = _notices(
+        shell,
+        "Sick instances of group {} are left alone",
+        [refusal.verdict for refusal in refusals],
+    )
     told = deliver(shell, report, [*of_deeds.values(), *of_refusals.values()], now)
     for refusal in refusals:
         if of_refusals[refusal.verdict.group] in told:
@@ -68,16 +77,21 @@ def tell(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetim
 
 
 def is_news(alarm: Alarm | None, memory: Memory, now: datetime) -> bool:
-    """Tell whether a refusal is to be told: not since the alarm went to ALARM; without an alarm, not within REPEAT."""
+    """Tell whether a refusal is to be told: not since the alarm went to ALARM; without an alarm,
+    not within REPEAT."""
     if alarm is None:
         return memory.told is None or now - memory.told >= REPEAT
-    began = alarm.fields.get("StateTransitionedTimestamp") or alarm.fields.get("StateUpdatedTimestamp")
+    began = alarm.fields.get("StateTransitionedTimestamp") or alarm.fields.get(
+        "StateUpdatedTimestamp"
+    )
     if alarm.fields.get("StateValue") != "ALARM" or not isinstance(began, datetime):
         return False
     return memory.told is None or memory.told < began
 
 
-def _refusals(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime) -> Iterator[Refusal]:
+def _refusals(
+    shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime
+) -> Iterator[Refusal]:
     for verdict in report.verdicts:
         rule = _rule(shell, verdict)
         is_left = verdict.reason in LEFT_ALONE or (verdict.is_sick and not verdict.acts)
@@ -89,8 +103,11 @@ def _refusals(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: da
             yield Refusal(verdict, alarm, memory)
 
 
-def _memory(shell: Shell, report: Report, verdict: Verdict, alarm: Alarm | None, now: datetime) -> Memory | None:
-    """Return what is remembered: by this container, or, where that leaves a doubt, by the tag; None where it cannot be read."""
+def _memory(
+    shell: Shell, report: Report, verdict: Verdict, alarm: Alarm | None, now: datetime
+) -> Memory | None:
+    """Return what is remembered: by this container, or, where that leaves a doubt, by the tag; None
+    where it cannot be read."""
     known = shell.world.told.get((verdict.instance, key_of(verdict)), Memory())
     if alarm is None or not is_news(alarm, known, now):
         return known if isinstance(known, Memory) else Memory()
@@ -104,11 +121,17 @@ def _remember(shell: Shell, report: Report, refusal: Refusal, now: datetime) -> 
     shell.world.told[refusal.verdict.instance, refusal.key] = memory
     if refusal.alarm:
         arn = str(refusal.alarm.fields["AlarmArn"])
-        attempt(report, arn, "TagResource", lambda: notifications.tag(shell.world, arn, refusal.key, str(memory)))
+        attempt(
+            report,
+            arn,
+            "TagResource",
+            lambda: notifications.tag(shell.world, arn, refusal.key, str(memory)),
+        )
 
 
 def _notices(shell: Shell, subject: str, verdicts: list[Verdict]) -> dict[str, Notice]:
-    """Return a message for each group whose rule tells somebody, with a line for each of its instances."""
+    """Return a message for each group whose rule tells somebody, with a line for each of its
+    instances."""
     lines: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         lines[verdict.group].append(verdict)
@@ -118,7 +141,9 @@ def _notices(shell: Shell, subject: str, verdicts: list[Verdict]) -> dict[str, N
         if rule.notify_topic or rule.notify_slack:
             text = "\n".join(sentence(verdict) for verdict in of)
             facts = {"kind": ("healing",), "group": (group,)}
-            found[group] = Notice(subject.format(group), text, facts, rule.notify_topic, rule.notify_slack)
+            found[group] = Notice(
+                subject.format(group), text, facts, rule.notify_topic, rule.notify_slack
+            )
     return found
 
 

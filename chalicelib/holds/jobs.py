@@ -1,4 +1,5 @@
-"""Which tables are held because a job of `[[pause]]` runs, or may be running, or because a decrease is kept for its end."""
+"""Which tables are held because a job of `[[pause]]` runs, or may be running, or because a decrease
+is kept for its end."""
 
 from __future__ import annotations
 
@@ -9,7 +10,12 @@ from functools import partial
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws.jobs import Job
 from chalicelib.config.jobs import Pause
-from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, next_midnight, used_today
+from chalicelib.core.budget import (
+    DECREASE_SPACING,
+    FREE_DECREASES_PER_DAY,
+    next_midnight,
+    used_today,
+)
 from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
 from chalicelib.run import Report, Shell, ask
 
@@ -21,36 +27,52 @@ def by_jobs(
     watching: Sequence[Alarm],  # noqa: ARG001  all sources are asked the same
     now: datetime,
 ) -> Iterator[tuple[Target, Hold]]:
-    """Yield what the running jobs hold. No job means resumed, whatever else runs; what cannot be read holds decreases."""
+    """Yield what the running jobs hold. No job means resumed, whatever else runs; what cannot be
+    read holds decreases."""
     for pause in shell.config.pauses:
         concerned = [target for target in observed if pause.concerns(target.table)]
         if not concerned:
             continue
-        found = ask(shell, report, f"the jobs of pause {pause.name}", pause.job, partial(aws_jobs.jobs, shell.world, pause, now))
+        found = ask(
+            shell,
+            report,
+            f"the jobs of pause {pause.name}",
+            pause.job,
+            partial(aws_jobs.jobs, shell.world, pause, now),
+        )
         for target in concerned:
             hold = judge(pause, found, observed[target], now)
             if hold:
                 yield target, hold
 
 
-def judge(pause: Pause, jobs: Sequence[Job] | None, seen: Observation, now: datetime) -> Hold | None:
-    """Return what a condition holds of one target. jobs: those of the condition, None where they cannot be read."""
+def judge(
+    pause: Pause, jobs: Sequence[Job] | None, seen: Observation, now: datetime
+) -> Hold | None:
+    """Return what a condition holds of one target. jobs: those of the condition, None where they
+    cannot be read."""
     if jobs is None:
         return Hold(Reason.PAUSE_UNKNOWN, f"pause {pause.name}: its jobs cannot be read", DOWN)
     of_table = [job for job in jobs if job.table in ("", seen.target.table)]
     running = next((job for job in of_table if job.running), None)
     if running:
-        return Hold(Reason.JOB_RUNNING, f"pause {pause.name}: {running.name} is running", pause.directions)
+        return Hold(
+            Reason.JOB_RUNNING, f"pause {pause.name}: {running.name} is running", pause.directions
+        )
     if pause.reserve_decrease and not of_table and _is_last_free(seen, now):
-        return Hold(Reason.RESERVED, f"pause {pause.name}: the last free decrease is kept for when its job has ended", DOWN)
+        return Hold(
+            Reason.RESERVED,
+            f"pause {pause.name}: the last free decrease is kept for when its job has ended",
+            DOWN,
+        )
     return None
 
 
 def _is_last_free(seen: Observation, now: datetime) -> bool:
     """Tell whether a decrease now would make a later one of today wait.
 
-    Once the free four are used up one comes back every hour, and within the day's last hour midnight brings four new ones:
-    then there is nothing to keep.
+    Once the free four are used up one comes back every hour, and within the day's last hour
+    midnight brings four new ones: then there is nothing to keep.
     """
     is_last = used_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
     return is_last and next_midnight(now) - now > DECREASE_SPACING

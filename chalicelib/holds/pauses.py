@@ -13,14 +13,24 @@ from chalicelib.run import Report, Shell, ask
 
 
 def by_pauses(
-    shell: Shell, report: Report, observed: Mapping[Target, Observation], _: Sequence[Alarm], now: datetime
+    shell: Shell,
+    report: Report,
+    observed: Mapping[Target, Observation],
+    _: Sequence[Alarm],
+    now: datetime,
 ) -> Iterator[tuple[Target, Hold]]:
-    """Yield what the tags hold. They are read once an event; what cannot be read holds decreases."""
-    read = partial(ask, shell, report, "the pauses", "GetResources", lambda: pause_tags.tags(shell.world))
+    """Yield what the tags hold. They are read once an event; what cannot be read holds
+    decreases."""
+    read = partial(
+        ask, shell, report, "the pauses", "GetResources", lambda: pause_tags.tags(shell.world)
+    )
     found = shell.once("pauses", now, read)
     for target in observed:
         if found is None:
-            yield target, Hold(Reason.PAUSE_UNKNOWN, f"the tags {pause_tag.KEY} cannot be read", DOWN)
+            yield (
+                target,
+                Hold(Reason.PAUSE_UNKNOWN, f"the tags {pause_tag.KEY} cannot be read", DOWN),
+            )
         elif target.table in found:
             hold = pause_tag.hold(target.table, found[target.table], now)
             if hold:

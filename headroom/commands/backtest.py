@@ -1,4 +1,5 @@
-"""`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on the account's own history."""
+"""`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on
+the account's own history."""
 
 from __future__ import annotations
 
@@ -46,22 +47,32 @@ def add_to(app: typer.Typer) -> None:
 def backtest(
     trace: TraceOption = None,
     table: TableOption = None,
-    index: Annotated[str | None, typer.Option(help="With --table: only this index of it ('' is the table itself).")] = None,
-    dimension: Annotated[Dimension | None, typer.Option(help="Reads or writes; else both of a table, reads of a trace.")] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(help="With --table: only this index of it ('' is the table itself)."),
+    ] = None,
+    dimension: Annotated[
+        Dimension | None,
+        typer.Option(help="Reads or writes; else both of a table, reads of a trace."),
+    ] = None,
     days: DaysOption = 14,
     aas: Annotated[
-        list[int] | None, typer.Option(min=20, max=90, help="Application Auto Scaling's target; may be repeated.")
+        list[int] | None,
+        typer.Option(min=20, max=90, help="Application Auto Scaling's target; may be repeated."),
     ] = None,
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,
     update_minutes: UpdateOption = 1,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with a picture that zooms.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with a picture that zooms.")
+    ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Replay demand under the current configuration, side by side with everything else that could run the table."""
+    """Replay demand under the current configuration, side by side with everything else that could
+    run the table."""
     world, targets = World(burst_seconds, metric_delay, update_minutes), aas or (70,)
     asked = sources(trace, table, index, dimension, days)
     found = list(_replayed(asked, config_file, pricing.load(prices), targets, world))
@@ -71,7 +82,9 @@ def backtest(
         _write_page(found, html)
     if as_json:
         data = [{"target": section.title, **section.comparison.as_data()} for section in found]
-        sys.stdout.write(json.dumps(found[0].comparison.as_data() if trace else data, indent=2) + "\n")
+        sys.stdout.write(
+            json.dumps(found[0].comparison.as_data() if trace else data, indent=2) + "\n"
+        )
     elif as_csv:
         _csv(found, with_target=trace is None)
     else:
@@ -80,7 +93,11 @@ def backtest(
 
 
 def _replayed(
-    sources: Sequence[Source], config_file: Path | None, prices: Prices, targets: Sequence[int], world: World
+    sources: Sequence[Source],
+    config_file: Path | None,
+    prices: Prices,
+    targets: Sequence[int],
+    world: World,
 ) -> Iterator[Section]:
     """Yield each source's comparison; one that has no history is told, and left out."""
     with progress_bar() as progress:
@@ -93,7 +110,11 @@ def _replayed(
             task = progress.add_task(f"replaying {asked.title}", total=5 + len(targets))
             done = partial(_advance, progress, task)
             policy = policy_for(config_file, asked.target)
-            yield Section(asked.title, compare(demand, policy, prices, asked.target.dimension, targets, world, done), start)
+            yield Section(
+                asked.title,
+                compare(demand, policy, prices, asked.target.dimension, targets, world, done),
+                start,
+            )
 
 
 def _advance(progress: Progress, task: TaskID, _: str) -> None:
@@ -101,15 +122,27 @@ def _advance(progress: Progress, task: TaskID, _: str) -> None:
 
 
 def _write_page(found: Sequence[Section], path: Path) -> None:
-    from headroom.simulation import report  # noqa: PLC0415  plotly takes a second to import, and only --html needs it
+    # plotly takes a second to import, and only --html needs it
+    from headroom.simulation import report  # noqa: PLC0415
 
     report.write(found, path)
     errors.print(f"Wrote {path}", markup=False)
 
 
 def _table(found: Comparison, name: str) -> Table:
-    table = Table(title=f"{name}{len(found.demand):,} minutes of {found.dimension}s", title_justify="left")
-    headings = ("", "USD a month", "× optimum", "effective", "throttled ppm", "minutes", "decreases", "changes")
+    table = Table(
+        title=f"{name}{len(found.demand):,} minutes of {found.dimension}s", title_justify="left"
+    )
+    headings = (
+        "",
+        "USD a month",
+        "× optimum",
+        "effective",
+        "throttled ppm",
+        "minutes",
+        "decreases",
+        "changes",
+    )
     for heading in headings:
         table.add_column(heading, justify="left" if not heading else "right")
     for row in found.rows:

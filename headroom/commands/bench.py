@@ -24,16 +24,22 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     folder: Annotated[
-        Path | None, typer.Option("--traces", help="A folder of traces (CSV, plain or .gz); else generated ones.")
+        Path | None,
+        typer.Option(
+            "--traces", help="A folder of traces (CSV, plain or .gz); else generated ones."
+        ),
     ] = None,
     config_file: ConfigOption = None,
     each: Annotated[bool, typer.Option(help="Also print every trace.")] = False,
     results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:
-    """Measure the configuration against Application Auto Scaling, Dynamic DynamoDB and the optimum, on many traces."""
+    """Measure the configuration against Application Auto Scaling, Dynamic DynamoDB and the optimum,
+    on many traces."""
     if folder is not None and not folder.is_dir():
-        raise TraceError(f"{folder}: there is no such folder; without --traces the bench generates its own")
+        raise TraceError(
+            f"{folder}: there is no such folder; without --traces the bench generates its own"
+        )
     found = benches.shared(folder) if folder else benches.generated()
     console.print(f"{len(found)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:
@@ -41,9 +47,14 @@ def bench(
         measured = benches.run(found, policy_for(config_file), lambda _: progress.advance(task))
     for world in benches.WORLDS:
         here = [m for m in measured if m.world == world]
-        console.print(_table(f"{world}: over the optimum within DynamoDB's quota", benches.lines(here)))
         console.print(
-            _table(f"{world}: over the optimum with 27 decreases a day at any minute", benches.lines(here, any_minute=True)[:3])
+            _table(f"{world}: over the optimum within DynamoDB's quota", benches.lines(here))
+        )
+        console.print(
+            _table(
+                f"{world}: over the optimum with 27 decreases a day at any minute",
+                benches.lines(here, any_minute=True)[:3],
+            )
         )
         if each:
             console.print(_each(here))
@@ -58,7 +69,9 @@ def bench(
 def _table(title: str, lines: list[benches.Line]) -> Table:
     table = Table("", title=title, title_justify="left")
     for policy in benches.POLICIES:
-        table.add_column(policy, justify="right", style="bold green" if policy == benches.OURS else None)
+        table.add_column(
+            policy, justify="right", style="bold green" if policy == benches.OURS else None
+        )
     for line in lines:
         table.add_row(line.label, *(_figure(line.figures[policy]) for policy in benches.POLICIES))
     return table
@@ -69,11 +82,19 @@ def _figure(value: float) -> str:
 
 
 def _each(measured: list[benches.Measured]) -> Table:
-    table = Table("trace", "class", "on demand", title="every trace: effective cost (throttled ppm)", title_justify="left")
+    table = Table(
+        "trace",
+        "class",
+        "on demand",
+        title="every trace: effective cost (throttled ppm)",
+        title_justify="left",
+    )
     for policy in benches.POLICIES:
         table.add_column(policy, justify="right")
     for m in measured:
-        cells = [f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benches.POLICIES]
+        cells = [
+            f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benches.POLICIES
+        ]
         table.add_row(m.trace, m.kind, f"{m.on_demand:.2f}", *cells)
     return table
 
@@ -89,4 +110,6 @@ def _compare(measured: list[benches.Measured], file: Path) -> None:
         if old is not None and abs(new / old - 1) > NOTED_CHANGE:
             changed += 1
             console.print(f"{m.world}, {m.trace}: {old:.3f} → {new:.3f}")
-    console.print(f"{changed} of {len(measured)} figures differ by more than {NOTED_CHANGE:.1%} from {file.name}.")
+    console.print(
+        f"{changed} of {len(measured)} figures differ by more than {NOTED_CHANGE:.1%} from {file.name}."
+    )

@@ -15,7 +15,15 @@ from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
-from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, errors, rules_of, tell
+from headroom.commands.console import (
+    DEFAULT_TOPIC,
+    ConfigOption,
+    TopicOption,
+    console,
+    errors,
+    rules_of,
+    tell,
+)
 from headroom.reference import toml
 
 
@@ -25,11 +33,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(help="The configuration; else chalicelib/headroom.toml.")] = None,
-    table: Annotated[str | None, typer.Option(help="Show the settings that hold for this table.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The configuration; else chalicelib/headroom.toml.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Show the settings that hold for this table.")
+    ] = None,
     index: Annotated[str, typer.Option(help="… and this index of it.")] = "",
 ) -> None:
-    """Check the configuration: every problem with its path, or the settings that hold, the plain defaults dimmed."""
+    """Check the configuration: every problem with its path, or the settings that hold, the plain
+    defaults dimmed."""
     rules = rules_of(file)
     console.print(f"The configuration is right: {len(rules.tables)} rule(s) for tables.")
     for doubt in rules.doubts():
@@ -47,18 +60,35 @@ def check(
         for name in SETTINGS:
             value = getattr(policy, name)
             style = "dim" if value == getattr(make_policy(strategy=policy.strategy), name) else ""
-            console.print(f"  {name} = {toml(value)}", style=style, markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"  {name} = {toml(value)}",
+                style=style,
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def explain(
-    table: Annotated[str, typer.Argument(help="The table to look at, or the Auto Scaling group that [[healing]] names.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="The table to look at, or the Auto Scaling group that [[healing]] names."
+        ),
+    ],
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Say what Headroom would decide for a table, or a group of instances, of your account now, and why. Changes nothing."""
+    """Say what Headroom would decide for a table, or a group of instances, of your account now, and
+    why. Changes nothing."""
     shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
     is_group = not shell.config.manages(table) and rule_for(shell.config.healing, table)
     report = (reconcile if is_group else handlers).look_at(shell, table, datetime.now(UTC))
-    if not report.failures and table in {owner.partition("/")[0] for owner in shell.world.autoscaled()}:
-        console.print(f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:", markup=False)
+    if not report.failures and table in {
+        owner.partition("/")[0] for owner in shell.world.autoscaled()
+    }:
+        console.print(
+            f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:",
+            markup=False,
+        )
     tell(report, dry_run=True)

@@ -1,4 +1,5 @@
-"""What the commands share: where they print, which options they have in common, how a report is told."""
+"""What the commands share: where they print, which options they have in common, how a report is
+told."""
 
 from __future__ import annotations
 
@@ -26,9 +27,16 @@ console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, soft_wrap=True)
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", envvar="HEADROOM_CONFIG", help="The configuration; else chalicelib/headroom.toml.")
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="HEADROOM_CONFIG",
+        help="The configuration; else chalicelib/headroom.toml.",
+    ),
 ]
-TopicOption = Annotated[str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")]
+TopicOption = Annotated[
+    str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
+]
 DEFAULT_TOPIC = "headroom-alarms"
 
 
@@ -63,5 +71,10 @@ def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
 
 
 def progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=errors, transient=True)

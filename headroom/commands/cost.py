@@ -1,4 +1,5 @@
-"""`cost`: every table and index of a region: what it costs now, under Headroom, on demand, and fixed with reserved capacity."""
+"""`cost`: every table and index of a region: what it costs now, under Headroom, on demand, and
+fixed with reserved capacity."""
 
 from __future__ import annotations
 
@@ -16,7 +17,14 @@ from rich.table import Table
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.model import TableState, Target
-from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, console, errors, progress_bar, rules_of
+from headroom.commands.console import (
+    DEFAULT_TOPIC,
+    ConfigOption,
+    console,
+    errors,
+    progress_bar,
+    rules_of,
+)
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
 from headroom.simulation import costs, pricing
 from headroom.simulation import history as account
@@ -29,24 +37,34 @@ def add_to(app: typer.Typer) -> None:
 
 
 def cost(
-    table: Annotated[str, typer.Option(help="Only the tables whose name matches this glob, such as 'orders-*'.")] = "*",
+    table: Annotated[
+        str, typer.Option(help="Only the tables whose name matches this glob, such as 'orders-*'.")
+    ] = "*",
     days: Annotated[int, typer.Option(min=1, max=14, help="How many whole days of history.")] = 7,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Say what each table and index of the region costs a month, and what it would cost run otherwise. Changes nothing."""
+    """Say what each table and index of the region costs a month, and what it would cost run
+    otherwise. Changes nothing."""
     charged, rules = pricing.load(prices), rules_of(config_file)
     world = Aws(DEFAULT_TOPIC)
     if world.region != charged.region:
-        errors.print(f"The prices are those of {charged.region}, the tables are in {world.region}: give --prices FILE.")
+        errors.print(
+            f"The prices are those of {charged.region}, the tables are in {world.region}: give --prices FILE."
+        )
     with progress_bar() as progress:
         histories, unread = _histories(progress, world, table, days)
         task = progress.add_task("replaying", total=len(histories))
         lines = costs.costs(histories, rules, charged, lambda: progress.advance(task))
     for problem in unread:
-        errors.print(f"{problem.subject} is left out: {problem.why}", highlight=False, markup=False, soft_wrap=True)
+        errors.print(
+            f"{problem.subject} is left out: {problem.why}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     if as_json:
         sys.stdout.write(json.dumps(costs.as_data(lines, unread, charged), indent=2) + "\n")
     elif as_csv:
@@ -57,12 +75,20 @@ def cost(
         raise typer.Exit(1)
 
 
-def _histories(progress: Progress, world: Aws, glob: str, days: int) -> tuple[list[History], list[Unread]]:
+def _histories(
+    progress: Progress, world: Aws, glob: str, days: int
+) -> tuple[list[History], list[Unread]]:
     names = sorted(name for name in world.table_names() if fnmatchcase(name, glob))
     tables = world.describe(names)
-    unread = [Unread(name, _why(state)) for name, state in tables.items() if not isinstance(state, TableState)]
+    unread = [
+        Unread(name, _why(state))
+        for name, state in tables.items()
+        if not isinstance(state, TableState)
+    ]
     known = [state for state in tables.values() if isinstance(state, TableState)]
-    task = progress.add_task("reading CloudWatch", total=days * sum(len(state.targets()) for state in known))
+    task = progress.add_task(
+        "reading CloudWatch", total=days * sum(len(state.targets()) for state in known)
+    )
     now, folder = settled_now(), cache()
 
     def past_of(target: Target) -> account.Past:
@@ -110,7 +136,17 @@ def _tell(lines: Sequence[Line], prices: Prices, title: str) -> None:
 def _table(lines: Sequence[Line], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("target", overflow="fold")
-    for heading in ("units", "used", "now", "Headroom", "used", "ppm", "itself", "on demand", "reserved"):
+    for heading in (
+        "units",
+        "used",
+        "now",
+        "Headroom",
+        "used",
+        "ppm",
+        "itself",
+        "on demand",
+        "reserved",
+    ):
         table.add_column(heading, justify="right")
     table.add_column("advice", no_wrap=True)
     for line in lines:

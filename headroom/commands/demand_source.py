@@ -1,4 +1,5 @@
-"""Where the demand comes from: a trace, or a table of the account. The options that `backtest`, `tune` and `cost` share."""
+"""Where the demand comes from: a trace, or a table of the account. The options that `backtest`,
+`tune` and `cost` share."""
 
 from __future__ import annotations
 
@@ -18,17 +19,34 @@ from headroom.simulation import history, traces
 from headroom.simulation.replay import START
 
 TraceOption = Annotated[
-    Path | None, typer.Option("--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC.")
+    Path | None,
+    typer.Option(
+        "--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC."
+    ),
 ]
-TableOption = Annotated[str | None, typer.Option("--table", help="A table of your account, instead of a trace.")]
+TableOption = Annotated[
+    str | None, typer.Option("--table", help="A table of your account, instead of a trace.")
+]
 IndexOption = Annotated[str, typer.Option("--index", help="With --table: an index of it.")]
 DimensionOption = Annotated[Dimension, typer.Option("--dimension", help="Reads or writes.")]
-DaysOption = Annotated[int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")]
-BurstOption = Annotated[
-    int, typer.Option("--burst-seconds", min=0, max=300, help="How much burst capacity AWS keeps for the table.")
+DaysOption = Annotated[
+    int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")
 ]
-DelayOption = Annotated[int, typer.Option("--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read.")]
-UpdateOption = Annotated[int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")]
+BurstOption = Annotated[
+    int,
+    typer.Option(
+        "--burst-seconds", min=0, max=300, help="How much burst capacity AWS keeps for the table."
+    ),
+]
+DelayOption = Annotated[
+    int,
+    typer.Option(
+        "--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read."
+    ),
+]
+UpdateOption = Annotated[
+    int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")
+]
 PricesOption = Annotated[Path, typer.Option("--prices", help="Another price file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -50,15 +68,21 @@ class Source:
         return self.trace.name if self.trace else str(self.target)
 
 
-def source(trace: Path | None, table: str | None, index: str, dimension: Dimension, days: int) -> Source:
-    """Return what the options ask for. Raises BadParameter unless it is either a trace or a table."""
+def source(
+    trace: Path | None, table: str | None, index: str, dimension: Dimension, days: int
+) -> Source:
+    """Return what the options ask for. Raises BadParameter unless it is either a trace or a
+    table."""
     if (trace is None) == (table is None):
         raise typer.BadParameter("give either --trace FILE or --table NAME")
     return Source(trace, Target(table or "trace", index, dimension), days)
 
 
-def sources(trace: Path | None, table: str | None, index: str | None, dimension: Dimension | None, days: int) -> list[Source]:
-    """Return a trace; or the targets of a table: all of them, unless an index or a dimension is named."""
+def sources(
+    trace: Path | None, table: str | None, index: str | None, dimension: Dimension | None, days: int
+) -> list[Source]:
+    """Return a trace; or the targets of a table: all of them, unless an index or a dimension is
+    named."""
     one = source(trace, table, index or "", dimension or Dimension.READ, days)
     if table is None or (index is not None and dimension is not None):
         return [one]
@@ -67,7 +91,9 @@ def sources(trace: Path | None, table: str | None, index: str | None, dimension:
         raise state
     if state is None:
         raise typer.BadParameter(f"table {table} does not exist in this account and Region")
-    targets = [t for t in state.targets() if index in (None, t.index) and dimension in (None, t.dimension)]
+    targets = [
+        t for t in state.targets() if index in (None, t.index) and dimension in (None, t.dimension)
+    ]
     if not targets:
         there = ", ".join(filter(None, state.throughputs)) or "none"
         raise typer.BadParameter(f"table {table} has no index {index}; it has {there}")
@@ -75,20 +101,31 @@ def sources(trace: Path | None, table: str | None, index: str | None, dimension:
 
 
 def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
-    """Return the policy that the configuration gives a target; for a trace that no rule names, the defaults."""
+    """Return the policy that the configuration gives a target; for a trace that no rule names, the
+    defaults."""
     rules = rules_of(config_file)
     found = rules.policy_for(target) if target else None
     return found or rules.default_policy(target.dimension if target else Dimension.READ)
 
 
 def demand_of(progress: Progress, asked: Source) -> tuple[list[float], datetime]:
-    """Return the demand and when it begins; a table's is read from CloudWatch, or from the disk where it was read before."""
+    """Return the demand and when it begins; a table's is read from CloudWatch, or from the disk
+    where it was read before."""
     if asked.trace:
         return traces.read(asked.trace), START
     task = progress.add_task("reading CloudWatch", total=asked.days)
-    past = history.read(Aws(DEFAULT_TOPIC), asked.target, asked.days, settled_now(), cache(), lambda: progress.advance(task))
+    past = history.read(
+        Aws(DEFAULT_TOPIC),
+        asked.target,
+        asked.days,
+        settled_now(),
+        cache(),
+        lambda: progress.advance(task),
+    )
     if past.unknown:
-        errors.print(f"{past.unknown:,} minutes have no datapoint; each was filled with the one before.")
+        errors.print(
+            f"{past.unknown:,} minutes have no datapoint; each was filled with the one before."
+        )
     return past.demand, past.start
 
 

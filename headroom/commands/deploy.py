@@ -1,4 +1,5 @@
-"""`setup`, `teardown`, `doctor`, `redrive` and `package`: a stage of Headroom in an account, from its birth to its end."""
+"""`setup`, `teardown`, `doctor`, `redrive` and `package`: a stage of Headroom in an account, from
+its birth to its end."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ from headroom.deploy import setup as deployment
 from headroom.deploy.account import REFUSED, Cloud, code_of, in_words
 from headroom.deploy.setup import Outcome
 
-StageOption = Annotated[str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")]
+StageOption = Annotated[
+    str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,20 +40,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def setup(name: StageOption) -> None:
-    """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to repeat."""
+    """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to
+    repeat."""
     with _plain_errors():
         cloud, settings = Cloud(), stage.read(name)
-        rules = _rules(settings, cloud)  # first of all: what is wrong in it must not be met half-way
+        rules = _rules(
+            settings, cloud
+        )  # first of all: what is wrong in it must not be met half-way
         _tell(deployment.setup(deployment.steps_before(settings, cloud), cloud))
         functions = deployment.functions_of(settings, cloud)
         if not functions:
-            console.print(f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again.")
+            console.print(
+                f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again."
+            )
             return
         _tell(deployment.setup(deployment.steps_after(settings, cloud, functions, rules), cloud))
 
 
 def _rules(settings: stage.Stage, cloud: Cloud) -> Config:
-    """Return the stage's configuration; one that is refused is told to the operators as well: nobody may watch a pipeline."""
+    """Return the stage's configuration; one that is refused is told to the operators as well:
+    nobody may watch a pipeline."""
     try:
         return stage.rules(settings, stage.project_folder())
     except ConfigError as error:
@@ -58,7 +67,10 @@ def _rules(settings: stage.Stage, cloud: Cloud) -> Config:
         try:
             deployment.tell_operators(settings, cloud, "Headroom: configuration refused", said)
         except AwsError as failure:
-            errors.print(f"The operators could not be told of it: {escape(in_words(failure))}", highlight=False)
+            errors.print(
+                f"The operators could not be told of it: {escape(in_words(failure))}",
+                highlight=False,
+            )
         raise
 
 
@@ -66,7 +78,8 @@ def teardown(
     name: StageOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a stage whole, its alarms too. The tables stay exactly as they are. Safe to stop, and to repeat."""
+    """Remove a stage whole, its alarms too. The tables stay exactly as they are. Safe to stop, and
+    to repeat."""
     project = stage.project_folder()
     with _plain_errors():
         cloud, settings = Cloud(), stage.read(name)
@@ -77,22 +90,39 @@ def teardown(
         left = deployment.foreign_alarms(settings.topic_arn(place))
         _tell(deployment.teardown(deployment.removals(settings, cloud, project), cloud))
         if left:
-            console.print(f"Alarms that are not Headroom's still name the topic: {', '.join(left)}.", highlight=False)
+            console.print(
+                f"Alarms that are not Headroom's still name the topic: {', '.join(left)}.",
+                highlight=False,
+            )
 
 
 def doctor(
     name: StageOption,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For scripts: one JSON document.")
+    ] = False,
 ) -> None:
-    """Look at a stage from all sides and say what is wrong and what to do. Changes nothing; ends with 1 on any finding."""
+    """Look at a stage from all sides and say what is wrong and what to do. Changes nothing; ends
+    with 1 on any finding."""
     with _plain_errors():
-        patient = doctors.Patient(stage.read(name), stage.project_folder(), Cloud(), datetime.now(UTC))
+        patient = doctors.Patient(
+            stage.read(name), stage.project_folder(), Cloud(), datetime.now(UTC)
+        )
         findings = doctors.examine(patient)
     if as_json:
-        typer.echo(json.dumps({"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]}, indent=2))
+        typer.echo(
+            json.dumps(
+                {"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]},
+                indent=2,
+            )
+        )
     else:
         for finding in findings:
-            console.print(f"[bold red]{finding.check}:[/] {escape(finding.problem)}", highlight=False, soft_wrap=True)
+            console.print(
+                f"[bold red]{finding.check}:[/] {escape(finding.problem)}",
+                highlight=False,
+                soft_wrap=True,
+            )
             console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
         if not findings:
             console.print(f"Stage {name} is well: {len(doctors.CHECKS) + 1} checks.")
@@ -100,13 +130,16 @@ def doctor(
 
 
 def redrive(name: StageOption) -> None:
-    """Hand the dead letters of a stage to their functions again; what is handled leaves the queue."""
+    """Hand the dead letters of a stage to their functions again; what is handled leaves the
+    queue."""
     handled = stay = 0
     with _plain_errors():
         for letter in redrives.redrive(stage.read(name), Cloud()):
             handled, stay = (handled, stay + 1) if letter.why else (handled + 1, stay)
             became = f"stays: {letter.why}" if letter.why else "handled"
-            console.print(f"{letter.subject}: {became}", highlight=False, markup=False, soft_wrap=True)
+            console.print(
+                f"{letter.subject}: {became}", highlight=False, markup=False, soft_wrap=True
+            )
     console.print(f"{handled} handled, {stay} stay.", highlight=False)
     raise typer.Exit(1 if stay else 0)
 
@@ -115,7 +148,8 @@ def package(
     name: StageOption,
     out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
 ) -> None:
-    """Write a stage as a SAM template and as a Terraform module, with all that `setup` would make. Needs no AWS account."""
+    """Write a stage as a SAM template and as a Terraform module, with all that `setup` would make.
+    Needs no AWS account."""
     with _plain_errors():
         for folder in packaging.package(stage.read(name), stage.project_folder(), out):
             console.print(str(folder), highlight=False, soft_wrap=True)

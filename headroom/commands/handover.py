@@ -46,17 +46,23 @@ def autoscaling(
         Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
     ] = Strategy.ADAPTIVE,
     table: Annotated[str, typer.Option(help="Only this table, or those that match a glob.")] = "*",
-    apply: Annotated[bool, typer.Option("--apply", help="Hand the tables over to Headroom, one at a time.")] = False,
-    revert: Annotated[Path | None, typer.Option(help="Hand them back to Application Auto Scaling, from the saved file.")] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Hand the tables over to Headroom, one at a time.")
+    ] = False,
+    revert: Annotated[
+        Path | None,
+        typer.Option(help="Hand them back to Application Auto Scaling, from the saved file."),
+    ] = None,
     state: Annotated[Path | None, typer.Option(help="Where --apply saves what it removes.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Translate what Application Auto Scaling has for DynamoDB, and hand the tables over without a gap.
+    """Translate what Application Auto Scaling has for DynamoDB, and hand the tables over without a
+    gap.
 
-    Without --apply or --revert it changes nothing: the configuration goes to the standard output, the steps beside it; the exit
-    status is 1 where something is refused.
+    Without --apply or --revert it changes nothing: the configuration goes to the standard output,
+    the steps beside it; the exit status is 1 where something is refused.
     """
     if apply and revert:
         raise typer.BadParameter("give either --apply or --revert")
@@ -68,7 +74,9 @@ def autoscaling(
             return
         found = handover.read(world)
         found = found.only(name for name in found.tables() if fnmatchcase(name, table))
-        translation = translate(found, world.describe(found.tables()), datetime.now(UTC), strategy.value)
+        translation = translate(
+            found, world.describe(found.tables()), datetime.now(UTC), strategy.value
+        )
         if apply:
             _apply(Shell(world, rules_of(config_file)), translation, file, table, yes)
         else:
@@ -84,7 +92,9 @@ def autoscaling(
 
 def _print(translation: Translation, world: Aws, file: Path) -> None:
     if not translation.notes:
-        errors.print(f"Application Auto Scaling has nothing for DynamoDB in account {world.account}, {world.region}.")
+        errors.print(
+            f"Application Auto Scaling has nothing for DynamoDB in account {world.account}, {world.region}."
+        )
         return
     typer.echo(translation.text, nl=False)
     refused = [note for note in translation.notes if note.verdict == "refused"]
@@ -121,7 +131,8 @@ def _revert(world: Aws, file: Path, glob: str, yes: bool) -> None:
 
 
 def _each(names: Collection[str], one: Callable[[str], None], question: str, yes: bool) -> None:
-    """Do one table after the other; one that fails does not stop the others, and ends the command with 1."""
+    """Do one table after the other; one that fails does not stop the others, and ends the command
+    with 1."""
     if not names:
         typer.echo("Nothing to do: no table is left for it.")
         return

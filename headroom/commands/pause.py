@@ -19,8 +19,12 @@ from headroom import pause_tags as pausing
 from headroom.commands.console import DEFAULT_TOPIC, console, errors
 from headroom.deploy.account import in_words
 
-TablesArgument = Annotated[list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")]
-ZoneOption = Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")]
+TablesArgument = Annotated[
+    list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
+]
+ZoneOption = Annotated[
+    str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")
+]
 T = TypeVar("T")
 WHAT = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 
@@ -33,9 +37,14 @@ def add_to(app: typer.Typer) -> None:
 
 def pause(
     tables: TablesArgument,
-    until: Annotated[str | None, typer.Option(help="HH:MM, the next such time, or a date and time, 2026-11-21T06:00.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="HH:MM, the next such time, or a date and time, 2026-11-21T06:00."),
+    ] = None,
     lasting: Annotated[str | None, typer.Option("--for", help="How long: 90m, 2h, 1d.")] = None,
-    only_decreases: Annotated[bool, typer.Option("--only-decreases", help="Go on raising; lower nothing.")] = False,
+    only_decreases: Annotated[
+        bool, typer.Option("--only-decreases", help="Go on raising; lower nothing.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, for those who read decisions.")] = "",
     time_zone: ZoneOption = None,
 ) -> None:
@@ -46,7 +55,10 @@ def pause(
     value = _usable(lambda: pausing.tag(paused))
     world = Aws(DEFAULT_TOPIC)
     found = _found(world, tables)
-    _do(pausing.pause(world, found, value), f"paused until {pausing.shown(end, local)}: {WHAT[paused.what]}")
+    _do(
+        pausing.pause(world, found, value),
+        f"paused until {pausing.shown(end, local)}: {WHAT[paused.what]}",
+    )
 
 
 def resume(tables: TablesArgument) -> None:
@@ -60,7 +72,12 @@ def list_pauses(time_zone: ZoneOption = None) -> None:
     now, local = datetime.now(UTC), _usable(lambda: pausing.zone(time_zone))
     found = pause_tags.tags(Aws(DEFAULT_TOPIC))
     for table, value in sorted(found.items()):
-        console.print(f"{table}: {_said(table, value, now, local)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{table}: {_said(table, value, now, local)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     if not found:
         console.print("No table is paused.")
 
@@ -108,7 +125,8 @@ def _do(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
 
 
 def _usable(call: Callable[[], T]) -> T:
-    """Return what a call gives; what the operator cannot mean ends in the words of a wrong option."""
+    """Return what a call gives; what the operator cannot mean ends in the words of a wrong
+    option."""
     try:
         return call()
     except pausing.PauseError as error:

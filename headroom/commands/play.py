@@ -18,7 +18,15 @@ from chalicelib.config import loader
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Shell
-from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, console, progress_bar, rules_of, tell
+from headroom.commands.console import (
+    DEFAULT_TOPIC,
+    ConfigOption,
+    TopicOption,
+    console,
+    progress_bar,
+    rules_of,
+    tell,
+)
 from headroom.demo import day as demos
 from headroom.demo import terminal
 from headroom.demo.scenes import PLAYS
@@ -33,21 +41,33 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    trace: Annotated[Path | None, typer.Option(help="A CSV file, minute,demand (plain or .gz); else a generated day.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=31, help="How many days to generate when no trace is given.")] = 1,
+    trace: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file, minute,demand (plain or .gz); else a generated day."),
+    ] = None,
+    days: Annotated[
+        int, typer.Option(min=1, max=31, help="How many days to generate when no trace is given.")
+    ] = 1,
     config_file: ConfigOption = None,
     quiet: Annotated[bool, typer.Option(help="Only the summary and the picture.")] = False,
-    scene: Annotated[str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(PLAYS)}.")] = "",
+    scene: Annotated[
+        str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(PLAYS)}.")
+    ] = "",
 ) -> None:
-    """Play demand against the real app in an embedded region: alarms, decisions, capacity, thresholds."""
+    """Play demand against the real app in an embedded region: alarms, decisions, capacity,
+    thresholds."""
     if scene:
         _play(scene)
         return
     demand = traces.read(trace) if trace else traces.generated(days)
     text = config_file.read_text() if config_file else demos.CONFIG
     if not loader.load(text).manages(demos.TABLE):
-        raise typer.BadParameter(f"the demo plays with a table named {demos.TABLE}, which no rule of the configuration names")
-    console.print(f"{len(demand):,} minutes of demand for table [bold]{demos.TABLE}[/] and its index {demos.INDEX}.")
+        raise typer.BadParameter(
+            f"the demo plays with a table named {demos.TABLE}, which no rule of the configuration names"
+        )
+    console.print(
+        f"{len(demand):,} minutes of demand for table [bold]{demos.TABLE}[/] and its index {demos.INDEX}."
+    )
     with progress_bar() as progress:
         task = progress.add_task("simulated", total=len(demand))
 
@@ -56,7 +76,9 @@ def demo(
                 terminal.changes(console, region, invocation)
 
         story = demos.play(demand, text, watch, lambda _: progress.advance(task))
-    console.print(Text.from_ansi(terminal.picture(story.tracks[0], min(terminal.WIDTH, console.width - 1))))
+    console.print(
+        Text.from_ansi(terminal.picture(story.tracks[0], min(terminal.WIDTH, console.width - 1)))
+    )
     console.print(terminal.summary(story))
     for line in terminal.ending(story):
         console.print(line)
@@ -70,11 +92,21 @@ def _play(scene: str) -> None:
 
 
 def invoke(
-    file: Annotated[Path, typer.Argument(help="One message: CloudWatch's JSON, an SNS event, a Lambda action; - for stdin.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="One message: CloudWatch's JSON, an SNS event, a Lambda action; - for stdin."
+        ),
+    ],
     account: Annotated[
-        bool, typer.Option("--account", help="Against the account of your credentials, not the embedded region.")
+        bool,
+        typer.Option(
+            "--account", help="Against the account of your credentials, not the embedded region."
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
+    ] = False,
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
@@ -93,18 +125,26 @@ def invoke(
 
 
 def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
-    """Make the table and the alarm that a message speaks of, with load above the alarm's threshold."""
+    """Make the table and the alarm that a message speaks of, with load above the alarm's
+    threshold."""
     trigger = _trigger(json.loads(text))
     try:
-        period, threshold = int(trigger.get("Period") or 60), float(trigger.get("Threshold") or 4800.0)
+        period, threshold = (
+            int(trigger.get("Period") or 60),
+            float(trigger.get("Threshold") or 4800.0),
+        )
     except (TypeError, ValueError):
         period, threshold = 0, 0.0
     if period <= 0 or not 0 < threshold < math.inf:
-        raise typer.BadParameter("the message's Trigger must have a number above 0 for its Period and its Threshold")
+        raise typer.BadParameter(
+            "the message's Trigger must have a number above 0 for its Period and its Threshold"
+        )
     hot = threshold / period
     units = max(1, round(hot * 100 / Policy().alarm_percent))
     index = event.target.index
-    region.create_table(event.target.table, units, units, {index: (units, units)} if index else None)
+    region.create_table(
+        event.target.table, units, units, {index: (units, units)} if index else None
+    )
     region.client("cloudwatch").put_metric_alarm(
         AlarmName=event.alarm_name,
         Namespace=metrics.NAMESPACE,
@@ -123,7 +163,9 @@ def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
     region.run(len(load))
     sides = [str(dimension) for dimension in Dimension]
     where = f"{event.target.owner} with {units} units of {' and '.join(sides)}"
-    console.print(f"Embedded region: {where}, {hot * 1.1:,.1f} units/s of {event.target.dimension}s.")
+    console.print(
+        f"Embedded region: {where}, {hot * 1.1:,.1f} units/s of {event.target.dimension}s."
+    )
 
 
 def _trigger(said: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""`tune`: the cheapest settings that keep throttling under a goal, searched on the operator's own history."""
+"""`tune`: the cheapest settings that keep throttling under a goal, searched on the operator's own
+history."""
 
 from __future__ import annotations
 
@@ -44,8 +45,12 @@ def tune(
     index: IndexOption = "",
     dimension: DimensionOption = Dimension.READ,
     days: DaysOption = 14,
-    throttled_ppm: Annotated[float, typer.Option(min=0, help="The most that may be throttled, in parts per million.")] = 100,
-    candidates: Annotated[int, typer.Option(min=2, help="How many candidates to try at the most.")] = tuning.MOST_CANDIDATES,
+    throttled_ppm: Annotated[
+        float, typer.Option(min=0, help="The most that may be throttled, in parts per million.")
+    ] = 100,
+    candidates: Annotated[
+        int, typer.Option(min=2, help="How many candidates to try at the most.")
+    ] = tuning.MOST_CANDIDATES,
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,
     update_minutes: UpdateOption = 1,
@@ -53,7 +58,8 @@ def tune(
     config_file: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search for the cheapest adaptive settings that meet a throttling goal, and check them on days not searched on."""
+    """Search for the cheapest adaptive settings that meet a throttling goal, and check them on days
+    not searched on."""
     asked = source(trace, table, index, dimension, days)
     policy = policy_for(config_file, asked.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
@@ -79,9 +85,22 @@ def tune(
 
 
 def _table(found: Tuning, title: str, month: Callable[[Figures], float]) -> Table:
-    heading = f"{title}: {found.candidates} candidates, throttling at most {found.goal_ppm:,.0f} ppm"
+    heading = (
+        f"{title}: {found.candidates} candidates, throttling at most {found.goal_ppm:,.0f} ppm"
+    )
     table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
-    headings = ("trust", "keep", "price", "insurance", "USD, searched", "ppm", "USD, other days", "ppm", "USD, today's", "ppm")
+    headings = (
+        "trust",
+        "keep",
+        "price",
+        "insurance",
+        "USD, searched",
+        "ppm",
+        "USD, other days",
+        "ppm",
+        "USD, today's",
+        "ppm",
+    )
     table.add_column("")
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -90,7 +109,12 @@ def _table(found: Tuning, title: str, month: Callable[[Figures], float]) -> Tabl
         return f"{month(figures):,.2f}", f"{figures.throttled_ppm:,.0f}"
 
     for number, fold in enumerate(found.folds, start=1):
-        cells = (*_settings(fold.found), *shown(fold.searched), *shown(fold.unseen), *shown(fold.today))
+        cells = (
+            *_settings(fold.found),
+            *shown(fold.searched),
+            *shown(fold.unseen),
+            *shown(fold.today),
+        )
         table.add_row(f"fold {number}", *cells)
     table.add_section()
     blank = ("", "")
@@ -101,7 +125,11 @@ def _table(found: Tuning, title: str, month: Callable[[Figures], float]) -> Tabl
         *shown(found.unseen),
         *shown(found.today_unseen),
     )
-    today = _settings(found.today) if found.today.strategy == "adaptive" else (found.today.strategy, "", "", "")
+    today = (
+        _settings(found.today)
+        if found.today.strategy == "adaptive"
+        else (found.today.strategy, "", "", "")
+    )
     table.add_row("today", *today, *shown(found.today_figures), *blank, *blank)
     return table
 
@@ -122,10 +150,13 @@ def _tell(found: Tuning, target: Target | None) -> None:
         return
     removed = tuning.to_remove(found)
     if removed:
-        console.print(f"Remove from the configuration: {', '.join(removed)}.", highlight=False, soft_wrap=True)
+        console.print(
+            f"Remove from the configuration: {', '.join(removed)}.", highlight=False, soft_wrap=True
+        )
     if tuning.leans_more_on_burst(found):
         console.print(
-            "It leans more on the burst bucket, which AWS does not promise: see what --burst-seconds 150 finds.", soft_wrap=True
+            "It leans more on the burst bucket, which AWS does not promise: see what --burst-seconds 150 finds.",
+            soft_wrap=True,
         )
     if tuning.changed(found):
         console.print("To paste (into the table's own rule, where the configuration has one):")

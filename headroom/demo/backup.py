@@ -1,4 +1,5 @@
-"""A night with a backup that raises a table's reads itself: held while it runs, lowered when it has ended."""
+"""A night with a backup that raises a table's reads itself: held while it runs, lowered when it has
+ended."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ HOUR = 60
 
 
 def play(console: Console) -> None:
-    """Play 20:00 to 04:00: an evening that grows quiet, a backup cluster from 00:30 to 02:00, and another cluster beside it."""
+    """Play 20:00 to 04:00: an evening that grows quiet, a backup cluster from 00:30 to 02:00, and
+    another cluster beside it."""
     start = Region().start.replace(hour=20)
     with Region(start) as region:
         teller = Teller(console, region)
@@ -38,9 +40,15 @@ def play(console: Console) -> None:
             teller.say("an evening of 400 reads a second, growing quiet")
             region.run(4 * HOUR + 30)
             cluster = _start(region, "backup-orders")
-            teller.say("the cluster backup-orders starts, sets 4,000 reads itself, and reads the whole table")
+            teller.say(
+                "the cluster backup-orders starts, sets 4,000 reads itself, and reads the whole table"
+            )
             region.client("dynamodb").update_table(
-                TableName="orders", ProvisionedThroughput={"ReadCapacityUnits": 4_000, "WriteCapacityUnits": region.units(WRITES)}
+                TableName="orders",
+                ProvisionedThroughput={
+                    "ReadCapacityUnits": 4_000,
+                    "WriteCapacityUnits": region.units(WRITES),
+                },
             )
             region.run(HOUR)
             teller.say(
@@ -67,12 +75,23 @@ def play(console: Console) -> None:
 
 
 def _reads() -> list[float]:
-    """Return the reads a second, minute by minute: the evening falls to its night, and the backup reads for an hour."""
-    evening = [DAY_LOAD - (DAY_LOAD - NIGHT_LOAD) * minute / (4 * HOUR) for minute in range(4 * HOUR)]
-    return evening + [NIGHT_LOAD] * 30 + [NIGHT_LOAD + BACKUP_LOAD] * HOUR + [NIGHT_LOAD] * (3 * HOUR)
+    """Return the reads a second, minute by minute: the evening falls to its night, and the backup
+    reads for an hour."""
+    evening = [
+        DAY_LOAD - (DAY_LOAD - NIGHT_LOAD) * minute / (4 * HOUR) for minute in range(4 * HOUR)
+    ]
+    return (
+        evening + [NIGHT_LOAD] * 30 + [NIGHT_LOAD + BACKUP_LOAD] * HOUR + [NIGHT_LOAD] * (3 * HOUR)
+    )
 
 
 def _start(region: Region, name: str) -> str:
-    machines = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}
-    said = region.client("emr").run_job_flow(Name=name, Instances=machines, JobFlowRole="emr", ServiceRole="emr")
+    machines = {
+        "MasterInstanceType": "m5.xlarge",
+        "InstanceCount": 1,
+        "KeepJobFlowAliveWhenNoSteps": True,
+    }
+    said = region.client("emr").run_job_flow(
+        Name=name, Instances=machines, JobFlowRole="emr", ServiceRole="emr"
+    )
     return str(said["JobFlowId"])

@@ -13,10 +13,16 @@ from headroom.region.region import Region
 
 TABLE, INDEX = "orders", "by-date"
 CONFIG = '[[tables]]\nname = "orders"\n'
-SHARES = {("", Dimension.READ): 1.0, ("", Dimension.WRITE): 0.25, (INDEX, Dimension.READ): 0.4, (INDEX, Dimension.WRITE): 0.25}
+SHARES = {
+    ("", Dimension.READ): 1.0,
+    ("", Dimension.WRITE): 0.25,
+    (INDEX, Dimension.READ): 0.4,
+    (INDEX, Dimension.WRITE): 0.25,
+}
 """What part of the trace each target sees; every write to the table is one to its index."""
 START_ROOM = 1.3
-"""The table begins with this much of the first hour's peak, as somebody would have set it by hand."""
+"""The table begins with this much of the first hour's peak, as somebody would have set it by
+hand."""
 
 
 @dataclass
@@ -73,7 +79,10 @@ def play(
     """Run the app against the trace, minute by minute, and return what came of it."""
     with Region() as region:
         tracks = [Track(target, [rate * share for rate in trace]) for target, share in _shares()]
-        first = {(t.target.index, t.target.dimension): math.ceil(max(t.demand[:60]) * START_ROOM) or 1 for t in tracks}
+        first = {
+            (t.target.index, t.target.dimension): math.ceil(max(t.demand[:60]) * START_ROOM) or 1
+            for t in tracks
+        }
         region.create_table(
             TABLE,
             first["", Dimension.READ],
@@ -119,7 +128,8 @@ def _story(region: Region, tracks: list[Track]) -> Story:
 
 
 def stuck_alarms(region: Region) -> list[str]:
-    """Return the alarms that are in ALARM although the load of the newest minute is below their level."""
+    """Return the alarms that are in ALARM although the load of the newest minute is below their
+    level."""
     found = []
     for name, alarm in region.cloudwatch.alarms.items():
         newest = alarm.state.newest

@@ -1,4 +1,5 @@
-"""Capacity that follows a fleet: a morning of workers that are found by a tag, and of an Auto Scaling group."""
+"""Capacity that follows a fleet: a morning of workers that are found by a tag, and of an Auto
+Scaling group."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def _look(region: Region, seen: Mapping[Target, Seen]) -> None:
 
 
 def play(console: Console) -> None:
-    """Play the morning: workers come before their load does, the API fails, a group grows and shrinks, nothing is left."""
+    """Play the morning: workers come before their load does, the API fails, a group grows and
+    shrinks, nothing is left."""
     with Region(MORNING) as region:
         tell = Teller(console, region)
         region.create_table("jobs", 5, 5)
@@ -83,7 +85,10 @@ def play(console: Console) -> None:
                 "highest": one.highest,
                 "units now": region.units(target),
                 "throttled requests": round(one.throttled * 60),
-                "decreases of its table": region.tables[target.table].provisions[""].seen(region.now).decreases_today,
+                "decreases of its table": region.tables[target.table]
+                .provisions[""]
+                .seen(region.now)
+                .decreases_today,
             }
             for target, one in seen.items()
         ]
@@ -93,9 +98,13 @@ def play(console: Console) -> None:
 
 
 def _serve(region: Region) -> None:
-    """Let the workers read ten minutes after they came, until they go; and the web's load swell and fade."""
+    """Let the workers read ten minutes after they came, until they go; and the web's load swell and
+    fade."""
     region.serve(JOBS, [0.0] * 20 + [6 * PER_WORKER] * 50 + [4 * PER_WORKER] * 90)
-    region.serve(ORDERS, [30.0] * 30 + [30.0 + 4 * minute for minute in range(60)] + [150.0] * 30 + [40.0] * 70)
+    region.serve(
+        ORDERS,
+        [30.0] * 30 + [30.0 + 4 * minute for minute in range(60)] + [150.0] * 30 + [40.0] * 70,
+    )
 
 
 def _story(region: Region, tell: Teller) -> Iterator[None]:
@@ -107,22 +116,32 @@ def _story(region: Region, tell: Teller) -> Iterator[None]:
     for minute in range(MINUTES):
         match minute:
             case 10:
-                tell.say("Six workers are launched in one reservation. Their load comes ten minutes later.")
+                tell.say(
+                    "Six workers are launched in one reservation. Their load comes ten minutes later."
+                )
                 workers = ec2.launch(6, WORKER)
             case 30:
                 tell.say("The group web grows to five members.")
                 web.resize(5)
             case 70:
-                tell.say("EC2 answers no more: no worker can be counted. Meanwhile two of them end.")
-                region.faults.append(Fault("DescribeInstances", "RequestLimitExceeded", times=MINUTES))
+                tell.say(
+                    "EC2 answers no more: no worker can be counted. Meanwhile two of them end."
+                )
+                region.faults.append(
+                    Fault("DescribeInstances", "RequestLimitExceeded", times=MINUTES)
+                )
                 ec2.terminate(workers[:2])
             case 100:
                 tell.say("EC2 answers again.")
                 region.faults.clear()
             case 120:
-                tell.say("The group web shrinks to two members: the floor sinks, and the load decides.")
+                tell.say(
+                    "The group web shrinks to two members: the floor sinks, and the load decides."
+                )
                 web.resize(2)
             case 160:
-                tell.say("The other four workers end. No instance is left, and jobs goes to its min_units.")
+                tell.say(
+                    "The other four workers end. No instance is left, and jobs goes to its min_units."
+                )
                 ec2.terminate(workers[2:])
         yield

@@ -1,4 +1,5 @@
-"""Two hours of a group of instances: one falls sick, one too many, one that is set aside, and at last a whole zone."""
+"""Two hours of a group of instances: one falls sick, one too many, one that is set aside, and at
+last a whole zone."""
 
 from __future__ import annotations
 
@@ -36,7 +37,11 @@ class Log:
         self.sick_since |= dict.fromkeys(instances, self._region.minute)
 
     def _hear(self, invocation: Invocation) -> None:
-        healed = [line for line in invocation.logs if line.get("kind") == "verdict" and line["action"] == "replace"]
+        healed = [
+            line
+            for line in invocation.logs
+            if line.get("kind") == "verdict" and line["action"] == "replace"
+        ]
         for line in healed:
             self.waited[line["instance"]] = self._region.minute - self.sick_since[line["instance"]]
 
@@ -48,24 +53,38 @@ def play(console: Console) -> None:
         ids = groups.create("web", SIZE, ZONES)
         region.deploy(CONFIG)
         log = Log(region)
-        console.print(f"Group web: {SIZE} instances in {len(ZONES)} zones. One may be replaced within half an hour.")
+        console.print(
+            f"Group web: {SIZE} instances in {len(ZONES)} zones. One may be replaced within half an hour."
+        )
         with teller.listening():
             region.run(10)
             teller.say(f"{ids[0]} does not answer its status check any more")
             log.sicken(ids[0])
             region.run(10)
-            teller.say(f"{ids[1]} falls sick, too, within the same half hour: it has to wait, and is not forgotten")
+            teller.say(
+                f"{ids[1]} falls sick, too, within the same half hour: it has to wait, and is not forgotten"
+            )
             log.sicken(ids[1])
             region.run(35)
-            teller.say(f"an operator sets {ids[2]} aside, and it falls sick in standby: it is his, and calls nobody")
+            teller.say(
+                f"an operator sets {ids[2]} aside, and it falls sick in standby: it is his, and calls nobody"
+            )
             region.client("autoscaling").enter_standby(
-                AutoScalingGroupName="web", InstanceIds=[ids[2]], ShouldDecrementDesiredCapacity=True
+                AutoScalingGroupName="web",
+                InstanceIds=[ids[2]],
+                ShouldDecrementDesiredCapacity=True,
             )
             groups.sicken(ids[2])
             region.run(20)
-            zone = [instance for instance in groups.members("web") if groups.zone_of(instance) == ZONES[0] and instance != ids[2]]
+            zone = [
+                instance
+                for instance in groups.members("web")
+                if groups.zone_of(instance) == ZONES[0] and instance != ids[2]
+            ]
             before = set(groups.members("web"))
-            teller.say(f"the zone {ZONES[0]} fails, and {len(zone)} instances with it: an outage is no reason to kill the fleet")
+            teller.say(
+                f"the zone {ZONES[0]} fails, and {len(zone)} instances with it: an outage is no reason to kill the fleet"
+            )
             groups.sicken(*zone, check=SYSTEM)
             region.run(20)
             groups.mend(*zone)
@@ -77,7 +96,10 @@ def play(console: Console) -> None:
 def _numbers(teller: Teller, region: Region, log: Log, before: set[str]) -> None:
     """Tell what it came to. before: the members before the outage."""
     lost = before - set(region.groups.members("web"))
-    waited = [{"what": f"minutes until {name} was marked", "count": minutes} for name, minutes in log.waited.items()]
+    waited = [
+        {"what": f"minutes until {name} was marked", "count": minutes}
+        for name, minutes in log.waited.items()
+    ]
     teller.numbers(
         "What it came to",
         [

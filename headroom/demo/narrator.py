@@ -1,4 +1,5 @@
-"""What every scene of the demo prints: what happened and when, what was decided and why, and the numbers at the end."""
+"""What every scene of the demo prints: what happened and when, what was decided and why, and the
+numbers at the end."""
 
 from __future__ import annotations
 
@@ -36,9 +37,11 @@ CUT = {"decision": ", decreases today", "verdict": ", lifecycle", "skip": "\n", 
 
 
 class Teller:
-    """Tells a scene in a region line by line: events by `say`, decisions by themselves while `listening`.
+    """Tells a scene in a region line by line: events by `say`, decisions by themselves while
+    `listening`.
 
-    It tells each change of capacity, and what keeps one from coming, once after each event: a scene of hours stays short.
+    It tells each change of capacity, and what keeps one from coming, once after each event: a scene
+    of hours stays short.
     """
 
     def __init__(self, console: Console, region: Region) -> None:
@@ -65,9 +68,13 @@ class Teller:
         found = list(rows)
         table = Table(title=title, title_justify="left")
         for heading in found[0]:
-            table.add_column(heading, justify="left" if heading == next(iter(found[0])) else "right")
+            table.add_column(
+                heading, justify="left" if heading == next(iter(found[0])) else "right"
+            )
         for row in found:
-            table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+            table.add_row(
+                *(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
+            )
         self._console.print(table)
 
     def _hear(self, invocation: Invocation) -> None:
@@ -77,14 +84,17 @@ class Teller:
                 self._told[subject] = facts
                 said = str(line["message"]).partition(CUT[str(line["kind"])])
                 text = f"{said[0]})" if said[1] else said[0]
-                self._line(f"{invocation.at:%a %H:%M}  {MARK} {invocation.function}: {text}", markup=False)
+                self._line(
+                    f"{invocation.at:%a %H:%M}  {MARK} {invocation.function}: {text}", markup=False
+                )
 
     def _line(self, text: str, markup: bool = True) -> None:
         self._console.print(text, markup=markup, highlight=False, soft_wrap=True)
 
 
 def _news(line: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
-    """Return what a log line is about, and what it says of it; nothing where it is no news to an onlooker."""
+    """Return what a log line is about, and what it says of it; nothing where it is no news to an
+    onlooker."""
     match line.get("kind"):
         case "decision" if line["current"] != line["desired"] or line["reason"] in KEEPS:
             subject = f"{line['table']}/{line['index']}:{line['dimension']}"

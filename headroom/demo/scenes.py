@@ -1,6 +1,8 @@
-"""The scenes that `headroom demo --scene NAME` plays: each a feature in the embedded region, from the first event to the end.
+"""The scenes that `headroom demo --scene NAME` plays: each a feature in the embedded region, from
+the first event to the end.
 
-A scene is a function of the console that it prints on. It makes its own region and deploys the real app there.
+A scene is a function of the console that it prints on. It makes its own region and deploys the real
+app there.
 """
 
 from __future__ import annotations
@@ -11,4 +13,8 @@ from rich.console import Console
 
 from headroom.demo import backup, fleet, healing
 
-PLAYS: Mapping[str, Callable[[Console], None]] = {"fleet": fleet.play, "backup": backup.play, "healing": healing.play}
+PLAYS: Mapping[str, Callable[[Console], None]] = {
+    "fleet": fleet.play,
+    "backup": backup.play,
+    "healing": healing.play,
+}

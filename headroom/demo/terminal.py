@@ -24,7 +24,8 @@ WIDTH = 110
 
 
 def changes(console: Console, region: Region, invocation: Invocation) -> None:
-    """Print what a function changed, and why: one line for each target, with the alarm's new threshold."""
+    """Print what a function changed, and why: one line for each target, with the alarm's new
+    threshold."""
     lines = [text for line in invocation.logs if (text := _told(region, line))]
     if invocation.error is not None:
         lines.append(f"failed: {invocation.error!r}")
@@ -37,7 +38,10 @@ def _told(region: Region, line: dict[str, Any]) -> str:
     """Return what of a log line an onlooker wants to see, or nothing."""
     if line.get("kind") == "decision":
         return _change(region, line) if line["desired"] != line["current"] else ""
-    is_news = line.get("kind") in ("skip", "failure") or line.get("action") in ("CreateAlarm", "DeleteAlarms")
+    is_news = line.get("kind") in ("skip", "failure") or line.get("action") in (
+        "CreateAlarm",
+        "DeleteAlarms",
+    )
     return str(line["message"]) if is_news else ""
 
 
@@ -56,7 +60,16 @@ def _change(region: Region, line: dict[str, Any]) -> str:
 def summary(story: Story) -> Table:
     """Return the table at the end of a demo."""
     table = Table(title="What it came to", title_justify="left")
-    for heading in ("target", "peak", "unit-hours", "fixed at peak", "saved", "throttled requests", "ppm", "units now"):
+    for heading in (
+        "target",
+        "peak",
+        "unit-hours",
+        "fixed at peak",
+        "saved",
+        "throttled requests",
+        "ppm",
+        "units now",
+    ):
         table.add_column(heading, justify="left" if heading == "target" else "right")
     for track in story.tracks:
         table.add_row(
@@ -64,7 +77,9 @@ def summary(story: Story) -> Table:
             f"{max(track.demand):,.0f}",
             f"{track.unit_hours:,.0f}",
             f"{track.fixed_unit_hours:,.0f}",
-            f"{100 - 100 * track.unit_hours / track.fixed_unit_hours:.0f} %" if track.fixed_unit_hours else "–",
+            f"{100 - 100 * track.unit_hours / track.fixed_unit_hours:.0f} %"
+            if track.fixed_unit_hours
+            else "–",
             f"{track.throttled_requests:,.0f}",
             f"{track.throttled_ppm:,.0f}",
             f"{track.units[-1]:,}",
@@ -82,20 +97,25 @@ def ending(story: Story) -> list[str]:
 
 
 def picture(track: Track, width: int = WIDTH, height: int = 22) -> str:
-    """Return demand, capacity and the alarm's level over time as text; each column shows its minutes' highest value."""
+    """Return demand, capacity and the alarm's level over time as text; each column shows its
+    minutes' highest value."""
     per_column = max(1, len(track.demand) // (width * 2))
     hours = [i / 60 for i in range(0, len(track.demand), per_column)]
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.theme("clear")
     plotext.plot_size(width, height)
-    plotext.title(f"{track.target} ({CONSUMED[track.target.dimension]}), units per second over hours")
+    plotext.title(
+        f"{track.target} ({CONSUMED[track.target.dimension]}), units per second over hours"
+    )
     for values, label, colour in (
         (track.demand, "demand", "blue"),
         ([level or 0.0 for level in track.alarm_level], "alarm level", "orange"),
         (track.units, "capacity", "green"),
     ):
-        plotext.plot(hours, _columns(values, per_column), label=label, marker="braille", color=colour)
+        plotext.plot(
+            hours, _columns(values, per_column), label=label, marker="braille", color=colour
+        )
     return str(plotext.build())
 
 

@@ -31,8 +31,11 @@ MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""The codes with which SNS, SQS, Lambda, IAM, EventBridge and Logs say that something does not exist."""
-REFUSED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"})
+"""The codes with which SNS, SQS, Lambda, IAM, EventBridge and Logs say that something does not
+exist."""
+REFUSED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+)
 """The codes with which AWS says that it does not take the credentials."""
 
 
@@ -50,13 +53,16 @@ class Cloud:
 
     @cached_property
     def runner(self) -> Any:
-        """Return a Lambda client that waits for the longest run, and never runs a function twice by itself."""
+        """Return a Lambda client that waits for the longest run, and never runs a function twice by
+        itself."""
         patient = Config(read_timeout=LONGEST_RUN_SECONDS, retries={"total_max_attempts": 1})
         return boto3.client("lambda", config=patient)
 
     @cached_property
     def place(self) -> Place:
-        region = str(self.client("sqs").meta.region_name)  # fails without a Region, which STS does not need
+        region = str(
+            self.client("sqs").meta.region_name
+        )  # fails without a Region, which STS does not need
         arn = str(self.client("sts").get_caller_identity()["Arn"]).split(":")
         return Place(arn[1], region, arn[4])
 
@@ -67,7 +73,8 @@ class Cloud:
 
 
 def in_words(error: Exception) -> str:
-    """Return an error in words that say what to do, where it is one of those that a new operator meets first."""
+    """Return an error in words that say what to do, where it is one of those that a new operator
+    meets first."""
     match error:
         case NoRegionError():
             return "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."

@@ -1,7 +1,7 @@
 """What a stage needs besides what Chalice makes, as AWS's own documents and settings.
 
-Written once: `headroom setup` hands it to the API, `headroom package` renders it for SAM and Terraform. That is why
-names, ARNs and places come in as text, which may be a template's expression.
+Written once: `headroom setup` hands it to the API, `headroom package` renders it for SAM and
+Terraform. That is why names, ARNs and places come in as text, which may be a template's expression.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ DEAD_LETTER_SECONDS = 1_209_600
 FUNCTION_SECONDS = 300
 """No function of Headroom may run longer: the longest timeout in .chalice/config.json."""
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
-"""Lambda asks for six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda with Amazon SQS", 2026-10."""
+"""Lambda asks for six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
+with Amazon SQS", 2026-10."""
 BUFFER_RECEIVES = 5
 EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
-"""An event of these comes once, so that it is tried again. The others run by a schedule, and the next run is the retry."""
+"""An event of these comes once, so that it is tried again. The others run by a schedule, and the
+next run is the retry."""
 QUEUE_FUNCTION = "on_queue"
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
 """Those that a rule of EventBridge wakes, by a schedule or by a pattern of events."""
@@ -48,7 +50,8 @@ def topic_policy(topic_arn: str, place: Place) -> Document:
 
 
 def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Document:
-    """Let the topic, and the stage's functions by their roles (`roles` is their names' pattern), send; nobody without TLS."""
+    """Let the topic, and the stage's functions by their roles (`roles` is their names' pattern),
+    send; nobody without TLS."""
     iam = f"arn:{place.partition}:iam::{place.account}"
     return _policy(
         _topic_sends(queue_arn, topic_arn),
@@ -96,18 +99,25 @@ def _tls_only(action: str, resource: str) -> Document:
 
 
 def invoke_settings(function: str) -> Document:
-    """Return how often and how long Lambda tries an asynchronous event of a function (its short name) again."""
+    """Return how often and how long Lambda tries an asynchronous event of a function (its short
+    name) again."""
     if function in EVENT_FUNCTIONS:
         return {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
     return {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300}
 
 
-def own_alarms(stage: Stage, functions: Mapping[str, str], dead_letters: str, actions: list[str]) -> list[Document]:
+def own_alarms(
+    stage: Stage, functions: Mapping[str, str], dead_letters: str, actions: list[str]
+) -> list[Document]:
     """Return the three alarms about Headroom itself, as PutMetricAlarm's parameters.
 
     functions: short name → the name that Lambda knows it by.
     """
-    alarms: list[Document] = [_errors(stage, functions), _dead_letters(stage, dead_letters), _silence(stage)]
+    alarms: list[Document] = [
+        _errors(stage, functions),
+        _dead_letters(stage, dead_letters),
+        _silence(stage),
+    ]
     return [{**fields, "AlarmActions": actions} if actions else fields for fields in alarms]
 
 
@@ -162,13 +172,17 @@ def _dead_letters(stage: Stage, queue: str) -> Document:
 
 
 def _silence(stage: Stage) -> Document:
-    """Return the alarm on what does not happen: every sweep that came to its end counts one `Completed`."""
+    """Return the alarm on what does not happen: every sweep that came to its end counts one
+    `Completed`."""
     return {
         "AlarmName": f"{stage.prefix}-silence",
         "AlarmDescription": "No sweep of Headroom has completed for 30 minutes. What to do: docs/operations.md, Silence.",
         "Namespace": telemetry.NAMESPACE,
         "MetricName": "Completed",
-        "Dimensions": [{"Name": "function", "Value": "sweep"}, {"Name": "service", "Value": stage.prefix}],
+        "Dimensions": [
+            {"Name": "function", "Value": "sweep"},
+            {"Name": "service", "Value": stage.prefix},
+        ],
         "Statistic": "Sum",
         "Period": 300,
         "EvaluationPeriods": SILENCE_MINUTES // 5,

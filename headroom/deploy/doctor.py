@@ -1,4 +1,5 @@
-"""Look at a stage from all sides, change nothing, and say of each thing that is wrong what to do about it."""
+"""Look at a stage from all sides, change nothing, and say of each thing that is wrong what to do
+about it."""
 
 from __future__ import annotations
 
@@ -28,7 +29,15 @@ from chalicelib.config.jobs import Pause
 from chalicelib.config.policy import TABLE_QUOTA_UNITS
 from chalicelib.config.rules import Config
 from chalicelib.core.healing import REPLACING, Group
-from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, Skip, TableState
+from chalicelib.model import (
+    CreateAlarm,
+    DeleteAlarms,
+    Dimension,
+    Reason,
+    RewriteAlarm,
+    Skip,
+    TableState,
+)
 from chalicelib.run import Report, Shell
 from headroom.deploy import blueprint, setup
 from headroom.deploy import permissions as configured
@@ -38,10 +47,15 @@ from headroom.deploy.resources import DeployedVersion, Step, queue_url
 from headroom.deploy.stage import Stage
 
 MAX_SKEW_SECONDS = 60
-"""AWS refuses a signature that is five minutes off; a minute already spoils the decrease quota's reckoning."""
+"""AWS refuses a signature that is five minutes off; a minute already spoils the decrease quota's
+reckoning."""
 QUOTA_PERCENT = 80
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
-SKEWED = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+)
+SKEWED = frozenset(
+    {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
+)
 NOT_KEPT = frozenset({"ParameterNotFound", "ResourceNotFoundException"})
 """The codes with which Parameter Store and Secrets Manager say that there is no such thing."""
 GLOB = frozenset("*?[")
@@ -82,7 +96,11 @@ class Patient:
         """Return the managed tables that have capacity to set."""
         names = [name for name in self.world.table_names() if self.rules.manages(name)]
         states = self.world.describe(names) if names else {}
-        return {name: state for name, state in states.items() if isinstance(state, TableState) and not state.on_demand}
+        return {
+            name: state
+            for name, state in states.items()
+            if isinstance(state, TableState) and not state.on_demand
+        }
 
     @cached_property
     def next_sweep(self) -> Report:
@@ -94,7 +112,8 @@ Check = Callable[[Patient], Iterator[Finding]]
 
 
 def examine(patient: Patient) -> list[Finding]:
-    """Make all checks; without credentials there is only one. What several of them come upon is told by the first."""
+    """Make all checks; without credentials there is only one. What several of them come upon is
+    told by the first."""
     first = list(_guarded("credentials", credentials, patient))
     if first:
         return first
@@ -110,21 +129,30 @@ def _guarded(name: str, check: Check, patient: Patient) -> Iterator[Finding]:
     try:
         yield from check(patient)
     except loader.ConfigError as error:
-        yield Finding("configuration", str(error), "Mend the configuration; `headroom check` shows it. Then deploy again.")
+        yield Finding(
+            "configuration",
+            str(error),
+            "Mend the configuration; `headroom check` shows it. Then deploy again.",
+        )
     except (*AwsError, OSError) as error:
         yield _of_error(name, error)
 
 
 def _of_error(name: str, error: Exception, subject: str = "") -> Finding:
-    """Return what an error comes to. subject: what was looked at, where the check looks at several."""
+    """Return what an error comes to. subject: what was looked at, where the check looks at
+    several."""
     about = f"{subject}: " if subject else ""
     if not isinstance(error, ClientError):
-        return Finding(name, f"{about}{error}", "Check the network, the Region and the profile, and ask again.")
+        return Finding(
+            name, f"{about}{error}", "Check the network, the Region and the profile, and ask again."
+        )
     operation = error.operation_name
     if code_of(error) in DENIED:
         remedy = f"Give your credentials the permission for {operation}, and ask again."
         return Finding(name, f"{about}not allowed to call {operation}", remedy)
-    return Finding(name, f"{about}{operation} failed: {error}", "Put right what AWS says, and ask again.")
+    return Finding(
+        name, f"{about}{operation} failed: {error}", "Put right what AWS says, and ask again."
+    )
 
 
 def credentials(patient: Patient) -> Iterator[Finding]:
@@ -132,11 +160,20 @@ def credentials(patient: Patient) -> Iterator[Finding]:
         _ = patient.cloud.place
     except ClientError as error:
         clock = code_of(error) in SKEWED
-        remedy = "Set this computer's clock (NTP), and ask again." if clock else "Sign in again, or set AWS_PROFILE."
-        yield Finding("clock" if clock else "credentials", f"AWS does not accept them: {error}", remedy)
+        remedy = (
+            "Set this computer's clock (NTP), and ask again."
+            if clock
+            else "Sign in again, or set AWS_PROFILE."
+        )
+        yield Finding(
+            "clock" if clock else "credentials", f"AWS does not accept them: {error}", remedy
+        )
     except AwsError as error:
         said, _, remedy = in_words(error).partition(". ")
-        remedy = remedy or "Sign in, or set AWS_PROFILE; and set AWS_DEFAULT_REGION where the profile names no Region."
+        remedy = (
+            remedy
+            or "Sign in, or set AWS_PROFILE; and set AWS_DEFAULT_REGION where the profile names no Region."
+        )
         yield Finding("credentials", said, remedy)
 
 
@@ -145,29 +182,52 @@ def clock(patient: Patient) -> Iterator[Finding]:
     said = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     skew = abs((parsedate_to_datetime(said) - patient.now).total_seconds()) if said else 0
     if skew > MAX_SKEW_SECONDS:
-        yield Finding("clock", f"this computer's clock is {skew:.0f} seconds off AWS's", "Set the clock (NTP).")
+        yield Finding(
+            "clock",
+            f"this computer's clock is {skew:.0f} seconds off AWS's",
+            "Set the clock (NTP).",
+        )
 
 
 def functions(patient: Patient) -> Iterator[Finding]:
     wanted = set(stages.complete(patient.stage, patient.rules).functions)
     for name in sorted(wanted - set(patient.functions)):
         full = patient.stage.function(name)
-        yield Finding("functions", f"{full} does not exist", f"Deploy: make deploy STAGE={patient.stage.name}.")
+        yield Finding(
+            "functions",
+            f"{full} does not exist",
+            f"Deploy: make deploy STAGE={patient.stage.name}.",
+        )
     for name in sorted(set(patient.functions) - wanted):
         full = patient.stage.function(name)
-        yield Finding("functions", f"{full} is none of the stage's", f"Deploy: make deploy STAGE={patient.stage.name}.")
+        yield Finding(
+            "functions",
+            f"{full} is none of the stage's",
+            f"Deploy: make deploy STAGE={patient.stage.name}.",
+        )
 
 
 def permissions(patient: Patient) -> Iterator[Finding]:
-    """Compare each function's policy with the one in the checkout; what the configuration adds is among what setup makes."""
+    """Compare each function's policy with the one in the checkout; what the configuration adds is
+    among what setup makes."""
     for name in patient.functions:
         role = patient.stage.function(name)
-        file = patient.project / ".chalice" / patient.stage.policies.get(name, f"policy-{name}.json")
+        file = (
+            patient.project / ".chalice" / patient.stage.policies.get(name, f"policy-{name}.json")
+        )
         if file.exists() and json.loads(file.read_text()) not in _policies(patient.cloud, role):
             remedy = f"Deploy: make deploy STAGE={patient.stage.name}. If your roles are made elsewhere, compare by hand."
-            yield Finding("permissions", f"the policy of role {role} is not that of {file.name}", remedy)
-    for sentence in sorted({configured.shortening(patient.rules, name) for name in patient.functions} - {""}):
-        yield Finding("permissions", sentence, f"Name the tables by fewer patterns in {patient.stage.config_file}.")
+            yield Finding(
+                "permissions", f"the policy of role {role} is not that of {file.name}", remedy
+            )
+    for sentence in sorted(
+        {configured.shortening(patient.rules, name) for name in patient.functions} - {""}
+    ):
+        yield Finding(
+            "permissions",
+            sentence,
+            f"Name the tables by fewer patterns in {patient.stage.config_file}.",
+        )
 
 
 def _policies(cloud: Cloud, role: str) -> list[object]:
@@ -178,9 +238,12 @@ def _policies(cloud: Cloud, role: str) -> list[object]:
 
 
 def surroundings(patient: Patient) -> Iterator[Finding]:
-    """Look at everything that setup makes: topic, subscription, queues, permissions, retries, logs, alarms about Headroom."""
+    """Look at everything that setup makes: topic, subscription, queues, permissions, retries, logs,
+    alarms about Headroom."""
     yield from _looked_at(patient, setup.steps_before(patient.stage, patient.cloud))
-    yield from _looked_at(patient, setup.steps_after(patient.stage, patient.cloud, patient.functions, patient.rules))
+    yield from _looked_at(
+        patient, setup.steps_after(patient.stage, patient.cloud, patient.functions, patient.rules)
+    )
 
 
 def _looked_at(patient: Patient, steps: Iterable[Step]) -> Iterator[Finding]:
@@ -197,10 +260,14 @@ def _looked_at(patient: Patient, steps: Iterable[Step]) -> Iterator[Finding]:
 
 def own_alarms(patient: Patient) -> Iterator[Finding]:
     names = blueprint.own_alarm_names(patient.stage)
-    said = patient.cloud.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM", AlarmTypes=["MetricAlarm"])
+    said = patient.cloud.client("cloudwatch").describe_alarms(
+        AlarmNames=names, StateValue="ALARM", AlarmTypes=["MetricAlarm"]
+    )
     for alarm in said["MetricAlarms"]:
         if alarm["StateValue"] == "ALARM":
-            yield Finding("own alarms", f"{alarm['AlarmName']} is in ALARM", str(alarm["AlarmDescription"]))
+            yield Finding(
+                "own alarms", f"{alarm['AlarmName']} is in ALARM", str(alarm["AlarmDescription"])
+            )
 
 
 def dead_letters(patient: Patient) -> Iterator[Finding]:
@@ -209,7 +276,9 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
     if url is None:
         return
     asked = ["ApproximateNumberOfMessages"]
-    said = patient.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
+    said = patient.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=asked)[
+        "Attributes"
+    ]
     count = int(said[asked[0]])
     if count:
         remedy = f"Find the cause in the logs, then: headroom redrive --stage {patient.stage.name}."
@@ -220,13 +289,23 @@ def tables(patient: Patient) -> Iterator[Finding]:
     """Compare the configuration with the tables that exist."""
     names = patient.world.table_names()
     if not patient.rules.tables:
-        yield Finding("tables", "the configuration names no table", f"Write a rule into {patient.stage.config_file}.")
+        yield Finding(
+            "tables",
+            "the configuration names no table",
+            f"Write a rule into {patient.stage.config_file}.",
+        )
     for rule in patient.rules.tables:
         if any(rule.matcher.matches(name) for name in names):
             continue
         plain = not rule.matcher.is_regex and not GLOB & set(rule.matcher.text)
-        problem = f"no table is named {rule.matcher.text}" if plain else f"the rule {rule.matcher.text} matches no table"
-        yield Finding("tables", problem, "Mend or remove the rule, or make the table; and check the Region.")
+        problem = (
+            f"no table is named {rule.matcher.text}"
+            if plain
+            else f"the rule {rule.matcher.text} matches no table"
+        )
+        yield Finding(
+            "tables", problem, "Mend or remove the rule, or make the table; and check the Region."
+        )
 
 
 def fleets(patient: Patient) -> Iterator[Finding]:
@@ -237,10 +316,18 @@ def fleets(patient: Patient) -> Iterator[Finding]:
         for row in fleet.tables:
             found = [name for name in names if fnmatchcase(name, row.table)]
             if not found:
-                yield Finding("fleet", f"fleet {fleet.name}: no table is named {row.table}", "Mend its [[fleet.tables]].")
+                yield Finding(
+                    "fleet",
+                    f"fleet {fleet.name}: no table is named {row.table}",
+                    "Mend its [[fleet.tables]].",
+                )
             elif not any(patient.rules.manages(name) for name in found):
                 problem = f"fleet {fleet.name}: no rule manages a table named {row.table}"
-                yield Finding("fleet", problem, f"Add a rule to {patient.stage.config_file}, or mend [[fleet.tables]].")
+                yield Finding(
+                    "fleet",
+                    problem,
+                    f"Add a rule to {patient.stage.config_file}, or mend [[fleet.tables]].",
+                )
     yield from _unled(patient)
 
 
@@ -248,25 +335,39 @@ def _count(patient: Patient, fleet: Fleet) -> Iterator[Finding]:
     try:
         found = aws_fleet.instances(patient.world, fleet)
     except aws_fleet.NoSuchGroupError as error:
-        yield Finding("fleet", f"fleet {fleet.name}: {error}", "Until then its tables are not lowered.")
+        yield Finding(
+            "fleet", f"fleet {fleet.name}: {error}", "Until then its tables are not lowered."
+        )
         return
     if not found:
-        how = "carries its tags and runs" if fleet.tags else f"of {fleet.auto_scaling_group} is in service"
+        how = (
+            "carries its tags and runs"
+            if fleet.tags
+            else f"of {fleet.auto_scaling_group} is in service"
+        )
         remedy = "Right, where the fleet is meant to be empty now. Else mend its tags or group, and check the Region."
         yield Finding("fleet", f"fleet {fleet.name}: no instance {how}", remedy)
 
 
 def _unled(patient: Patient) -> Iterator[Finding]:
-    """Look for targets whose strategy is `fleet` and that no fleet means: nothing would ever be decided on them."""
+    """Look for targets whose strategy is `fleet` and that no fleet means: nothing would ever be
+    decided on them."""
     for target in [target for table in patient.tables.values() for target in table.targets()]:
         policy = patient.rules.policy_for(target)
-        if policy and policy.strategy == "fleet" and not any(fleet.concerns(target) for fleet in patient.rules.fleets):
+        if (
+            policy
+            and policy.strategy == "fleet"
+            and not any(fleet.concerns(target) for fleet in patient.rules.fleets)
+        ):
             remedy = "Add a row to [[fleet.tables]], or choose another strategy for it."
-            yield Finding("fleet", f"{target} has the strategy fleet, and no fleet gives it units", remedy)
+            yield Finding(
+                "fleet", f"{target} has the strategy fleet, and no fleet gives it units", remedy
+            )
 
 
 def jobs(patient: Patient) -> Iterator[Finding]:
-    """Ask for the jobs of each `[[pause]]` as the functions do, and look whether the tables that they hold are managed."""
+    """Ask for the jobs of each `[[pause]]` as the functions do, and look whether the tables that
+    they hold are managed."""
     names = patient.world.table_names() if patient.rules.pauses else []
     for pause in patient.rules.pauses:
         try:
@@ -280,22 +381,39 @@ def _held(patient: Patient, pause: Pause, names: Iterable[str]) -> Iterator[Find
     for pattern in pause.tables:
         found = [name for name in names if fnmatchcase(name, pattern)]
         if not found:
-            yield Finding("pause", f"pause {pause.name}: no table is named {pattern}", "Mend its tables; and check the Region.")
+            yield Finding(
+                "pause",
+                f"pause {pause.name}: no table is named {pattern}",
+                "Mend its tables; and check the Region.",
+            )
         elif not any(patient.rules.manages(name) for name in found):
             problem = f"pause {pause.name}: no rule manages a table named {pattern}, so that there is nothing to hold"
-            yield Finding("pause", problem, f"Add a rule to {patient.stage.config_file}, or mend the pause's tables.")
+            yield Finding(
+                "pause",
+                problem,
+                f"Add a rule to {patient.stage.config_file}, or mend the pause's tables.",
+            )
 
 
 def notifications(patient: Patient) -> Iterator[Finding]:
-    """Look whether the topics of notifications exist and have a hearer, and whether what is kept for Slack is a URL.
+    """Look whether the topics of notifications exist and have a hearer, and whether what is kept
+    for Slack is a URL.
 
-    What is not these credentials' to see is not looked at: a topic may be in another account, and a webhook's URL is best read
-    by the functions alone.
+    What is not these credentials' to see is not looked at: a topic may be in another account, and a
+    webhook's URL is best read by the functions alone.
     """
     asked: dict[str, Callable[[], Iterator[Finding]]] = {}
     for one in [*(p for p in patient.rules.policies() if p.notify), *patient.rules.healing]:
-        asked |= {one.notify_topic: partial(_topic, patient, one.notify_topic)} if one.notify_topic else {}
-        asked |= {one.notify_slack: partial(_webhook, patient, one.notify_slack)} if one.notify_slack else {}
+        asked |= (
+            {one.notify_topic: partial(_topic, patient, one.notify_topic)}
+            if one.notify_topic
+            else {}
+        )
+        asked |= (
+            {one.notify_slack: partial(_webhook, patient, one.notify_slack)}
+            if one.notify_slack
+            else {}
+        )
     for destination, look in asked.items():
         try:
             yield from look()
@@ -307,14 +425,26 @@ def notifications(patient: Patient) -> Iterator[Finding]:
 def _topic(patient: Patient, arn: str) -> Iterator[Finding]:
     region = arn.split(":")[3]
     if arn == patient.world.topic_arn:
-        problem = f"notify_topic {arn} is the topic of Headroom's alarms: it would read its own messages"
-        yield Finding("notifications", problem, f"Name another topic in {patient.stage.config_file}.")
+        problem = (
+            f"notify_topic {arn} is the topic of Headroom's alarms: it would read its own messages"
+        )
+        yield Finding(
+            "notifications", problem, f"Name another topic in {patient.stage.config_file}."
+        )
         return
     said = found(patient.world.client("sns", region).list_subscriptions_by_topic, TopicArn=arn)
     if said is None:
-        yield Finding("notifications", f"notify_topic {arn} does not exist", "Make it, or mend notify_topic.")
-    elif not any(one["SubscriptionArn"].startswith("arn:") for one in said["Subscriptions"]):  # the others wait to be confirmed
-        yield Finding("notifications", f"nobody has subscribed to notify_topic {arn}", "Subscribe somebody, and confirm it.")
+        yield Finding(
+            "notifications", f"notify_topic {arn} does not exist", "Make it, or mend notify_topic."
+        )
+    elif not any(
+        one["SubscriptionArn"].startswith("arn:") for one in said["Subscriptions"]
+    ):  # the others wait to be confirmed
+        yield Finding(
+            "notifications",
+            f"nobody has subscribed to notify_topic {arn}",
+            "Subscribe somebody, and confirm it.",
+        )
 
 
 def _webhook(patient: Patient, reference: str) -> Iterator[Finding]:
@@ -322,47 +452,77 @@ def _webhook(patient: Patient, reference: str) -> Iterator[Finding]:
     try:
         aws_notices.webhook(patient.world, reference)
     except NotDelivered as error:
-        yield Finding("notifications", f"notify_slack {error}", "Put the webhook's URL there (docs/notifications.md).")
+        yield Finding(
+            "notifications",
+            f"notify_slack {error}",
+            "Put the webhook's URL there (docs/notifications.md).",
+        )
     except ClientError as error:
         if code_of(error) not in NOT_KEPT:
             raise
-        yield Finding("notifications", f"notify_slack {reference} does not exist", "Make it (docs/notifications.md), or mend it.")
+        yield Finding(
+            "notifications",
+            f"notify_slack {reference} does not exist",
+            "Make it (docs/notifications.md), or mend it.",
+        )
 
 
 def healing(patient: Patient) -> Iterator[Finding]:
-    """Look whether the groups that are to be healed exist, their instances' status can be read, and a replacement would come."""
+    """Look whether the groups that are to be healed exist, their instances' status can be read, and
+    a replacement would come."""
     rules = patient.rules.healing
     groups = aws_healing.groups(patient.world) if rules else []
     for rule in rules:
         if not any(rule.concerns(group.name) for group in groups):
             problem = f"no Auto Scaling group is named {rule.group}"
-            yield Finding("healing", problem, "Mend or remove the [[healing]] rule, or check the Region.")
+            yield Finding(
+                "healing", problem, "Mend or remove the [[healing]] rule, or check the Region."
+            )
     for group in groups:
         found = rule_for(rules, group.name)
         if found:
-            aws_healing.with_past(patient.world, aws_healing.with_status(patient.world, group), patient.now)
+            aws_healing.with_past(
+                patient.world, aws_healing.with_status(patient.world, group), patient.now
+            )
             yield from _processes(group, found)
 
 
 def _processes(group: Group, rule: Healing) -> Iterator[Finding]:
     suspended = ", ".join(sorted(group.suspended & REPLACING))
     if rule.action == "replace" and suspended:
-        problem = f"group {group.name} has suspended {suspended}: its sick instances are not replaced"
-        yield Finding("healing", problem, f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}")
-    if rule.action in ("reboot", "recover") and not group.suspended & {"HealthCheck", "ReplaceUnhealthy"}:
+        problem = (
+            f"group {group.name} has suspended {suspended}: its sick instances are not replaced"
+        )
+        yield Finding(
+            "healing",
+            problem,
+            f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
+        )
+    if rule.action in ("reboot", "recover") and not group.suspended & {
+        "HealthCheck",
+        "ReplaceUnhealthy",
+    }:
         problem = f"group {group.name} replaces by itself, minutes later, what action = {rule.action} is to keep"
-        yield Finding("healing", problem, "Suspend its process ReplaceUnhealthy, or choose action = replace.")
+        yield Finding(
+            "healing", problem, "Suspend its process ReplaceUnhealthy, or choose action = replace."
+        )
 
 
 def alarms(patient: Patient) -> Iterator[Finding]:
     log = f"/aws/lambda/{patient.stage.function('sweep')}"
-    remedy = f"The next sweep mends it within five minutes. If it does not, look into the log {log}."
+    remedy = (
+        f"The next sweep mends it within five minutes. If it does not, look into the log {log}."
+    )
     for action in patient.next_sweep.planned:
         match action:
             case CreateAlarm():
                 yield Finding("alarms", f"{action.target} has no alarm", remedy)
             case RewriteAlarm():
-                yield Finding("alarms", f"alarm {action.alarm.name} does not match the capacity of {action.target}", remedy)
+                yield Finding(
+                    "alarms",
+                    f"alarm {action.alarm.name} does not match the capacity of {action.target}",
+                    remedy,
+                )
             case DeleteAlarms():
                 yield Finding("alarms", f"nothing is behind {', '.join(action.names)}", remedy)
 
@@ -380,7 +540,11 @@ def _conflict(skip: Skip, topic: str) -> Finding:
         f"Choose one: headroom import autoscaling --apply --table {skip.subject} --topic {topic}, which hands it over "
         "(docs/from-autoscaling.md); or a rule that does not name the table."
     )
-    return Finding("Application Auto Scaling", f"{skip.subject} is registered there too, and Headroom leaves it alone", remedy)
+    return Finding(
+        "Application Auto Scaling",
+        f"{skip.subject} is registered there too, and Headroom leaves it alone",
+        remedy,
+    )
 
 
 def quota(patient: Patient) -> Iterator[Finding]:
@@ -400,15 +564,24 @@ def _account_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterat
     if total * 100 >= limit * QUOTA_PERCENT:
         largest = by_table.most_common(1)[0][0]
         problem = f"{total} of the account's {limit} {dimension} units are provisioned, most of them by {largest}"
-        yield Finding("quota", problem, "Ask AWS for a higher quota (Service Quotas, DynamoDB, account-level units).")
+        yield Finding(
+            "quota",
+            problem,
+            "Ask AWS for a higher quota (Service Quotas, DynamoDB, account-level units).",
+        )
 
 
 def _table_quota(patient: Patient, dimension: Dimension, limit: int) -> Iterator[Finding]:
-    """Look at the most that each target may come to. Nobody chose the default, so it is no mistake above a lower quota."""
-    for target in [t for table in patient.tables.values() for t in table.targets() if t.dimension is dimension]:
+    """Look at the most that each target may come to. Nobody chose the default, so it is no mistake
+    above a lower quota."""
+    for target in [
+        t for table in patient.tables.values() for t in table.targets() if t.dimension is dimension
+    ]:
         policy = patient.rules.policy_for(target)
         if policy and limit < policy.max_units != TABLE_QUOTA_UNITS:
-            problem = f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
+            problem = (
+                f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
+            )
             yield Finding("quota", problem, "Lower max_units, or ask AWS for a higher quota.")
 
 

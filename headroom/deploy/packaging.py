@@ -1,7 +1,9 @@
-"""A stage as a SAM template and as a Terraform module, for those who do not deploy with the Chalice command.
+"""A stage as a SAM template and as a Terraform module, for those who do not deploy with the Chalice
+command.
 
-Chalice writes the functions; everything else comes from headroom/blueprint.py, with the template's own expressions for names
-and places. For SAM it is a template that Chalice merges in; for Terraform it is files beside Chalice's, one of them an override.
+Chalice writes the functions; everything else comes from headroom/blueprint.py, with the template's
+own expressions for names and places. For SAM it is a template that Chalice merges in; for Terraform
+it is files beside Chalice's, one of them an override.
 """
 
 from __future__ import annotations
@@ -25,7 +27,14 @@ from headroom.deploy import blueprint, permissions
 from headroom.deploy import stage as stages
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
-from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Place, Stage, StageError
+from headroom.deploy.stage import (
+    LAMBDA_SOURCE,
+    QUEUE_SOURCE,
+    TOPIC_SOURCE,
+    Place,
+    Stage,
+    StageError,
+)
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
@@ -35,7 +44,8 @@ ANY_REGION = "any-region-1"
 SAM_PLACE = Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 TERRAFORM_PLACE = Place(
     "${data.aws_partition.chalice.partition}",
-    "${data.aws_region.chalice.id}",  # `name` is deprecated since version 6 of the provider; `id` is in all of them
+    # `name` is deprecated since version 6 of the provider; `id` is in all of them
+    "${data.aws_region.chalice.id}",
     "${data.aws_caller_identity.chalice.account_id}",
 )
 TERRAFORM_VERSION = ">= 1.0"
@@ -45,8 +55,8 @@ AWS_PROVIDER_VERSION = ">= 5.0"
 def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     """Write both packages and return their folders.
 
-    Raises ConfigError, before anything else, where the configuration is wrong; StageError where Chalice cannot package, or where
-    the module is broken.
+    Raises ConfigError, before anything else, where the configuration is wrong; StageError where
+    Chalice cannot package, or where the module is broken.
     """
     rules = stages.rules(stage, project)
     stage = stages.complete(stage, rules)
@@ -57,14 +67,37 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
         copy = _copied(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
         merged.write_text(json.dumps(sam_template(stage, rules)))
-        _chalice(copy, "package", "--stage", stage.name, "--merge-template", str(merged), str(sam.absolute()))
+        _chalice(
+            copy,
+            "package",
+            "--stage",
+            stage.name,
+            "--merge-template",
+            str(merged),
+            str(sam.absolute()),
+        )
         _without_log_retention(copy)
-        _chalice(copy, "package", "--stage", stage.name, "--pkg-format", "terraform", str(terraform.absolute()))
-    (terraform / "headroom.tf.json").write_text(json.dumps(terraform_extras(stage, rules), indent=2))
-    (terraform / "chalice_override.tf.json").write_text(json.dumps(terraform_override(stage), indent=2))
+        _chalice(
+            copy,
+            "package",
+            "--stage",
+            stage.name,
+            "--pkg-format",
+            "terraform",
+            str(terraform.absolute()),
+        )
+    (terraform / "headroom.tf.json").write_text(
+        json.dumps(terraform_extras(stage, rules), indent=2)
+    )
+    (terraform / "chalice_override.tf.json").write_text(
+        json.dumps(terraform_override(stage), indent=2)
+    )
     broken = terraform_problems(terraform, stage)
     if broken:
-        raise StageError("the Terraform module would not work:\n" + "\n".join(f"  - {problem}" for problem in broken))
+        raise StageError(
+            "the Terraform module would not work:\n"
+            + "\n".join(f"  - {problem}" for problem in broken)
+        )
     return [sam, terraform]
 
 
@@ -79,7 +112,8 @@ def _copied(project: Path, folder: Path) -> Path:
 
 
 def _without_log_retention(project: Path) -> None:
-    """Take a setting away that Chalice 1.34 cannot write for Terraform; terraform_extras makes the log groups."""
+    """Take a setting away that Chalice 1.34 cannot write for Terraform; terraform_extras makes the
+    log groups."""
     file = project / ".chalice" / "config.json"
     said = json.loads(file.read_text())
     for level in (said, *said.get("stages", {}).values()):
@@ -90,7 +124,9 @@ def _without_log_retention(project: Path) -> None:
 def _chalice(project: Path, *arguments: str) -> None:
     environment = {"AWS_DEFAULT_REGION": ANY_REGION, **os.environ}
     command = [*CHALICE, *arguments]
-    done = subprocess.run(command, cwd=project, env=environment, text=True, capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command, cwd=project, env=environment, text=True, capture_output=True, check=False
+    )
     if done.returncode:
         raise StageError(f"chalice {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
 
@@ -99,7 +135,8 @@ def _chalice(project: Path, *arguments: str) -> None:
 
 
 def sam_template(stage: Stage, rules: Config) -> Document:
-    """Return what is merged into Chalice's template: the extras, and more properties of the functions."""
+    """Return what is merged into Chalice's template: the extras, and more properties of the
+    functions."""
     topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
     resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
     for name in stage.functions:
@@ -111,7 +148,9 @@ def sam_template(stage: Stage, rules: Config) -> Document:
             resources[f"{logical}ConfiguredPolicy"] = _sam_role_policy(f"{logical}Role", policy)
     operators = stage.operators_arn(SAM_PLACE)
     functions = {name: stage.function(name) for name in stage.functions}
-    own = blueprint.own_alarms(stage, functions, stage.dead_letters, [operators] if operators else [])
+    own = blueprint.own_alarms(
+        stage, functions, stage.dead_letters, [operators] if operators else []
+    )
     for word, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
         resources[f"Headroom{word}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
     substituted: Document = _substituted({"Resources": resources})
@@ -125,15 +164,24 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
         "SqsManagedSseEnabled": True,
         "Tags": [{"Key": DeployedVersion.KEY, "Value": version("headroom")}],
     }
-    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, stage.function("*"))
+    policy = blueprint.queue_policy(
+        "${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, stage.function("*")
+    )
     stores: Document = {
         "HeadroomDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": queue},
-        "HeadroomDeadLettersPolicy": _sam_policy("AWS::SQS::QueuePolicy", "Queues", "HeadroomDeadLetters", policy),
+        "HeadroomDeadLettersPolicy": _sam_policy(
+            "AWS::SQS::QueuePolicy", "Queues", "HeadroomDeadLetters", policy
+        ),
     }
     if stage.makes_topic:
-        stores["HeadroomTopic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": stage.topic}}
+        stores["HeadroomTopic"] = {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"TopicName": stage.topic},
+        }
         policy = blueprint.topic_policy(topic, SAM_PLACE)
-        stores["HeadroomTopicPolicy"] = _sam_policy("AWS::SNS::TopicPolicy", "Topics", "HeadroomTopic", policy)
+        stores["HeadroomTopicPolicy"] = _sam_policy(
+            "AWS::SNS::TopicPolicy", "Topics", "HeadroomTopic", policy
+        )
     return stores
 
 
@@ -142,7 +190,11 @@ def _sam_policy(kind: str, member: str, subject: str, policy: Document) -> Docum
 
 
 def _sam_role_policy(role: str, policy: Document) -> Document:
-    properties = {"PolicyName": permissions.NAME, "PolicyDocument": policy, "Roles": [{"Ref": role}]}
+    properties = {
+        "PolicyName": permissions.NAME,
+        "PolicyDocument": policy,
+        "Roles": [{"Ref": role}],
+    }
     return {"Type": "AWS::IAM::Policy", "Properties": properties}
 
 
@@ -157,10 +209,20 @@ def _sam_listeners(stage: Stage, topic: str) -> Document:
             "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
         }
         policy = blueprint.buffer_policy("${HeadroomBuffer.Arn}", topic)
-        delivery = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": "${HeadroomBuffer.Arn}", "RedrivePolicy": redrive}
+        delivery = {
+            "TopicArn": topic,
+            "Protocol": "sqs",
+            "Endpoint": "${HeadroomBuffer.Arn}",
+            "RedrivePolicy": redrive,
+        }
         found["HeadroomBuffer"] = {"Type": "AWS::SQS::Queue", "Properties": queue}
-        found["HeadroomBufferPolicy"] = _sam_policy("AWS::SQS::QueuePolicy", "Queues", "HeadroomBuffer", policy)
-        found["HeadroomBufferSubscription"] = {"Type": "AWS::SNS::Subscription", "Properties": delivery}
+        found["HeadroomBufferPolicy"] = _sam_policy(
+            "AWS::SQS::QueuePolicy", "Queues", "HeadroomBuffer", policy
+        )
+        found["HeadroomBufferSubscription"] = {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": delivery,
+        }
     if LAMBDA_SOURCE in stage.sources:
         permission = {
             "FunctionName": {"Ref": "OnAction"},
@@ -168,22 +230,32 @@ def _sam_listeners(stage: Stage, topic: str) -> Document:
             "Principal": ALARM_PRINCIPAL,
             "SourceAccount": SAM_PLACE.account,
         }
-        found["HeadroomActionPermission"] = {"Type": "AWS::Lambda::Permission", "Properties": permission}
+        found["HeadroomActionPermission"] = {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": permission,
+        }
     return found
 
 
 def _sam_function(stage: Stage, name: str, topic: str) -> Document:
-    """Return a function's properties besides Chalice's. Its name is fixed, so that the operator's commands find it."""
+    """Return a function's properties besides Chalice's. Its name is fixed, so that the operator's
+    commands find it."""
     properties: Document = {"FunctionName": stage.function(name)}
     if name != blueprint.QUEUE_FUNCTION:
         failure = {"Type": "SQS", "Destination": "${HeadroomDeadLetters.Arn}"}
         settings = blueprint.invoke_settings(name)
         properties["EventInvokeConfig"] = {**settings, "DestinationConfig": {"OnFailure": failure}}
     if name == "on_alarm":
-        delivery = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}}
+        delivery = {
+            "Topic": topic,
+            "RedrivePolicy": {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"},
+        }
         properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": delivery}}
     if name == blueprint.QUEUE_FUNCTION:
-        source = {"Queue": "${HeadroomBuffer.Arn}", "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+        source = {
+            "Queue": "${HeadroomBuffer.Arn}",
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }
         properties["Events"] = {"OnQueueSqsEventSource": {"Properties": source}}
     return properties
 
@@ -230,20 +302,31 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
     found: Document = {
         "aws_sqs_queue": {"headroom_dead_letters": queue},
         "aws_sqs_queue_policy": {
-            "headroom_dead_letters": {"queue_url": "${aws_sqs_queue.headroom_dead_letters.id}", "policy": json.dumps(policy)}
+            "headroom_dead_letters": {
+                "queue_url": "${aws_sqs_queue.headroom_dead_letters.id}",
+                "policy": json.dumps(policy),
+            }
         },
         "aws_cloudwatch_log_group": {
-            name: {"name": f"/aws/lambda/{stage.function(name)}", "retention_in_days": stage.log_days} for name in stage.functions
+            name: {
+                "name": f"/aws/lambda/{stage.function(name)}",
+                "retention_in_days": stage.log_days,
+            }
+            for name in stage.functions
         },
         "aws_lambda_function_event_invoke_config": {
-            name: _terraform_invoke(name) for name in stage.functions if name != blueprint.QUEUE_FUNCTION
+            name: _terraform_invoke(name)
+            for name in stage.functions
+            if name != blueprint.QUEUE_FUNCTION
         },
         "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
     }
     policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
     if any(policies.values()):
         found["aws_iam_role_policy"] = {
-            f"{name}_configured": _terraform_role_policy(f"{name}_role", policy) for name, policy in policies.items() if policy
+            f"{name}_configured": _terraform_role_policy(f"{name}_role", policy)
+            for name, policy in policies.items()
+            if policy
         }
     if stage.makes_topic:
         found["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
@@ -254,7 +337,11 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
 
 
 def _terraform_role_policy(role: str, policy: Document) -> Document:
-    return {"name": permissions.NAME, "role": _of("aws_iam_role", role, "id"), "policy": json.dumps(policy)}
+    return {
+        "name": permissions.NAME,
+        "role": _of("aws_iam_role", role, "id"),
+        "policy": json.dumps(policy),
+    }
 
 
 def _terraform_invoke(name: str) -> Document:
@@ -268,16 +355,24 @@ def _terraform_invoke(name: str) -> Document:
 
 
 def _terraform_alarms(stage: Stage) -> Document:
-    functions = {name: _of("aws_lambda_function", name, "function_name") for name in stage.functions}
+    functions = {
+        name: _of("aws_lambda_function", name, "function_name") for name in stage.functions
+    }
     operators = stage.operators_arn(TERRAFORM_PLACE)
     dead_letters = "${aws_sqs_queue.headroom_dead_letters.name}"
     own = blueprint.own_alarms(stage, functions, dead_letters, [operators] if operators else [])
-    return {word: _terraform_alarm(fields) for word, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)}
+    return {
+        word: _terraform_alarm(fields)
+        for word, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)
+    }
 
 
 def _terraform_alarm(fields: Document) -> Document:
-    """Return an alarm in the provider's words: snake case, dimensions as a map, queries as blocks."""
-    alarm = {_snake(key): value for key, value in fields.items() if key not in ("Dimensions", "Metrics")}
+    """Return an alarm in the provider's words: snake case, dimensions as a map, queries as
+    blocks."""
+    alarm = {
+        _snake(key): value for key, value in fields.items() if key not in ("Dimensions", "Metrics")
+    }
     if "Dimensions" in fields:
         alarm["dimensions"] = {d["Name"]: d["Value"] for d in fields["Dimensions"]}
     if "Metrics" in fields:
@@ -338,32 +433,47 @@ def _add_terraform_listeners(found: Document, stage: Stage, topic: str) -> None:
 def terraform_override(stage: Stage) -> Document:
     """Return what replaces Chalice's own words.
 
-    Chalice 1.34 asks for Terraform before 1.4 and a provider before 5, gives event rules the same name in every stage, and
-    writes the topic's ARN as text, so that nothing makes the subscription wait for the topic.
+    Chalice 1.34 asks for Terraform before 1.4 and a provider before 5, gives event rules the same
+    name in every stage, and writes the topic's ARN as text, so that nothing makes the subscription
+    wait for the topic.
     """
     topic = _terraform_topic(stage)
     ruled = [name for name in stage.functions if name in blueprint.RULED_FUNCTIONS]
     resources: Document = {
-        "aws_cloudwatch_event_rule": {f"{name}-event": {"name": f"{stage.function(name)}-event"} for name in ruled}
+        "aws_cloudwatch_event_rule": {
+            f"{name}-event": {"name": f"{stage.function(name)}-event"} for name in ruled
+        }
     }
     if TOPIC_SOURCE in stage.sources:
         redrive = json.dumps({"deadLetterTargetArn": DEAD_LETTERS})
         key = "on_alarm-sns-subscription"
-        resources["aws_sns_topic_subscription"] = {key: {"topic_arn": topic, "redrive_policy": redrive}}
+        resources["aws_sns_topic_subscription"] = {
+            key: {"topic_arn": topic, "redrive_policy": redrive}
+        }
         resources["aws_lambda_permission"] = {key: {"source_arn": topic}}
     if QUEUE_SOURCE in stage.sources:
-        mapping = {"event_source_arn": BUFFER, "function_response_types": ["ReportBatchItemFailures"]}
+        mapping = {
+            "event_source_arn": BUFFER,
+            "function_response_types": ["ReportBatchItemFailures"],
+        }
         resources["aws_lambda_event_source_mapping"] = {"on_queue-sqs-event-source": mapping}
     providers = {
         "aws": {"source": "hashicorp/aws", "version": AWS_PROVIDER_VERSION},
         "null": {"source": "hashicorp/null", "version": ">= 3.0"},
     }
-    return {"terraform": {"required_version": TERRAFORM_VERSION, "required_providers": providers}, "resource": resources}
+    return {
+        "terraform": {"required_version": TERRAFORM_VERSION, "required_providers": providers},
+        "resource": resources,
+    }
 
 
 def terraform_problems(folder: Path, stage: Stage) -> list[str]:
-    """Return what is known to break in a module: its JSON is read as Terraform does, overrides last."""
-    files = sorted(folder.glob("*.tf.json"), key=lambda file: (file.name.endswith("_override.tf.json"), file.name))
+    """Return what is known to break in a module: its JSON is read as Terraform does, overrides
+    last."""
+    files = sorted(
+        folder.glob("*.tf.json"),
+        key=lambda file: (file.name.endswith("_override.tf.json"), file.name),
+    )
     merged: dict[str, Any] = {"resource": {}, "data": {}, "terraform": {}}
     found: list[str] = []
     for file in files:
@@ -384,7 +494,9 @@ def _merge_into(merged: dict[str, Any], said: Mapping[str, Any], file: str) -> I
                     yield f"{file}: {kind}.{name} {'overrides nothing' if overrides else 'is there twice'}"
                 known[name] = {**known.get(name, {}), **body}
     for key, value in said.get("terraform", {}).items():
-        merged["terraform"][key] = {**merged["terraform"].get(key, {}), **value} if isinstance(value, dict) else value
+        merged["terraform"][key] = (
+            {**merged["terraform"].get(key, {}), **value} if isinstance(value, dict) else value
+        )
 
 
 def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
@@ -409,7 +521,8 @@ FIXED = re.compile(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)")
 
 
 def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iterator[str]:
-    """Yield the references to nothing, and the places that are fixed though the operator did not give them."""
+    """Yield the references to nothing, and the places that are fixed though the operator did not
+    give them."""
     text = json.dumps(merged)
     for data, kind, name in sorted(set(REFERENCE.findall(text))):
         if kind != "path" and name not in merged["data" if data else "resource"].get(kind, {}):
@@ -422,11 +535,14 @@ def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iter
 
 
 def _without_configured(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resources without the policies that follow from the configuration: what those name is the operator's own.
+    """Return the resources without the policies that follow from the configuration: what those name
+    is the operator's own.
 
-    A table or group may have twelve digits in its name, and a topic or secret is given by its ARN. What permissions.py itself
-    writes fixes no place; a test holds it to that.
+    A table or group may have twelve digits in its name, and a topic or secret is given by its ARN.
+    What permissions.py itself writes fixes no place; a test holds it to that.
     """
     policies = resources.get("aws_iam_role_policy", {})
-    kept = {name: policy for name, policy in policies.items() if policy.get("name") != permissions.NAME}
+    kept = {
+        name: policy for name, policy in policies.items() if policy.get("name") != permissions.NAME
+    }
     return {**resources, "aws_iam_role_policy": kept}

@@ -1,7 +1,8 @@
-"""Dead letters back to the function that could not handle them; a letter is deleted only when its function has succeeded.
+"""Dead letters back to the function that could not handle them; a letter is deleted only when its
+function has succeeded.
 
-Two kinds come into the queue. Both hold the original message, and neither function minds a message that is old or doubled:
-a message only wakes it, and it looks at the facts.
+Two kinds come into the queue. Both hold the original message, and neither function minds a message
+that is old or doubled: a message only wakes it, and it looks at the facts.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Redriven:
 def letter(body: str, stage: Stage) -> Call | str:
     """Return what a dead letter asks for, or why that cannot be said.
 
-    From the subscription comes what SNS could not deliver: its notification. From Lambda comes a record of a failed
-    invocation. Source: Lambda Developer Guide, "Capturing records of asynchronous invocations", read 2026-10.
+    From the subscription comes what SNS could not deliver: its notification. From Lambda comes a
+    record of a failed invocation. Source: Lambda Developer Guide, "Capturing records of
+    asynchronous invocations", read 2026-10.
     """
     try:
         said = json.loads(body)
@@ -47,7 +49,12 @@ def letter(body: str, stage: Stage) -> Call | str:
         return "it is no JSON object"
     if said.get("Type") == "Notification" and isinstance(said.get("Message"), str):
         sns = {"Subject": None, "MessageAttributes": {}, **said}
-        record = {"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "", "Sns": sns}
+        record = {
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": "",
+            "Sns": sns,
+        }
         return Call(stage.function("on_alarm"), {"Records": [record]})
     context = said.get("requestContext")
     if isinstance(context, dict) and isinstance(said.get("requestPayload"), dict):
@@ -58,14 +65,20 @@ def letter(body: str, stage: Stage) -> Call | str:
 def _of_record(arn: str, payload: Mapping[str, Any], stage: Stage) -> Call | str:
     parts = arn.split(":")
     name = parts[6] if len(parts) > 6 else arn
-    return Call(name, payload) if stage.is_function(name) else f"{name} is no function of stage {stage.name}"
+    return (
+        Call(name, payload)
+        if stage.is_function(name)
+        else f"{name} is no function of stage {stage.name}"
+    )
 
 
 def redrive(stage: Stage, cloud: Cloud) -> Iterator[Redriven]:
     """Try every dead letter once. Those that fail again stay, and can be received again at once."""
     url = queue_url(cloud, stage.dead_letters)
     if url is None:
-        raise StageError(f"queue {stage.dead_letters} does not exist; run: headroom setup --stage {stage.name}")
+        raise StageError(
+            f"queue {stage.dead_letters} does not exist; run: headroom setup --stage {stage.name}"
+        )
     sqs, held, ran = cloud.client("sqs"), dict[str, None](), set[str]()
     try:
         while messages := _received(cloud, url):
@@ -84,7 +97,10 @@ def redrive(stage: Stage, cloud: Cloud) -> Iterator[Redriven]:
 def _received(cloud: Cloud, url: str) -> list[dict[str, Any]]:
     """Receive letters, out of everybody's sight for longer than their functions may run."""
     said = cloud.client("sqs").receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=10 * FUNCTION_SECONDS + 60, WaitTimeSeconds=1
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=10 * FUNCTION_SECONDS + 60,
+        WaitTimeSeconds=1,
     )
     return list(said.get("Messages", []))
 
@@ -100,5 +116,7 @@ def _tried(body: str, stage: Stage, cloud: Cloud, ran: set[str]) -> Redriven:
     if "FunctionError" in answer:
         return Redriven(short, f"it failed again: {answer['Payload'].read().decode()[:500]}")
     if short not in EVENT_FUNCTIONS:
-        ran.add(call.function)  # a schedule's events are all alike: one run does what all of them asked for
+        ran.add(
+            call.function
+        )  # a schedule's events are all alike: one run does what all of them asked for
     return Redriven(short)

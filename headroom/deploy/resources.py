@@ -1,7 +1,9 @@
-"""The steps of a deployment that Chalice does not take: each knows what is right, and can look, put right, and remove.
+"""The steps of a deployment that Chalice does not take: each knows what is right, and can look, put
+right, and remove.
 
-A step is plain data. `differences` says in words what is not as it should be (nothing: it is right), `put` makes it right,
-`remove` takes it away and tells whether there was anything. All three may be repeated, and stopped, at any time.
+A step is plain data. `differences` says in words what is not as it should be (nothing: it is
+right), `put` makes it right, `remove` takes it away and tells whether there was anything. All three
+may be repeated, and stopped, at any time.
 """
 
 from __future__ import annotations
@@ -51,12 +53,19 @@ class Queue:
         url = queue_url(cloud, self.name)
         if url is None:
             return ["it does not exist"]
-        said = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        said = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+            "Attributes"
+        ]
         return _different(self.attributes, said)
 
     def put(self, cloud: Cloud) -> None:
-        url = queue_url(cloud, self.name) or cloud.client("sqs").create_queue(QueueName=self.name)["QueueUrl"]
-        cloud.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={k: _text(v) for k, v in self.attributes.items()})
+        url = (
+            queue_url(cloud, self.name)
+            or cloud.client("sqs").create_queue(QueueName=self.name)["QueueUrl"]
+        )
+        cloud.client("sqs").set_queue_attributes(
+            QueueUrl=url, Attributes={k: _text(v) for k, v in self.attributes.items()}
+        )
 
     def remove(self, cloud: Cloud) -> bool:
         url = queue_url(cloud, self.name)
@@ -77,12 +86,18 @@ class Topic:
 
     def differences(self, cloud: Cloud) -> list[str]:
         said = found(cloud.client("sns").get_topic_attributes, TopicArn=self.arn)
-        return _different({"Policy": self.policy}, said["Attributes"]) if said else ["it does not exist"]
+        return (
+            _different({"Policy": self.policy}, said["Attributes"])
+            if said
+            else ["it does not exist"]
+        )
 
     def put(self, cloud: Cloud) -> None:
         sns = cloud.client("sns")
         sns.create_topic(Name=self.name)
-        sns.set_topic_attributes(TopicArn=self.arn, AttributeName="Policy", AttributeValue=_text(self.policy))
+        sns.set_topic_attributes(
+            TopicArn=self.arn, AttributeName="Policy", AttributeValue=_text(self.policy)
+        )
 
     def remove(self, cloud: Cloud) -> bool:
         there = found(cloud.client("sns").get_topic_attributes, TopicArn=self.arn) is not None
@@ -114,8 +129,13 @@ class Subscription:
     def put(self, cloud: Cloud) -> None:
         sns = cloud.client("sns")
         asked = {"TopicArn": self.topic_arn, "Protocol": self.protocol, "Endpoint": self.endpoint}
-        arn = self._arn(cloud) or sns.subscribe(**asked, ReturnSubscriptionArn=True)["SubscriptionArn"]
-        sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=_text(self.redrive))
+        arn = (
+            self._arn(cloud)
+            or sns.subscribe(**asked, ReturnSubscriptionArn=True)["SubscriptionArn"]
+        )
+        sns.set_subscription_attributes(
+            SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=_text(self.redrive)
+        )
 
     def remove(self, cloud: Cloud) -> bool:
         arn = self._arn(cloud)
@@ -125,12 +145,18 @@ class Subscription:
 
     def _arn(self, cloud: Cloud) -> str | None:
         try:
-            subscriptions = list(cloud.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=self.topic_arn))
+            subscriptions = list(
+                cloud.pages(
+                    "sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=self.topic_arn
+                )
+            )
         except ClientError as error:
             if code_of(error) != "NotFound":
                 raise
             return None
-        return next((s["SubscriptionArn"] for s in subscriptions if s["Endpoint"] == self.endpoint), None)
+        return next(
+            (s["SubscriptionArn"] for s in subscriptions if s["Endpoint"] == self.endpoint), None
+        )
 
 
 @dataclass(frozen=True)
@@ -147,22 +173,33 @@ class InvokeSettings:
 
     @property
     def _right(self) -> Document:
-        return {**self.settings, "DestinationConfig": {"OnFailure": {"Destination": self.destination}}}
+        return {
+            **self.settings,
+            "DestinationConfig": {"OnFailure": {"Destination": self.destination}},
+        }
 
     def differences(self, cloud: Cloud) -> list[str]:
-        said = found(cloud.client("lambda").get_function_event_invoke_config, FunctionName=self.function)
+        said = found(
+            cloud.client("lambda").get_function_event_invoke_config, FunctionName=self.function
+        )
         if said is None:
             return ["Lambda's defaults hold, and a message that fails is lost"]
         failure = {"OnFailure": said.get("DestinationConfig", {}).get("OnFailure", {})}
         return _different(self._right, {**said, "DestinationConfig": failure})
 
     def put(self, cloud: Cloud) -> None:
-        """Put the settings; Lambda asks whether the role may write to the queue, and a new role takes seconds to be known."""
+        """Put the settings; Lambda asks whether the role may write to the queue, and a new role
+        takes seconds to be known."""
         for attempt in range(ROLE_ATTEMPTS):
             try:
-                cloud.client("lambda").put_function_event_invoke_config(FunctionName=self.function, **self._right)
+                cloud.client("lambda").put_function_event_invoke_config(
+                    FunctionName=self.function, **self._right
+                )
             except ClientError as error:
-                if code_of(error) != "InvalidParameterValueException" or attempt == ROLE_ATTEMPTS - 1:
+                if (
+                    code_of(error) != "InvalidParameterValueException"
+                    or attempt == ROLE_ATTEMPTS - 1
+                ):
                     raise
                 cloud.sleep(ROLE_SETTLES_SECONDS)
             else:
@@ -193,7 +230,11 @@ class LogGroup:
         if said is None:
             return ["it does not exist"]
         days = said.get("retentionInDays")
-        return [] if days == self.days else [f"it keeps logs {f'{days} days' if days else 'for ever'}, not {self.days} days"]
+        return (
+            []
+            if days == self.days
+            else [f"it keeps logs {f'{days} days' if days else 'for ever'}, not {self.days} days"]
+        )
 
     def put(self, cloud: Cloud) -> None:
         if self._said(cloud) is None:
@@ -204,13 +245,16 @@ class LogGroup:
         return found(cloud.client("logs").delete_log_group, logGroupName=self.name) is not None
 
     def _said(self, cloud: Cloud) -> dict[str, Any] | None:
-        groups = cloud.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name)
+        groups = cloud.pages(
+            "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name
+        )
         return next((group for group in groups if group["logGroupName"] == self.name), None)
 
 
 @dataclass(frozen=True)
 class OwnAlarm:
-    """An alarm about Headroom itself. Where no actions are configured, those that an operator added by hand stay."""
+    """An alarm about Headroom itself. Where no actions are configured, those that an operator added
+    by hand stay."""
 
     fields: Document
 
@@ -237,7 +281,9 @@ class OwnAlarm:
         return there
 
     def _said(self, cloud: Cloud) -> dict[str, Any] | None:
-        said = cloud.client("cloudwatch").describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])
+        said = cloud.client("cloudwatch").describe_alarms(
+            AlarmNames=[self.name], AlarmTypes=["MetricAlarm"]
+        )
         return next(iter(said["MetricAlarms"]), None)
 
 
@@ -255,7 +301,9 @@ class PartialFailures:
         mappings = self._mappings(cloud)
         if not mappings:
             return ["the function reads no queue"]
-        right = all("ReportBatchItemFailures" in m.get("FunctionResponseTypes", []) for m in mappings)
+        right = all(
+            "ReportBatchItemFailures" in m.get("FunctionResponseTypes", []) for m in mappings
+        )
         return [] if right else ["one failed message brings its whole batch back"]
 
     def put(self, cloud: Cloud) -> None:
@@ -272,7 +320,11 @@ class PartialFailures:
 
     def _mappings(self, cloud: Cloud) -> list[dict[str, Any]]:
         arn = cloud.place.arn("lambda", f"function:{self.function}")
-        return list(cloud.pages("lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=arn))
+        return list(
+            cloud.pages(
+                "lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=arn
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -309,9 +361,11 @@ class AlarmPermission:
 
 @dataclass(frozen=True)
 class ConfiguredPolicy:
-    """What the configuration says that a role may, and may not; None: nothing. remark: what does not fit into it, in words.
+    """What the configuration says that a role may, and may not; None: nothing. remark: what does
+    not fit into it, in words.
 
-    A role of another name is none that the deployment made: it is left alone, and the doctor says so where it compares policies.
+    A role of another name is none that the deployment made: it is left alone, and the doctor says
+    so where it compares policies.
     """
 
     role: str
@@ -330,11 +384,17 @@ class ConfiguredPolicy:
         iam = cloud.client("iam")
         said = found(iam.get_role_policy, **self._names)
         if said is None:
-            is_missing = self.policy is not None and found(iam.get_role, RoleName=self.role) is not None
+            is_missing = (
+                self.policy is not None and found(iam.get_role, RoleName=self.role) is not None
+            )
             return ["it does not exist"] if is_missing else []
         if self.policy is None:
             return ["the configuration calls for none"]
-        return [] if said["PolicyDocument"] == self.policy else ["it is not what the configuration calls for"]
+        return (
+            []
+            if said["PolicyDocument"] == self.policy
+            else ["it is not what the configuration calls for"]
+        )
 
     def put(self, cloud: Cloud) -> None:
         if self.policy is None:
@@ -348,7 +408,8 @@ class ConfiguredPolicy:
 
 @dataclass(frozen=True)
 class DeployedVersion:
-    """A tag on the dead-letter queue that says which version of Headroom the stage was last set up with."""
+    """A tag on the dead-letter queue that says which version of Headroom the stage was last set up
+    with."""
 
     queue: str
     version: str
@@ -363,7 +424,11 @@ class DeployedVersion:
         url = queue_url(cloud, self.queue)
         tags = cloud.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}) if url else {}
         deployed = tags.get(self.KEY)
-        return [] if deployed == self.version else [f"it is {deployed or 'unknown'}, this is {self.version}"]
+        return (
+            []
+            if deployed == self.version
+            else [f"it is {deployed or 'unknown'}, this is {self.version}"]
+        )
 
     def put(self, cloud: Cloud) -> None:
         url = queue_url(cloud, self.queue)
@@ -393,11 +458,14 @@ def _different(right: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
 
 
 def _holds(there: Any, right: Any) -> bool:
-    """Tell whether what is there says what is right. AWS gives documents back as text, and may add fields of its own."""
+    """Tell whether what is there says what is right. AWS gives documents back as text, and may add
+    fields of its own."""
     if isinstance(there, str) and isinstance(right, Mapping):
         return bool(there) and json.loads(there) == right
     if isinstance(there, Mapping) and isinstance(right, Mapping):
         return all(_holds(there.get(key), value) for key, value in right.items())
     if isinstance(there, list) and isinstance(right, list):
-        return len(there) == len(right) and all(any(_holds(one, value) for one in there) for value in right)
+        return len(there) == len(right) and all(
+            any(_holds(one, value) for one in there) for value in right
+        )
     return bool(there == right)

@@ -1,7 +1,9 @@
-"""What a stage needs and Chalice does not make, as steps in order; and all that a stage leaves, to take away.
+"""What a stage needs and Chalice does not make, as steps in order; and all that a stage leaves, to
+take away.
 
-`headroom setup` runs before `chalice deploy`, which needs the topic and the queues, and again after it, for what hangs on the
-functions. Each time it does what can be done, and finds done what is done.
+`headroom setup` runs before `chalice deploy`, which needs the topic and the queues, and again after
+it, for what hangs on the functions. Each time it does what can be done, and finds done what is
+done.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Sta
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step: its subject, `made right`, `already right`, `removed` or `not there`, and what was wrong."""
+    """What became of one step: its subject, `made right`, `already right`, `removed` or `not
+    there`, and what was wrong."""
 
     subject: str
     result: str
@@ -55,11 +58,14 @@ class Outcome:
 def functions_of(stage: Stage, cloud: Cloud) -> list[str]:
     """Return the stage's functions that exist, by their short names."""
     names = [str(f["FunctionName"]) for f in cloud.pages("lambda", "list_functions", "Functions")]
-    return sorted(name.removeprefix(f"{stage.prefix}-") for name in names if stage.is_function(name))
+    return sorted(
+        name.removeprefix(f"{stage.prefix}-") for name in names if stage.is_function(name)
+    )
 
 
 def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
-    """Return the steps that `chalice deploy` needs taken: queues, topic, and what the topic delivers to besides functions."""
+    """Return the steps that `chalice deploy` needs taken: queues, topic, and what the topic
+    delivers to besides functions."""
     place = cloud.place
     topic_arn, dead_letters = stage.topic_arn(place), place.arn("sqs", stage.dead_letters)
     steps: list[Step] = [
@@ -68,7 +74,9 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
             {
                 "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
                 "SqsManagedSseEnabled": "true",
-                "Policy": blueprint.queue_policy(dead_letters, topic_arn, place, stage.function("*")),
+                "Policy": blueprint.queue_policy(
+                    dead_letters, topic_arn, place, stage.function("*")
+                ),
             },
         )
     ]
@@ -79,15 +87,22 @@ def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
         settings = {
             "VisibilityTimeout": str(blueprint.BUFFER_SECONDS),
             "SqsManagedSseEnabled": "true",
-            "RedrivePolicy": {"deadLetterTargetArn": dead_letters, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
+            "RedrivePolicy": {
+                "deadLetterTargetArn": dead_letters,
+                "maxReceiveCount": blueprint.BUFFER_RECEIVES,
+            },
             "Policy": blueprint.buffer_policy(buffer, topic_arn),
         }
-        steps += [Queue(stage.buffer, settings), Subscription(topic_arn, "sqs", buffer, _redrive(dead_letters))]
+        steps += [
+            Queue(stage.buffer, settings),
+            Subscription(topic_arn, "sqs", buffer, _redrive(dead_letters)),
+        ]
     return steps
 
 
 def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str], rules: Config) -> list[Step]:
-    """Return the steps that hang on the functions (short names): permissions, logs, retries, dead letters, own alarms."""
+    """Return the steps that hang on the functions (short names): permissions, logs, retries, dead
+    letters, own alarms."""
     place = cloud.place
     dead_letters = place.arn("sqs", stage.dead_letters)
     full = {name: stage.function(name) for name in functions}
@@ -101,24 +116,35 @@ def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str], rules: Con
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = place.arn("lambda", f"function:{full['on_alarm']}")
-        steps.append(Subscription(stage.topic_arn(place), "lambda", endpoint, _redrive(dead_letters)))
+        steps.append(
+            Subscription(stage.topic_arn(place), "lambda", endpoint, _redrive(dead_letters))
+        )
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         steps.append(AlarmPermission(full["on_action"], place.account))
     if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
         steps.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
     own = blueprint.own_alarms(stage, full, stage.dead_letters, [operators] if operators else [])
-    return [*steps, *(OwnAlarm(fields) for fields in own), DeployedVersion(stage.dead_letters, version("headroom"))]
+    return [
+        *steps,
+        *(OwnAlarm(fields) for fields in own),
+        DeployedVersion(stage.dead_letters, version("headroom")),
+    ]
 
 
 def _configured_policy(stage: Stage, function: str, rules: Config) -> Step:
-    policy, remark = permissions.configured_policy(rules, function), permissions.shortening(rules, function)
+    policy, remark = (
+        permissions.configured_policy(rules, function),
+        permissions.shortening(rules, function),
+    )
     return ConfiguredPolicy(stage.function(function), policy, remark)
 
 
 def tell_operators(stage: Stage, cloud: Cloud, subject: str, text: str) -> None:
     """Publish to the topic that hears the alarms about Headroom, where the stage names one."""
     if stage.operators:
-        cloud.client("sns").publish(TopicArn=stage.operators_arn(cloud.place), Subject=subject, Message=text)
+        cloud.client("sns").publish(
+            TopicArn=stage.operators_arn(cloud.place), Subject=subject, Message=text
+        )
 
 
 def _redrive(dead_letters: str) -> blueprint.Document:
@@ -148,9 +174,10 @@ class Removal:
 def removals(stage: Stage, cloud: Cloud, project: Path) -> Iterator[Removal]:
     """Yield all that belongs to the stage, in an order in which nothing removed comes back.
 
-    First what wakes the functions, then the functions, then the alarms (a sweep would make them again), then what the
-    functions wrote to. The tables are not among it. Names are looked up as they come, so that a second run finds what a first
-    one left; what must go before its function is gone goes with it.
+    First what wakes the functions, then the functions, then the alarms (a sweep would make them
+    again), then what the functions wrote to. The tables are not among it. Names are looked up as
+    they come, so that a second run finds what a first one left; what must go before its function is
+    gone goes with it.
     """
     topic_arn = stage.topic_arn(cloud.place)
     yield from _rules(stage, cloud)
@@ -160,7 +187,9 @@ def removals(stage: Stage, cloud: Cloud, project: Path) -> Iterator[Removal]:
     yield from _alarms(stage, topic_arn)
     yield from _stores(stage, cloud)
     deployed = project / ".chalice" / "deployed" / f"{stage.name}.json"
-    yield Removal(f"Chalice's notes in {deployed.relative_to(project)}", lambda _: _unlink(deployed))
+    yield Removal(
+        f"Chalice's notes in {deployed.relative_to(project)}", lambda _: _unlink(deployed)
+    )
 
 
 def teardown(removals: Iterable[Removal], cloud: Cloud) -> Iterator[Outcome]:
@@ -173,7 +202,8 @@ def _is_ours(alarm: Alarm) -> bool:
 
 
 def foreign_alarms(topic_arn: str) -> list[str]:
-    """Return the alarms on the topic that somebody else made; teardown leaves them, with nobody to hear them."""
+    """Return the alarms on the topic that somebody else made; teardown leaves them, with nobody to
+    hear them."""
     return sorted(alarm.name for alarm in Aws(topic_arn).alarms_on_topic() if not _is_ours(alarm))
 
 
@@ -193,7 +223,9 @@ def _remove_rule(cloud: Cloud, name: str) -> bool:
 
 def _subscriptions(stage: Stage, cloud: Cloud, topic_arn: str) -> Iterator[Removal]:
     try:
-        there = list(cloud.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic_arn))
+        there = list(
+            cloud.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic_arn)
+        )
     except ClientError as error:
         if code_of(error) != "NotFound":
             raise
@@ -237,7 +269,10 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
     world = Aws(topic_arn)
     ours = sorted(alarm.name for alarm in world.alarms_on_topic() if _is_ours(alarm))
     if ours:
-        yield Removal(f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}", lambda _: _remove_alarms(world, ours))
+        yield Removal(
+            f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}",
+            lambda _: _remove_alarms(world, ours),
+        )
 
 
 def _remove_alarms(world: Aws, names: list[str]) -> bool:
@@ -250,7 +285,12 @@ def _stores(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
     steps: list[Step] = [Topic(stage.topic, topic_arn, {})] if stage.makes_topic else []
     steps += [Queue(stage.buffer, {})] if QUEUE_SOURCE in stage.sources else []
     steps.append(Queue(stage.dead_letters, {}))
-    groups = cloud.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"/aws/lambda/{stage.prefix}-")
+    groups = cloud.pages(
+        "logs",
+        "describe_log_groups",
+        "logGroups",
+        logGroupNamePrefix=f"/aws/lambda/{stage.prefix}-",
+    )
     names = [str(group["logGroupName"]).removeprefix("/aws/lambda/") for group in groups]
     steps += [LogGroup(name, 0) for name in names if stage.is_function(name)]
     for step in steps:

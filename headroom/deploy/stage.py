@@ -1,4 +1,5 @@
-"""One stage of a deployment, as `.chalice/config.json` describes it, and all the names that follow from it."""
+"""One stage of a deployment, as `.chalice/config.json` describes it, and all the names that follow
+from it."""
 
 from __future__ import annotations
 
@@ -14,12 +15,23 @@ from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from headroom.project import ROOT
 
-TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = "topic", "queue", "lambda", "eventbridge"
-LISTENERS = {TOPIC_SOURCE: "on_alarm", QUEUE_SOURCE: "on_queue", LAMBDA_SOURCE: "on_action", EVENTBRIDGE_SOURCE: "on_event"}
+TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = (
+    "topic",
+    "queue",
+    "lambda",
+    "eventbridge",
+)
+LISTENERS = {
+    TOPIC_SOURCE: "on_alarm",
+    QUEUE_SOURCE: "on_queue",
+    LAMBDA_SOURCE: "on_action",
+    EVENTBRIDGE_SOURCE: "on_event",
+}
 """The function that listens to each source of alarms."""
 SCHEDULED = ("follow_up", "scale_down", "sweep")
 CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
-"""The functions that are deployed only where the configuration has a section for them; app.py asks the same."""
+"""The functions that are deployed only where the configuration has a section for them; app.py asks
+the same."""
 DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
@@ -30,7 +42,8 @@ class StageError(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage is. Any of the three may be a template's expression, such as `${AWS::Region}`."""
+    """Where a stage is. Any of the three may be a template's expression, such as
+    `${AWS::Region}`."""
 
     partition: str
     region: str
@@ -42,7 +55,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage's names and settings. `app` and `name` prefix whatever belongs to it; `policies`: file by function."""
+    """A stage's names and settings. `app` and `name` prefix whatever belongs to it; `policies`:
+    file by function."""
 
     app: str
     name: str
@@ -106,7 +120,8 @@ class Stage:
         return f"{self.prefix}-{name}"
 
     def is_function(self, full_name: str) -> bool:
-        """Tell whether a function, or its role, is of this stage; `headroom-dev-2-sweep` is none of stage `dev`."""
+        """Tell whether a function, or its role, is of this stage; `headroom-dev-2-sweep` is none of
+        stage `dev`."""
         return re.fullmatch(rf"{re.escape(self.prefix)}-[a-z_]+", full_name) is not None
 
     def is_rule(self, full_name: str) -> bool:
@@ -114,7 +129,8 @@ class Stage:
 
 
 def project_folder() -> Path:
-    """Return the folder with app.py and .chalice: the current one, or else the checkout that this code is in."""
+    """Return the folder with app.py and .chalice: the current one, or else the checkout that this
+    code is in."""
     here = Path.cwd()
     return here if (here / ".chalice" / "config.json").exists() else ROOT
 
@@ -129,23 +145,35 @@ def read(name: str, project: Path | None = None) -> Stage:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise StageError(f"{file} has no stage {name!r}, only {', '.join(sorted(stages))}{hint}")
     stage = stages[name]
-    environment = {**said.get("environment_variables", {}), **stage.get("environment_variables", {})}
+    environment = {
+        **said.get("environment_variables", {}),
+        **stage.get("environment_variables", {}),
+    }
     days = stage.get("log_retention_in_days", said.get("log_retention_in_days", DEFAULT_LOG_DAYS))
     functions = said.get("lambda_functions", {})
-    policies = {short: settings["iam_policy_file"] for short, settings in functions.items() if "iam_policy_file" in settings}
+    policies = {
+        short: settings["iam_policy_file"]
+        for short, settings in functions.items()
+        if "iam_policy_file" in settings
+    }
     found = Stage(said["app_name"], name, environment, days, policies)
     unknown = found.sources - LISTENERS.keys()
     if unknown:
-        raise StageError(f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; it may name {', '.join(LISTENERS)}")
+        raise StageError(
+            f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; it may name {', '.join(LISTENERS)}"
+        )
     return found
 
 
 def rules(stage: Stage, project: Path) -> Config:
-    """Return the stage's configuration, checked. Raises ConfigError with every problem, OSError where there is no such file."""
+    """Return the stage's configuration, checked. Raises ConfigError with every problem, OSError
+    where there is no such file."""
     file = project / stage.config_file
     return loader.load(file.read_text(), str(file))
 
 
 def complete(stage: Stage, rules: Config) -> Stage:
     """Return the stage with the functions that its configuration calls for."""
-    return replace(stage, configured=frozenset(name for name, is_on in CONFIGURED.items() if is_on(rules)))
+    return replace(
+        stage, configured=frozenset(name for name, is_on in CONFIGURED.items() if is_on(rules))
+    )

@@ -1,7 +1,9 @@
-"""What Application Auto Scaling has for DynamoDB, translated into Headroom's configuration. Pure: headroom/handover.py calls AWS.
+"""What Application Auto Scaling has for DynamoDB, translated into Headroom's configuration. Pure:
+headroom/handover.py calls AWS.
 
-Every scalable target, scaling policy and scheduled action is accounted for by at least one note: translated, obsolete (why), or
-refused (what to do). Words and shapes are those of the API. Source: Application Auto Scaling API reference, read 2026-11.
+Every scalable target, scaling policy and scheduled action is accounted for by at least one note:
+translated, obsolete (why), or refused (what to do). Words and shapes are those of the API. Source:
+Application Auto Scaling API reference, read 2026-11.
 """
 
 from __future__ import annotations
@@ -34,14 +36,16 @@ OFF = {"scale_up": False, "scale_down": False}
 MOST_UNITS = 1_000_000
 """The most that min_units and max_units may be."""
 BELOW_ALARM = 5
-"""Points between the alarm and what a decrease leaves: they must differ, or each decrease would raise the alarm again."""
+"""Points between the alarm and what a decrease leaves: they must differ, or each decrease would
+raise the alarm again."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ABSENT: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
 class Autoscaling:
-    """What DescribeScalableTargets, DescribeScalingPolicies and DescribeScheduledActions say, all pages."""
+    """What DescribeScalableTargets, DescribeScalingPolicies and DescribeScheduledActions say, all
+    pages."""
 
     targets: Sequence[Said] = ()
     policies: Sequence[Said] = ()
@@ -58,7 +62,9 @@ class Autoscaling:
 
     def _where(self, is_meant: Callable[[Target], bool]) -> Autoscaling:
         parts = (self.targets, self.policies, self.actions)
-        return Autoscaling(*([said for said in part if is_meant(target_of(said))] for part in parts))
+        return Autoscaling(
+            *([said for said in part if is_meant(target_of(said))] for part in parts)
+        )
 
     def everything(self) -> list[Said]:
         return [*self.targets, *self.policies, *self.actions]
@@ -96,7 +102,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Translation:
-    """text: the configuration as TOML, with every note as a comment. tables: those that it names."""
+    """text: the configuration as TOML, with every note as a comment. tables: those that it
+    names."""
 
     text: str
     notes: Sequence[Note]
@@ -104,9 +111,14 @@ class Translation:
 
 
 def target_of(said: Said) -> Target:
-    """Return the target that a scalable target, a policy or an action belongs to: its ResourceId is `table/T[/index/I]`."""
+    """Return the target that a scalable target, a policy or an action belongs to: its ResourceId is
+    `table/T[/index/I]`."""
     _, table, *rest = str(said["ResourceId"]).split("/")
-    return Target(table, rest[-1] if rest else "", DIMENSIONS[str(said["ScalableDimension"]).rsplit(":", 1)[-1]])
+    return Target(
+        table,
+        rest[-1] if rest else "",
+        DIMENSIONS[str(said["ScalableDimension"]).rsplit(":", 1)[-1]],
+    )
 
 
 def subject_of(said: Said) -> str:
@@ -116,10 +128,14 @@ def subject_of(said: Said) -> str:
     return f"{target_of(said)}{named}"
 
 
-def translate(found: Autoscaling, tables: Mapping[str, State], now: datetime, strategy: Strategy = "adaptive") -> Translation:
-    """Return the configuration that does what Application Auto Scaling does, as near as it can be said.
+def translate(
+    found: Autoscaling, tables: Mapping[str, State], now: datetime, strategy: Strategy = "adaptive"
+) -> Translation:
+    """Return the configuration that does what Application Auto Scaling does, as near as it can be
+    said.
 
-    tables: each table as it is, None where it does not exist, the error where it could not be read. now: aware.
+    tables: each table as it is, None where it does not exist, the error where it could not be read.
+    now: aware.
     """
     document, rules = tomlkit.document(), tomlkit.aot()
     notes: list[Note] = []
@@ -148,7 +164,10 @@ def _left_out(found: Autoscaling, table: State) -> list[Note]:
             "the table exists no more; aws application-autoscaling deregister-scalable-target clears it away",
         )
     elif isinstance(table, Exception):
-        verdict, text = "refused", f"the table could not be read ({table}); put that right and import again"
+        verdict, text = (
+            "refused",
+            f"the table could not be read ({table}); put that right and import again",
+        )
     else:
         verdict, text = "obsolete", "the table is billed on demand: there is no capacity to set"
     part = Part()
@@ -157,8 +176,11 @@ def _left_out(found: Autoscaling, table: State) -> list[Note]:
     return part.notes
 
 
-def _table(found: Autoscaling, table: TableState, now: datetime, strategy: Strategy) -> tuple[dict[Target, Settings], list[Note]]:
-    """Return what each target of one table gets (nothing where none is scaled any more), and the notes on it."""
+def _table(
+    found: Autoscaling, table: TableState, now: datetime, strategy: Strategy
+) -> tuple[dict[Target, Settings], list[Note]]:
+    """Return what each target of one table gets (nothing where none is scaled any more), and the
+    notes on it."""
     settings: dict[Target, Settings] = {}
     notes: list[Note] = []
     here = {target_of(said): said for said in found.targets}
@@ -174,7 +196,12 @@ def _table(found: Autoscaling, table: TableState, now: datetime, strategy: Strat
             settings[target] = part.settings
         notes += part.notes
     off = [target for target in table.targets() if target not in settings] if settings else []
-    notes += [Note(str(target), "translated", "no scalable target, so it is left as it is: scaling is off") for target in off]
+    notes += [
+        Note(
+            str(target), "translated", "no scalable target, so it is left as it is: scaling is off"
+        )
+        for target in off
+    ]
     return settings, notes
 
 
@@ -182,14 +209,21 @@ def _why_not(target: Target, here: Mapping[Target, Said], table: TableState) -> 
     """Return why a target needs no translation, or ""."""
     if target.index not in table.throughputs:
         return f"the table has no index {target.index} any more"
-    return "" if target in here else "its scalable target is not registered, so that nothing applies it"
+    return (
+        ""
+        if target in here
+        else "its scalable target is not registered, so that nothing applies it"
+    )
 
 
 # TOML
 
 
-def _rule(name: str, settings: Mapping[Target, Settings], notes: Iterable[Note], strategy: Strategy) -> Table:
-    """Return one table's rule. What has no scalable target is off, and so is every index that there may be later."""
+def _rule(
+    name: str, settings: Mapping[Target, Settings], notes: Iterable[Note], strategy: Strategy
+) -> Table:
+    """Return one table's rule. What has no scalable target is off, and so is every index that there
+    may be later."""
     rule, indexes = tomlkit.table(), tomlkit.aot()
     _tell(rule, notes)
     rule.add("name", name)
@@ -200,8 +234,16 @@ def _rule(name: str, settings: Mapping[Target, Settings], notes: Iterable[Note],
     for index in sorted({target.index for target in settings} - {""}):
         nested = tomlkit.table()
         nested.add("name", index)
-        of_index = {dimension: settings.get(Target(name, index, dimension), OFF) for dimension in Dimension}
-        _write(nested, {dimension: _whole(of_index[dimension], own[dimension], strategy) for dimension in Dimension})
+        of_index = {
+            dimension: settings.get(Target(name, index, dimension), OFF) for dimension in Dimension
+        }
+        _write(
+            nested,
+            {
+                dimension: _whole(of_index[dimension], own[dimension], strategy)
+                for dimension in Dimension
+            },
+        )
         indexes.append(nested)
     others = tomlkit.table()
     for key, value in {"name": "*", **OFF}.items():
@@ -212,7 +254,8 @@ def _rule(name: str, settings: Mapping[Target, Settings], notes: Iterable[Note],
 
 
 def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
-    """Return an index's settings with the defaults of what it does not say itself, and would be its table's."""
+    """Return an index's settings with the defaults of what it does not say itself, and would be its
+    table's."""
     defaults = make_policy(strategy=strategy)
     return {**own, **{key: getattr(defaults, key) for key in above if key not in own}}
 
@@ -240,27 +283,42 @@ def _windows(windows: Iterable[Mapping[str, Any]]) -> Array:
 
 def _tell(into: Any, notes: Iterable[Note]) -> None:
     for note in notes:
-        into.add(tomlkit.comment(CONTROL.sub(" ", str(note))))  # no comment may hold a control character
+        into.add(
+            tomlkit.comment(CONTROL.sub(" ", str(note)))
+        )  # no comment may hold a control character
 
 
 # one target
 
 
-def _target(said: Said, policies: Sequence[Said], actions: Sequence[Said], now: datetime, strategy: Strategy) -> Part:
+def _target(
+    said: Said, policies: Sequence[Said], actions: Sequence[Said], now: datetime, strategy: Strategy
+) -> Part:
     low, high = int(said["MinCapacity"]), int(said["MaxCapacity"])
     part = Part({"min_units": low, "max_units": high})
     suspended: Said = said.get("SuspendedState") or {}
     _scheduled(part, actions, bool(suspended.get("ScheduledScalingSuspended")), now)
     floors = [window["min_units"] for window in part.settings.get("windows", ())]
-    bounds = part.settings["min_units"], max(part.settings["max_units"], part.settings["min_units"], *floors)
+    bounds = (
+        part.settings["min_units"],
+        max(part.settings["max_units"], part.settings["min_units"], *floors),
+    )
     part.settings["min_units"], part.settings["max_units"] = map(_allowed, bounds)
     units = f"min_units {part.settings['min_units']}, max_units {part.settings['max_units']}"
-    scheduled = "" if part.settings["min_units"] == low else f" (MinCapacity {low} is what an action has set by now)"
+    scheduled = (
+        ""
+        if part.settings["min_units"] == low
+        else f" (MinCapacity {low} is what an action has set by now)"
+    )
     about = Part(notes=[Note(subject_of(said), "translated", f"{units}{scheduled}")])
     _suspended(about, part, said, suspended)
     _policies(part, policies, strategy)
     if not policies:
-        about.note(said, "translated", "it had no scaling policy, so only its bounds held; Headroom follows its load within them")
+        about.note(
+            said,
+            "translated",
+            "it had no scaling policy, so only its bounds held; Headroom follows its load within them",
+        )
     return replace(part, notes=about.notes + part.notes)
 
 
@@ -269,13 +327,18 @@ def _allowed(units: int) -> int:
 
 
 def _suspended(about: Part, part: Part, said: Said, suspended: Said) -> None:
-    for key, setting in (("DynamicScalingOutSuspended", "scale_up"), ("DynamicScalingInSuspended", "scale_down")):
+    for key, setting in (
+        ("DynamicScalingOutSuspended", "scale_up"),
+        ("DynamicScalingInSuspended", "scale_down"),
+    ):
         if suspended.get(key):
             part.settings[setting] = False
             about.note(said, "translated", f"{key} → {setting} = false")
     if suspended.get("DynamicScalingOutSuspended") and part.settings.get("windows"):
         about.note(
-            said, "refused", "scale_up = false keeps the floors of its windows from raising, too; take it out to have them"
+            said,
+            "refused",
+            "scale_up = false keeps the floors of its windows from raising, too; take it out to have them",
         )
 
 
@@ -289,17 +352,25 @@ def _policies(part: Part, policies: Sequence[Said], strategy: Strategy) -> None:
         if _unknown(said):
             part.note(said, "refused", _unknown(said))
     for said in ordered[1:]:
-        part.note(said, "obsolete", "of several policies the one with the lowest TargetValue decides")
+        part.note(
+            said, "obsolete", "of several policies the one with the lowest TargetValue decides"
+        )
     for said in ordered[:1]:
         _value(part, said, strategy)
     if ordered and all(_tracking(said).get("DisableScaleIn") for said in ordered):
         part.settings["scale_down"] = False
         part.note(ordered[0], "translated", "DisableScaleIn → scale_down = false")
     for said in ordered:
-        cooldowns = {key: _tracking(said)[key] for key in ("ScaleOutCooldown", "ScaleInCooldown") if _tracking(said).get(key)}
+        cooldowns = {
+            key: _tracking(said)[key]
+            for key in ("ScaleOutCooldown", "ScaleInCooldown")
+            if _tracking(said).get(key)
+        }
         if cooldowns:
             shown = ", ".join(f"{key} {seconds} s" for key, seconds in cooldowns.items())
-            text = f"{shown}: no evidence raises twice, and DynamoDB's decrease quota spaces decreases"
+            text = (
+                f"{shown}: no evidence raises twice, and DynamoDB's decrease quota spaces decreases"
+            )
             part.note(said, "obsolete", text)
 
 
@@ -311,7 +382,9 @@ def _unknown(said: Said) -> str:
     """Return why a policy has no equal, or ""."""
     if said.get("PolicyType") != "TargetTrackingScaling" or "TargetValue" not in _tracking(said):
         return f"{said.get('PolicyType')} has no equal; strategy percent with increase_steps is the nearest"
-    metric = (_tracking(said).get("PredefinedMetricSpecification") or {}).get("PredefinedMetricType")
+    metric = (_tracking(said).get("PredefinedMetricSpecification") or {}).get(
+        "PredefinedMetricType"
+    )
     if metric != METRICS[target_of(said).dimension]:
         return "it tracks another metric than the target's own utilization; Headroom follows consumption alone"
     return ""
@@ -325,7 +398,11 @@ def _value(part: Part, said: Said, strategy: Strategy) -> None:
         return
     alarm = min(max(round(value), 2), 100)
     target = max(1, alarm - BELOW_ALARM)
-    part.settings |= {"alarm_percent": alarm, "alarm_evaluation_periods": 2, "target_percent": target}
+    part.settings |= {
+        "alarm_percent": alarm,
+        "alarm_evaluation_periods": 2,
+        "target_percent": target,
+    }
     text = f"TargetValue {value:g} → alarm_percent {alarm} for two minutes, and target_percent {target} for decreases"
     part.note(said, "translated", text)
 
@@ -334,10 +411,15 @@ def _value(part: Part, said: Said, strategy: Strategy) -> None:
 
 
 def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: datetime) -> None:
-    """Translate the actions that come every week into min_units and windows, and say of each other one why not."""
+    """Translate the actions that come every week into min_units and windows, and say of each other
+    one why not."""
     weekly: dict[int, frozenset[int]] = {}
     for number, action in enumerate(actions):
-        why = "scheduled scaling is suspended, so that it does not run" if suspended else over(action, now)
+        why = (
+            "scheduled scaling is suspended, so that it does not run"
+            if suspended
+            else over(action, now)
+        )
         if why:
             part.note(action, "obsolete", why)
             continue
@@ -353,7 +435,11 @@ def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: dateti
     levels: dict[int, int] = {}
     for action, times in chain:
         units = _sizes(action).get("MinCapacity")
-        levels |= {time: max(_allowed(units), levels.get(time, 0)) for time in times} if units is not None else {}
+        levels |= (
+            {time: max(_allowed(units), levels.get(time, 0)) for time in times}
+            if units is not None
+            else {}
+        )
     if levels:
         part.settings["min_units"] = schedules.lowest(levels)
         windows = schedules.floors(levels, zones.pop())
@@ -362,7 +448,11 @@ def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: dateti
 
 
 def _sizes(action: Said) -> Mapping[str, int]:
-    return {key: size for key, size in (action.get("ScalableTargetAction") or {}).items() if size is not None}
+    return {
+        key: size
+        for key, size in (action.get("ScalableTargetAction") or {}).items()
+        if size is not None
+    }
 
 
 def _zone(action: Said) -> str:
@@ -388,18 +478,29 @@ def time_of(said: Any) -> datetime | None:
 
 
 def _weekly(action: Said, now: datetime) -> frozenset[int]:
-    once, start = schedules.once_at(action["Schedule"], _zone(action)), time_of(action.get("StartTime"))
+    once, start = (
+        schedules.once_at(action["Schedule"], _zone(action)),
+        time_of(action.get("StartTime")),
+    )
     if once:
-        raise InexpressibleError(f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it out after it")
+        raise InexpressibleError(
+            f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it out after it"
+        )
     if start and start > now:
-        raise InexpressibleError(f"it begins only at {start:%Y-%m-%d %H:%M} UTC; import again, or add a window, after that")
+        raise InexpressibleError(
+            f"it begins only at {start:%Y-%m-%d %H:%M} UTC; import again, or add a window, after that"
+        )
     return schedules.weekly(action["Schedule"], _zone(action))
 
 
 def _zones_differ(part: Part, actions: Sequence[Said]) -> None:
     for action in actions:
         text = f"its time zone, {_zone(action)}, is not that of the target's other actions; write windows by hand, in one zone"
-        part.note(action, "refused", f"{text}. Until then min_units is the highest that they set, so that nothing is missing")
+        part.note(
+            action,
+            "refused",
+            f"{text}. Until then min_units is the highest that they set, so that nothing is missing",
+        )
     for setting, key in (("min_units", "MinCapacity"), ("max_units", "MaxCapacity")):
         given = [_sizes(action)[key] for action in actions if key in _sizes(action)]
         part.settings[setting] = max([part.settings[setting], *given])
@@ -415,11 +516,21 @@ def _maximums(part: Part, actions: Sequence[Said]) -> None:
         sizes, end = _sizes(action), time_of(action.get("EndTime"))
         schedule = f"{action['Schedule']} {_zone(action)}"
         if "MinCapacity" in sizes:
-            part.note(action, "translated", f"{schedule} MinCapacity {sizes['MinCapacity']} → {became}")
+            part.note(
+                action, "translated", f"{schedule} MinCapacity {sizes['MinCapacity']} → {became}"
+            )
         if "MaxCapacity" in sizes and differ:
             text = f"{schedule} MaxCapacity {sizes['MaxCapacity']}: no window lowers a maximum; max_units is the highest of them"
-            part.note(action, "refused", f"{text}. Put a lower one where the cost must be capped at all times")
+            part.note(
+                action,
+                "refused",
+                f"{text}. Put a lower one where the cost must be capped at all times",
+            )
         elif "MinCapacity" not in sizes:
             part.note(action, "obsolete", f"{schedule}: it changes nothing")
         if end:
-            part.note(action, "refused", f"it ends at {end:%Y-%m-%d %H:%M} UTC, and windows do not; take them out then")
+            part.note(
+                action,
+                "refused",
+                f"it ends at {end:%Y-%m-%d %H:%M} UTC, and windows do not; take them out then",
+            )

@@ -1,6 +1,8 @@
-"""Dynamic DynamoDB's configuration → ours: every line of it translated, obsolete, refused or unknown, each with its reason.
+"""Dynamic DynamoDB's configuration → ours: every line of it translated, obsolete, refused or
+unknown, each with its reason.
 
-Pure: text in, text and account out. dynamic_options.py knows the options; docs/from-dynamic-dynamodb.md is the operator's page.
+Pure: text in, text and account out. dynamic_options.py knows the options;
+docs/from-dynamic-dynamodb.md is the operator's page.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a configuration came to. notes: what is kept, or not kept, without a line of the source that says so."""
+    """What a configuration came to. notes: what is kept, or not kept, without a line of the source
+    that says so."""
 
     toml: str
     lines: tuple[Line, ...]
@@ -128,7 +131,9 @@ class Account:
         """Return every line of the source that says something, in order."""
         found = {number: self._line(number) for number in self._said}
         for number, first in self._source.continued.items():
-            found[number] = Line(number, self._shown(number), found[first].kind, f"the rest of line {first}")
+            found[number] = Line(
+                number, self._shown(number), found[first].kind, f"the rest of line {first}"
+            )
         return tuple(found[number] for number in sorted(found))
 
     def _line(self, number: int) -> Line:
@@ -140,7 +145,9 @@ class Account:
         first = self._source.continued.get(number, number)
         name = re.split(r"\s*[:=]", self._source.lines[first - 1])[0]
         text = f"{name}: …" if name in SECRETS else self._source.lines[number - 1]
-        return re.sub(r"://[^/@\s]*@", "://…@", "".join(c if c.isprintable() else " " for c in text))
+        return re.sub(
+            r"://[^/@\s]*@", "://…@", "".join(c if c.isprintable() else " " for c in text)
+        )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -163,7 +170,11 @@ def _read_options(sections: Iterable[ini.Section], account: Account, part: Part)
             part.unread[option.name] = option.line
             continue
         if option.name in given:
-            account.say(given[option.name].line, Kind.OBSOLETE, f"line {option.line} sets it again, and holds")
+            account.say(
+                given[option.name].line,
+                Kind.OBSOLETE,
+                f"line {option.line} sets it again, and holds",
+            )
         given[option.name] = found
 
 
@@ -171,7 +182,11 @@ def _why(option: ini.Option, error: ValueError) -> str:
     """Return why a value makes no sense, in view of how its line is written."""
     if "\n" in option.value:
         return "the next line is indented, and so belongs to this value; begin it at the margin"
-    return f"{error}; write it without quotation marks" if option.value[:1] in ("'", '"') else str(error)
+    return (
+        f"{error}; write it without quotation marks"
+        if option.value[:1] in ("'", '"')
+        else str(error)
+    )
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
@@ -184,18 +199,27 @@ Resolved = dict[Dimension, Settings]
 
 
 def _resolve(own: Part, below: Mapping[str, Given], account: Account, interval: int) -> Resolved:
-    """Return a section's settings. What cannot hold is refused, a line at a time, until the rest can."""
+    """Return a section's settings. What cannot hold is refused, a line at a time, until the rest
+    can."""
     rest, refused = dict(below), dict[str, Given]()
     while True:
-        asked = {dimension: Asked({**rest, **own.given}, dimension, interval) for dimension in Dimension}
+        asked = {
+            dimension: Asked({**rest, **own.given}, dimension, interval) for dimension in Dimension
+        }
         found = {dimension: settings_of(asked[dimension]) for dimension in Dimension}
         wrong = [(found[d][key], words) for d in Dimension for key, words in problems(found[d])]
         if not wrong:
             break
         got, words = wrong[0]
-        source, blamed = next((source, name) for source in (own.given, rest) for name in got.options if name in source)
+        source, blamed = next(
+            (source, name) for source in (own.given, rest) for name in got.options if name in source
+        )
         refused[blamed] = source.pop(blamed)
-        account.say(refused[blamed].line, Kind.REFUSED, words if source is own.given else f"in [{own.header}], {words}")
+        account.say(
+            refused[blamed].line,
+            Kind.REFUSED,
+            words if source is own.given else f"in [{own.header}], {words}",
+        )
     for name, value in own.given.items():
         account.say(value.line, Kind.TRANSLATED, _became(OPTIONS[name], found))
     lost = {name: line for name, line in own.unread.items() if name not in own.given}
@@ -234,7 +258,8 @@ FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))+")
 
 
 def matcher(regex: str) -> dict[str, str]:
-    """Return the matcher of ours, `name` or `regex`, that matches what `re.match` matches: from the beginning, with any end.
+    """Return the matcher of ours, `name` or `regex`, that matches what `re.match` matches: from the
+    beginning, with any end.
 
     Raises ValueError where it is no regular expression.
     """
@@ -295,7 +320,8 @@ def translate(text: str, annotate: bool = False) -> Imported:
 
 
 class _Importer:
-    """Walks the sections in the order in which they bear on each other: [global] and [logging], the defaults, tables, indexes."""
+    """Walks the sections in the order in which they bear on each other: [global] and [logging], the
+    defaults, tables, indexes."""
 
     def __init__(self, text: str) -> None:
         self.source = ini.read(text)
@@ -305,7 +331,9 @@ class _Importer:
         self.interval = CHECK_INTERVAL
         self.rules: list[Rule] = []
         for line in self.source.unread:
-            self.account.say(line, Kind.REFUSED, "not a line of an INI file: write [a section], or name: value")
+            self.account.say(
+                line, Kind.REFUSED, "not a line of an INI file: write [a section], or name: value"
+            )
         for section in self.source.sections:
             self._group(section)
         self._walk()
@@ -315,9 +343,13 @@ class _Importer:
         first = self.groups.setdefault(header, [])
         first.append(section)
         if len(first) > 1:
-            self.account.say(section.line, Kind.TRANSLATED, f"goes on with the section of line {first[0].line}")
+            self.account.say(
+                section.line, Kind.TRANSLATED, f"goes on with the section of line {first[0].line}"
+            )
         if not section.closed:
-            self.account.say(section.line, Kind.REFUSED, f"its ] is missing; read as [{section.header}]")
+            self.account.say(
+                section.line, Kind.REFUSED, f"its ] is missing; read as [{section.header}]"
+            )
 
     def _walk(self) -> None:
         below = self._global()
@@ -337,10 +369,16 @@ class _Importer:
                 self._stray(header)
 
     def _heads(self) -> None:
-        heads = {"global": "what is not obsolete stands in [defaults]", "logging": LOGS_GO, "default_options": "[defaults]"}
+        heads = {
+            "global": "what is not obsolete stands in [defaults]",
+            "logging": LOGS_GO,
+            "default_options": "[defaults]",
+        }
         for header, said in heads.items():
             for section in self.groups.get(header, [])[:1]:
-                self.account.say(section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, said)
+                self.account.say(
+                    section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, said
+                )
 
     def _part(self, header: str) -> Part:
         sections = self.groups.get(header, [])
@@ -356,7 +394,11 @@ class _Importer:
             self._plain(option, GLOBAL)
             if option.name == "check-interval":
                 self._check_interval(option)
-        ours = [ini.Section(0, "global", True, [o for o in options if o.name in OPTIONS and o.name in GLOBAL])]
+        ours = [
+            ini.Section(
+                0, "global", True, [o for o in options if o.name in OPTIONS and o.name in GLOBAL]
+            )
+        ]
         part = Part(0, "global")
         _read_options(ours, self.account, part)
         _resolve(part, {}, self.account, self.interval)
@@ -377,7 +419,11 @@ class _Importer:
         if option.name not in known:
             self.account.say(option.line, Kind.UNKNOWN, _unknown(option.name, known))
         elif known[option.name]:
-            said = known[option.name].replace("{value}", option.value).replace("{level}", option.value.upper())
+            said = (
+                known[option.name]
+                .replace("{value}", option.value)
+                .replace("{level}", option.value.upper())
+            )
             self.account.say(option.line, Kind.OBSOLETE, said)
 
     def _table(self, header: str) -> None:
@@ -416,10 +462,13 @@ class _Importer:
         if match and rule:
             resolved = _resolve(part, self.below, self.account, self.interval)
             rule.indexes.append(Rule(match, part, resolved))
-            self._tell_match(part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match, index)
+            self._tell_match(
+                part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match, index
+            )
 
     def _home(self, regex: str, header: str, part: Part) -> Rule | None:
-        """Return the rule of an index's table; where there is none, one that leaves the table itself alone."""
+        """Return the rule of an index's table; where there is none, one that leaves the table
+        itself alone."""
         match = self._match(regex, header, part)
         if match is None:
             return None
@@ -428,15 +477,26 @@ class _Importer:
             home = Rule(match, Part(part.line, header), None)
             self.rules.append(home)
             self._tell_match(
-                part.line, f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:", match, regex
+                part.line,
+                f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:",
+                match,
+                regex,
             )
-            self.account.say(part.line, Kind.TRANSLATED, "a table that an earlier rule matches is not reached by it")
+            self.account.say(
+                part.line,
+                Kind.TRANSLATED,
+                "a table that an earlier rule matches is not reached by it",
+            )
         return home
 
     def _stray(self, header: str) -> None:
         known = [*PLAIN, "table: …", "gsi: … table: …"]
         nowhere = header == ini.NOWHERE and self.groups[header][0].line == 0
-        said = "it stands before any section" if nowhere else f"Dynamic DynamoDB has no section [{header}]"
+        said = (
+            "it stands before any section"
+            if nowhere
+            else f"Dynamic DynamoDB has no section [{header}]"
+        )
         for section in self.groups[header]:
             if section.line:
                 self.account.say(section.line, Kind.UNKNOWN, f"{said}{_nearest(header, known)}")
@@ -466,7 +526,8 @@ Values = Mapping[Dimension, Mapping[str, Any]]
 
 
 class _Writer:
-    """Writes rules as TOML: in [defaults] what was set there, and in each place what differs from the place above it."""
+    """Writes rules as TOML: in [defaults] what was set there, and in each place what differs from
+    the place above it."""
 
     def __init__(self, importer: _Importer, lines: Sequence[Line]) -> None:
         self._importer = importer
@@ -475,10 +536,19 @@ class _Writer:
     def document(self) -> str:
         made = self._importer
         doc = tomlkit.document()
-        doc.add(tomlkit.comment("From a configuration of Dynamic DynamoDB, by headroom import dynamic-dynamodb."))
+        doc.add(
+            tomlkit.comment(
+                "From a configuration of Dynamic DynamoDB, by headroom import dynamic-dynamodb."
+            )
+        )
         for note in made.notes if self._lines else ():
             doc.add(tomlkit.comment(note))
-        elsewhere = [s for header, sections in made.groups.items() for s in sections if not self._is_rule(header)]
+        elsewhere = [
+            s
+            for header, sections in made.groups.items()
+            for s in sections
+            if not self._is_rule(header)
+        ]
         self._tell(doc, sorted(elsewhere, key=lambda section: section.line))
         self._tell_numbers(doc, sorted(made.source.unread))
         defaults = tomlkit.table()
@@ -494,7 +564,11 @@ class _Writer:
         return tomlkit.dumps(doc)
 
     def _is_rule(self, header: str) -> bool:
-        parts = [part.header for rule in self._importer.rules for part in (rule.part, *(index.part for index in rule.indexes))]
+        parts = [
+            part.header
+            for rule in self._importer.rules
+            for part in (rule.part, *(index.part for index in rule.indexes))
+        ]
         return header in (*parts, "default_options")
 
     def _tell(self, into: Any, sections: Iterable[ini.Section]) -> None:
@@ -533,12 +607,20 @@ class _Writer:
     def _write(self, into: Table, parent: Values, own: Values, part: Part) -> None:
         said: dict[Dimension, dict[str, Any]] = {}
         for dimension in Dimension:
-            options = [OPTIONS[name] for name in part.given] if part is self._importer.defaults else []
-            explicit = {key for option in options if dimension in option.dimensions for key in option.settings}
+            options = (
+                [OPTIONS[name] for name in part.given] if part is self._importer.defaults else []
+            )
+            explicit = {
+                key
+                for option in options
+                if dimension in option.dimensions
+                for key in option.settings
+            }
             said[dimension] = {
                 key: own[dimension][key]
                 for key in SETTINGS
-                if own[dimension][key] != parent[dimension][key] or (key in explicit and own[dimension][key])
+                if own[dimension][key] != parent[dimension][key]
+                or (key in explicit and own[dimension][key])
             }
         reads, writes = said.values()
         both = [key for key in reads if key in writes and reads[key] == writes[key]]
@@ -554,20 +636,29 @@ class _Writer:
 
 
 def _all(resolved: Resolved) -> Values:
-    return {dimension: {**_builtin()[dimension], **PRESET, **values_of(found)} for dimension, found in resolved.items()}
+    return {
+        dimension: {**_builtin()[dimension], **PRESET, **values_of(found)}
+        for dimension, found in resolved.items()
+    }
 
 
 def _builtin() -> Values:
     plain = make_policy(strategy="percent")
     values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
-    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    listed = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
+    }
     return {dimension: {**listed, "strategy": ""} for dimension in Dimension}
 
 
 def _others(own: Values) -> Table:
     """Return the rule for the indexes that no section names: they are left alone."""
     table = tomlkit.table()
-    table.add(tomlkit.comment("all other indexes are left alone, as before; without this rule they are scaled like the table"))
+    table.add(
+        tomlkit.comment(
+            "all other indexes are left alone, as before; without this rule they are scaled like the table"
+        )
+    )
     table.add("name", "*")
     for key, value in OFF.items():
         table.add(key, value)

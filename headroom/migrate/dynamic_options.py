@@ -1,6 +1,8 @@
-"""What Dynamic DynamoDB's options mean: how each is read, its default, and which settings of ours it becomes.
+"""What Dynamic DynamoDB's options mean: how each is read, its default, and which settings of ours
+it becomes.
 
-Read off its documentation and behaviour (2.5.1, 2018); where its code and its documentation differ, the documentation holds.
+Read off its documentation and behaviour (2.5.1, 2018); where its code and its documentation differ,
+the documentation holds.
 """
 
 from __future__ import annotations
@@ -55,7 +57,16 @@ def _number(value: str) -> float:
 
 
 def _switch(value: str) -> bool:
-    found = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+    found = {
+        "1": True,
+        "yes": True,
+        "true": True,
+        "on": True,
+        "0": False,
+        "no": False,
+        "false": False,
+        "off": False,
+    }
     if value.lower() not in found:
         raise ValueError(f"expected true or false, got {value!r}")
     return found[value.lower()]
@@ -76,21 +87,28 @@ def _scale(value: str) -> Rows:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(_is_row(at, step) for at, step in found.items()):
-        raise ValueError(f"expected a scale such as {{50: 10, 80: 30}}, percents and whole steps, got {value!r}")
+        raise ValueError(
+            f"expected a scale such as {{50: 10, 80: 30}}, percents and whole steps, got {value!r}"
+        )
     if not any(found.values()):
         raise ValueError("no step in it is above 0, so that it would do nothing; leave it out")
     return sorted(found.items())
 
 
 def _is_row(at: object, step: object) -> bool:
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n >= 0 for n in (at, step))
+    numbers = all(
+        isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n >= 0
+        for n in (at, step)
+    )
     return numbers and isinstance(step, int)
 
 
 def _raising(value: str) -> Rows:
     rows = _scale(value)
     if dict(rows).get(0):
-        raise ValueError("a step at 0 would raise for ever; write the percentage from which on it is wanted")
+        raise ValueError(
+            "a step at 0 would raise for ever; write the percentage from which on it is wanted"
+        )
     return rows
 
 
@@ -106,7 +124,9 @@ def _notices(value: str) -> list[str]:
     given = [part.strip() for part in value.split(",") if part.strip()]
     wrong = [part for part in given if part not in NOTICES]
     if wrong:
-        raise ValueError(f"there is no message type {', '.join(wrong)}; there are {', '.join(NOTICES)}")
+        raise ValueError(
+            f"there is no message type {', '.join(wrong)}; there are {', '.join(NOTICES)}"
+        )
     return [NOTICES[part] for part in dict.fromkeys(given)]
 
 
@@ -134,7 +154,8 @@ def _url(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of its table and index sections: its name, its default, how it is read, and which settings it bears on."""
+    """An option of its table and index sections: its name, its default, how it is read, and which
+    settings it bears on."""
 
     name: str
     default: Any
@@ -184,7 +205,13 @@ OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
         *(
-            Option(name.format(reads=f"{dimension}s", read=dimension), default, reader, settings, (dimension,))
+            Option(
+                name.format(reads=f"{dimension}s", read=dimension),
+                default,
+                reader,
+                settings,
+                (dimension,),
+            )
             for dimension in Dimension
             for name, default, reader, settings in APART
         ),
@@ -249,7 +276,8 @@ Settings = dict[str, Got]
 
 @dataclass
 class Asked:
-    """What holds for one dimension of a section. Asked by a pattern such as `{reads}-upper-threshold`."""
+    """What holds for one dimension of a section. Asked by a pattern such as
+    `{reads}-upper-threshold`."""
 
     given: Mapping[str, Given]
     dimension: Dimension
@@ -272,7 +300,15 @@ class Asked:
 
 def settings_of(asked: Asked) -> Settings:
     up = _up(asked)
-    parts = (_switches(asked), up, _throttled(asked), _down(asked, up), _bounds(asked), _looks(asked), _shared(asked))
+    parts = (
+        _switches(asked),
+        up,
+        _throttled(asked),
+        _down(asked, up),
+        _bounds(asked),
+        _looks(asked),
+        _shared(asked),
+    )
     return {key: got for part in parts for key, got in part.items()}
 
 
@@ -280,26 +316,50 @@ def _switches(asked: Asked) -> Settings:
     whole = "enable-{reads}-autoscaling"
     return {
         setting: asked.got(asked[whole] and asked[switch], switch, whole)
-        for setting, switch in (("scale_up", "enable-{reads}-up-scaling"), ("scale_down", "enable-{reads}-down-scaling"))
+        for setting, switch in (
+            ("scale_up", "enable-{reads}-up-scaling"),
+            ("scale_down", "enable-{reads}-down-scaling"),
+        )
     }
 
 
 def _up(asked: Asked) -> Settings:
-    """Return the step up and what calls for it: a threshold and a step, or a scale, which then decides alone."""
-    plain = _step(asked, asked["increase-{reads}-unit"], asked["increase-{reads}-with"], "increase", "increase-{reads}-with")
-    unit, scale = asked["increase-consumed-{reads}-unit"] or asked["increase-{reads}-unit"], "increase-consumed-{reads}-scale"
+    """Return the step up and what calls for it: a threshold and a step, or a scale, which then
+    decides alone."""
+    plain = _step(
+        asked,
+        asked["increase-{reads}-unit"],
+        asked["increase-{reads}-with"],
+        "increase",
+        "increase-{reads}-with",
+    )
+    unit, scale = (
+        asked["increase-consumed-{reads}-unit"] or asked["increase-{reads}-unit"],
+        "increase-consumed-{reads}-scale",
+    )
     threshold = "{reads}-upper-threshold"
     if asked[scale]:
         steps = asked.got(_rows(asked[scale], unit), scale)
         first = next(at for at, step in asked[scale] if step)
         asked.note(threshold, f"without effect, here as there: {asked.name(scale)} decides")
-        return {**plain, "increase_steps": steps, "alarm_percent": asked.got(_alarm(asked, first, scale), scale)}
+        return {
+            **plain,
+            "increase_steps": steps,
+            "alarm_percent": asked.got(_alarm(asked, first, scale), scale),
+        }
     amount = asked["increase-consumed-{reads}-with"] or asked["increase-{reads}-with"]
-    own = _step(asked, unit, amount, "increase", "increase-consumed-{reads}-with", "increase-{reads}-with")
+    own = _step(
+        asked, unit, amount, "increase", "increase-consumed-{reads}-with", "increase-{reads}-with"
+    )
     level = asked.got(_alarm(asked, asked[threshold], threshold), threshold)
     if asked["throttled-{reads}-upper-threshold"] and values_of(own) != values_of(plain):
         step = {"at": level.value, unit: amount}
-        steps = asked.got([step], "increase-consumed-{reads}-with", "increase-consumed-{reads}-unit", "increase-{reads}-with")
+        steps = asked.got(
+            [step],
+            "increase-consumed-{reads}-with",
+            "increase-consumed-{reads}-unit",
+            "increase-{reads}-with",
+        )
         return {**plain, "alarm_percent": level, "increase_steps": steps}
     return {**own, "alarm_percent": level, "increase_steps": Got([], ())}
 
@@ -308,13 +368,19 @@ def _alarm(asked: Asked, percent: float, pattern: str) -> int:
     """Return the alarm's level: a whole percentage, rounded down, which is towards capacity."""
     level = max(math.floor(percent), LEAST_ALARM_PERCENT)
     if level != percent:
-        asked.note(pattern, f"alarm_percent is a whole percentage from {LEAST_ALARM_PERCENT} on: {percent:g} becomes {level}")
+        asked.note(
+            pattern,
+            f"alarm_percent is a whole percentage from {LEAST_ALARM_PERCENT} on: {percent:g} becomes {level}",
+        )
     return level
 
 
 def _step(asked: Asked, unit: str, amount: int, way: str, *patterns: str) -> Settings:
     units, percent = (amount, 0) if unit == "units" else (0, amount)
-    return {f"{way}_percent": asked.got(percent, *patterns), f"{way}_units": asked.got(units, *patterns)}
+    return {
+        f"{way}_percent": asked.got(percent, *patterns),
+        f"{way}_units": asked.got(units, *patterns),
+    }
 
 
 def _rows(rows: Rows, unit: str) -> list[dict[str, float]]:
@@ -334,26 +400,40 @@ def _throttled(asked: Asked) -> Settings:
     found = {"throttled_events": asked.got(asked[count], count)}
     for what in ("provisioned", "consumed"):
         scale = f"increase-throttled-by-{what}-{{reads}}-scale"
-        unit = asked[f"increase-throttled-by-{what}-{{reads}}-unit"] or asked["increase-{reads}-unit"]
+        unit = (
+            asked[f"increase-throttled-by-{what}-{{reads}}-unit"] or asked["increase-{reads}-unit"]
+        )
         found[f"throttled_{what}_steps"] = asked.got(_rows(asked[scale] or (), unit), scale)
     return found
 
 
 def _down(asked: Asked, up: Settings) -> Settings:
-    """Return the step down and the level at or below which it is done: below all that raises, for an increase came first."""
+    """Return the step down and the level at or below which it is done: below all that raises, for
+    an increase came first."""
     unit = asked["decrease-consumed-{reads}-unit"] or asked["decrease-{reads}-unit"]
     amount = asked["decrease-consumed-{reads}-with"] or asked["decrease-{reads}-with"]
-    step = _step(asked, unit, amount, "decrease", "decrease-consumed-{reads}-with", "decrease-{reads}-with")
+    step = _step(
+        asked, unit, amount, "decrease", "decrease-consumed-{reads}-with", "decrease-{reads}-with"
+    )
     scale, pattern = "decrease-consumed-{reads}-scale", "{reads}-lower-threshold"
     rows, level = asked[scale], asked[pattern]
     if rows:
         asked.note(pattern, f"without effect, here as there: {asked.name(scale)} decides")
         pattern, level = scale, math.ceil(max(at for at, amount in rows if amount))
-    raises = min([up["alarm_percent"].value, *(row["at"] for row in up["increase_steps"].value if _does(row))])
+    raises = min(
+        [
+            up["alarm_percent"].value,
+            *(row["at"] for row in up["increase_steps"].value if _does(row)),
+        ]
+    )
     lower = min(level, math.ceil(raises) - 1)
     if lower != level:
         asked.note(pattern, f"lower_percent lies below all that raises: {level:g} becomes {lower}")
-    found = {**step, "decrease_steps": asked.got(_rows(rows or (), unit), scale), "lower_percent": asked.got(lower, pattern)}
+    found = {
+        **step,
+        "decrease_steps": asked.got(_rows(rows or (), unit), scale),
+        "lower_percent": asked.got(lower, pattern),
+    }
     return found if lower >= 1 else found | _nothing_to_lower(asked, pattern)
 
 
@@ -372,7 +452,9 @@ def _bounds(asked: Asked) -> Settings:
     least, most = "min-provisioned-{reads}", "max-provisioned-{reads}"
     units = asked[least] or 1
     return {
-        "min_units": asked.got(units, most, least),  # where the two contradict each other, the maximum goes
+        "min_units": asked.got(
+            units, most, least
+        ),  # where the two contradict each other, the maximum goes
         "max_units": asked.got(asked[most] or max(TABLE_QUOTA_UNITS, units), most, least),
     }
 
@@ -380,19 +462,32 @@ def _bounds(asked: Asked) -> Settings:
 def _looks(asked: Asked) -> Settings:
     """Return what metrics are looked at, and how many low looks a decrease needs.
 
-    Its checks looked every `check-interval` seconds at the last `lookback-period` minutes. So many checks that are low, one after
-    the other, are low for (checks - 1) x interval + period; ours are so many periods.
+    Its checks looked every `check-interval` seconds at the last `lookback-period` minutes. So many
+    checks that are low, one after the other, are low for (checks - 1) x interval + period; ours are
+    so many periods.
     """
-    period, start, checks = asked["lookback-period"], asked["lookback-window-start"], "num-{read}-checks-before-scale-down"
+    period, start, checks = (
+        asked["lookback-period"],
+        asked["lookback-window-start"],
+        "num-{read}-checks-before-scale-down",
+    )
     low = math.ceil(((asked[checks] - 1) * asked.check_interval + period * 60) / (period * 60))
     if low != asked[checks]:
-        asked.note(checks, f"{low} periods of {period} min: its checks were {asked.check_interval} seconds apart")
+        asked.note(
+            checks,
+            f"{low} periods of {period} min: its checks were {asked.check_interval} seconds apart",
+        )
     if start is not None and start > period:
-        asked.note("lookback-window-start", "metrics come within two minutes today: the increases are quicker without it")
+        asked.note(
+            "lookback-window-start",
+            "metrics come within two minutes today: the increases are quicker without it",
+        )
     zero, reset = "allow-scaling-down-{reads}-on-0-percent", "num-{read}-checks-reset-percent"
     return {
         "alarm_period_seconds": asked.got(period * 60, "lookback-period"),
-        "delay_minutes": asked.got(max(0, (start or period) - period), "lookback-window-start", "lookback-period"),
+        "delay_minutes": asked.got(
+            max(0, (start or period) - period), "lookback-window-start", "lookback-period"
+        ),
         "decrease_checks": asked.got(low, checks, "lookback-period", "lookback-window-start"),
         "check_reset_percent": asked.got(asked[reset], reset),
         "scale_down_at_zero": asked.got(asked[zero], zero),
@@ -403,14 +498,22 @@ def _shared(asked: Asked) -> Settings:
     hours, timeout = asked["maintenance-windows"], asked["circuit-breaker-timeout"]
     seconds = timeout / 1000
     return {
-        "decrease_together": asked.got(asked["always-decrease-rw-together"], "always-decrease-rw-together"),
-        "windows": asked.got([{"rule": "never_down", "outside": hours}] if hours else [], "maintenance-windows"),
+        "decrease_together": asked.got(
+            asked["always-decrease-rw-together"], "always-decrease-rw-together"
+        ),
+        "windows": asked.got(
+            [{"rule": "never_down", "outside": hours}] if hours else [], "maintenance-windows"
+        ),
         "circuit_breaker_url": asked.got(asked["circuit-breaker-url"], "circuit-breaker-url"),
         "circuit_breaker_seconds": asked.got(seconds, "circuit-breaker-timeout"),
         "notify_topic": asked.got(asked["sns-topic-arn"], "sns-topic-arn"),
         "notify": asked.got(list(asked["sns-message-types"]), "sns-message-types"),
-        "notify_above_percent": asked.got(asked["{reads}-upper-alarm-threshold"], "{reads}-upper-alarm-threshold"),
-        "notify_below_percent": asked.got(asked["{reads}-lower-alarm-threshold"], "{reads}-lower-alarm-threshold"),
+        "notify_above_percent": asked.got(
+            asked["{reads}-upper-alarm-threshold"], "{reads}-upper-alarm-threshold"
+        ),
+        "notify_below_percent": asked.got(
+            asked["{reads}-lower-alarm-threshold"], "{reads}-lower-alarm-threshold"
+        ),
     }
 
 

@@ -1,9 +1,12 @@
-"""Handing a table over from Application Auto Scaling to Headroom, and back, without a moment in which neither has it.
+"""Handing a table over from Application Auto Scaling to Headroom, and back, without a moment in
+which neither has it.
 
-Over: what is to be removed is saved; Headroom's alarms are made; the scalable targets are deregistered, which deletes their
-policies, these policies' alarms, and their scheduled actions; then Headroom looks at the table. Back: the saved targets, policies
-and actions are registered; then Headroom's alarms go. Each step may be repeated, so after a failure, or Ctrl-C, the same again.
-Source: Application Auto Scaling API reference, DeregisterScalableTarget, RegisterScalableTarget, read 2026-11.
+Over: what is to be removed is saved; Headroom's alarms are made; the scalable targets are
+deregistered, which deletes their policies, these policies' alarms, and their scheduled actions;
+then Headroom looks at the table. Back: the saved targets, policies and actions are registered; then
+Headroom's alarms go. Each step may be repeated, so after a failure, or Ctrl-C, the same again.
+Source: Application Auto Scaling API reference, DeregisterScalableTarget, RegisterScalableTarget,
+read 2026-11.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ NAMESPACE = "dynamodb"
 KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 SERVICE_LINKED = ":role/aws-service-role/"
 PATIENCE_SECONDS = (0, 1, 2, 4, 8)
-"""Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may not show at once."""
+"""Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may
+not show at once."""
 
 State = Literal["saved", "handed over", "restored"]
 Tell = Callable[[str], None]
@@ -65,7 +69,8 @@ class Record:
     """The file of what was removed. Entries are added and marked, never taken out."""
 
     def __init__(self, path: Path, account: str, region: str) -> None:
-        """Read the file, if there is one. Raises HandoverError for one that is not a record of this account and Region."""
+        """Read the file, if there is one. Raises HandoverError for one that is not a record of this
+        account and Region."""
         self.path = path
         self._document = _Document(account, region, [])
         if not path.exists():
@@ -73,27 +78,38 @@ class Record:
         try:
             self._document = msgspec.json.decode(path.read_bytes(), type=_Document)
         except msgspec.MsgspecError as error:
-            raise HandoverError(f"{path} is not a record of a handover ({error}); name another file with --state") from None
+            raise HandoverError(
+                f"{path} is not a record of a handover ({error}); name another file with --state"
+            ) from None
         kept = self._document.account, self._document.region
         if kept != (account, region):
-            raise HandoverError(f"{path} is of account {kept[0]} in {kept[1]}, and this is {account} in {region}")
+            raise HandoverError(
+                f"{path} is of account {kept[0]} in {kept[1]}, and this is {account} in {region}"
+            )
 
     def newest(self) -> dict[Target, Saved]:
         """Return what was saved last of each target."""
         return {target_of(saved.target): saved for saved in self._document.targets}
 
     def tables(self, *states: State) -> list[str]:
-        return sorted({target.table for target, saved in self.newest().items() if saved.state in states})
+        return sorted(
+            {target.table for target, saved in self.newest().items() if saved.state in states}
+        )
 
     def of(self, table: str) -> list[Saved]:
         """Return what is not restored of a table."""
-        return [saved for target, saved in self.newest().items() if target.table == table and saved.state != "restored"]
+        return [
+            saved
+            for target, saved in self.newest().items()
+            if target.table == table and saved.state != "restored"
+        ]
 
     def add(self, saved: Iterable[Saved]) -> None:
         """Add what is about to be removed.
 
-        A handover that stopped half-way may find less of a target than there was: what it saved before stays beside the new.
-        Where an earlier one had come to its end, somebody has brought the table back since; what is there now is all there is.
+        A handover that stopped half-way may find less of a target than there was: what it saved
+        before stays beside the new. Where an earlier one had come to its end, somebody has brought
+        the table back since; what is there now is all there is.
         """
         saved = list(saved)
         for table in {target_of(new.target).table for new in saved} - set(self.tables("saved")):
@@ -105,7 +121,9 @@ class Record:
                 continue
             old.target, old.tags = new.target, old.tags | new.tags
             old.policies = _joined(old.policies, new.policies, "PolicyName")
-            old.scheduled_actions = _joined(old.scheduled_actions, new.scheduled_actions, "ScheduledActionName")
+            old.scheduled_actions = _joined(
+                old.scheduled_actions, new.scheduled_actions, "ScheduledActionName"
+            )
         self._write()
 
     def mark(self, table: str, state: State) -> None:
@@ -127,7 +145,9 @@ class Record:
         part.replace(self.path)
 
 
-def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def _joined(
+    old: list[dict[str, Any]], new: list[dict[str, Any]], name: str
+) -> list[dict[str, Any]]:
     return list({said[name]: said for said in [*old, *new]}.values())
 
 
@@ -168,7 +188,9 @@ def _saved(world: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
 def _tags(world: Aws, said: Said) -> dict[str, str]:
     """Return a target's tags. Targets from before 2023 may have no ARN, and so no tags."""
     arn = said.get("ScalableTargetARN")
-    return dict(world.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
+    return (
+        dict(world.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
+    )
 
 
 # over
@@ -181,17 +203,25 @@ def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) 
         _check_ready(shell, table)
         own = read(world).only([table])
         record.add(_saved(world, own, now()))
-    said = f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
+    said = (
+        f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
+    )
     tell(f"{table}: {said} in {record.path}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
         _make_alarms(shell, table, now(), tell)
-    with _step(table, "deregistering its scalable targets", "Headroom's alarms watch it; what was removed stands in the record"):
+    with _step(
+        table,
+        "deregistering its scalable targets",
+        "Headroom's alarms watch it; what was removed stands in the record",
+    ):
         for said in own.targets:
             _deregister(world, said)
             tell(f"{table}: deregistered {target_of(said)}")
         _await_gone(world, table)
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
-        _make_alarms(shell, table, now(), tell)  # a sweep in between removes alarms of what was not Headroom's yet
+        _make_alarms(
+            shell, table, now(), tell
+        )  # a sweep in between removes alarms of what was not Headroom's yet
         report = handlers.look_at(shell, table, now())
         for line in map(sentence, (*report.skips, *report.decisions, *report.done)):
             tell(line)
@@ -207,7 +237,9 @@ def _step(table: str, doing: str, stands: str) -> Iterator[None]:
     try:
         yield
     except (HandoverError, *AwsError) as error:
-        raise HandoverError(f"{table}: {doing}: {error}. {_upper(stands)}; the same command again goes on") from error
+        raise HandoverError(
+            f"{table}: {doing}: {error}. {_upper(stands)}; the same command again goes on"
+        ) from error
 
 
 def _upper(text: str) -> str:
@@ -215,7 +247,11 @@ def _upper(text: str) -> str:
 
 
 def _counted(found: Autoscaling) -> str:
-    named = ((found.targets, "target"), (found.policies, "policy"), (found.actions, "scheduled action"))
+    named = (
+        (found.targets, "target"),
+        (found.policies, "policy"),
+        (found.actions, "scheduled action"),
+    )
     many = {"target": "targets", "policy": "policies", "scheduled action": "scheduled actions"}
     return ", ".join(f"{len(part)} {one if len(part) == 1 else many[one]}" for part, one in named)
 
@@ -229,7 +265,9 @@ def _check_ready(shell: Shell, table: str) -> None:
         raise state
     if state is None or state.on_demand:
         why = "is billed on demand" if state else "does not exist"
-        raise HandoverError(f"it {why}, so there is nothing to hand over; deregister its targets by hand")
+        raise HandoverError(
+            f"it {why}, so there is nothing to hand over; deregister its targets by hand"
+        )
     if any(shell.policy(target).dry_run for target in state.targets()):
         raise HandoverError("dry_run = true would leave it to nobody; take it out and deploy first")
     _check_topic(shell.world)
@@ -259,7 +297,9 @@ def _make_alarms(shell: Shell, table: str, now: datetime, tell: Tell) -> None:
 def _missing(shell: Shell, decisions: Sequence[Decision]) -> list[Any]:
     world = shell.world
     there = world.alarms_named(table_alarms.name_of(decision.target) for decision in decisions)
-    deaf = [alarm.name for alarm in there if world.topic_arn not in alarm.fields.get("AlarmActions", [])]  # type: ignore[operator]
+    deaf = [
+        alarm.name for alarm in there if world.topic_arn not in alarm.fields.get("AlarmActions", [])
+    ]  # type: ignore[operator]
     if deaf:
         raise HandoverError(f"alarm {', '.join(deaf)} does not notify {world.topic_arn}; delete it")
     policies = {decision.target: shell.policy(decision.target) for decision in decisions}
@@ -273,23 +313,31 @@ def _deregister(world: Aws, said: Said) -> None:
 
 
 def _await_gone(world: Aws, table: str) -> None:
-    """See that nothing of the table is left. Raises HandoverError where something still is, after a while."""
+    """See that nothing of the table is left. Raises HandoverError where something still is, after a
+    while."""
     for seconds in PATIENCE_SECONDS:
         world.sleep(seconds)
         left = read(world).only([table]).everything()
         if not left:
             return
-    raise HandoverError(f"Application Auto Scaling still has {', '.join(map(application_autoscaling.subject_of, left))}")
+    raise HandoverError(
+        f"Application Auto Scaling still has {', '.join(map(application_autoscaling.subject_of, left))}"
+    )
 
 
 # back
 
 
 def take_back(world: Aws, record: Record, table: str, now: Clock, tell: Tell) -> None:
-    """Register again what was saved of a table, then remove Headroom's alarms of it. Raises HandoverError where it stops."""
+    """Register again what was saved of a table, then remove Headroom's alarms of it. Raises
+    HandoverError where it stops."""
     stands = "what is registered stays so, and Headroom's alarms still watch it"
     with _step(table, "registering what was saved", stands):
-        failed = [error for saved in record.of(table) for error in _tried(partial(_register, world, saved, now(), tell))]
+        failed = [
+            error
+            for saved in record.of(table)
+            for error in _tried(partial(_register, world, saved, now(), tell))
+        ]
         if failed:
             raise HandoverError("; ".join(failed))
     with _step(table, "removing Headroom's alarms", "Application Auto Scaling has it"):
@@ -301,7 +349,8 @@ def take_back(world: Aws, record: Record, table: str, now: Clock, tell: Tell) ->
 
 
 def _tried(call: Callable[[], None]) -> Iterator[str]:
-    """Make a call; where AWS refuses it, yield why: an index that is gone must not keep the others from coming back."""
+    """Make a call; where AWS refuses it, yield why: an index that is gone must not keep the others
+    from coming back."""
     try:
         call()
     except AwsError as error:
@@ -316,13 +365,18 @@ def _register(world: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
     client.register_scalable_target(**given, **({"Tags": saved.tags} if saved.tags else {}))
     tell(f"{target.table}: registered {target}")
     for policy in saved.policies:
-        _patiently(world, partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)))
+        _patiently(
+            world,
+            partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)),
+        )
         tell(f"{target.table}: registered {application_autoscaling.subject_of(policy)}")
     for action in saved.scheduled_actions:
         why = application_autoscaling.over(action, now)
         if not why:
             _patiently(world, partial(client.put_scheduled_action, **_action(client, action, now)))
-        tell(f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}")
+        tell(
+            f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}"
+        )
 
 
 def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,7 +386,8 @@ def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str,
 
 
 def _action(client: Any, said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return an action's parameters. One that has begun needs no beginning any more, and may be refused with one in the past."""
+    """Return an action's parameters. One that has begun needs no beginning any more, and may be
+    refused with one in the past."""
     given = _settable(client, "PutScheduledAction", said)
     start = application_autoscaling.time_of(given.get("StartTime"))
     if start and start <= now:
@@ -357,7 +412,11 @@ def _remove_alarms(world: Aws, table: str, tell: Tell) -> None:
     state = world.describe([table])[table]
     if isinstance(state, Exception):
         raise state
-    targets = state.targets() if isinstance(state, TableState) else [Target(table, "", dimension) for dimension in Dimension]
+    targets = (
+        state.targets()
+        if isinstance(state, TableState)
+        else [Target(table, "", dimension) for dimension in Dimension]
+    )
     found = world.alarms_named(table_alarms.name_of(target) for target in targets)
     names = tuple(sorted(alarm.name for alarm in found if table_alarms.is_ours(alarm)))
     if names:

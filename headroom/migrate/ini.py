@@ -1,4 +1,5 @@
-"""INI files with the number of the line on which everything stands, for those who must account for each line."""
+"""INI files with the number of the line on which everything stands, for those who must account for
+each line."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Option:
 
 @dataclass
 class Section:
-    """A section as it stands in the file: one of the same header may come again. closed: whether its header has its `]`."""
+    """A section as it stands in the file: one of the same header may come again. closed: whether
+    its header has its `]`."""
 
     line: int
     header: str
@@ -34,7 +36,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Ini:
-    """A file. lines: all its lines, stripped, the first at 0. continued: line → the option's line that it continues.
+    """A file. lines: all its lines, stripped, the first at 0. continued: line → the option's line
+    that it continues.
 
     unread: the lines of which no sense could be made.
     """
@@ -51,9 +54,11 @@ def says_something(line: str) -> bool:
 
 
 def read(text: str) -> Ini:
-    """Read a file, whatever is in it: nothing is refused, but `unread` names what could not be read.
+    """Read a file, whatever is in it: nothing is refused, but `unread` names what could not be
+    read.
 
-    Python's parser reads it; it calls back for each header and each option while it is at their lines.
+    Python's parser reads it; it calls back for each header and each option while it is at their
+    lines.
     """
     lines = text.removeprefix("\ufeff").splitlines()
     parser = _Parser(lines)
@@ -61,7 +66,11 @@ def read(text: str) -> Ini:
     for section in parser.found:
         for option in section.options:
             unread -= {option.line}
-    taken = {section.line for section in parser.found} | {o.line for section in parser.found for o in section.options} | unread
+    taken = (
+        {section.line for section in parser.found}
+        | {o.line for section in parser.found for o in section.options}
+        | unread
+    )
     continued, last = {}, 0
     for number, line in enumerate(lines, start=1):
         if number in taken:
@@ -87,7 +96,9 @@ class _Parser(configparser.RawConfigParser):
             self.read_file(self._numbered())
             bad = set()
         except configparser.ParsingError as error:
-            bad = {line - 1 for line, _ in error.errors}  # the header that is put before the first line counts, too
+            bad = {
+                line - 1 for line, _ in error.errors
+            }  # the header that is put before the first line counts, too
         for header in self.sections():
             for key, value in self.items(header):
                 line, _, name = key.partition(" ")
@@ -115,7 +126,8 @@ class _Parser(configparser.RawConfigParser):
 
 
 class _Headers:
-    """Stands in for the pattern of a section's header, and tells of each that is found; a missing `]` is forgiven."""
+    """Stands in for the pattern of a section's header, and tells of each that is found; a missing
+    `]` is forgiven."""
 
     whole, broken = re.compile(r"\[(?P<header>.+)\]"), re.compile(r"\[(?P<header>.*)")
 

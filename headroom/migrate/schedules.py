@@ -1,10 +1,10 @@
 """Schedules of Application Auto Scaling → times of the week → floors, as `windows` has them.
 
-A scheduled action sets a minimum that holds until another action sets the next one; a window holds a minimum from one time of
-the day to another. So a chain of actions that come every week is read as a step function over the week, and each step above the
-lowest becomes a window.
-Source: Application Auto Scaling User Guide, "Schedule recurring scaling actions"; EventBridge User Guide, "Cron expressions
-reference": six fields, days of the week 1-7 or SUN-SAT. Read 2026-11.
+A scheduled action sets a minimum that holds until another action sets the next one; a window holds
+a minimum from one time of the day to another. So a chain of actions that come every week is read as
+a step function over the week, and each step above the lowest becomes a window. Source: Application
+Auto Scaling User Guide, "Schedule recurring scaling actions"; EventBridge User Guide, "Cron
+expressions reference": six fields, days of the week 1-7 or SUN-SAT. Read 2026-11.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class InexpressibleError(ValueError):
 
 
 def once_at(schedule: str, zone_name: str) -> datetime | None:
-    """Return when a schedule `at(…)` runs, or None for any other. Raises InexpressibleError where it cannot be read."""
+    """Return when a schedule `at(…)` runs, or None for any other. Raises InexpressibleError where
+    it cannot be read."""
     match = CALL.fullmatch(schedule.strip())
     if match is None or match[1] != "at":
         return None
@@ -47,24 +48,37 @@ def weekly(schedule: str, zone_name: str) -> frozenset[int]:
     match = CALL.fullmatch(schedule.strip())
     fields = match[2].lower().split() if match else []
     if match and match[1] == "rate":
-        raise InexpressibleError("it goes by an interval, not by the clock; write a window for the hours that you mean")
+        raise InexpressibleError(
+            "it goes by an interval, not by the clock; write a window for the hours that you mean"
+        )
     if match is None or match[1] != "cron" or len(fields) != 6:
-        raise InexpressibleError("its schedule cannot be read; write a window for the hours that you mean")
+        raise InexpressibleError(
+            "its schedule cannot be read; write a window for the hours that you mean"
+        )
     minutes, hours, day, month, weekday, year = fields
     if day not in EVERY or month not in EVERY or year not in EVERY:
-        why = "it goes by days of the month" if day not in EVERY else "it holds in some months or years only"
-        raise InexpressibleError(f"{why}, and windows go by the week; raise min_units by hand for that time, or the whole time")
+        why = (
+            "it goes by days of the month"
+            if day not in EVERY
+            else "it holds in some months or years only"
+        )
+        raise InexpressibleError(
+            f"{why}, and windows go by the week; raise min_units by hand for that time, or the whole time"
+        )
     try:
         zone(zone_name)
         days = _values(weekday, 7, SUNDAY_FIRST)
-        clock = [hour * 60 + minute for hour in _values(hours, 24) for minute in _values(minutes, 60)]
+        clock = [
+            hour * 60 + minute for hour in _values(hours, 24) for minute in _values(minutes, 60)
+        ]
     except ValueError as error:
         raise InexpressibleError(f"{error}; write a window for the hours that you mean") from None
     return frozenset((day - 1) % 7 * DAY_MINUTES + minute for day in days for minute in clock)
 
 
 def _values(field: str, size: int, names: tuple[str, ...] = ()) -> set[int]:
-    """Return the values of a cron field, from 0; weekdays are Sunday first. Raises ValueError for what cannot be read."""
+    """Return the values of a cron field, from 0; weekdays are Sunday first. Raises ValueError for
+    what cannot be read."""
     found: set[int] = set()
     for text in ["*"] if field == "?" else field.split(","):
         match = PART.fullmatch(text)
@@ -73,7 +87,9 @@ def _values(field: str, size: int, names: tuple[str, ...] = ()) -> set[int]:
         first, last, step = match[1], match[2], match[3]
         start = 0 if first == "*" else _number(first, size, names)
         end = _number(last, size, names) if last else size - 1 if first == "*" or step else start
-        found |= {(start + i) % size for i in range(0, (end - start) % size + 1, max(1, int(step or 1)))}
+        found |= {
+            (start + i) % size for i in range(0, (end - start) % size + 1, max(1, int(step or 1)))
+        }
     return found
 
 
@@ -92,14 +108,18 @@ def lowest(levels: Mapping[int, int]) -> int:
 
 
 def floors(levels: Mapping[int, int], zone_name: str) -> list[dict[str, Any]]:
-    """Return the windows for a chain of minimums: minute of the week → the units that hold from then on."""
+    """Return the windows for a chain of minimums: minute of the week → the units that hold from
+    then on."""
     days: dict[tuple[int, int, int], set[int]] = defaultdict(set)
     base = lowest(levels)
     for start, end, units in _segments(levels):
         if units > base:
             for day, first, last in _pieces(start, end):
                 days[first, last, units].add(day)
-    return [_window(span, held, zone_name) for span, held in sorted(days.items(), key=lambda item: (min(item[1]), item[0]))]
+    return [
+        _window(span, held, zone_name)
+        for span, held in sorted(days.items(), key=lambda item: (min(item[1]), item[0]))
+    ]
 
 
 def _segments(levels: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
@@ -112,7 +132,8 @@ def _segments(levels: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
 
 
 def _pieces(start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield a stretch as weekday, and minutes of the day from and until: one that is shorter than a day is one piece."""
+    """Yield a stretch as weekday, and minutes of the day from and until: one that is shorter than a
+    day is one piece."""
     if end - start < DAY_MINUTES:
         yield start // DAY_MINUTES % 7, start % DAY_MINUTES, end % DAY_MINUTES or DAY_MINUTES
         return
@@ -125,7 +146,13 @@ def _pieces(start: int, end: int) -> Iterator[tuple[int, int, int]]:
 def _window(span: tuple[int, int, int], days: set[int], zone_name: str) -> dict[str, Any]:
     first, last, units = span
     held = {} if len(days) == 7 else {"days": _days(sorted(days))}
-    return {"rule": "floor", "between": f"{_clock(first)}-{_clock(last)}", **held, "time_zone": zone_name, "min_units": units}
+    return {
+        "rule": "floor",
+        "between": f"{_clock(first)}-{_clock(last)}",
+        **held,
+        "time_zone": zone_name,
+        "min_units": units,
+    }
 
 
 def _clock(minute: int) -> str:
@@ -139,4 +166,6 @@ def _days(days: list[int]) -> str:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ",".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
+    return ",".join(
+        DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs
+    )

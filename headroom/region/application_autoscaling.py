@@ -1,7 +1,9 @@
-"""The embedded region's Application Auto Scaling: scalable targets, policies with their alarms, scheduled actions and tags.
+"""The embedded region's Application Auto Scaling: scalable targets, policies with their alarms,
+scheduled actions and tags.
 
-It keeps what it is told and scales nothing. moto forgets to delete policies and actions with their target, mixes up pages, and
-knows no tags. Source: Application Auto Scaling API reference, read 2026-11.
+It keeps what it is told and scales nothing. moto forgets to delete policies and actions with their
+target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference, read
+2026-11.
 """
 
 from __future__ import annotations
@@ -52,18 +54,31 @@ class ApplicationAutoScaling:
             "ListTagsForResource": self._tags,
         }
         if operation not in known:
-            raise NotImplementedError(f"the embedded region does not know application-autoscaling {operation}")
+            raise NotImplementedError(
+                f"the embedded region does not know application-autoscaling {operation}"
+            )
         return known[operation](params)
 
     def _register(self, params: Mapping[str, Any]) -> dict[str, Any]:
         key, old = _key(params), self.targets.get(_key(params))
         if old is None and not {"MinCapacity", "MaxCapacity"} <= params.keys():
-            raise ServiceError("ValidationException", "MinCapacity and MaxCapacity are required for a new scalable target")
+            raise ServiceError(
+                "ValidationException",
+                "MinCapacity and MaxCapacity are required for a new scalable target",
+            )
         self._check_resource(params["ResourceId"])
         arn = old["ScalableTargetARN"] if old else self._arn("scalable-target")
         role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
-        suspended = {**(old or {}).get("SuspendedState", NOT_SUSPENDED), **params.get("SuspendedState", {})}
-        new = {"CreationTime": self._region.now, "RoleARN": role, "ScalableTargetARN": arn, **(old or {})}
+        suspended = {
+            **(old or {}).get("SuspendedState", NOT_SUSPENDED),
+            **params.get("SuspendedState", {}),
+        }
+        new = {
+            "CreationTime": self._region.now,
+            "RoleARN": role,
+            "ScalableTargetARN": arn,
+            **(old or {}),
+        }
         given = {name: value for name, value in params.items() if name != "Tags"}
         self.targets[key] = {**new, **given, "SuspendedState": suspended}
         self.tags.setdefault(arn, {}).update(params.get("Tags", {}))
@@ -73,7 +88,9 @@ class ApplicationAutoScaling:
         _, name, *index = resource.split("/")
         table = self._region.tables.get(name)
         if table is None or (index and index[-1] not in table.provisions):
-            raise ServiceError("ValidationException", f"DynamoDB resource does not exist: {resource}")
+            raise ServiceError(
+                "ValidationException", f"DynamoDB resource does not exist: {resource}"
+            )
 
     def _deregister(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Delete a target, and with it its policies, their alarms, and its scheduled actions."""
@@ -98,7 +115,11 @@ class ApplicationAutoScaling:
         self._existing(params)
         key = (*_key(params), params["PolicyName"])
         old = self.policies.get(key)
-        made = {"PolicyARN": self._arn("scalingPolicy"), "CreationTime": self._region.now, "Alarms": []}
+        made = {
+            "PolicyARN": self._arn("scalingPolicy"),
+            "CreationTime": self._region.now,
+            "Alarms": [],
+        }
         said = self.policies[key] = {**(old or made), **params}
         if old is None:
             said["Alarms"] = [self._alarm(params, level) for level in ("High", "Low")]
@@ -116,26 +137,42 @@ class ApplicationAutoScaling:
             "Statistic": "Sum",
             "Period": 60,
             "EvaluationPeriods": 2 if level == "High" else 15,
-            "ComparisonOperator": "GreaterThanThreshold" if level == "High" else "LessThanThreshold",
+            "ComparisonOperator": "GreaterThanThreshold"
+            if level == "High"
+            else "LessThanThreshold",
             "Threshold": 42.0 if level == "High" else 30.0,
             "AlarmActions": [self._arn("scalingPolicy")],
         }
         self._region.cloudwatch.answer("PutMetricAlarm", fields)
-        return {"AlarmName": name, "AlarmARN": f"arn:aws:cloudwatch:{self._region.name}:{ACCOUNT}:alarm:{name}"}
+        return {
+            "AlarmName": name,
+            "AlarmARN": f"arn:aws:cloudwatch:{self._region.name}:{ACCOUNT}:alarm:{name}",
+        }
 
     def _put_action(self, params: Mapping[str, Any]) -> dict[str, Any]:
         self._existing(params)
         times = self._times(params)
         key = (*_key(params), params["ScheduledActionName"])
-        made = {"ScheduledActionARN": self._arn("scheduledAction"), "CreationTime": self._region.now}
-        kept = {name: value for name, value in self.actions.get(key, made).items() if name not in ("StartTime", "EndTime")}
+        made = {
+            "ScheduledActionARN": self._arn("scheduledAction"),
+            "CreationTime": self._region.now,
+        }
+        kept = {
+            name: value
+            for name, value in self.actions.get(key, made).items()
+            if name not in ("StartTime", "EndTime")
+        }
         self.actions[key] = {**kept, **params, **times}
         return {}
 
     def _times(self, params: Mapping[str, Any]) -> dict[str, datetime]:
-        """Return an action's times. The API does not say whether it takes those that are past: here it does not."""
+        """Return an action's times. The API does not say whether it takes those that are past: here
+        it does not."""
         given = {name: params[name] for name in ("StartTime", "EndTime") if name in params}
-        times = {name: datetime.fromisoformat(at) if isinstance(at, str) else at for name, at in given.items()}
+        times = {
+            name: datetime.fromisoformat(at) if isinstance(at, str) else at
+            for name, at in given.items()
+        }
         for name, at in times.items():
             if at <= self._region.now:
                 raise ServiceError("ValidationException", f"{name} must be in the future")
@@ -149,20 +186,31 @@ class ApplicationAutoScaling:
         return f"{self._made:08}"
 
     def _arn(self, kind: str) -> str:
-        return f"arn:aws:application-autoscaling:{self._region.name}:{ACCOUNT}:{kind}/{self._number()}"
+        return (
+            f"arn:aws:application-autoscaling:{self._region.name}:{ACCOUNT}:{kind}/{self._number()}"
+        )
 
 
 def _key(params: Mapping[str, Any]) -> Key:
     return tuple(params[name] for name in KEY)
 
 
-def _page(kept: Mapping[Key, dict[str, Any]], params: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _page(
+    kept: Mapping[Key, dict[str, Any]], params: Mapping[str, Any], name: str
+) -> dict[str, Any]:
     wanted = {
         "ServiceNamespace": [params["ServiceNamespace"]],
-        "ScalableDimension": [params["ScalableDimension"]] if "ScalableDimension" in params else None,
-        "ResourceId": params.get("ResourceIds") or ([params["ResourceId"]] if "ResourceId" in params else None),
+        "ScalableDimension": [params["ScalableDimension"]]
+        if "ScalableDimension" in params
+        else None,
+        "ResourceId": params.get("ResourceIds")
+        or ([params["ResourceId"]] if "ResourceId" in params else None),
     }
-    found = [said for said in kept.values() if all(values is None or said[key] in values for key, values in wanted.items())]
+    found = [
+        said
+        for said in kept.values()
+        if all(values is None or said[key] in values for key, values in wanted.items())
+    ]
     first, size = int(params.get("NextToken", 0)), params.get("MaxResults", PAGE)
     more = {"NextToken": str(first + size)} if first + size < len(found) else {}
     return {name: [dict(said) for said in found[first : first + size]], **more}

@@ -1,7 +1,9 @@
-"""The embedded region's Auto Scaling groups and their instances' status checks: what moto lacks of them.
+"""The embedded region's Auto Scaling groups and their instances' status checks: what moto lacks of
+them.
 
-moto keeps groups, members and instances. Here are zones that a group spreads over, status checks that fail, their metrics each
-minute, the group that replaces what is marked Unhealthy, and the scaling activities that tell of it, in AWS's own words.
+moto keeps groups, members and instances. Here are zones that a group spreads over, status checks
+that fail, their metrics each minute, the group that replaces what is marked Unhealthy, and the
+scaling activities that tell of it, in AWS's own words.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from headroom.region.region import Region
 
 SYSTEM, INSTANCE, EBS = "system", "instance", "attached_ebs"
-METRICS = {SYSTEM: "StatusCheckFailed_System", INSTANCE: "StatusCheckFailed_Instance", EBS: "StatusCheckFailed_AttachedEBS"}
+METRICS = {
+    SYSTEM: "StatusCheckFailed_System",
+    INSTANCE: "StatusCheckFailed_Instance",
+    EBS: "StatusCheckFailed_AttachedEBS",
+}
 STATUSES = {SYSTEM: "SystemStatus", INSTANCE: "InstanceStatus", EBS: "AttachedEbsStatus"}
 REPLACING = {"Launch", "ReplaceUnhealthy", "Terminate"}
 MENDED_AFTER = timedelta(minutes=2)
@@ -29,11 +35,13 @@ CAUSES = {
     "launch": "At {at} an instance was started in response to a difference between desired and actual capacity.",
     "unhealthy": "At {at} an instance was taken out of service in response to a user health-check.",
 }
-"""Source: EC2 Auto Scaling User Guide, "Verify a scaling activity", "View the reason for health check failures", read 2026-11."""
+"""Source: EC2 Auto Scaling User Guide, "Verify a scaling activity", "View the reason for health
+check failures", read 2026-11."""
 
 
 class Groups:
-    """What happens to the instances of one region. A region in which nobody makes a group does not notice it."""
+    """What happens to the instances of one region. A region in which nobody makes a group does not
+    notice it."""
 
     def __init__(self, region: Region) -> None:
         self._region = region
@@ -49,11 +57,21 @@ class Groups:
 
     # what a scene does
 
-    def create(self, name: str, size: int, zones: Collection[str] = ("us-east-1a", "us-east-1b"), most: int = 100) -> list[str]:
+    def create(
+        self,
+        name: str,
+        size: int,
+        zones: Collection[str] = ("us-east-1a", "us-east-1b"),
+        most: int = 100,
+    ) -> list[str]:
         """Make a group of so many instances, and return their ids, sorted."""
         autoscaling = self._region.client("autoscaling")
-        image = next(iter(get_backend("ec2")[ACCOUNT][self._region.name].amis))  # asking for them takes most of a second
-        autoscaling.create_launch_configuration(LaunchConfigurationName=name, ImageId=image, InstanceType="t3.micro")
+        image = next(
+            iter(get_backend("ec2")[ACCOUNT][self._region.name].amis)
+        )  # asking for them takes most of a second
+        autoscaling.create_launch_configuration(
+            LaunchConfigurationName=name, ImageId=image, InstanceType="t3.micro"
+        )
         autoscaling.create_auto_scaling_group(
             AutoScalingGroupName=name,
             LaunchConfigurationName=name,
@@ -74,7 +92,8 @@ class Groups:
         return self._zones[instance]
 
     def sicken(self, *instances: str, check: str = INSTANCE, stubborn: bool = False) -> None:
-        """Let a status check of some instances fail from now on; those that are stubborn nothing mends."""
+        """Let a status check of some instances fail from now on; those that are stubborn nothing
+        mends."""
         for instance in instances:
             self.failing.setdefault(instance, {})[check] = self._region.now
             self.stubborn |= {instance} if stubborn else set()
@@ -85,13 +104,15 @@ class Groups:
             self.failing.pop(instance, None)
 
     def recover(self, instance: str) -> None:
-        """Do what an alarm's recover action does: other hardware, so that the system's check passes again."""
+        """Do what an alarm's recover action does: other hardware, so that the system's check passes
+        again."""
         self._mending.append((self._region.now + MENDED_AFTER, instance, (SYSTEM,)))
 
     # time
 
     def settle(self) -> None:
-        """Let what was begun come about: members come and go, the Unhealthy are replaced, what was rebooted is mended."""
+        """Let what was begun come about: members come and go, the Unhealthy are replaced, what was
+        rebooted is mended."""
         if not self._used:
             return
         due = [entry for entry in self._mending if entry[0] <= self._region.now]
@@ -108,10 +129,14 @@ class Groups:
         for group in self._backend().autoscaling_groups.values() if self._used else ():
             for state in group.instance_states:
                 failing = self.failing.get(state.instance.id, {})
-                checks = {"StatusCheckFailed": bool(failing)} | {metric: name in failing for name, metric in METRICS.items()}
+                checks = {"StatusCheckFailed": bool(failing)} | {
+                    metric: name in failing for name, metric in METRICS.items()
+                }
                 for metric, value in checks.items():
                     dimensions = {"InstanceId": state.instance.id}
-                    self._region.cloudwatch.publish(EC2, metric, dimensions, self._region.minute, float(value))
+                    self._region.cloudwatch.publish(
+                        EC2, metric, dimensions, self._region.minute, float(value)
+                    )
 
     def _mend(self, instance: str, checks: Collection[str]) -> None:
         found = self.failing.get(instance, {})
@@ -122,31 +147,46 @@ class Groups:
 
     def _finish(self, group: Any) -> None:
         """End the terminations that are under way, and let new instances take their places."""
-        for state in [state for state in group.instance_states if state.lifecycle_state == "Terminating"]:
+        for state in [
+            state for state in group.instance_states if state.lifecycle_state == "Terminating"
+        ]:
             self._end(group.name, state.instance.id)
             self._backend().terminate_instance(state.instance.id, False)
             self.failing.pop(state.instance.id, None)
 
     def _begin(self, group: Any) -> None:
-        """Begin to terminate what is marked Unhealthy, unless a process that it takes is suspended."""
+        """Begin to terminate what is marked Unhealthy, unless a process that it takes is
+        suspended."""
         if REPLACING & {process["ProcessName"] for process in group.suspended_processes}:
             return
         for state in group.instance_states:
             if state.health_status == "Unhealthy" and state.lifecycle_state == "InService":
                 state.lifecycle_state = "Terminating"
-                self._activity(group, "Terminating EC2 instance", state.instance.id, "unhealthy", in_progress=True)
+                self._activity(
+                    group,
+                    "Terminating EC2 instance",
+                    state.instance.id,
+                    "unhealthy",
+                    in_progress=True,
+                )
 
     def _note(self, group: Any) -> None:
         """Write down who is new, in the zone that has the fewest."""
         for state in group.instance_states:
             instance = state.instance.id
             if instance not in self._zones:
-                counts = Counter(self._zones.get(other.instance.id) for other in group.instance_states)
-                self._zones[instance] = min(sorted(group.availability_zones), key=lambda zone: counts[zone])
+                counts = Counter(
+                    self._zones.get(other.instance.id) for other in group.instance_states
+                )
+                self._zones[instance] = min(
+                    sorted(group.availability_zones), key=lambda zone: counts[zone]
+                )
                 self._activity(group, "Launching a new EC2 instance", instance, "launch")
             state.availability_zone = self._zones[instance]
 
-    def _activity(self, group: Any, what: str, instance: str, cause: str, in_progress: bool = False) -> None:
+    def _activity(
+        self, group: Any, what: str, instance: str, cause: str, in_progress: bool = False
+    ) -> None:
         now = self._region.now
         kept = self.activities.setdefault(group.name, [])
         activity = {
@@ -163,7 +203,11 @@ class Groups:
     def _end(self, group: str, instance: str) -> None:
         for activity in self.activities[group]:
             if activity["Description"].endswith(instance) and "EndTime" not in activity:
-                activity |= {"EndTime": self._region.now, "StatusCode": "Successful", "Progress": 100}
+                activity |= {
+                    "EndTime": self._region.now,
+                    "StatusCode": "Successful",
+                    "Progress": 100,
+                }
 
     # the API
 
@@ -175,20 +219,29 @@ class Groups:
             case "CreateAutoScalingGroup":
                 self._used = True
             case "RebootInstances":
-                self._mending += [(self._region.now + MENDED_AFTER, instance, (INSTANCE,)) for instance in params["InstanceIds"]]
+                self._mending += [
+                    (self._region.now + MENDED_AFTER, instance, (INSTANCE,))
+                    for instance in params["InstanceIds"]
+                ]
         return None
 
     def overlay(self, parsed: dict[str, Any], **_: Any) -> None:
         """Let DescribeInstanceStatus say what fails."""
         for status in parsed.get("InstanceStatuses", []):
-            status["AvailabilityZone"] = self._zones.get(status["InstanceId"], status["AvailabilityZone"])
+            status["AvailabilityZone"] = self._zones.get(
+                status["InstanceId"], status["AvailabilityZone"]
+            )
             for check, since in self.failing.get(status["InstanceId"], {}).items():
                 detail = {"Name": "reachability", "Status": "failed", "ImpairedSince": since}
                 status[STATUSES[check]] = {"Status": "impaired", "Details": [detail]}
 
     def _describe_activities(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page: those in progress first, then the newest (API_DescribeScalingActivities)."""
-        found = sorted(self._activities_of(params.get("AutoScalingGroupName")), key=lambda activity: "EndTime" in activity)
+        """Return a page: those in progress first, then the newest
+        (API_DescribeScalingActivities)."""
+        found = sorted(
+            self._activities_of(params.get("AutoScalingGroupName")),
+            key=lambda activity: "EndTime" in activity,
+        )
         first, size = int(params.get("NextToken", 0)), params.get("MaxRecords", 100)
         more = {"NextToken": str(first + size)} if first + size < len(found) else {}
         return {"Activities": [dict(activity) for activity in found[first : first + size]], **more}

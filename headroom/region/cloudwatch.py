@@ -1,7 +1,8 @@
-"""The embedded region's CloudWatch: metrics by the minute, and alarms that are judged, change state and call.
+"""The embedded region's CloudWatch: metrics by the minute, and alarms that are judged, change state
+and call.
 
-Facts: CloudWatch User Guide and API reference, read 2026-10. Where moto differs (it judges no alarm, resets states, loses
-fields, mixes up dimensions), AWS is followed.
+Facts: CloudWatch User Guide and API reference, read 2026-10. Where moto differs (it judges no
+alarm, resets states, loses fields, mixes up dimensions), AWS is followed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,19 @@ ACCOUNT = "123456789012"
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 REGION_NAMES = {"us-east-1": "US East (N. Virginia)", "eu-west-1": "EU (Ireland)"}
-ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
-STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {"Sum": sum, "Minimum": min, "Maximum": max}
+ACTIONS = {
+    "ALARM": "AlarmActions",
+    "OK": "OKActions",
+    "INSUFFICIENT_DATA": "InsufficientDataActions",
+}
+STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "Sum": sum,
+    "Minimum": min,
+    "Maximum": max,
+}
 KEEPS_ITS_STATE = "AWS/DynamoDB"
-"""Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate missing data", 2026-10."""
+"""Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
+missing data", 2026-10."""
 MAX_QUERIES = 500
 MAX_RECORDS = 100
 MAX_TAGS = 50
@@ -74,12 +84,16 @@ class CloudWatch:
 
     # metrics
 
-    def publish(self, namespace: str, metric: str, named: Mapping[str, str], minute: int, total: float) -> None:
+    def publish(
+        self, namespace: str, metric: str, named: Mapping[str, str], minute: int, total: float
+    ) -> None:
         """Add to a metric's Sum of one minute, counted from the region's start."""
         points = self.sums.setdefault(key(namespace, metric, named), {})
         points[minute] = points.get(minute, 0.0) + total
 
-    def drop(self, namespace: str, metric: str, named: Mapping[str, str], minutes: Sequence[int]) -> None:
+    def drop(
+        self, namespace: str, metric: str, named: Mapping[str, str], minutes: Sequence[int]
+    ) -> None:
         """Lose datapoints, as a gap in CloudWatch."""
         for minute in minutes:
             self.sums.get(key(namespace, metric, named), {}).pop(minute, None)
@@ -88,20 +102,27 @@ class CloudWatch:
         """Return the first minute that cannot be read yet."""
         return self._region.minute - self._region.world.metric_delay_minutes
 
-    def _statistic(self, points: Mapping[int, float], first: int, size: int, stat: str) -> float | None:
-        """Return a period's Sum or Maximum of what can be read, or the Minimum of a period that can be read whole."""
+    def _statistic(
+        self, points: Mapping[int, float], first: int, size: int, stat: str
+    ) -> float | None:
+        """Return a period's Sum or Maximum of what can be read, or the Minimum of a period that can
+        be read whole."""
         end = self._visible_until()
         if stat == "Minimum" and first + size > end:
             return None
-        found = [points[minute] for minute in range(first, min(first + size, end)) if minute in points]
+        found = [
+            points[minute] for minute in range(first, min(first + size, end)) if minute in points
+        ]
         return STATISTICS[stat](found) if found else None
 
     # alarms
 
     def evaluate(self) -> None:
-        """Judge every alarm on the data that can be read now; then call the actions of those whose state changed.
+        """Judge every alarm on the data that can be read now; then call the actions of those whose
+        state changed.
 
-        In two steps, since CloudWatch judges them side by side: what one alarm's function does comes after all verdicts.
+        In two steps, since CloudWatch judges them side by side: what one alarm's function does
+        comes after all verdicts.
         """
         before = {name: alarm.state.value for name, alarm in self.alarms.items()}
         changed = [name for name, alarm in self.alarms.items() if self._judge(alarm)]
@@ -119,23 +140,33 @@ class CloudWatch:
             return self._lack(alarm)
         changed = alarm.state.evaluate(newest, threshold, alarm.fields["ComparisonOperator"])
         if changed:
-            alarm.state.reason = f"Threshold Crossed: {alarm.state.newest} against the threshold {threshold}"
+            alarm.state.reason = (
+                f"Threshold Crossed: {alarm.state.newest} against the threshold {threshold}"
+            )
         return changed
 
     def _lack(self, alarm: StoredAlarm) -> bool:
-        """Let an alarm without data say so, which one on DynamoDB never does; tell whether that is new."""
+        """Let an alarm without data say so, which one on DynamoDB never does; tell whether that is
+        new."""
         changed = alarm.state.value != "INSUFFICIENT_DATA"
-        alarm.state.value, alarm.state.reason = "INSUFFICIENT_DATA", "Insufficient Data: no datapoints were received"
+        alarm.state.value, alarm.state.reason = (
+            "INSUFFICIENT_DATA",
+            "Insufficient Data: no datapoints were received",
+        )
         return changed
 
     def _newest(self, alarm: StoredAlarm) -> list[float | None]:
-        """Return the sums (or maxima) of the newest whole periods, and two more to stand in for gaps, oldest first."""
+        """Return the sums (or maxima) of the newest whole periods, and two more to stand in for
+        gaps, oldest first."""
         size = max(1, alarm.fields["Period"] // MINUTE)
         end = self._visible_until() // size
         points = self.sums.get(alarm.key, {})
         count = alarm.state.evaluation_periods + 2
         stat = "Maximum" if alarm.fields.get("Statistic") == "Maximum" else "Sum"
-        return [self._statistic(points, number * size, size, stat) for number in range(max(0, end - count), end)]
+        return [
+            self._statistic(points, number * size, size, stat)
+            for number in range(max(0, end - count), end)
+        ]
 
     def _changed(self, alarm: StoredAlarm, before: str) -> None:
         alarm.changed_at = self._region.now
@@ -144,7 +175,9 @@ class CloudWatch:
             return
         for arn in alarm.fields.get(ACTIONS[alarm.state.value], []):
             if ":sns:" in arn:
-                self._region.functions.deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
+                self._region.functions.deliver(
+                    arn, json.dumps(self.message(alarm, before)), alarm.state.value
+                )
             elif arn.endswith(":ec2:recover"):
                 self._region.groups.recover(dict(alarm.key[2])["InstanceId"])
 
@@ -157,7 +190,10 @@ class CloudWatch:
             "StatisticType": "Statistic",
             "Statistic": str(fields.get("Statistic", "")).upper(),
             "Unit": fields.get("Unit"),
-            "Dimensions": [{"value": d["Value"], "name": d["Name"]} for d in reversed(fields.get("Dimensions", []))],
+            "Dimensions": [
+                {"value": d["Value"], "name": d["Name"]}
+                for d in reversed(fields.get("Dimensions", []))
+            ],
             "Period": fields.get("Period"),
             "EvaluationPeriods": fields.get("EvaluationPeriods"),
             "ComparisonOperator": fields.get("ComparisonOperator"),
@@ -201,12 +237,17 @@ class CloudWatch:
             case "GetMetricData":
                 return self._get_metric_data(params)
             case "ListTagsForResource" | "TagResource" | "UntagResource":
-                return self._tags(params["ResourceARN"], params.get("Tags", ()), params.get("TagKeys", ()))
+                return self._tags(
+                    params["ResourceARN"], params.get("Tags", ()), params.get("TagKeys", ())
+                )
             case _:
-                raise NotImplementedError(f"the embedded region does not know cloudwatch {operation}")
+                raise NotImplementedError(
+                    f"the embedded region does not know cloudwatch {operation}"
+                )
 
     def _put(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Make or overwrite an alarm. An update keeps the state, and ignores Tags (API_PutMetricAlarm)."""
+        """Make or overwrite an alarm. An update keeps the state, and ignores Tags
+        (API_PutMetricAlarm)."""
         fields = {name: value for name, value in params.items() if name != "Tags"}
         periods = params.get("EvaluationPeriods", 1)
         points = params.get("DatapointsToAlarm", periods)
@@ -216,17 +257,29 @@ class CloudWatch:
             state.value, state.reason = old.state.value, old.state.reason
         tags = old.tags if old else list(params.get("Tags", []))
         changed_at = old.changed_at if old else self._region.now
-        self.alarms[params["AlarmName"]] = StoredAlarm(fields, state, self._region.now, changed_at, tags)
+        self.alarms[params["AlarmName"]] = StoredAlarm(
+            fields, state, self._region.now, changed_at, tags
+        )
         return {}
 
-    def _tags(self, arn: str, added: Sequence[Mapping[str, str]], removed: Sequence[str]) -> dict[str, Any]:
-        """Return an alarm's tags after some were added, or given new values, and some were removed (API_TagResource)."""
+    def _tags(
+        self, arn: str, added: Sequence[Mapping[str, str]], removed: Sequence[str]
+    ) -> dict[str, Any]:
+        """Return an alarm's tags after some were added, or given new values, and some were removed
+        (API_TagResource)."""
         alarm = self.alarms.get(arn.rsplit(":alarm:", maxsplit=1)[-1])
         if alarm is None:
             raise ServiceError("ResourceNotFoundException", f"Unknown: {arn}", 404)
-        tags = {tag["Key"]: tag["Value"] for tag in [*alarm.tags, *added] if tag["Key"] not in removed}
-        if len(tags) > MAX_TAGS or not all(TAG_TEXT.fullmatch(text) for pair in tags.items() for text in pair):
-            raise ServiceError("InvalidParameterValue", "too many tags, or a tag with characters that are not allowed")
+        tags = {
+            tag["Key"]: tag["Value"] for tag in [*alarm.tags, *added] if tag["Key"] not in removed
+        }
+        if len(tags) > MAX_TAGS or not all(
+            TAG_TEXT.fullmatch(text) for pair in tags.items() for text in pair
+        ):
+            raise ServiceError(
+                "InvalidParameterValue",
+                "too many tags, or a tag with characters that are not allowed",
+            )
         alarm.tags = [{"Key": name, "Value": value} for name, value in tags.items()]
         return {"Tags": [dict(tag) for tag in alarm.tags]}
 
@@ -248,7 +301,11 @@ class CloudWatch:
         size = min(params.get("MaxRecords", 50), MAX_RECORDS)
         first = int(params.get("NextToken", 0))
         more = {"NextToken": str(first + size)} if first + size < len(found) else {}
-        return {"MetricAlarms": [self._shown(alarm) for alarm in found[first : first + size]], "CompositeAlarms": [], **more}
+        return {
+            "MetricAlarms": [self._shown(alarm) for alarm in found[first : first + size]],
+            "CompositeAlarms": [],
+            **more,
+        }
 
     def _shown(self, alarm: StoredAlarm) -> dict[str, Any]:
         return {
@@ -270,14 +327,20 @@ class CloudWatch:
         _check_known(queries)
         if len(queries) > MAX_QUERIES:
             raise ServiceError(
-                "ValidationError", f"The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
+                "ValidationError",
+                f"The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}.",
             )
-        return {"MetricDataResults": [self._result(query, params) for query in queries], "Messages": []}
+        return {
+            "MetricDataResults": [self._result(query, params) for query in queries],
+            "Messages": [],
+        }
 
     def _result(self, query: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         stat = query["MetricStat"]
         named = {d["Name"]: d["Value"] for d in stat["Metric"].get("Dimensions", [])}
-        points = self.sums.get(key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], named), {})
+        points = self.sums.get(
+            key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], named), {}
+        )
         size = stat["Period"] // MINUTE
         first, last = (self._region.minute_of(params[name]) for name in ("StartTime", "EndTime"))
         real = self._datapoints(points, range(first, last, size), stat["Stat"]) if points else []
@@ -291,12 +354,18 @@ class CloudWatch:
             "StatusCode": "Complete",
         }
 
-    def _datapoints(self, points: Mapping[int, float], periods: range, stat: str) -> list[tuple[int, float]]:
+    def _datapoints(
+        self, points: Mapping[int, float], periods: range, stat: str
+    ) -> list[tuple[int, float]]:
         """Return the periods that have a value, by their first minute."""
         if periods.step == 1 and stat == "Sum":
             end = min(periods.stop, self._visible_until())
-            return [(minute, points[minute]) for minute in range(periods.start, end) if minute in points]
-        found = ((minute, self._statistic(points, minute, periods.step, stat)) for minute in periods)
+            return [
+                (minute, points[minute]) for minute in range(periods.start, end) if minute in points
+            ]
+        found = (
+            (minute, self._statistic(points, minute, periods.step, stat)) for minute in periods
+        )
         return [(minute, value) for minute, value in found if value is not None]
 
     def _time_of(self, minute: int) -> datetime:
@@ -308,7 +377,9 @@ class CloudWatch:
 def _check_known(queries: Sequence[Mapping[str, Any]]) -> None:
     for query in queries:
         if query.get("MetricStat", {}).get("Stat") not in ("Sum", "Minimum"):
-            raise NotImplementedError("the embedded region knows the statistics Sum and Minimum, and no expressions")
+            raise NotImplementedError(
+                "the embedded region knows the statistics Sum and Minimum, and no expressions"
+            )
 
 
 def _asked_for(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:
@@ -318,5 +389,8 @@ def _asked_for(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:
         ("AlarmNames" not in params or fields["AlarmName"] in params["AlarmNames"])
         and fields["AlarmName"].startswith(params.get("AlarmNamePrefix", ""))
         and params.get("StateValue", alarm.state.value) == alarm.state.value
-        and ("ActionPrefix" not in params or any(arn.startswith(params["ActionPrefix"]) for arn in actions))
+        and (
+            "ActionPrefix" not in params
+            or any(arn.startswith(params["ActionPrefix"]) for arn in actions)
+        )
     )

@@ -1,6 +1,8 @@
-"""Instances of the embedded region, which come and go as EC2 and Auto Scaling let them, with the events that tell of it.
+"""Instances of the embedded region, which come and go as EC2 and Auto Scaling let them, with the
+events that tell of it.
 
-moto keeps them, and says nothing to EventBridge; that part is here. An instance needs no time to start or to end.
+moto keeps them, and says nothing to EventBridge; that part is here. An instance needs no time to
+start or to end.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from headroom.region.region import Region
 
 STATE_CHANGE = "EC2 Instance State-change Notification"
 LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"
-"""Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling User Guide, "Event reference";
-read 2026-11."""
+"""Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling
+User Guide, "Event reference"; read 2026-11."""
 IMAGE = "ami-12c6146b"
 """One of moto's own."""
 
@@ -34,7 +36,10 @@ class Ec2:
         """Run instances, all in one reservation, and return their ids."""
         named = [{"Key": key, "Value": value} for key, value in tags.items()]
         said = self._client.run_instances(
-            ImageId=IMAGE, MinCount=count, MaxCount=count, TagSpecifications=[{"ResourceType": "instance", "Tags": named}]
+            ImageId=IMAGE,
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": named}],
         )
         ids = [str(instance["InstanceId"]) for instance in said["Instances"]]
         self.tell(ids, "pending", "running")
@@ -74,22 +79,33 @@ class Group:
 
     def members(self) -> dict[str, str]:
         """Return the members' lifecycle states by instance id."""
-        said = self._region.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
+        said = self._region.client("autoscaling").describe_auto_scaling_groups(
+            AutoScalingGroupNames=[self.name]
+        )
         members = said["AutoScalingGroups"][0]["Instances"] if said["AutoScalingGroups"] else []
         return {str(member["InstanceId"]): str(member["LifecycleState"]) for member in members}
 
     def resize(self, size: int) -> list[Invocation]:
         """Set the desired capacity; instances launch or end at once."""
         before = set(self.members())
-        self._region.client("autoscaling").set_desired_capacity(AutoScalingGroupName=self.name, DesiredCapacity=size)
+        self._region.client("autoscaling").set_desired_capacity(
+            AutoScalingGroupName=self.name, DesiredCapacity=size
+        )
         return self._tell(before)
 
     def _tell(self, before: set[str]) -> list[Invocation]:
         after = set(self.members())
         came, went = sorted(after - before), sorted(before - after)
-        found = [*self._ec2.tell(came, "pending", "running"), *self._ec2.tell(went, "shutting-down", "terminated")]
+        found = [
+            *self._ec2.tell(came, "pending", "running"),
+            *self._ec2.tell(went, "shutting-down", "terminated"),
+        ]
         for kind, ids in ((LAUNCHED, came), (TERMINATED, went)):
             for name in ids:
-                detail = {"AutoScalingGroupName": self.name, "EC2InstanceId": name, "StatusCode": "InProgress"}
+                detail = {
+                    "AutoScalingGroupName": self.name,
+                    "EC2InstanceId": name,
+                    "StatusCode": "InProgress",
+                }
                 found += self._region.functions.happen("aws.autoscaling", kind, detail)
         return found

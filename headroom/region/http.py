@@ -1,4 +1,5 @@
-"""The embedded region's web: what answers an HTTP request of the app, and which requests were made."""
+"""The embedded region's web: what answers an HTTP request of the app, and which requests were
+made."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Asked:
 
 
 class Web:
-    """Servers by URL: each answers with a status, or with what it makes of the request. Elsewhere nobody listens.
+    """Servers by URL: each answers with a status, or with what it makes of the request. Elsewhere
+    nobody listens.
 
     A server that raises OSError has kept silent. It takes the place of chalicelib.web.send.
     """

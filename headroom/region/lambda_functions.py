@@ -1,4 +1,5 @@
-"""The embedded region's Lambda: the real app, imported as Lambda would, woken by messages and schedules."""
+"""The embedded region's Lambda: the real app, imported as Lambda would, woken by messages and
+schedules."""
 
 from __future__ import annotations
 
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     from headroom.region.region import Call, Region
 
 RETRY_MINUTES = (1, 2)
-"""Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source: Lambda Developer Guide,
-"Asynchronous invocation error handling", read 2026-10."""
+"""Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
+Lambda Developer Guide, "Asynchronous invocation error handling", read 2026-10."""
 
 
 @dataclass
 class Invocation:
-    """One run of a function: what woke it, what it logged, which API calls it made, and how it ended."""
+    """One run of a function: what woke it, what it logged, which API calls it made, and how it
+    ended."""
 
     function: str
     at: datetime
@@ -47,7 +49,8 @@ class Invocation:
 
 
 OBSERVERS: list[Callable[[Region, Invocation], None]] = []
-"""Who hears of every invocation in every region of this process; `Functions.watchers` hear of one region's."""
+"""Who hears of every invocation in every region of this process; `Functions.watchers` hear of one
+region's."""
 
 
 class Functions:
@@ -68,12 +71,17 @@ class Functions:
 
     @contextlib.contextmanager
     def deployed(self, config: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:
-        """Import the app with this configuration and environment, and subscribe and schedule its functions."""
+        """Import the app with this configuration and environment, and subscribe and schedule its
+        functions."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "headroom.toml"
             path.write_text(config)
             self.config = config
-            settings = {"AWS_EXECUTION_ENV": "AWS_Lambda", **environment, "HEADROOM_CONFIG": str(path)}  # Chalice adds to it
+            settings = {
+                "AWS_EXECUTION_ENV": "AWS_Lambda",
+                **environment,
+                "HEADROOM_CONFIG": str(path),
+            }  # Chalice adds to it
             with environment_of(settings), _captured_logs() as self.logs:
                 module = fresh_app()
                 module.world().sleep = lambda _: None  # time is simulated: nobody waits
@@ -88,7 +96,11 @@ class Functions:
         match event:
             case SNSEventConfig():
                 sns = boto3.client("sns")
-                arn = event.topic if event.topic.startswith("arn:") else sns.create_topic(Name=event.topic)["TopicArn"]
+                arn = (
+                    event.topic
+                    if event.topic.startswith("arn:")
+                    else sns.create_topic(Name=event.topic)["TopicArn"]
+                )
                 function = f"arn:aws:lambda:{self._region.name}:{ACCOUNT}:function:{event.name}"
                 sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function)
             case ScheduledEventConfig():
@@ -107,21 +119,30 @@ class Functions:
             if self._region.minute % rate == 0:
                 self.invoke(function, scheduled_event(self._region, function))
 
-    def happen(self, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> list[Invocation]:
+    def happen(
+        self, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
+    ) -> list[Invocation]:
         """Let EventBridge hear of an event: every function whose rule's pattern it fits runs.
 
         source, kind: such as `aws.ec2` and `EC2 Instance State-change Notification`.
         """
         event = bridge_event(self._region, source, kind, detail, resources)
-        return [self.invoke(function, event) for pattern, function in self._patterns if pattern.matches_event(event)]
+        return [
+            self.invoke(function, event)
+            for pattern, function in self._patterns
+            if pattern.matches_event(event)
+        ]
 
     def deliver(self, topic_arn: str, message: str, subject: str = "") -> None:
-        """Publish a message as SNS does: moto hands it to queues, the region to the app's functions."""
+        """Publish a message as SNS does: moto hands it to queues, the region to the app's
+        functions."""
         sns = boto3.client("sns")
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
         try:
             subscriptions = [s for page in pages for s in page["Subscriptions"]]
-        except sns.exceptions.NotFoundException:  # an alarm's action on a topic that is gone comes to nothing
+        except (
+            sns.exceptions.NotFoundException
+        ):  # an alarm's action on a topic that is gone comes to nothing
             return
         for subscription in subscriptions:
             if subscription["Protocol"] == "lambda":
@@ -132,17 +153,21 @@ class Functions:
         """Run a function, once, and return what it returns; raise what it raises."""
         if self._app is None:
             raise RuntimeError("deploy an app first")
-        return self._app.handler_map[function](payload, LambdaContext(function, 512, timeout_seconds(function) * 1_000))
+        return self._app.handler_map[function](
+            payload, LambdaContext(function, 512, timeout_seconds(function) * 1_000)
+        )
 
     def invoke(self, function: str, payload: dict[str, Any], attempt: int = 0) -> Invocation:
-        """Run a function as an asynchronous event: an error is tried twice more, then it is a dead letter."""
+        """Run a function as an asynchronous event: an error is tried twice more, then it is a dead
+        letter."""
         invocation = Invocation(function, self._region.now, payload)
         self.logs.clear()
         before = len(self._region.calls)
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 self.answer(function, payload)
-            except Exception as error:  # noqa: BLE001  any error of the function is an outcome of the invocation
+            # any error of the function is an outcome of the invocation
+            except Exception as error:  # noqa: BLE001
                 invocation.error = error
         invocation.logs = list(self.logs)
         invocation.calls = self._region.calls[before:]
@@ -170,7 +195,16 @@ def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[
         "Timestamp": at.isoformat(),
         "MessageAttributes": {},
     }
-    return {"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": topic_arn, "Sns": record}]}
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": topic_arn,
+                "Sns": record,
+            }
+        ]
+    }
 
 
 def scheduled_event(region: Region, function: str) -> dict[str, Any]:
@@ -178,7 +212,9 @@ def scheduled_event(region: Region, function: str) -> dict[str, Any]:
     return bridge_event(region, "aws.events", "Scheduled Event", {}, [rule])
 
 
-def bridge_event(region: Region, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]) -> dict[str, Any]:
+def bridge_event(
+    region: Region, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]
+) -> dict[str, Any]:
     """Return the event that EventBridge hands to a function."""
     return {
         "version": "0",

@@ -1,8 +1,10 @@
-"""An embedded region: moto, plus what moto lacks, so that the real app runs through real boto3 calls in simulated time.
+"""An embedded region: moto, plus what moto lacks, so that the real app runs through real boto3
+calls in simulated time.
 
-moto keeps tables, topics and identities. The region answers for what moto gets wrong or leaves out: the
-throughput rules of UpdateTable and DescribeTable, all of CloudWatch's metrics and alarms, the delivery of alarm messages and
-schedules. It hooks into botocore's events, so every call still goes through a boto3 client and its parameter validation.
+moto keeps tables, topics and identities. The region answers for what moto gets wrong or leaves out:
+the throughput rules of UpdateTable and DescribeTable, all of CloudWatch's metrics and alarms, the
+delivery of alarm messages and schedules. It hooks into botocore's events, so every call still goes
+through a boto3 client and its parameter validation.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from headroom.simulation.dynamodb_rules import MINUTE, Meter, Provision, QuotaEx
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MODELS = create_loader()
-"""AWS's service models, parsed once for all the regions of a process: half the time of a short test."""
+"""AWS's service models, parsed once for all the regions of a process: half the time of a short
+test."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Table:
     provisions: dict[str, Provision]
     on_demand: bool = False
     said: dict[str, Any] = field(default_factory=dict)
-    """What moto says of it, kept until somebody changes it: asking moto is most of what a simulated minute costs."""
+    """What moto says of it, kept until somebody changes it: asking moto is most of what a simulated
+    minute costs."""
 
     @property
     def updating(self) -> bool:
@@ -83,10 +87,13 @@ class Table:
 class Region:
     """A region with a clock. Use it as a context manager; `deploy` the app, then `run` minutes.
 
-    Demand is set by `serve(target, rates)`: units per second, a value a minute from the region's start on.
+    Demand is set by `serve(target, rates)`: units per second, a value a minute from the region's
+    start on.
     """
 
-    def __init__(self, start: datetime = START, world: World | None = None, name: str = "us-east-1") -> None:
+    def __init__(
+        self, start: datetime = START, world: World | None = None, name: str = "us-east-1"
+    ) -> None:
         self.start, self.now, self.name = start, start, name
         self.world = world or World()
         self.tables: dict[str, Table] = {}
@@ -95,7 +102,9 @@ class Region:
         self.decreases = 0
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
-        self.answers: dict[tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {}
+        self.answers: dict[
+            tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any] | None]
+        ] = {}
         """What a scene lets a service's operation say instead of moto; None leaves it to moto."""
         self.on_minute: list[Callable[[Region], None]] = []
         self.cloudwatch = CloudWatch(self)
@@ -111,7 +120,8 @@ class Region:
         environment = {
             "AWS_DEFAULT_REGION": self.name,
             "AWS_REGION": self.name,
-            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",  # a local AWS of the operator's is not this one
+            # a local AWS of the operator's is not this one
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
             "AWS_PROFILE": None,
         }
         self._stack.enter_context(environment_of(environment))
@@ -130,14 +140,26 @@ class Region:
     def client(self, service: str) -> Any:
         return boto3.client(service)
 
-    def deploy(self, config: str, topic: str = "headroom-alarms", environment: Mapping[str, str] | None = None) -> ModuleType:
-        """Import the app as Lambda would, with this configuration, and wire its events. Returns the module."""
-        return self._stack.enter_context(self.functions.deployed(config, {"ALARM_TOPIC": topic, **(environment or {})}))
+    def deploy(
+        self,
+        config: str,
+        topic: str = "headroom-alarms",
+        environment: Mapping[str, str] | None = None,
+    ) -> ModuleType:
+        """Import the app as Lambda would, with this configuration, and wire its events. Returns the
+        module."""
+        return self._stack.enter_context(
+            self.functions.deployed(config, {"ALARM_TOPIC": topic, **(environment or {})})
+        )
 
     # tables
 
     def create_table(
-        self, name: str, read: int = 5, write: int = 5, indexes: Mapping[str, tuple[int, int]] | None = None
+        self,
+        name: str,
+        read: int = 5,
+        write: int = 5,
+        indexes: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         """Make a table with a string key, and its indexes as name → (read, write) units."""
         keys = ["pk", *(f"key-{index}" for index in indexes or {})]
@@ -161,7 +183,8 @@ class Region:
         )
 
     def serve(self, target: Target, rates: Sequence[float]) -> None:
-        """Let a target see this demand, a value a minute from the region's start on; zero where none is given."""
+        """Let a target see this demand, a value a minute from the region's start on; zero where
+        none is given."""
         self.demand[target] = rates
 
     def units(self, target: Target) -> int:
@@ -190,7 +213,8 @@ class Region:
         return int((at - self.start).total_seconds()) // MINUTE
 
     def run(self, minutes: int) -> None:
-        """Let time pass: updates settle, metrics appear, alarms are judged, functions run, demand is served."""
+        """Let time pass: updates settle, metrics appear, alarms are judged, functions run, demand
+        is served."""
         for _ in range(minutes):
             self._settle()
             self.cloudwatch.evaluate()
@@ -232,7 +256,9 @@ class Region:
         events.register("after-call.dynamodb.*", self._after_dynamodb)
         events.register("after-call.ec2.DescribeInstanceStatus", self.groups.overlay)
 
-    def _before_call(self, model: Any, context: Mapping[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+    def _before_call(
+        self, model: Any, context: Mapping[str, Any], **_: Any
+    ) -> tuple[AWSResponse, dict[str, Any]] | None:
         params = context["headroom_params"]
         call = Call(model.service_model.service_name, model.name, params, self.now)
         self.calls.append(call)
@@ -242,11 +268,17 @@ class Region:
                     raise ServiceError(fault.code, f"{fault.code} (injected)")
             answer = self._answer(call)
         except ServiceError as error:
-            said = {"Error": {"Code": error.code, "Message": error.message}, "ResponseMetadata": {"HTTPStatusCode": error.status}}
+            said = {
+                "Error": {"Code": error.code, "Message": error.message},
+                "ResponseMetadata": {"HTTPStatusCode": error.status},
+            }
             return AWSResponse("", error.status, {}, None), said
         if answer is None:
             return None
-        return AWSResponse("", 200, {}, None), {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
+        return AWSResponse("", 200, {}, None), {
+            **answer,
+            "ResponseMetadata": {"HTTPStatusCode": 200},
+        }
 
     def _answer(self, call: Call) -> dict[str, Any] | None:
         said = self.answers.get((call.service, call.operation), lambda _: None)(call.params)
@@ -260,7 +292,11 @@ class Region:
         }
         if call.service in services:
             return services[call.service](call.operation, call.params)
-        table = self.tables.get(call.params.get("TableName", "")) if call.service == "dynamodb" else None
+        table = (
+            self.tables.get(call.params.get("TableName", ""))
+            if call.service == "dynamodb"
+            else None
+        )
         if table is not None and call.operation == "DescribeTable" and table.said:
             said = copy.deepcopy(table.said)
             self._overlay(said)
@@ -274,7 +310,12 @@ class Region:
         return None
 
     def _after_dynamodb(
-        self, model: Any, parsed: dict[str, Any], context: Mapping[str, Any], http_response: Any, **_: Any
+        self,
+        model: Any,
+        parsed: dict[str, Any],
+        context: Mapping[str, Any],
+        http_response: Any,
+        **_: Any,
     ) -> None:
         if http_response.status_code >= 300:
             return
@@ -295,7 +336,10 @@ class Region:
         table.on_demand = said.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
         if was_on_demand and not table.on_demand:
             table.provisions.clear()  # back from on-demand with the units that were asked for
-        parts = {"": said, **{index["IndexName"]: index for index in said.get("GlobalSecondaryIndexes", [])}}
+        parts = {
+            "": said,
+            **{index["IndexName"]: index for index in said.get("GlobalSecondaryIndexes", [])},
+        }
         for gone in table.provisions.keys() - parts.keys():
             del table.provisions[gone]
         for name, part in parts.items():
@@ -303,8 +347,12 @@ class Region:
                 units = part["ProvisionedThroughput"]
                 table.provisions[name] = Provision(
                     {
-                        Dimension.READ: Meter(int(units["ReadCapacityUnits"]), self.world.burst_seconds),
-                        Dimension.WRITE: Meter(int(units["WriteCapacityUnits"]), self.world.burst_seconds),
+                        Dimension.READ: Meter(
+                            int(units["ReadCapacityUnits"]), self.world.burst_seconds
+                        ),
+                        Dimension.WRITE: Meter(
+                            int(units["WriteCapacityUnits"]), self.world.burst_seconds
+                        ),
                     }
                 )
 
@@ -320,7 +368,10 @@ class Region:
     def _description(self, table: Table, index: str) -> dict[str, Any]:
         seen = table.provisions[index].seen(self.now)
         on = 0 if table.on_demand else 1
-        times = {"LastIncreaseDateTime": seen.last_increase_at, "LastDecreaseDateTime": seen.last_decrease_at}
+        times = {
+            "LastIncreaseDateTime": seen.last_increase_at,
+            "LastDecreaseDateTime": seen.last_decrease_at,
+        }
         return {
             "NumberOfDecreasesToday": seen.decreases_today,
             "ReadCapacityUnits": seen.units[Dimension.READ] * on,
@@ -339,7 +390,9 @@ class Region:
             raise ServiceError("ResourceInUseException", message)
         if table.on_demand:
             message = "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
-            raise ServiceError("ValidationException", f"One or more parameter values were invalid: {message}")
+            raise ServiceError(
+                "ValidationException", f"One or more parameter values were invalid: {message}"
+            )
         for index, units in wanted.items():
             _check_units(table, index, units)
         try:
@@ -348,7 +401,9 @@ class Region:
         except QuotaExceededError as error:
             raise ServiceError("LimitExceededException", str(error)) from None
         for index, units in wanted.items():
-            self.decreases += table.provisions[index].start(units, self.now, self.world.update_minutes)
+            self.decreases += table.provisions[index].start(
+                units, self.now, self.world.update_minutes
+            )
         return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}
 
 
@@ -358,7 +413,10 @@ def _wanted(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:
         if "Update" in change:
             parts[change["Update"]["IndexName"]] = change["Update"]["ProvisionedThroughput"]
     return {
-        index: {Dimension.READ: int(part["ReadCapacityUnits"]), Dimension.WRITE: int(part["WriteCapacityUnits"])}
+        index: {
+            Dimension.READ: int(part["ReadCapacityUnits"]),
+            Dimension.WRITE: int(part["WriteCapacityUnits"]),
+        }
         for index, part in parts.items()
     }
 

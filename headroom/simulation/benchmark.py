@@ -1,6 +1,7 @@
 """The benchmark: every trace, every policy, three worlds; geometric means, and who beats whom.
 
-`effective` is unit-hours plus 34.6 times the throttled unit-hours, over the optimum's unit-hours (see compare.py).
+`effective` is unit-hours plus 34.6 times the throttled unit-hours, over the optimum's unit-hours
+(see compare.py).
 """
 
 from __future__ import annotations
@@ -27,12 +28,20 @@ WORLDS = {
     "slow": World(metric_delay_minutes=3, update_minutes=3),
 }
 AAS_TARGETS = (50, 60, 70, 80, 90)
-AAS, AAS_90, AAS_BEST, OURS, PLAIN, DYNAMIC = "AAS 70 %", "AAS 90 %", "AAS at its best", "Headroom", "percent", "Dynamic DynamoDB"
+AAS, AAS_90, AAS_BEST, OURS, PLAIN, DYNAMIC = (
+    "AAS 70 %",
+    "AAS 90 %",
+    "AAS at its best",
+    "Headroom",
+    "percent",
+    "Dynamic DynamoDB",
+)
 POLICIES = (AAS, AAS_90, AAS_BEST, DYNAMIC, PLAIN, OURS)
 CALM_PPM = 100
 DECREASES_A_DAY = 27
 ON_DEMAND_PRICE = 3.46
-"""An on-demand unit in provisioned units: 0.125 / (0.00013 / 3600 x 1e6), prices of us-east-1, read 2026-08-21."""
+"""An on-demand unit in provisioned units: 0.125 / (0.00013 / 3600 x 1e6), prices of us-east-1, read
+2026-08-21."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Measured:
-    """One trace in one world. scale: the optimum with 27 decreases a day at any minute, over the one within the quota."""
+    """One trace in one world. scale: the optimum with 27 decreases a day at any minute, over the
+    one within the quota."""
 
     trace: str
     kind: str
@@ -61,7 +71,10 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
     best = optimum(demand)
     free = optimum(demand, every_minute=DECREASES_A_DAY)
     on_demand = ON_DEMAND_PRICE * sum(demand) / 60 / best
-    return [_measure(name, kind, demand, policy, label, world, best, on_demand, free / best) for label, world in WORLDS.items()]
+    return [
+        _measure(name, kind, demand, policy, label, world, best, on_demand, free / best)
+        for label, world in WORLDS.items()
+    ]
 
 
 def _measure(
@@ -81,7 +94,9 @@ def _measure(
         return Result(effective(outcome, best), outcome.throttled_ppm(demand))
 
     tracked = {
-        (target, high): result(competitors.run(demand, begin, competitors.AutoScaling(target, high), world))
+        (target, high): result(
+            competitors.run(demand, begin, competitors.AutoScaling(target, high), world)
+        )
         for target in AAS_TARGETS
         for high in (False, True)
     }
@@ -94,7 +109,9 @@ def _measure(
         PLAIN: result(replay(demand, make_policy(strategy="percent"), begin, world)),
         OURS: result(ours),
     }
-    return Measured(name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY))
+    return Measured(
+        name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY)
+    )
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,8 @@ class Line:
 
 
 def lines(measured: Sequence[Measured], any_minute: bool = False) -> list[Line]:
-    """Return the table of one world. any_minute: divide by the optimum with 27 decreases a day at any minute."""
+    """Return the table of one world. any_minute: divide by the optimum with 27 decreases a day at
+    any minute."""
     calm = [m for m in measured if m.results[AAS].ppm < CALM_PPM]
     found = [
         Line(f"effective cost, all {len(measured)}", _means(measured, any_minute)),
@@ -121,7 +139,9 @@ def lines(measured: Sequence[Measured], any_minute: bool = False) -> list[Line]:
     return found
 
 
-def _means(measured: Sequence[Measured], any_minute: bool, or_on_demand: bool = False) -> dict[str, float]:
+def _means(
+    measured: Sequence[Measured], any_minute: bool, or_on_demand: bool = False
+) -> dict[str, float]:
     def figure(m: Measured, policy: str) -> float:
         cost = m.results[policy].effective
         return (min(cost, m.on_demand) if or_on_demand else cost) / (m.scale if any_minute else 1.0)
@@ -139,7 +159,10 @@ def _beats_both(m: Measured, policy: str) -> bool:
 
 
 def _beats_best(m: Measured, policy: str) -> bool:
-    return policy not in (AAS, AAS_90, AAS_BEST) and m.results[policy].effective <= m.results[AAS_BEST].effective
+    return (
+        policy not in (AAS, AAS_90, AAS_BEST)
+        and m.results[policy].effective <= m.results[AAS_BEST].effective
+    )
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -149,11 +172,18 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def run(
-    found: Mapping[str, tuple[str, Sequence[float]]], policy: Policy, done: Callable[[str], None] = lambda _: None
+    found: Mapping[str, tuple[str, Sequence[float]]],
+    policy: Policy,
+    done: Callable[[str], None] = lambda _: None,
 ) -> list[Measured]:
     """Measure all traces, given as name → (class, demand), on all processors."""
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # fork is unsafe beside threads, and on its way out
-        jobs = {pool.submit(measure, name, kind, demand, policy): name for name, (kind, demand) in found.items()}
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn")
+    ) as pool:  # fork is unsafe beside threads, and on its way out
+        jobs = {
+            pool.submit(measure, name, kind, demand, policy): name
+            for name, (kind, demand) in found.items()
+        }
         measured: list[Measured] = []
         for job in as_completed(jobs):
             measured += job.result()
@@ -165,7 +195,11 @@ def shared(folder: Path) -> dict[str, tuple[str, list[float]]]:
     """Return the traces of a folder with their classes, as its INDEX.md lists them."""
     kinds = dict(_index(folder / "INDEX.md")) if (folder / "INDEX.md").exists() else {}
     files = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
-    return {name: (kinds.get(name, "unknown"), traces.read(file)) for file in files for name in [file.name.split(".csv")[0]]}
+    return {
+        name: (kinds.get(name, "unknown"), traces.read(file))
+        for file in files
+        for name in [file.name.split(".csv")[0]]
+    }
 
 
 def _index(file: Path) -> Iterator[tuple[str, str]]:
@@ -181,10 +215,21 @@ def generated(days: int = 14) -> dict[str, tuple[str, list[float]]]:
     chance = random.Random(2)  # noqa: S311  a repeatable shape, not a secret
     spikes = [rate * (6.0 if chance.random() < 1 / 900 else 1.0) for rate in smooth]
     noisy = [300 * chance.lognormvariate(0, 0.35) for _ in smooth]
-    batch = [2000.0 if minute % traces.DAY in range(120, 150) else 3.0 for minute in range(len(smooth))]
+    batch = [
+        2000.0 if minute % traces.DAY in range(120, 150) else 3.0 for minute in range(len(smooth))
+    ]
     weekdays = [rate if minute // traces.DAY % 7 < 5 else 0.0 for minute, rate in enumerate(smooth)]
-    step = [rate * (1.0 if minute < len(smooth) // 2 else 2.5) for minute, rate in enumerate(smooth)]
-    made = {"smooth": smooth, "spikes": spikes, "noisy": noisy, "batch": batch, "zero-weekends": weekdays, "step": step}
+    step = [
+        rate * (1.0 if minute < len(smooth) // 2 else 2.5) for minute, rate in enumerate(smooth)
+    ]
+    made = {
+        "smooth": smooth,
+        "spikes": spikes,
+        "noisy": noisy,
+        "batch": batch,
+        "zero-weekends": weekdays,
+        "step": step,
+    }
     return {f"generated-{kind}": (kind, demand) for kind, demand in made.items()}
 
 

@@ -16,7 +16,8 @@ from headroom.simulation.pricing import Prices, month, on_demand_month
 from headroom.simulation.replay import Outcome, replay
 
 THROTTLED_UNIT_PRICE = 34.6
-"""What a throttled unit counts for in the effective cost: ten times its on-demand price, in provisioned units."""
+"""What a throttled unit counts for in the effective cost: ten times its on-demand price, in
+provisioned units."""
 HEADROOM = "Headroom"
 
 
@@ -77,7 +78,8 @@ def compare(
     world: World | None = None,
     done: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """Replay the demand under every policy. done: called with each one's name when it is finished."""
+    """Replay the demand under every policy. done: called with each one's name when it is
+    finished."""
     begin = first_units(demand)
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     ways: dict[str, Callable[[], Outcome]] = {
@@ -89,7 +91,9 @@ def compare(
             )
             for percent in targets
         },
-        "Dynamic DynamoDB": lambda: competitors.run(demand, begin, competitors.dynamic_dynamodb, world),
+        "Dynamic DynamoDB": lambda: competitors.run(
+            demand, begin, competitors.dynamic_dynamodb, world
+        ),
         "fixed at peak": lambda: competitors.fixed_at_peak(demand),
     }
     outcomes = {}
@@ -102,11 +106,17 @@ def compare(
 
 
 def _rows(
-    demand: Sequence[float], outcomes: Mapping[str, Outcome], best: float, prices: Prices, dimension: Dimension
+    demand: Sequence[float],
+    outcomes: Mapping[str, Outcome],
+    best: float,
+    prices: Prices,
+    dimension: Dimension,
 ) -> list[Row]:
     unit = prices.of(dimension)
     minutes = len(demand)
-    rows = [row_of(name, outcome, demand, best, unit.unit_hour) for name, outcome in outcomes.items()]
+    rows = [
+        row_of(name, outcome, demand, best, unit.unit_hour) for name, outcome in outcomes.items()
+    ]
     asked = on_demand_month(demand, unit)
     optimum_month = month(best, minutes, unit.unit_hour)
     rows.append(Row("on demand", asked, asked / optimum_month, asked / optimum_month, 0.0, 0, 0, 0))
@@ -114,7 +124,9 @@ def _rows(
     return rows
 
 
-def row_of(name: str, outcome: Outcome, demand: Sequence[float], best: float, unit_hour: float) -> Row:
+def row_of(
+    name: str, outcome: Outcome, demand: Sequence[float], best: float, unit_hour: float
+) -> Row:
     """Return an outcome's row. best: the optimum's unit-hours."""
     return Row(
         name,
@@ -129,5 +141,6 @@ def row_of(name: str, outcome: Outcome, demand: Sequence[float], best: float, un
 
 
 def effective(outcome: Outcome, best: float) -> float:
-    """Return the effective cost: unit-hours, and throttled ones at their price, over the optimum's unit-hours."""
+    """Return the effective cost: unit-hours, and throttled ones at their price, over the optimum's
+    unit-hours."""
     return (outcome.unit_hours + THROTTLED_UNIT_PRICE * outcome.throttled_unit_hours) / best

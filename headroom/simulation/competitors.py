@@ -1,6 +1,8 @@
-"""What else could run the table: Application Auto Scaling, Dynamic DynamoDB, fixed capacity, and perfect foresight.
+"""What else could run the table: Application Auto Scaling, Dynamic DynamoDB, fixed capacity, and
+perfect foresight.
 
-All stand in the same physics as Headroom's own replay. Units are integers of at least 1; time is minutes.
+All stand in the same physics as Headroom's own replay. Units are integers of at least 1; time is
+minutes.
 """
 
 from __future__ import annotations
@@ -16,12 +18,20 @@ from headroom.simulation.replay import START, Outcome
 
 SIDE = Dimension.READ
 
-# What a rival wants at one minute: from the units that hold and the consumption that can be read, the units or None.
+# What a rival wants at one minute: from the units that hold and the consumption that can be read,
+# the units or None.
 Rule = Callable[[int, int, Sequence[float]], int | None]
 
 
-def run(demand: Sequence[float], first_units: int, rule: Rule, world: World | None = None, start: datetime = START) -> Outcome:
-    """Let a rule scale one target; a decrease over the quota is refused, and the rule asks again by itself."""
+def run(
+    demand: Sequence[float],
+    first_units: int,
+    rule: Rule,
+    world: World | None = None,
+    start: datetime = START,
+) -> Outcome:
+    """Let a rule scale one target; a decrease over the quota is refused, and the rule asks again by
+    itself."""
     world = world or World()
     meter = Meter(first_units, world.burst_seconds)
     provision = Provision({SIDE: meter})
@@ -31,7 +41,11 @@ def run(demand: Sequence[float], first_units: int, rule: Rule, world: World | No
             provision.settle(start + timedelta(minutes=minute))
         visible = minute - world.metric_delay_minutes
         if provision.pending is None and visible > 0:
-            units = rule(minute, meter.units, consumed[:visible] if visible < 20 else consumed[visible - 20 : visible])
+            units = rule(
+                minute,
+                meter.units,
+                consumed[:visible] if visible < 20 else consumed[visible - 20 : visible],
+            )
             if units is not None and units != meter.units:
                 _change(provision, units, start + timedelta(minutes=minute), world, outcome)
         served, throttled = meter.serve(wanted)
@@ -41,7 +55,9 @@ def run(demand: Sequence[float], first_units: int, rule: Rule, world: World | No
     return outcome
 
 
-def _change(provision: Provision, units: int, now: datetime, world: World, outcome: Outcome) -> None:
+def _change(
+    provision: Provision, units: int, now: datetime, world: World, outcome: Outcome
+) -> None:
     if provision.may_change({SIDE: units}, now):
         outcome.decreases += provision.start({SIDE: units}, now, world.update_minutes)
         outcome.changes += 1
@@ -51,9 +67,10 @@ def _change(provision: Provision, units: int, now: datetime, world: World, outco
 class AutoScaling:
     """Application Auto Scaling's target tracking for DynamoDB.
 
-    Out after 2 of 2 minutes above the target, in after 15 of 15 below target - 20 points, to ceil(consumed / target).
-    Sources: the alarms that it makes, and AWS's knowledge centre, "DynamoDB auto scaling", read 2026-10. How it reads the 15
-    minutes is not documented: `from_highest` takes the highest of them, else the last.
+    Out after 2 of 2 minutes above the target, in after 15 of 15 below target - 20 points, to
+    ceil(consumed / target). Sources: the alarms that it makes, and AWS's knowledge centre,
+    "DynamoDB auto scaling", read 2026-10. How it reads the 15 minutes is not documented:
+    `from_highest` takes the highest of them, else the last.
     """
 
     target_percent: int = 70
@@ -75,8 +92,8 @@ class AutoScaling:
 def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int | None:
     """Scale as Dynamic DynamoDB does with its defaults.
 
-    Every 5 minutes it reads the 5 minutes that began 15 minutes ago: up by 50 percent at 90, down by 50 at 30. Source: its
-    documentation's list of options and their defaults, read 2026-10.
+    Every 5 minutes it reads the 5 minutes that began 15 minutes ago: up by 50 percent at 90, down
+    by 50 at 30. Source: its documentation's list of options and their defaults, read 2026-10.
     """
     if minute % 5 or len(consumed) < 15:
         return None

@@ -1,6 +1,8 @@
-"""What every table and index of a region costs, and would cost run otherwise: advice in a word, and what Headroom itself costs.
+"""What every table and index of a region costs, and would cost run otherwise: advice in a word, and
+what Headroom itself costs.
 
-A table is billed one way, so on-demand is weighed for a table with its indexes; everything else for each target by itself.
+A table is billed one way, so on-demand is weighed for a table with its indexes; everything else for
+each target by itself.
 """
 
 from __future__ import annotations
@@ -21,20 +23,30 @@ from headroom.simulation import history as account
 from headroom.simulation.compare import THROTTLED_UNIT_PRICE, first_units
 from headroom.simulation.history import NoHistoryError
 from headroom.simulation.parallel import spread
-from headroom.simulation.pricing import HOURS_A_MONTH, OwnPrices, Prices, UnitPrices, month, on_demand_month
+from headroom.simulation.pricing import (
+    HOURS_A_MONTH,
+    OwnPrices,
+    Prices,
+    UnitPrices,
+    month,
+    on_demand_month,
+)
 from headroom.simulation.replay import HOUR, Outcome, Replay
 
 BLOCK_UNITS = 100
-"""Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read 2026-10."""
+"""Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read
+2026-10."""
 WORTH_PERCENT = 5
 """Another way to run something must save so much of what it costs now to be advised."""
 PAST_READS_AN_HOUR = 4
-"""The summary of past days: consumed and throttled, once an hour, in each of the two functions that look at every target."""
+"""The summary of past days: consumed and throttled, once an hour, in each of the two functions that
+look at every target."""
 
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
 RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
 MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
-"""Assumptions about Lambda: how often each function runs and how long, and .chalice/config.json's memory."""
+"""Assumptions about Lambda: how often each function runs and how long, and .chalice/config.json's
+memory."""
 ASSUMPTIONS = (
     "Headroom's own cost: one alarm a target; metric reads: the replay's looks x 3 metrics, and 4 an hour for the past days; "
     "Lambda (512 MB, the two that look at all tables 1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, "
@@ -66,7 +78,8 @@ class Own:
 
 @dataclass(frozen=True)
 class Line:
-    """One target. USD a month; units_now is None for a table on demand; utilisation is mean demand over mean units."""
+    """One target. USD a month; units_now is None for a table on demand; utilisation is mean demand
+    over mean units."""
 
     target: Target
     units_now: int | None
@@ -83,9 +96,15 @@ class Line:
 
     def as_data(self) -> dict[str, object]:
         """Return what --json and --csv print."""
-        named = {"table": self.target.table, "index": self.target.index, "dimension": str(self.target.dimension)}
+        named = {
+            "table": self.target.table,
+            "index": self.target.index,
+            "dimension": str(self.target.dimension),
+        }
         own = {f"own_{name.rstrip('_')}": value for name, value in asdict(self.own).items()}
-        rest = {name: value for name, value in asdict(self).items() if name not in ("target", "own")}
+        rest = {
+            name: value for name, value in asdict(self).items() if name not in ("target", "own")
+        }
         return {**named, **rest, **own, "advice": str(self.advice)}
 
 
@@ -110,13 +129,17 @@ class History:
 def align(table: TableState, pasts: Mapping[Target, account.Past]) -> History:
     """Return the part of the targets' histories that all have."""
     start = max(past.start for past in pasts.values())
-    late = {target: int((start - past.start).total_seconds()) // 60 for target, past in pasts.items()}
+    late = {
+        target: int((start - past.start).total_seconds()) // 60 for target, past in pasts.items()
+    }
     demand = {target: past.demand[late[target] :] for target, past in pasts.items()}
     return History(table, demand, start, len(demand) == len(table.targets()))
 
 
 def read(
-    table: TableState, past_of: Callable[[Target], account.Past], errors: tuple[type[Exception], ...]
+    table: TableState,
+    past_of: Callable[[Target], account.Past],
+    errors: tuple[type[Exception], ...],
 ) -> tuple[History | None, list[Unread]]:
     """Read a table's targets, as many as can be read."""
     pasts, unread = {}, []
@@ -138,20 +161,26 @@ def costs(
     """Return a line for each target. done: called after each table."""
     targets = sum(len(history.demand) for history in histories)
     lines: list[Line] = []
-    for found in spread(partial(_table_lines, config=config, prices=prices, targets=targets), histories, workers):
+    for found in spread(
+        partial(_table_lines, config=config, prices=prices, targets=targets), histories, workers
+    ):
         lines += found
         done()
     return lines
 
 
 def _table_lines(history: History, config: Config, prices: Prices, targets: int) -> list[Line]:
-    """Return the lines of one table. targets: among how many targets the schedules' cost is shared."""
+    """Return the lines of one table. targets: among how many targets the schedules' cost is
+    shared."""
     policies = {target: _policy(config, target) for target in history.demand}
     begin = {target: first_units(demand) for target, demand in history.demand.items()}
     outcomes = Replay(history.demand, policies, begin, start=history.start).run()
     ways = {t: _ways(history, t, outcomes[t], prices, targets) for t in history.demand}
     advice = advise(ways, history.table.on_demand, may_switch=history.is_whole)
-    return [_line(history, target, outcomes[target], ways[target], advice[target]) for target in history.demand]
+    return [
+        _line(history, target, outcomes[target], ways[target], advice[target])
+        for target in history.demand
+    ]
 
 
 def _policy(config: Config, target: Target) -> Policy:
@@ -160,7 +189,8 @@ def _policy(config: Config, target: Target) -> Policy:
 
 @dataclass(frozen=True)
 class Ways:
-    """What one target costs a month, each way; `own` is part of no other figure. The weights add what throttling is worth."""
+    """What one target costs a month, each way; `own` is part of no other figure. The weights add
+    what throttling is worth."""
 
     now: float
     headroom: float
@@ -182,7 +212,10 @@ def _ways(history: History, target: Target, outcome: Outcome, prices: Prices, ta
     now, lost = asked, 0.0
     if not history.table.on_demand:
         units = units_now(history.table, target)
-        now, lost = units * unit.unit_hour * HOURS_A_MONTH, throttling(competitors.fixed(demand, units))
+        now, lost = (
+            units * unit.unit_hour * HOURS_A_MONTH,
+            throttling(competitors.fixed(demand, units)),
+        )
     ours = month(outcome.unit_hours, minutes, unit.unit_hour)
     own = own_cost(outcome, minutes, prices.headroom, targets)
     return Ways(
@@ -202,10 +235,14 @@ def units_now(table: TableState, target: Target) -> int:
 
 
 def reserved_month(peak: float, unit: UnitPrices) -> float:
-    """Return USD a month for capacity fixed at the peak: blocks reserved for a year where they pay, the rest at its price."""
+    """Return USD a month for capacity fixed at the peak: blocks reserved for a year where they pay,
+    the rest at its price."""
     units = max(1, math.ceil(peak))
     block = BLOCK_UNITS * unit.reserved_hour_1_year
-    hour = sum(min(block, min(BLOCK_UNITS, units - first) * unit.unit_hour) for first in range(0, units, BLOCK_UNITS))
+    hour = sum(
+        min(block, min(BLOCK_UNITS, units - first) * unit.unit_hour)
+        for first in range(0, units, BLOCK_UNITS)
+    )
     return hour * HOURS_A_MONTH
 
 
@@ -213,29 +250,47 @@ def own_cost(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) ->
     """Return what Headroom costs a month for one of so many targets."""
     months = minutes / HOUR / HOURS_A_MONTH
     changes = outcome.changes / months
-    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()} | {"on_alarm": changes}
+    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()} | {
+        "on_alarm": changes
+    }
     gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
     return Own(
         alarms=prices.alarm_month,
-        metric_reads=(outcome.looks * METRICS_PER_LOOK / months + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read,
+        metric_reads=(
+            outcome.looks * METRICS_PER_LOOK / months + PAST_READS_AN_HOUR * HOURS_A_MONTH
+        )
+        * prices.metric_read,
         lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
     )
 
 
-def advise(ways: Mapping[Target, Ways], is_on_demand: bool, may_switch: bool) -> dict[Target, Advice]:
-    """Return each target's advice. may_switch: whether another billing mode may be advised for the table."""
-    provisioned = {target: _provisioned_advice(way, may_stay=not is_on_demand) for target, way in ways.items()}
+def advise(
+    ways: Mapping[Target, Ways], is_on_demand: bool, may_switch: bool
+) -> dict[Target, Advice]:
+    """Return each target's advice. may_switch: whether another billing mode may be advised for the
+    table."""
+    provisioned = {
+        target: _provisioned_advice(way, may_stay=not is_on_demand) for target, way in ways.items()
+    }
     best = sum(_weight(ways[target], advice) for target, advice in provisioned.items())
     asked = sum(way.on_demand for way in ways.values())
     if is_on_demand:
         stays = not may_switch or not _is_worth_it(best, asked)
         return dict.fromkeys(ways, Advice.AS_IT_IS) if stays else provisioned
-    return dict.fromkeys(ways, Advice.ON_DEMAND) if may_switch and _is_worth_it(asked, best) else provisioned
+    return (
+        dict.fromkeys(ways, Advice.ON_DEMAND)
+        if may_switch and _is_worth_it(asked, best)
+        else provisioned
+    )
 
 
 def _provisioned_advice(way: Ways, may_stay: bool) -> Advice:
     best = min((Advice.HEADROOM, Advice.RESERVED), key=lambda advice: _weight(way, advice))
-    return best if not may_stay or _is_worth_it(_weight(way, best), way.now_weight) else Advice.AS_IT_IS
+    return (
+        best
+        if not may_stay or _is_worth_it(_weight(way, best), way.now_weight)
+        else Advice.AS_IT_IS
+    )
 
 
 def _weight(way: Ways, advice: Advice) -> float:
@@ -289,7 +344,9 @@ def advised_month(line: Line) -> float:
 
 def break_even(prices: Prices) -> str:
     """Say below which utilisation nothing provisioned can win."""
-    found = {dimension: f"{prices.of(dimension).break_even_percent:.1f} %" for dimension in Dimension}
+    found = {
+        dimension: f"{prices.of(dimension).break_even_percent:.1f} %" for dimension in Dimension
+    }
     read, write = found.values()
     shown = read if read == write else f"{read} (reads) and {write} (writes)"
     return f"Below {shown} mean utilisation on-demand is cheaper than anything provisioned at the normal price."

@@ -1,4 +1,5 @@
-"""How DynamoDB serves, throttles, updates and counts: the rules that the embedded region and the backtest share.
+"""How DynamoDB serves, throttles, updates and counts: the rules that the embedded region and the
+backtest share.
 
 Time is whole minutes' worth of demand; demand, consumption and throttling are units per second.
 """
@@ -20,9 +21,10 @@ MINUTE = 60
 class World:
     """What may differ between worlds.
 
-    burst_seconds: unused capacity that is kept; 300 by the Developer Guide ("burst capacity", read 2026-10).
-    metric_delay_minutes: from a minute's end until CloudWatch shows it; no figure is published beyond "up to a few minutes".
-    update_minutes: how long UpdateTable takes; AWS's own samples show half a minute, its prose "several minutes".
+    burst_seconds: unused capacity that is kept; 300 by the Developer Guide ("burst capacity", read
+    2026-10). metric_delay_minutes: from a minute's end until CloudWatch shows it; no figure is
+    published beyond "up to a few minutes". update_minutes: how long UpdateTable takes; AWS's own
+    samples show half a minute, its prose "several minutes".
     """
 
     burst_seconds: int = 300
@@ -32,7 +34,8 @@ class World:
 
 @dataclass(slots=True)
 class Meter:
-    """One dimension of one table or index: its units, and the burst bucket in unit-seconds, full to begin with."""
+    """One dimension of one table or index: its units, and the burst bucket in unit-seconds, full to
+    begin with."""
 
     units: int
     burst_seconds: int = 300
@@ -56,7 +59,8 @@ class Meter:
         return consumed, demand - consumed
 
     def set_units(self, units: int) -> None:
-        """Take other units; what is banked stays, as far as it fits (undocumented by AWS: an assumption)."""
+        """Take other units; what is banked stays, as far as it fits (undocumented by AWS: an
+        assumption)."""
         self.units = units
         self.banked = min(self.banked, units * self.burst_seconds)
 
@@ -76,12 +80,15 @@ class QuotaExceededError(Exception):
 
 
 def _in_words(at: datetime | None) -> str:
-    return at.strftime("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time") if at else "never"
+    return (
+        at.strftime("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time") if at else "never"
+    )
 
 
 @dataclass(slots=True)
 class Provision:
-    """A table's or an index's throughput: what holds, what is on its way, and what was changed when."""
+    """A table's or an index's throughput: what holds, what is on its way, and what was changed
+    when."""
 
     meters: dict[Dimension, Meter]
     pending: dict[Dimension, int] | None = None
@@ -104,7 +111,8 @@ class Provision:
         )
 
     def check(self, wanted: Mapping[Dimension, int], now: datetime) -> None:
-        """Raise QuotaExceededError where the update lowers something and the quota does not allow it."""
+        """Raise QuotaExceededError where the update lowers something and the quota does not allow
+        it."""
         if not self.may_change(wanted, now):
             self.refused += 1
             raise QuotaExceededError(self.seen(now), now)
@@ -114,7 +122,8 @@ class Provision:
         return not self._lowers(wanted) or budget(self.seen(now), now).allows(now)
 
     def start(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
-        """Begin an update that was checked; it holds `minutes` later. Tells whether it is a decrease."""
+        """Begin an update that was checked; it holds `minutes` later. Tells whether it is a
+        decrease."""
         lowers = self._lowers(wanted)
         if lowers:
             self.decreases = self.seen(now).decreases_today + 1

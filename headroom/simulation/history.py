@@ -1,4 +1,5 @@
-"""A table's own history, read from CloudWatch once and kept on disk: days that are over do not change."""
+"""A table's own history, read from CloudWatch once and kept on disk: days that are over do not
+change."""
 
 from __future__ import annotations
 
@@ -20,14 +21,22 @@ class NoHistoryError(ValueError):
 
 @dataclass(frozen=True)
 class Past:
-    """A target's demand, units per second, a value a minute. unknown: minutes without a datapoint, filled with the one before."""
+    """A target's demand, units per second, a value a minute. unknown: minutes without a datapoint,
+    filled with the one before."""
 
     demand: list[float]
     unknown: int
     start: datetime
 
 
-def read(world: Aws, target: Target, days: int, now: datetime, cache: Path, done: Callable[[], None] = lambda: None) -> Past:
+def read(
+    world: Aws,
+    target: Target,
+    days: int,
+    now: datetime,
+    cache: Path,
+    done: Callable[[], None] = lambda: None,
+) -> Past:
     """Return the last whole UTC days of a target. done: called after each day.
 
     Raises NoHistoryError where CloudWatch has no datapoint of it.
@@ -40,7 +49,9 @@ def read(world: Aws, target: Target, days: int, now: datetime, cache: Path, done
         done()
     first = next((i for i, value in enumerate(values) if value is not None), None)
     if first is None:
-        raise NoHistoryError(f"CloudWatch has no datapoint of {target} in the last {days} whole UTC days")
+        raise NoHistoryError(
+            f"CloudWatch has no datapoint of {target} in the last {days} whole UTC days"
+        )
     first -= first % MINUTES_A_DAY
     return _filled(values[first:], start + timedelta(minutes=first))
 

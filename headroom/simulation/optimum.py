@@ -1,7 +1,9 @@
-"""The clairvoyant optimum: the least unit-hours with capacity never under demand and no more decreases than DynamoDB allows.
+"""The clairvoyant optimum: the least unit-hours with capacity never under demand and no more
+decreases than DynamoDB allows.
 
-Increases are free, so between two decreases the best capacity is the running maximum of demand. What is left to choose is when
-to decrease: a shortest path over (minute of the last decrease, decreases used in its UTC day), solved forwards.
+Increases are free, so between two decreases the best capacity is the running maximum of demand.
+What is left to choose is when to decrease: a shortest path over (minute of the last decrease,
+decreases used in its UTC day), solved forwards.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ FREE = 4
 def optimum(demand: Sequence[float], every_minute: int | None = None) -> float:
     """Return the optimum's unit-hours. Minute 0 is 00:00 UTC.
 
-    every_minute: instead of DynamoDB's rule (four, then one in 3600 s), allow so many decreases a day at any minute.
+    every_minute: instead of DynamoDB's rule (four, then one in 3600 s), allow so many decreases a
+    day at any minute.
     """
     needed = np.ceil(np.asarray(demand, dtype=np.float64)).clip(min=1.0)
     if every_minute is not None:
@@ -29,8 +32,9 @@ def optimum(demand: Sequence[float], every_minute: int | None = None) -> float:
 def _solve(needed: np.ndarray, most: int, spaced: bool) -> float:
     """Return the least unit-minutes.
 
-    best[k, m]: least cost of the minutes before m, with a decrease at m that is the k-th of its day (k = most: that many or
-    more). A segment is at most two days long: a day always has a decrease to spare that lowers nothing.
+    best[k, m]: least cost of the minutes before m, with a decrease at m that is the k-th of its day
+    (k = most: that many or more). A segment is at most two days long: a day always has a decrease
+    to spare that lowers nothing.
     """
     size = len(needed)
     best = np.full((most + 1, size + 1), math.inf)

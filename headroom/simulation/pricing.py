@@ -29,7 +29,8 @@ class UnitPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def break_even_percent(self) -> float:
-        """Return the mean utilisation below which on-demand is cheaper than any provisioned capacity."""
+        """Return the mean utilisation below which on-demand is cheaper than any provisioned
+        capacity."""
         return 100 * self.unit_hour / (3600 * self.million_requests / 1e6)
 
 

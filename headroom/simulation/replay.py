@@ -1,7 +1,9 @@
-"""Replay demand against the very functions that Lambda runs, without AWS in between: time is the loop variable.
+"""Replay demand against the very functions that Lambda runs, without AWS in between: time is the
+loop variable.
 
-One table with its indexes, minute by minute, in the order of the embedded region: updates settle, alarms are judged, functions
-look, demand is served. A test holds that both end with the same capacity in every minute.
+One table with its indexes, minute by minute, in the order of the embedded region: updates settle,
+alarms are judged, functions look, demand is served. A test holds that both end with the same
+capacity in every minute.
 """
 
 from __future__ import annotations
@@ -15,7 +17,19 @@ from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.prices import is_worth_a_look
 from chalicelib.core.strategies.onsets import summary
-from chalicelib.model import BOTH, NO_PAST, UP, Decision, Dimension, Direction, Metrics, Observation, Past, Series, Target
+from chalicelib.model import (
+    BOTH,
+    NO_PAST,
+    UP,
+    Decision,
+    Dimension,
+    Direction,
+    Metrics,
+    Observation,
+    Past,
+    Series,
+    Target,
+)
 from headroom.simulation.dynamodb_rules import MINUTE, AlarmState, Meter, Provision, World
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -55,7 +69,9 @@ class Outcome:
 class _Side:
     """One target in the replay: its meter, its alarm, and what CloudWatch would show of it."""
 
-    def __init__(self, target: Target, demand: Sequence[float], policy: Policy, meter: Meter, start: datetime) -> None:
+    def __init__(
+        self, target: Target, demand: Sequence[float], policy: Policy, meter: Meter, start: datetime
+    ) -> None:
         self.target, self.demand, self.policy, self.meter = target, demand, policy, meter
         self.outcome = Outcome()
         self.alarm = AlarmState(policy.alarm_evaluation_periods, policy.alarm_evaluation_periods)
@@ -94,7 +110,9 @@ class _Side:
         if size == 1:
             sums: Sequence[float | None] = self._sums[first:end]
         else:
-            sums = [sum(self._sums[number * size : (number + 1) * size]) for number in range(first, end)]
+            sums = [
+                sum(self._sums[number * size : (number + 1) * size]) for number in range(first, end)
+            ]
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
@@ -103,12 +121,17 @@ class _Side:
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         start = self._start + timedelta(minutes=first)
-        consumed, throttled = self._consumed[max(0, first) : end], self._throttled[max(0, first) : end]
+        consumed, throttled = (
+            self._consumed[max(0, first) : end],
+            self._throttled[max(0, first) : end],
+        )
         lead = (None,) * max(0, -first)
         least = self._least[max(0, first // 5) : end // 5]
         return Metrics(
             consumed=_trimmed(start, 60, (*lead, *consumed)),
-            throttled=_trimmed(start, 60, (*lead, *throttled) if self._newest_throttled >= first else ()),
+            throttled=_trimmed(
+                start, 60, (*lead, *throttled) if self._newest_throttled >= first else ()
+            ),
             provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
             past=self._past_until(past_end(self._start + timedelta(minutes=minute))),
         )
@@ -150,10 +173,19 @@ class Replay:
         for index in sorted({target.index for target in demand}):
             table = next(iter(demand)).table
             self._provisions[index] = Provision(
-                {d: Meter(first_units.get(Target(table, index, d), 1), self._world.burst_seconds) for d in Dimension}
+                {
+                    d: Meter(first_units.get(Target(table, index, d), 1), self._world.burst_seconds)
+                    for d in Dimension
+                }
             )
         self._sides = [
-            _Side(target, demand[target], policies[target], self._provisions[target.index].meters[target.dimension], start)
+            _Side(
+                target,
+                demand[target],
+                policies[target],
+                self._provisions[target.index].meters[target.dimension],
+                start,
+            )
             for target in sorted(demand)
         ]
         self._minutes = len(next(iter(demand.values())))
@@ -180,13 +212,25 @@ class Replay:
         if minute % HOUR == 0:
             self._look(minute, now, BOTH)
 
-    def _look(self, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool = False) -> None:
+    def _look(
+        self, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool = False
+    ) -> None:
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
-        bare = {s: Observation(s.target, s.meter.units, self._provisions[s.target.index].seen(now)) for s in self._sides}
-        is_read = not is_sweep or any(is_worth_a_look(seen, side.policy) for side, seen in bare.items())
+        bare = {
+            s: Observation(s.target, s.meter.units, self._provisions[s.target.index].seen(now))
+            for s in self._sides
+        }
+        is_read = not is_sweep or any(
+            is_worth_a_look(seen, side.policy) for side, seen in bare.items()
+        )
         decisions = scaling.together(
-            scaling.decide(self._observed(side, seen, minute) if is_read else seen, side.policy, now, directions)
+            scaling.decide(
+                self._observed(side, seen, minute) if is_read else seen,
+                side.policy,
+                now,
+                directions,
+            )
             for side, seen in bare.items()
         )
         self._apply(decisions, now)
@@ -216,10 +260,14 @@ class Replay:
 
     @staticmethod
     def _set_threshold(side: _Side, units: int) -> None:
-        side.threshold = table_alarms.threshold(units, side.policy.alarm_period_seconds, side.policy)
+        side.threshold = table_alarms.threshold(
+            units, side.policy.alarm_period_seconds, side.policy
+        )
 
 
-def replay(demand: Sequence[float], policy: Policy, first_units: int, world: World | None = None) -> Outcome:
+def replay(
+    demand: Sequence[float], policy: Policy, first_units: int, world: World | None = None
+) -> Outcome:
     """Return what Headroom would have done to the reads of a table with this demand."""
     target = Target("trace", "", Dimension.READ)
     return Replay({target: demand}, {target: policy}, {target: first_units}, world).run()[target]

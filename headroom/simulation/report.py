@@ -29,20 +29,39 @@ SECTION = """
 <p class="note">Drag to zoom, double-click to come back; click a name to hide or show it.</p>{picture}
 <h2>The week</h2><p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
 """
-HEADINGS = ("", "USD a month", "× optimum", "effective cost", "throttled ppm", "throttled minutes", "decreases", "changes")
+HEADINGS = (
+    "",
+    "USD a month",
+    "× optimum",
+    "effective cost",
+    "throttled ppm",
+    "throttled minutes",
+    "decreases",
+    "changes",
+)
 
 
 def write(sections: Sequence[Section], path: Path) -> None:
     """Write the page; the first section brings the library that draws."""
     parts = [_section(section, with_library=number == 0) for number, section in enumerate(sections)]
-    path.write_text(PAGE.format(title=html.escape(sections[0].title), style=STYLE, sections="".join(parts)))
+    path.write_text(
+        PAGE.format(title=html.escape(sections[0].title), style=STYLE, sections="".join(parts))
+    )
 
 
 def _section(section: Section, with_library: bool) -> str:
     found, start = section.comparison, section.start
-    picture = _picture(found, start).to_html(full_html=False, include_plotlyjs=with_library, config={"displaylogo": False})
-    week = _week(found.demand, start).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    words = {"title": html.escape(section.title), "finding": html.escape(_finding(found)), "note": NOTE}
+    picture = _picture(found, start).to_html(
+        full_html=False, include_plotlyjs=with_library, config={"displaylogo": False}
+    )
+    week = _week(found.demand, start).to_html(
+        full_html=False, include_plotlyjs=False, config={"displaylogo": False}
+    )
+    words = {
+        "title": html.escape(section.title),
+        "finding": html.escape(_finding(found)),
+        "note": NOTE,
+    }
     return SECTION.format(table=_table(found.rows), picture=picture, week=week, **words)
 
 
@@ -81,9 +100,18 @@ def _table(rows: Sequence[Row]) -> str:
 
 def _picture(comparison: Comparison, start: datetime) -> go.Figure:
     times = [start + timedelta(minutes=minute) for minute in range(len(comparison.demand))]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06)
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06
+    )
     demand = [round(rate, 1) for rate in comparison.demand]
-    figure.add_scattergl(x=times, y=demand, name="demand", line={"color": COLOURS["demand"], "width": 1}, row=1, col=1)
+    figure.add_scattergl(
+        x=times,
+        y=demand,
+        name="demand",
+        line={"color": COLOURS["demand"], "width": 1},
+        row=1,
+        col=1,
+    )
     others = iter(OTHERS * 3)
     for name, outcome in comparison.outcomes.items():
         colour = COLOURS[HEADROOM] if name == HEADROOM else next(others)
@@ -100,11 +128,19 @@ def _picture(comparison: Comparison, start: datetime) -> go.Figure:
             figure.add_scatter(x=x, y=y, showlegend=row == 1, row=row, col=1, **style)
     figure.update_yaxes(title_text="units per second", row=1, col=1)
     figure.update_yaxes(title_text="throttled", row=2, col=1)
-    figure.update_layout(height=640, template="plotly_white", hovermode="x", legend={"orientation": "h"}, margin={"t": 20})
+    figure.update_layout(
+        height=640,
+        template="plotly_white",
+        hovermode="x",
+        legend={"orientation": "h"},
+        margin={"t": 20},
+    )
     return figure
 
 
-def _corners(times: Sequence[datetime], values: Sequence[float]) -> tuple[list[datetime], list[float]]:
+def _corners(
+    times: Sequence[datetime], values: Sequence[float]
+) -> tuple[list[datetime], list[float]]:
     """Return a step function by the points where it changes, and its end."""
     last = len(values) - 1
     kept = [i for i in range(len(values)) if i in (0, last) or values[i] != values[i - 1]]
@@ -118,7 +154,9 @@ def _week(demand: Sequence[float], start: datetime) -> go.Figure:
         mean = sum(demand[first : first + 5]) / len(demand[first : first + 5])
         hours = days.setdefault(f"{at:%a %d %b}", [None] * 24)
         hours[at.hour] = max(hours[at.hour] or 0.0, mean)
-    figure = go.Figure(go.Heatmap(z=list(days.values()), y=list(days), x=list(range(24)), colorscale="YlGnBu"))
+    figure = go.Figure(
+        go.Heatmap(z=list(days.values()), y=list(days), x=list(range(24)), colorscale="YlGnBu")
+    )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="hour (UTC)", dtick=1)
     figure.update_layout(height=120 + 24 * len(days), template="plotly_white", margin={"t": 10})

@@ -19,7 +19,8 @@ class TraceError(ValueError):
 
 
 def read(path: Path) -> list[float]:
-    """Return a trace: units per second, a value a minute. The file is CSV, `minute,demand`, plain or gzipped.
+    """Return a trace: units per second, a value a minute. The file is CSV, `minute,demand`, plain
+    or gzipped.
 
     Raises TraceError for anything but minutes 0, 1, 2, … with a demand of 0 or more.
     """
@@ -28,7 +29,9 @@ def read(path: Path) -> list[float]:
         with opener(path, "rt", newline="", encoding="utf-8-sig") as lines:
             return _parse(csv.reader(lines), str(path))
     except UNREADABLE as error:
-        raise TraceError(f"{path}: not a CSV file ({error}); expected the columns minute,demand") from None
+        raise TraceError(
+            f"{path}: not a CSV file ({error}); expected the columns minute,demand"
+        ) from None
 
 
 def _parse(rows: object, source: str) -> list[float]:
@@ -36,7 +39,9 @@ def _parse(rows: object, source: str) -> list[float]:
     for number, row in enumerate(rows, start=1):  # type: ignore[attr-defined]
         if number == 1:
             if [cell.strip().lower() for cell in row] != ["minute", "demand"]:
-                raise TraceError(f"{source}:1: expected the header minute,demand, got {','.join(row)!r}")
+                raise TraceError(
+                    f"{source}:1: expected the header minute,demand, got {','.join(row)!r}"
+                )
             continue
         trace.append(_demand(row, len(trace), f"{source}:{number}"))
     if not trace:
@@ -48,21 +53,30 @@ def _demand(row: list[str], minute: int, place: str) -> float:
     try:
         at, demand = int(row[0]), float(row[1])
     except (ValueError, IndexError):
-        raise TraceError(f"{place}: expected a minute and a number, got {','.join(row)!r}") from None
+        raise TraceError(
+            f"{place}: expected a minute and a number, got {','.join(row)!r}"
+        ) from None
     if at != minute:
-        raise TraceError(f"{place}: expected minute {minute}, got {at}; minutes count up from 0 without a gap")
+        raise TraceError(
+            f"{place}: expected minute {minute}, got {at}; minutes count up from 0 without a gap"
+        )
     if not 0 <= demand < math.inf:
         raise TraceError(f"{place}: demand must be 0 or more, got {row[1]}")
     return demand
 
 
 def generated(days: int = 1, seed: int = 7, mean: float = 400.0) -> list[float]:
-    """Return a made-up trace: low at night, a peak in the evening, noise of a few percent, a flash crowd each afternoon."""
+    """Return a made-up trace: low at night, a peak in the evening, noise of a few percent, a flash
+    crowd each afternoon."""
     chance = random.Random(seed)  # noqa: S311  a repeatable shape, not a secret
     trace = []
     for minute in range(days * DAY):
         hour = minute % DAY / 60
-        wave = 1 - 0.75 * math.cos((hour - 4.0) / 24 * 2 * math.pi) + 0.25 * math.sin((hour - 14.0) / 12 * 2 * math.pi)
+        wave = (
+            1
+            - 0.75 * math.cos((hour - 4.0) / 24 * 2 * math.pi)
+            + 0.25 * math.sin((hour - 14.0) / 12 * 2 * math.pi)
+        )
         crowd = 2.2 * math.exp(-(((hour - 15.2) / 0.22) ** 2)) if hour > 15.0 else 0.0
         trace.append(round(max(0.0, mean * (wave + crowd) * chance.gauss(1.0, 0.04)), 2))
     return trace

@@ -1,9 +1,11 @@
-"""Search the adaptive strategy's few settings on a history, and check every find on days that were not searched on.
+"""Search the adaptive strategy's few settings on a history, and check every find on days that were
+not searched on.
 
-A candidate is replayed once, over the whole history, so that each day has the days before it to lean on; what it cost and
-throttled is kept by the day. The first day has none before it: it is replayed, and never counted. The other days are dealt out
-into folds, one after the other, so that each fold has days of every week. Then the same search is made once with each fold left
-out, and what it finds is judged on that fold alone; and once on all days, for what is to be pasted.
+A candidate is replayed once, over the whole history, so that each day has the days before it to
+lean on; what it cost and throttled is kept by the day. The first day has none before it: it is
+replayed, and never counted. The other days are dealt out into folds, one after the other, so that
+each fold has days of every week. Then the same search is made once with each fold left out, and
+what it finds is judged on that fold alone; and once on all days, for what is to be pasted.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class TooShortError(ValueError):
 
 @dataclass(frozen=True)
 class Figures:
-    """What some days came to: minutes, unit-hours, and sums of demand and throttled units over their minutes."""
+    """What some days came to: minutes, unit-hours, and sums of demand and throttled units over
+    their minutes."""
 
     minutes: int = 0
     unit_hours: float = 0.0
@@ -135,7 +138,8 @@ class Tuning:
 
     @property
     def gain_percent(self) -> float:
-        """Return how much cheaper the finds were than today's configuration, on days not searched on."""
+        """Return how much cheaper the finds were than today's configuration, on days not searched
+        on."""
         return 100 * (1 - self.unseen.unit_hours / self.today_unseen.unit_hours)
 
     @property
@@ -159,8 +163,9 @@ def tune(
 ) -> Tuning:
     """Search for the cheapest settings that throttle no more than `goal_ppm`.
 
-    done: called after each replay with how many are finished and how many are foreseen. A KeyboardInterrupt ends the search
-    with the best so far. Raises TooShortError for less than three whole days.
+    done: called after each replay with how many are finished and how many are foreseen. A
+    KeyboardInterrupt ends the search with the best so far. Raises TooShortError for less than three
+    whole days.
     """
     search = _Search(demand, today, goal_ppm, world, plan or Plan(), done)
     stopped = False
@@ -174,7 +179,8 @@ def tune(
 
 
 def counted_days(minutes: int) -> range:
-    """Return the days of a history that are counted: whole ones, without the first. Raises TooShortError for fewer than two."""
+    """Return the days of a history that are counted: whole ones, without the first. Raises
+    TooShortError for fewer than two."""
     whole = minutes // DAY
     if whole < FEWEST_DAYS:
         raise TooShortError(
@@ -192,10 +198,14 @@ def folds_of(days: Sequence[int]) -> list[list[int]]:
 def measure(demand: Sequence[float], world: World | None, policy: Policy) -> list[Figures]:
     """Replay a history; return each whole day's figures."""
     outcome = replay(demand, policy, first_units(demand), world)
-    return [_day(demand, outcome.units, outcome.throttled, day) for day in range(len(demand) // DAY)]
+    return [
+        _day(demand, outcome.units, outcome.throttled, day) for day in range(len(demand) // DAY)
+    ]
 
 
-def _day(demand: Sequence[float], units: Sequence[int], throttled: Sequence[float], day: int) -> Figures:
+def _day(
+    demand: Sequence[float], units: Sequence[int], throttled: Sequence[float], day: int
+) -> Figures:
     here = slice(day * DAY, (day + 1) * DAY)
     return Figures(DAY, sum(units[here]) / HOUR, sum(demand[here]), sum(throttled[here]))
 
@@ -217,14 +227,17 @@ class _Search:
         self._folds = folds_of(self._all)
         self._measured: dict[Policy, list[Figures]] = {}
         searched = [tuple(day for day in self._all if day not in fold) for fold in self._folds]
-        self._views: dict[tuple[int, ...], dict[Policy, None]] = {days: {} for days in (self._all, *searched)}
+        self._views: dict[tuple[int, ...], dict[Policy, None]] = {
+            days: {} for days in (self._all, *searched)
+        }
 
     @property
     def can_tell(self) -> bool:
         return self._today in self._measured and self._base in self._measured
 
     def run(self) -> None:
-        """Replay the grid, then move from each search's own best, with smaller and smaller steps."""
+        """Replay the grid, then move from each search's own best, with smaller and smaller
+        steps."""
         grid = dict.fromkeys([self._base, *coarse(self._base, self._plan.coarse)])
         for pool in self._views.values():
             pool.update(grid)
@@ -243,14 +256,29 @@ class _Search:
             self._done(len(self._measured), expected)
 
     def _best(self, days: tuple[int, ...]) -> Policy:
-        """Return the cheapest of a search's candidates that meets the goal, or else the one that throttles least."""
-        found = {policy: self._on(policy, days) for policy in self._views[days] if policy in self._measured}
-        good = {policy: figures for policy, figures in found.items() if figures.throttled_ppm <= self._goal_ppm}
+        """Return the cheapest of a search's candidates that meets the goal, or else the one that
+        throttles least."""
+        found = {
+            policy: self._on(policy, days)
+            for policy in self._views[days]
+            if policy in self._measured
+        }
+        good = {
+            policy: figures
+            for policy, figures in found.items()
+            if figures.throttled_ppm <= self._goal_ppm
+        }
         if not good:
-            return min(found, key=lambda policy: (found[policy].throttled_ppm, found[policy].unit_hours))
+            return min(
+                found, key=lambda policy: (found[policy].throttled_ppm, found[policy].unit_hours)
+            )
         least = min(figures.unit_hours for figures in good.values())
-        near = [policy for policy, figures in good.items() if figures.unit_hours <= CLOSE_ENOUGH * least]
-        return min(near, key=lambda policy: (len(differing(policy, self._base)), good[policy].unit_hours))
+        near = [
+            policy for policy, figures in good.items() if figures.unit_hours <= CLOSE_ENOUGH * least
+        ]
+        return min(
+            near, key=lambda policy: (len(differing(policy, self._base)), good[policy].unit_hours)
+        )
 
     def _on(self, policy: Policy, days: Iterable[int]) -> Figures:
         return total(self._measured[policy][day] for day in days)
@@ -271,21 +299,39 @@ class _Search:
     def _fold(self, fold: Sequence[int]) -> Fold:
         searched = tuple(day for day in self._all if day not in fold)
         found = self._best(searched)
-        return Fold(fold, found, self._on(found, searched), self._on(found, fold), self._on(self._today, fold))
+        return Fold(
+            fold,
+            found,
+            self._on(found, searched),
+            self._on(found, fold),
+            self._on(self._today, fold),
+        )
 
 
 def adaptive(today: Policy) -> Policy:
-    """Return today's policy, or, where it has another strategy, the adaptive one within the same bounds."""
+    """Return today's policy, or, where it has another strategy, the adaptive one within the same
+    bounds."""
     if today.strategy == "adaptive":
         return today
-    kept = ("min_units", "max_units", "alarm_period_seconds", "alarm_evaluation_periods", "scale_up", "scale_down")
+    kept = (
+        "min_units",
+        "max_units",
+        "alarm_period_seconds",
+        "alarm_evaluation_periods",
+        "scale_up",
+        "scale_down",
+    )
     return make_policy(**{setting: getattr(today, setting) for setting in kept})
 
 
 def coarse(base: Policy, levels: Mapping[str, Sequence[float]]) -> list[Policy]:
-    """Return the grid around a policy. Without insurance its price has no meaning, so only one is tried."""
+    """Return the grid around a policy. Without insurance its price has no meaning, so only one is
+    tried."""
     around = [_around(getattr(base, setting), values) for setting, values in levels.items()]
-    grid = [structs.replace(base, **dict(zip(levels, values, strict=True))) for values in product(*around)]
+    grid = [
+        structs.replace(base, **dict(zip(levels, values, strict=True)))
+        for values in product(*around)
+    ]
     return [p for p in grid if p.insurance_percent > 0 or p.throttle_price == base.throttle_price]
 
 
@@ -312,7 +358,11 @@ def _moves(value: float, ladder: Sequence[float], step: int) -> list[float]:
 
 def _in_turn(pools: Sequence[Iterable[Policy]]) -> list[Policy]:
     """Return all pools' policies, one of each in turn, so that a limit cuts all alike."""
-    ranked = sorted((place, number, policy) for number, pool in enumerate(pools) for place, policy in enumerate(pool))
+    ranked = sorted(
+        (place, number, policy)
+        for number, pool in enumerate(pools)
+        for place, policy in enumerate(pool)
+    )
     return [policy for _, _, policy in ranked]
 
 
@@ -328,12 +378,16 @@ def differing(policy: Policy, other: Policy) -> list[str]:
 
 def changed(tuning: Tuning) -> list[str]:
     """Return the lines of configuration in which the find differs from the defaults."""
-    lines = [f"{name} = {json.dumps(getattr(tuning.found, name))}" for name in differing(tuning.found, make_policy())]
+    lines = [
+        f"{name} = {json.dumps(getattr(tuning.found, name))}"
+        for name in differing(tuning.found, make_policy())
+    ]
     return lines if tuning.today.strategy == "adaptive" else ['strategy = "adaptive"', *lines]
 
 
 def toml(tuning: Tuning, target: Target | None) -> str:
-    """Return what to paste: for a target its table's rule, for a trace the defaults; only what differs from the defaults."""
+    """Return what to paste: for a target its table's rule, for a trace the defaults; only what
+    differs from the defaults."""
     return "\n".join([*_heading(target), *changed(tuning)])
 
 
@@ -342,26 +396,42 @@ def _heading(target: Target | None) -> list[str]:
         return ["[defaults]"]
     lines = ["[[tables]]", f"name = {json.dumps(target.table)}", ""]
     if target.index:
-        return [*lines, "[[tables.indexes]]", f"name = {json.dumps(target.index)}", "", f"[tables.indexes.{target.dimension}]"]
+        return [
+            *lines,
+            "[[tables.indexes]]",
+            f"name = {json.dumps(target.index)}",
+            "",
+            f"[tables.indexes.{target.dimension}]",
+        ]
     return [*lines, f"[tables.{target.dimension}]"]
 
 
 def to_remove(tuning: Tuning) -> list[str]:
-    """Return the settings that today's configuration gives and the find leaves at their defaults."""
+    """Return the settings that today's configuration gives and the find leaves at their
+    defaults."""
     plain = make_policy()
-    return [name for name in differing(tuning.today, plain) if name not in differing(tuning.found, plain)]
+    return [
+        name
+        for name in differing(tuning.today, plain)
+        if name not in differing(tuning.found, plain)
+    ]
 
 
 def leans_more_on_burst(tuning: Tuning) -> bool:
-    """Tell whether the find trusts the burst bucket more, or keeps it emptier, than today's settings."""
+    """Tell whether the find trusts the burst bucket more, or keeps it emptier, than today's
+    settings."""
     found, today = tuning.found, tuning.today
-    return found.burst_trust_percent > today.burst_trust_percent or found.burst_keep_percent < today.burst_keep_percent
+    return (
+        found.burst_trust_percent > today.burst_trust_percent
+        or found.burst_keep_percent < today.burst_keep_percent
+    )
 
 
 def sentence(tuning: Tuning) -> str:
     """Say what the search came to, and what to do."""
     goal, unseen, today = (
-        f"{ppm:,.0f} ppm" for ppm in (tuning.goal_ppm, tuning.unseen.throttled_ppm, tuning.today_unseen.throttled_ppm)
+        f"{ppm:,.0f} ppm"
+        for ppm in (tuning.goal_ppm, tuning.unseen.throttled_ppm, tuning.today_unseen.throttled_ppm)
     )
     match tuning.verdict:
         case Verdict.ADOPT if tuning.today_unseen.throttled_ppm > tuning.goal_ppm:
@@ -386,7 +456,11 @@ def _cost(tuning: Tuning) -> str:
 
 
 def _why_keep(tuning: Tuning) -> str:
-    goal, unseen, least = tuning.goal_ppm, tuning.unseen.throttled_ppm, tuning.found_figures.throttled_ppm
+    goal, unseen, least = (
+        tuning.goal_ppm,
+        tuning.unseen.throttled_ppm,
+        tuning.found_figures.throttled_ppm,
+    )
     if tuning.today_unseen.throttled_ppm > goal and least > goal:
         return (
             f"no candidate meets the goal of {goal:,.0f} ppm; the best throttles {least:,.0f}, "
@@ -399,7 +473,9 @@ def _why_keep(tuning: Tuning) -> str:
     return f"on days not searched on, what was found is {_cost(tuning)}"
 
 
-def as_data(tuning: Tuning, target: Target | None, month: Callable[[Figures], float]) -> dict[str, object]:
+def as_data(
+    tuning: Tuning, target: Target | None, month: Callable[[Figures], float]
+) -> dict[str, object]:
     """Return what --json prints. month: USD a month for figures."""
 
     def shown(figures: Figures) -> dict[str, float]:
@@ -412,7 +488,11 @@ def as_data(tuning: Tuning, target: Target | None, month: Callable[[Figures], fl
         "verdict": str(tuning.verdict),
         "sentence": sentence(tuning),
         "gain_percent": tuning.gain_percent,
-        "today": {"strategy": tuning.today.strategy, "settings": settings_of(tuning.today), **shown(tuning.today_figures)},
+        "today": {
+            "strategy": tuning.today.strategy,
+            "settings": settings_of(tuning.today),
+            **shown(tuning.today_figures),
+        },
         "found": {"settings": settings_of(tuning.found), **shown(tuning.found_figures)},
         "unseen": shown(tuning.unseen),
         "today_unseen": shown(tuning.today_unseen),

@@ -31,7 +31,8 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def sns(name: str = "sns-table", trigger: dict[str, Any] | None = None, **changes: Any) -> str:
-    """Return a recorded message's text with some members changed; those changed to ... are left out."""
+    """Return a recorded message's text with some members changed; those changed to ... are left
+    out."""
     said = recorded(name) | changes
     if trigger is not None:
         said["Trigger"] = {k: v for k, v in (said["Trigger"] | trigger).items() if v is not ...}
@@ -49,7 +50,11 @@ def refusal(said: AlarmEvent | Skip) -> tuple[str, Reason, str]:
     [
         pytest.param("sns-table", TABLE_HOT, id="a table's alarm"),
         pytest.param("sns-index", INDEX_HOT, id="an index's alarm"),
-        pytest.param("sns-index-reversed", INDEX_HOT, id="an index's alarm, its dimensions the other way round"),
+        pytest.param(
+            "sns-index-reversed",
+            INDEX_HOT,
+            id="an index's alarm, its dimensions the other way round",
+        ),
         pytest.param("lambda-action", TABLE_HOT, id="the alarm's direct Lambda action"),
         pytest.param("eventbridge", INDEX_HOT, id="EventBridge"),
     ],
@@ -82,12 +87,18 @@ def test_consumption_and_throttling_tell_the_dimension(metric: str, target: obje
         pytest.param("headroom-alarms", "", id="a topic that is no ARN"),
     ],
 )
-def test_a_message_of_2016_has_its_region_from_the_topic_and_its_account_from_itself(topic: str, region: str) -> None:
-    assert from_sns(sns("sns-2016"), topic) == AlarmEvent("orders-reads-high", READS, region, ACCOUNT)
+def test_a_message_of_2016_has_its_region_from_the_topic_and_its_account_from_itself(
+    topic: str, region: str
+) -> None:
+    assert from_sns(sns("sns-2016"), topic) == AlarmEvent(
+        "orders-reads-high", READS, region, ACCOUNT
+    )
 
 
 def test_a_message_without_any_account_trusts_no_topic() -> None:
-    assert from_sns(sns("sns-2016", AWSAccountId=...), TOPIC) == AlarmEvent("orders-reads-high", READS, "", "")
+    assert from_sns(sns("sns-2016", AWSAccountId=...), TOPIC) == AlarmEvent(
+        "orders-reads-high", READS, "", ""
+    )
 
 
 def test_todays_message_has_its_place_from_the_alarms_arn_and_from_nothing_else() -> None:
@@ -96,7 +107,9 @@ def test_todays_message_has_its_place_from_the_alarms_arn_and_from_nothing_else(
     assert said == AlarmEvent("orders-reads-high", READS, "cn-north-1", "999999999999")
 
 
-@pytest.mark.parametrize("arn", ["orders-reads-high", "arn:aws:cloudwatch:us-east-1:123456789012", "a:b:c:d:e:f:g"])
+@pytest.mark.parametrize(
+    "arn", ["orders-reads-high", "arn:aws:cloudwatch:us-east-1:123456789012", "a:b:c:d:e:f:g"]
+)
 def test_an_arn_that_is_none_tells_no_place(arn: str) -> None:
     assert from_sns(sns(AlarmArn=arn), TOPIC) == AlarmEvent("orders-reads-high", READS, "", "")
 
@@ -104,23 +117,39 @@ def test_an_arn_that_is_none_tells_no_place(arn: str) -> None:
 @pytest.mark.parametrize(
     ("name", "subject", "why"),
     [
-        pytest.param("sns-math", "orders-reads-utilization", "it is a metric math alarm", id="metric math"),
-        pytest.param("sns-anomaly", "orders-reads-unusual", "it is an anomaly detection alarm", id="anomaly"),
+        pytest.param(
+            "sns-math", "orders-reads-utilization", "it is a metric math alarm", id="metric math"
+        ),
+        pytest.param(
+            "sns-anomaly", "orders-reads-unusual", "it is an anomaly detection alarm", id="anomaly"
+        ),
         pytest.param("sns-composite", "orders-any", "it is a composite alarm", id="composite"),
     ],
 )
-def test_kinds_of_alarm_without_a_plain_metric_are_refused(name: str, subject: str, why: str) -> None:
+def test_kinds_of_alarm_without_a_plain_metric_are_refused(
+    name: str, subject: str, why: str
+) -> None:
     found = from_text((DATA / f"{name}.json").read_text())
-    assert refusal(found) == (subject, Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
+    assert refusal(found) == (
+        subject,
+        Reason.UNSUPPORTED_ALARM,
+        f"cannot scale by this alarm: {why}",
+    )
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_only_alarm_asks_for_a_look(state: str) -> None:
     detail = f"the alarm went to {state}; only ALARM asks for a look"
-    assert refusal(from_sns(sns(NewStateValue=state))) == ("orders-reads-high", Reason.NOT_IN_ALARM, detail)
+    assert refusal(from_sns(sns(NewStateValue=state))) == (
+        "orders-reads-high",
+        Reason.NOT_IN_ALARM,
+        detail,
+    )
 
 
-@pytest.mark.parametrize(("name", "inside"), [("lambda-action", "alarmData"), ("eventbridge", "detail")])
+@pytest.mark.parametrize(
+    ("name", "inside"), [("lambda-action", "alarmData"), ("eventbridge", "detail")]
+)
 def test_only_alarm_asks_for_a_look_in_the_other_forms_too(name: str, inside: str) -> None:
     event = recorded(name)
     event[inside]["state"]["value"] = "OK"
@@ -130,15 +159,32 @@ def test_only_alarm_asks_for_a_look_in_the_other_forms_too(name: str, inside: st
 @pytest.mark.parametrize(
     ("trigger", "why"),
     [
-        pytest.param({"Namespace": "AWS/SQS"}, "its namespace is AWS/SQS, not AWS/DynamoDB", id="another service"),
-        pytest.param({"Namespace": ...}, "its namespace is missing, not AWS/DynamoDB", id="no namespace"),
         pytest.param(
-            {"MetricName": "SystemErrors"}, "its metric SystemErrors is neither consumption nor throttling", id="another metric"
+            {"Namespace": "AWS/SQS"},
+            "its namespace is AWS/SQS, not AWS/DynamoDB",
+            id="another service",
+        ),
+        pytest.param(
+            {"Namespace": ...}, "its namespace is missing, not AWS/DynamoDB", id="no namespace"
+        ),
+        pytest.param(
+            {"MetricName": "SystemErrors"},
+            "its metric SystemErrors is neither consumption nor throttling",
+            id="another metric",
         ),
         pytest.param({"Dimensions": []}, "it has no dimension TableName", id="no dimensions"),
-        pytest.param({"Dimensions": [{"name": "TableName", "value": ""}]}, "it has no dimension TableName", id="no name"),
         pytest.param(
-            {"Dimensions": [{"name": "TableName", "value": "orders"}, {"name": "Source", "value": "Customer"}]},
+            {"Dimensions": [{"name": "TableName", "value": ""}]},
+            "it has no dimension TableName",
+            id="no name",
+        ),
+        pytest.param(
+            {
+                "Dimensions": [
+                    {"name": "TableName", "value": "orders"},
+                    {"name": "Source", "value": "Customer"},
+                ]
+            },
             "its dimension Source narrows the metric to a part of the load",
             id="part of the load",
         ),
@@ -146,7 +192,11 @@ def test_only_alarm_asks_for_a_look_in_the_other_forms_too(name: str, inside: st
 )
 def test_metrics_that_show_no_targets_load_are_refused(trigger: dict[str, Any], why: str) -> None:
     found = refusal(from_sns(sns(trigger=trigger)))
-    assert found == ("orders-reads-high", Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
+    assert found == (
+        "orders-reads-high",
+        Reason.UNSUPPORTED_ALARM,
+        f"cannot scale by this alarm: {why}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,14 +204,26 @@ def test_metrics_that_show_no_targets_load_are_refused(trigger: dict[str, Any], 
     [
         pytest.param("", "Input data was truncated", id="nothing"),
         pytest.param("{", "Input data was truncated", id="cut off"),
-        pytest.param("the table is hot", "JSON is malformed: invalid character (byte 4)", id="words"),
+        pytest.param(
+            "the table is hot", "JSON is malformed: invalid character (byte 4)", id="words"
+        ),
         pytest.param("[]", "Expected `object`, got `array`", id="an array"),
         pytest.param("42", "Expected `object`, got `int`", id="a number"),
         pytest.param("null", "Expected `object`, got `null`", id="null"),
         pytest.param("{}", "Object missing required field `AlarmName`", id="an empty object"),
-        pytest.param(sns(NewStateValue=...), "Object missing required field `NewStateValue`", id="no state"),
-        pytest.param(sns(AlarmName=7), "Expected `str`, got `int` - at `$.AlarmName`", id="a name that is a number"),
-        pytest.param(sns(Trigger=[]), "Expected `object | null`, got `array` - at `$.Trigger`", id="a trigger that is none"),
+        pytest.param(
+            sns(NewStateValue=...), "Object missing required field `NewStateValue`", id="no state"
+        ),
+        pytest.param(
+            sns(AlarmName=7),
+            "Expected `str`, got `int` - at `$.AlarmName`",
+            id="a name that is a number",
+        ),
+        pytest.param(
+            sns(Trigger=[]),
+            "Expected `object | null`, got `array` - at `$.Trigger`",
+            id="a trigger that is none",
+        ),
         pytest.param(
             sns(trigger={"Dimensions": {"TableName": "orders"}}),
             "Expected `array`, got `object` - at `$.Trigger.Dimensions`",
@@ -180,7 +242,11 @@ def test_what_is_no_alarm_message_is_malformed_and_says_where(text: str, detail:
 
 
 @pytest.mark.parametrize(
-    "text", [pytest.param("\ud800", id="half a character"), pytest.param("[" * 100_000, id="deeper than any reader goes")]
+    "text",
+    [
+        pytest.param("\ud800", id="half a character"),
+        pytest.param("[" * 100_000, id="deeper than any reader goes"),
+    ],
 )
 def test_a_text_that_no_reader_survives_is_malformed(text: str) -> None:
     assert refusal(from_sns(text))[1] is refusal(from_text(text))[1] is Reason.MALFORMED
@@ -190,15 +256,31 @@ def test_a_text_that_no_reader_survives_is_malformed(text: str) -> None:
     ("event", "detail"),
     [
         pytest.param({}, "Object missing required field `detail`", id="an empty event"),
-        pytest.param({"alarmData": 1}, "Expected `object`, got `int` - at `$.alarmData`", id="data that is none"),
         pytest.param(
-            {"alarmData": {"alarmName": "a"}}, "Object missing required field `state` - at `$.alarmData`", id="no state"
+            {"alarmData": 1},
+            "Expected `object`, got `int` - at `$.alarmData`",
+            id="data that is none",
         ),
-        pytest.param({"detail": {}}, "Object missing required field `alarmName` - at `$.detail`", id="an empty detail"),
+        pytest.param(
+            {"alarmData": {"alarmName": "a"}},
+            "Object missing required field `state` - at `$.alarmData`",
+            id="no state",
+        ),
+        pytest.param(
+            {"detail": {}},
+            "Object missing required field `alarmName` - at `$.detail`",
+            id="an empty detail",
+        ),
     ],
 )
-def test_what_is_no_alarm_event_is_malformed_and_says_where(event: dict[str, Any], detail: str) -> None:
-    assert refusal(from_event(event)) == ("event", Reason.MALFORMED, f"not a CloudWatch alarm event: {detail}")
+def test_what_is_no_alarm_event_is_malformed_and_says_where(
+    event: dict[str, Any], detail: str
+) -> None:
+    assert refusal(from_event(event)) == (
+        "event",
+        Reason.MALFORMED,
+        f"not a CloudWatch alarm event: {detail}",
+    )
 
 
 PLAIN = recorded("lambda-action")["alarmData"]["configuration"]["metrics"][0]
@@ -210,16 +292,24 @@ def configured(name: str, inside: str, configuration: dict[str, Any]) -> dict[st
     return event
 
 
-@pytest.mark.parametrize(("name", "inside"), [("lambda-action", "alarmData"), ("eventbridge", "detail")])
+@pytest.mark.parametrize(
+    ("name", "inside"), [("lambda-action", "alarmData"), ("eventbridge", "detail")]
+)
 @pytest.mark.parametrize(
     ("configuration", "why"),
     [
         pytest.param({}, "it is a composite alarm", id="nothing configured"),
         pytest.param({"alarmRule": 'ALARM("a")'}, "it is a composite alarm", id="composite"),
         pytest.param(
-            {"metrics": [{"id": "e1", "expression": "m1/60"}]}, "it is a metric math or anomaly detection alarm", id="math"
+            {"metrics": [{"id": "e1", "expression": "m1/60"}]},
+            "it is a metric math or anomaly detection alarm",
+            id="math",
         ),
-        pytest.param({"metrics": [PLAIN, {"id": "ad1"}]}, "it is a metric math or anomaly detection alarm", id="anomaly"),
+        pytest.param(
+            {"metrics": [PLAIN, {"id": "ad1"}]},
+            "it is a metric math or anomaly detection alarm",
+            id="anomaly",
+        ),
     ],
 )
 def test_the_other_forms_refuse_alarms_without_a_plain_metric(
@@ -236,7 +326,11 @@ def test_an_eventbridge_event_without_resources_tells_no_place() -> None:
 
 
 def test_the_event_around_an_sns_message_is_read_with_its_topic() -> None:
-    event = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": sns("sns-2016"), "TopicArn": TOPIC}}]}
+    event = {
+        "Records": [
+            {"EventSource": "aws:sns", "Sns": {"Message": sns("sns-2016"), "TopicArn": TOPIC}}
+        ]
+    }
     assert from_text(json.dumps(event)) == TABLE_HOT
 
 
@@ -256,7 +350,9 @@ def test_members_that_aws_adds_tomorrow_are_passed_over() -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 READERS = [from_sns, from_text]
@@ -274,14 +370,21 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
 
 
 def mutated(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a recorded message with one member, at any depth, replaced by any JSON, or left out."""
+    """Return a recorded message with one member, at any depth, replaced by any JSON, or left
+    out."""
     said = recorded(name)
     spots = list(_spots(said))
     return st.builds(_with, st.just(name), st.sampled_from(spots), VALUES | st.just(...))
 
 
 def _spots(value: Any, path: tuple[str | int, ...] = ()) -> Any:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, part in inside:
         yield (*path, key)
         yield from _spots(part, (*path, key))
@@ -301,7 +404,10 @@ def _with(name: str, spot: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 @given(st.sampled_from([path.stem for path in DATA.glob("*.json")]).flatmap(mutated))
 def test_no_change_to_a_real_message_makes_a_reader_raise(said: dict[str, Any]) -> None:
-    readers: list[Callable[[], AlarmEvent | Skip]] = [lambda: from_text(json.dumps(said)), lambda: from_event(said)]
+    readers: list[Callable[[], AlarmEvent | Skip]] = [
+        lambda: from_text(json.dumps(said)),
+        lambda: from_event(said),
+    ]
     assert all(isinstance(read(), AlarmEvent | Skip) for read in readers)
 
 

@@ -1,4 +1,5 @@
-"""What a number of instances calls for, and what the strategy `fleet` makes of it: tables, and laws."""
+"""What a number of instances calls for, and what the strategy `fleet` makes of it: tables, and
+laws."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ def test_a_number_of_instances_calls_for_units(scale: Scale, instances: int, uni
 
 
 @given(st.floats(0.001, 1_000), st.integers(0, 10_000))
-def test_linear_is_enough_for_every_instance_and_less_than_a_unit_more(each: float, instances: int) -> None:
+def test_linear_is_enough_for_every_instance_and_less_than_a_unit_more(
+    each: float, instances: int
+) -> None:
     units = Scale(linear=each).units(instances)
     assert each * instances <= units < each * instances + 1
 
@@ -52,7 +55,9 @@ LADDERS = st.dictionaries(st.integers(0, 100), st.integers(0, 1_000), min_size=1
 
 
 @given(LADDERS, st.integers(0, 120), st.integers(0, 120))
-def test_on_a_ladder_whose_units_rise_more_instances_never_call_for_less(ladder: Any, one: int, other: int) -> None:
+def test_on_a_ladder_whose_units_rise_more_instances_never_call_for_less(
+    ladder: Any, one: int, other: int
+) -> None:
     scale = Scale(ladder=ladder)
     assert scale.units(min(one, other)) <= scale.units(max(one, other))
 
@@ -71,7 +76,9 @@ def fleet(name: str, *rows: FleetTable, **how: Any) -> Fleet:
 
 WORKERS = fleet("workers", FleetTable("orders*", read=Scale(linear=10), write=Scale(linear=2)))
 WEB = fleet(
-    "web", FleetTable("orders", read=Scale(ladder=((1, 50), (8, 400)))), FleetTable("orders", "by-*", read=Scale(linear=3))
+    "web",
+    FleetTable("orders", read=Scale(ladder=((1, 50), (8, 400)))),
+    FleetTable("orders", "by-*", read=Scale(linear=3)),
 )
 UNKNOWN = Hold(Reason.FLEET_UNKNOWN, "fleet web cannot be counted", DOWN)
 
@@ -81,21 +88,53 @@ UNKNOWN = Hold(Reason.FLEET_UNKNOWN, "fleet web cannot be counted", DOWN)
     [
         pytest.param(READS, {"workers": 7, "web": 2}, 70, "workers", 7, (), id="the most of two"),
         pytest.param(READS, {"workers": 7, "web": 8}, 400, "web", 8, (), id="… of whichever"),
-        pytest.param(READS, {"workers": 0, "web": 0}, 0, "workers", 0, (), id="none is a count, too"),
-        pytest.param(WRITES, {"workers": 7, "web": 8}, 14, "workers", 7, (), id="reads and writes apart"),
-        pytest.param(INDEX_READS, {"workers": 7, "web": 8}, 24, "web", 8, (), id="an index by its own row"),
-        pytest.param(READS, {"workers": 7, "web": UNKNOWN}, 70, "workers", 7, (UNKNOWN,), id="what is known raises all the same"),
         pytest.param(
-            WRITES, {"workers": 7, "web": UNKNOWN}, 14, "workers", 7, (), id="an unknown one holds its own targets only"
+            READS, {"workers": 0, "web": 0}, 0, "workers", 0, (), id="none is a count, too"
         ),
-        pytest.param(INDEX_READS, {"workers": 7, "web": UNKNOWN}, 0, "web", None, (UNKNOWN,), id="unknown"),
+        pytest.param(
+            WRITES, {"workers": 7, "web": 8}, 14, "workers", 7, (), id="reads and writes apart"
+        ),
+        pytest.param(
+            INDEX_READS, {"workers": 7, "web": 8}, 24, "web", 8, (), id="an index by its own row"
+        ),
+        pytest.param(
+            READS,
+            {"workers": 7, "web": UNKNOWN},
+            70,
+            "workers",
+            7,
+            (UNKNOWN,),
+            id="what is known raises all the same",
+        ),
+        pytest.param(
+            WRITES,
+            {"workers": 7, "web": UNKNOWN},
+            14,
+            "workers",
+            7,
+            (),
+            id="an unknown one holds its own targets only",
+        ),
+        pytest.param(
+            INDEX_READS, {"workers": 7, "web": UNKNOWN}, 0, "web", None, (UNKNOWN,), id="unknown"
+        ),
     ],
 )
 def test_a_target_follows_the_most_that_any_of_its_fleets_calls_for(
-    target: Any, counts: Mapping[str, Any], fleet_units: int, name: str, instances: int | None, holds: tuple[Hold, ...]
+    target: Any,
+    counts: Mapping[str, Any],
+    fleet_units: int,
+    name: str,
+    instances: int | None,
+    holds: tuple[Hold, ...],
 ) -> None:
     seen = fleet_count.follow([WORKERS, WEB], counts, observation(target))
-    assert (seen.fleet_units, seen.fleet, seen.instances, seen.holds) == (fleet_units, name, instances, holds)
+    assert (seen.fleet_units, seen.fleet, seen.instances, seen.holds) == (
+        fleet_units,
+        name,
+        instances,
+        holds,
+    )
 
 
 def test_a_target_that_no_fleet_concerns_is_left_as_it_is() -> None:
@@ -114,15 +153,49 @@ def following(instances: int | None, units: int = 0, **seen: Any) -> dict[str, A
 
 
 CASES = [
-    pytest.param("fleet", UP, following(30, 300), {}, 300, Reason.FLEET, id="up at once, before any traffic"),
-    pytest.param("fleet", BOTH, following(4, 40, **IDLE), {}, 40, Reason.FLEET, id="down, the whole capacity"),
-    pytest.param("fleet", BOTH, following(0, 0, **IDLE), {"min_units": 7}, 7, Reason.FLEET, id="no instance: down to min_units"),
-    pytest.param("fleet", BOTH, following(4, 40, consumed=62.5), {}, 63, Reason.FLEET, id="never below what is consumed"),
+    pytest.param(
+        "fleet", UP, following(30, 300), {}, 300, Reason.FLEET, id="up at once, before any traffic"
+    ),
+    pytest.param(
+        "fleet", BOTH, following(4, 40, **IDLE), {}, 40, Reason.FLEET, id="down, the whole capacity"
+    ),
+    pytest.param(
+        "fleet",
+        BOTH,
+        following(0, 0, **IDLE),
+        {"min_units": 7},
+        7,
+        Reason.FLEET,
+        id="no instance: down to min_units",
+    ),
+    pytest.param(
+        "fleet",
+        BOTH,
+        following(4, 40, consumed=62.5),
+        {},
+        63,
+        Reason.FLEET,
+        id="never below what is consumed",
+    ),
     pytest.param("fleet", BOTH, following(10, 100, **IDLE), {}, 100, Reason.AT_MIN, id="it fits"),
     pytest.param(
-        "fleet", BOTH, following(4, 40, **IDLE, **SPENT), {}, 100, Reason.BUDGET_USED_UP, id="down through the decrease budget"
+        "fleet",
+        BOTH,
+        following(4, 40, **IDLE, **SPENT),
+        {},
+        100,
+        Reason.BUDGET_USED_UP,
+        id="down through the decrease budget",
     ),
-    pytest.param("fleet", BOTH, following(4, 40), {}, 100, Reason.NO_DATA, id="unknown consumption lowers nothing"),
+    pytest.param(
+        "fleet",
+        BOTH,
+        following(4, 40),
+        {},
+        100,
+        Reason.NO_DATA,
+        id="unknown consumption lowers nothing",
+    ),
     pytest.param(
         "fleet",
         BOTH,
@@ -133,20 +206,70 @@ CASES = [
         id="nor does consumption with a gap",
     ),
     pytest.param(
-        "fleet", BOTH, following(4, 40, consumed=9.0, throttled=0.1), {}, 100, Reason.THROTTLED_RECENTLY, id="nor while throttled"
-    ),
-    pytest.param("fleet", UP, following(30, 300), {"max_units": 200}, 200, Reason.FLEET, id="up to max_units"),
-    pytest.param("fleet", UP, following(30, 300), {"max_units": 100}, 100, Reason.AT_MAX, id="at max_units, it is said"),
-    pytest.param("fleet", UP, following(10, 100), {}, 100, Reason.AT_DESIRED, id="it fits, looked at for increases"),
-    pytest.param(
-        "fleet", BOTH, following(None, **IDLE), {}, 100, Reason.FLEET_UNKNOWN, id="no count, or no fleet: nothing is lowered"
-    ),
-    pytest.param("fleet", UP, following(None), {}, 100, Reason.FLEET_UNKNOWN, id="no count and no data: nothing is raised"),
-    pytest.param(
-        "fleet", UP, following(None, consumed=130.2), {}, 131, Reason.UTILIZATION_HIGH, id="no count: traffic raises all the same"
+        "fleet",
+        BOTH,
+        following(4, 40, consumed=9.0, throttled=0.1),
+        {},
+        100,
+        Reason.THROTTLED_RECENTLY,
+        id="nor while throttled",
     ),
     pytest.param(
-        "fleet", UP, following(None, consumed=90.0, throttled=30.0), {}, 120, Reason.THROTTLED, id="… and throttling does"
+        "fleet", UP, following(30, 300), {"max_units": 200}, 200, Reason.FLEET, id="up to max_units"
+    ),
+    pytest.param(
+        "fleet",
+        UP,
+        following(30, 300),
+        {"max_units": 100},
+        100,
+        Reason.AT_MAX,
+        id="at max_units, it is said",
+    ),
+    pytest.param(
+        "fleet",
+        UP,
+        following(10, 100),
+        {},
+        100,
+        Reason.AT_DESIRED,
+        id="it fits, looked at for increases",
+    ),
+    pytest.param(
+        "fleet",
+        BOTH,
+        following(None, **IDLE),
+        {},
+        100,
+        Reason.FLEET_UNKNOWN,
+        id="no count, or no fleet: nothing is lowered",
+    ),
+    pytest.param(
+        "fleet",
+        UP,
+        following(None),
+        {},
+        100,
+        Reason.FLEET_UNKNOWN,
+        id="no count and no data: nothing is raised",
+    ),
+    pytest.param(
+        "fleet",
+        UP,
+        following(None, consumed=130.2),
+        {},
+        131,
+        Reason.UTILIZATION_HIGH,
+        id="no count: traffic raises all the same",
+    ),
+    pytest.param(
+        "fleet",
+        UP,
+        following(None, consumed=90.0, throttled=30.0),
+        {},
+        120,
+        Reason.THROTTLED,
+        id="… and throttling does",
     ),
     pytest.param(
         "fleet",
@@ -157,9 +280,17 @@ CASES = [
         Reason.FLEET_UNKNOWN,
         id="… but not old traffic",
     ),
-    pytest.param("percent", UP, following(30, 300), {}, 300, Reason.FLEET, id="a floor: up at once"),
     pytest.param(
-        "percent", UP, following(5, 50, consumed=95.0), {}, 150, Reason.UTILIZATION_HIGH, id="a floor: the load raises more"
+        "percent", UP, following(30, 300), {}, 300, Reason.FLEET, id="a floor: up at once"
+    ),
+    pytest.param(
+        "percent",
+        UP,
+        following(5, 50, consumed=95.0),
+        {},
+        150,
+        Reason.UTILIZATION_HIGH,
+        id="a floor: the load raises more",
     ),
     pytest.param(
         "percent",
@@ -170,24 +301,57 @@ CASES = [
         Reason.UTILIZATION_LOW,
         id="a floor that sank: the strategy lowers",
     ),
-    pytest.param("percent", BOTH, following(10, 100, consumed=26.0), {}, 100, Reason.AT_MIN, id="a floor holds"),
     pytest.param(
-        "percent", UP, following(30, 300, consumed=26.0), {"max_units": 100}, 100, Reason.AT_MAX, id="a floor above max_units"
+        "percent",
+        BOTH,
+        following(10, 100, consumed=26.0),
+        {},
+        100,
+        Reason.AT_MIN,
+        id="a floor holds",
     ),
     pytest.param(
-        "percent", UP, following(30, 300), {"max_units": 200}, 200, Reason.FLEET, id="a floor above max_units raises to it"
+        "percent",
+        UP,
+        following(30, 300, consumed=26.0),
+        {"max_units": 100},
+        100,
+        Reason.AT_MAX,
+        id="a floor above max_units",
     ),
     pytest.param(
-        "percent", UP, following(2, 20), {"min_units": 150}, 150, Reason.BELOW_MINIMUM, id="min_units are the higher floor"
+        "percent",
+        UP,
+        following(30, 300),
+        {"max_units": 200},
+        200,
+        Reason.FLEET,
+        id="a floor above max_units raises to it",
+    ),
+    pytest.param(
+        "percent",
+        UP,
+        following(2, 20),
+        {"min_units": 150},
+        150,
+        Reason.BELOW_MINIMUM,
+        id="min_units are the higher floor",
     ),
 ]
 
 
 @pytest.mark.parametrize(("strategy", "directions", "seen", "settings", "units", "reason"), CASES)
 def test_the_decision(
-    strategy: str, directions: Any, seen: dict[str, Any], settings: dict[str, Any], units: int, reason: Reason
+    strategy: str,
+    directions: Any,
+    seen: dict[str, Any],
+    settings: dict[str, Any],
+    units: int,
+    reason: Reason,
 ) -> None:
-    decision = scaling.decide(observation(**seen), policy(strategy=strategy, **settings), NOON, directions)
+    decision = scaling.decide(
+        observation(**seen), policy(strategy=strategy, **settings), NOON, directions
+    )
     assert (decision.desired, decision.reason) == (units, reason)
 
 
@@ -199,9 +363,13 @@ def test_the_decision(
         ({}, {}),
     ],
 )
-def test_the_decision_tells_the_fleet_where_there_is_one(seen: dict[str, Any], numbers: Mapping[str, Any]) -> None:
+def test_the_decision_tells_the_fleet_where_there_is_one(
+    seen: dict[str, Any], numbers: Mapping[str, Any]
+) -> None:
     found = scaling.decide(observation(**seen), policy(), NOON, UP).numbers
-    assert {key: found[key] for key in ("fleet", "instances", "fleet_units") if key in found} == numbers
+    assert {
+        key: found[key] for key in ("fleet", "instances", "fleet_units") if key in found
+    } == numbers
 
 
 UNITS = st.integers(0, 5_000)
@@ -211,7 +379,9 @@ UNITS = st.integers(0, 5_000)
 def test_the_strategy_never_lowers_below_the_fleet_or_what_is_consumed_and_never_raises_above_the_fleet(
     fleet_units: int, provisioned: int, consumed: float, directions: Any
 ) -> None:
-    seen = observation(provisioned=provisioned, consumed=consumed, throttled=0.0, **following(1, fleet_units))
+    seen = observation(
+        provisioned=provisioned, consumed=consumed, throttled=0.0, **following(1, fleet_units)
+    )
     desired = scaling.decide(seen, policy(strategy="fleet"), NOON, directions).desired
     assert desired >= min(provisioned, max(fleet_units, math.ceil(consumed)))
     assert desired <= max(provisioned, fleet_units)
@@ -220,7 +390,13 @@ def test_the_strategy_never_lowers_below_the_fleet_or_what_is_consumed_and_never
 @given(UNITS, st.integers(1, 5_000), st.floats(0, 5_000))
 def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consumed: float) -> None:
     for strategy in scaling.STRATEGIES:
-        seen = observation(provisioned=provisioned, consumed=consumed, throttled=0.0, **following(None), holds=(UNKNOWN,))
+        seen = observation(
+            provisioned=provisioned,
+            consumed=consumed,
+            throttled=0.0,
+            **following(None),
+            holds=(UNKNOWN,),
+        )
         assert scaling.decide(seen, policy(strategy=strategy), NOON, BOTH).desired >= provisioned
 
 
@@ -238,7 +414,9 @@ def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consu
         pytest.param("adaptive", 500, 500, False, id="nothing above the floor"),
     ],
 )
-def test_a_sweep_looks_where_the_fleet_calls_for_less(strategy: str, provisioned: int, fleet_units: int, looks: bool) -> None:
+def test_a_sweep_looks_where_the_fleet_calls_for_less(
+    strategy: str, provisioned: int, fleet_units: int, looks: bool
+) -> None:
     seen = observation(provisioned=provisioned, **following(1, fleet_units))
     assert is_worth_a_look(seen, policy(strategy=strategy)) is looks
 
@@ -254,8 +432,14 @@ ROW = '[[fleet.tables]]\ntable = "orders"\nread = { linear = 1 }\n'
     ("text", "problem"),
     [
         (ORDERS + FLEET + ROW + FLEET + ROW, "fleet[1].name: there is another fleet 'workers'"),
-        (ORDERS + FLEET + ROW.replace("orders", "odrers"), "fleet[0].tables[0].table: no rule of [[tables]] manages 'odrers'"),
-        (ORDERS + 'strategy = "fleet"', "tables[0].read.strategy: 'fleet', but no [[fleet.tables]] gives its reads units"),
+        (
+            ORDERS + FLEET + ROW.replace("orders", "odrers"),
+            "fleet[0].tables[0].table: no rule of [[tables]] manages 'odrers'",
+        ),
+        (
+            ORDERS + 'strategy = "fleet"',
+            "tables[0].read.strategy: 'fleet', but no [[fleet.tables]] gives its reads units",
+        ),
         (
             ORDERS + 'strategy = "fleet"\n' + FLEET + ROW,
             "tables[0].write.strategy: 'fleet', but no [[fleet.tables]] gives its writes units",
@@ -267,7 +451,10 @@ ROW = '[[fleet.tables]]\ntable = "orders"\nread = { linear = 1 }\n'
         (ORDERS + '[[fleet]]\nname = "x"\n' + ROW, "give either tags"),
         (ORDERS + FLEET + 'auto_scaling_group = "web"\n' + ROW, "give either tags"),
         (ORDERS + FLEET + '[[fleet.tables]]\ntable = "orders"\n', "give read, write, or both"),
-        (ORDERS + FLEET + ROW.replace("linear = 1", "linear = 1, ladder = [[1, 2]]"), "give either linear"),
+        (
+            ORDERS + FLEET + ROW.replace("linear = 1", "linear = 1, ladder = [[1, 2]]"),
+            "give either linear",
+        ),
         (ORDERS + FLEET + ROW.replace("linear = 1", "ladder = [[4, 2], [1, 1]]"), "must rise"),
     ],
 )

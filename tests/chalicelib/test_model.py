@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model import NO_SERIES, Alarm, Dimension, Reason, Series, TableState, Target
-from tests.support.builders import INDEX_READS, INDEX_WRITES, NOON, READS, WRITES, alarm, decision, series, throughput
+from tests.support.builders import (
+    INDEX_READS,
+    INDEX_WRITES,
+    NOON,
+    READS,
+    WRITES,
+    alarm,
+    decision,
+    series,
+    throughput,
+)
 
 NAMES = st.text("abcDEF019_.-", min_size=3, max_size=12)
 TARGETS = st.builds(Target, NAMES, st.just("") | NAMES, st.sampled_from(Dimension))
@@ -24,7 +34,9 @@ TARGETS = st.builds(Target, NAMES, st.just("") | NAMES, st.sampled_from(Dimensio
         (INDEX_READS, "orders/by-date:read", "orders/by-date"),
     ],
 )
-def test_a_target_is_named_by_table_index_and_dimension(target: Target, text: str, owner: str) -> None:
+def test_a_target_is_named_by_table_index_and_dimension(
+    target: Target, text: str, owner: str
+) -> None:
     assert (str(target), target.owner) == (text, owner)
 
 
@@ -34,11 +46,18 @@ def test_two_targets_have_one_text_only_if_they_are_the_same(one: Target, other:
 
 
 def test_targets_are_in_order_the_table_before_its_indexes_and_reads_before_writes() -> None:
-    assert sorted([INDEX_WRITES, WRITES, INDEX_READS, READS]) == [READS, WRITES, INDEX_READS, INDEX_WRITES]
+    assert sorted([INDEX_WRITES, WRITES, INDEX_READS, READS]) == [
+        READS,
+        WRITES,
+        INDEX_READS,
+        INDEX_WRITES,
+    ]
 
 
 def test_a_table_has_two_targets_of_its_own_and_two_for_each_index_by_name() -> None:
-    table = TableState("orders", "arn", True, False, {"z": throughput(), "": throughput(), "by-date": throughput()})
+    table = TableState(
+        "orders", "arn", True, False, {"z": throughput(), "": throughput(), "by-date": throughput()}
+    )
     last = [Target("orders", "z", Dimension.READ), Target("orders", "z", Dimension.WRITE)]
     assert table.targets() == [READS, WRITES, INDEX_READS, INDEX_WRITES, *last]
 
@@ -61,7 +80,9 @@ def test_a_series_ends_where_its_last_period_closes() -> None:
         pytest.param(9_999, (), id="after the end"),
     ],
 )
-def test_since_keeps_the_periods_that_begin_then_or_later(seconds: int | None, left: tuple[float, ...]) -> None:
+def test_since_keeps_the_periods_that_begin_then_or_later(
+    seconds: int | None, left: tuple[float, ...]
+) -> None:
     at = None if seconds is None else NOON + timedelta(seconds=seconds)
     assert Series(NOON, 60, (1.0, 2.0, 3.0)).since(at).values == left
 
@@ -82,9 +103,12 @@ def test_since_takes_a_time_of_any_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "left"), [(0, ()), (1, (3.0,)), (2, (None, 3.0)), (3, (1.0, None, 3.0)), (9, (1.0, None, 3.0))]
+    ("count", "left"),
+    [(0, ()), (1, (3.0,)), (2, (None, 3.0)), (3, (1.0, None, 3.0)), (9, (1.0, None, 3.0))],
 )
-def test_last_keeps_the_newest_values_where_they_are_in_time(count: int, left: tuple[float | None, ...]) -> None:
+def test_last_keeps_the_newest_values_where_they_are_in_time(
+    count: int, left: tuple[float | None, ...]
+) -> None:
     assert series([1.0, None, 3.0]).last(count) == series(left)
 
 

@@ -33,11 +33,17 @@ def test_the_example_of_a_setting_is_right_and_says_something(setting: str) -> N
     line = re.findall(r"`([^`]*)` \|$", row)[0]
     target = Target("orders", "", Dimension.READ)
     found = load(f'[defaults]\n{line}\n[[tables]]\nname = "orders"').policy_for(target)
-    assert getattr(found, setting) == reference.EXAMPLES[Policy, setting] != getattr(Policy(), setting)
+    assert (
+        getattr(found, setting) == reference.EXAMPLES[Policy, setting] != getattr(Policy(), setting)
+    )
 
 
 def test_every_key_of_every_part_has_an_example_and_no_other() -> None:
-    keys = {(kind, field.name) for kind, _ in reference.PARTS.values() for field in msgspec.structs.fields(kind)}
+    keys = {
+        (kind, field.name)
+        for kind, _ in reference.PARTS.values()
+        for field in msgspec.structs.fields(kind)
+    }
     assert reference.EXAMPLES.keys() == keys | {(Policy, setting) for setting in SETTINGS}
     for (kind, key), example in reference.EXAMPLES.items():
         hint = get_type_hints(kind, include_extras=True)[key]

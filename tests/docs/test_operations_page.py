@@ -1,4 +1,5 @@
-"""docs/operations.md is followed from top to bottom, as a new user would; what it names exists, and what it reckons is right."""
+"""docs/operations.md is followed from top to bottom, as a new user would; what it names exists, and
+what it reckons is right."""
 
 from __future__ import annotations
 
@@ -18,9 +19,13 @@ from tests.support.deployed import dev, inventory, make_table
 from tests.support.real_deploy import BIN, Site, site
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
+]
 TOOLS = ("headroom", "make", "chalice")
-INLINE = {span for span in re.findall(r"`([^`\n]+)`", TEXT) if span.split()[0] in TOOLS and " " in span}
+INLINE = {
+    span for span in re.findall(r"`([^`\n]+)`", TEXT) if span.split()[0] in TOOLS and " " in span
+}
 BEFORE_THE_FIRST_SWEEP = 1
 """The exit status of `doctor` while the tables have no alarms yet."""
 HOURS = 730
@@ -49,7 +54,10 @@ def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None
 
 
 def test_a_command_within_a_sentence_is_one_of_those_that_are_run() -> None:
-    elsewhere = {"make test", "make teardown STAGE=dev"}  # this very run, and the end of the test above
+    elsewhere = {
+        "make test",
+        "make teardown STAGE=dev",
+    }  # this very run, and the end of the test above
     assert INLINE - set(COMMANDS) - elsewhere == set()
 
 
@@ -61,8 +69,12 @@ def test_every_command_of_a_stages_life_is_in_the_runbook() -> None:
     assert (BIN / "headroom").exists()
 
 
-@pytest.mark.parametrize("fields", blueprint.own_alarms(dev(), {}, "q", []), ids=lambda fields: fields["AlarmName"])
-def test_each_alarm_about_headroom_names_the_chapter_that_says_what_to_do(fields: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "fields", blueprint.own_alarms(dev(), {}, "q", []), ids=lambda fields: fields["AlarmName"]
+)
+def test_each_alarm_about_headroom_names_the_chapter_that_says_what_to_do(
+    fields: dict[str, str],
+) -> None:
     chapter = fields["AlarmDescription"].rsplit("docs/operations.md, ", 1)[1].rstrip(".")
     assert f"### {chapter}\n\n`{fields['AlarmName']}`" in TEXT
 
@@ -84,12 +96,15 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
     runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
     gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
     look = 2 * METRICS_PER_LOOK * prices["metric_read"]
-    metrics = len(dev().functions) + 2  # the errors of each function, and one for each of the others
+    metrics = (
+        len(dev().functions) + 2
+    )  # the errors of each function, and one for each of the others
     reckoned = {
         "a table: its two alarms": 2 * prices["alarm_month"],
         "a table: the hourly look": HOURS * look,
         "a table: the sweep's look": HOURS * SWEEPS_PER_HOUR * look,
-        "a stage: runs of its functions": runs * prices["invocation"] + gb_seconds * prices["gb_second"],
+        "a stage: runs of its functions": runs * prices["invocation"]
+        + gb_seconds * prices["gb_second"],
         "a stage: the three alarms": metrics * prices["alarm_month"],
     }
     for row, usd in reckoned.items():

@@ -54,19 +54,27 @@ def test_the_quantile_of_the_page_is_that_of_the_defaults() -> None:
     assert f"= {share:.3f} by default" in PAGE
 
 
-STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(Dimension.READ)
+STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(
+    Dimension.READ
+)
 
 
 @pytest.mark.parametrize(
     ("units", "consumed", "throttled", "desired", "reason"),
     [
         pytest.param(200, 170.0, 0.0, 240, Reason.UTILIZATION_HIGH, id="09:00"),
-        pytest.param(240, 240.0, 0.0, 360, Reason.UTILIZATION_HIGH, id="09:05, were nothing throttled"),
+        pytest.param(
+            240, 240.0, 0.0, 360, Reason.UTILIZATION_HIGH, id="09:05, were nothing throttled"
+        ),
         pytest.param(240, 240.0, 60.0, 600, Reason.THROTTLED, id="09:05"),
     ],
 )
-def test_the_steps_up_of_the_example(units: int, consumed: float, throttled: float, desired: int, reason: Reason) -> None:
-    want = percent.raise_to(observation(provisioned=units, consumed=consumed, throttled=throttled), STEPS, NOON)
+def test_the_steps_up_of_the_example(
+    units: int, consumed: float, throttled: float, desired: int, reason: Reason
+) -> None:
+    want = percent.raise_to(
+        observation(provisioned=units, consumed=consumed, throttled=throttled), STEPS, NOON
+    )
     assert (want.desired, want.reason) == (desired, reason)
 
 
@@ -74,10 +82,14 @@ def test_the_steps_up_of_the_example(units: int, consumed: float, throttled: flo
     ("consumed", "desired", "reason", "low"),
     [
         pytest.param([300.0, 150.0, 228.0, 120.0], 600, Reason.TOO_FEW_CHECKS, 2, id="13:00"),
-        pytest.param([300.0, 150.0, 228.0, 120.0, 60.0], 480, Reason.UTILIZATION_LOW, 3, id="13:01"),
+        pytest.param(
+            [300.0, 150.0, 228.0, 120.0, 60.0], 480, Reason.UTILIZATION_LOW, 3, id="13:01"
+        ),
     ],
 )
-def test_the_steps_down_of_the_example(consumed: list[float], desired: int, reason: Reason, low: int) -> None:
+def test_the_steps_down_of_the_example(
+    consumed: list[float], desired: int, reason: Reason, low: int
+) -> None:
     want = percent.lower_to(observation(provisioned=600, consumed=series(consumed)), STEPS, NOON)
     assert (want.desired, want.reason, want.numbers["low_checks"]) == (desired, reason, low)
     assert f"{100 * 228 / 480:.1f} %" in PAGE

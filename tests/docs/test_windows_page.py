@@ -18,29 +18,46 @@ from tests.support.builders import observation, steady
 
 PAGE = (ROOT / "docs" / "windows.md").read_text()
 WINDOWS, FLOORS, RESERVED, TOGETHER = (
-    loader.load(text, "docs/windows.md") for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    loader.load(text, "docs/windows.md")
+    for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 )
 
 
 def decide(
-    found: Config, table: str, now: str, dimension: Dimension = Dimension.READ, units: int = 1_000, **seen: object
+    found: Config,
+    table: str,
+    now: str,
+    dimension: Dimension = Dimension.READ,
+    units: int = 1_000,
+    **seen: object,
 ) -> Decision:
     """Decide on an idle target at a time of November 2026, in UTC; the 2nd is a Monday."""
-    target, at = Target(table, "", dimension), datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00")
+    target, at = (
+        Target(table, "", dimension),
+        datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00"),
+    )
     settings = found.policy_for(target)
     assert settings is not None
-    return scaling.decide(observation(target, units, steady(0.5, end=at), **seen), settings, at, BOTH)
+    return scaling.decide(
+        observation(target, units, steady(0.5, end=at), **seen), settings, at, BOTH
+    )
 
 
 @pytest.mark.parametrize(
     ("found", "table", "now", "reason"),
     [
-        pytest.param(WINDOWS, "orders", "02 06:59", Reason.UTILIZATION_LOW, id="before eight in Berlin"),
+        pytest.param(
+            WINDOWS, "orders", "02 06:59", Reason.UTILIZATION_LOW, id="before eight in Berlin"
+        ),
         pytest.param(WINDOWS, "orders", "02 07:00", Reason.WINDOW, id="at eight in Berlin"),
-        pytest.param(WINDOWS, "orders", "02 19:00", Reason.UTILIZATION_LOW, id="at eight in the evening"),
+        pytest.param(
+            WINDOWS, "orders", "02 19:00", Reason.UTILIZATION_LOW, id="at eight in the evening"
+        ),
         pytest.param(WINDOWS, "orders", "07 12:00", Reason.UTILIZATION_LOW, id="on Saturday"),
         pytest.param(WINDOWS, "orders", "02 22:30", Reason.WINDOW, id="held"),
-        pytest.param(TOGETHER, "reports", "02 09:00", Reason.WINDOW, id="the floor has ended, by day"),
+        pytest.param(
+            TOGETHER, "reports", "02 09:00", Reason.WINDOW, id="the floor has ended, by day"
+        ),
         pytest.param(TOGETHER, "reports", "02 20:00", Reason.UTILIZATION_LOW, id="in the evening"),
     ],
 )
@@ -58,14 +75,19 @@ def test_the_windows_of_the_page(found: Config, table: str, now: str, reason: Re
     ],
 )
 def test_the_floor_of_the_page(now: str, dimension: Dimension, desired: int) -> None:
-    held = {"decreases_today": 4, "last_decrease_at": datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00")}
+    held = {
+        "decreases_today": 4,
+        "last_decrease_at": datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00"),
+    }
     assert decide(FLOORS, "shop-eu", now, dimension, 100, **held).desired == desired
 
 
 @pytest.mark.parametrize(
     ("now", "reason"),
     [
-        pytest.param("03 01:00", Reason.UTILIZATION_LOW, id="an hour before, there is another one by then"),
+        pytest.param(
+            "03 01:00", Reason.UTILIZATION_LOW, id="an hour before, there is another one by then"
+        ),
         pytest.param("03 01:01", Reason.RESERVED, id="within the hour"),
         pytest.param("03 01:59", Reason.RESERVED, id="the minute before"),
         pytest.param("03 02:00", Reason.UTILIZATION_LOW, id="from that minute on"),
@@ -77,4 +99,8 @@ def test_the_kept_decrease_of_the_page(now: str, reason: Reason) -> None:
 
 def test_the_page_names_every_rule_and_only_reasons_that_there_are() -> None:
     assert set(BARRED) <= set(re.findall(r"`(\w+)`", PAGE))
-    assert {"DecreaseReserved", "HeldByWindow"} <= set(re.findall(r"`([A-Z]\w+)`", PAGE)) <= {str(reason) for reason in WHY}
+    assert (
+        {"DecreaseReserved", "HeldByWindow"}
+        <= set(re.findall(r"`([A-Z]\w+)`", PAGE))
+        <= {str(reason) for reason in WHY}
+    )

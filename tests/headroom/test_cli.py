@@ -1,4 +1,5 @@
-"""The command line, as an operator types it: every command, its words, its exit code, and mistakes in one sentence."""
+"""The command line, as an operator types it: every command, its words, its exit code, and mistakes
+in one sentence."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         with pytest.raises(SystemExit) as ended:
             cli.main()
         caught = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), caught.out, _one_line(caught.out), _one_line(caught.err))
+        return Ended(
+            int(ended.value.code or 0), caught.out, _one_line(caught.out), _one_line(caught.err)
+        )
 
     return run
 
@@ -76,7 +79,11 @@ def trace_of(folder: Path, demand: list[float], name: str = "trace.csv") -> Path
 
 # help
 
-COMMANDS = {(command.name or command.callback.__name__): command for command in cli.app.registered_commands if command.callback}
+COMMANDS = {
+    (command.name or command.callback.__name__): command
+    for command in cli.app.registered_commands
+    if command.callback
+}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -130,14 +137,23 @@ def test_a_scene_that_there_is_not_is_refused_with_those_that_there_are(run: Run
 def test_a_demo_needs_a_rule_for_its_table(tmp_path: Path, run: Run) -> None:
     ended = run("demo", "--config", written(tmp_path, rules("users")))
     assert ended.code == 2
-    assert "the demo plays with a table named orders, which no rule of the configuration names" in ended.complained
+    assert (
+        "the demo plays with a table named orders, which no rule of the configuration names"
+        in ended.complained
+    )
 
 
 # invoke
 
 
 def test_a_message_is_planned_in_words(tmp_path: Path, run: Run) -> None:
-    ended = run("invoke", DATA / "sns-table.json", "--dry-run", "--config", written(tmp_path, rules("orders")))
+    ended = run(
+        "invoke",
+        DATA / "sns-table.json",
+        "--dry-run",
+        "--config",
+        written(tmp_path, rules("orders")),
+    )
     assert ended == Ended(
         0,
         ended.out,
@@ -155,7 +171,9 @@ def test_a_message_is_planned_in_words(tmp_path: Path, run: Run) -> None:
 def test_without_dry_run_it_is_done_and_said_so(tmp_path: Path, run: Run) -> None:
     ended = run("invoke", DATA / "sns-index.json", "--config", written(tmp_path, rules("orders")))
     assert ended.code == 0
-    assert ended.said.startswith("Embedded region: orders/by-date with 84 units of read and write, 88.0 units/s of writes.")
+    assert ended.said.startswith(
+        "Embedded region: orders/by-date with 84 units of read and write, 88.0 units/s of writes."
+    )
     assert ended.said.endswith(
         "Set orders/by-date:write 84 → 132 units in one UpdateTable call "
         "Rewrite alarm orders-by-date-writes-high: Threshold 4800 → 6336"
@@ -168,7 +186,9 @@ def test_the_default_strategy_plans_as_far_as_the_demand_needs(run: Run) -> None
     assert "Would set orders:read 84 → 88 units in one UpdateTable call" in ended.said
 
 
-@pytest.mark.parametrize("name", ["sns-2016", "sns-index", "sns-index-reversed", "lambda-action", "eventbridge"])
+@pytest.mark.parametrize(
+    "name", ["sns-2016", "sns-index", "sns-index-reversed", "lambda-action", "eventbridge"]
+)
 def test_every_form_of_a_message_is_understood(name: str, run: Run) -> None:
     ended = run("invoke", DATA / f"{name}.json", "--dry-run")
     assert ended.code == 0
@@ -181,19 +201,33 @@ def test_a_message_may_come_from_stdin(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "Would set orders:read" in run("invoke", "-", "--dry-run").said
 
 
-OK = (DATA / "sns-table.json").read_text().replace('"NewStateValue": "ALARM"', '"NewStateValue": "OK"')
+OK = (
+    (DATA / "sns-table.json")
+    .read_text()
+    .replace('"NewStateValue": "ALARM"', '"NewStateValue": "OK"')
+)
 OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/SQS"')
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("no JSON", "message: passed over: not a CloudWatch alarm message: ", id="no JSON"),
-        pytest.param("[1, 2]", "message: passed over: not a CloudWatch alarm message: ", id="not an object"),
-        pytest.param("{}", "message: passed over: not a CloudWatch alarm message: ", id="empty"),
-        pytest.param('{"Records": []}', "event: passed over: not an SNS event: ", id="an event without a record"),
         pytest.param(
-            OK, "orders-reads-high: passed over: the alarm went to OK; only ALARM asks for a look (NotInAlarm)", id="OK"
+            "no JSON", "message: passed over: not a CloudWatch alarm message: ", id="no JSON"
+        ),
+        pytest.param(
+            "[1, 2]", "message: passed over: not a CloudWatch alarm message: ", id="not an object"
+        ),
+        pytest.param("{}", "message: passed over: not a CloudWatch alarm message: ", id="empty"),
+        pytest.param(
+            '{"Records": []}',
+            "event: passed over: not an SNS event: ",
+            id="an event without a record",
+        ),
+        pytest.param(
+            OK,
+            "orders-reads-high: passed over: the alarm went to OK; only ALARM asks for a look (NotInAlarm)",
+            id="OK",
         ),
         pytest.param(
             OTHER,
@@ -207,11 +241,17 @@ OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/SQ
                 f"passed over: cannot scale by this alarm: it is {what} alarm (UnsupportedAlarm)",
                 id=name,
             )
-            for name, what in (("math", "a metric math"), ("anomaly", "an anomaly detection"), ("composite", "a composite"))
+            for name, what in (
+                ("math", "a metric math"),
+                ("anomaly", "an anomaly detection"),
+                ("composite", "a composite"),
+            )
         ],
     ],
 )
-def test_a_message_of_no_use_is_passed_over_with_its_reason(text: str, said: str, tmp_path: Path, run: Run) -> None:
+def test_a_message_of_no_use_is_passed_over_with_its_reason(
+    text: str, said: str, tmp_path: Path, run: Run
+) -> None:
     ended = run("invoke", written(tmp_path, text), "--dry-run")
     assert (ended.code, ended.complained) == (0, "")
     assert said in ended.said
@@ -219,8 +259,17 @@ def test_a_message_of_no_use_is_passed_over_with_its_reason(text: str, said: str
 
 
 def test_a_message_about_a_table_without_a_rule_is_passed_over(tmp_path: Path, run: Run) -> None:
-    ended = run("invoke", DATA / "sns-table.json", "--dry-run", "--config", written(tmp_path, rules("users")))
-    assert "orders-reads-high: passed over: no rule in the configuration names table orders (NotManaged)" in ended.said
+    ended = run(
+        "invoke",
+        DATA / "sns-table.json",
+        "--dry-run",
+        "--config",
+        written(tmp_path, rules("users")),
+    )
+    assert (
+        "orders-reads-high: passed over: no rule in the configuration names table orders (NotManaged)"
+        in ended.said
+    )
 
 
 def test_brackets_in_a_message_are_shown_as_they_are(tmp_path: Path, run: Run) -> None:
@@ -235,7 +284,10 @@ def test_brackets_in_a_message_are_shown_as_they_are(tmp_path: Path, run: Run) -
 
 def test_a_right_configuration_is_said_to_be_right(tmp_path: Path, run: Run) -> None:
     assert run("check", written(tmp_path, rules("orders", "users"))) == Ended(
-        0, "The configuration is right: 2 rule(s) for tables.\n", "The configuration is right: 2 rule(s) for tables.", ""
+        0,
+        "The configuration is right: 2 rule(s) for tables.\n",
+        "The configuration is right: 2 rule(s) for tables.",
+        "",
     )
 
 
@@ -284,7 +336,9 @@ def test_every_mistake_is_reported_at_once_with_its_path(tmp_path: Path, run: Ru
 
 
 def test_settings_that_contradict_each_other_are_reported_too(tmp_path: Path, run: Run) -> None:
-    ended = run("check", written(tmp_path, '[[tables]]\nname = "orders"\nmin_units = 50\nmax_units = 40\n'))
+    ended = run(
+        "check", written(tmp_path, '[[tables]]\nname = "orders"\nmin_units = 50\nmax_units = 40\n')
+    )
     assert ended.code == 2
     assert "tables[0].read.min_units: 50 is above max_units = 40" in ended.complained
     assert "tables[0].write.min_units: 50 is above max_units = 40" in ended.complained
@@ -292,7 +346,8 @@ def test_settings_that_contradict_each_other_are_reported_too(tmp_path: Path, ru
 
 def test_the_settings_of_a_table_are_shown_for_reads_and_writes(tmp_path: Path, run: Run) -> None:
     file = written(
-        tmp_path, '[[tables]]\nname = "orders"\nread.max_units = 900\n[[tables.indexes]]\nname = "by-*"\nmin_units = 7\n'
+        tmp_path,
+        '[[tables]]\nname = "orders"\nread.max_units = 900\n[[tables.indexes]]\nname = "by-*"\nmin_units = 7\n',
     )
     ended = run("check", file, "--table", "orders")
     assert ended.code == 0
@@ -310,7 +365,9 @@ def test_what_is_doubtful_is_told_and_is_no_mistake(tmp_path: Path, run: Run) ->
     assert ended.complained.startswith("but tables[0].notify: nobody is told")
 
 
-def test_windows_and_steps_are_shown_as_the_configuration_has_them(tmp_path: Path, run: Run) -> None:
+def test_windows_and_steps_are_shown_as_the_configuration_has_them(
+    tmp_path: Path, run: Run
+) -> None:
     lines = (
         'windows = [{ rule = "never_down", outside = "22:00-06:00" }]',
         'reserve_decreases = [{ at = "02:00", count = 2 }]',
@@ -361,13 +418,23 @@ def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: Run) -> 
     assert [float(line["effective"]) for line in lines] == [row.effective for row in rows]
 
 
-def test_the_configuration_and_the_world_hold_in_a_backtest(steps: Path, tmp_path: Path, run: Run) -> None:
-    file = written(tmp_path, '[defaults]\nmin_units = 300\n[[tables]]\nname = "trace"\nwrite.min_units = 600\n')
+def test_the_configuration_and_the_world_hold_in_a_backtest(
+    steps: Path, tmp_path: Path, run: Run
+) -> None:
+    file = written(
+        tmp_path, '[defaults]\nmin_units = 300\n[[tables]]\nname = "trace"\nwrite.min_units = 600\n'
+    )
     options = ("backtest", "--trace", steps, "--json", "--config", file)
-    plain, slow = run(*options), run(*options, "--metric-delay", "3", "--update-minutes", "3", "--burst-seconds", "0")
+    plain, slow = (
+        run(*options),
+        run(*options, "--metric-delay", "3", "--update-minutes", "3", "--burst-seconds", "0"),
+    )
     writes = json.loads(run(*options, "--dimension", "write").out)
     least = make_policy(min_units=300)
-    assert json.loads(plain.out)["rows"][0]["cost_month"] == compare(STEPS, least, pricing.load()).rows[0].cost_month
+    assert (
+        json.loads(plain.out)["rows"][0]["cost_month"]
+        == compare(STEPS, least, pricing.load()).rows[0].cost_month
+    )
     assert json.loads(slow.out)["rows"][0] != json.loads(plain.out)["rows"][0]
     assert writes["dimension"] == "write"
     assert writes["rows"][0]["over_optimum"] > json.loads(plain.out)["rows"][0]["over_optimum"]
@@ -381,7 +448,9 @@ def test_a_backtest_writes_a_page(steps: Path, tmp_path: Path, run: Run) -> None
     assert "<h1>trace.csv</h1>" in page.read_text()
 
 
-@pytest.mark.parametrize("words", [(), ("--trace", "x.csv", "--table", "orders")], ids=["neither", "both"])
+@pytest.mark.parametrize(
+    "words", [(), ("--trace", "x.csv", "--table", "orders")], ids=["neither", "both"]
+)
 def test_a_backtest_needs_either_a_trace_or_a_table(words: tuple[str, ...], run: Run) -> None:
     ended = run("backtest", *words)
     assert ended.code == 2
@@ -391,17 +460,27 @@ def test_a_backtest_needs_either_a_trace_or_a_table(words: tuple[str, ...], run:
 # bench
 
 
-def test_a_bench_prints_every_world_and_compares_itself_with_the_last(tmp_path: Path, run: Run) -> None:
+def test_a_bench_prints_every_world_and_compares_itself_with_the_last(
+    tmp_path: Path, run: Run
+) -> None:
     trace_of(tmp_path, STEPS, "steps.csv")
     trace_of(tmp_path, [50.0] * 120, "even.csv")
     written(
-        tmp_path, "| trace | class | what |\n|---|---|---|\n| steps | step | a step |\n| even | smooth | even |\n", "INDEX.md"
+        tmp_path,
+        "| trace | class | what |\n|---|---|---|\n| steps | step | a step |\n| even | smooth | even |\n",
+        "INDEX.md",
     )
     results = tmp_path / "results.json"
     first = run("bench", "--traces", tmp_path, "--results", results, "--each", "--save")
     assert (first.code, first.complained) == (0, "")
     assert first.said.startswith(f"2 traces from {tmp_path}")
-    for words in ("as measured: over the optimum", "half the burst bucket: over", "slow: over", "step (1)", "smooth (1)"):
+    for words in (
+        "as measured: over the optimum",
+        "half the burst bucket: over",
+        "slow: over",
+        "step (1)",
+        "smooth (1)",
+    ):
         assert words in first.said
     assert first.said.endswith(f"Wrote {results}")
     again = run("bench", "--traces", tmp_path, "--results", results)
@@ -433,12 +512,30 @@ def test_a_bench_tells_what_changed(tmp_path: Path, run: Run) -> None:
     ("words", "text", "said"),
     [
         pytest.param(("check",), "[[tables]", "not TOML: ", id="not TOML"),
-        pytest.param(("check",), "defaults = 3", "defaults: expected a table, write [defaults], got 3", id="brackets are kept"),
         pytest.param(
-            ("check",), '[[tables]]\nregex = "[/x"', "tables[0].regex: not a regular expression: unterminated", id="a bad regex"
+            ("check",),
+            "defaults = 3",
+            "defaults: expected a table, write [defaults], got 3",
+            id="brackets are kept",
         ),
-        pytest.param(("backtest", "--trace"), "a,b", ":1: expected the header minute,demand, got 'a,b'", id="no trace"),
-        pytest.param(("demo", "--trace"), "minute,demand\n1,1\n", ":2: expected minute 0, got 1", id="a trace with a gap"),
+        pytest.param(
+            ("check",),
+            '[[tables]]\nregex = "[/x"',
+            "tables[0].regex: not a regular expression: unterminated",
+            id="a bad regex",
+        ),
+        pytest.param(
+            ("backtest", "--trace"),
+            "a,b",
+            ":1: expected the header minute,demand, got 'a,b'",
+            id="no trace",
+        ),
+        pytest.param(
+            ("demo", "--trace"),
+            "minute,demand\n1,1\n",
+            ":2: expected minute 0, got 1",
+            id="a trace with a gap",
+        ),
         pytest.param(
             ("backtest", "--trace", "STEPS", "--prices"),
             "read = 3",
@@ -460,13 +557,25 @@ def test_a_mistake_ends_in_one_sentence(
 
 @pytest.mark.parametrize(
     "words",
-    [("check",), ("invoke",), ("demo", "--trace"), ("backtest", "--trace"), ("demo", "--config"), ("bench", "--config")],
+    [
+        ("check",),
+        ("invoke",),
+        ("demo", "--trace"),
+        ("backtest", "--trace"),
+        ("demo", "--config"),
+        ("bench", "--config"),
+    ],
     ids=" ".join,
 )
-def test_a_file_that_is_not_there_is_said_to_be_missing(words: tuple[str, ...], tmp_path: Path, run: Run) -> None:
+def test_a_file_that_is_not_there_is_said_to_be_missing(
+    words: tuple[str, ...], tmp_path: Path, run: Run
+) -> None:
     ended = run(*words, tmp_path / "missing")
     assert ended.code == 2
-    assert ended.complained == f"headroom: [Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
+    assert (
+        ended.complained
+        == f"headroom: [Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
+    )
 
 
 def test_a_file_that_is_no_text_ends_in_a_sentence(tmp_path: Path, run: Run) -> None:
@@ -507,7 +616,9 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPa
     return monkeypatch
 
 
-@pytest.mark.parametrize("words", [words for words in OF_AN_ACCOUNT if words[0] != "import"], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [words for words in OF_AN_ACCOUNT if words[0] != "import"], ids=lambda words: words[0]
+)
 def test_without_a_region_one_sentence_says_what_to_set(
     words: tuple[str, ...], stranger: pytest.MonkeyPatch, tmp_path: Path, run: Run
 ) -> None:
@@ -517,7 +628,9 @@ def test_without_a_region_one_sentence_says_what_to_set(
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in OF_AN_ACCOUNT if words[0] not in ("explain", "sweep")], ids=lambda words: words[0]
+    "words",
+    [words for words in OF_AN_ACCOUNT if words[0] not in ("explain", "sweep")],
+    ids=lambda words: words[0],
 )
 def test_without_credentials_one_sentence_says_what_to_do(
     words: tuple[str, ...], stranger: pytest.MonkeyPatch, tmp_path: Path, run: Run
@@ -543,11 +656,15 @@ def test_a_profile_that_is_not_there_is_named(stranger: pytest.MonkeyPatch, run:
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_explain_says_when_application_auto_scaling_has_the_table(run: Run, tmp_path: Path, taken: bool) -> None:
+def test_explain_says_when_application_auto_scaling_has_the_table(
+    run: Run, tmp_path: Path, taken: bool
+) -> None:
     with orders() as region:
         past(region, 10, {READS: 95.0})
         if taken:
             autoscale(region)
         ended = run("explain", "orders", "--config", written(tmp_path, rules()))
-        assert ("Application Auto Scaling manages orders, so Headroom leaves it alone." in ended.said) == taken
+        assert (
+            "Application Auto Scaling manages orders, so Headroom leaves it alone." in ended.said
+        ) == taken
         assert "Would set orders:read 100 → 150 units" in ended.said

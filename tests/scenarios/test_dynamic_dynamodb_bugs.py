@@ -1,4 +1,5 @@
-"""What was wrong with Dynamic DynamoDB, and is right here: a scene for each, from a configuration file of its own kind."""
+"""What was wrong with Dynamic DynamoDB, and is right here: a scene for each, from a configuration
+file of its own kind."""
 
 from __future__ import annotations
 
@@ -14,7 +15,18 @@ from chalicelib.config import loader
 from headroom.migrate.dynamic_dynamodb import Kind, translate
 from headroom.region.region import Region
 from tests.support.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, WRITES
-from tests.support.scenes import by_hand, call, decisions, drain, orders, params, past, reasons, skips, units
+from tests.support.scenes import (
+    by_hand,
+    call,
+    decisions,
+    drain,
+    orders,
+    params,
+    past,
+    reasons,
+    skips,
+    units,
+)
 
 TABLE = "[table: ^orders$]\n"
 INDEX = "[gsi: ^by-date$ table: ^orders$]\n"
@@ -51,7 +63,9 @@ def test_2_consumption_above_the_maximum_is_raised_to_the_maximum() -> None:
         assert units(region)["orders:read"] == 200
 
 
-@pytest.mark.parametrize(("writes", "reads_left"), [(50.0, 100), (10.0, 50)], ids=["writes stay", "writes go, too"])
+@pytest.mark.parametrize(
+    ("writes", "reads_left"), [(50.0, 100), (10.0, 50)], ids=["writes stay", "writes go, too"]
+)
 def test_3_together_means_that_neither_is_lowered_alone(writes: float, reads_left: int) -> None:
     with scene("always-decrease-rw-together: true") as region:
         past(region, 10, {**QUIET, READS: 10.0, WRITES: writes})
@@ -94,7 +108,9 @@ def test_6_a_new_container_knows_how_long_it_has_been_low(minutes: int, left: in
     with scene("num-read-checks-before-scale-down: 3") as region:
         past(region, 60, {**QUIET, READS: 50.0})
         past(region, minutes, {**QUIET, READS: 10.0})
-        region.functions._client = None  # the container is gone, and with it all that it had in memory
+        region.functions._client = (
+            None  # the container is gone, and with it all that it had in memory
+        )
         region.deploy(region.functions.config)
         call(region, "scale_down")
         assert units(region)["orders:read"] == left
@@ -120,7 +136,9 @@ def test_8_nothing_that_was_just_throttled_is_lowered(target: Any) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["newest first", "oldest first"])
-def test_9_the_order_of_the_datapoints_is_no_matter_nor_the_second_of_the_look(turned: bool) -> None:
+def test_9_the_order_of_the_datapoints_is_no_matter_nor_the_second_of_the_look(
+    turned: bool,
+) -> None:
     def turn(parsed: dict[str, Any], **_: Any) -> None:
         for result in parsed["MetricDataResults"]:
             result["Timestamps"].reverse()
@@ -146,7 +164,11 @@ def test_10_what_is_missing_is_not_zero(load: float | None, left: int) -> None:
 
 def test_11_high_throughput_is_told_once_and_not_at_every_check() -> None:
     topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:capacity"
-    told = (f"sns-topic-arn: {topic}", "sns-message-types: high-throughput-alarm", "reads-upper-alarm-threshold: 60")
+    told = (
+        f"sns-topic-arn: {topic}",
+        "sns-message-types: high-throughput-alarm",
+        "reads-upper-alarm-threshold: 60",
+    )
     with scene(*told) as region:
         region.client("sns").create_topic(Name="capacity")
         by_hand(region, "orders", 10_000, 100)  # worth a look at every sweep
@@ -158,7 +180,9 @@ def test_11_high_throughput_is_told_once_and_not_at_every_check() -> None:
         assert "of its 10000 units, at or above 60 %" in only["Message"]
 
 
-@pytest.mark.parametrize("head", ["", "[global]\n", "[logging]\n"], ids=["neither", "no logging", "no global"])
+@pytest.mark.parametrize(
+    "head", ["", "[global]\n", "[logging]\n"], ids=["neither", "no logging", "no global"]
+)
 def test_12_global_and_logging_may_be_missing(head: str) -> None:
     found = translate(f"{head}{TABLE}")
     assert found.is_whole
@@ -166,8 +190,15 @@ def test_12_global_and_logging_may_be_missing(head: str) -> None:
 
 
 def test_13_an_unknown_option_is_named_with_its_line_and_the_nearest() -> None:
-    (found,) = [line for line in translate(f"{TABLE}read-upper-threshold: 80").lines if line.kind is Kind.UNKNOWN]
-    assert (found.number, found.said) == (2, "Dynamic DynamoDB has no such option; did you mean reads-upper-threshold?")
+    (found,) = [
+        line
+        for line in translate(f"{TABLE}read-upper-threshold: 80").lines
+        if line.kind is Kind.UNKNOWN
+    ]
+    assert (found.number, found.said) == (
+        2,
+        "Dynamic DynamoDB has no such option; did you mean reads-upper-threshold?",
+    )
 
 
 def test_14_no_key_comes_over_and_none_is_needed() -> None:
@@ -175,15 +206,34 @@ def test_14_no_key_comes_over_and_none_is_needed() -> None:
     found = translate(text, annotate=True)
     assert "AKIAEXAMPLE" not in found.toml
     assert "hush" not in found.toml
-    assert [line.kind for line in found.lines] == [Kind.TRANSLATED, Kind.OBSOLETE, Kind.OBSOLETE, Kind.TRANSLATED]
+    assert [line.kind for line in found.lines] == [
+        Kind.TRANSLATED,
+        Kind.OBSOLETE,
+        Kind.OBSOLETE,
+        Kind.TRANSLATED,
+    ]
 
 
 @pytest.mark.parametrize(
     ("percent", "step"),
-    [(0, 0), (0.2, 0), (0.25, 5), (0.4, 5), (0.5, 10), (1, 20), (1.9, 20), (2, 50), (4.9, 50), (5, 100), (40, 100)],
+    [
+        (0, 0),
+        (0.2, 0),
+        (0.25, 5),
+        (0.4, 5),
+        (0.5, 10),
+        (1, 20),
+        (1.9, 20),
+        (2, 50),
+        (4.9, 50),
+        (5, 100),
+        (40, 100),
+    ],
     ids=str,
 )
-def test_15_the_steps_of_a_scale_are_as_its_documentation_has_them(percent: float, step: int) -> None:
+def test_15_the_steps_of_a_scale_are_as_its_documentation_has_them(
+    percent: float, step: int
+) -> None:
     scale = "increase-throttled-by-provisioned-reads-scale: {0: 0, 0.25: 5, 0.5: 10, 1: 20, 2: 50, 5: 100}"
     with scene(scale) as region:
         by_hand(region, "orders", 1_000, 100)

@@ -1,4 +1,5 @@
-"""A configuration of forty tables comes over from Dynamic DynamoDB, and runs a day in the embedded region."""
+"""A configuration of forty tables comes over from Dynamic DynamoDB, and runs a day in the embedded
+region."""
 
 from __future__ import annotations
 
@@ -19,11 +20,13 @@ from tests.support.scenes import MONDAY, skips, watch
 SOURCE = (ROOT / "tests" / "data" / "dynamic-dynamodb-40.ini").read_text()
 DAY = 24 * 60
 SWEEPS_MINUTES = 30
-"""From one sweep to the next; deployed, it is 5, and takes three times as long here. Alarms and the hourly pass do the most."""
+"""From one sweep to the next; deployed, it is 5, and takes three times as long here. Alarms and the
+hourly pass do the most."""
 
 
 def theirs() -> dict[str, dict[str, str]]:
-    """Return what the file says of each table and index, named as `table` or `table/index`, by Python's own parser."""
+    """Return what the file says of each table and index, named as `table` or `table/index`, by
+    Python's own parser."""
     parser = RawConfigParser()
     parser.read_string(SOURCE)
     found = {}
@@ -61,7 +64,10 @@ def day() -> Day:
         for table, names in indexes.items():
             region.create_table(table, 100, 100, dict.fromkeys(names, (100, 100)))
         region.deploy(found.toml)
-        slower = [(SWEEPS_MINUTES if function == "sweep" else every, function) for every, function in region.functions._schedules]
+        slower = [
+            (SWEEPS_MINUTES if function == "sweep" else every, function)
+            for every, function in region.functions._schedules
+        ]
         region.functions._schedules = slower
         came = Day(found, watch(region))
         for number, target in enumerate(region.targets()):
@@ -74,11 +80,15 @@ def day() -> Day:
 
 
 def demand(number: int) -> list[float]:
-    """Return a day's demand: for every third target a wave with its own height and hour, for the others an even load."""
+    """Return a day's demand: for every third target a wave with its own height and hour, for the
+    others an even load."""
     if number % 3:
         return [40.0] * DAY
     return [
-        30 * (1 + number % 5) * (1 + 0.8 * math.sin((minute - 480 + 10 * number) * 2 * math.pi / DAY)) for minute in range(DAY)
+        30
+        * (1 + number % 5)
+        * (1 + 0.8 * math.sin((minute - 480 + 10 * number) * 2 * math.pi / DAY))
+        for minute in range(DAY)
     ]
 
 
@@ -112,12 +122,18 @@ def test_nothing_fails_all_day(day: Day) -> None:
 def test_the_bounds_of_the_file_are_kept(day: Day) -> None:
     for target, units in day.units.items():
         said = options(target)
-        least, most = (int(said[f"{bound}-provisioned-{target.dimension}s"]) for bound in ("min", "max"))
+        least, most = (
+            int(said[f"{bound}-provisioned-{target.dimension}s"]) for bound in ("min", "max")
+        )
         assert least <= min(units) <= max(units) <= most, target
 
 
 def test_capacity_follows_the_demand(day: Day) -> None:
-    waves = [target for target, demand in day.demand.items() if max(demand) > 2 * min(demand) and max(demand) > 150]
+    waves = [
+        target
+        for target, demand in day.demand.items()
+        if max(demand) > 2 * min(demand) and max(demand) > 150
+    ]
     for target in waves:
         assert max(day.units[target]) >= 1.4 * min(day.units[target]), target
         assert day.throttled[target] < 0.005 * sum(day.demand[target]), target
@@ -135,6 +151,11 @@ def test_decreases_keep_to_the_maintenance_windows(day: Day) -> None:
 
 
 def test_what_must_not_be_lowered_is_not(day: Day) -> None:
-    kept = [t for t in day.units if options(t).get("enable-writes-down-scaling") == "false" and t.dimension is Dimension.WRITE]
+    kept = [
+        t
+        for t in day.units
+        if options(t).get("enable-writes-down-scaling") == "false"
+        and t.dimension is Dimension.WRITE
+    ]
     assert len(kept) == 2
     assert [minute for target in kept for minute in lowered(day.units[target])] == []

@@ -1,7 +1,9 @@
-"""Every option of Dynamic DynamoDB, and a scene in the embedded region in which it changes what Headroom does.
+"""Every option of Dynamic DynamoDB, and a scene in the embedded region in which it changes what
+Headroom does.
 
-A row is an option, the lines that it needs beside it, and a load. All rows play at once: in one region none of the options is
-set, in the other each is, for a table and an index of its own; so a row tells what its option changes, and nothing else.
+A row is an option, the lines that it needs beside it, and a load. All rows play at once: in one
+region none of the options is set, in the other each is, for a table and an index of its own; so a
+row tells what its option changes, and nothing else.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ Load = float | Sequence[float]
 class Row:
     """One option with a value, in a section of a table and in one of its index, both under a load.
 
-    before, after: the units of the option's dimension without and with it; or, in words, what was told. other: the load of the
-    other dimension.
+    before, after: the units of the option's dimension without and with it; or, in words, what was
+    told. other: the load of the other dimension.
     """
 
     option: str
@@ -55,7 +57,10 @@ def late(load: float, minutes: int, before: float = 500.0) -> list[float]:
     return [before] * (MINUTES - minutes) + [load] * minutes
 
 
-TOLD = ("sns-topic-arn: {topic}", "sns-message-types: scale-up, high-throughput-alarm, low-throughput-alarm")
+TOLD = (
+    "sns-topic-arn: {topic}",
+    "sns-message-types: scale-up, high-throughput-alarm, low-throughput-alarm",
+)
 ROWS = (
     Row("enable-{reads}-autoscaling", "false", 1500, 1000, 950),
     Row("enable-{reads}-up-scaling", "false", 1500, 1000, 950),
@@ -70,7 +75,14 @@ ROWS = (
     Row("increase-consumed-{reads}-unit", "units", 1500, 1050, 950),
     Row("increase-consumed-{reads}-with", "30", 1500, 1300, 950),
     Row("increase-consumed-{reads}-scale", "{80: 10, 94: 30, 99: 60}", 1500, 1300, 950),
-    Row("increase-throttled-by-provisioned-{reads}-scale", "{1: 40, 3: 80}", 1000, 1400, 500, throttled=20),
+    Row(
+        "increase-throttled-by-provisioned-{reads}-scale",
+        "{1: 40, 3: 80}",
+        1000,
+        1400,
+        500,
+        throttled=20,
+    ),
     Row(
         "increase-throttled-by-provisioned-{reads}-unit",
         "units",
@@ -80,7 +92,14 @@ ROWS = (
         throttled=20,
         beside=("increase-throttled-by-provisioned-{reads}-scale: {1: 40}",),
     ),
-    Row("increase-throttled-by-consumed-{reads}-scale", "{3: 40, 5: 80}", 1000, 1400, 500, throttled=20),
+    Row(
+        "increase-throttled-by-consumed-{reads}-scale",
+        "{3: 40, 5: 80}",
+        1000,
+        1400,
+        500,
+        throttled=20,
+    ),
     Row(
         "increase-throttled-by-consumed-{reads}-unit",
         "units",
@@ -113,10 +132,31 @@ SHARED_ROWS = (
     Row("lookback-window-start", "15", 1500, 1000, late(950, 8)),
     Row("lookback-period", "1", 1000, 1500, late(950, 2)),
     Row("maintenance-windows", "22:00-23:59,00:00-06:00", 500, 1000, 100),
-    Row("sns-topic-arn", "{topic}", "", "Headroom raised", 950, beside=("sns-message-types: scale-up",)),
-    Row("sns-message-types", "scale-up", "", "Headroom raised", 950, beside=("sns-topic-arn: {topic}",)),
+    Row(
+        "sns-topic-arn",
+        "{topic}",
+        "",
+        "Headroom raised",
+        950,
+        beside=("sns-message-types: scale-up",),
+    ),
+    Row(
+        "sns-message-types",
+        "scale-up",
+        "",
+        "Headroom raised",
+        950,
+        beside=("sns-topic-arn: {topic}",),
+    ),
     Row("circuit-breaker-url", "http://gate/shut", 1500, 1000, 950),
-    Row("circuit-breaker-timeout", "500", 1000, 1500, 950, beside=("circuit-breaker-url: http://gate/slow",)),
+    Row(
+        "circuit-breaker-timeout",
+        "500",
+        1000,
+        1500,
+        950,
+        beside=("circuit-breaker-url: http://gate/slow",),
+    ),
 )
 
 
@@ -162,7 +202,8 @@ class Scene:
 SCENES = tuple(
     Scene(row, f"t{number}", dimension)
     for number, (row, dimension) in enumerate(
-        [(row, dimension) for row in ROWS for dimension in Dimension] + [(row, Dimension.READ) for row in SHARED_ROWS]
+        [(row, dimension) for row in ROWS for dimension in Dimension]
+        + [(row, Dimension.READ) for row in SHARED_ROWS]
     )
 )
 
@@ -177,7 +218,16 @@ class Played:
     def of(self, scene: Scene, in_words: bool) -> list[Any]:
         """Return what a row came to, for its table and its index."""
         if in_words:
-            return [" ".join(sorted({said.split(":")[0].split(f" {scene.table}")[0] for said in self.told.get(scene.topic, ())}))]
+            return [
+                " ".join(
+                    sorted(
+                        {
+                            said.split(":")[0].split(f" {scene.table}")[0]
+                            for said in self.told.get(scene.topic, ())
+                        }
+                    )
+                )
+            ]
         return [self.units[str(target)] for target in scene.targets()]
 
 
@@ -198,8 +248,17 @@ def play(is_set: bool) -> Played:
             region.client("sns").create_topic(Name=scene.table)
         region.deploy(found.toml).world().http = gate
         call(region, "sweep")
-        loads = {target: load for scene in SCENES for target, load in scene.loads(scene.row.load, scene.row.other).items()}
-        lost = {target: scene.row.throttled for scene in SCENES for target in scene.targets() if scene.row.throttled}
+        loads = {
+            target: load
+            for scene in SCENES
+            for target, load in scene.loads(scene.row.load, scene.row.other).items()
+        }
+        lost = {
+            target: scene.row.throttled
+            for scene in SCENES
+            for target in scene.targets()
+            if scene.row.throttled
+        }
         past(region, MINUTES, loads, lost)
         region.calls.clear()
         swept = call(region, "sweep")
@@ -237,7 +296,9 @@ def test_among_the_defaults_it_means_the_same(scene: Scene) -> None:
     there = translate("\n".join(["[default_options]", *scene.lines(True), "[table: ^orders$]"]))
     for dimension in Dimension:
         target = Target("orders", "", dimension)
-        assert loader.load(here.toml).policy_for(target) == loader.load(there.toml).policy_for(target)
+        assert loader.load(here.toml).policy_for(target) == loader.load(there.toml).policy_for(
+            target
+        )
 
 
 def test_every_option_of_a_section_has_its_row() -> None:
@@ -251,7 +312,8 @@ ORDERS = "[table: ^orders$]\n"
 
 
 def swept(text: str, load: Load = 95.0, **parts: Any) -> int:
-    """Return the units of reads of `orders`, which had 100, after a load and a sweep under a configuration of theirs."""
+    """Return the units of reads of `orders`, which had 100, after a load and a sweep under a
+    configuration of theirs."""
     with orders(translate(text).toml, **parts) as region:
         sys.modules["headroom_app"].world().http = gate
         past(region, MINUTES, {READS: load})
@@ -262,14 +324,25 @@ def swept(text: str, load: Load = 95.0, **parts: Any) -> int:
 @pytest.mark.parametrize(
     ("option", "beside", "load", "before", "after"),
     [
-        pytest.param("circuit-breaker-url: http://gate/shut", "", 95, 150, 100, id="circuit-breaker-url"),
         pytest.param(
-            "circuit-breaker-timeout: 500", "circuit-breaker-url: http://gate/slow\n", 95, 100, 150, id="circuit-breaker-timeout"
+            "circuit-breaker-url: http://gate/shut", "", 95, 150, 100, id="circuit-breaker-url"
         ),
-        pytest.param("check-interval: 60", "", late(10, 11, before=50), 100, 50, id="check-interval"),
+        pytest.param(
+            "circuit-breaker-timeout: 500",
+            "circuit-breaker-url: http://gate/slow\n",
+            95,
+            100,
+            150,
+            id="circuit-breaker-timeout",
+        ),
+        pytest.param(
+            "check-interval: 60", "", late(10, 11, before=50), 100, 50, id="check-interval"
+        ),
     ],
 )
-def test_a_global_option_changes_what_is_done(option: str, beside: str, load: Load, before: int, after: int) -> None:
+def test_a_global_option_changes_what_is_done(
+    option: str, beside: str, load: Load, before: int, after: int
+) -> None:
     table = f"{ORDERS}num-read-checks-before-scale-down: 3"
     assert swept(f"[global]\n{beside}{table}", load) == before
     assert swept(f"[global]\n{beside}{option}\n{table}", load) == after
@@ -282,7 +355,11 @@ def test_region_is_where_headroom_is_deployed() -> None:
         region.create_table("orders", 100, 100)
         region.deploy(found.toml)
         call(region, "sweep")
-        actions = {action for alarm in region.cloudwatch.alarms.values() for action in alarm.fields["AlarmActions"]}
+        actions = {
+            action
+            for alarm in region.cloudwatch.alarms.values()
+            for action in alarm.fields["AlarmActions"]
+        }
         assert actions == {f"arn:aws:sns:eu-west-1:{ACCOUNT}:headroom-alarms"}
 
 
@@ -334,7 +411,10 @@ def file(tmp_path: Path) -> Path:
 
 def test_dry_run_is_a_setting() -> None:
     live = translate(ORDERS).toml
-    for text, found in ((live, 150), (live.replace("[defaults]", "[defaults]\ndry_run = true"), 100)):
+    for text, found in (
+        (live, 150),
+        (live.replace("[defaults]", "[defaults]\ndry_run = true"), 100),
+    ):
         with orders(text) as region:
             past(region, MINUTES, {READS: 95})
             call(region, "sweep")
@@ -403,8 +483,13 @@ OF_A_TABLE = (
     "num-{read}-checks-before-scale-down",
     "num-{read}-checks-reset-percent",
 )
-"""Its command line takes these for the table that it names; they are the options of a section, which have rows above."""
-COMMAND_LINE = {*SAYS, *ELSEWHERE, *(f"--{name.format(reads=f'{d}s', read=d)}" for name in OF_A_TABLE for d in Dimension)}
+"""Its command line takes these for the table that it names; they are the options of a section,
+which have rows above."""
+COMMAND_LINE = {
+    *SAYS,
+    *ELSEWHERE,
+    *(f"--{name.format(reads=f'{d}s', read=d)}" for name in OF_A_TABLE for d in Dimension),
+}
 
 
 def test_every_option_is_tested() -> None:
@@ -432,5 +517,7 @@ def test_the_page_names_every_option() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
 def test_the_page_says_what_an_option_becomes(option: Any) -> None:
-    row = next(line for line in PAGE.splitlines() if line.startswith("|") and f"`{option.name}`" in line)
+    row = next(
+        line for line in PAGE.splitlines() if line.startswith("|") and f"`{option.name}`" in line
+    )
     assert all(f"`{setting}`" in row for setting in option.settings), row

@@ -1,7 +1,9 @@
-"""One brain: a trace through the backtest, and through the real app in the embedded region, ends in the same capacity.
+"""One brain: a trace through the backtest, and through the real app in the embedded region, ends in
+the same capacity.
 
-The backtest has no AWS in between; the region has everything: SNS messages, boto3 calls, alarms that are judged, retries. What
-they give must not differ in a single minute, or a backtest would prove nothing about what is deployed.
+The backtest has no AWS in between; the region has everything: SNS messages, boto3 calls, alarms
+that are judged, retries. What they give must not differ in a single minute, or a backtest would
+prove nothing about what is deployed.
 """
 
 from __future__ import annotations
@@ -41,14 +43,20 @@ class Seen:
 
 
 def first_units(demand: Demand) -> dict[Target, int]:
-    """Return what the table begins with: a third more than the first minute, and one unit where nothing comes."""
-    return {target: max(1, round(demand.get(target, [0.0])[0] * 1.3)) for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)}
+    """Return what the table begins with: a third more than the first minute, and one unit where
+    nothing comes."""
+    return {
+        target: max(1, round(demand.get(target, [0.0])[0] * 1.3))
+        for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)
+    }
 
 
 def in_region(demand: Demand, text: str, world: World, start: datetime) -> Seen:
     """Play the demand against the deployed app."""
     first, seen = first_units(demand), Seen({t: [] for t in demand}, {t: [] for t in demand})
-    index = {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
+    index = (
+        {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
+    )
     with Region(start, world) as region:
         region.create_table("orders", first[READS], first[WRITES], index)
         region.deploy(text)
@@ -56,8 +64,12 @@ def in_region(demand: Demand, text: str, world: World, start: datetime) -> Seen:
             region.serve(target, rates)
         region.on_minute.append(lambda now: _note(now, seen))
         region.run(len(demand[READS]))
-        seen.thresholds = {t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand}
-        seen.refused = sum(provision.refused for provision in region.tables["orders"].provisions.values())
+        seen.thresholds = {
+            t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand
+        }
+        seen.refused = sum(
+            provision.refused for provision in region.tables["orders"].provisions.values()
+        )
         seen.dead_letters = len(region.functions.dead_letters)
     return seen
 
@@ -75,7 +87,9 @@ def in_backtest(demand: Demand, text: str, world: World, start: datetime) -> dic
     return Replay(demand, policies, first_units(demand), world, start).run()
 
 
-def assert_equal(demand: Demand, text: str, world: World, start: datetime, least_changes: int, throttles: bool) -> None:
+def assert_equal(
+    demand: Demand, text: str, world: World, start: datetime, least_changes: int, throttles: bool
+) -> None:
     """Hold both side by side; the trace must have made them do something."""
     seen, outcomes = in_region(demand, text, world, start), in_backtest(demand, text, world, start)
     for target, outcome in outcomes.items():
@@ -115,12 +129,14 @@ def batch() -> list[float]:
 
 
 def hourly() -> list[float]:
-    """Return a burst in the last minutes of every hour: what the summary of the past must not miss."""
+    """Return a burst in the last minutes of every hour: what the summary of the past must not
+    miss."""
     return ([50.0] * 55 + [400.0] * 5) * 3
 
 
 def small() -> list[float]:
-    """Return the load of a table at which only the hourly pass looks: what it could save is too little for the sweep."""
+    """Return the load of a table at which only the hourly pass looks: what it could save is too
+    little for the sweep."""
     return [15.0] * 70 + [4.0] * 120
 
 
@@ -145,7 +161,14 @@ def noise(seed: int = 3, mean: float = 300.0, minutes: int = 240) -> list[float]
 def test_the_backtest_and_the_deployed_app_agree_in_every_minute(
     trace: list[float], least_changes: int, throttles: bool, strategy: str
 ) -> None:
-    assert_equal({READS: trace}, rules("orders", strategy=strategy), World(), EVENING, least_changes, throttles)
+    assert_equal(
+        {READS: trace},
+        rules("orders", strategy=strategy),
+        World(),
+        EVENING,
+        least_changes,
+        throttles,
+    )
 
 
 HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minutes=3)
@@ -157,17 +180,34 @@ HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minu
         pytest.param(World(), {"strategy": "adaptive"}, id="adaptive"),
         pytest.param(SLOW, {"strategy": "adaptive"}, id="adaptive in the slow world"),
         pytest.param(
-            HALF, {"strategy": "adaptive", "increase_percent": 40}, id="adaptive with half the bucket, and a least step"
+            HALF,
+            {"strategy": "adaptive", "increase_percent": 40},
+            id="adaptive with half the bucket, and a least step",
         ),
         pytest.param(
-            SLOW, {"strategy": "percent", "min_units": 20, "max_units": 900}, id="percent in the slow world, with bounds"
+            SLOW,
+            {"strategy": "percent", "min_units": 20, "max_units": 900},
+            id="percent in the slow world, with bounds",
         ),
-        pytest.param(HALF, {"strategy": "percent", "alarm_period_seconds": 300}, id="percent with half the bucket, slow alarms"),
+        pytest.param(
+            HALF,
+            {"strategy": "percent", "alarm_period_seconds": 300},
+            id="percent with half the bucket, slow alarms",
+        ),
     ],
 )
-def test_they_agree_on_a_table_and_an_index_whose_reads_and_writes_differ(world: World, settings: dict[str, Any]) -> None:
+def test_they_agree_on_a_table_and_an_index_whose_reads_and_writes_differ(
+    world: World, settings: dict[str, Any]
+) -> None:
     demand = {READS: burst(), WRITES: noise(), INDEX_READS: step(), INDEX_WRITES: noise(4, 40.0)}
-    assert_equal(demand, rules("orders", **settings), world, EVENING + timedelta(minutes=35), 10, throttles=True)
+    assert_equal(
+        demand,
+        rules("orders", **settings),
+        world,
+        EVENING + timedelta(minutes=35),
+        10,
+        throttles=True,
+    )
 
 
 FLOOR = """
@@ -185,7 +225,13 @@ throttled_provisioned_steps = [{ at = 1, percent = 20 }, { at = 50, percent = 10
 increase_steps = [{ at = 75, percent = 20 }, { at = 110, percent = 80 }]
 windows = [{ rule = "hold", outside = "22:00-01:00", days = "mon" }]
 """
-LOWER = {"strategy": "percent", "lower_percent": 40, "decrease_percent": 30, "decrease_checks": 4, "check_reset_percent": 55}
+LOWER = {
+    "strategy": "percent",
+    "lower_percent": 40,
+    "decrease_percent": 30,
+    "decrease_checks": 4,
+    "check_reset_percent": 55,
+}
 
 
 @pytest.mark.parametrize(
@@ -195,18 +241,27 @@ LOWER = {"strategy": "percent", "lower_percent": 40, "decrease_percent": 30, "de
         pytest.param(LOWER, STEPS, 12, id="steps by throttling, late metrics, and a hold"),
     ],
 )
-def test_they_agree_on_windows_and_steps(settings: dict[str, Any], more: str, least_changes: int) -> None:
+def test_they_agree_on_windows_and_steps(
+    settings: dict[str, Any], more: str, least_changes: int
+) -> None:
     demand = {READS: burst(), WRITES: noise(5, 150.0)}
-    assert_equal(demand, rules("orders", **settings) + more, World(), EVENING, least_changes, throttles=True)
+    assert_equal(
+        demand, rules("orders", **settings) + more, World(), EVENING, least_changes, throttles=True
+    )
 
 
 def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
-    seen, outcome = in_region(demand, text, World(), EVENING), in_backtest(demand, text, World(), EVENING)[READS]
+    seen, outcome = (
+        in_region(demand, text, World(), EVENING),
+        in_backtest(demand, text, World(), EVENING)[READS],
+    )
     policy = loader.load(text).policy_for(READS)
     assert policy is not None
     assert seen.thresholds == {READS: table_alarms.threshold(outcome.units[-1], 60, policy)}
 
 
 def test_a_difference_of_one_unit_in_one_minute_is_found() -> None:
-    assert _differences([5, 6, 7], [5, 8, 7], EVENING) == ["22:01: 6 units in the region, 8 in the backtest"]
+    assert _differences([5, 6, 7], [5, 8, 7], EVENING) == [
+        "22:01: 6 units in the region, 8 in the backtest"
+    ]

@@ -1,4 +1,5 @@
-"""Faults: each AWS call of each handler fails at each step; the others are served, nothing is lost, the next sweeps repair it."""
+"""Faults: each AWS call of each handler fails at each step; the others are served, nothing is lost,
+the next sweeps repair it."""
 
 from __future__ import annotations
 
@@ -31,14 +32,19 @@ from tests.support.scenes import (
     writes,
 )
 
-THROTTLED, DENIED, MISSING = "ThrottlingException", "AccessDeniedException", "ResourceNotFoundException"
+THROTTLED, DENIED, MISSING = (
+    "ThrottlingException",
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+)
 CODES = (THROTTLED, DENIED, MISSING)
 HANDLERS = ("on_alarm", "follow_up", "scale_down", "sweep")
 
 
 @pytest.fixture
 def region() -> Iterator[Region]:
-    """Two tables with the same past: hot reads, idle writes. `orders` will have the faults, `orders2` must be served."""
+    """Two tables with the same past: hot reads, idle writes. `orders` will have the faults,
+    `orders2` must be served."""
     with orders() as region:
         region.create_table("orders2", 100, 100)
         call(region, "sweep")
@@ -47,7 +53,15 @@ def region() -> Iterator[Region]:
 
 
 def hot(region: Region) -> None:
-    past(region, 65, {target: 95.0 for target in region.targets() if target.dimension == "read" and not target.index})
+    past(
+        region,
+        65,
+        {
+            target: 95.0
+            for target in region.targets()
+            if target.dimension == "read" and not target.index
+        },
+    )
     for name in ("headroom-orders:read", "headroom-orders2:read"):
         region.cloudwatch.alarms[name].state.value = "ALARM"
 
@@ -97,7 +111,10 @@ def test_a_failing_call_is_raised_with_the_tables_name_and_the_other_table_is_se
 def test_two_tables_that_fail_are_both_named(region: Region) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", DENIED, times=2))
-    assert [line.split(":")[0] for line in failures(call(region, "follow_up"))] == ["orders", "orders2"]
+    assert [line.split(":")[0] for line in failures(call(region, "follow_up"))] == [
+        "orders",
+        "orders2",
+    ]
     assert reasons(call(region, "sweep"))["orders:read"] == "UtilizationHigh"
 
 
@@ -113,11 +130,14 @@ def test_a_decision_whose_call_failed_says_so(region: Region) -> None:
 
 
 def test_an_increase_does_not_wait_for_an_alarm_that_cannot_be_mended(region: Region) -> None:
-    """The index's alarm drifted out of reach, and rewriting it is refused: the table's reads are raised all the same."""
+    """The index's alarm drifted out of reach, and rewriting it is refused: the table's reads are
+    raised all the same."""
     region.cloudwatch.alarms["headroom-orders/by-date:read"].fields["Threshold"] = 1e9
     hot(region)
     drifted = "headroom-orders/by-date:read"
-    region.faults.append(Fault("PutMetricAlarm", DENIED, matches=lambda params: params["AlarmName"] == drifted))
+    region.faults.append(
+        Fault("PutMetricAlarm", DENIED, matches=lambda params: params["AlarmName"] == drifted)
+    )
     invocation = woken(region, "on_alarm")
     assert units(region)["orders:read"] == 150
     assert len(failures(invocation)) == 1
@@ -155,11 +175,16 @@ def test_a_failing_call_that_all_tables_need_is_raised_and_the_next_run_does_eve
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize(("handler", "after"), [("on_alarm", 0), ("follow_up", 1), ("sweep", 0)])
-def test_alarms_that_cannot_be_read_never_stop_an_increase(region: Region, handler: str, after: int, code: str) -> None:
+def test_alarms_that_cannot_be_read_never_stop_an_increase(
+    region: Region, handler: str, after: int, code: str
+) -> None:
     hot(region)
     region.faults.append(Fault("DescribeAlarms", code, after=after))
     invocation = woken(region, handler)
-    assert [f"({code}) when calling the DescribeAlarms operation" in text for text in failures(invocation)] == [True]
+    assert [
+        f"({code}) when calling the DescribeAlarms operation" in text
+        for text in failures(invocation)
+    ] == [True]
     assert units(region)["orders:read"] == 150
     wait(region, minutes=2)
     assert woken(region, "sweep").error is None
@@ -167,7 +192,9 @@ def test_alarms_that_cannot_be_read_never_stop_an_increase(region: Region, handl
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_alarms_that_cannot_be_deleted_are_named_and_deleted_by_the_next_sweep(region: Region, code: str) -> None:
+def test_alarms_that_cannot_be_deleted_are_named_and_deleted_by_the_next_sweep(
+    region: Region, code: str
+) -> None:
     region.client("dynamodb").delete_table(TableName="orders2")
     region.faults.append(Fault("DeleteAlarms", code))
     assert failures(call(region, "sweep")) == [
@@ -195,7 +222,9 @@ def test_lambda_tries_a_failed_alarm_again_until_it_is_done() -> None:
         region.faults.append(Fault("UpdateTable", THROTTLED))
         seen = watch(region)
         region.run(8)
-        assert [(i.function, i.error is None) for i in seen if i.function == "on_alarm" and reasons(i)] == [
+        assert [
+            (i.function, i.error is None) for i in seen if i.function == "on_alarm" and reasons(i)
+        ] == [
             ("on_alarm", False),
             ("on_alarm", True),
         ]
@@ -211,10 +240,14 @@ LOAD = {READS: 97.0, INDEX_READS: 13.0, INDEX_WRITES: 13.0}
 
 
 def play(region: Region, fault: Fault | None) -> Iterator[None]:
-    """Make work for every kind of action, let all handlers run, with the fault; yield; then sweep for half an hour without it."""
+    """Make work for every kind of action, let all handlers run, with the fault; yield; then sweep
+    for half an hour without it."""
     index_by_hand(region, 200, 200)
     orphan = region.cloudwatch.alarms.pop("headroom-orders:write")
-    orphan.fields |= {"AlarmName": "headroom-gone:write", "Dimensions": [{"Name": "TableName", "Value": "gone"}]}
+    orphan.fields |= {
+        "AlarmName": "headroom-gone:write",
+        "Dimensions": [{"Name": "TableName", "Value": "gone"}],
+    }
     region.cloudwatch.alarms["headroom-gone:write"] = orphan
     past(region, 65, LOAD)
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
@@ -234,7 +267,8 @@ def play(region: Region, fault: Fault | None) -> Iterator[None]:
 
 
 def state(region: Region) -> dict[str, Any]:
-    """Return all that should be the same in the end: units, and every alarm whole, with its tags."""
+    """Return all that should be the same in the end: units, and every alarm whole, with its
+    tags."""
     stored = region.cloudwatch.alarms.items()
     return {"units": units(region)} | {name: (alarm.fields, alarm.tags) for name, alarm in stored}
 
@@ -251,7 +285,8 @@ def lazy(region: Region) -> list[str]:
 
 @pytest.fixture(scope="module")
 def faultless() -> tuple[dict[str, Any], list[str]]:
-    """Return the end state of the story without any fault, and the operations on which one could have struck."""
+    """Return the end state of the story without any fault, and the operations on which one could
+    have struck."""
     with orders() as region:
         story = play(region, None)
         next(story)
@@ -266,7 +301,12 @@ CALLS = 40
 
 def test_the_story_without_faults_ends_right(faultless: tuple[dict[str, Any], list[str]]) -> None:
     end, made = dict(faultless[0]), faultless[1]
-    assert end.pop("units") == {"orders:read": 150, "orders:write": 1, "orders/by-date:read": 20, "orders/by-date:write": 20}
+    assert end.pop("units") == {
+        "orders:read": 150,
+        "orders:write": 1,
+        "orders/by-date:read": 20,
+        "orders/by-date:write": 20,
+    }
     assert {name: fields["Threshold"] for name, (fields, _) in end.items()} == {
         "headroom-orders:read": 7200.0,
         "headroom-orders:write": 48.0,

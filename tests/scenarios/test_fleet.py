@@ -1,4 +1,5 @@
-"""Tables that follow fleets, from the events of EC2 and Auto Scaling to the capacity, in the embedded region."""
+"""Tables that follow fleets, from the events of EC2 and Auto Scaling to the capacity, in the
+embedded region."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ EU_READS = Target("orders-eu", "", Dimension.READ)
 
 @contextmanager
 def led(config: str = TABLES + BY_TAG, read: int = 10, write: int = 10) -> Iterator[Region]:
-    """A region with `orders` and its index `by-date`, `orders-eu` and `users`, the app, and its alarms made."""
+    """A region with `orders` and its index `by-date`, `orders-eu` and `users`, the app, and its
+    alarms made."""
     with Region(MIDDAY) as region:
         region.create_table("orders", read, write, {"by-date": (10, 10)})
         region.create_table("orders-eu", 10, 10)
@@ -96,7 +98,11 @@ def test_instances_that_start_raise_every_table_that_follows_at_once_before_any_
     with led() as region:
         seen = watch(region)
         Ec2(region).launch(8, WORKER)
-        assert units(region) | {"orders:read": 160, "orders:write": 40, "orders/by-date:write": 60} == units(region)
+        assert units(region) | {
+            "orders:read": 160,
+            "orders:write": 40,
+            "orders/by-date:write": 60,
+        } == units(region)
         assert actions(woken(seen)[0])[0] == "SetCapacity"
         assert params(region, "GetMetricData") == []
 
@@ -105,10 +111,15 @@ def test_one_update_raises_a_table_and_its_indexes_and_the_alarms_follow() -> No
     with led() as region:
         Ec2(region).launch(8, WORKER)
         (update,) = params(region, "UpdateTable")
-        assert update["ProvisionedThroughput"] == {"ReadCapacityUnits": 160, "WriteCapacityUnits": 40}
+        assert update["ProvisionedThroughput"] == {
+            "ReadCapacityUnits": 160,
+            "WriteCapacityUnits": 40,
+        }
         wait(region, minutes=2)
         call(region, "follow_up")
-        assert region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 160 * 0.8 * 60
+        assert (
+            region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 160 * 0.8 * 60
+        )
 
 
 def test_a_burst_of_events_is_one_increase_and_costs_no_metrics() -> None:
@@ -135,7 +146,14 @@ def test_an_instance_that_starts_while_its_table_is_updating_is_followed_a_minut
 
 @pytest.mark.parametrize(
     ("state", "wakes"),
-    [("pending", 0), ("running", 1), ("stopping", 1), ("stopped", 1), ("shutting-down", 1), ("terminated", 1)],
+    [
+        ("pending", 0),
+        ("running", 1),
+        ("stopping", 1),
+        ("stopped", 1),
+        ("shutting-down", 1),
+        ("terminated", 1),
+    ],
 )
 def test_every_state_that_may_change_the_count_wakes_the_function(state: str, wakes: int) -> None:
     with led() as region:
@@ -225,7 +243,10 @@ def test_decreases_wait_for_dynamodbs_budget() -> None:
         past(region, 20)
         Ec2(region).terminate(workers)
         swept = call(region, "sweep")
-        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (200, Reason.BUDGET_USED_UP)
+        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
+            200,
+            Reason.BUDGET_USED_UP,
+        )
         past(region, 41)
         call(region, "sweep")
         assert units(region)["orders:read"] == 5
@@ -237,7 +258,10 @@ def test_a_floor_that_sank_lets_the_strategy_decide() -> None:
         past(region, 61, {READS: 52.0})
         Ec2(region).terminate(workers)
         swept = call(region, "sweep")
-        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (80, Reason.UTILIZATION_LOW)
+        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
+            80,
+            Reason.UTILIZATION_LOW,
+        )
 
 
 # what cannot be counted
@@ -260,14 +284,19 @@ def test_an_api_that_fails_keeps_what_is_and_is_told() -> None:
         assert units(region)["orders:read"] == 5
 
 
-def test_an_unknown_fleet_raises_nothing_of_its_own_and_does_not_stop_an_increase_by_traffic() -> None:
+def test_an_unknown_fleet_raises_nothing_of_its_own_and_does_not_stop_an_increase_by_traffic() -> (
+    None
+):
     with led() as region:
         past(region, 5, {READS: 9.9})
         region.faults.append(Fault("DescribeInstances", "UnauthorizedOperation", times=99))
         Ec2(region).launch(10, WORKER)
         assert units(region)["orders:read"] == 10
         swept = call(region, "scale_down")
-        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (15, Reason.UTILIZATION_HIGH)
+        assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
+            15,
+            Reason.UTILIZATION_HIGH,
+        )
 
 
 def test_one_fleet_that_cannot_be_counted_holds_no_table_of_another() -> None:
@@ -290,7 +319,10 @@ def test_a_group_that_does_not_exist_is_the_operators_mistake_and_holds_decrease
         assert ("fleet web", Reason.FLEET_UNKNOWN) in skips(swept)
         assert units(region)["orders-eu:read"] == 10
         (line,) = [line for line in swept.logs if line.get("subject") == "fleet web"]
-        assert "there is no Auto Scaling group web; mend auto_scaling_group, and check the Region" in line["message"]
+        assert (
+            "there is no Auto Scaling group web; mend auto_scaling_group, and check the Region"
+            in line["message"]
+        )
 
 
 # each fleet is counted once an event, and only where one of its tables is looked at
@@ -336,7 +368,9 @@ def test_explain_tells_the_fleet_its_instances_and_its_units() -> None:
         Ec2(region).launch(8, WORKER)
         report = handlers.look_at(shell(TABLES + BY_TAG, dry_run=True), "orders", region.now)
         numbers = {str(d.target): d.numbers for d in report.decisions}
-        assert {key: numbers["orders:read"][key] for key in ("fleet", "instances", "fleet_units")} == {
+        assert {
+            key: numbers["orders:read"][key] for key in ("fleet", "instances", "fleet_units")
+        } == {
             "fleet": "workers",
             "instances": 8,
             "fleet_units": 160,
@@ -354,8 +388,12 @@ def app_functions(config: str, folder: Path) -> set[str]:
         return set(fresh_app().app.handler_map)
 
 
-@pytest.mark.parametrize(("config", "there"), [(TABLES, False), (TABLES + BY_TAG, True), (TABLES + BY_GROUP, True)])
-def test_without_a_fleet_there_is_no_function_no_rule_and_no_permission(config: str, there: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("config", "there"), [(TABLES, False), (TABLES + BY_TAG, True), (TABLES + BY_GROUP, True)]
+)
+def test_without_a_fleet_there_is_no_function_no_rule_and_no_permission(
+    config: str, there: bool, tmp_path: Path
+) -> None:
     rules = load(config)
     deployed = stage.complete(Stage("headroom", "dev"), rules).functions
     assert ("on_fleet" in deployed) is there
@@ -376,17 +414,23 @@ def test_only_the_calls_that_the_configured_fleets_need_are_allowed() -> None:
     assert both
     (statement,) = (s for s in both["Statement"] if s["Sid"] == "FollowTheFleets")
     assert statement["Action"] == ["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"]
-    assert permissions.configured_policy(load(TABLES + BY_TAG), "somebody_elses") == permissions.configured_policy(
-        load(TABLES), "somebody_elses"
-    )
+    assert permissions.configured_policy(
+        load(TABLES + BY_TAG), "somebody_elses"
+    ) == permissions.configured_policy(load(TABLES), "somebody_elses")
 
 
 def cuts() -> Iterator[Any]:
     """Yield the shipped policy of on_fleet with one action taken away."""
     for number, statement in enumerate(statements(shipped("on_fleet"))):
-        for gone in [] if statement["Sid"].startswith(("WriteLogs", "SendWhatFails")) else statement["Action"]:
+        for gone in (
+            []
+            if statement["Sid"].startswith(("WriteLogs", "SendWhatFails"))
+            else statement["Action"]
+        ):
             less: Any = deepcopy(shipped("on_fleet"))
-            less["Statement"][number]["Action"] = [action for action in statement["Action"] if action != gone]
+            less["Statement"][number]["Action"] = [
+                action for action in statement["Action"] if action != gone
+            ]
             yield pytest.param(less, id=f"{statement['Sid']}-{gone}")
 
 
@@ -397,11 +441,18 @@ def asked() -> list[Ask]:
         seen = watch(region)
         Ec2(region).launch(8, WORKER)
         assert not [sentence for invocation in seen for sentence in denied(region, invocation)]
-        return [ask for invocation in seen for made in invocation.calls for ask in asks(made, place_of(region.name))]
+        return [
+            ask
+            for invocation in seen
+            for made in invocation.calls
+            for ask in asks(made, place_of(region.name))
+        ]
 
 
 @pytest.mark.parametrize("less", list(cuts()))
-def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(less: Any, asked: list[Ask]) -> None:
+def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(
+    less: Any, asked: list[Ask]
+) -> None:
     counting = {"ec2:DescribeInstances"}
     assert [ask for ask in asked if ask.action not in counting and not allowed(less, ask)]
 

@@ -1,4 +1,5 @@
-"""The bugs of the peer that followed a fleet before (../shared/peers.md, 1.4), each as what happens here instead."""
+"""The bugs of the peer that followed a fleet before (../shared/peers.md, 1.4), each as what happens
+here instead."""
 
 from __future__ import annotations
 
@@ -15,7 +16,17 @@ from tests.scenarios.test_fleet import BY_GROUP, BY_TAG, FOLLOWING, TABLES, WORK
 from tests.support.builders import READS, WRITES
 from tests.support.iam import listed, statements
 from tests.support.judge import policy_of
-from tests.support.scenes import MIDDAY, call, decisions, operations, params, past, units, wait, watch
+from tests.support.scenes import (
+    MIDDAY,
+    call,
+    decisions,
+    operations,
+    params,
+    past,
+    units,
+    wait,
+    watch,
+)
 
 
 def test_instances_are_counted_and_not_reservations() -> None:
@@ -34,7 +45,9 @@ def test_every_page_is_counted() -> None:
         def page(asked: dict[str, object]) -> dict[str, object]:
             following = pages[asked.get("NextToken")]  # type: ignore[index]
             instances = [{"InstanceId": f"i-{number}"} for number in range(2)]
-            return {"Reservations": [{"Instances": instances}]} | ({"NextToken": following} if following else {})
+            return {"Reservations": [{"Instances": instances}]} | (
+                {"NextToken": following} if following else {}
+            )
 
         region.answers["ec2", "DescribeInstances"] = page
         swept = call(region, "sweep")
@@ -54,20 +67,28 @@ def test_only_running_instances_with_all_the_tags_count() -> None:
 
 
 def test_consumption_is_the_sum_of_what_was_used_and_not_its_biggest_request() -> None:
-    """The statistic of Consumed* is Sum: 80 units a second stay, though the biggest single request was of one unit."""
+    """The statistic of Consumed* is Sum: 80 units a second stay, though the biggest single request
+    was of one unit."""
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
         past(region, 20, {READS: 80.0})
         Ec2(region).terminate(workers)
         region.calls.clear()
         call(region, "sweep")
-        asked = [query["MetricStat"] for one in params(region, "GetMetricData") for query in one["MetricDataQueries"]]
-        assert {stat["Stat"] for stat in asked if "Consumed" in stat["Metric"]["MetricName"]} == {"Sum"}
+        asked = [
+            query["MetricStat"]
+            for one in params(region, "GetMetricData")
+            for query in one["MetricDataQueries"]
+        ]
+        assert {stat["Stat"] for stat in asked if "Consumed" in stat["Metric"]["MetricName"]} == {
+            "Sum"
+        }
         assert units(region)["orders:read"] == 80
 
 
 def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
-    """The load was 150, and is 30 by now: whatever comes last in the answer, the peak of the last quarter of an hour counts."""
+    """The load was 150, and is 30 by now: whatever comes last in the answer, the peak of the last
+    quarter of an hour counts."""
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
         past(region, 20, {READS: [150.0] * 14 + [30.0] * 6})
@@ -78,8 +99,13 @@ def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
             said = answer("GetMetricData", asked)
             assert said is not None
             for result in said["MetricDataResults"]:
-                pairs = sorted(zip(result["Timestamps"], result["Values"], strict=True), key=lambda pair: pair[0].second)
-                result["Timestamps"], result["Values"] = ([pair[i] for pair in reversed(pairs)] for i in (0, 1))
+                pairs = sorted(
+                    zip(result["Timestamps"], result["Values"], strict=True),
+                    key=lambda pair: pair[0].second,
+                )
+                result["Timestamps"], result["Values"] = (
+                    [pair[i] for pair in reversed(pairs)] for i in (0, 1)
+                )
             return said
 
         region.answers["cloudwatch", "GetMetricData"] = backwards
@@ -133,13 +159,21 @@ def test_it_runs_in_the_region_that_it_is_deployed_to(place: str) -> None:
 def test_no_region_is_written_into_the_code() -> None:
     for file in ("aws_fleet", "fleet_facts", "fleet", "by_fleet"):
         nodes = ast.walk(ast.parse((ROOT / "chalicelib" / f"{file}.py").read_text()))
-        texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        texts = {
+            node.value
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
         assert not {text for text in texts if text.count("-") == 2 and text[-1].isdigit()}
 
 
 @pytest.mark.parametrize("function", sorted(permissions.LOOKING))
 def test_no_function_may_do_everything_to_dynamodb_cloudwatch_or_ec2(function: str) -> None:
-    allowed = [s for s in statements(policy_of(function, TABLES + BY_TAG + BY_GROUP)) if s["Effect"] == "Allow"]
+    allowed = [
+        s
+        for s in statements(policy_of(function, TABLES + BY_TAG + BY_GROUP))
+        if s["Effect"] == "Allow"
+    ]
     actions = {action for statement in allowed for action in listed(statement["Action"])}
     assert not {action for action in actions if "*" in action}
     assert {action for action in actions if action.startswith(("ec2:", "autoscaling:"))} == {
@@ -152,11 +186,16 @@ def test_one_rule_serves_many_tables_each_with_its_own_units() -> None:
     with led() as region:
         Ec2(region).launch(4, WORKER)
         found = units(region)
-        assert (found["orders:read"], found["orders:write"], found["orders/by-date:write"]) == (80, 20, 60)
+        assert (found["orders:read"], found["orders:write"], found["orders/by-date:write"]) == (
+            80,
+            20,
+            60,
+        )
 
 
 def test_what_a_fleet_calls_for_is_no_matter_of_the_count_before() -> None:
-    """No counter is kept: the same count calls for the same, whatever it was before, and after any number of events."""
+    """No counter is kept: the same count calls for the same, whatever it was before, and after any
+    number of events."""
     assert [Scale(linear=20).units(count) for count in (3, 9, 3)] == [60, 180, 60]
     with led() as region:
         ec2 = Ec2(region)

@@ -1,4 +1,5 @@
-"""follow_up, in the embedded region: an alarm that cannot transition is never stuck, a lost message costs a minute."""
+"""follow_up, in the embedded region: an alarm that cannot transition is never stuck, a lost message
+costs a minute."""
 
 from __future__ import annotations
 
@@ -63,12 +64,19 @@ def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
     past(region, 5, {READS: 50.0})
     invocation = call(region, "follow_up")
     assert operations(region) == ["DescribeAlarms"]
-    asked = {"ActionPrefix": TOPIC, "AlarmTypes": ["MetricAlarm"], "StateValue": "ALARM", "MaxRecords": 100}
+    asked = {
+        "ActionPrefix": TOPIC,
+        "AlarmTypes": ["MetricAlarm"],
+        "StateValue": "ALARM",
+        "MaxRecords": 100,
+    }
     assert params(region, "DescribeAlarms") == [asked]
     assert actions(invocation) == []
 
 
-def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_come(region: Region) -> None:
+def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_come(
+    region: Region,
+) -> None:
     past(region, 5, {READS: 95.0, INDEX_READS: 18.0})
     in_alarm(region, "headroom-orders/by-date:read")
     invocation = call(region, "follow_up")
@@ -117,7 +125,9 @@ def test_a_foreign_alarm_on_the_topic_is_followed_and_rewritten(region: Region) 
     assert thresholds(region)[FOREIGN] == 150 * 300 * 0.8
 
 
-def test_an_alarm_of_a_table_without_a_rule_is_passed_over_without_a_further_call(region: Region) -> None:
+def test_an_alarm_of_a_table_without_a_rule_is_passed_over_without_a_further_call(
+    region: Region,
+) -> None:
     region.create_table("customers")
     region.client("cloudwatch").put_metric_alarm(
         AlarmName="customers-high",
@@ -143,11 +153,18 @@ def test_a_table_that_is_gone_or_on_demand_does_not_stop_the_others() -> None:
         region.create_table("orders-new")
         call(region, "sweep")
         region.client("dynamodb").delete_table(TableName="orders-old")
-        region.client("dynamodb").update_table(TableName="orders-new", BillingMode="PAY_PER_REQUEST")
+        region.client("dynamodb").update_table(
+            TableName="orders-new", BillingMode="PAY_PER_REQUEST"
+        )
         past(region, 5, {READS: 95.0})
-        in_alarm(region, "headroom-orders:read", "headroom-orders-old:read", "headroom-orders-new:read")
+        in_alarm(
+            region, "headroom-orders:read", "headroom-orders-old:read", "headroom-orders-new:read"
+        )
         invocation = call(region, "follow_up")
-        assert sorted(skips(invocation)) == [("orders-new", "OnDemand"), ("orders-old", "TableGone")]
+        assert sorted(skips(invocation)) == [
+            ("orders-new", "OnDemand"),
+            ("orders-old", "TableGone"),
+        ]
         assert units(region)["orders:read"] == 150
         assert invocation.error is None
 
@@ -167,7 +184,8 @@ def test_nothing_happens_twice_when_the_message_has_already_been_answered(region
 
 
 SMALL_STEPS = {"increase_percent": 2}
-"""They end within the alarm's 80 percent: each leaves the alarm in ALARM, so that CloudWatch calls only once."""
+"""They end within the alarm's 80 percent: each leaves the alarm in ALARM, so that CloudWatch calls
+only once."""
 HOT = [60.0] * 10 + [95.0] * 80
 
 
@@ -186,7 +204,8 @@ def test_a_load_that_small_steps_do_not_meet_is_raised_for_again_and_again_until
 
 
 def test_between_two_raises_lies_only_what_evidence_needs() -> None:
-    """The first whole minute after a raise closes a minute later, and can be read one minute after that."""
+    """The first whole minute after a raise closes a minute later, and can be read one minute after
+    that."""
     with orders(rules(**SMALL_STEPS)) as region:
         region.serve(READS, HOT)
         region.run(60)
@@ -228,7 +247,9 @@ def test_at_the_maximum_it_looks_every_minute_and_changes_nothing() -> None:
         region.serve(READS, [200.0] * 20)
         seen = watch(region)
         region.run(20)
-        looked = [reasons(i)["orders:read"] for i in seen if i.function == "follow_up" and reasons(i)]
+        looked = [
+            reasons(i)["orders:read"] for i in seen if i.function == "follow_up" and reasons(i)
+        ]
         assert set(looked) == {"AlreadyAtMaxCapacity"}
         assert len(looked) == 18
         assert "UpdateTable" not in operations(region)

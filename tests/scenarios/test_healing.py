@@ -1,4 +1,5 @@
-"""Healing in the embedded region: a status check fails, its alarm fires, and the real app does what the facts call for."""
+"""Healing in the embedded region: a status check fails, its alarm fires, and the real app does what
+the facts call for."""
 
 from __future__ import annotations
 
@@ -63,12 +64,17 @@ TOUCHING = {"SetInstanceHealth", "RebootInstances", "TerminateInstances", "StopI
 def healing(group: str = "web", **settings: Any) -> str:
     """Return a rule, with a cooldown that the scene's first minutes are longer than."""
     found = {"group": group, "cooldown_minutes": 3, **settings}
-    return "\n".join(["[[healing]]", *(f"{key} = {json.dumps(value)}" for key, value in found.items()), ""])
+    return "\n".join(
+        ["[[healing]]", *(f"{key} = {json.dumps(value)}" for key, value in found.items()), ""]
+    )
 
 
 @contextmanager
-def web(config: str | None = None, size: int = 6, **environment: str) -> Iterator[tuple[Region, list[str]]]:
-    """A region with a group of instances over two zones, the app, and alarms whose first data are in."""
+def web(
+    config: str | None = None, size: int = 6, **environment: str
+) -> Iterator[tuple[Region, list[str]]]:
+    """A region with a group of instances over two zones, the app, and alarms whose first data are
+    in."""
     with Region(MIDDAY) as region:
         ids = region.groups.create("web", size)
         region.deploy(healing() if config is None else config, environment=environment)
@@ -113,7 +119,9 @@ def inbox(region: Region) -> Any:
 
     def read() -> list[tuple[str, str]]:
         found = []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
             for said in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=said["ReceiptHandle"])
                 body = json.loads(said["Body"])
@@ -127,18 +135,26 @@ def inbox(region: Region) -> Any:
 
 
 @pytest.mark.parametrize("check", ["instance", SYSTEM, EBS])
-def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_group(check: str) -> None:
+def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_group(
+    check: str,
+) -> None:
     with web() as (region, ids):
         seen = watch(region)
         region.groups.sicken(ids[0], check=check)
         region.run(6)
-        marked = {"InstanceId": ids[0], "HealthStatus": "Unhealthy", "ShouldRespectGracePeriod": False}
+        marked = {
+            "InstanceId": ids[0],
+            "HealthStatus": "Unhealthy",
+            "ShouldRespectGracePeriod": False,
+        }
         assert params(region, "SetInstanceHealth") == [marked]
         assert [i.function for i in seen if "Heal" in actions(i)] == ["on_alarm"]
         members = region.groups.members("web")
         assert len(members) == 6
         assert ids[0] not in members
-        assert region.groups.activities["web"][1]["Cause"].endswith("in response to a user health-check.")
+        assert region.groups.activities["web"][1]["Cause"].endswith(
+            "in response to a user health-check."
+        )
 
 
 def test_every_instance_has_an_alarm_and_the_alarm_goes_with_it() -> None:
@@ -146,19 +162,27 @@ def test_every_instance_has_an_alarm_and_the_alarm_goes_with_it() -> None:
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
         region.groups.sicken(ids[0])
         region.run(14)
-        assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in region.groups.members("web")]
+        assert sorted(region.cloudwatch.alarms) == [
+            alarm_of(i) for i in region.groups.members("web")
+        ]
         assert {a.state.value for a in region.cloudwatch.alarms.values()} == {"OK"}
 
 
 def test_instances_set_aside_have_no_alarm() -> None:
     with web() as (region, ids):
-        standby = {"InstanceIds": [ids[0]], "AutoScalingGroupName": "web", "ShouldDecrementDesiredCapacity": True}
+        standby = {
+            "InstanceIds": [ids[0]],
+            "AutoScalingGroupName": "web",
+            "ShouldDecrementDesiredCapacity": True,
+        }
         region.client("autoscaling").enter_standby(**standby)
         call(region, "sweep")
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids[1:]]
 
 
-def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_second_chance() -> None:
+def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_second_chance() -> (
+    None
+):
     with web(healing(within_minutes=15)) as (region, ids):
         seen = watch(region)
         region.groups.sicken(ids[0])
@@ -184,7 +208,9 @@ def test_as_many_as_the_budget_allows_are_replaced_at_once_and_no_more() -> None
 
 def test_what_others_replaced_for_its_health_counts_too() -> None:
     with web() as (region, ids):
-        region.client("autoscaling").set_instance_health(InstanceId=ids[5], HealthStatus="Unhealthy")
+        region.client("autoscaling").set_instance_health(
+            InstanceId=ids[5], HealthStatus="Unhealthy"
+        )
         region.run(3)
         region.calls.clear()
         seen = watch(region)
@@ -210,7 +236,9 @@ def protect(region: Region, instance: str) -> None:
 
 
 def suspend(region: Region, _: str) -> None:
-    region.client("autoscaling").suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["ReplaceUnhealthy"])
+    region.client("autoscaling").suspend_processes(
+        AutoScalingGroupName="web", ScalingProcesses=["ReplaceUnhealthy"]
+    )
 
 
 def scale_out(region: Region, _: str) -> None:
@@ -222,13 +250,18 @@ def scale_out(region: Region, _: str) -> None:
     [(stand_by, "NotInService"), (protect, "ProtectedFromScaleIn"), (suspend, "ProcessSuspended")],
 )
 @pytest.mark.parametrize("action", ["replace", "reboot"])
-def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(what: Any, reason: str, action: str) -> None:
+def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(
+    what: Any, reason: str, action: str
+) -> None:
     with web(healing(action=action)) as (region, ids):
         seen = watch(region)
         what(region, ids[0])
         region.groups.sicken(ids[0])
         region.run(4)
-        may = (action, reason) == ("reboot", "ProcessSuspended")  # a suspended process is what lets a reboot be
+        may = (action, reason) == (
+            "reboot",
+            "ProcessSuspended",
+        )  # a suspended process is what lets a reboot be
         assert touched(region) == ([ids[0]] if may else [])
         assert reason in by_function(seen)["on_alarm"] | by_function(seen)["follow_up"] or may
 
@@ -236,7 +269,11 @@ def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(w
 def test_a_detached_instance_is_nobodys() -> None:
     with web() as (region, ids):
         seen = watch(region)
-        detach = {"InstanceIds": [ids[0]], "AutoScalingGroupName": "web", "ShouldDecrementDesiredCapacity": True}
+        detach = {
+            "InstanceIds": [ids[0]],
+            "AutoScalingGroupName": "web",
+            "ShouldDecrementDesiredCapacity": True,
+        }
         region.client("autoscaling").detach_instances(**detach)
         said = send(region, message(region, name=alarm_of(ids[0])))
         assert skips(said) == [(ids[0], "NotManaged")]
@@ -280,7 +317,10 @@ def test_a_late_a_doubled_or_a_forged_message_does_nothing_that_the_facts_do_not
         assert verdicts(well) == {ids[0]: "StatusChecksPass"}
         region.groups.sicken(ids[1])
         once, twice = (send(region, message(region, name=alarm_of(ids[1]))) for _ in range(2))
-        assert (verdicts(once), verdicts(twice)) == ({ids[1]: "StatusCheckFailed"}, {ids[1]: "BeingReplaced"})
+        assert (verdicts(once), verdicts(twice)) == (
+            {ids[1]: "StatusCheckFailed"},
+            {ids[1]: "BeingReplaced"},
+        )
         assert touched(region) == [ids[1]]
 
 
@@ -307,7 +347,10 @@ def test_groups_that_no_rule_names_are_not_even_looked_at() -> None:
 def test_an_alarm_of_another_region_or_account_is_not_heard() -> None:
     with web() as (region, ids):
         region.groups.sicken(ids[0])
-        for arn in ("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x", "arn:aws:cloudwatch:us-east-1:999999999999:alarm:x"):
+        for arn in (
+            "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x",
+            "arn:aws:cloudwatch:us-east-1:999999999999:alarm:x",
+        ):
             said = send(region, message(region, name=alarm_of(ids[0]), AlarmArn=arn))
             assert skips(said) == [(alarm_of(ids[0]), "ForeignAccountOrRegion")]
         assert touched(region) == []
@@ -315,7 +358,9 @@ def test_an_alarm_of_another_region_or_account_is_not_heard() -> None:
 
 def test_an_alarm_that_somebody_made_himself_is_heard_and_followed() -> None:
     with web() as (region, ids):
-        theirs = dict(region.cloudwatch.alarms[alarm_of(ids[0])].fields) | {"AlarmName": "web-0-status"}
+        theirs = dict(region.cloudwatch.alarms[alarm_of(ids[0])].fields) | {
+            "AlarmName": "web-0-status"
+        }
         region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
         region.client("cloudwatch").put_metric_alarm(**theirs)
         region.groups.sicken(ids[0])
@@ -341,7 +386,10 @@ def test_a_reboot_mends_the_instance_and_is_written_into_its_alarm() -> None:
 
 
 def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> None:
-    with web(healing(action="reboot", within_minutes=20, max_instances=3, max_percent=60)) as (region, ids):
+    with web(healing(action="reboot", within_minutes=20, max_instances=3, max_percent=60)) as (
+        region,
+        ids,
+    ):
         seen = watch(region)
         region.groups.sicken(ids[0], stubborn=True)
         region.run(20)
@@ -366,7 +414,9 @@ def test_a_reboot_that_fails_is_written_down_first_and_so_counts() -> None:
         region.groups.sicken(ids[0])
         region.run(6)
         assert operations(region).count("RebootInstances") == 1
-        assert "Rebooted at" in region.cloudwatch.alarms[alarm_of(ids[0])].fields["AlarmDescription"]
+        assert (
+            "Rebooted at" in region.cloudwatch.alarms[alarm_of(ids[0])].fields["AlarmDescription"]
+        )
 
 
 def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing() -> None:
@@ -419,7 +469,9 @@ def test_a_replacement_is_told_when_it_is_done_and_a_refusal_once() -> None:
         region.run(6)
         ((subject, text),) = read()
         assert subject == "Headroom healed instances of group web"
-        assert text.startswith(f"instance {ids[0]} of group web is replaced: its status checks fail (StatusCheckFailed")
+        assert text.startswith(
+            f"instance {ids[0]} of group web is replaced: its status checks fail (StatusCheckFailed"
+        )
         region.groups.sicken(ids[1])
         region.run(20)
         ((subject, text),) = read()
@@ -437,7 +489,12 @@ def test_a_new_container_does_not_tell_it_again() -> None:
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(6)
         assert len(read()) >= 1
-        alone = reconcile.look(replace(shell(healing(notify_topic=OPERATORS)), world=quick()), Report(), set(ids), region.now)
+        alone = reconcile.look(
+            replace(shell(healing(notify_topic=OPERATORS)), world=quick()),
+            Report(),
+            set(ids),
+            region.now,
+        )
         assert alone == {}
         assert read() == []
 
@@ -448,7 +505,9 @@ def test_an_outage_is_told_in_few_words_and_once() -> None:
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(30)
         told = read()
-        assert 1 <= len(told) <= 3  # an alarm after the other fires within a minute; each instance is told of once
+        assert (
+            1 <= len(told) <= 3
+        )  # an alarm after the other fires within a minute; each instance is told of once
         assert sum(text.count("(Outage") for _, text in told) == 3
 
 
@@ -474,7 +533,11 @@ def test_a_dry_run_of_a_rule_decides_and_tells_and_changes_nothing() -> None:
         assert touched(region) == []
         assert read() == []
         (line, *_) = [line for i in seen if i.function == "sweep" for line in lines(i, "verdict")]
-        assert (line["instance"], line["reason"], line["dry_run"]) == (ids[0], "StatusCheckFailed", True)
+        assert (line["instance"], line["reason"], line["dry_run"]) == (
+            ids[0],
+            "StatusCheckFailed",
+            True,
+        )
         assert line["message"].startswith(f"dry run: instance {ids[0]} of group web is replaced")
 
 
@@ -482,7 +545,11 @@ def test_a_dry_run_tells_nobody_of_a_refusal_either() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
-        trigger = {"Namespace": EC2, "MetricName": "StatusCheckFailed", "Dimensions": [{"name": "InstanceId", "value": ids[0]}]}
+        trigger = {
+            "Namespace": EC2,
+            "MetricName": "StatusCheckFailed",
+            "Dimensions": [{"name": "InstanceId", "value": ids[0]}],
+        }
         said = send(region, {"AlarmName": "theirs", "NewStateValue": "ALARM", "Trigger": trigger})
         assert "Outage" in verdicts(said).values()
         assert read() == []
@@ -492,7 +559,9 @@ def test_an_operator_who_asks_hears_what_would_be_done_and_nothing_is() -> None:
     with web() as (region, ids):
         region.groups.sicken(ids[0])
         found = reconcile.look_at(shell(healing(), dry_run=True), "web", region.now)
-        assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [(ids[0], Reason.STATUS_CHECK_FAILED)]
+        assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [
+            (ids[0], Reason.STATUS_CHECK_FAILED)
+        ]
         assert len(found.verdicts) == 6
         assert (len(found.planned), found.done) == (1, [])
         assert touched(region) == []
@@ -535,7 +604,10 @@ def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay() 
         assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 
 
-@pytest.mark.parametrize("function", ["on_alarm", "on_action", "on_event", "on_queue", "follow_up", "scale_down", "sweep"])
+@pytest.mark.parametrize(
+    "function",
+    ["on_alarm", "on_action", "on_event", "on_queue", "follow_up", "scale_down", "sweep"],
+)
 def test_no_permission_is_added_where_nothing_is_to_be_healed(function: str) -> None:
     assert permissions.heal_instances(load(rules()), function) == []
 
@@ -547,14 +619,26 @@ def statement(config: str, function: str, sid: str) -> Any:
 
 def test_permissions_are_for_the_named_groups_and_for_what_their_rules_do() -> None:
     config = (
-        healing("web-[ab]*") + healing("batch", action="reboot") + healing("db", action="recover") + healing("old", dry_run=True)
+        healing("web-[ab]*")
+        + healing("batch", action="reboot")
+        + healing("db", action="recover")
+        + healing("old", dry_run=True)
     )
-    assert statement(config, "follow_up", "MarkInstances")["Resource"] == [f"{permissions.GROUPS}web-?*"]
-    assert statement(config, "follow_up", "RebootInstances")["Condition"] == {"StringLike": {permissions.GROUP_TAG: ["batch"]}}
-    assert statement(config, "sweep", "LetAlarmsRecover")["Action"] == ["iam:CreateServiceLinkedRole"]
+    assert statement(config, "follow_up", "MarkInstances")["Resource"] == [
+        f"{permissions.GROUPS}web-?*"
+    ]
+    assert statement(config, "follow_up", "RebootInstances")["Condition"] == {
+        "StringLike": {permissions.GROUP_TAG: ["batch"]}
+    }
+    assert statement(config, "sweep", "LetAlarmsRecover")["Action"] == [
+        "iam:CreateServiceLinkedRole"
+    ]
     assert statement(config, "sweep", "MarkInstances") is None
     assert permissions.heal_instances(load(config), "scale_down") == []
-    policy = {"Version": "2012-10-17", "Statement": permissions.heal_instances(load(config), "on_alarm")}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": permissions.heal_instances(load(config), "on_alarm"),
+    }
     place = Place("aws-cn", "cn-north-1")
     for group, may in {"web-a1": True, "api": False, "batch": False, "old": False}.items():
         arn = place.arn("autoscaling", f"autoScalingGroup:1-2:autoScalingGroupName/{group}")
@@ -580,14 +664,22 @@ def data(instance: str, name: str = "StatusCheckFailed") -> dict[str, Any]:
     return {
         "alarmName": alarm_of(instance),
         "state": {"value": "ALARM"},
-        "configuration": {"metrics": [{"id": "m", "metricStat": {"metric": metric, "period": 60, "stat": "Maximum"}}]},
+        "configuration": {
+            "metrics": [
+                {"id": "m", "metricStat": {"metric": metric, "period": 60, "stat": "Maximum"}}
+            ]
+        },
     }
 
 
 def ways(region: Region, instance: str) -> dict[str, dict[str, Any]]:
     arn = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{alarm_of(instance)}"
     text = json.dumps(message(region, name=alarm_of(instance)))
-    change = {"detail-type": "CloudWatch Alarm State Change", "resources": [arn], "detail": data(instance)}
+    change = {
+        "detail-type": "CloudWatch Alarm State Change",
+        "resources": [arn],
+        "detail": data(instance),
+    }
     return {
         "on_alarm": sns_event(TOPIC, text, "ALARM", region.now),
         "on_action": {"alarmArn": arn, "alarmData": data(instance)},
@@ -605,7 +697,10 @@ def ways(region: Region, instance: str) -> dict[str, dict[str, Any]]:
 
 
 def queued(*bodies: str) -> dict[str, Any]:
-    records = [{"messageId": str(n), "body": body, "receiptHandle": "r", "attributes": {}} for n, body in enumerate(bodies)]
+    records = [
+        {"messageId": str(n), "body": body, "receiptHandle": "r", "attributes": {}}
+        for n, body in enumerate(bodies)
+    ]
     return {"Records": records}
 
 
@@ -619,31 +714,58 @@ def test_by_whichever_way_the_alarm_comes_the_instance_is_healed(function: str) 
 
 
 @pytest.mark.parametrize(
-    "metric", ["StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_System", "StatusCheckFailed_AttachedEBS"]
+    "metric",
+    [
+        "StatusCheckFailed",
+        "StatusCheckFailed_Instance",
+        "StatusCheckFailed_System",
+        "StatusCheckFailed_AttachedEBS",
+    ],
 )
-def test_each_of_the_status_checks_metrics_is_an_event_found_by_the_dimensions_name(metric: str) -> None:
-    dimensions = [{"name": "AutoScalingGroupName", "value": "web"}, {"name": "InstanceId", "value": "i-0abc"}]
+def test_each_of_the_status_checks_metrics_is_an_event_found_by_the_dimensions_name(
+    metric: str,
+) -> None:
+    dimensions = [
+        {"name": "AutoScalingGroupName", "value": "web"},
+        {"name": "InstanceId", "value": "i-0abc"},
+    ]
     said = {
         "AlarmName": "web",
         "NewStateValue": "ALARM",
         "AlarmArn": "arn:aws-cn:cloudwatch:cn-north-1:999999999999:alarm:web",
         "Trigger": {"Namespace": EC2, "MetricName": metric, "Dimensions": dimensions},
     }
-    assert from_sns(json.dumps(said)) == InstanceEvent("web", "i-0abc", "cn-north-1", "999999999999")
+    assert from_sns(json.dumps(said)) == InstanceEvent(
+        "web", "i-0abc", "cn-north-1", "999999999999"
+    )
     event = {"alarmArn": said["AlarmArn"], "alarmData": data("i-0abc", metric)}
-    assert from_event(event) == InstanceEvent(alarm_of("i-0abc"), "i-0abc", "cn-north-1", "999999999999")
+    assert from_event(event) == InstanceEvent(
+        alarm_of("i-0abc"), "i-0abc", "cn-north-1", "999999999999"
+    )
 
 
 @pytest.mark.parametrize(
     ("trigger", "why"),
     [
-        ({"MetricName": "CPUUtilization"}, "its metric CPUUtilization is no status check of an instance"),
-        ({"Dimensions": [{"name": "AutoScalingGroupName", "value": "web"}]}, "it has no dimension InstanceId"),
+        (
+            {"MetricName": "CPUUtilization"},
+            "its metric CPUUtilization is no status check of an instance",
+        ),
+        (
+            {"Dimensions": [{"name": "AutoScalingGroupName", "value": "web"}]},
+            "it has no dimension InstanceId",
+        ),
     ],
 )
 def test_any_other_alarm_on_ec2_is_passed_over(trigger: dict[str, Any], why: str) -> None:
-    base = {"Namespace": EC2, "MetricName": "StatusCheckFailed", "Dimensions": [{"name": "InstanceId", "value": "i-0abc"}]}
-    said = from_sns(json.dumps({"AlarmName": "web", "NewStateValue": "ALARM", "Trigger": {**base, **trigger}}))
+    base = {
+        "Namespace": EC2,
+        "MetricName": "StatusCheckFailed",
+        "Dimensions": [{"name": "InstanceId", "value": "i-0abc"}],
+    }
+    said = from_sns(
+        json.dumps({"AlarmName": "web", "NewStateValue": "ALARM", "Trigger": {**base, **trigger}})
+    )
     assert said == Skip("web", Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
 
 
@@ -654,8 +776,14 @@ def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_delet
     with web(healing(max_instances=2, max_percent=40), ALARM_SOURCES=EVERY_WAY) as (region, ids):
         bodies = [json.dumps(message(region, name=alarm_of(i))) for i in ids[:2]]
         region.groups.sicken(ids[1])
-        region.faults.append(Fault("SetInstanceHealth", "ValidationError", matches=lambda p: p["InstanceId"] == ids[1]))
-        assert region.functions.answer("on_queue", queued(*bodies)) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+        region.faults.append(
+            Fault(
+                "SetInstanceHealth", "ValidationError", matches=lambda p: p["InstanceId"] == ids[1]
+            )
+        )
+        assert region.functions.answer("on_queue", queued(*bodies)) == {
+            "batchItemFailures": [{"itemIdentifier": "0"}]
+        }
         assert region.functions.answer("on_queue", queued(bodies[0])) == {"batchItemFailures": []}
         assert touched(region) == [ids[1]] * 2
 
@@ -664,14 +792,23 @@ def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message() -> N
     with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
         region.groups.sicken(ids[0])
         said = message(
-            region, name=alarm_of(ids[0]), AlarmName='say "sick!!" \\" twice', AlarmDescription='a \\"quoted\\" text!!'
+            region,
+            name=alarm_of(ids[0]),
+            AlarmName='say "sick!!" \\" twice',
+            AlarmDescription='a \\"quoted\\" text!!',
         )
         body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(said)})
-        assert from_queue(body) == InstanceEvent('say "sick!!" \\" twice', ids[0], "us-east-1", ACCOUNT)
-        assert verdicts(region.functions.invoke("on_queue", queued(body))) == {ids[0]: "StatusCheckFailed"}
+        assert from_queue(body) == InstanceEvent(
+            'say "sick!!" \\" twice', ids[0], "us-east-1", ACCOUNT
+        )
+        assert verdicts(region.functions.invoke("on_queue", queued(body))) == {
+            ids[0]: "StatusCheckFailed"
+        }
 
 
-def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_is_healed_all_the_same() -> None:
+def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_is_healed_all_the_same() -> (
+    None
+):
     with web() as (region, ids):
         region.faults.append(Fault("DescribeAutoScalingInstances", "AccessDenied", times=8))
         region.groups.sicken(ids[0])
@@ -688,13 +825,20 @@ def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others
         others = region.groups.create("api", 4)
         region.run(6)
         region.faults.append(
-            Fault("DescribeInstanceStatus", "InvalidInstanceID.NotFound", times=99, matches=lambda p: ids[0] in p["InstanceIds"])
+            Fault(
+                "DescribeInstanceStatus",
+                "InvalidInstanceID.NotFound",
+                times=99,
+                matches=lambda p: ids[0] in p["InstanceIds"],
+            )
         )
         seen = watch(region)
         region.groups.sicken(ids[0], others[0])
         region.run(4)
         assert touched(region) == [others[0]]
-        assert any("web: reading the group failed" in sentence for i in seen for sentence in failures(i))
+        assert any(
+            "web: reading the group failed" in sentence for i in seen for sentence in failures(i)
+        )
 
 
 def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
@@ -704,7 +848,9 @@ def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
         region.groups.sicken(ids[0])
         region.run(8)
         assert "CallFailed" in by_function(seen)["on_alarm"]
-        assert any(f"{ids[0]}: to replace it failed" in sentence for i in seen for sentence in failures(i))
+        assert any(
+            f"{ids[0]}: to replace it failed" in sentence for i in seen for sentence in failures(i)
+        )
         assert touched(region) == [ids[0]] * 2
         assert ids[0] not in region.groups.members("web")
 
@@ -720,9 +866,18 @@ def test_when_the_groups_cannot_be_listed_no_alarm_is_removed() -> None:
 def test_an_alarm_of_that_name_that_does_not_call_us_is_not_overwritten() -> None:
     with Region(MIDDAY) as region:
         (one,) = region.groups.create("web", 1)
-        taken = {"AlarmName": alarm_of(one), "Namespace": EC2, "MetricName": "CPUUtilization", "Threshold": 9.0, "Period": 60}
+        taken = {
+            "AlarmName": alarm_of(one),
+            "Namespace": EC2,
+            "MetricName": "CPUUtilization",
+            "Threshold": 9.0,
+            "Period": 60,
+        }
         region.client("cloudwatch").put_metric_alarm(
-            **taken, Statistic="Maximum", EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold"
+            **taken,
+            Statistic="Maximum",
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
         )
         region.deploy(healing())
         assert skips(call(region, "sweep")) == [(alarm_of(one), "UnsupportedAlarm")]
@@ -751,12 +906,16 @@ def test_everything_is_read_to_the_last_page() -> None:
         world = quick()
         assert groups.groups_of(world, ids) == dict.fromkeys(ids, "web")
         (group,) = groups.groups(world)
-        group = groups.with_past(world, groups.with_status(world, group), region.now - timedelta(hours=1))
+        group = groups.with_past(
+            world, groups.with_status(world, group), region.now - timedelta(hours=1)
+        )
         assert [m.instance for m in group.members if m.failing] == [ids[-1]]
         assert sum(m.is_well for m in group.members) == 119
         assert {(e.instance, e.what) for e in group.events} == {(i, Happened.JOINED) for i in ids}
         calls: list[Call] = region.calls
-        assert [len(c.params["InstanceIds"]) for c in calls if c.operation == "DescribeInstanceStatus"] == [100, 20]
+        assert [
+            len(c.params["InstanceIds"]) for c in calls if c.operation == "DescribeInstanceStatus"
+        ] == [100, 20]
 
 
 def test_the_past_is_read_as_far_back_as_it_counts_and_no_further() -> None:
@@ -764,7 +923,9 @@ def test_the_past_is_read_as_far_back_as_it_counts_and_no_further() -> None:
         region.run(120)
         (group,) = groups.groups(quick(), ["web"])
         assert groups.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
-        assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(ids)
+        assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(
+            ids
+        )
 
 
 def test_tables_and_instances_are_followed_in_one_run() -> None:
@@ -801,7 +962,9 @@ def test_the_pages_example_loads_and_its_permissions_are_those_that_it_names() -
     assert (web.allowed(10), web.within_minutes, web.action) == (2, 60, "replace")
     assert (workers.action, workers.dry_run) == ("reboot", True)
     for function in ("on_alarm", "follow_up"):
-        found = {s["Sid"]: s for s in permissions.configured_policy(load(text), function)["Statement"]}  # type: ignore[index]
+        found = {
+            s["Sid"]: s for s in permissions.configured_policy(load(text), function)["Statement"]
+        }  # type: ignore[index]
         assert found.keys() - {"OnlyTheTablesOfTheConfiguration"} == {
             "MarkInstances",
             "PublishNotifications",
@@ -813,7 +976,9 @@ def test_the_pages_example_loads_and_its_permissions_are_those_that_it_names() -
 
 def test_the_page_names_every_reason_and_every_action() -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
-    ours = {str(reason) for reason in list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) + 1 :]}
+    ours = {
+        str(reason) for reason in list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) + 1 :]
+    }
     assert told == ours | {"replace", "reboot", "recover", "notify"}
 
 
@@ -841,7 +1006,9 @@ def patient(region: Region, config: str) -> doctor.Patient:
     ("config", "suspended", "problems"),
     [
         pytest.param(healing(), [], [], id="all is well"),
-        pytest.param(healing("api"), [], ["no Auto Scaling group is named api"], id="no such group"),
+        pytest.param(
+            healing("api"), [], ["no Auto Scaling group is named api"], id="no such group"
+        ),
         pytest.param(
             healing(),
             ["Launch", "AZRebalance"],
@@ -854,7 +1021,12 @@ def patient(region: Region, config: str) -> doctor.Patient:
             ["group web replaces by itself, minutes later, what action = recover is to keep"],
             id="the group would be first",
         ),
-        pytest.param(healing(action="reboot"), ["ReplaceUnhealthy"], [], id="reboots, and the group lets them"),
+        pytest.param(
+            healing(action="reboot"),
+            ["ReplaceUnhealthy"],
+            [],
+            id="reboots, and the group lets them",
+        ),
     ],
 )
 def test_the_doctor_says_what_would_keep_instances_from_being_healed(
@@ -862,7 +1034,9 @@ def test_the_doctor_says_what_would_keep_instances_from_being_healed(
 ) -> None:
     with web(config) as (region, _):
         if suspended:
-            region.client("autoscaling").suspend_processes(AutoScalingGroupName="web", ScalingProcesses=suspended)
+            region.client("autoscaling").suspend_processes(
+                AutoScalingGroupName="web", ScalingProcesses=suspended
+            )
         assert [finding.problem for finding in doctor.healing(patient(region, config))] == problems
         assert doctor.CHECKS["healing"] is doctor.healing
 
@@ -877,7 +1051,9 @@ def test_the_doctor_says_what_may_not_be_read() -> None:
 def test_the_doctor_says_which_instance_has_no_alarm() -> None:
     with web() as (region, ids):
         region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
-        assert [f.problem for f in doctor.alarms(patient(region, healing()))] == [f"instance {ids[0]} of web has no alarm"]
+        assert [f.problem for f in doctor.alarms(patient(region, healing()))] == [
+            f"instance {ids[0]} of web has no alarm"
+        ]
 
 
 def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
@@ -901,4 +1077,8 @@ def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_said(odd: str
         region.run(5)
         healed = {"api": other[0], "web": ids[0]}
         assert touched(region) == [instance for name, instance in healed.items() if name != odd]
-        assert any(sentence.startswith(f"{odd}: ") for invocation in seen for sentence in failures(invocation))
+        assert any(
+            sentence.startswith(f"{odd}: ")
+            for invocation in seen
+            for sentence in failures(invocation)
+        )

@@ -1,4 +1,5 @@
-"""The other ways in which an alarm comes: each does what `on_alarm` does, and is deployed only where the stage asks for it."""
+"""The other ways in which an alarm comes: each does what `on_alarm` does, and is deployed only
+where the stage asks for it."""
 
 from __future__ import annotations
 
@@ -41,18 +42,29 @@ def busy(sources: str = EVERY_WAY) -> Iterator[Region]:
 
 def data(state: str = "ALARM", alarm: str = ALARM) -> dict[str, Any]:
     """Return what both of CloudWatch's newer ways say of an alarm."""
-    metric = {"namespace": NAMESPACE, "name": "ConsumedReadCapacityUnits", "dimensions": {"TableName": "orders"}}
+    metric = {
+        "namespace": NAMESPACE,
+        "name": "ConsumedReadCapacityUnits",
+        "dimensions": {"TableName": "orders"},
+    }
     return {
         "alarmName": alarm,
         "state": {"value": state, "reason": "high", "timestamp": "2026-11-02T12:05:00.000+0000"},
         "previousState": {"value": "OK"},
-        "configuration": {"metrics": [{"id": "m", "metricStat": {"metric": metric, "period": 60, "stat": "Sum"}}]},
+        "configuration": {
+            "metrics": [{"id": "m", "metricStat": {"metric": metric, "period": 60, "stat": "Sum"}}]
+        },
     }
 
 
 def action(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") -> dict[str, Any]:
     arn = f"arn:aws:cloudwatch:{region}:123456789012:alarm:{alarm}"
-    return {"source": "aws.cloudwatch", "alarmArn": arn, "accountId": "123456789012", "alarmData": data(state, alarm)}
+    return {
+        "source": "aws.cloudwatch",
+        "alarmArn": arn,
+        "accountId": "123456789012",
+        "alarmData": data(state, alarm),
+    }
 
 
 def change(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") -> dict[str, Any]:
@@ -70,13 +82,18 @@ def change(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") 
 
 
 def queued(*bodies: str) -> dict[str, Any]:
-    records = [{"messageId": str(i), "receiptHandle": str(i), "body": body} for i, body in enumerate(bodies)]
+    records = [
+        {"messageId": str(i), "receiptHandle": str(i), "body": body}
+        for i, body in enumerate(bodies)
+    ]
     return {"Records": records}
 
 
 def notification(region: Region) -> str:
     """Return what SNS puts into a queue."""
-    return json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": raw(region)})
+    return json.dumps(
+        {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": raw(region)}
+    )
 
 
 def raw(region: Region) -> str:
@@ -85,11 +102,15 @@ def raw(region: Region) -> str:
 
 
 @pytest.mark.parametrize(("function", "event"), [("on_action", action), ("on_event", change)])
-def test_the_alarms_own_action_and_eventbridge_raise_the_table_and_rewrite_the_alarm(function: str, event: Any) -> None:
+def test_the_alarms_own_action_and_eventbridge_raise_the_table_and_rewrite_the_alarm(
+    function: str, event: Any
+) -> None:
     with busy() as region:
         invocation = region.functions.invoke(function, event())
         assert invocation.error is None
-        assert [c.operation for c in region.calls if c.operation in ("UpdateTable", "PutMetricAlarm")][-2:] == [
+        assert [
+            c.operation for c in region.calls if c.operation in ("UpdateTable", "PutMetricAlarm")
+        ][-2:] == [
             "UpdateTable",
             "PutMetricAlarm",
         ]
@@ -107,8 +128,14 @@ def test_a_queue_behind_the_topic_raises_the_table_with_either_kind_of_delivery(
     with busy() as region:
         for number, body in enumerate((notification(region), raw(region))):
             region.functions.invoke("on_queue", queued(body))
-            assert len([c for c in region.calls if c.operation == "UpdateTable"]) == 1, number  # the second finds it done
-        assert from_queue(notification(region)) == from_sns(raw(region)) == AlarmEvent(ALARM, READS, "us-east-1", "123456789012")
+            assert len([c for c in region.calls if c.operation == "UpdateTable"]) == 1, (
+                number
+            )  # the second finds it done
+        assert (
+            from_queue(notification(region))
+            == from_sns(raw(region))
+            == AlarmEvent(ALARM, READS, "us-east-1", "123456789012")
+        )
 
 
 def test_only_the_messages_that_failed_come_back_to_the_queue() -> None:
@@ -141,7 +168,11 @@ def resources(sources: str | None) -> Mapping[str, str]:
         app = fresh_app().app
     config = Config(
         "dev",
-        user_provided_params={"chalice_app": app, "project_dir": str(ROOT), "api_gateway_stage": "api"},
+        user_provided_params={
+            "chalice_app": app,
+            "project_dir": str(ROOT),
+            "api_gateway_stage": "api",
+        },
         config_from_disk=json.loads((ROOT / ".chalice" / "config.json").read_text()),
     )
     validate_configuration(config)
@@ -154,7 +185,11 @@ def test_a_stage_deploys_the_listeners_that_it_names_and_no_others(sources: str 
     asked = Stage("headroom", "dev", {"ALARM_SOURCES": sources} if sources else {})
     with environment_of({"ALARM_SOURCES": sources} if sources else {}):
         assert set(fresh_app().app.handler_map) == set(asked.functions)
-    kinds = {"topic": "SNSLambdaSubscription", "queue": "SQSEventSource", "eventbridge": "CloudWatchEvent"}
+    kinds = {
+        "topic": "SNSLambdaSubscription",
+        "queue": "SQSEventSource",
+        "eventbridge": "CloudWatchEvent",
+    }
     found = set(resources(sources).values())
     assert {kinds[s] for s in asked.sources if s in kinds} == found & set(kinds.values())
 
@@ -164,5 +199,7 @@ def test_a_source_that_nobody_knows_is_refused_before_anything_is_deployed(tmp_p
     settings["stages"]["dev"]["environment_variables"]["ALARM_SOURCES"] = "topic,pigeon"
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(stage.StageError, match="'pigeon'; it may name topic, queue, lambda, eventbridge"):
+    with pytest.raises(
+        stage.StageError, match="'pigeon'; it may name topic, queue, lambda, eventbridge"
+    ):
         stage.read("dev", tmp_path)

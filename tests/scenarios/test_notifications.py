@@ -1,4 +1,5 @@
-"""Notifications, in the embedded region: each fact once, to whom it is for, and never in the way of a scaling."""
+"""Notifications, in the embedded region: each fact once, to whom it is for, and never in the way of
+a scaling."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def tags(region: Region, alarm: str = "headroom-orders:read") -> dict[str, str]:
 
 
 def run_with(region: Region, rates: list[float], others: float = 50.0) -> None:
-    """Let reads see these rates, a minute each, and the other targets a rate that asks for nothing."""
+    """Let reads see these rates, a minute each, and the other targets a rate that asks for
+    nothing."""
     start, size = region.minute, len(rates)
     region.serve(READS, [0.0] * start + rates)
     for target, load in ((WRITES, others), (INDEX_READS, 10.0), (TARGETS[3], 10.0)):
@@ -154,11 +156,22 @@ def test_a_thousand_tables_are_not_a_thousand_messages() -> None:
         region.deploy(telling("scaled_up", min_units=10))
         with_topic(region)
         call(region, "sweep")
-        assert told(region) == ["Headroom: 50 notices (scaled_up 50)", "Headroom: 10 notices (scaled_up 10)"]
-        tables = [json.loads(said["MessageAttributes"]["table"]["StringValue"]) for said in params(region, "Publish")]
+        assert told(region) == [
+            "Headroom: 50 notices (scaled_up 50)",
+            "Headroom: 10 notices (scaled_up 10)",
+        ]
+        tables = [
+            json.loads(said["MessageAttributes"]["table"]["StringValue"])
+            for said in params(region, "Publish")
+        ]
         assert sorted(tables[0] + tables[1]) == names
-        assert params(region, "Publish")[0]["MessageAttributes"]["table"]["DataType"] == "String.Array"
-        assert params(region, "Publish")[0]["MessageAttributes"]["kind"] == {"DataType": "String", "StringValue": "scaled_up"}
+        assert (
+            params(region, "Publish")[0]["MessageAttributes"]["table"]["DataType"] == "String.Array"
+        )
+        assert params(region, "Publish")[0]["MessageAttributes"]["kind"] == {
+            "DataType": "String",
+            "StringValue": "scaled_up",
+        }
 
 
 # what holds
@@ -169,8 +182,13 @@ def test_at_the_maximum_and_throttled_is_told_once_an_episode() -> None:
         with_topic(region)
         run_with(region, [50.0] * 10 + [150.0] * 4 * HOUR)
         assert told(region) == ["At its maximum and throttled: orders"]
-        assert "orders:read has 100 units, max_units is 100, and requests are throttled: up to 50.00" in texts(region)[0]
-        run_with(region, [50.0] * 40 + [150.0] * 30)  # the ten minutes that the bucket lasts come on top
+        assert (
+            "orders:read has 100 units, max_units is 100, and requests are throttled: up to 50.00"
+            in texts(region)[0]
+        )
+        run_with(
+            region, [50.0] * 40 + [150.0] * 30
+        )  # the ten minutes that the bucket lasts come on top
         assert len(told(region)) == 1  # less than an hour: the same episode
         run_with(region, [50.0] * 70 + [150.0] * HOUR)
         assert len(told(region)) == 2
@@ -197,7 +215,9 @@ def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
         assert len(told(region)) == 1
         assert operations(region).count("ListTagsForResource") == 2
         call(region, "sweep")
-        assert operations(region).count("ListTagsForResource") == 2  # what it has read once, it knows
+        assert (
+            operations(region).count("ListTagsForResource") == 2
+        )  # what it has read once, it knows
 
 
 def test_a_container_reads_the_tags_once_where_nothing_is_news() -> None:
@@ -230,15 +250,30 @@ def test_a_rewrite_of_the_alarm_keeps_what_was_told(region: Region) -> None:
 
 
 def test_high_and_low_throughput_are_told_once_an_episode() -> None:
-    config = telling("high_throughput", "low_throughput", notify_above_percent=90, notify_below_percent=10, max_units=100)
+    config = telling(
+        "high_throughput",
+        "low_throughput",
+        notify_above_percent=90,
+        notify_below_percent=10,
+        max_units=100,
+    )
     with scene(config) as region:
         with_topic(region)
-        for load, minutes in ((70.0, 70), (95.0, 4 * HOUR), (70.0, 50), (95.0, 30), (70.0, 70), (95.0, 30)):
+        for load, minutes in (
+            (70.0, 70),
+            (95.0, 4 * HOUR),
+            (70.0, 50),
+            (95.0, 30),
+            (70.0, 70),
+            (95.0, 30),
+        ):
             for _ in range(0, minutes, 5):
                 past(region, 5, BUSY | {READS: load})
                 call(region, "sweep")
         assert told(region) == ["High throughput: orders"] * 2
-        assert texts(region)[0].startswith("orders:read consumes 95 % of its 100 units, at or above 90 %")
+        assert texts(region)[0].startswith(
+            "orders:read consumes 95 % of its 100 units, at or above 90 %"
+        )
 
 
 def test_low_throughput_is_told_of_a_table_that_no_sweep_would_look_at() -> None:
@@ -250,7 +285,9 @@ def test_low_throughput_is_told_of_a_table_that_no_sweep_would_look_at() -> None
         region.serve(READS, [3.5] * 90 + [0.1] * 200)
         region.run(280)
         assert told(region) == ["Low throughput: orders"]
-        assert texts(region)[0].startswith("orders:read consumes 2 % of its 5 units, at or below 10 %")
+        assert texts(region)[0].startswith(
+            "orders:read consumes 2 % of its 5 units, at or below 10 %"
+        )
 
 
 def budget_scene(region: Region) -> None:
@@ -266,28 +303,38 @@ def test_a_decrease_that_dynamodb_would_refuse_is_told_once_a_utc_day(region: Re
     for _ in range(5):
         call(region, "sweep")
         past(region, 5, BUSY | {READS: 5.0, WRITES: 5.0})
-    assert [subject for subject in told(region) if "decrease" in subject] == ["No decrease left for now: orders"]
+    assert [subject for subject in told(region) if "decrease" in subject] == [
+        "No decrease left for now: orders"
+    ]
     assert "orders:read stays at 100 units: DynamoDB allows no decrease yet" in texts(region)[0]
     assert "orders:write stays at 100 units" in texts(region)[0]
     past(region, 12 * HOUR, BUSY | {READS: 5.0, WRITES: 5.0})
     drain(region)
     with_topic(region)
     call(region, "sweep")
-    assert [subject for subject in told(region) if "decrease" in subject] == ["No decrease left for now: orders"]
+    assert [subject for subject in told(region) if "decrease" in subject] == [
+        "No decrease left for now: orders"
+    ]
 
 
 def test_a_table_that_keeps_failing_is_told_once_after_n_sweeps() -> None:
     with scene(telling("failing", notify_failing_sweeps=3)) as region:
         with_topic(region)
-        region.faults.append(Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders")))
+        region.faults.append(
+            Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
+        )
         region.run(10)
         assert told(region) == []
         region.run(2 * HOUR)
         assert told(region) == ["Sweeps keep failing: orders"]
-        assert texts(region)[0].startswith("3 sweeps in a row have failed for orders, at last with: orders: DescribeTable failed")
+        assert texts(region)[0].startswith(
+            "3 sweeps in a row have failed for orders, at last with: orders: DescribeTable failed"
+        )
         region.faults.clear()
         region.run(30)
-        region.faults.append(Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders")))
+        region.faults.append(
+            Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
+        )
         region.run(HOUR)
         assert told(region) == ["Sweeps keep failing: orders"] * 2
 
@@ -296,7 +343,9 @@ def test_failures_with_a_success_between_are_not_a_row() -> None:
     with scene(telling("failing", notify_failing_sweeps=2)) as region:
         with_topic(region)
         for _ in range(6):
-            region.faults.append(Fault("DescribeTable", "InternalServerError", matches=of_table("orders")))
+            region.faults.append(
+                Fault("DescribeTable", "InternalServerError", matches=of_table("orders"))
+            )
             call(region, "sweep")
             wait(region, minutes=5)
             call(region, "sweep")
@@ -305,7 +354,11 @@ def test_failures_with_a_success_between_are_not_a_row() -> None:
 
 
 def backup(region: Region, state: str) -> None:
-    job = {"State": state, "ResourceArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders", "BackupJobId": "1"}
+    job = {
+        "State": state,
+        "ResourceArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        "BackupJobId": "1",
+    }
     region.answers["backup", "ListBackupJobs"] = lambda _: {"BackupJobs": [job] if state else []}
 
 
@@ -337,7 +390,9 @@ read = { linear = 10 }
 
 
 def instances(region: Region, count: int) -> None:
-    found = [{"InstanceId": f"i-{i}", "State": {"Code": 16, "Name": "running"}} for i in range(count)]
+    found = [
+        {"InstanceId": f"i-{i}", "State": {"Code": 16, "Name": "running"}} for i in range(count)
+    ]
     region.answers["ec2", "DescribeInstances"] = lambda _: {"Reservations": [{"Instances": found}]}
 
 
@@ -362,7 +417,9 @@ def test_a_raise_by_the_fleet_is_told_and_a_fleet_that_cannot_be_counted_once() 
 
 
 def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> None:
-    config = telling("low_throughput", notify_below_percent=10) + "\n[tables.read]\nscale_up = false\n"
+    config = (
+        telling("low_throughput", notify_below_percent=10) + "\n[tables.read]\nscale_up = false\n"
+    )
     with scene(config) as region:
         with_topic(region)
         assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
@@ -375,7 +432,9 @@ def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> No
 
 
 def test_without_any_alarm_the_container_remembers() -> None:
-    with scene(telling("low_throughput", notify_below_percent=10, scale_up=False, scale_down=False)) as region:
+    with scene(
+        telling("low_throughput", notify_below_percent=10, scale_up=False, scale_down=False)
+    ) as region:
         with_topic(region)
         assert region.cloudwatch.alarms == {}
         past(region, 61, BUSY | {READS: 1.0})
@@ -422,18 +481,28 @@ notify = ["scaled_down"]
     with Region() as region:
         for name in ("orders", "users", "carts"):
             region.create_table(name, 5, 5)
-        region.deploy(config.replace('strategy = "percent"', 'strategy = "percent"\nmin_units = 10'))
+        region.deploy(
+            config.replace('strategy = "percent"', 'strategy = "percent"\nmin_units = 10')
+        )
         for name in ("capacity", "capacity-writes"):
             region.client("sns").create_topic(Name=name)
         call(region, "sweep")
         assert units(region)["users:read"] == units(region)["carts:read"] == 10
-        found = {said["TopicArn"]: said["Message"].split(" units")[0] for said in params(region, "Publish")}
+        found = {
+            said["TopicArn"]: said["Message"].split(" units")[0]
+            for said in params(region, "Publish")
+        }
         assert found == {TOPIC: "orders:read 5 → 10", f"{TOPIC}-writes": "orders:write 5 → 10"}
 
 
 @pytest.mark.parametrize("where", ["policy", "nothing to tell"])
 def test_a_dry_run_tells_nothing(where: str) -> None:
-    config = telling("scaled_up", "at_max", max_units=100, **({"dry_run": True} if where == "policy" else {"notify": ()}))
+    config = telling(
+        "scaled_up",
+        "at_max",
+        max_units=100,
+        **({"dry_run": True} if where == "policy" else {"notify": ()}),
+    )
     with scene(config) as region:
         with_topic(region)
         past(region, 30, {READS: 100.0}, {READS: 20.0})
@@ -494,7 +563,9 @@ def slack(store: str, *kinds: str, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("store", ["secretsmanager", "ssm"])
-@pytest.mark.parametrize("value", [URL, f"{URL}\n", json.dumps({"url": URL})], ids=["plain", "with a newline", "json"])
+@pytest.mark.parametrize(
+    "value", [URL, f"{URL}\n", json.dumps({"url": URL})], ids=["plain", "with a newline", "json"]
+)
 def test_slack_is_told_through_the_url_that_either_store_keeps(store: str, value: str) -> None:
     with scene(slack(store)) as region:
         with_slack(region, store, value)
@@ -503,7 +574,9 @@ def test_slack_is_told_through_the_url_that_either_store_keeps(store: str, value
         (asked,) = region.web.asked
         assert (asked.url, asked.request.get_method(), asked.seconds) == (URL, "POST", 5.0)
         assert asked.headers["content-type"] == "application/json"
-        assert posted(region)[0].startswith("*Headroom raised orders*\norders:read 100 → 150 units: consumption is at or above")
+        assert posted(region)[0].startswith(
+            "*Headroom raised orders*\norders:read 100 → 150 units: consumption is at or above"
+        )
 
 
 def test_the_url_is_read_once_in_a_while() -> None:
@@ -519,7 +592,10 @@ def test_the_url_is_read_once_in_a_while() -> None:
 
 
 def test_what_slack_would_take_for_its_own_marks_is_escaped() -> None:
-    config = slack("ssm", "paused") + '\n[[pause]]\nname = "<!channel> & co"\njob = "backup"\ntables = ["orders"]\n'
+    config = (
+        slack("ssm", "paused")
+        + '\n[[pause]]\nname = "<!channel> & co"\njob = "backup"\ntables = ["orders"]\n'
+    )
     with scene(config) as region:
         with_slack(region, "ssm")
         backup(region, "RUNNING")
@@ -534,7 +610,11 @@ def everything_said(region: Region, seen: list[Invocation]) -> str:
         found.append(json.dumps(invocation.logs, default=str))
         error = invocation.error
         while error is not None:
-            found += [str(error), repr(error), *(str(one) for one in getattr(error, "exceptions", ()))]
+            found += [
+                str(error),
+                repr(error),
+                *(str(one) for one in getattr(error, "exceptions", ())),
+            ]
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\n".join(found)
 
@@ -582,7 +662,9 @@ def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
         seen = watch(region)
         past(region, 5, {READS: 95.0})
         (failure,) = failures(send(region, message(region)))
-        assert failure.startswith("ssm:/headroom/slack: telling 'Headroom raised orders' failed: ssm:/headroom/slack: holds no ")
+        assert failure.startswith(
+            "ssm:/headroom/slack: telling 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
+        )
         assert region.web.asked == []
         assert SECRET not in everything_said(region, seen)
 
@@ -596,9 +678,13 @@ def test_a_topic_that_refuses_never_stops_a_scaling_and_is_a_failure(region: Reg
     past(region, 5, {READS: 95.0})
     invocation = send(region, message(region))
     assert units(region)["orders:read"] == 150
-    assert [line["reason"] for line in lines(invocation, "decision") if line["desired"] == 150] == ["UtilizationHigh"]
+    assert [line["reason"] for line in lines(invocation, "decision") if line["desired"] == 150] == [
+        "UtilizationHigh"
+    ]
     (failure,) = failures(invocation)
-    assert failure.startswith(f"{TOPIC}: telling 'Headroom raised orders' failed: An error occurred (AuthorizationError)")
+    assert failure.startswith(
+        f"{TOPIC}: telling 'Headroom raised orders' failed: An error occurred (AuthorizationError)"
+    )
 
 
 def test_lambdas_second_try_scales_nothing_and_tells_nothing_twice(region: Region) -> None:
@@ -623,10 +709,14 @@ def test_a_queues_message_whose_telling_failed_comes_back_and_then_is_done_with(
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=1))
         past(region, 5, {READS: 95.0})
-        body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message(region))})
+        body = json.dumps(
+            {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message(region))}
+        )
         event = {"Records": [{"messageId": "1", "receiptHandle": "1", "body": body}]}
         with Client(app.app) as client:
-            assert client.lambda_.invoke("on_queue", event).payload == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+            assert client.lambda_.invoke("on_queue", event).payload == {
+                "batchItemFailures": [{"itemIdentifier": "1"}]
+            }
             assert client.lambda_.invoke("on_queue", event).payload == {"batchItemFailures": []}
         assert (units(region)["orders:read"], len(told(region))) == (150, 1)
 
@@ -708,23 +798,33 @@ def test_a_role_may_tell_exactly_whom_the_configuration_names() -> None:
         "sns:Publish": [TOPIC, f"{TOPIC}-2"],
         "secretsmanager:GetSecretValue": ["arn:*:secretsmanager:*:*:secret:headroom/slack-??????"],
     }
-    assert statements(slack("ssm"), "scale_down") == {"ssm:GetParameter": ["arn:*:ssm:*:*:parameter/headroom/slack"]}
+    assert statements(slack("ssm"), "scale_down") == {
+        "ssm:GetParameter": ["arn:*:ssm:*:*:parameter/headroom/slack"]
+    }
 
 
-def test_only_the_sweep_may_read_what_was_told_and_only_where_there_is_something_to_remember() -> None:
+def test_only_the_sweep_may_read_what_was_told_and_only_where_there_is_something_to_remember() -> (
+    None
+):
     assert "cloudwatch:ListTagsForResource" in statements(telling("at_max"))
     assert "cloudwatch:ListTagsForResource" not in statements(telling("at_max"), "on_alarm")
     assert "cloudwatch:ListTagsForResource" not in statements(telling("scaled_up"))
 
 
-@pytest.mark.parametrize("config", [rules(), telling(), telling("scaled_up", dry_run=True)], ids=["none", "no kind", "dry run"])
+@pytest.mark.parametrize(
+    "config",
+    [rules(), telling(), telling("scaled_up", dry_run=True)],
+    ids=["none", "no kind", "dry run"],
+)
 def test_without_anybody_to_tell_nothing_more_is_allowed(config: str) -> None:
     assert statements(config) == {}
 
 
 def test_an_arn_of_a_secret_or_parameter_is_allowed_as_it_is() -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf"
-    assert statements(telling("scaled_up", notify_slack=f"secretsmanager:{arn}"))["secretsmanager:GetSecretValue"] == [arn]
+    assert statements(telling("scaled_up", notify_slack=f"secretsmanager:{arn}"))[
+        "secretsmanager:GetSecretValue"
+    ] == [arn]
 
 
 @pytest.mark.parametrize(
@@ -753,4 +853,6 @@ def test_the_page_has_a_row_for_every_kind_and_its_example_loads() -> None:
     config = configuration.load(example)
     assert [p.notify for p in config.policies() if p.notify_slack]
     assert tomllib.loads(example)
-    assert {kind for kind in SUBJECTS if SUBJECTS[kind].split(":")[0].format("").strip() in PAGE} == set(SUBJECTS)
+    assert {
+        kind for kind in SUBJECTS if SUBJECTS[kind].split(":")[0].format("").strip() in PAGE
+    } == set(SUBJECTS)

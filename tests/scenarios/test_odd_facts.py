@@ -1,4 +1,5 @@
-"""Facts that are odd, late or incomplete: nothing is lowered on them, and one odd table never stops the others."""
+"""Facts that are odd, late or incomplete: nothing is lowered on them, and one odd table never stops
+the others."""
 
 from __future__ import annotations
 
@@ -19,8 +20,16 @@ from tests.support.scenes import call, decisions, failures, orders, past, rules,
 
 def described(**changes: Any) -> Mapping[str, Any]:
     """Return a DescribeTable answer."""
-    said = {"TableName": "orders", "TableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders", "TableStatus": "ACTIVE"}
-    return {**said, "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}, **changes}
+    said = {
+        "TableName": "orders",
+        "TableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        "TableStatus": "ACTIVE",
+    }
+    return {
+        **said,
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -28,7 +37,11 @@ def described(**changes: Any) -> Mapping[str, Any]:
     [
         pytest.param({}, [""], id="plain"),
         pytest.param({"TableStatus": "ARCHIVED", "ProvisionedThroughput": {}}, [], id="archived"),
-        pytest.param({"GlobalSecondaryIndexes": [{"IndexName": "new", "IndexStatus": "CREATING"}]}, [""], id="half-made index"),
+        pytest.param(
+            {"GlobalSecondaryIndexes": [{"IndexName": "new", "IndexStatus": "CREATING"}]},
+            [""],
+            id="half-made index",
+        ),
     ],
 )
 def test_what_has_no_units_is_no_target(changes: dict[str, Any], parts: list[str]) -> None:
@@ -53,9 +66,17 @@ class PartialRegion(Region):
 
 @pytest.mark.parametrize("strategy", ["percent", "adaptive"])
 @pytest.mark.parametrize(
-    "metric", ["ConsumedReadCapacityUnits", "ReadThrottleEvents", "ConsumedWriteCapacityUnits", "WriteThrottleEvents"]
+    "metric",
+    [
+        "ConsumedReadCapacityUnits",
+        "ReadThrottleEvents",
+        "ConsumedWriteCapacityUnits",
+        "WriteThrottleEvents",
+    ],
 )
-def test_metrics_that_came_in_part_only_lower_nothing_of_their_target(metric: str, strategy: str) -> None:
+def test_metrics_that_came_in_part_only_lower_nothing_of_their_target(
+    metric: str, strategy: str
+) -> None:
     with PartialRegion() as region:
         region.create_table("orders", 100, 100)
         region.deploy(rules(strategy=strategy))
@@ -68,7 +89,9 @@ def test_metrics_that_came_in_part_only_lower_nothing_of_their_target(metric: st
 
 @pytest.mark.parametrize("strategy", ["percent", "adaptive"])
 @pytest.mark.parametrize(("minutes", "is_lowered"), [(4, True), (6, False)])
-def test_data_that_stopped_minutes_ago_lower_nothing(strategy: str, minutes: int, is_lowered: bool) -> None:
+def test_data_that_stopped_minutes_ago_lower_nothing(
+    strategy: str, minutes: int, is_lowered: bool
+) -> None:
     with Region() as region:
         region.create_table("orders", 100, 100)
         region.deploy(rules(strategy=strategy))
@@ -89,11 +112,23 @@ def test_what_breaks_one_tables_decision_is_told_and_the_others_go_on() -> None:
 
 
 def test_an_alarm_of_ours_is_mended_whatever_somebody_made_of_it() -> None:
-    spoiled = alarm(Statistic="Average", ComparisonOperator="LessThanThreshold", DatapointsToAlarm=3, EvaluationPeriods=3)
+    spoiled = alarm(
+        Statistic="Average",
+        ComparisonOperator="LessThanThreshold",
+        DatapointsToAlarm=3,
+        EvaluationPeriods=3,
+    )
     changes = table_alarms.differences(spoiled, 100, policy())
     assert table_alarms.rewritable(spoiled) == READS
-    assert (changes["Statistic"], changes["ComparisonOperator"]) == ("Sum", "GreaterThanOrEqualToThreshold")
-    assert changes["DatapointsToAlarm"] == changes["EvaluationPeriods"] == policy().alarm_evaluation_periods
+    assert (changes["Statistic"], changes["ComparisonOperator"]) == (
+        "Sum",
+        "GreaterThanOrEqualToThreshold",
+    )
+    assert (
+        changes["DatapointsToAlarm"]
+        == changes["EvaluationPeriods"]
+        == policy().alarm_evaluation_periods
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,9 +138,14 @@ def test_an_alarm_of_ours_is_mended_whatever_somebody_made_of_it() -> None:
         ("arn:aws:lambda:us-east-1:123456789012:function:pagerduty", False),
     ],
 )
-def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(action: str, is_ours: bool) -> None:
+def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(
+    action: str, is_ours: bool
+) -> None:
     foreign = Alarm({**alarm().fields, "AlarmName": "pager", "AlarmActions": [action]})
-    assert table_alarms.calls_us(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms") is is_ours
+    assert (
+        table_alarms.calls_us(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms")
+        is is_ours
+    )
 
 
 def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:

@@ -60,10 +60,17 @@ def hot(region: Region) -> None:
 # the step
 
 
-def test_an_alarm_raises_the_table_by_the_percentage_and_moves_its_threshold(region: Region) -> None:
+def test_an_alarm_raises_the_table_by_the_percentage_and_moves_its_threshold(
+    region: Region,
+) -> None:
     hot(region)
     invocation = send(region, message(region))
-    assert units(region) == {"orders:read": 150, "orders:write": 100, "orders/by-date:read": 20, "orders/by-date:write": 20}
+    assert units(region) == {
+        "orders:read": 150,
+        "orders:write": 100,
+        "orders/by-date:read": 20,
+        "orders/by-date:write": 20,
+    }
     assert thresholds(region) == FITTING | {"headroom-orders:read": 7200.0}
     assert actions(invocation) == ["SetCapacity", "RewriteAlarm"]
 
@@ -76,11 +83,23 @@ def test_the_whole_table_is_raised_in_one_update_table(region: Region) -> None:
             "TableName": "orders",
             "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 150},
             "GlobalSecondaryIndexUpdates": [
-                {"Update": {"IndexName": "by-date", "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20}}}
+                {
+                    "Update": {
+                        "IndexName": "by-date",
+                        "ProvisionedThroughput": {
+                            "ReadCapacityUnits": 30,
+                            "WriteCapacityUnits": 20,
+                        },
+                    }
+                }
             ],
         }
     ]
-    raised = {"headroom-orders:read": 7200.0, "headroom-orders:write": 7200.0, "headroom-orders/by-date:read": 1440.0}
+    raised = {
+        "headroom-orders:read": 7200.0,
+        "headroom-orders:write": 7200.0,
+        "headroom-orders/by-date:read": 1440.0,
+    }
     assert thresholds(region) == FITTING | raised
     assert writes(region) == ["UpdateTable", "PutMetricAlarm", "PutMetricAlarm", "PutMetricAlarm"]
 
@@ -88,7 +107,9 @@ def test_the_whole_table_is_raised_in_one_update_table(region: Region) -> None:
 def test_only_the_hot_index_is_named_when_the_table_is_cool(region: Region) -> None:
     past(region, 5, {INDEX_READS: 18.0})
     send(region, message(region, INDEX_READS))
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [["GlobalSecondaryIndexUpdates", "TableName"]]
+    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+        ["GlobalSecondaryIndexUpdates", "TableName"]
+    ]
     assert units(region)["orders/by-date:read"] == 30
 
 
@@ -104,7 +125,13 @@ def test_the_dimensions_of_an_index_alarm_are_found_by_name_in_any_order(region:
 def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
     hot(region)
     said = message(region)
-    for member in ("AlarmArn", "AlarmConfigurationUpdatedTimestamp", "OKActions", "AlarmActions", "InsufficientDataActions"):
+    for member in (
+        "AlarmArn",
+        "AlarmConfigurationUpdatedTimestamp",
+        "OKActions",
+        "AlarmActions",
+        "InsufficientDataActions",
+    ):
         del said[member]
     send(region, said)
     assert units(region)["orders:read"] == 150
@@ -114,7 +141,11 @@ def test_every_decision_is_told_with_its_numbers(region: Region) -> None:
     hot(region)
     told = decisions(send(region, message(region)))
     assert set(told) == set(TARGETS)
-    assert (told[READS]["current"], told[READS]["desired"], told[READS]["reason"]) == (100, 150, "UtilizationHigh")
+    assert (told[READS]["current"], told[READS]["desired"], told[READS]["reason"]) == (
+        100,
+        150,
+        "UtilizationHigh",
+    )
     assert told[READS]["numbers"] == {
         "alarm_level_units": 80.0,
         "consumed_units": 95.0,
@@ -191,7 +222,10 @@ def test_a_late_message_about_a_load_that_is_gone_changes_nothing(region: Region
 
 def test_a_forged_message_cannot_raise_an_idle_table(region: Region) -> None:
     past(region, 5)
-    send(region, message(region, NewStateReason="1 of 1 datapoints [999999.0] was above the threshold"))
+    send(
+        region,
+        message(region, NewStateReason="1 of 1 datapoints [999999.0] was above the threshold"),
+    )
     assert writes(region) == []
 
 
@@ -226,7 +260,12 @@ def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> No
 
 def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region: Region) -> None:
     hot(region)
-    update = {"Update": {"IndexName": "by-date", "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20}}}
+    update = {
+        "Update": {
+            "IndexName": "by-date",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20},
+        }
+    }
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
     region.calls.clear()
     invocation = send(region, message(region))
@@ -239,7 +278,11 @@ def test_at_the_maximum_it_says_what_it_would_want() -> None:
     with orders(rules(max_units=100)) as region:
         hot(region)
         told = decisions(send(region, message(region)))[READS]
-        assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (100, "AlreadyAtMaxCapacity", 150)
+        assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
+            100,
+            "AlreadyAtMaxCapacity",
+            150,
+        )
         assert writes(region) == []
 
 
@@ -265,9 +308,19 @@ def test_what_is_below_its_minimum_is_raised_to_it_without_any_load() -> None:
         region.calls.clear()
         past(region, 5)
         invocation = send(region, message(region))
-        assert reasons(invocation)["orders/by-date:read"] == reasons(invocation)["orders/by-date:write"] == "BelowMinimum"
-        assert (units(region)["orders/by-date:read"], units(region)["orders/by-date:write"]) == (30, 30)
-        assert params(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
+        assert (
+            reasons(invocation)["orders/by-date:read"]
+            == reasons(invocation)["orders/by-date:write"]
+            == "BelowMinimum"
+        )
+        assert (units(region)["orders/by-date:read"], units(region)["orders/by-date:write"]) == (
+            30,
+            30,
+        )
+        assert params(region, "UpdateTable")[0].keys() == {
+            "TableName",
+            "GlobalSecondaryIndexUpdates",
+        }
 
 
 def test_a_table_on_demand_is_passed_over(region: Region) -> None:
@@ -354,8 +407,14 @@ ANOMALY = MATH | {"ThresholdMetricId": "ad1"}
     ("changes", "why"),
     [
         pytest.param({"Trigger": MATH}, "it is a metric math alarm", id="metric math"),
-        pytest.param({"Trigger": ANOMALY}, "it is an anomaly detection alarm", id="anomaly detection"),
-        pytest.param({"Trigger": None, "AlarmRule": 'ALARM("a") OR ALARM("b")'}, "it is a composite alarm", id="composite"),
+        pytest.param(
+            {"Trigger": ANOMALY}, "it is an anomaly detection alarm", id="anomaly detection"
+        ),
+        pytest.param(
+            {"Trigger": None, "AlarmRule": 'ALARM("a") OR ALARM("b")'},
+            "it is a composite alarm",
+            id="composite",
+        ),
         pytest.param(
             {"Trigger": {"Namespace": "AWS/Lambda", "MetricName": "Errors"}},
             "its namespace is AWS/Lambda, not AWS/DynamoDB",
@@ -378,12 +437,16 @@ def test_an_alarm_that_says_nothing_about_units_is_refused_with_the_reason(
 ) -> None:
     invocation = send(region, message(region) | changes)
     said = [line["message"] for line in invocation.logs if line.get("kind") == "skip"]
-    assert said == [f"headroom-orders:read: passed over: cannot scale by this alarm: {why} (UnsupportedAlarm)"]
+    assert said == [
+        f"headroom-orders:read: passed over: cannot scale by this alarm: {why} (UnsupportedAlarm)"
+    ]
     assert invocation.error is None
     assert region.calls == []
 
 
-@pytest.mark.parametrize("text", ["", "hello", "[]", "null", "{}", '{"AlarmName": 7}', '{"AlarmName": "a"', "\U0001f680"])
+@pytest.mark.parametrize(
+    "text", ["", "hello", "[]", "null", "{}", '{"AlarmName": 7}', '{"AlarmName": "a"', "\U0001f680"]
+)
 def test_what_is_no_alarm_message_is_refused_without_an_error(region: Region, text: str) -> None:
     invocation = send(region, text)
     assert skips(invocation) == [("message", "MalformedMessage")]
@@ -408,7 +471,9 @@ def put(region: Region, name: str, **fields: Any) -> dict[str, Any]:
         "Threshold": 24000.0,
         "AlarmActions": [TOPIC],
     } | fields
-    region.client("cloudwatch").put_metric_alarm(**{key: value for key, value in made.items() if value is not None})
+    region.client("cloudwatch").put_metric_alarm(
+        **{key: value for key, value in made.items() if value is not None}
+    )
     region.calls.clear()
     return made
 
@@ -423,7 +488,8 @@ def test_a_foreign_alarm_is_rewritten_with_its_own_period(region: Region) -> Non
 
 
 OTHER_KINDS = {"Metrics", "ThresholdMetricId", "ExtendedStatistic", "EvaluationCriteria"}
-"""The members that make an alarm one of metric math, of anomaly detection, of a percentile, or of PromQL."""
+"""The members that make an alarm one of metric math, of anomaly detection, of a percentile, or of
+PromQL."""
 
 
 def sample(shape: Any) -> Any:
@@ -445,20 +511,40 @@ def sample(shape: Any) -> Any:
 
 
 def every_member() -> dict[str, Any]:
-    """Return a value for every member that PutMetricAlarm takes of a plain alarm, by the installed botocore's own model."""
-    shape = boto3.client("cloudwatch", region_name="us-east-1").meta.service_model.operation_model("PutMetricAlarm").input_shape
-    return {name: sample(member) for name, member in shape.members.items() if name not in OTHER_KINDS}
+    """Return a value for every member that PutMetricAlarm takes of a plain alarm, by the installed
+    botocore's own model."""
+    shape = (
+        boto3.client("cloudwatch", region_name="us-east-1")
+        .meta.service_model.operation_model("PutMetricAlarm")
+        .input_shape
+    )
+    return {
+        name: sample(member) for name, member in shape.members.items() if name not in OTHER_KINDS
+    }
 
 
 def test_the_rewrite_keeps_everything_but_the_threshold(region: Region) -> None:
-    plain = {"AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic", "Period", "ComparisonOperator", "Threshold"}
+    plain = {
+        "AlarmName",
+        "Namespace",
+        "MetricName",
+        "Dimensions",
+        "Statistic",
+        "Period",
+        "ComparisonOperator",
+        "Threshold",
+    }
     others = {name: value for name, value in every_member().items() if name not in plain}
     made = put(region, FOREIGN, **others | {"AlarmActions": [TOPIC, f"{TOPIC}-2"]})
     hot(region)
     send(region, message(region, name=FOREIGN))
     kept = {name: value for name, value in made.items() if name != "Tags"}
     assert region.cloudwatch.alarms[FOREIGN].fields == kept | {"Threshold": 36000.0}
-    assert region.cloudwatch.alarms[FOREIGN].tags == made["Tags"] == [{"Key": "a text", "Value": "a text"}]
+    assert (
+        region.cloudwatch.alarms[FOREIGN].tags
+        == made["Tags"]
+        == [{"Key": "a text", "Value": "a text"}]
+    )
     assert kept.keys() == every_member().keys() - {"Tags"}
     assert made["ActionsEnabled"] is False
 
@@ -480,13 +566,17 @@ def test_the_state_of_a_rewritten_alarm_is_left_alone(region: Region) -> None:
         pytest.param({"MetricName": "ReadThrottleEvents"}, id="throttling"),
     ],
 )
-def test_an_alarm_whose_threshold_is_not_in_units_wakes_but_is_not_rewritten(region: Region, fields: dict[str, Any]) -> None:
+def test_an_alarm_whose_threshold_is_not_in_units_wakes_but_is_not_rewritten(
+    region: Region, fields: dict[str, Any]
+) -> None:
     put(region, FOREIGN, **fields, Threshold=12.5)
     hot(region)
     send(region, message(region, name=FOREIGN))
     assert units(region)["orders:read"] == 150
     assert thresholds(region)[FOREIGN] == 12.5
-    assert [call["AlarmName"] for call in params(region, "PutMetricAlarm")] == ["headroom-orders:read"]
+    assert [call["AlarmName"] for call in params(region, "PutMetricAlarm")] == [
+        "headroom-orders:read"
+    ]
 
 
 def test_an_alarm_that_was_deleted_meanwhile_still_raises_the_table(region: Region) -> None:
@@ -506,24 +596,34 @@ def test_two_alarms_of_one_table_at_once_raise_each_dimension_once(region: Regio
     past(region, 5, {READS: 95.0, WRITES: 85.0})
     outcomes = [send(region, message(region, target)) for target in (READS, WRITES)]
     assert params(region, "UpdateTable") == [
-        {"TableName": "orders", "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 150}}
+        {
+            "TableName": "orders",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 150},
+        }
     ]
     assert [outcome.error for outcome in outcomes] == [None, None]
     assert reasons(outcomes[1])["orders:write"] == "TableUpdating"
 
 
-def test_the_two_alarms_that_cloudwatch_itself_fires_in_one_minute_raise_each_dimension_once(region: Region) -> None:
+def test_the_two_alarms_that_cloudwatch_itself_fires_in_one_minute_raise_each_dimension_once(
+    region: Region,
+) -> None:
     region.serve(READS, [10] * 3 + [95] * 10)
     region.serve(WRITES, [10] * 3 + [85] * 10)
     seen = watch(region)
     region.run(10)
-    assert [i.function for i in seen if i.function == "on_alarm" and reasons(i)] == ["on_alarm", "on_alarm"]
+    assert [i.function for i in seen if i.function == "on_alarm" and reasons(i)] == [
+        "on_alarm",
+        "on_alarm",
+    ]
     assert len(params(region, "UpdateTable")) == 1
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 150)
     assert [i.error for i in seen if i.error] == []
 
 
-def test_a_table_that_changed_after_it_was_read_is_decided_anew_and_never_with_old_numbers(region: Region) -> None:
+def test_a_table_that_changed_after_it_was_read_is_decided_anew_and_never_with_old_numbers(
+    region: Region,
+) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
     invocation = send(region, message(region))
@@ -535,7 +635,9 @@ def test_a_table_that_changed_after_it_was_read_is_decided_anew_and_never_with_o
     assert units(region)["orders:read"] == 150
 
 
-def test_units_that_someone_else_set_between_look_and_write_are_not_overwritten(region: Region) -> None:
+def test_units_that_someone_else_set_between_look_and_write_are_not_overwritten(
+    region: Region,
+) -> None:
     hot(region)
     region.faults.append(Meanwhile(region))
     invocation = send(region, message(region))
@@ -545,7 +647,8 @@ def test_units_that_someone_else_set_between_look_and_write_are_not_overwritten(
 
 
 class Meanwhile(Fault):
-    """No fault: somebody else sets the units to 400 just after the table was described for the first time."""
+    """No fault: somebody else sets the units to 400 just after the table was described for the
+    first time."""
 
     def __init__(self, region: Region) -> None:
         super().__init__("GetMetricData", "none")

@@ -59,11 +59,25 @@ def decreases(region: Region, index: str = "") -> int:
 
 
 def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> None:
-    past(region, 65, {READS: [10.0] * 30 + [39.0] + [10.0] * 34, WRITES: 70.0, INDEX_READS: 14.0, INDEX_WRITES: 14.0})
+    past(
+        region,
+        65,
+        {
+            READS: [10.0] * 30 + [39.0] + [10.0] * 34,
+            WRITES: 70.0,
+            INDEX_READS: 14.0,
+            INDEX_WRITES: 14.0,
+        },
+    )
     told = decisions(call(region, "scale_down"))[READS]
     assert (told["current"], told["desired"], told["reason"]) == (100, 60, "UtilizationLow")
     assert told["numbers"]["peak_units"] == 39.0
-    assert units(region) == {"orders:read": 60, "orders:write": 100, "orders/by-date:read": 20, "orders/by-date:write": 20}
+    assert units(region) == {
+        "orders:read": 60,
+        "orders:write": 100,
+        "orders/by-date:read": 20,
+        "orders/by-date:write": 20,
+    }
     assert thresholds(region)["headroom-orders:read"] == 60 * 60 * 0.8
 
 
@@ -80,7 +94,9 @@ def test_at_the_minimum_nothing_is_done(region: Region) -> None:
     call(region, "scale_down")
     wait(region, minutes=1)
     region.calls.clear()
-    assert reasons(call(region, "scale_down")) == {str(target): "AlreadyAtMinCapacity" for target in TARGETS}
+    assert reasons(call(region, "scale_down")) == {
+        str(target): "AlreadyAtMinCapacity" for target in TARGETS
+    }
     assert writes(region) == []
 
 
@@ -93,7 +109,11 @@ def test_a_peak_just_outside_of_the_hour_is_forgotten(region: Region) -> None:
 def test_a_decrease_that_is_not_worth_it_waits(region: Region) -> None:
     past(region, 65, {**BUSY, READS: 53.0})
     told = decisions(call(region, "scale_down"))[READS]
-    assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (100, "DecreaseNotWorthIt", 82)
+    assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
+        100,
+        "DecreaseNotWorthIt",
+        82,
+    )
     assert writes(region) == []
 
 
@@ -111,14 +131,23 @@ def test_a_small_decrease_comes_along_with_a_large_one_of_the_same_table(region:
 @pytest.mark.parametrize(
     ("consumed", "throttled", "reason"),
     [
-        pytest.param({READS: 10.0}, {READS: [0.0] * 10 + [0.5] + [0.0] * 54}, "ThrottledRecently", id="throttled"),
-        pytest.param({READS: [10.0] * 30 + [None] + [10.0] * 34}, {}, "NoRecentData", id="one minute missing"),
+        pytest.param(
+            {READS: 10.0},
+            {READS: [0.0] * 10 + [0.5] + [0.0] * 54},
+            "ThrottledRecently",
+            id="throttled",
+        ),
+        pytest.param(
+            {READS: [10.0] * 30 + [None] + [10.0] * 34}, {}, "NoRecentData", id="one minute missing"
+        ),
         pytest.param({READS: [10.0] * 50 + [None] * 15}, {}, "NoRecentData", id="delayed"),
         pytest.param({READS: [None] * 65}, {}, "NoRecentData", id="no datapoint"),
         pytest.param({READS: [None] * 20 + [10.0] * 45}, {}, "NoRecentData", id="too young"),
     ],
 )
-def test_throttled_or_unknown_means_keep(region: Region, consumed: Loads, throttled: Loads, reason: str) -> None:
+def test_throttled_or_unknown_means_keep(
+    region: Region, consumed: Loads, throttled: Loads, reason: str
+) -> None:
     past(region, 65, {**BUSY, **consumed}, throttled)
     assert reasons(call(region, "scale_down"))["orders:read"] == reason
     assert writes(region) == []
@@ -173,7 +202,9 @@ def test_alarms_are_lowered_before_the_capacity_in_one_call(region: Region) -> N
         {
             "TableName": "orders",
             "ProvisionedThroughput": one,
-            "GlobalSecondaryIndexUpdates": [{"Update": {"IndexName": "by-date", "ProvisionedThroughput": one}}],
+            "GlobalSecondaryIndexUpdates": [
+                {"Update": {"IndexName": "by-date", "ProvisionedThroughput": one}}
+            ],
         }
     ]
 
@@ -191,7 +222,9 @@ def test_an_alarm_that_cannot_be_lowered_keeps_the_capacity(region: Region) -> N
     invocation = call(region, "scale_down")
     assert reasons(invocation) == {str(target): "CallFailed" for target in TARGETS}
     assert writes(region) == ["PutMetricAlarm"]
-    assert failures(invocation)[0].startswith("orders: RewriteAlarm failed: An error occurred (AccessDeniedException)")
+    assert failures(invocation)[0].startswith(
+        "orders: RewriteAlarm failed: An error occurred (AccessDeniedException)"
+    )
 
 
 # the budget
@@ -207,7 +240,9 @@ def test_the_budgets_of_table_and_index_are_apart(region: Region) -> None:
         "orders/by-date:read": "UtilizationLow",
         "orders/by-date:write": "UtilizationLow",
     }
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [["GlobalSecondaryIndexUpdates", "TableName"]]
+    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+        ["GlobalSecondaryIndexUpdates", "TableName"]
+    ]
     assert decisions(invocation)[INDEX_READS]["numbers"]["decreases_today"] == 0
     assert invocation.error is None
 
@@ -220,7 +255,9 @@ def test_an_index_whose_budget_is_spent_does_not_keep_the_table(region: Region) 
     region.calls.clear()
     invocation = call(region, "scale_down")
     assert reasons(invocation)["orders/by-date:read"] == "DecreaseBudgetUsedUp"
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [["ProvisionedThroughput", "TableName"]]
+    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+        ["ProvisionedThroughput", "TableName"]
+    ]
     assert units(region)["orders:read"] == 1
 
 
@@ -246,7 +283,9 @@ def test_a_run_that_is_a_second_early_leaves_the_decrease_to_the_next_sweep(regi
     region.travel(last_decrease_at(region) + timedelta(seconds=3599))
     told = decisions(call(region, "scale_down"))[READS]
     assert (told["desired"], told["reason"]) == (100, "DecreaseBudgetUsedUp")
-    assert told["numbers"]["next_decrease_at"] == (region.now + timedelta(seconds=1)).isoformat(timespec="seconds")
+    assert told["numbers"]["next_decrease_at"] == (region.now + timedelta(seconds=1)).isoformat(
+        timespec="seconds"
+    )
     assert "UpdateTable" not in operations(region)
     wait(region, seconds=1)
     call(region, "sweep")
@@ -269,7 +308,10 @@ def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(second: int,
     with orders(start=MONDAY.replace(hour=22, minute=45)) as region:
         past(region, 70)
         drain(region)
-        wait(region, seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds())
+        wait(
+            region,
+            seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds(),
+        )
         told = decisions(call(region, "scale_down"))[READS]
         assert told["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
         assert units(region)["orders:read"] == read
@@ -281,7 +323,8 @@ def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(second: int,
 
 
 def spend_unseen(region: Region) -> None:
-    """Let somebody else spend the day's decreases after the app has looked: DynamoDB will refuse."""
+    """Let somebody else spend the day's decreases after the app has looked: DynamoDB will
+    refuse."""
     provision = region.tables["orders"].provisions[""]
 
     def strike(_: object) -> bool:
@@ -291,7 +334,9 @@ def spend_unseen(region: Region) -> None:
     region.faults.append(Fault("PutMetricAlarm", "none", matches=strike))
 
 
-def test_a_decrease_that_dynamodb_refuses_loses_nothing_and_the_next_sweep_mends_the_alarms(region: Region) -> None:
+def test_a_decrease_that_dynamodb_refuses_loses_nothing_and_the_next_sweep_mends_the_alarms(
+    region: Region,
+) -> None:
     past(region, 65)
     before = (thresholds(region), units(region))
     spend_unseen(region)
@@ -315,7 +360,11 @@ def test_a_refused_decrease_is_tried_again_by_the_next_sweep(region: Region) -> 
     assert units(region)["orders:read"] == 100
     call(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (1, 1)
-    assert thresholds(region)["headroom-orders:read"] == thresholds(region)["headroom-orders:write"] == 48.0
+    assert (
+        thresholds(region)["headroom-orders:read"]
+        == thresholds(region)["headroom-orders:write"]
+        == 48.0
+    )
 
 
 # many tables
@@ -337,17 +386,25 @@ def once() -> Callable[[], bool]:
 def test_the_biggest_saving_is_taken_first(region: Region) -> None:
     two_tables(region)
     call(region, "scale_down")
-    assert [call["TableName"] for call in params(region, "UpdateTable")] == ["orders-large", "orders"]
+    assert [call["TableName"] for call in params(region, "UpdateTable")] == [
+        "orders-large",
+        "orders",
+    ]
 
 
 def test_when_the_time_runs_out_the_rest_is_left_and_said(region: Region) -> None:
     two_tables(region)
     report = handlers.scale_down(shell(may_go_on=once()), region.now)
     assert [call["TableName"] for call in params(region, "UpdateTable")] == ["orders-large"]
-    assert [(skip.subject, skip.reason) for skip in report.skips] == [("orders", Reason.NO_TIME_LEFT)]
+    assert [(skip.subject, skip.reason) for skip in report.skips] == [
+        ("orders", Reason.NO_TIME_LEFT)
+    ]
     assert {decision.target.table for decision in report.decisions} == {"orders-large"}
     call(region, "scale_down")
-    assert [call["TableName"] for call in params(region, "UpdateTable")] == ["orders-large", "orders"]
+    assert [call["TableName"] for call in params(region, "UpdateTable")] == [
+        "orders-large",
+        "orders",
+    ]
 
 
 def test_a_table_that_no_rule_names_is_never_touched(region: Region) -> None:
@@ -370,7 +427,9 @@ def test_a_table_on_demand_does_not_stop_the_others(region: Region) -> None:
 # Application Auto Scaling
 
 
-@pytest.mark.parametrize(("resource", "part"), [("table/orders", "table"), ("table/orders/index/by-date", "index")])
+@pytest.mark.parametrize(
+    ("resource", "part"), [("table/orders", "table"), ("table/orders/index/by-date", "index")]
+)
 def test_a_table_that_application_auto_scaling_manages_is_left_alone_with_a_warning(
     region: Region, resource: str, part: str
 ) -> None:
@@ -378,9 +437,9 @@ def test_a_table_that_application_auto_scaling_manages_is_left_alone_with_a_warn
     autoscale(region, resource, part)
     past(region, 65)
     invocation = call(region, "scale_down")
-    assert [(line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")] == [
-        ("WARNING", "orders", "ManagedByApplicationAutoScaling")
-    ]
+    assert [
+        (line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")
+    ] == [("WARNING", "orders", "ManagedByApplicationAutoScaling")]
     assert {call["TableName"] for call in params(region, "UpdateTable")} == {"orders-large"}
     assert invocation.error is None
 
@@ -390,12 +449,16 @@ def test_without_an_answer_of_application_auto_scaling_nothing_is_lowered(region
     region.faults.append(Fault("DescribeScalableTargets", "AccessDeniedException"))
     invocation = call(region, "scale_down")
     assert len(failures(invocation)) == 1
-    assert failures(invocation)[0].startswith("Application Auto Scaling: DescribeScalableTargets failed: An error occurred")
+    assert failures(invocation)[0].startswith(
+        "Application Auto Scaling: DescribeScalableTargets failed: An error occurred"
+    )
     assert writes(region) == []
     assert actions(invocation) == []
 
 
-def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_and_never_lowers(region: Region) -> None:
+def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_and_never_lowers(
+    region: Region,
+) -> None:
     region.create_table("orders-idle", 100, 100)
     past(region, 65, {READS: 95.0})
     region.faults.append(Fault("DescribeScalableTargets", "ThrottlingException"))
@@ -408,5 +471,7 @@ def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_an
         "orders-idle:read": 100,
         "orders-idle:write": 100,
     }
-    assert "headroom-orders-idle:read" not in thresholds(region)  # it may be Application Auto Scaling's
+    assert "headroom-orders-idle:read" not in thresholds(
+        region
+    )  # it may be Application Auto Scaling's
     assert len(failures(invocation)) == 1

@@ -1,4 +1,5 @@
-"""Nothing that only holds, counts, tells or heals stands in the way of an increase, or of another table's decision."""
+"""Nothing that only holds, counts, tells or heals stands in the way of an increase, or of another
+table's decision."""
 
 from __future__ import annotations
 
@@ -19,7 +20,20 @@ from headroom.region.http import Asked
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
 from tests.support.builders import READS, WRITES, decision
-from tests.support.scenes import call, decisions, failures, lines, message, orders, past, reasons, rules, send, skips, units
+from tests.support.scenes import (
+    call,
+    decisions,
+    failures,
+    lines,
+    message,
+    orders,
+    past,
+    reasons,
+    rules,
+    send,
+    skips,
+    units,
+)
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
 URL = "https://breaker.example/allow"
@@ -33,7 +47,9 @@ EVERYTHING = rules(
     circuit_breaker_url=URL,
     circuit_breaker_seconds=0.05,
 )
-EVERYTHING += JOBS.format("nightly", "emr_cluster") + JOBS.format("weekly", "glue_job") + FLEET + HEALING
+EVERYTHING += (
+    JOBS.format("nightly", "emr_cluster") + JOBS.format("weekly", "glue_job") + FLEET + HEALING
+)
 HANDLERS = ("on_alarm", "follow_up", "sweep")
 OTHER_READS = replace(READS, table="orders2")
 Answer = Callable[[Mapping[str, Any]], dict[str, Any] | None]
@@ -58,7 +74,10 @@ def of(operation: str, answer: dict[str, Any]) -> tuple[tuple[str, str], dict[st
 
 
 ODD = [
-    of("resourcegroupstaggingapi:GetResources", {"ResourceTagMappingList": [{"Tags": [{"Key": "headroom-pause"}]}]}),
+    of(
+        "resourcegroupstaggingapi:GetResources",
+        {"ResourceTagMappingList": [{"Tags": [{"Key": "headroom-pause"}]}]},
+    ),
     of("emr:ListClusters", {"Clusters": [{}]}),
     of("glue:ListJobs", {}),
     of("ec2:DescribeInstances", {"Reservations": [{}]}),
@@ -82,8 +101,12 @@ def test_an_answer_that_nobody_has_foreseen_stops_no_increase_and_loses_no_line_
         assert reasons(invocation)["orders:read"] == "UtilizationHigh"
 
 
-@pytest.mark.parametrize(("where", "answer"), ODD[:4], ids=[":".join(where) for where, _ in ODD[:4]])
-def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(where: tuple[str, str], answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("where", "answer"), ODD[:4], ids=[":".join(where) for where, _ in ODD[:4]]
+)
+def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(
+    where: tuple[str, str], answer: dict[str, Any]
+) -> None:
     with orders(EVERYTHING) as region:
         region.web.servers[URL] = 200
         past(region, 65)
@@ -96,7 +119,9 @@ def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(where: tuple[str, 
 def test_metrics_that_nobody_has_foreseen_are_no_metrics() -> None:
     with orders(rules(min_units=20)) as region:
         region.create_table("orders2", 10, 100)
-        region.answers["cloudwatch", "GetMetricData"] = lambda _: {"MetricDataResults": [{"Id": "m0"}]}
+        region.answers["cloudwatch", "GetMetricData"] = lambda _: {
+            "MetricDataResults": [{"Id": "m0"}]
+        }
         invocation = call(region, "scale_down")
         assert (units(region)["orders2:read"], units(region)["orders2:write"]) == (20, 100)
         assert len(failures(invocation)) == 1
@@ -159,10 +184,14 @@ def test_an_alarm_that_breaks_one_tables_plan_stops_no_other() -> None:
 # alarms and fleets
 
 
-def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised_all_the_same() -> None:
+def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised_all_the_same() -> (
+    None
+):
     with orders(rules() + FLEET.replace("linear = 1 ", "linear = 30 ")) as region:
         region.client("ec2")
-        region.answers["ec2", "DescribeInstances"] = lambda _: {"Reservations": [{"Instances": [{}] * 5}]}
+        region.answers["ec2", "DescribeInstances"] = lambda _: {
+            "Reservations": [{"Instances": [{}] * 5}]
+        }
         region.faults.append(Fault("DescribeAlarms", "ThrottlingException"))
         invocation = call(region, "follow_up")
         assert units(region)["orders:read"] == 150
@@ -220,7 +249,9 @@ def test_no_other_service_is_waited_for_longer_than_a_question_may_last() -> Non
         settings = Aws("headroom-alarms").client("ec2").meta.config
         tries = settings.retries["total_max_attempts"]
         pauses = sum(2**number for number in range(tries - 1))
-        assert tries * (settings.connect_timeout + settings.read_timeout) + pauses <= LONGEST_QUESTION
+        assert (
+            tries * (settings.connect_timeout + settings.read_timeout) + pauses <= LONGEST_QUESTION
+        )
         assert {"dynamodb", "cloudwatch"} <= NEEDED
 
 
@@ -244,7 +275,9 @@ def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:
 
 
 def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time() -> None:
-    with orders(EVERYTHING.replace("circuit_breaker_seconds = 0.05", "circuit_breaker_seconds = 30")) as region:
+    with orders(
+        EVERYTHING.replace("circuit_breaker_seconds = 0.05", "circuit_breaker_seconds = 30")
+    ) as region:
         hot(region)
         region.answers["emr", "ListClusters"] = slow(region, 25)
         send(region, message(region))
@@ -289,6 +322,8 @@ def test_what_comes_after_it_was_settled_is_logged_too() -> None:
         teller.log(report)
         report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
         assert teller.finish(report)["ScaledUp"] == 1
-        told = [line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"]
+        told = [
+            line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"
+        ]
         assert told[-2:] == ["read", "write"]
         assert len(told) == 4 + 2

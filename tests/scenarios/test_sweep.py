@@ -1,4 +1,5 @@
-"""sweep, in the embedded region: what no event tells of is put right, and what is right is left alone."""
+"""sweep, in the embedded region: what no event tells of is put right, and what is right is left
+alone."""
 
 from __future__ import annotations
 
@@ -38,7 +39,12 @@ from tests.support.scenes import (
     writes,
 )
 
-OURS = ["headroom-orders/by-date:read", "headroom-orders/by-date:write", "headroom-orders:read", "headroom-orders:write"]
+OURS = [
+    "headroom-orders/by-date:read",
+    "headroom-orders/by-date:write",
+    "headroom-orders:read",
+    "headroom-orders:write",
+]
 BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, TARGETS[3]: 14.0}
 
 
@@ -109,15 +115,23 @@ def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
 
 
 def test_a_new_alarm_follows_the_configuration() -> None:
-    with orders(rules(alarm_percent=70, alarm_period_seconds=300, alarm_evaluation_periods=2)) as region:
+    with orders(
+        rules(alarm_percent=70, alarm_period_seconds=300, alarm_evaluation_periods=2)
+    ) as region:
         fields = region.cloudwatch.alarms["headroom-orders:read"].fields
-        assert (fields["Threshold"], fields["Period"], fields["EvaluationPeriods"]) == (100 * 300 * 0.7, 300, 2)
+        assert (fields["Threshold"], fields["Period"], fields["EvaluationPeriods"]) == (
+            100 * 300 * 0.7,
+            300,
+            2,
+        )
 
 
 def test_the_alarms_that_it_made_really_fire(bare: Region) -> None:
     bare.serve(READS, [10.0] * 5 + [95.0] * 10)
     bare.run(10)
-    assert ("headroom-orders:read", "ALARM") in [(name, state) for _, name, state in bare.cloudwatch.history]
+    assert ("headroom-orders:read", "ALARM") in [
+        (name, state) for _, name, state in bare.cloudwatch.history
+    ]
     assert units(bare)["orders:read"] == 150
 
 
@@ -136,7 +150,9 @@ def test_an_index_that_is_added_later_gets_its_alarms(region: Region) -> None:
     }
     definitions = [{"AttributeName": "key-by-date", "AttributeType": "S"}]
     region.client("dynamodb").update_table(
-        TableName="orders", AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[{"Create": new}]
+        TableName="orders",
+        AttributeDefinitions=definitions,
+        GlobalSecondaryIndexUpdates=[{"Create": new}],
     )
     call(region, "sweep")
     added = {"headroom-orders/by-city:read": 336.0, "headroom-orders/by-city:write": 336.0}
@@ -144,9 +160,17 @@ def test_an_index_that_is_added_later_gets_its_alarms(region: Region) -> None:
 
 
 def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) -> None:
-    bare.faults.append(Fault("PutMetricAlarm", "LimitExceeded", matches=lambda p: p["AlarmName"] == "headroom-orders:read"))
+    bare.faults.append(
+        Fault(
+            "PutMetricAlarm",
+            "LimitExceeded",
+            matches=lambda p: p["AlarmName"] == "headroom-orders:read",
+        )
+    )
     invocation = call(bare, "sweep")
-    assert sorted(bare.cloudwatch.alarms) == [name for name in OURS if name != "headroom-orders:read"]
+    assert sorted(bare.cloudwatch.alarms) == [
+        name for name in OURS if name != "headroom-orders:read"
+    ]
     assert failures(invocation) == [
         "orders:read: PutMetricAlarm failed: An error occurred (LimitExceeded) when calling the PutMetricAlarm operation: "
         "LimitExceeded (injected)"
@@ -173,7 +197,9 @@ def test_the_alarms_of_a_deleted_table_are_removed(region: Region) -> None:
 
 
 def test_the_alarms_of_a_dropped_index_are_removed_and_no_others(region: Region) -> None:
-    region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}])
+    region.client("dynamodb").update_table(
+        TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}]
+    )
     call(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read", "headroom-orders:write"]
 
@@ -185,8 +211,14 @@ def test_the_alarms_of_a_table_that_went_on_demand_are_removed(region: Region) -
     assert skips(invocation) == [("orders", "OnDemand")]
 
 
-@pytest.mark.parametrize("config", [rules("customers"), rules(scale_up=False)], ids=["no rule", "scaling up switched off"])
-def test_the_alarms_of_a_table_that_is_no_longer_raised_are_removed(region: Region, config: str) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [rules("customers"), rules(scale_up=False)],
+    ids=["no rule", "scaling up switched off"],
+)
+def test_the_alarms_of_a_table_that_is_no_longer_raised_are_removed(
+    region: Region, config: str
+) -> None:
     handlers.sweep(shell(config), region.now)
     assert region.cloudwatch.alarms == {}
 
@@ -217,7 +249,9 @@ def test_a_table_that_could_not_be_described_keeps_its_alarms(region: Region) ->
     region.faults.append(Fault("DescribeTable", "InternalServerError"))
     invocation = call(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == OURS
-    assert failures(invocation)[0].startswith("orders: DescribeTable failed: An error occurred (InternalServerError)")
+    assert failures(invocation)[0].startswith(
+        "orders: DescribeTable failed: An error occurred (InternalServerError)"
+    )
 
 
 def test_what_was_deleted_comes_back_with_the_table(region: Region) -> None:
@@ -275,7 +309,9 @@ def test_an_alarm_is_not_mended_by_units_that_are_about_to_change(region: Region
     assert thresholds(region)["headroom-orders:read"] == 9600.0
 
 
-def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_table_updates(region: Region) -> None:
+def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_table_updates(
+    region: Region,
+) -> None:
     past(region, 5, {READS: 95.0})
     send(region, message(region))
     region.calls.clear()
@@ -290,9 +326,16 @@ def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_
 def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
     past(region, 65, BUSY)
     report = handlers.sweep(shell(rules(min_units=30)), region.now)
-    assert units(region) == {"orders:read": 100, "orders:write": 100, "orders/by-date:read": 30, "orders/by-date:write": 30}
+    assert units(region) == {
+        "orders:read": 100,
+        "orders:write": 100,
+        "orders/by-date:read": 30,
+        "orders/by-date:write": 30,
+    }
     assert thresholds(region)["headroom-orders/by-date:read"] == 1440.0
-    assert {str(d.target): d.reason for d in report.decisions}["orders/by-date:read"] == "BelowMinimum"
+    assert {str(d.target): d.reason for d in report.decisions}[
+        "orders/by-date:read"
+    ] == "BelowMinimum"
 
 
 def test_a_table_that_is_hot_without_any_alarm_is_raised_and_given_one(bare: Region) -> None:
@@ -343,7 +386,9 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
         region.deploy(rules(dry_run=True))
         past(region, 65, {READS: 95.0})
         told = decisions(call(region, "sweep"))
-        assert {str(target): (line["desired"], line["dry_run"]) for target, line in told.items()}["orders:read"] == (150, True)
+        assert {str(target): (line["desired"], line["dry_run"]) for target, line in told.items()}[
+            "orders:read"
+        ] == (150, True)
         assert len(told) == 4
         assert writes(region) == []
 
@@ -351,7 +396,10 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
 def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) -> None:
     past(bare, 65, {READS: 95.0})
     report = handlers.sweep(shell(dry_run=True), bare.now)
-    assert [type(action).__name__ for action in report.planned] == ["SetCapacity", *["CreateAlarm"] * 4]
+    assert [type(action).__name__ for action in report.planned] == [
+        "SetCapacity",
+        *["CreateAlarm"] * 4,
+    ]
     assert report.done == []
     assert writes(bare) == []
 
@@ -360,9 +408,9 @@ def test_a_table_under_application_auto_scaling_gets_no_alarm_and_a_warning(bare
     autoscale(bare)
     past(bare, 65)
     invocation = call(bare, "sweep")
-    assert [(line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")] == [
-        ("WARNING", "orders", "ManagedByApplicationAutoScaling")
-    ]
+    assert [
+        (line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")
+    ] == [("WARNING", "orders", "ManagedByApplicationAutoScaling")]
     assert writes(bare) == []
 
 
@@ -371,7 +419,13 @@ def test_an_account_without_tables_is_no_trouble() -> None:
         region.deploy(rules())
         outcomes = [call(region, function) for function in ("sweep", "scale_down", "follow_up")]
         assert [outcome.error for outcome in outcomes] == [None, None, None]
-        assert set(operations(region)) == {"CreateTopic", "Subscribe", "GetCallerIdentity", "ListTables", "DescribeAlarms"}
+        assert set(operations(region)) == {
+            "CreateTopic",
+            "Subscribe",
+            "GetCallerIdentity",
+            "ListTables",
+            "DescribeAlarms",
+        }
 
 
 MANY, IDLE = 1000, 100
@@ -390,19 +444,35 @@ def large() -> Iterator[Region]:
                 ProvisionedThroughput={"ReadCapacityUnits": 100, "WriteCapacityUnits": 100},
             )
         region.deploy(rules())
-        past(region, 65, {target: 0.0 if target.table < f"orders-{IDLE:04}" else 70.0 for target in region.targets()})
+        past(
+            region,
+            65,
+            {
+                target: 0.0 if target.table < f"orders-{IDLE:04}" else 70.0
+                for target in region.targets()
+            },
+        )
         region.calls.clear()
         yield region
 
 
-def test_a_thousand_tables_are_read_in_bulk_and_get_their_alarms_in_several_sweeps(large: Region) -> None:
+def test_a_thousand_tables_are_read_in_bulk_and_get_their_alarms_in_several_sweeps(
+    large: Region,
+) -> None:
     invocation = call(large, "sweep")
     assert invocation.error is None
     assert operations(large).count("ListTables") == MANY / 100
-    assert operations(large).count("DescribeTable") == MANY + IDLE  # to look, and once more just before a write
+    assert (
+        operations(large).count("DescribeTable") == MANY + IDLE
+    )  # to look, and once more just before a write
     queries = [len(call["MetricDataQueries"]) for call in params(large, "GetMetricData")]
-    assert (max(queries), len(queries)) == (GROUP * 6, -(-MANY // GROUP))  # three metrics of reads, three of writes
+    assert (max(queries), len(queries)) == (
+        GROUP * 6,
+        -(-MANY // GROUP),
+    )  # three metrics of reads, three of writes
     assert sorted(units(large).values()) == [1] * (2 * IDLE) + [100] * (2 * (MANY - IDLE))
-    assert operations(large).count("PutMetricAlarm") == len(large.cloudwatch.alarms) == MAX_NEW_ALARMS
+    assert (
+        operations(large).count("PutMetricAlarm") == len(large.cloudwatch.alarms) == MAX_NEW_ALARMS
+    )
     assert len(skips(invocation)) == 2 * MANY - MAX_NEW_ALARMS
     assert {reason for _, reason in skips(invocation)} == {"NoTimeLeft"}

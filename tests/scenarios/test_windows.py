@@ -1,4 +1,5 @@
-"""Windows, floors and kept decreases in the embedded region: what an operator who has written them sees happen."""
+"""Windows, floors and kept decreases in the embedded region: what an operator who has written them
+sees happen."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def orders(config: str, start: str) -> Iterator[Region]:
 
 
 def sweeps(region: Region, until: str, load: float) -> Iterator[tuple[str, str, int]]:
-    """Let time pass with this load on the reads; yield the time, the reason and the units of the reads at every sweep."""
+    """Let time pass with this load on the reads; yield the time, the reason and the units of the
+    reads at every sweep."""
     while region.now <= november(until):
         reason = decisions(call(region, "sweep"))[READS]["reason"]
         yield f"{region.now:%H:%M}", reason, units(region)["orders:read"]
@@ -90,7 +92,11 @@ def test_the_kept_decrease_and_what_it_is_kept_for_are_told() -> None:
         drain(region)
         past(region, 75, {READS: 60.0})
         told = decisions(call(region, "sweep"))[READS]["numbers"]
-    assert (told["kept_for"], told["kept_decreases"], told["wanted_units"]) == ("2026-11-02T17:00+00:00", 1, 500)
+    assert (told["kept_for"], told["kept_decreases"], told["wanted_units"]) == (
+        "2026-11-02T17:00+00:00",
+        1,
+        500,
+    )
 
 
 NIGHT = """
@@ -101,7 +107,9 @@ windows = [{ rule = "never_down", between = "20:00-06:00", time_zone = "Europe/B
 def test_what_must_not_fall_at_night_stays_and_falls_in_the_morning() -> None:
     with orders(NIGHT, "02 18:55") as region:
         by_hand(region, "orders", 900, 900)
-        past(region, 65, {READS: 600.0})  # 20:00 UTC; the window began at 19:00 UTC, with 20:00 in Berlin
+        past(
+            region, 65, {READS: 600.0}
+        )  # 20:00 UTC; the window began at 19:00 UTC, with 20:00 in Berlin
         night = []
         while region.now < november("03 05:00"):
             held = decisions(call(region, "scale_down"))[READS]
@@ -145,8 +153,11 @@ def test_one_decrease_is_kept_for_the_nightly_job() -> None:
     with orders(ETL, "03 00:05") as region:
         past(region, 5, {READS: 1.0})
         seen = list(sweeps(region, "03 01:55", 1.0))
-        lowered = [(clock, number) for clock, reason, number in seen if reason == Reason.UTILIZATION_LOW]
-        # the last of the four is an hour and more before 02:00, so that another is to be had by then
+        lowered = [
+            (clock, number) for clock, reason, number in seen if reason == Reason.UTILIZATION_LOW
+        ]
+        # the last of the four is an hour and more before 02:00, so that another is to be had by
+        # then
         assert lowered == [("00:10", 80), ("00:15", 64), ("00:20", 52), ("00:25", 42)]
         kept = {clock for clock, reason, _ in seen if reason == Reason.RESERVED}
         assert kept == {f"01:{minute}" for minute in range(25, 60, 5)}
@@ -167,7 +178,9 @@ def test_without_it_the_job_would_have_been_refused() -> None:
         by_hand(region, "orders", 2_000, 100)
         refused = region.client("dynamodb").exceptions.LimitExceededException
         wait(region, minutes=2)
-        with pytest.raises(refused, match=r"Next decrease can be made at Tuesday, November 3, 2026 at 2:25:00 AM"):
+        with pytest.raises(
+            refused, match=r"Next decrease can be made at Tuesday, November 3, 2026 at 2:25:00 AM"
+        ):
             by_hand(region, "orders", 42, 100)
 
 

@@ -33,7 +33,8 @@ FOREIGN = "orders-reads-high"
 
 
 def policy(**settings: Any) -> Policy:
-    """Return a policy: the strategy `percent`, and for everything else what the configuration would give it by default."""
+    """Return a policy: the strategy `percent`, and for everything else what the configuration would
+    give it by default."""
     return make_policy(**{"strategy": "percent", **settings})
 
 
@@ -66,8 +67,9 @@ def observation(
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
 
-    consumed, throttled: a series, or the steady rate of the last three hours up to NOON.
-    seen: the throughput; without it, one of `provisioned` units made with `fields`, Throughput's other members.
+    consumed, throttled: a series, or the steady rate of the last three hours up to NOON. seen: the
+    throughput; without it, one of `provisioned` units made with `fields`, Throughput's other
+    members.
     """
     found = seen or throughput(provisioned, provisioned, **fields)
     metrics = Metrics(_series(consumed), _series(throttled))
@@ -96,9 +98,14 @@ def decision(
 
 
 def alarm(
-    target: Target = READS, units: int = 100, name: str | None = None, settings: Policy | None = None, **fields: Any
+    target: Target = READS,
+    units: int = 100,
+    name: str | None = None,
+    settings: Policy | None = None,
+    **fields: Any,
 ) -> Alarm:
-    """Return an alarm that fits `units`, as DescribeAlarms shows it: Headroom's own, or `name`d by somebody else.
+    """Return an alarm that fits `units`, as DescribeAlarms shows it: Headroom's own, or `name`d by
+    somebody else.
 
     fields: members to set besides or instead; a member set to None is left out.
     """
@@ -113,4 +120,6 @@ def alarm(
         "InsufficientDataActions": [],
         **fields,
     }
-    return Alarm({key: value for key, value in shown.items() if key != "Tags" and value is not None})
+    return Alarm(
+        {key: value for key, value in shown.items() if key != "Tags" and value is not None}
+    )

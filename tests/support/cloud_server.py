@@ -1,7 +1,9 @@
-"""A moto server that a test deploys to: `python tests/cloud_server.py PROJECT STAGE` prints its address, and ends with its input.
+"""A moto server that a test deploys to: `python tests/cloud_server.py PROJECT STAGE` prints its
+address, and ends with its input.
 
-What moto leaves out is put in here, and nowhere in the product: a changed alarm state is published, and a function runs the real
-app of the deployed project. moto's classes are private; it is a tool of the tests, and its version is bounded in pyproject.toml.
+What moto leaves out is put in here, and nowhere in the product: a changed alarm state is published,
+and a function runs the real app of the deployed project. moto's classes are private; it is a tool
+of the tests, and its version is bounded in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def publish_state_changes() -> None:
     """Let SetAlarmState call the alarm's topics."""
     plain = CloudWatchBackend.set_alarm_state
 
-    def set_alarm_state(self: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
+    def set_alarm_state(
+        self: Any, alarm_name: str, reason: str, reason_data: str, state_value: str
+    ) -> None:
         alarm = self.alarms.get(alarm_name)
         before = alarm.state_value if alarm else ""
         plain(self, alarm_name, reason, reason_data, state_value)
@@ -77,7 +81,8 @@ class Context:
 
 
 class Functions:
-    """The deployed project's functions, imported at the first event, when the configuration of the stage stands."""
+    """The deployed project's functions, imported at the first event, when the configuration of the
+    stage stands."""
 
     def __init__(self, project: Path, stage: str) -> None:
         self._project, self._stage = project, stage
@@ -92,7 +97,9 @@ class Functions:
                 return json.dumps(getattr(self._app(), short)(event, Context())), False
             except Exception as error:  # noqa: BLE001  any error of the function is its answer
                 sys.stderr.write(f"{error!r}\n")
-                return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}), True
+                return json.dumps(
+                    {"errorType": type(error).__name__, "errorMessage": str(error)}
+                ), True
 
     def _app(self) -> ModuleType:
         if self._module is None:
@@ -105,15 +112,29 @@ class Functions:
 
 
 def run_functions(functions: Functions) -> None:
-    """Let SNS and Invoke run the app; SNS in a thread, since the function calls this very server."""
+    """Let SNS and Invoke run the app; SNS in a thread, since the function calls this very
+    server."""
 
-    def send_sns_message(self: Any, function_name: str, message: str, subject: str | None = None, qualifier: Any = None) -> None:
+    def send_sns_message(
+        self: Any,
+        function_name: str,
+        message: str,
+        subject: str | None = None,
+        qualifier: Any = None,
+    ) -> None:
         del self, qualifier
         sns = {"Message": message, "Subject": subject, "TopicArn": "", "MessageAttributes": {}}
         event = {"Records": [{"EventSource": "aws:sns", "Sns": sns}]}
         threading.Thread(target=functions.run, args=(function_name, event), daemon=True).start()
 
-    def invoke(self: Any, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: dict[str, Any]) -> bytes:
+    def invoke(
+        self: Any,
+        function_name: str,
+        qualifier: Any,
+        body: Any,
+        headers: Any,
+        response_headers: dict[str, Any],
+    ) -> bytes:
         del self, qualifier, headers
         answer, failed = functions.run(function_name.rsplit(":", 1)[-1], json.loads(body or "{}"))
         if failed:

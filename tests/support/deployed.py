@@ -1,4 +1,5 @@
-"""An account in moto with what `chalice deploy` makes for a stage, and an inventory of all that an account holds."""
+"""An account in moto with what `chalice deploy` makes for a stage, and an inventory of all that an
+account holds."""
 
 from __future__ import annotations
 
@@ -56,13 +57,21 @@ def make_functions(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTION
         policy = file if file.exists() else ROOT / ".chalice" / "policy-on_alarm.json"
         iam.put_role_policy(RoleName=full, PolicyName=full, PolicyDocument=policy.read_text())
         arn = cloud.client("lambda").create_function(
-            FunctionName=full, Runtime="python3.11", Handler=f"app.{name}", Role=role, Code={"ZipFile": _empty_zip()}
+            FunctionName=full,
+            Runtime="python3.11",
+            Handler=f"app.{name}",
+            Role=role,
+            Code={"ZipFile": _empty_zip()},
         )["FunctionArn"]
         if name == "on_alarm":
-            cloud.client("sns").subscribe(TopicArn=stage.topic_arn(cloud.place), Protocol="lambda", Endpoint=arn)
+            cloud.client("sns").subscribe(
+                TopicArn=stage.topic_arn(cloud.place), Protocol="lambda", Endpoint=arn
+            )
         elif name == "on_queue":
             queue = cloud.place.arn("sqs", stage.buffer)
-            cloud.client("lambda").create_event_source_mapping(FunctionName=arn, EventSourceArn=queue)
+            cloud.client("lambda").create_event_source_mapping(
+                FunctionName=arn, EventSourceArn=queue
+            )
         elif name != "on_action":
             events.put_rule(Name=f"{full}-event", ScheduleExpression="rate(5 minutes)")
             events.put_targets(Rule=f"{full}-event", Targets=[{"Id": "1", "Arn": arn}])
@@ -73,7 +82,9 @@ def shipped_rules() -> Config:
     return stages.rules(dev(), ROOT)
 
 
-def set_up(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> None:
+def set_up(
+    stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None
+) -> None:
     """Deploy a stage whole, with the checkout's configuration where no other is given."""
     list(setup.setup(setup.steps_before(stage, cloud), cloud))
     make_functions(stage, cloud, names)
@@ -94,14 +105,20 @@ def inventory(client: Callable[[str], Any]) -> set[str]:
     iam, sns, logs, awslambda = client("iam"), client("sns"), client("logs"), client("lambda")
     return {
         *(f["FunctionName"] for f in awslambda.list_functions()["Functions"]),
-        *(m["EventSourceArn"] for m in awslambda.list_event_source_mappings()["EventSourceMappings"]),
+        *(
+            m["EventSourceArn"]
+            for m in awslambda.list_event_source_mappings()["EventSourceMappings"]
+        ),
         *(f"role {r['RoleName']}" for r in iam.list_roles()["Roles"]),
         *(f"rule {r['Name']}" for r in client("events").list_rules()["Rules"]),
         *(t["TopicArn"] for t in sns.list_topics()["Topics"]),
         *(s["Endpoint"] for s in sns.list_subscriptions()["Subscriptions"]),
         *client("sqs").list_queues().get("QueueUrls", []),
         *(g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]),
-        *(f"alarm {a['AlarmName']}" for a in client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(
+            f"alarm {a['AlarmName']}"
+            for a in client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ),
     }
 
 

@@ -2,8 +2,9 @@
 
 Only what Headroom's policies use is understood; anything else is an error, never a guess.
 
-Source of the rules: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements", "…: NotResource". Source of actions,
-resource types and condition keys: Service Authorization Reference, and API_PutMetricAlarm for Tags. Read 2026-11.
+Source of the rules: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements", "…:
+NotResource". Source of actions, resource types and condition keys: Service Authorization Reference,
+and API_PutMetricAlarm for Tags. Read 2026-11.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Ask:
-    """One permission that a call needs: this action on this resource. `context` holds the condition keys that it brings."""
+    """One permission that a call needs: this action on this resource. `context` holds the condition
+    keys that it brings."""
 
     action: str
     resource: str = "*"
@@ -62,7 +64,11 @@ def listed(value: str | list[str]) -> list[str]:
 
 def _check(statement: Statement) -> None:
     unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "NotResource", "Condition"}
-    missing = {"Effect", "Action", "NotResource" if "NotResource" in statement else "Resource"} - set(statement)
+    missing = {
+        "Effect",
+        "Action",
+        "NotResource" if "NotResource" in statement else "Resource",
+    } - set(statement)
     if unknown or missing:
         raise UnsupportedError(f"a statement with {sorted(unknown)} and without {sorted(missing)}")
     if {"Resource", "NotResource"} <= set(statement):
@@ -99,7 +105,8 @@ def _is_about(statement: Statement, resource: str) -> bool:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """Match `*` as any run of characters and `?` as any one; everything else, brackets too, is itself."""
+    """Match `*` as any run of characters and `?` as any one; everything else, brackets too, is
+    itself."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
@@ -115,20 +122,28 @@ def _arn_pattern(pattern: str) -> list[str]:
         return ["*"] * 6
     parts = pattern.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or set("*?") & set(parts[2]) or "${" in pattern:
-        raise UnsupportedError(f"the resource {pattern}: no whole ARN, a wildcard as its service, or a variable")
+        raise UnsupportedError(
+            f"the resource {pattern}: no whole ARN, a wildcard as its service, or a variable"
+        )
     return parts
 
 
 def _names(pattern: str, resource: str) -> bool:
-    """Tell whether a pattern names a resource, part by part; "*" as a resource means an action that has none."""
+    """Tell whether a pattern names a resource, part by part; "*" as a resource means an action that
+    has none."""
     if resource == "*" or pattern == "*":
         return pattern == "*"
-    return all(_glob(part, given) for part, given in zip(_arn_pattern(pattern), resource.split(":", 5), strict=True))
+    return all(
+        _glob(part, given)
+        for part, given in zip(_arn_pattern(pattern), resource.split(":", 5), strict=True)
+    )
 
 
 def _is_arn(pattern: str, value: str) -> bool:
     parts, given = _arn_pattern(pattern), value.split(":", 5)
-    return len(given) == 6 and all(_glob(part, text) for part, text in zip(parts, given, strict=True))
+    return len(given) == 6 and all(
+        _glob(part, text) for part, text in zip(parts, given, strict=True)
+    )
 
 
 OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
@@ -140,13 +155,16 @@ OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def _holds(operator: str, wanted: Sequence[str], values: Sequence[str] | None) -> bool:
-    """Tell whether a condition holds. A key that the call does not bring fulfils ForAllValues alone."""
+    """Tell whether a condition holds. A key that the call does not bring fulfils ForAllValues
+    alone."""
     quantity, _, name = operator.rpartition(":")
     if name not in OPERATORS or quantity not in ("", "ForAnyValue", "ForAllValues"):
         raise UnsupportedError(f"the condition operator {operator}")
     found = [any(OPERATORS[name](pattern, value) for pattern in wanted) for value in values or ()]
     if quantity == "" and len(found) > 1:
-        raise UnsupportedError(f"{operator} on a key of many values, without ForAnyValue or ForAllValues")
+        raise UnsupportedError(
+            f"{operator} on a key of many values, without ForAnyValue or ForAllValues"
+        )
     return all(found) if quantity == "ForAllValues" else any(found)
 
 
@@ -169,7 +187,9 @@ class Place:
 def asks(call: Call, place: Place) -> list[Ask]:
     """Return the permissions that a recorded call needs."""
     if (call.service, call.operation) not in NEEDS:
-        raise UnsupportedError(f"the call {call.service} {call.operation}: say in NEEDS what it asks for")
+        raise UnsupportedError(
+            f"the call {call.service} {call.operation}: say in NEEDS what it asks for"
+        )
     return list(NEEDS[call.service, call.operation](call.params, place))
 
 
@@ -178,12 +198,16 @@ def _no_resource(action: str) -> Callable[[Mapping[str, Any], Place], Iterable[A
 
 
 def _table(action: str) -> Callable[[Mapping[str, Any], Place], Iterable[Ask]]:
-    return lambda params, place: [Ask(action, place.arn("dynamodb", f"table/{params['TableName']}"))]
+    return lambda params, place: [
+        Ask(action, place.arn("dynamodb", f"table/{params['TableName']}"))
+    ]
 
 
 def _put_alarm(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
     alarm = place.arn("cloudwatch", f"alarm:{params['AlarmName']}")
-    context = {"cloudwatch:AlarmActions": params["AlarmActions"]} if "AlarmActions" in params else {}
+    context = (
+        {"cloudwatch:AlarmActions": params["AlarmActions"]} if "AlarmActions" in params else {}
+    )
     yield Ask("cloudwatch:PutMetricAlarm", alarm, context)
     if params.get("Tags"):
         yield Ask("cloudwatch:TagResource", alarm)
@@ -197,7 +221,10 @@ def _delete_alarms(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
 def _mark(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
     """The call names the instance; IAM asks for its group."""
     group = _group_of(params["InstanceId"], place)
-    yield Ask("autoscaling:SetInstanceHealth", place.arn("autoscaling", f"autoScalingGroup:1-2-3:autoScalingGroupName/{group}"))
+    yield Ask(
+        "autoscaling:SetInstanceHealth",
+        place.arn("autoscaling", f"autoScalingGroup:1-2-3:autoScalingGroupName/{group}"),
+    )
 
 
 def _reboot(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
@@ -209,18 +236,28 @@ def _reboot(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
 def _group_of(instance: str, place: Place) -> str:
     """Return the group of an instance, as moto keeps it."""
     groups = get_backend("autoscaling")[place.account][place.region].autoscaling_groups.values()
-    return next((g.name for g in groups for state in g.instance_states if state.instance.id == instance), "")
+    return next(
+        (g.name for g in groups for state in g.instance_states if state.instance.id == instance), ""
+    )
 
 
 NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[Ask]]] = {
-    ("autoscaling", "DescribeAutoScalingGroups"): _no_resource("autoscaling:DescribeAutoScalingGroups"),
-    ("autoscaling", "DescribeAutoScalingInstances"): _no_resource("autoscaling:DescribeAutoScalingInstances"),
-    ("autoscaling", "DescribeScalingActivities"): _no_resource("autoscaling:DescribeScalingActivities"),
+    ("autoscaling", "DescribeAutoScalingGroups"): _no_resource(
+        "autoscaling:DescribeAutoScalingGroups"
+    ),
+    ("autoscaling", "DescribeAutoScalingInstances"): _no_resource(
+        "autoscaling:DescribeAutoScalingInstances"
+    ),
+    ("autoscaling", "DescribeScalingActivities"): _no_resource(
+        "autoscaling:DescribeScalingActivities"
+    ),
     ("autoscaling", "SetInstanceHealth"): _mark,
     ("ec2", "DescribeInstanceStatus"): _no_resource("ec2:DescribeInstanceStatus"),
     ("ec2", "RebootInstances"): _reboot,
     ("ec2", "DescribeInstances"): _no_resource("ec2:DescribeInstances"),
-    ("application-autoscaling", "DescribeScalableTargets"): _no_resource("application-autoscaling:DescribeScalableTargets"),
+    ("application-autoscaling", "DescribeScalableTargets"): _no_resource(
+        "application-autoscaling:DescribeScalableTargets"
+    ),
     ("cloudwatch", "DeleteAlarms"): _delete_alarms,
     # one call lists alarms by action and state: what it asks for is all of them
     ("cloudwatch", "DescribeAlarms"): lambda params, place: [
@@ -228,22 +265,35 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[As
     ],
     ("cloudwatch", "GetMetricData"): _no_resource("cloudwatch:GetMetricData"),
     ("cloudwatch", "PutMetricAlarm"): _put_alarm,
-    ("cloudwatch", "ListTagsForResource"): lambda params, place: [Ask("cloudwatch:ListTagsForResource", params["ResourceARN"])],
-    ("cloudwatch", "TagResource"): lambda params, place: [Ask("cloudwatch:TagResource", params["ResourceARN"])],
+    ("cloudwatch", "ListTagsForResource"): lambda params, place: [
+        Ask("cloudwatch:ListTagsForResource", params["ResourceARN"])
+    ],
+    ("cloudwatch", "TagResource"): lambda params, place: [
+        Ask("cloudwatch:TagResource", params["ResourceARN"])
+    ],
     ("secretsmanager", "GetSecretValue"): lambda params, place: [
-        Ask("secretsmanager:GetSecretValue", place.arn("secretsmanager", f"secret:{params['SecretId']}-AbCdEf"))
+        Ask(
+            "secretsmanager:GetSecretValue",
+            place.arn("secretsmanager", f"secret:{params['SecretId']}-AbCdEf"),
+        )
     ],
     ("sns", "Publish"): lambda params, place: [Ask("sns:Publish", params["TopicArn"])],
     ("ssm", "GetParameter"): lambda params, place: [
         Ask("ssm:GetParameter", place.arn("ssm", f"parameter/{params['Name'].removeprefix('/')}"))
     ],
     ("backup", "ListBackupJobs"): _no_resource("backup:ListBackupJobs"),
-    ("dynamodb", "DescribeExport"): lambda params, place: [Ask("dynamodb:DescribeExport", params["ExportArn"])],
+    ("dynamodb", "DescribeExport"): lambda params, place: [
+        Ask("dynamodb:DescribeExport", params["ExportArn"])
+    ],
     ("dynamodb", "ListExports"): _no_resource("dynamodb:ListExports"),
     ("emr", "ListClusters"): _no_resource("elasticmapreduce:ListClusters"),
-    ("glue", "GetJobRuns"): lambda params, place: [Ask("glue:GetJobRuns", place.arn("glue", f"job/{params['JobName']}"))],
+    ("glue", "GetJobRuns"): lambda params, place: [
+        Ask("glue:GetJobRuns", place.arn("glue", f"job/{params['JobName']}"))
+    ],
     ("glue", "ListJobs"): _no_resource("glue:ListJobs"),
-    ("stepfunctions", "ListExecutions"): lambda params, place: [Ask("states:ListExecutions", params["stateMachineArn"])],
+    ("stepfunctions", "ListExecutions"): lambda params, place: [
+        Ask("states:ListExecutions", params["stateMachineArn"])
+    ],
     ("stepfunctions", "ListStateMachines"): _no_resource("states:ListStateMachines"),
     ("dynamodb", "DescribeTable"): _table("dynamodb:DescribeTable"),
     ("dynamodb", "ListTables"): _no_resource("dynamodb:ListTables"),

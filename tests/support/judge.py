@@ -1,7 +1,8 @@
 """Every API call that a function makes in any test is judged by its own policies, as IAM would.
 
-tests/conftest.py lets it hear of every invocation in every embedded region. A function's policies are the file that
-.chalice/config.json gives it, and what the configuration that is deployed in that region calls for.
+tests/conftest.py lets it hear of every invocation in every embedded region. A function's policies
+are the file that .chalice/config.json gives it, and what the configuration that is deployed in that
+region calls for.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def place_of(region: str) -> Place:
 
 
 def denied(region: Region, invocation: Invocation) -> Iterator[str]:
-    """Yield, for each call that the function may not make, which function may not do what, and to which resource."""
+    """Yield, for each call that the function may not make, which function may not do what, and to
+    which resource."""
     place, config = place_of(region.name), region.functions.config
     for call in invocation.calls:
         for ask in asks(call, place):
@@ -60,7 +62,13 @@ def denied(region: Region, invocation: Invocation) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def _may(function: str, config: str, action: str, resource: str, context: tuple[tuple[str, tuple[str, ...]], ...]) -> bool:
+def _may(
+    function: str,
+    config: str,
+    action: str,
+    resource: str,
+    context: tuple[tuple[str, tuple[str, ...]], ...],
+) -> bool:
     return allowed(policy_of(function, config), Ask(action, resource, dict(context)))
 
 
@@ -68,4 +76,7 @@ def judge(region: Region, invocation: Invocation) -> None:
     """Fail the test that is running where a call of its function would be denied."""
     found = list(dict.fromkeys(denied(region, invocation)))
     if found:
-        pytest.fail("IAM would deny what a function called:\n" + "\n".join(f"  - {sentence}" for sentence in found))
+        pytest.fail(
+            "IAM would deny what a function called:\n"
+            + "\n".join(f"  - {sentence}" for sentence in found)
+        )

@@ -1,4 +1,5 @@
-"""A copy of the project, a server to deploy it to, and the commands of an operator, run as an operator runs them."""
+"""A copy of the project, a server to deploy it to, and the commands of an operator, run as an
+operator runs them."""
 
 from __future__ import annotations
 
@@ -20,7 +21,14 @@ from headroom.project import ROOT
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 BIN = Path(sys.executable).parent
-SHIPPED = ("app.py", "chalicelib", "requirements.txt", "Makefile", "pyproject.toml", "requirements-dev.txt")
+SHIPPED = (
+    "app.py",
+    "chalicelib",
+    "requirements.txt",
+    "Makefile",
+    "pyproject.toml",
+    "requirements-dev.txt",
+)
 CONFIG = '[[tables]]\nname = "orders"\nstrategy = "percent"\n'
 
 
@@ -32,7 +40,8 @@ class Site:
     environment: dict[str, str]
 
     def run(self, *command: str, status: int = 0, answer: str = "") -> str:
-        """Run a command in the project's folder and return what it printed; any other exit status is a failure."""
+        """Run a command in the project's folder and return what it printed; any other exit status
+        is a failure."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -44,13 +53,18 @@ class Site:
             timeout=120,
         )
         said = done.stdout + done.stderr
-        assert done.returncode == status, f"{' '.join(command)} ended with {done.returncode}:\n{said}"
+        assert done.returncode == status, (
+            f"{' '.join(command)} ended with {done.returncode}:\n{said}"
+        )
         return said
 
     def make(self, *words: str, status: int = 0, answer: str = "") -> str:
-        """Run make as the README says, with the environment that the tests run in instead of one of its own."""
+        """Run make as the README says, with the environment that the tests run in instead of one of
+        its own."""
         venv = BIN.parent
-        return self.run("make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", status=status, answer=answer)
+        return self.run(
+            "make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", status=status, answer=answer
+        )
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -67,7 +81,8 @@ def configure(folder: Path, text: str) -> None:
 
 
 def copy_project(folder: Path, **environment: str) -> Path:
-    """Copy what a checkout has, without what deployments have left; with a table to manage, and settings for stage `dev`."""
+    """Copy what a checkout has, without what deployments have left; with a table to manage, and
+    settings for stage `dev`."""
     folder.mkdir(exist_ok=True)
     for name in SHIPPED:
         source = ROOT / name
@@ -85,7 +100,11 @@ def copy_project(folder: Path, **environment: str) -> Path:
 
 
 def operator_environment(endpoint: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ALARM_", "HEADROOM_", "MAKE"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("AWS_", "ALARM_", "HEADROOM_", "MAKE"))
+    }
     return {
         **kept,
         "PATH": f"{BIN}{os.pathsep}{kept['PATH']}",

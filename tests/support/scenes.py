@@ -1,4 +1,5 @@
-"""Scenes in the embedded region: the table `orders` with its index, the real app, a past, a message, and what came of it."""
+"""Scenes in the embedded region: the table `orders` with its index, the real app, a past, a
+message, and what came of it."""
 
 from __future__ import annotations
 
@@ -26,20 +27,31 @@ TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 AT_ONCE = timedelta(hours=1)
 """Longer than any update takes."""
 WRITING = frozenset({"UpdateTable", "PutMetricAlarm", "DeleteAlarms", "SetAlarmState"})
-"""The operations that change something; the policy allows the app no others but SetAlarmState, which it must never need."""
+"""The operations that change something; the policy allows the app no others but SetAlarmState,
+which it must never need."""
 
 
 def rules(*tables: str, **defaults: Any) -> str:
-    """Return a configuration: these defaults besides the strategy `percent`, and the tables (`orders*` where none is named)."""
-    lines = ["[defaults]", *(f"{key} = {json.dumps(value)}" for key, value in {"strategy": "percent", **defaults}.items())]
+    """Return a configuration: these defaults besides the strategy `percent`, and the tables
+    (`orders*` where none is named)."""
+    lines = [
+        "[defaults]",
+        *(
+            f"{key} = {json.dumps(value)}"
+            for key, value in {"strategy": "percent", **defaults}.items()
+        ),
+    ]
     for name in tables or ("orders*",):
         lines += ["[[tables]]", f"name = {json.dumps(name)}"]
     return "\n".join(lines)
 
 
 @contextmanager
-def orders(config: str | None = None, start: datetime = MIDDAY, world: World | None = None) -> Iterator[Region]:
-    """A region with `orders` (100/100 units) and its index `by-date` (20/20), the app, and its alarms made."""
+def orders(
+    config: str | None = None, start: datetime = MIDDAY, world: World | None = None
+) -> Iterator[Region]:
+    """A region with `orders` (100/100 units) and its index `by-date` (20/20), the app, and its
+    alarms made."""
     with Region(start, world) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.deploy(config or rules())
@@ -52,7 +64,8 @@ def orders(config: str | None = None, start: datetime = MIDDAY, world: World | N
 
 
 def wait(region: Region, **time: float) -> None:
-    """Let time pass in which no function runs and no minute is served; updates that are ready hold."""
+    """Let time pass in which no function runs and no minute is served; updates that are ready
+    hold."""
     region.travel(region.now + timedelta(**time))
     _settle(region, region.now)
 
@@ -66,8 +79,11 @@ def _settle(region: Region, at: datetime) -> None:
 Loads = Mapping[Target, float | Sequence[float | None]]
 
 
-def past(region: Region, minutes: int, consumed: Loads | None = None, throttled: Loads | None = None) -> None:
-    """Let minutes pass that are in the metrics: steady loads or one a minute, None is a gap, and zero where none is given."""
+def past(
+    region: Region, minutes: int, consumed: Loads | None = None, throttled: Loads | None = None
+) -> None:
+    """Let minutes pass that are in the metrics: steady loads or one a minute, None is a gap, and
+    zero where none is given."""
     idle = dict.fromkeys(region.targets(), 0.0)
     _publish(region, CONSUMED, minutes, idle | dict(consumed or {}))
     _publish(region, THROTTLED, minutes, throttled or {})
@@ -80,7 +96,9 @@ def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Load
         named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
         for minute, rate in enumerate(rates, region.minute):
             if rate is not None:
-                region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
+                region.cloudwatch.publish(
+                    NAMESPACE, names[target.dimension], named, minute, rate * MINUTE
+                )
 
 
 def by_hand(region: Region, table: str, read: int, write: int) -> None:
@@ -100,7 +118,10 @@ def index_by_hand(region: Region, read: int, write: int) -> None:
 
 def drain(region: Region, table: str = "orders") -> None:
     """Spend the day's four free decreases of a table, ending with the units that it had."""
-    now = {dimension: meter.units for dimension, meter in region.tables[table].provisions[""].meters.items()}
+    now = {
+        dimension: meter.units
+        for dimension, meter in region.tables[table].provisions[""].meters.items()
+    }
     read, write = now.values()
     by_hand(region, table, read + 4, write)
     for more in (3, 2, 1, 0):
@@ -117,12 +138,16 @@ def call(region: Region, function: str) -> Invocation:
 
 
 def shell(config: str | None = None, **parts: Any) -> Shell:
-    """Return what a handler works with, to call it directly: adapters of its own, and this configuration."""
+    """Return what a handler works with, to call it directly: adapters of its own, and this
+    configuration."""
     return Shell(Aws("headroom-alarms"), configuration.load(config or rules()), **parts)
 
 
-def message(region: Region, target: Target = READS, name: str | None = None, **changes: Any) -> dict[str, Any]:
-    """Return the message of the target's alarm (or of the alarm `name`) going to ALARM now, with some members changed."""
+def message(
+    region: Region, target: Target = READS, name: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Return the message of the target's alarm (or of the alarm `name`) going to ALARM now, with
+    some members changed."""
     stored = region.cloudwatch.alarms[name or table_alarms.name_of(target)]
     return region.cloudwatch.message(stored, "OK") | {"NewStateValue": "ALARM"} | changes
 
@@ -170,7 +195,9 @@ class FaultAt(Fault):
 def of_table(name: str) -> Callable[[Mapping[str, Any]], bool]:
     """Return a matcher of calls that are about a table, or about one of its own alarms."""
     ours = (f"headroom-{name}:", f"headroom-{name}/")
-    return lambda params: params.get("TableName") == name or str(params.get("AlarmName", "")).startswith(ours)
+    return lambda params: (
+        params.get("TableName") == name or str(params.get("AlarmName", "")).startswith(ours)
+    )
 
 
 # outcomes
@@ -183,7 +210,10 @@ def lines(invocation: Invocation, kind: str) -> list[dict[str, Any]]:
 
 def decisions(invocation: Invocation) -> dict[Target, dict[str, Any]]:
     """Return the decision lines by target."""
-    return {Target(line["table"], line["index"], line["dimension"]): line for line in lines(invocation, "decision")}
+    return {
+        Target(line["table"], line["index"], line["dimension"]): line
+        for line in lines(invocation, "decision")
+    }
 
 
 def reasons(invocation: Invocation) -> dict[str, str]:
@@ -204,7 +234,9 @@ def actions(invocation: Invocation) -> list[str]:
 def failures(invocation: Invocation) -> list[str]:
     """Return the sentences of the failures that the handler raised together."""
     error = invocation.error
-    return [str(failure) for failure in error.exceptions] if isinstance(error, ExceptionGroup) else []
+    return (
+        [str(failure) for failure in error.exceptions] if isinstance(error, ExceptionGroup) else []
+    )
 
 
 def operations(region: Region) -> list[str]:
@@ -227,10 +259,14 @@ def units(region: Region) -> dict[str, int]:
     found = {}
     for target in region.targets():
         provision = region.tables[target.table].provisions[target.index]
-        found[str(target)] = (provision.pending or provision.seen(region.now).units)[target.dimension]
+        found[str(target)] = (provision.pending or provision.seen(region.now).units)[
+            target.dimension
+        ]
     return found
 
 
 def thresholds(region: Region) -> dict[str, float]:
     """Return the thresholds of all alarms by name."""
-    return {name: alarm.fields["Threshold"] for name, alarm in sorted(region.cloudwatch.alarms.items())}
+    return {
+        name: alarm.fields["Threshold"] for name, alarm in sorted(region.cloudwatch.alarms.items())
+    }

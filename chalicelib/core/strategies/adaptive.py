@@ -1,8 +1,10 @@
-"""The strategy `adaptive`: follow the demand, lean on the burst bucket as far as it is trusted, insure against onsets.
+"""The strategy `adaptive`: follow the demand, lean on the burst bucket as far as it is trusted,
+insure against onsets.
 
-docs/policy.md tells the reasoning with a worked example. Amounts are units per second; the bucket is a share of the 300 seconds
-of capacity that DynamoDB keeps (Developer Guide, "burst capacity", read 2026-10). Constants that are no settings were chosen by
-`headroom bench` on real traffic; each says what it is for.
+docs/policy.md tells the reasoning with a worked example. Amounts are units per second; the bucket
+is a share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burst capacity",
+read 2026-10). Constants that are no settings were chosen by `headroom bench` on real traffic; each
+says what it is for.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ MINUTE = 60
 JUMP_NOISES = 2.5
 """A newest minute this many noises above the five-minute mean is a jump, not noise."""
 GROWTH_MINUTES = 3.0
-"""A raise reckons with three more minutes of the growth seen: metric, decision and update take as long."""
+"""A raise reckons with three more minutes of the growth seen: metric, decision and update take as
+long."""
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
-"""A jump is taken to go on by this share of itself, up to the highest ever seen; or by this, where demand is a record."""
+"""A jump is taken to go on by this share of itself, up to the highest ever seen; or by this, where
+demand is a record."""
 RAISE_NOISES = 0.5
 """A raise adds so much noise on top, so that the next minute does not ask again."""
 QUIET_MARGIN = 1.01
@@ -37,15 +41,18 @@ REFILL_MINUTES = 30.0
 LOW_NOISES = 1.0
 """A decrease stays one noise above the mean, so that noise alone does not undo it."""
 FALLING_SHARE = 0.3
-"""Demand that falls within the newest minutes by more than this share of the saving is still falling: waiting saves more."""
+"""Demand that falls within the newest minutes by more than this share of the saving is still
+falling: waiting saves more."""
 SETTLE = timedelta(minutes=5)
 """After a raise, wait before lowering: its own minutes must be seen first."""
 LEAST_SAVING_PERCENT = 4
 """The least saving for a decrease that takes nothing from the free four."""
 LEAST_FREE_SAVING_PERCENT = 20
-"""The least saving for one of the day's four free decreases within an hour of the last: they are for after spikes."""
+"""The least saving for one of the day's four free decreases within an hour of the last: they are
+for after spikes."""
 KNOWN_MINUTES = 45
-"""A decrease needs so many known minutes in the last hour, and the newest fifteen without a gap: unknown is not zero."""
+"""A decrease needs so many known minutes in the last hour, and the newest fifteen without a gap:
+unknown is not zero."""
 INSURED_BUCKET = 0.5
 """How full an onset is taken to find the bucket."""
 
@@ -54,10 +61,12 @@ INSURED_BUCKET = 0.5
 class Load:
     """What the newest minutes say. Demand is consumed and throttled units together.
 
-    newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the usual difference between
-    one minute and the next. growth: units per second that each minute adds, 0 unless the last two both rose. jump: how far the
-    newest stands above the others, where that is no noise. fast: the demand that a raise answers. throttled5: throttled units
-    in the five. lag_minutes: from the newest minute's start until now. highest: of the last hours, without the last ten minutes.
+    newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the
+    usual difference between one minute and the next. growth: units per second that each minute
+    adds, 0 unless the last two both rose. jump: how far the newest stands above the others, where
+    that is no noise. fast: the demand that a raise answers. throttled5: throttled units in the
+    five. lag_minutes: from the newest minute's start until now. highest: of the last hours, without
+    the last ten minutes.
     """
 
     newest: float
@@ -75,9 +84,10 @@ class Load:
 def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:
     """Return the highest of the levels that call for more than what is provisioned.
 
-    What the demand needs, if the trusted part of the bucket would be empty before a later raise could hold; what quiet times
-    need to keep the bucket filled; what insures against onsets such as past days had now. urgent: an alarm asks, and quiet times
-    are left to the sweep, so that a small raise does not keep a big one waiting for its update.
+    What the demand needs, if the trusted part of the bucket would be empty before a later raise
+    could hold; what quiet times need to keep the bucket filled; what insures against onsets such as
+    past days had now. urgent: an alarm asks, and quiet times are left to the sweep, so that a small
+    raise does not keep a big one waiting for its update.
     """
     load = load_of(seen, now)
     if load is None:
@@ -86,13 +96,21 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
     needed = needed_units(load, seen.metrics.past)
     quiet = load.mean15 + _refill(policy, left, units)
     insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
-    numbers = _numbers(load, left) | {"needed_units": needed, "quiet_units": quiet, "insured_units": insured}
+    numbers = _numbers(load, left) | {
+        "needed_units": needed,
+        "quiet_units": quiet,
+        "insured_units": insured,
+    }
     calls = [(float(units), Reason.BURST_CARRIES if load.newest > units else Reason.AT_DESIRED)]
     if runs_short(load, policy, left, units):
         calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
     if not urgent:
         asleep = worth_sleeping(load.mean15, policy.alarm_percent, seen.target.dimension)
-        calls += [(level, Reason.UTILIZATION_HIGH) for level in (quiet, asleep) if level > units * QUIET_MARGIN]
+        calls += [
+            (level, Reason.UTILIZATION_HIGH)
+            for level in (quiet, asleep)
+            if level > units * QUIET_MARGIN
+        ]
     calls.append((insured, Reason.PATTERN_AHEAD))
     level, reason = max(calls, key=lambda call: call[0])
     if level <= units:
@@ -101,12 +119,18 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
 
 
 def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
-    """Return the level that the coming hour needs, if one of the day's decreases is well spent on it now."""
+    """Return the level that the coming hour needs, if one of the day's decreases is well spent on
+    it now."""
     load = load_of(seen, now)
     units = seen.provisioned
     hour = seen.metrics.consumed.last(60)
     is_young = is_fresh(seen.metrics.consumed, now, FRESH_TO_LOWER)
-    if load is None or not is_young or None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES:
+    if (
+        load is None
+        or not is_young
+        or None in hour.last(15).values
+        or len(hour.known()) < KNOWN_MINUTES
+    ):
         return Want(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(seen)
     insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
@@ -128,7 +152,8 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
 
 
 def _least_raise(seen: Observation, policy: Policy) -> int:
-    """Return the configured least increase, once for the same evidence: older datapoints than the last increase are spent."""
+    """Return the configured least increase, once for the same evidence: older datapoints than the
+    last increase are spent."""
     consumed, raised_at = seen.metrics.consumed, seen.throughput.last_increase_at
     if raised_at is not None and consumed.end <= raised_at:
         return seen.provisioned
@@ -137,7 +162,8 @@ def _least_raise(seen: Observation, policy: Policy) -> int:
 
 
 def load_of(seen: Observation, now: datetime) -> Load | None:
-    """Return what the newest minutes say, or None where nothing is known of the last ten minutes."""
+    """Return what the newest minutes say, or None where nothing is known of the last ten
+    minutes."""
     consumed, throttled = seen.metrics.consumed, seen.metrics.throttled
     if not is_fresh(consumed, now):
         return None
@@ -164,7 +190,8 @@ def load_of(seen: Observation, now: datetime) -> Load | None:
 
 
 def burst_left(seen: Observation) -> float:
-    """Return the share of the burst bucket that is left, reckoned minute by minute from capacity and consumption.
+    """Return the share of the burst bucket that is left, reckoned minute by minute from capacity
+    and consumption.
 
     It begins half full, which three hours later hardly matters. A throttled minute proves it empty.
     """
@@ -186,17 +213,23 @@ def burst_left(seen: Observation) -> float:
 
 
 def needed_units(load: Load, past: Past) -> float:
-    """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump may go on."""
+    """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump
+    may go on."""
     highest = max(past.highest, load.highest)
     grown = load.fast + GROWTH_MINUTES * load.growth
-    grown = grown + RECORD_SHARE * load.jump if load.fast > highest else min(grown + JUMP_SHARE * load.jump, highest)
+    grown = (
+        grown + RECORD_SHARE * load.jump
+        if load.fast > highest
+        else min(grown + JUMP_SHARE * load.jump, highest)
+    )
     if load.jump > 0 and load.newest > ONSET * (load.newest - load.jump):
         grown = max(grown, past.typical_burst)
     return grown + RAISE_NOISES * load.noise
 
 
 def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
-    """Tell whether the demand until a later raise could hold would take more of the bucket than is trusted.
+    """Tell whether the demand until a later raise could hold would take more of the bucket than is
+    trusted.
 
     The minutes: those not seen yet, the update's, and one until the next look.
     """
@@ -207,18 +240,21 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
 
 
 def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
-    """Return the level to come down to: the mean and a little noise, and what brings the bucket to what is to be kept."""
+    """Return the level to come down to: the mean and a little noise, and what brings the bucket to
+    what is to be kept."""
     quiet = max(load.mean5, min(load.mean15, load.mean5 + JUMP_NOISES * load.noise / math.sqrt(5)))
     left_then = min(1.0, left * units / max(quiet, 1.0))
     return quiet + _refill(policy, left_then, quiet) + LOW_NOISES * load.noise
 
 
 def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime) -> float:
-    """Return the capacity against sudden onsets whose hour costs what the throttling that it saves would.
+    """Return the capacity against sudden onsets whose hour costs what the throttling that it saves
+    would.
 
-    The newsvendor's rule over like hours, and over the same minutes of past days: of the onsets that came then, all but the
-    share that it is dearer to hold capacity for. During an onset of height h nothing but the bucket helps for `lag + 1` minutes,
-    so a level L with a half-full bucket carries h = L x (minutes + bucket) / minutes.
+    The newsvendor's rule over like hours, and over the same minutes of past days: of the onsets
+    that came then, all but the share that it is dearer to hold capacity for. During an onset of
+    height h nothing but the bucket helps for `lag + 1` minutes, so a level L with a half-full
+    bucket carries h = L x (minutes + bucket) / minutes.
     """
     if past.end is None:
         return 0.0
@@ -231,19 +267,32 @@ def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime)
     samples = [past.hourly]
     if slot < SLOTS and len(past.daily[slot]) > 1:
         samples.append(past.daily[slot])
-    return max(_quantile(sample, share) for sample in samples) * lost / covered * policy.insurance_percent / 100
+    return (
+        max(_quantile(sample, share) for sample in samples)
+        * lost
+        / covered
+        * policy.insurance_percent
+        / 100
+    )
 
 
 def least_saving_percent(seen: Observation, now: datetime) -> int:
     """Return the least saving, in percent of the units, that a decrease now must bring."""
     last = seen.throughput.last_decrease_at
-    is_free = last is not None and now - last < DECREASE_SPACING and used_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
+    is_free = (
+        last is not None
+        and now - last < DECREASE_SPACING
+        and used_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
+    )
     return LEAST_FREE_SAVING_PERCENT if is_free else LEAST_SAVING_PERCENT
 
 
 def _refill(policy: Policy, left: float, units: float) -> float:
-    """Return the units more (or fewer) that bring the bucket to what is to be kept within REFILL_MINUTES."""
-    return (policy.burst_keep_percent / 100 - left) * BURST_SECONDS * units / (MINUTE * REFILL_MINUTES)
+    """Return the units more (or fewer) that bring the bucket to what is to be kept within
+    REFILL_MINUTES."""
+    return (
+        (policy.burst_keep_percent / 100 - left) * BURST_SECONDS * units / (MINUTE * REFILL_MINUTES)
+    )
 
 
 def _demand(consumed: Series, throttled: Series) -> list[float]:
@@ -254,7 +303,8 @@ def _demand(consumed: Series, throttled: Series) -> list[float]:
 
 
 def _by_minute(series: Series, other: Series) -> tuple[float | None, ...]:
-    """Return a series' values beside another's of the same start: a throttle metric's silence means none."""
+    """Return a series' values beside another's of the same start: a throttle metric's silence means
+    none."""
     missing = len(other.values) - len(series.values)
     return series.values[: len(other.values)] + (None,) * max(0, missing)
 
@@ -265,11 +315,18 @@ def units_by_minute(seen: Observation) -> list[float]:
     Since the last change they are known; before it, the least of each five minutes tells.
     """
     consumed, provisioned = seen.metrics.consumed, seen.metrics.provisioned.values
-    changes = [at for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at) if at is not None]
+    changes = [
+        at
+        for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at)
+        if at is not None
+    ]
     size = len(consumed.values)
     if not changes or not provisioned:
         return [float(seen.provisioned)] * size
-    since = min(max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0), size)
+    since = min(
+        max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0),
+        size,
+    )
     least = [float(seen.provisioned if units is None else units) for units in provisioned]
     before = [units for units in least for _ in range(5)][:since]
     before += [least[-1]] * (since - len(before))
@@ -281,7 +338,8 @@ def _mean(values: list[float]) -> float:
 
 
 def _noise(demand: list[float]) -> float:
-    """Return the usual difference from minute to minute: the median, scaled to a normal distribution's sigma of one minute."""
+    """Return the usual difference from minute to minute: the median, scaled to a normal
+    distribution's sigma of one minute."""
     steps = sorted([abs(after - before) for before, after in pairwise(demand)])
     return 1.05 * steps[len(steps) // 2] if steps else 0.0
 
@@ -294,7 +352,8 @@ def _growth(newest: list[float]) -> float:
 
 
 def _quantile(sample: tuple[float, ...], share: float) -> float:
-    """Return the smallest value that at least `share` of a sorted sample does not exceed (0 of none)."""
+    """Return the smallest value that at least `share` of a sorted sample does not exceed (0 of
+    none)."""
     return sample[max(0, math.ceil(share * len(sample)) - 1)] if sample else 0.0
 
 

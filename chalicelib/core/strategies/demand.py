@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from chalicelib.model import Number, Reason, Series
 
 FRESH = timedelta(minutes=10)
-"""CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide, metrics, read 2026-10); data
-older than this is no news: an alarm on missing data keeps its state for ever."""
+"""CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide,
+metrics, read 2026-10); data older than this is no news: an alarm on missing data keeps its state
+for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,30 @@ def is_fresh(series: Series, now: datetime, within: timedelta = FRESH) -> bool:
 
 
 def known_at(series: Series, at: datetime) -> Series:
-    """Return the part that had closed by `at`, without the gaps at its end: as if it had been read then, with nothing late."""
-    size = min(len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds)))
+    """Return the part that had closed by `at`, without the gaps at its end: as if it had been read
+    then, with nothing late."""
+    size = min(
+        len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds))
+    )
     while size and series.values[size - 1] is None:
         size -= 1
     return Series(series.start, series.step_seconds, series.values[:size])
 
 
 APPLIES_AFTER = timedelta(minutes=1)
-"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a minute)."""
+"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
+minute)."""
 FRESH_TO_LOWER = timedelta(minutes=5)
-"""A decrease wants younger data: what is missing at the end may be the rise that it would run into."""
+"""A decrease wants younger data: what is missing at the end may be the rise that it would run
+into."""
 
 
 def means(series: Series, per_period: int) -> list[float | None]:
-    """Return the mean of each whole group of `per_period` values, counted from the newest, oldest group first.
+    """Return the mean of each whole group of `per_period` values, counted from the newest, oldest
+    group first.
 
-    The mean is that of the values that are there, and None where there is none: unknown is not zero.
+    The mean is that of the values that are there, and None where there is none: unknown is not
+    zero.
     """
     values = series.values[len(series.values) % per_period :]
     groups = [values[i : i + per_period] for i in range(0, len(values), per_period)]

@@ -1,4 +1,5 @@
-"""The strategy `fleet`: the whole capacity is what the fleet calls for, and what is consumed where that is more."""
+"""The strategy `fleet`: the whole capacity is what the fleet calls for, and what is consumed where
+that is more."""
 
 from __future__ import annotations
 
@@ -16,14 +17,18 @@ UNCOUNTED_MINUTES = 5
 
 
 def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
-    """Return what the fleet calls for, at once: also before its traffic comes. Without a count, what is asked for."""
+    """Return what the fleet calls for, at once: also before its traffic comes. Without a count,
+    what is asked for."""
     if seen.instances is None:
         return _asked_for(seen, now)
-    return Want(seen.fleet_units, Reason.FLEET if seen.fleet_units > seen.provisioned else Reason.AT_DESIRED)
+    return Want(
+        seen.fleet_units, Reason.FLEET if seen.fleet_units > seen.provisioned else Reason.AT_DESIRED
+    )
 
 
 def _asked_for(seen: Observation, now: datetime) -> Want:
-    """Return the recent peak of consumption and throttling together: an unknown fleet must not cost an increase."""
+    """Return the recent peak of consumption and throttling together: an unknown fleet must not cost
+    an increase."""
     recent = seen.metrics.consumed.last(UNCOUNTED_MINUTES)
     throttled = seen.metrics.throttled.since(recent.start).known()
     if not is_fresh(recent, now) or not recent.known():
@@ -31,11 +36,16 @@ def _asked_for(seen: Observation, now: datetime) -> Want:
     peak = max(recent.known()) + max(throttled, default=0.0)
     if peak <= seen.provisioned:
         return Want(seen.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
-    return Want(math.ceil(peak), Reason.THROTTLED if any(throttled) else Reason.UTILIZATION_HIGH, {"peak_units": peak})
+    return Want(
+        math.ceil(peak),
+        Reason.THROTTLED if any(throttled) else Reason.UTILIZATION_HIGH,
+        {"peak_units": peak},
+    )
 
 
 def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:  # noqa: ARG001
-    """Return what the fleet calls for, never below what was consumed; an unknown count or consumption lowers nothing."""
+    """Return what the fleet calls for, never below what was consumed; an unknown count or
+    consumption lowers nothing."""
     if seen.instances is None:
         return Want(seen.provisioned, Reason.FLEET_UNKNOWN)
     recent = seen.metrics.consumed.last(LOOK_BACK_MINUTES)
@@ -46,4 +56,8 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:  # noqa:
     if any(throttled):
         return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak})
     desired = max(seen.fleet_units, math.ceil(peak))
-    return Want(desired, Reason.FLEET if desired < seen.provisioned else Reason.AT_DESIRED, {"peak_units": peak})
+    return Want(
+        desired,
+        Reason.FLEET if desired < seen.provisioned else Reason.AT_DESIRED,
+        {"peak_units": peak},
+    )

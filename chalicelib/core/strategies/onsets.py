@@ -1,7 +1,9 @@
-"""What the last days say about the hour to come: a small summary, made once an hour of 14 days of five-minute means.
+"""What the last days say about the hour to come: a small summary, made once an hour of 14 days of
+five-minute means.
 
-An *onset* is a five-minute mean that came suddenly: well above the two before it. Onsets are what a scaler that reacts within
-minutes cannot serve; how often they came, and how high they went, is what insurance against them leans on.
+An *onset* is a five-minute mean that came suddenly: well above the two before it. Onsets are what a
+scaler that reacts within minutes cannot serve; how often they came, and how high they went, is what
+insurance against them leans on.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from chalicelib.model import Past, Series
 
 HOUR_BINS, DAY_BINS = 12, 288
 SLOTS = 15
-"""Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next one is read."""
+"""Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next
+one is read."""
 
 ONSET = 1.4
-"""A five-minute mean this many times the one before, and the mean of the two before, came suddenly."""
+"""A five-minute mean this many times the one before, and the mean of the two before, came
+suddenly."""
 RECENT_HOURS = 12
 PEAKS, FEWEST_PEAKS = 21, 3
 PEAK_BINS = 4
@@ -38,8 +42,11 @@ def summary(history: Series) -> Past:
 
 
 def onsets(values: Sequence[float | None]) -> list[float]:
-    """Return the values that came suddenly, 0 in the place of the others. After a gap nothing is known to be sudden."""
-    known = [math.nan if value is None else value for value in values]  # nan is above nothing, and nothing is above nan
+    """Return the values that came suddenly, 0 in the place of the others. After a gap nothing is
+    known to be sudden."""
+    known = [
+        math.nan if value is None else value for value in values
+    ]  # nan is above nothing, and nothing is above nan
     sudden = [
         value if value > ONSET * last and value > ONSET * 0.5 * (last + before) else 0.0
         for before, last, value in zip(known, known[1:], known[2:], strict=False)
@@ -52,7 +59,8 @@ def _first_known(values: Sequence[float | None]) -> int:
 
 
 def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
-    """Return the highest onset of each like hour that is known, sorted. Hours are counted back from the end."""
+    """Return the highest onset of each like hour that is known, sorted. Hours are counted back from
+    the end."""
     size = len(sudden)
     sample: list[float] = []
     for back in range(1, (size - first) // HOUR_BINS + 1):
@@ -63,7 +71,8 @@ def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
 
 
 def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, ...]:
-    """Return the highest onset within the quarter of an hour that begins with a slot, for each past day that is known, sorted."""
+    """Return the highest onset within the quarter of an hour that begins with a slot, for each past
+    day that is known, sorted."""
     starts = range(len(sudden) - DAY_BINS + slot, first - 1, -DAY_BINS)
     return tuple(sorted(max(sudden[start : start + 3]) for start in starts))
 

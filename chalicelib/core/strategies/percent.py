@@ -1,6 +1,8 @@
-"""The strategy `percent`: steps up where the alarm's level is reached or requests are throttled; down to the peak, or by steps.
+"""The strategy `percent`: steps up where the alarm's level is reached or requests are throttled;
+down to the peak, or by steps.
 
-docs/policy.md tells the rules with a worked example. Amounts are units per second; a throttled request is taken as a unit.
+docs/policy.md tells the rules with a worked example. Amounts are units per second; a throttled
+request is taken as a unit.
 """
 
 from __future__ import annotations
@@ -11,23 +13,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.config.policy import Policy, Step, Steps
-from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh, known_at, means
+from chalicelib.core.strategies.demand import (
+    APPLIES_AFTER,
+    FRESH_TO_LOWER,
+    Want,
+    is_fresh,
+    known_at,
+    means,
+)
 from chalicelib.model import Number, Observation, Reason, Series
 
 MINUTE = timedelta(minutes=1)
 SETTLE = timedelta(minutes=15)
-"""So long after a raise, a little less is not taken back even where it would come along for nothing."""
+"""So long after a raise, a little less is not taken back even where it would come along for
+nothing."""
 LOOK_BACK = timedelta(minutes=60)
-"""A decrease leaves room for the peak of the last hour: the quota allows one an hour, so the level must last that long."""
+"""A decrease leaves room for the peak of the last hour: the quota allows one an hour, so the level
+must last that long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the alarm's newest periods say.
 
-    loads: the mean consumption of each period, oldest first, empty where one of them is unknown or too old. throttled: the mean
-    over the periods, and events the count in them, 0 where nothing was throttled or it is too old. consumed: the mean beside it.
-    demand: consumed and throttled units of the newest period. load_is_spent, throttling_is_spent: whether an increase came since.
+    loads: the mean consumption of each period, oldest first, empty where one of them is unknown or
+    too old. throttled: the mean over the periods, and events the count in them, 0 where nothing was
+    throttled or it is too old. consumed: the mean beside it. demand: consumed and throttled units
+    of the newest period. load_is_spent, throttling_is_spent: whether an increase came since.
     """
 
     loads: Sequence[float]
@@ -49,12 +61,14 @@ class Cause:
 
 
 def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
-    """Return the highest level that a cause asks for, of those whose evidence no increase has answered yet.
+    """Return the highest level that a cause asks for, of those whose evidence no increase has
+    answered yet.
 
-    A cause's level is base + max(base x percent / 100, units), rounded up; the base is what is provisioned, or the newest
-    period's demand (consumed and throttled) where that is higher. The causes are
-    consumption: all of the alarm's newest periods are at or above alarm_percent, or at a row of increase_steps;
-    throttling: its share of the provisioned or the consumed units is at a row of its steps, or more than throttled_events.
+    A cause's level is base + max(base x percent / 100, units), rounded up; the base is what is
+    provisioned, or the newest period's demand (consumed and throttled) where that is higher. The
+    causes are consumption: all of the alarm's newest periods are at or above alarm_percent, or at a
+    row of increase_steps; throttling: its share of the provisioned or the consumed units is at a
+    row of its steps, or more than throttled_events.
 
     urgent: whether an alarm asks; a step is a step either way.
     """
@@ -70,20 +84,33 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
         for step in steps
         if step.percent or step.units
     ]
-    best = max((cause for cause in causes if not cause.is_spent), key=lambda cause: cause.desired, default=None)
+    best = max(
+        (cause for cause in causes if not cause.is_spent),
+        key=lambda cause: cause.desired,
+        default=None,
+    )
     if best:
-        return Want(best.desired, best.reason, numbers | ({"base_units": base} if base > seen.provisioned else {}))
+        return Want(
+            best.desired,
+            best.reason,
+            numbers | ({"base_units": base} if base > seen.provisioned else {}),
+        )
     if causes:
         return Want(seen.provisioned, Reason.EVIDENCE_SPENT, numbers)
     return Want(seen.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers)
 
 
 def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
-    """Return the level at which the last hour's peak is `target_percent` of the units; or, with `lower_percent`, a step less."""
+    """Return the level at which the last hour's peak is `target_percent` of the units; or, with
+    `lower_percent`, a step less."""
     at = now - policy.delay_minutes * MINUTE
     consumed = known_at(seen.metrics.consumed, at)
     if not is_fresh(consumed, at, FRESH_TO_LOWER):
-        return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(consumed.since(at - LOOK_BACK).known())})
+        return Want(
+            seen.provisioned,
+            Reason.NO_DATA,
+            {"minutes_known": len(consumed.since(at - LOOK_BACK).known())},
+        )
     if policy.lower_percent:
         return _a_step_down(seen, policy, consumed)
     return _to_target(seen, policy, consumed.since(at - LOOK_BACK), at, now)
@@ -93,7 +120,8 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
 
 
 def _evidence(seen: Observation, policy: Policy, now: datetime) -> Evidence:
-    """Read the alarm's newest periods. Throttling may be shown a minute before the consumption of the same minute is."""
+    """Read the alarm's newest periods. Throttling may be shown a minute before the consumption of
+    the same minute is."""
     at = now - policy.delay_minutes * MINUTE
     consumed, throttled = known_at(seen.metrics.consumed, at), known_at(seen.metrics.throttled, at)
     size = policy.alarm_period_seconds // 60
@@ -103,7 +131,11 @@ def _evidence(seen: Observation, policy: Policy, now: datetime) -> Evidence:
     known = [load for load in loads if load is not None]
     end = max(consumed.end, throttled.end)
     start = end - count * MINUTE
-    lost = sum(throttled.since(start).known()) if is_fresh(consumed, at) or is_fresh(throttled, at) else 0.0
+    lost = (
+        sum(throttled.since(start).known())
+        if is_fresh(consumed, at) or is_fresh(throttled, at)
+        else 0.0
+    )
     newest, newest_lost = (series.since(end - size * MINUTE) for series in (consumed, throttled))
     return Evidence(
         loads=known if len(known) == len(loads) else [],
@@ -129,7 +161,8 @@ def _for_load(seen: Observation, policy: Policy, found: Evidence) -> Iterator[St
 
 
 def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Iterator[Step]:
-    """Yield the step of each rule about throttling that holds. Without any throttling, no row is reached, not even one at 0."""
+    """Yield the step of each rule about throttling that holds. Without any throttling, no row is
+    reached, not even one at 0."""
     if found.throttled <= 0:
         return
     yield from _row_reached(policy.throttled_provisioned_steps, found.throttled, seen.provisioned)
@@ -140,7 +173,9 @@ def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Itera
 
 def _row_reached(rows: Steps, metric: float, whole: float) -> Iterator[Step]:
     """Yield the row with the highest `at` that the metric, in percent of the whole, has reached."""
-    yield from sorted((row for row in rows if metric * 100 >= row.at * whole), key=lambda row: row.at)[-1:]
+    yield from sorted(
+        (row for row in rows if metric * 100 >= row.at * whole), key=lambda row: row.at
+    )[-1:]
 
 
 def _plain(policy: Policy) -> Step:
@@ -152,7 +187,9 @@ def _stepped(base: float, step: Step) -> int:
 
 
 def _numbers(seen: Observation, policy: Policy, found: Evidence) -> dict[str, Number]:
-    numbers: dict[str, Number] = {"alarm_level_units": seen.provisioned * policy.alarm_percent / 100}
+    numbers: dict[str, Number] = {
+        "alarm_level_units": seen.provisioned * policy.alarm_percent / 100
+    }
     if found.loads:
         numbers["consumed_units"] = found.loads[-1]
     if found.throttled > 0:
@@ -161,7 +198,8 @@ def _numbers(seen: Observation, policy: Policy, found: Evidence) -> dict[str, Nu
 
 
 def _mean(series: Series) -> float:
-    """Return the mean of what is known, 0 of nothing: only to be shown, or added to what is throttled."""
+    """Return the mean of what is known, 0 of nothing: only to be shown, or added to what is
+    throttled."""
     known = series.known()
     return sum(known) / len(known) if known else 0.0
 
@@ -169,13 +207,18 @@ def _mean(series: Series) -> float:
 # down
 
 
-def _to_target(seen: Observation, policy: Policy, hour: Series, at: datetime, now: datetime) -> Want:
-    """Return what the hour's peak needs, `peak x 100 / target_percent`, where so much less is worth a decrease."""
+def _to_target(
+    seen: Observation, policy: Policy, hour: Series, at: datetime, now: datetime
+) -> Want:
+    """Return what the hour's peak needs, `peak x 100 / target_percent`, where so much less is worth
+    a decrease."""
     if hour.start > at - LOOK_BACK + MINUTE or None in hour.values:
         return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     peak = max(hour.known())
     throttled = seen.metrics.throttled.since(at - LOOK_BACK)
-    desired = max(math.ceil(peak * 100 / policy.target_percent), _calm_units(peak, policy), policy.min_units)
+    desired = max(
+        math.ceil(peak * 100 / policy.target_percent), _calm_units(peak, policy), policy.min_units
+    )
     numbers = {"peak_units": peak, "throttled_units": max(throttled.known(), default=0.0)}
     if numbers["throttled_units"] > 0:
         return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)
@@ -191,12 +234,17 @@ def _to_target(seen: Observation, policy: Policy, hour: Series, at: datetime, no
 def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Want:
     """Return one step less where the newest periods were low, `decrease_checks` of them.
 
-    Only periods since the last change of capacity count, since the percentage is of today's units. DynamoDB tells one time for
-    reads and writes, so that a change of either begins the count anew. The step is max(units x percent / 100, units), at least
-    one unit. It ends above what the peak of these periods needs for the alarm to stay quiet, so never below what was consumed.
+    Only periods since the last change of capacity count, since the percentage is of today's units.
+    DynamoDB tells one time for reads and writes, so that a change of either begins the count anew.
+    The step is max(units x percent / 100, units), at least one unit. It ends above what the peak of
+    these periods needs for the alarm to stay quiet, so never below what was consumed.
     """
     units, size = seen.provisioned, policy.alarm_period_seconds // 60
-    changes = [at for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at) if at is not None]
+    changes = [
+        at
+        for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at)
+        if at is not None
+    ]
     loads = _whole_means(consumed.since(max(changes, default=None)), size)
     low, looked = _low_periods(loads, units, policy)
     numbers: dict[str, Number] = {"lower_level_units": units * policy.lower_percent / 100}
@@ -204,28 +252,38 @@ def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Want:
     if len(low) < policy.decrease_checks:
         return Want(units, _why_not_yet(loads, low, looked), numbers)
     seen_at = consumed.last(looked * size)
-    peak, lost = max(seen_at.known()), max(seen.metrics.throttled.since(seen_at.start).known(), default=0.0)
+    peak, lost = (
+        max(seen_at.known()),
+        max(seen.metrics.throttled.since(seen_at.start).known(), default=0.0),
+    )
     numbers |= {"consumed_units": low[0], "peak_units": peak, "throttled_units": lost}
     if lost > 0:
         return Want(units, Reason.THROTTLED_RECENTLY, numbers)
-    desired = max(units - _step_down(policy, max(low), units), _calm_units(peak, policy), policy.min_units)
+    desired = max(
+        units - _step_down(policy, max(low), units), _calm_units(peak, policy), policy.min_units
+    )
     if desired >= units:
         return Want(units, Reason.AT_DESIRED, numbers)
     return Want(desired, Reason.UTILIZATION_LOW, numbers)
 
 
 def _whole_means(series: Series, size: int) -> list[float | None]:
-    """Return the mean of each period of `size` minutes, newest first; None where a minute is missing: it may be the peak."""
+    """Return the mean of each period of `size` minutes, newest first; None where a minute is
+    missing: it may be the peak."""
     values = series.values[::-1]
     groups = [values[i : i + size] for i in range(0, len(values) - size + 1, size)]
     known = [[value for value in group if value is not None] for group in groups]
     return [sum(group) / size if len(group) == size else None for group in known]
 
 
-def _low_periods(loads: Sequence[float | None], units: int, policy: Policy) -> tuple[list[float], int]:
-    """Return the means of the low periods, newest first and no more than are needed, and how many periods were looked at.
+def _low_periods(
+    loads: Sequence[float | None], units: int, policy: Policy
+) -> tuple[list[float], int]:
+    """Return the means of the low periods, newest first and no more than are needed, and how many
+    periods were looked at.
 
-    The newest must be low. A later one between lower_percent and check_reset_percent neither counts nor ends the counting.
+    The newest must be low. A later one between lower_percent and check_reset_percent neither counts
+    nor ends the counting.
     """
     low: list[float] = []
     for looked, load in enumerate(loads):
@@ -245,16 +303,26 @@ def _why_not_yet(loads: Sequence[float | None], low: Sequence[float], looked: in
 
 
 def _step_down(policy: Policy, consumed: float, units: int) -> int:
-    """Return the units of the step: the plain one, or that of the row with the lowest `at` that consumption does not exceed."""
+    """Return the units of the step: the plain one, or that of the row with the lowest `at` that
+    consumption does not exceed."""
     rows = [Step(at=100, percent=policy.decrease_percent, units=policy.decrease_units)]
     if policy.decrease_steps:
-        rows = sorted((row for row in policy.decrease_steps if consumed * 100 <= row.at * units), key=lambda row: row.at)
+        rows = sorted(
+            (row for row in policy.decrease_steps if consumed * 100 <= row.at * units),
+            key=lambda row: row.at,
+        )
     for row in rows[:1]:
         return max(units * row.percent // 100, row.units, 1 if row.percent else 0)
     return 0
 
 
 def _calm_units(peak: float, policy: Policy) -> int:
-    """Return the least units at which the peak raises nothing at once: it stays below alarm_percent, and below any row's step."""
-    hot = min([policy.alarm_percent, *(row.at for row in policy.increase_steps if row.at and (row.percent or row.units))])
+    """Return the least units at which the peak raises nothing at once: it stays below
+    alarm_percent, and below any row's step."""
+    hot = min(
+        [
+            policy.alarm_percent,
+            *(row.at for row in policy.increase_steps if row.at and (row.percent or row.units)),
+        ]
+    )
     return math.floor(peak * 100 / hot) + 1

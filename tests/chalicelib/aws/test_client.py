@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.client import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
-from chalicelib.model import Alarm, Change, CreateAlarm, DeleteAlarms, Dimension, RewriteAlarm, SetCapacity, TableState, Target
+from chalicelib.model import (
+    Alarm,
+    Change,
+    CreateAlarm,
+    DeleteAlarms,
+    Dimension,
+    RewriteAlarm,
+    SetCapacity,
+    TableState,
+    Target,
+)
 from headroom.region.region import START, Fault, Region
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import autoscale, by_hand, drain, operations, params, past, wait
@@ -68,7 +78,10 @@ def test_the_topic_may_be_an_arn_which_costs_no_call(region: Region) -> None:
 
 def test_retries_are_left_to_botocore(aws: Aws) -> None:
     retries = aws.client("dynamodb").meta.config.retries
-    assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 6)  # one try and five more
+    assert (retries["mode"], retries["total_max_attempts"]) == (
+        "standard",
+        6,
+    )  # one try and five more
     assert aws.client("dynamodb") is aws.client("dynamodb")
 
 
@@ -101,14 +114,22 @@ def test_the_history_of_changes_comes_with_the_table(region: Region, aws: Aws) -
     wait(region, minutes=3)
     by_hand(region, "orders", 80, 80)
     seen = state_of(aws).throughputs[""]
-    assert (seen.decreases_today, seen.last_increase_at, seen.last_decrease_at) == (1, START, START + timedelta(minutes=3))
+    assert (seen.decreases_today, seen.last_increase_at, seen.last_decrease_at) == (
+        1,
+        START,
+        START + timedelta(minutes=3),
+    )
 
 
 def test_while_a_table_updates_nothing_of_it_can_be_changed(region: Region, aws: Aws) -> None:
     throughput = {"ReadCapacityUnits": 120, "WriteCapacityUnits": 90}
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     found = state_of(aws)
-    assert (found.active, found.throughputs[""].active, found.throughputs["by-date"].active) == (False, False, False)
+    assert (found.active, found.throughputs[""].active, found.throughputs["by-date"].active) == (
+        False,
+        False,
+        False,
+    )
 
 
 def test_a_table_on_demand_is_known_by_its_billing(region: Region, aws: Aws) -> None:
@@ -118,7 +139,13 @@ def test_a_table_on_demand_is_known_by_its_billing(region: Region, aws: Aws) -> 
 
 def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, aws: Aws) -> None:
     region.create_table("broken")
-    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=lambda asked: asked["TableName"] == "broken"))
+    region.faults.append(
+        Fault(
+            "DescribeTable",
+            "AccessDeniedException",
+            matches=lambda asked: asked["TableName"] == "broken",
+        )
+    )
     found = aws.describe(["orders", "gone", "broken"])
     assert isinstance(found["orders"], TableState)
     assert found["gone"] is None
@@ -142,7 +169,15 @@ def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws
             "TableName": "orders",
             "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 90},
             "GlobalSecondaryIndexUpdates": [
-                {"Update": {"IndexName": "by-date", "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 10}}}
+                {
+                    "Update": {
+                        "IndexName": "by-date",
+                        "ProvisionedThroughput": {
+                            "ReadCapacityUnits": 30,
+                            "WriteCapacityUnits": 10,
+                        },
+                    }
+                }
             ],
         }
     ]
@@ -153,7 +188,9 @@ def test_an_index_alone_does_not_name_the_throughput_of_its_table(region: Region
     assert params(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
 
 
-def test_a_table_that_is_not_as_the_decision_saw_it_is_not_written(region: Region, aws: Aws) -> None:
+def test_a_table_that_is_not_as_the_decision_saw_it_is_not_written(
+    region: Region, aws: Aws
+) -> None:
     with pytest.raises(ChangedMeanwhile, match=r"^orders:read has 100 units now, not 99$"):
         aws.set_capacity(SetCapacity("orders", (Change(READS, 99, 150),)))
     assert "UpdateTable" not in operations(region)
@@ -183,7 +220,10 @@ def test_a_loser_of_a_race_is_told_so(region: Region, aws: Aws) -> None:
 
 def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws) -> None:
     drain(region)
-    with pytest.raises(Refused, match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM"):
+    with pytest.raises(
+        Refused,
+        match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM",
+    ):
         aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 50),)))
 
 
@@ -205,9 +245,19 @@ def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws
 
 
 def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> None:
-    past(region, 5, {READS: [1.0, 2.0, 3.0, 4.0, 5.0], WRITES: 0.25}, {WRITES: [0.0, 0.0, 7.0, 0.0, 0.0]})
+    past(
+        region,
+        5,
+        {READS: [1.0, 2.0, 3.0, 4.0, 5.0], WRITES: 0.25},
+        {WRITES: [0.0, 0.0, 7.0, 0.0, 0.0]},
+    )
     found = aws.metrics([READS, WRITES], region.now)
-    assert found[READS].consumed.last(4).values == (1.0, 2.0, 3.0, 4.0)  # the newest minute is not readable yet
+    assert found[READS].consumed.last(4).values == (
+        1.0,
+        2.0,
+        3.0,
+        4.0,
+    )  # the newest minute is not readable yet
     assert found[READS].consumed.end == region.now - timedelta(minutes=1)
     assert found[WRITES].consumed.last(4).values == (0.25,) * 4
     assert found[WRITES].throttled.known() == [0.0, 0.0, 7.0, 0.0]
@@ -226,18 +276,27 @@ def test_a_metric_without_any_datapoint_is_empty(region: Region, aws: Aws) -> No
 def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
     past(region, 5, {READS: 1.0, INDEX_READS: 9.0})
     found = aws.metrics([READS, INDEX_READS], region.now)
-    assert (found[READS].consumed.known()[-1], found[INDEX_READS].consumed.known()[-1]) == (1.0, 9.0)
+    assert (found[READS].consumed.known()[-1], found[INDEX_READS].consumed.known()[-1]) == (
+        1.0,
+        9.0,
+    )
 
 
 def test_three_hours_are_looked_back_at_and_no_less(region: Region, aws: Aws) -> None:
     past(region, 240, {READS: 5.0})
     series = aws.metrics([READS], region.now)[READS].consumed
-    assert region.now - timedelta(hours=3, minutes=5) < series.start <= region.now - timedelta(hours=3)
+    assert (
+        region.now - timedelta(hours=3, minutes=5) < series.start <= region.now - timedelta(hours=3)
+    )
     assert set(series.values) == {5.0}
 
 
 def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aws: Aws) -> None:
-    targets = [Target(f"table-{number:03}", "", dimension) for number in range(150) for dimension in Dimension]
+    targets = [
+        Target(f"table-{number:03}", "", dimension)
+        for number in range(150)
+        for dimension in Dimension
+    ]
     past(region, 5)
     region.calls.clear()
     aws.metrics(targets, region.now, targets[:20])
@@ -265,7 +324,9 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
 # alarms
 
 
-def test_only_the_alarms_that_notify_the_very_topic_are_ours_to_look_at(region: Region, aws: Aws) -> None:
+def test_only_the_alarms_that_notify_the_very_topic_are_ours_to_look_at(
+    region: Region, aws: Aws
+) -> None:
     put(region, "on-topic")
     put(region, "with-others", AlarmActions=[f"{TOPIC}-2", TOPIC])
     put(region, "longer-name", AlarmActions=[f"{TOPIC}-2"])
@@ -294,14 +355,23 @@ def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: A
 
 
 def creation(number: int) -> CreateAlarm:
-    plain = {"Namespace": "AWS/DynamoDB", "MetricName": "ConsumedReadCapacityUnits", "Statistic": "Sum", "Period": 60}
+    plain = {
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ConsumedReadCapacityUnits",
+        "Statistic": "Sum",
+        "Period": 60,
+    }
     fields = {"AlarmName": f"alarm-{number}", "EvaluationPeriods": 1, "Threshold": 1.0, **plain}
     return CreateAlarm(READS, fields | {"ComparisonOperator": "GreaterThanThreshold"})
 
 
 def test_alarms_are_made_at_three_a_second(region: Region) -> None:
     waited: list[float] = []
-    outcomes = list(Aws("headroom-alarms", sleep=waited.append).create_alarms([creation(number) for number in range(7)]))
+    outcomes = list(
+        Aws("headroom-alarms", sleep=waited.append).create_alarms(
+            [creation(number) for number in range(7)]
+        )
+    )
     assert [error for _, error in outcomes] == [None] * 7
     assert waited == [1 / 3] * 6
     assert len(region.cloudwatch.alarms) == 7
@@ -314,23 +384,35 @@ def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
     assert region.calls == []
 
 
-def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(region: Region, aws: Aws) -> None:
+def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(
+    region: Region, aws: Aws
+) -> None:
     aws.sleep = lambda _: None
     region.faults.append(Fault("PutMetricAlarm", "LimitExceeded", after=1))
     outcomes = [
-        (action.fields["AlarmName"], str(error or "made")) for action, error in aws.create_alarms(map(creation, range(3)))
+        (action.fields["AlarmName"], str(error or "made"))
+        for action, error in aws.create_alarms(map(creation, range(3)))
     ]
     assert [name for name, _ in outcomes] == ["alarm-0", "alarm-1", "alarm-2"]
     assert [said == "made" for _, said in outcomes] == [True, False, True]
     assert sorted(region.cloudwatch.alarms) == ["alarm-0", "alarm-2"]
 
 
-def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(region: Region, aws: Aws) -> None:
+def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
+    region: Region, aws: Aws
+) -> None:
     put(region, "high", AlarmDescription="too hot", DatapointsToAlarm=1)
     (shown,) = aws.alarms_named(["high"])
-    read_only = {"StateReasonData": "{}", "EvaluationState": "PARTIAL_DATA", "Unit": None, "SomethingNewThatIsReadOnly": 7}
+    read_only = {
+        "StateReasonData": "{}",
+        "EvaluationState": "PARTIAL_DATA",
+        "Unit": None,
+        "SomethingNewThatIsReadOnly": 7,
+    }
     region.calls.clear()
-    aws.rewrite_alarm(RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0}))
+    aws.rewrite_alarm(
+        RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0})
+    )
     assert params(region, "PutMetricAlarm") == [
         {
             "AlarmName": "high",
@@ -350,7 +432,9 @@ def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(re
     ]
 
 
-def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_error(region: Region, aws: Aws) -> None:
+def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_error(
+    region: Region, aws: Aws
+) -> None:
     put(region, "alarm-000")
     aws.delete_alarms(DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
     assert region.cloudwatch.alarms == {}

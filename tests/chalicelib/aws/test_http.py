@@ -1,4 +1,5 @@
-"""The one way to a URL that is not AWS's, against a real server on this machine: an answer's status, and nothing more."""
+"""The one way to a URL that is not AWS's, against a real server on this machine: an answer's
+status, and nothing more."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ class Server(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         status = int(self.path.split("/")[1])
-        self.heard.append(f"{self.command} {self.path} {self.rfile.read(int(self.headers['Content-Length'])).decode()}")
+        self.heard.append(
+            f"{self.command} {self.path} {self.rfile.read(int(self.headers['Content-Length'])).decode()}"
+        )
         self.send_response(status)
         self.send_header("Location", "/200/elsewhere")
         self.send_header("Content-Length", "0")
@@ -76,9 +79,16 @@ def test_what_is_no_answer_is_an_error_that_does_not_name_the_url(answer: bytes)
 
 
 @pytest.mark.parametrize(
-    "url", [f"http://127.0.0.1:1/{SECRET}", f"http://127.0.0.1:port/{SECRET}", f"http://127.0.0.1/ {SECRET}"]
+    "url",
+    [
+        f"http://127.0.0.1:1/{SECRET}",
+        f"http://127.0.0.1:port/{SECRET}",
+        f"http://127.0.0.1/ {SECRET}",
+    ],
 )
-def test_where_nobody_listens_or_nobody_can_is_an_error_that_does_not_name_the_url(url: str) -> None:
+def test_where_nobody_listens_or_nobody_can_is_an_error_that_does_not_name_the_url(
+    url: str,
+) -> None:
     with pytest.raises(OSError, match=r".") as caught:
         send(Request(url, b"text"), 5.0)
     assert SECRET not in str(caught.value)

@@ -1,9 +1,9 @@
-"""The configuration: the least that works, who wins, and every mistake reported at once with its path."""
+"""The configuration: the least that works, who wins, and every mistake reported at once with its
+path."""
 
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config import loader
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.config.policy import SETTINGS, Policy, description
 from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, Target
+from headroom.project import ROOT
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 
 LEAST = '[[tables]]\nname = "orders-*"\n'
@@ -61,8 +61,18 @@ def test_the_defaults_are_these() -> None:
     [
         pytest.param("", 0, 95, id="adaptive reckons for itself"),
         pytest.param('strategy = "percent"', 50, 80, id="percent has its own defaults"),
-        pytest.param('strategy = "percent"\nincrease_percent = 7', 7, 80, id="which yield to what is given beside them"),
-        pytest.param('strategy = "percent"\n[defaults]\nalarm_percent = 90', 50, 90, id="and to what is given at a weaker place"),
+        pytest.param(
+            'strategy = "percent"\nincrease_percent = 7',
+            7,
+            80,
+            id="which yield to what is given beside them",
+        ),
+        pytest.param(
+            'strategy = "percent"\n[defaults]\nalarm_percent = 90',
+            50,
+            90,
+            id="and to what is given at a weaker place",
+        ),
     ],
 )
 def test_a_strategy_may_have_defaults_of_its_own(text: str, increase: int, alarm: int) -> None:
@@ -71,7 +81,7 @@ def test_a_strategy_may_have_defaults_of_its_own(text: str, increase: int, alarm
 
 
 def test_the_file_that_is_shipped_is_right_and_manages_nothing() -> None:
-    path = Path(loader.__file__).with_name("headroom.toml")
+    path = ROOT / "chalicelib" / "headroom.toml"
     assert load(path.read_text()) == load("")
 
 
@@ -90,7 +100,9 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("count", range(1, len(LAYERS) + 1), ids=[str(layer.id) for layer in LAYERS])
+@pytest.mark.parametrize(
+    "count", range(1, len(LAYERS) + 1), ids=[str(layer.id) for layer in LAYERS]
+)
 def test_the_more_specific_wins(count: int) -> None:
     parts = [str(layer.values[0]) for layer in LAYERS[:count]]
     text = "\n".join(parts if count > 3 else [*parts, '[[tables]]\nname = "orders"'])
@@ -99,13 +111,19 @@ def test_the_more_specific_wins(count: int) -> None:
 
 def test_a_setting_of_one_dimension_leaves_the_other_alone() -> None:
     text = '[defaults]\nmin_units = 2\n[[tables]]\nname = "orders"\n[tables.read]\nmin_units = 9\n'
-    assert [settings(text, target).min_units for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)] == [9, 2, 9, 2]
+    assert [
+        settings(text, target).min_units for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)
+    ] == [9, 2, 9, 2]
 
 
 def test_a_setting_of_an_index_leaves_the_table_and_other_indexes_alone() -> None:
     text = '[[tables]]\nname = "orders"\n[[tables.indexes]]\nname = "by-date"\nmax_units = 50\n'
     other = Target("orders", "by-name", Dimension.READ)
-    assert [settings(text, target).max_units for target in (INDEX_READS, READS, other)] == [50, 40_000, 40_000]
+    assert [settings(text, target).max_units for target in (INDEX_READS, READS, other)] == [
+        50,
+        40_000,
+        40_000,
+    ]
 
 
 def test_layers_are_merged_setting_by_setting() -> None:
@@ -116,19 +134,39 @@ def test_layers_are_merged_setting_by_setting() -> None:
 @pytest.mark.parametrize(
     ("rule", "managed", "passed_over"),
     [
-        pytest.param('name = "orders"', ["orders"], ["orders-eu", "Orders", "my-orders"], id="exact"),
-        pytest.param('name = "orders-*"', ["orders-eu", "orders-"], ["orders", "my-orders-eu"], id="star"),
-        pytest.param('name = "orders-?"', ["orders-1"], ["orders-", "orders-12"], id="question mark"),
-        pytest.param('name = "orders-[ab]"', ["orders-a", "orders-b"], ["orders-c", "orders-[ab]"], id="set"),
+        pytest.param(
+            'name = "orders"', ["orders"], ["orders-eu", "Orders", "my-orders"], id="exact"
+        ),
+        pytest.param(
+            'name = "orders-*"', ["orders-eu", "orders-"], ["orders", "my-orders-eu"], id="star"
+        ),
+        pytest.param(
+            'name = "orders-?"', ["orders-1"], ["orders-", "orders-12"], id="question mark"
+        ),
+        pytest.param(
+            'name = "orders-[ab]"', ["orders-a", "orders-b"], ["orders-c", "orders-[ab]"], id="set"
+        ),
         pytest.param('name = "*"', ["orders", "x.y_z"], [], id="everything"),
         pytest.param(
-            'regex = "orders-[0-9]+"', ["orders-12"], ["orders-12x", "my-orders-12", "orders-"], id="the whole must match"
+            'regex = "orders-[0-9]+"',
+            ["orders-12"],
+            ["orders-12x", "my-orders-12", "orders-"],
+            id="the whole must match",
         ),
-        pytest.param('regex = "a|orders"', ["a", "orders"], ["a-orders", "ab"], id="the whole of each alternative"),
-        pytest.param('name = "orders.eu"', ["orders.eu"], ["orders-eu"], id="a dot in a name is a dot"),
+        pytest.param(
+            'regex = "a|orders"',
+            ["a", "orders"],
+            ["a-orders", "ab"],
+            id="the whole of each alternative",
+        ),
+        pytest.param(
+            'name = "orders.eu"', ["orders.eu"], ["orders-eu"], id="a dot in a name is a dot"
+        ),
     ],
 )
-def test_a_rule_names_its_tables_exactly_by_glob_or_by_regex(rule: str, managed: list[str], passed_over: list[str]) -> None:
+def test_a_rule_names_its_tables_exactly_by_glob_or_by_regex(
+    rule: str, managed: list[str], passed_over: list[str]
+) -> None:
     found = load(f"[[tables]]\n{rule}\n")
     assert [name for name in managed + passed_over if found.manages(name)] == managed
 
@@ -151,16 +189,36 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
     ("text", "problem"),
     [
         pytest.param(
-            "[defaults]\nmin_unit = 1", "defaults.min_unit: unknown key; did you mean min_units?", id="a misspelt setting"
+            "[defaults]\nmin_unit = 1",
+            "defaults.min_unit: unknown key; did you mean min_units?",
+            id="a misspelt setting",
         ),
-        pytest.param("[default]\n", "default: unknown key; did you mean defaults?", id="a misspelt table"),
-        pytest.param("[[table]]\n", "table: unknown key; did you mean tables?", id="a misspelt array"),
-        pytest.param("[defaults]\ncolour = 1", "defaults.colour: unknown key", id="a key with no likeness"),
-        pytest.param("[defaults]\nname = 'x'", "defaults.name: unknown key", id="a name where none belongs"),
-        pytest.param("[defaults.read]\nread = 1", "defaults.read.read: unknown key", id="a dimension within a dimension"),
-        pytest.param(f"{LEAST}[tables.reads]\n", "tables[0].reads: unknown key; did you mean read?", id="a misspelt dimension"),
         pytest.param(
-            f"{LEAST}[[tables.indices]]\n", "tables[0].indices: unknown key; did you mean indexes?", id="a misspelt index list"
+            "[default]\n", "default: unknown key; did you mean defaults?", id="a misspelt table"
+        ),
+        pytest.param(
+            "[[table]]\n", "table: unknown key; did you mean tables?", id="a misspelt array"
+        ),
+        pytest.param(
+            "[defaults]\ncolour = 1", "defaults.colour: unknown key", id="a key with no likeness"
+        ),
+        pytest.param(
+            "[defaults]\nname = 'x'", "defaults.name: unknown key", id="a name where none belongs"
+        ),
+        pytest.param(
+            "[defaults.read]\nread = 1",
+            "defaults.read.read: unknown key",
+            id="a dimension within a dimension",
+        ),
+        pytest.param(
+            f"{LEAST}[tables.reads]\n",
+            "tables[0].reads: unknown key; did you mean read?",
+            id="a misspelt dimension",
+        ),
+        pytest.param(
+            f"{LEAST}[[tables.indices]]\n",
+            "tables[0].indices: unknown key; did you mean indexes?",
+            id="a misspelt index list",
         ),
         pytest.param(
             f"{LEAST}[[tables.indexes]]\nname = 'x'\n[[tables.indexes.indexes]]\nname = 'y'",
@@ -197,7 +255,11 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
             "defaults.min_units: expected a whole number from 1 to 1000000, got true",
             id="a truth",
         ),
-        pytest.param("[defaults]\ndry_run = 1", "defaults.dry_run: expected true or false, got 1", id="no truth"),
+        pytest.param(
+            "[defaults]\ndry_run = 1",
+            "defaults.dry_run: expected true or false, got 1",
+            id="no truth",
+        ),
         pytest.param(
             "[defaults]\nalarm_period_seconds = 90",
             "defaults.alarm_period_seconds: expected a whole number from 60 to 3600 in steps of 60, got 90",
@@ -208,16 +270,30 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
             'defaults.strategy: expected one of adaptive, percent, fleet, got "adaptve"; did you mean adaptive?',
             id="an unknown strategy",
         ),
-        pytest.param("defaults = 5", "defaults: expected a table, write [defaults], got 5", id="defaults that are no table"),
-        pytest.param("tables = 5", "tables: expected an array of tables, write [[tables]], got 5", id="tables that are no array"),
+        pytest.param(
+            "defaults = 5",
+            "defaults: expected a table, write [defaults], got 5",
+            id="defaults that are no table",
+        ),
+        pytest.param(
+            "tables = 5",
+            "tables: expected an array of tables, write [[tables]], got 5",
+            id="tables that are no array",
+        ),
         pytest.param(
             "[tables]\nname = 'orders'",
             "tables: expected an array of tables, write [[tables]], got {'name': 'orders'}",
             id="single brackets",
         ),
-        pytest.param("tables = [1]", "tables: expected an array of tables, write [[tables]], got [1]", id="an array of numbers"),
         pytest.param(
-            f"{LEAST}read = 5", "tables[0].read: expected a table, write [read], got 5", id="a dimension that is no table"
+            "tables = [1]",
+            "tables: expected an array of tables, write [[tables]], got [1]",
+            id="an array of numbers",
+        ),
+        pytest.param(
+            f"{LEAST}read = 5",
+            "tables[0].read: expected a table, write [read], got 5",
+            id="a dimension that is no table",
         ),
         pytest.param(
             f"{LEAST}indexes = 5",
@@ -239,8 +315,16 @@ def test_the_first_index_rule_that_matches_wins_alone() -> None:
             "tables[0].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
             id="an index rule without name",
         ),
-        pytest.param("[[tables]]\nname = ''", "tables[0].name: expected a text that is not empty, got ''", id="an empty name"),
-        pytest.param("[[tables]]\nname = 5", "tables[0].name: expected a text that is not empty, got 5", id="a number as name"),
+        pytest.param(
+            "[[tables]]\nname = ''",
+            "tables[0].name: expected a text that is not empty, got ''",
+            id="an empty name",
+        ),
+        pytest.param(
+            "[[tables]]\nname = 5",
+            "tables[0].name: expected a text that is not empty, got 5",
+            id="a number as name",
+        ),
         pytest.param(
             "[[tables]]\nregex = '('",
             "tables[0].regex: not a regular expression: missing ), unterminated subpattern at position 0",
@@ -275,14 +359,26 @@ RULES = "one of never_down, only_down, hold, floor"
             "windows[0].timezone: unknown key; did you mean time_zone?",
             id="a misspelt key of a window",
         ),
-        pytest.param("windows = [{ between = '09:00-17:00' }]", f"windows[0].rule: missing; it must be {RULES}", id="no rule"),
+        pytest.param(
+            "windows = [{ between = '09:00-17:00' }]",
+            f"windows[0].rule: missing; it must be {RULES}",
+            id="no rule",
+        ),
         pytest.param(
             "windows = [{ rule = 'never-down', between = '09:00-17:00' }]",
             f'windows[0].rule: expected {RULES}, got "never-down"; did you mean never_down?',
             id="a misspelt rule",
         ),
-        pytest.param(f"windows = [{{ {HOLD}, days = ['mon'] }}]", 'windows[0].days: expected a text, got ["mon"]', id="days"),
-        pytest.param("notify = 'scaled_up'", 'notify: expected a list, got "scaled_up"; write ["scaled_up"]', id="no list"),
+        pytest.param(
+            f"windows = [{{ {HOLD}, days = ['mon'] }}]",
+            'windows[0].days: expected a text, got ["mon"]',
+            id="days",
+        ),
+        pytest.param(
+            "notify = 'scaled_up'",
+            'notify: expected a list, got "scaled_up"; write ["scaled_up"]',
+            id="no list",
+        ),
         pytest.param(
             "notify_topic = 'capacity'",
             "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)",
@@ -299,7 +395,9 @@ RULES = "one of never_down, only_down, hold, floor"
             id="no text",
         ),
         pytest.param(
-            "circuit_breaker_seconds = 60", "circuit_breaker_seconds: expected a number above 0 to 30, got 60", id="too long"
+            "circuit_breaker_seconds = 60",
+            "circuit_breaker_seconds: expected a number above 0 to 30, got 60",
+            id="too long",
         ),
         pytest.param(
             "reserve_decreases = [{ at = '02:00', count = 5 }]",
@@ -307,7 +405,9 @@ RULES = "one of never_down, only_down, hold, floor"
             id="within an entry",
         ),
         pytest.param(
-            "min_units = 2026-11-20", 'min_units: expected a whole number from 1 to 1000000, got "2026-11-20"', id="a day"
+            "min_units = 2026-11-20",
+            'min_units: expected a whole number from 1 to 1000000, got "2026-11-20"',
+            id="a day",
         ),
         pytest.param(
             "[[fleet]]\nname = 'web'\nauto_scaling_group = 'web'\ntables = [{ table = 'x', read = { ladder = [[1, 5], [4]] } }]",
@@ -362,10 +462,14 @@ def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None
 
 
 def test_what_is_not_toml_is_reported_with_its_line() -> None:
-    assert problems("[defaults]\nmin_units = \n") == ["not TOML: Invalid value (at line 2, column 13)"]
+    assert problems("[defaults]\nmin_units = \n") == [
+        "not TOML: Invalid value (at line 2, column 13)"
+    ]
 
 
-@pytest.mark.parametrize("text", ["[[tables]]\nname = 'a'\nname = 'b'", "[defaults]\n[defaults]\n", "[", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["[[tables]]\nname = 'a'\nname = 'b'", "[defaults]\n[defaults]\n", "[", "\x00"]
+)
 def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
     found = problems(text)
     assert len(found) == 1
@@ -377,7 +481,10 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
     [
         pytest.param(
             "[defaults]\nmin_units = 9\nmax_units = 8",
-            ["defaults.read.min_units: 9 is above max_units = 8", "defaults.write.min_units: 9 is above max_units = 8"],
+            [
+                "defaults.read.min_units: 9 is above max_units = 8",
+                "defaults.write.min_units: 9 is above max_units = 8",
+            ],
             id="within one scope",
         ),
         pytest.param(
@@ -405,12 +512,16 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
         ),
         pytest.param(
             "[[tables]]\nname = 'x'\nincrease_percent = 0\n[tables.read]\nstrategy = 'percent'",
-            ["tables[0].read.increase_percent: 0 would never raise anything with strategy = percent"],
+            [
+                "tables[0].read.increase_percent: 0 would never raise anything with strategy = percent"
+            ],
             id="a step of nothing",
         ),
         pytest.param(
             "[defaults.read]\nstrategy = 'percent'\nthrottled_events = 9\nincrease_percent = 0\nincrease_steps = [{ at = 90 }]",
-            ["defaults.read.throttled_events: it raises by increase_percent or increase_units, and both are 0"],
+            [
+                "defaults.read.throttled_events: it raises by increase_percent or increase_units, and both are 0"
+            ],
             id="throttling that raises by nothing",
         ),
         pytest.param(
@@ -440,17 +551,23 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
         ),
         pytest.param(
             "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = '00:00-24:00' }]",
-            ["defaults.read.windows: at no time of the week may anything be raised; if that is meant, write scale_up = false"],
+            [
+                "defaults.read.windows: at no time of the week may anything be raised; if that is meant, write scale_up = false"
+            ],
             id="a direction that is off may be held, too",
         ),
         pytest.param(
             "[defaults.read]\nalarm_period_seconds = 3_600\nalarm_evaluation_periods = 25",
-            ["defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"],
+            [
+                "defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
+            ],
             id="more than a day",
         ),
     ],
 )
-def test_settings_that_contradict_each_other_are_reported_where_they_meet(text: str, expected: list[str]) -> None:
+def test_settings_that_contradict_each_other_are_reported_where_they_meet(
+    text: str, expected: list[str]
+) -> None:
     assert problems(text) == expected
 
 
@@ -460,7 +577,9 @@ def test_settings_that_contradict_each_other_are_reported_where_they_meet(text: 
         pytest.param("min_units = 8\nmax_units = 8", id="minimum at the maximum"),
         pytest.param("strategy = 'percent'\ntarget_percent = 79", id="target just below the alarm"),
         pytest.param("target_percent = 100", id="a target that adaptive does not use"),
-        pytest.param("alarm_period_seconds = 3_600\nalarm_evaluation_periods = 24", id="a whole day"),
+        pytest.param(
+            "alarm_period_seconds = 3_600\nalarm_evaluation_periods = 24", id="a whole day"
+        ),
     ],
 )
 def test_settings_that_just_fit_are_taken(text: str) -> None:
@@ -471,8 +590,16 @@ def test_settings_that_just_fit_are_taken(text: str) -> None:
     ("text", "expected"),
     [
         pytest.param("[defaults]\nnotify = ['scaled_up']\n", [], id="no table has it"),
-        pytest.param(f"[defaults]\nnotify = ['scaled_up']\n{LEAST}notify_slack = 'ssm:/headroom/slack'\n", [], id="somebody"),
-        pytest.param(f"{LEAST}[tables.write]\nnotify = ['at_max']\n", ["tables[0].notify: nobody is told"], id="nobody"),
+        pytest.param(
+            f"[defaults]\nnotify = ['scaled_up']\n{LEAST}notify_slack = 'ssm:/headroom/slack'\n",
+            [],
+            id="somebody",
+        ),
+        pytest.param(
+            f"{LEAST}[tables.write]\nnotify = ['at_max']\n",
+            ["tables[0].notify: nobody is told"],
+            id="nobody",
+        ),
         pytest.param(
             f"{LEAST}notify = ['at_max']\nnotify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
             "[[tables.indexes]]\nname = 'x'\nnotify_topic = ''\n",
@@ -481,7 +608,9 @@ def test_settings_that_just_fit_are_taken(text: str) -> None:
         ),
     ],
 )
-def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(text: str, expected: list[str]) -> None:
+def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
+    text: str, expected: list[str]
+) -> None:
     assert [doubt.partition(",")[0] for doubt in load(text).doubts()] == expected
 
 
@@ -497,10 +626,16 @@ def test_every_setting_is_described(setting: str) -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-KEYS = st.sampled_from(["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *SETTINGS])
+KEYS = st.sampled_from(
+    ["defaults", "tables", "indexes", "name", "regex", "read", "write", "odd", *SETTINGS]
+)
 DOCUMENTS = st.dictionaries(
     KEYS,
-    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12),
+    st.recursive(
+        SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=12,
+    ),
     max_size=4,
 )
 
@@ -515,7 +650,11 @@ def toml(value: Any) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return '"' + "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in value) + '"'
+            return (
+                '"'
+                + "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in value)
+                + '"'
+            )
         case None:
             return "1979-05-27"
         case _:

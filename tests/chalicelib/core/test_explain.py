@@ -30,14 +30,20 @@ def test_no_two_reasons_have_the_same_words() -> None:
     assert len(set(WHY.values())) == len(WHY) == len(Reason)
 
 
-BUDGET = {"decreases_today": 1, "decreases_left": 14, "next_decrease_at": "2026-11-20T12:00:00+00:00"}
+BUDGET = {
+    "decreases_today": 1,
+    "decreases_left": 14,
+    "next_decrease_at": "2026-11-20T12:00:00+00:00",
+}
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
         pytest.param(
-            decision(READS, 100, 150, numbers={"alarm_level_units": 80.0, "consumed_units": 90.125}),
+            decision(
+                READS, 100, 150, numbers={"alarm_level_units": 80.0, "consumed_units": 90.125}
+            ),
             "orders:read 100 → 150 units: consumption is at or above the alarm's level "
             "(UtilizationHigh; alarm level units 80, consumed units 90.12)",
             id="raised",
@@ -73,7 +79,11 @@ def test_a_decision_in_words(found: Decision, said: str) -> None:
 
 
 def test_a_skip_in_words() -> None:
-    skip = Skip("orders-any", Reason.UNSUPPORTED_ALARM, "cannot scale by this alarm: it is a composite alarm")
+    skip = Skip(
+        "orders-any",
+        Reason.UNSUPPORTED_ALARM,
+        "cannot scale by this alarm: it is a composite alarm",
+    )
     said = "orders-any: passed over: cannot scale by this alarm: it is a composite alarm (UnsupportedAlarm)"
     assert sentence(skip) == said
 
@@ -92,7 +102,11 @@ ACTIONS = [
         id="a rewritten threshold",
     ),
     pytest.param(
-        RewriteAlarm(READS, alarm(EvaluationPeriods=None), {"Period": 300, "EvaluationPeriods": 2, "Threshold": 59.4}),
+        RewriteAlarm(
+            READS,
+            alarm(EvaluationPeriods=None),
+            {"Period": 300, "EvaluationPeriods": 2, "Threshold": 59.4},
+        ),
         "Rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods None → 2, Threshold 4800 → 59.4",
         "Would rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods None → 2, Threshold 4800 → 59.4",
         id="a rewritten period",
@@ -118,7 +132,10 @@ def test_an_action_in_words_done_and_only_planned(action: Action, done: str, pla
 
 
 def test_would_changes_nothing_about_decisions_and_skips() -> None:
-    for subject in (decision(numbers=BUDGET), Skip("orders", Reason.GONE, "the table does not exist")):
+    for subject in (
+        decision(numbers=BUDGET),
+        Skip("orders", Reason.GONE, "the table does not exist"),
+    ):
         assert sentence(subject, would=True) == sentence(subject)
 
 

@@ -1,4 +1,5 @@
-"""Healing, decided: every rule that leaves an instance alone, the budget, and the laws that hold whatever the facts."""
+"""Healing, decided: every rule that leaves an instance alone, the budget, and the laws that hold
+whatever the facts."""
 
 from __future__ import annotations
 
@@ -35,8 +36,11 @@ def member(instance: str = SICK, **fields: Any) -> Member:
     return Member(**{"instance": instance, "zone": "a", **fields})
 
 
-def web(size: int = 10, sick: dict[str, Any] | None = None, zones: str = "ab", **fields: Any) -> Group:
-    """A group of so many well members, but for the first; spread over zones, all of them with an alarm."""
+def web(
+    size: int = 10, sick: dict[str, Any] | None = None, zones: str = "ab", **fields: Any
+) -> Group:
+    """A group of so many well members, but for the first; spread over zones, all of them with an
+    alarm."""
     ids = [f"i-{number:02}" for number in range(size)]
     members = [member(i, zone=zones[n % len(zones)]) for n, i in enumerate(ids)]
     members[0] = replace(members[0], **{"failing": ("instance",), "passing": False, **(sick or {})})
@@ -45,7 +49,10 @@ def web(size: int = 10, sick: dict[str, Any] | None = None, zones: str = "ab", *
 
 def failing(group: Group, *numbers: int) -> Group:
     """The same group, with these members failing, too."""
-    members = [replace(m, failing=("system",), passing=False) if n in numbers else m for n, m in enumerate(group.members)]
+    members = [
+        replace(m, failing=("system",), passing=False) if n in numbers else m
+        for n, m in enumerate(group.members)
+    ]
     return replace(group, members=tuple(members))
 
 
@@ -66,34 +73,110 @@ def reason(group: Group, **settings: Any) -> Reason:
 JOINED, REPLACED, REBOOTED = Happened.JOINED, Happened.REPLACED, Happened.REBOOTED
 CASES = [
     pytest.param(web(), {}, Reason.STATUS_CHECK_FAILED, id="sick"),
-    pytest.param(web(sick={"failing": ("system",)}), {}, Reason.STATUS_CHECK_FAILED, id="its host is sick"),
-    pytest.param(web(sick={"failing": ("attached_ebs",)}), {}, Reason.STATUS_CHECK_FAILED, id="its volume is sick"),
-    pytest.param(web(sick={"failing": ()}), {}, Reason.NOT_FAILING, id="the alarm is late: nothing fails any more"),
-    pytest.param(web(sick={"failing": (), "passing": False}), {}, Reason.NOT_FAILING, id="not known is not failing"),
+    pytest.param(
+        web(sick={"failing": ("system",)}), {}, Reason.STATUS_CHECK_FAILED, id="its host is sick"
+    ),
+    pytest.param(
+        web(sick={"failing": ("attached_ebs",)}),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="its volume is sick",
+    ),
+    pytest.param(
+        web(sick={"failing": ()}),
+        {},
+        Reason.NOT_FAILING,
+        id="the alarm is late: nothing fails any more",
+    ),
+    pytest.param(
+        web(sick={"failing": (), "passing": False}),
+        {},
+        Reason.NOT_FAILING,
+        id="not known is not failing",
+    ),
     pytest.param(web(sick={"healthy": False}), {}, Reason.BEING_REPLACED, id="marked already"),
     pytest.param(web(sick={"lifecycle": "Terminating"}), {}, Reason.BEING_REPLACED, id="going"),
-    pytest.param(web(sick={"lifecycle": "Terminating:Wait"}), {}, Reason.BEING_REPLACED, id="going, at a lifecycle hook"),
+    pytest.param(
+        web(sick={"lifecycle": "Terminating:Wait"}),
+        {},
+        Reason.BEING_REPLACED,
+        id="going, at a lifecycle hook",
+    ),
     pytest.param(web(sick={"lifecycle": "Terminated"}), {}, Reason.BEING_REPLACED, id="gone"),
     pytest.param(web(sick={"lifecycle": "Standby"}), {}, Reason.NOT_IN_SERVICE, id="in standby"),
-    pytest.param(web(sick={"lifecycle": "EnteringStandby"}), {}, Reason.NOT_IN_SERVICE, id="entering standby"),
+    pytest.param(
+        web(sick={"lifecycle": "EnteringStandby"}), {}, Reason.NOT_IN_SERVICE, id="entering standby"
+    ),
     pytest.param(web(sick={"lifecycle": "Detaching"}), {}, Reason.NOT_IN_SERVICE, id="detaching"),
     pytest.param(web(sick={"lifecycle": "Detached"}), {}, Reason.NOT_IN_SERVICE, id="detached"),
     pytest.param(web(sick={"lifecycle": "Pending:Wait"}), {}, Reason.NOT_IN_SERVICE, id="coming"),
-    pytest.param(web(sick={"lifecycle": "Warmed:Stopped"}), {}, Reason.NOT_IN_SERVICE, id="in a warm pool"),
-    pytest.param(web(sick={"protected": True}), {}, Reason.PROTECTED, id="protected"),
-    pytest.param(web(sick={"protected": True}), {"action": "notify"}, Reason.STATUS_CHECK_FAILED, id="protected may be told of"),
-    pytest.param(web(events=(event(JOINED, 9),)), {}, Reason.LAUNCHED_RECENTLY, id="launched nine minutes ago"),
-    pytest.param(web(events=(event(JOINED, 10),)), {}, Reason.STATUS_CHECK_FAILED, id="launched ten minutes ago"),
-    pytest.param(web(events=(event(JOINED, 9, "i-01"),)), {}, Reason.STATUS_CHECK_FAILED, id="another was launched"),
-    pytest.param(web(events=(event(JOINED, 9),)), {"cooldown_minutes": 5}, Reason.STATUS_CHECK_FAILED, id="a shorter cooldown"),
     pytest.param(
-        web(events=(event(JOINED, 14),), grace=15 * MINUTE), {}, Reason.LAUNCHED_RECENTLY, id="within the group's grace period"
+        web(sick={"lifecycle": "Warmed:Stopped"}), {}, Reason.NOT_IN_SERVICE, id="in a warm pool"
     ),
-    pytest.param(web(suspended=frozenset({"ReplaceUnhealthy"})), {}, Reason.PROCESS_SUSPENDED, id="ReplaceUnhealthy suspended"),
-    pytest.param(web(suspended=frozenset({"Terminate"})), {}, Reason.PROCESS_SUSPENDED, id="Terminate suspended"),
-    pytest.param(web(suspended=frozenset({"Launch"})), {}, Reason.PROCESS_SUSPENDED, id="Launch suspended"),
-    pytest.param(web(suspended=frozenset({"HealthCheck"})), {}, Reason.PROCESS_SUSPENDED, id="HealthCheck suspended"),
-    pytest.param(web(suspended=frozenset({"AZRebalance"})), {}, Reason.STATUS_CHECK_FAILED, id="another process suspended"),
+    pytest.param(web(sick={"protected": True}), {}, Reason.PROTECTED, id="protected"),
+    pytest.param(
+        web(sick={"protected": True}),
+        {"action": "notify"},
+        Reason.STATUS_CHECK_FAILED,
+        id="protected may be told of",
+    ),
+    pytest.param(
+        web(events=(event(JOINED, 9),)),
+        {},
+        Reason.LAUNCHED_RECENTLY,
+        id="launched nine minutes ago",
+    ),
+    pytest.param(
+        web(events=(event(JOINED, 10),)),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="launched ten minutes ago",
+    ),
+    pytest.param(
+        web(events=(event(JOINED, 9, "i-01"),)),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="another was launched",
+    ),
+    pytest.param(
+        web(events=(event(JOINED, 9),)),
+        {"cooldown_minutes": 5},
+        Reason.STATUS_CHECK_FAILED,
+        id="a shorter cooldown",
+    ),
+    pytest.param(
+        web(events=(event(JOINED, 14),), grace=15 * MINUTE),
+        {},
+        Reason.LAUNCHED_RECENTLY,
+        id="within the group's grace period",
+    ),
+    pytest.param(
+        web(suspended=frozenset({"ReplaceUnhealthy"})),
+        {},
+        Reason.PROCESS_SUSPENDED,
+        id="ReplaceUnhealthy suspended",
+    ),
+    pytest.param(
+        web(suspended=frozenset({"Terminate"})),
+        {},
+        Reason.PROCESS_SUSPENDED,
+        id="Terminate suspended",
+    ),
+    pytest.param(
+        web(suspended=frozenset({"Launch"})), {}, Reason.PROCESS_SUSPENDED, id="Launch suspended"
+    ),
+    pytest.param(
+        web(suspended=frozenset({"HealthCheck"})),
+        {},
+        Reason.PROCESS_SUSPENDED,
+        id="HealthCheck suspended",
+    ),
+    pytest.param(
+        web(suspended=frozenset({"AZRebalance"})),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="another process suspended",
+    ),
     pytest.param(
         web(suspended=frozenset({"ReplaceUnhealthy"})),
         {"action": "reboot"},
@@ -109,26 +192,76 @@ CASES = [
         id="the other is in standby",
     ),
     pytest.param(
-        Group("web", (*web(1).members, member("i-01", passing=False))), {}, Reason.LAST_HEALTHY, id="the other is still booting"
+        Group("web", (*web(1).members, member("i-01", passing=False))),
+        {},
+        Reason.LAST_HEALTHY,
+        id="the other is still booting",
     ),
     pytest.param(
-        Group("web", (*web(1).members, member("i-01", healthy=False))), {}, Reason.LAST_HEALTHY, id="the other is being replaced"
+        Group("web", (*web(1).members, member("i-01", healthy=False))),
+        {},
+        Reason.LAST_HEALTHY,
+        id="the other is being replaced",
     ),
     pytest.param(failing(web(), 2, 4, 6, 8), {}, Reason.OUTAGE, id="all five of a zone"),
-    pytest.param(failing(web(), 2, 4, 6), {}, Reason.STATUS_CHECK_FAILED, id="four of a zone's five"),
-    pytest.param(failing(web(10, zones="abcde"), 5), {}, Reason.OUTAGE, id="both of a zone"),
-    pytest.param(failing(web(9, zones="abc"), 1, 2, 4, 5), {}, Reason.OUTAGE, id="most of the group"),
-    pytest.param(failing(web(10, zones="abc"), 1, 2, 4, 5), {}, Reason.STATUS_CHECK_FAILED, id="half of the group"),
-    pytest.param(failing(web(), 2, 4, 6, 8), {"action": "notify"}, Reason.OUTAGE, id="an outage is what is told"),
-    pytest.param(web(events=(event(REPLACED, 59, "i-99"),)), {}, Reason.HEALING_BUDGET, id="one was replaced within the hour"),
-    pytest.param(web(events=(event(REPLACED, 60, "i-99"),)), {}, Reason.STATUS_CHECK_FAILED, id="one was replaced an hour ago"),
     pytest.param(
-        web(events=(event(REPLACED, 59, "i-99"),)), {"within_minutes": 30}, Reason.STATUS_CHECK_FAILED, id="a shorter time"
+        failing(web(), 2, 4, 6), {}, Reason.STATUS_CHECK_FAILED, id="four of a zone's five"
     ),
-    pytest.param(web(events=(event(REBOOTED, 5, "i-03"),)), {"action": "reboot"}, Reason.HEALING_BUDGET, id="one was rebooted"),
-    pytest.param(web(events=(event(REBOOTED, 59),)), {"action": "reboot"}, Reason.REBOOTED_RECENTLY, id="it was rebooted itself"),
-    pytest.param(web(watched=frozenset()), {"action": "reboot"}, Reason.NOT_WATCHED, id="nowhere to write a reboot down"),
-    pytest.param(web(watched=frozenset()), {}, Reason.STATUS_CHECK_FAILED, id="a replacement needs no alarm"),
+    pytest.param(failing(web(10, zones="abcde"), 5), {}, Reason.OUTAGE, id="both of a zone"),
+    pytest.param(
+        failing(web(9, zones="abc"), 1, 2, 4, 5), {}, Reason.OUTAGE, id="most of the group"
+    ),
+    pytest.param(
+        failing(web(10, zones="abc"), 1, 2, 4, 5),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="half of the group",
+    ),
+    pytest.param(
+        failing(web(), 2, 4, 6, 8),
+        {"action": "notify"},
+        Reason.OUTAGE,
+        id="an outage is what is told",
+    ),
+    pytest.param(
+        web(events=(event(REPLACED, 59, "i-99"),)),
+        {},
+        Reason.HEALING_BUDGET,
+        id="one was replaced within the hour",
+    ),
+    pytest.param(
+        web(events=(event(REPLACED, 60, "i-99"),)),
+        {},
+        Reason.STATUS_CHECK_FAILED,
+        id="one was replaced an hour ago",
+    ),
+    pytest.param(
+        web(events=(event(REPLACED, 59, "i-99"),)),
+        {"within_minutes": 30},
+        Reason.STATUS_CHECK_FAILED,
+        id="a shorter time",
+    ),
+    pytest.param(
+        web(events=(event(REBOOTED, 5, "i-03"),)),
+        {"action": "reboot"},
+        Reason.HEALING_BUDGET,
+        id="one was rebooted",
+    ),
+    pytest.param(
+        web(events=(event(REBOOTED, 59),)),
+        {"action": "reboot"},
+        Reason.REBOOTED_RECENTLY,
+        id="it was rebooted itself",
+    ),
+    pytest.param(
+        web(watched=frozenset()),
+        {"action": "reboot"},
+        Reason.NOT_WATCHED,
+        id="nowhere to write a reboot down",
+    ),
+    pytest.param(
+        web(watched=frozenset()), {}, Reason.STATUS_CHECK_FAILED, id="a replacement needs no alarm"
+    ),
     pytest.param(
         replace(web(), members=(*web().members, member("i-99", lifecycle="Terminating"))),
         {},
@@ -136,10 +269,16 @@ CASES = [
         id="one is going",
     ),
     pytest.param(
-        replace(web(), members=(*web().members, member("i-99", healthy=False))), {}, Reason.HEALING_BUDGET, id="one is marked"
+        replace(web(), members=(*web().members, member("i-99", healthy=False))),
+        {},
+        Reason.HEALING_BUDGET,
+        id="one is marked",
     ),
     pytest.param(
-        web(events=(event(REPLACED, 9, "i-99"),)), {"action": "notify"}, Reason.STATUS_CHECK_FAILED, id="no budget for telling"
+        web(events=(event(REPLACED, 9, "i-99"),)),
+        {"action": "notify"},
+        Reason.STATUS_CHECK_FAILED,
+        id="no budget for telling",
     ),
 ]
 
@@ -175,7 +314,10 @@ def test_the_budget(in_service: int, settings: dict[str, Any], allowed: int) -> 
 def test_of_several_sick_ones_the_longest_sick_come_first_as_far_as_the_budget_goes() -> None:
     since = {2: 5, 4: 9, 7: 3}
     group = failing(web(sick={"failing_since": NOON - MINUTE * 4}), *since)
-    members = tuple(replace(m, failing_since=NOON - MINUTE * since[n]) if n in since else m for n, m in enumerate(group.members))
+    members = tuple(
+        replace(m, failing_since=NOON - MINUTE * since[n]) if n in since else m
+        for n, m in enumerate(group.members)
+    )
     verdicts = decide(replace(group, members=members), rule(max_instances=2), NOON)
     assert [(v.instance, v.reason, v.acts) for v in verdicts] == [
         ("i-04", Reason.STATUS_CHECK_FAILED, True),
@@ -195,7 +337,9 @@ def test_who_is_well_and_not_asked_for_gets_no_verdict() -> None:
     assert [v.instance for v in decide(web(), rule(), NOON, {"i-03"})] == ["i-00", "i-03"]
 
 
-@pytest.mark.parametrize(("action", "acts"), [("replace", True), ("reboot", True), ("recover", False), ("notify", False)])
+@pytest.mark.parametrize(
+    ("action", "acts"), [("replace", True), ("reboot", True), ("recover", False), ("notify", False)]
+)
 def test_headroom_itself_replaces_and_reboots_and_no_more(action: Any, acts: bool) -> None:
     (verdict,) = decide(web(), rule(action=action), NOON)
     assert (verdict.acts, verdict.is_sick, verdict.action) == (acts, True, action)
@@ -215,7 +359,9 @@ def test_a_verdict_says_itself_with_its_numbers() -> None:
         "lifecycle InService, zone a, in service 10, well 9, sick 1, healed 0, allowed 1, within minutes 60, "
         "cooldown minutes 10, suspended AZRebalance)"
     )
-    assert sentence(decide(web(1), rule(), NOON)[0]).startswith("instance i-00 of group web is left alone: no other member")
+    assert sentence(decide(web(1), rule(), NOON)[0]).startswith(
+        "instance i-00 of group web is left alone: no other member"
+    )
 
 
 # laws
@@ -225,19 +371,25 @@ MEMBERS = st.builds(
     Member,
     instance=st.sampled_from(IDS),
     zone=st.sampled_from("abc"),
-    lifecycle=st.sampled_from(["InService"] * 5 + ["Standby", "Terminating", "Pending", "Detaching"]),
+    lifecycle=st.sampled_from(
+        ["InService"] * 5 + ["Standby", "Terminating", "Pending", "Detaching"]
+    ),
     healthy=st.sampled_from([True, True, True, False]),
     protected=st.sampled_from([False, False, True]),
     failing=st.sampled_from([(), (), (), ("instance",), ("system", "instance")]),
     failing_since=st.none() | st.integers(0, 90).map(lambda minutes: NOON - MINUTE * minutes),
     passing=st.booleans(),
 )
-EVENTS = st.builds(event, st.sampled_from(Happened), st.integers(0, 200), st.sampled_from([*IDS, "i-98", "i-99"]))
+EVENTS = st.builds(
+    event, st.sampled_from(Happened), st.integers(0, 200), st.sampled_from([*IDS, "i-98", "i-99"])
+)
 GROUPS = st.builds(
     Group,
     name=st.just("web"),
     members=st.lists(MEMBERS, max_size=8, unique_by=lambda m: m.instance).map(tuple),
-    suspended=st.sets(st.sampled_from(["Launch", "HealthCheck", "AZRebalance"]), max_size=1).map(frozenset),
+    suspended=st.sets(st.sampled_from(["Launch", "HealthCheck", "AZRebalance"]), max_size=1).map(
+        frozenset
+    ),
     grace=st.integers(0, 20).map(lambda minutes: MINUTE * minutes),
     events=st.lists(EVENTS, max_size=5).map(tuple),
     watched=st.sets(st.sampled_from(IDS)).map(frozenset),
@@ -279,25 +431,42 @@ SICKENING = st.lists(st.sets(st.integers(0, 11), max_size=4), min_size=1, max_si
 
 
 @given(SICKENING, RULES, st.booleans())
-def test_over_any_time_no_more_are_healed_than_the_budget_says(days: list[set[int]], healing: Healing, stays: bool) -> None:
-    """Time goes by in steps of five minutes; what is replaced comes back well (or as sick), and AWS remembers it."""
+def test_over_any_time_no_more_are_healed_than_the_budget_says(
+    days: list[set[int]], healing: Healing, stays: bool
+) -> None:
+    """Time goes by in steps of five minutes; what is replaced comes back well (or as sick), and AWS
+    remembers it."""
     group, healed = web(12, sick={"failing": (), "passing": True}, zones="abcd"), []
     for step, sick in enumerate(days):
         now = NOON + MINUTE * 5 * step
-        members = [replace(m, failing=("instance",), passing=False) if n in sick else m for n, m in enumerate(group.members)]
-        chosen = [v.instance for v in decide(replace(group, members=tuple(members)), healing, now) if v.acts]
+        members = [
+            replace(m, failing=("instance",), passing=False) if n in sick else m
+            for n, m in enumerate(group.members)
+        ]
+        chosen = [
+            v.instance
+            for v in decide(replace(group, members=tuple(members)), healing, now)
+            if v.acts
+        ]
         healed += [(now, instance) for instance in chosen]
         what = Happened.REPLACED if healing.action == "replace" else Happened.REBOOTED
-        group = replace(group, events=(*group.events, *(Event(instance, now, what) for instance in chosen)))
+        group = replace(
+            group, events=(*group.events, *(Event(instance, now, what) for instance in chosen))
+        )
         if not stays:
-            fresh = [m if m.instance not in chosen else replace(m, instance=f"{m.instance}-{step}") for m in members]
+            fresh = [
+                m if m.instance not in chosen else replace(m, instance=f"{m.instance}-{step}")
+                for m in members
+            ]
             group = replace(
                 group,
                 members=tuple(replace(m, failing=(), passing=True) for m in fresh),
                 watched=frozenset(m.instance for m in fresh),
             )
     for now, _ in healed:
-        within = {instance for at, instance in healed if now <= at < now + MINUTE * healing.within_minutes}
+        within = {
+            instance for at, instance in healed if now <= at < now + MINUTE * healing.within_minutes
+        }
         assert len(within) <= healing.allowed(12)
 
 
@@ -307,21 +476,35 @@ def test_over_any_time_no_more_are_healed_than_the_budget_says(days: list[set[in
 @pytest.mark.parametrize(
     ("cause", "counts"),
     [
-        ("At 2021-04-01T21:48:35Z an instance was taken out of service in response to a user health-check.", True),
+        (
+            "At 2021-04-01T21:48:35Z an instance was taken out of service in response to a user health-check.",
+            True,
+        ),
         (
             "At 2026-11-20T11:00:00Z an instance was taken out of service in response to an EC2 instance status checks failure.",
             True,
         ),
-        ("At … an instance was taken out of service in response to a EC2 health check indicating it has been terminated.", True),
-        ("At … an instance was taken out of service in response to an ELB system health check failure.", True),
+        (
+            "At … an instance was taken out of service in response to a EC2 health check indicating it has been terminated.",
+            True,
+        ),
+        (
+            "At … an instance was taken out of service in response to an ELB system health check failure.",
+            True,
+        ),
         (
             "At … instance i-0abc was taken out of service in response to a user request, shrinking the capacity from 4 to 3.",
             False,
         ),
-        ("At … an instance was taken out of service in response to a difference between desired and actual capacity.", False),
+        (
+            "At … an instance was taken out of service in response to a difference between desired and actual capacity.",
+            False,
+        ),
     ],
 )
-def test_of_what_was_taken_out_of_service_only_what_was_for_its_health_counts(cause: str, counts: bool) -> None:
+def test_of_what_was_taken_out_of_service_only_what_was_for_its_health_counts(
+    cause: str, counts: bool
+) -> None:
     assert bool(groups.REPLACED.search(cause)) is counts
 
 
@@ -336,9 +519,18 @@ def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
 def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
     fields = alarm().fields
     assert fields["AlarmName"] == "headroom-instance/i-0abc:status"
-    assert (fields["Namespace"], fields["MetricName"], fields["Statistic"]) == ("AWS/EC2", "StatusCheckFailed", "Maximum")
+    assert (fields["Namespace"], fields["MetricName"], fields["Statistic"]) == (
+        "AWS/EC2",
+        "StatusCheckFailed",
+        "Maximum",
+    )
     assert fields["Dimensions"] == [{"Name": "InstanceId", "Value": "i-0abc"}]
-    assert (fields["Period"], fields["EvaluationPeriods"], fields["DatapointsToAlarm"], fields["Threshold"]) == (60, 2, 2, 1.0)
+    assert (
+        fields["Period"],
+        fields["EvaluationPeriods"],
+        fields["DatapointsToAlarm"],
+        fields["Threshold"],
+    ) == (60, 2, 2, 1.0)
     assert fields["TreatMissingData"] == "missing"
     assert fields["AlarmActions"] == [TOPIC]
 
@@ -354,9 +546,18 @@ def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_
 NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9_.-]{3,60}"), fullmatch=True)
 
 
-@given(NAMES, NAMES | st.just(""), st.sampled_from(Dimension), st.from_regex(r"i-[0-9a-f]{8,17}", fullmatch=True))
-def test_no_tables_alarm_has_the_name_of_an_instances(table: str, index: str, dimension: Dimension, instance: str) -> None:
-    names = {instance_alarms.name_of(instance, rule(action=action)) for action in ("replace", "recover")}
+@given(
+    NAMES,
+    NAMES | st.just(""),
+    st.sampled_from(Dimension),
+    st.from_regex(r"i-[0-9a-f]{8,17}", fullmatch=True),
+)
+def test_no_tables_alarm_has_the_name_of_an_instances(
+    table: str, index: str, dimension: Dimension, instance: str
+) -> None:
+    names = {
+        instance_alarms.name_of(instance, rule(action=action)) for action in ("replace", "recover")
+    }
     assert name_of_table(Target(table, index, dimension)) not in names
 
 
@@ -364,7 +565,9 @@ def test_an_instances_alarm_is_headrooms_by_name_and_metric_and_no_tables() -> N
     assert instance_alarms.is_ours(alarm())
     assert not is_a_tables(alarm())
     assert not instance_alarms.is_ours(alarm(AlarmName="web-status"))
-    assert not instance_alarms.is_ours(alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}]))
+    assert not instance_alarms.is_ours(
+        alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}])
+    )
     assert not instance_alarms.is_ours(alarm(Namespace="AWS/DynamoDB"))
 
 
@@ -379,13 +582,17 @@ def test_a_reboot_is_written_into_the_alarms_description_and_read_from_it() -> N
     assert instance_alarms.rebooted_at(twice) == NOON + MINUTE
 
 
-@pytest.mark.parametrize("text", ["", "Rebooted", "x Rebooted at noon.", "x Rebooted at 2026-11-20T12:00:00."])
+@pytest.mark.parametrize(
+    "text", ["", "Rebooted", "x Rebooted at noon.", "x Rebooted at 2026-11-20T12:00:00."]
+)
 def test_a_description_that_tells_no_sure_time_tells_none(text: str) -> None:
     assert instance_alarms.rebooted_at(alarm(AlarmDescription=text)) is None
 
 
 def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected() -> None:
-    group = Group("web", (member("i-1"), member("i-2", lifecycle="Standby"), member("i-3", protected=True)))
+    group = Group(
+        "web", (member("i-1"), member("i-2", lifecycle="Standby"), member("i-3", protected=True))
+    )
     assert list(instance_alarms.wanted(group, rule())) == ["i-1", "i-3"]
     assert list(instance_alarms.wanted(group, rule(action="recover"))) == ["i-1"]
 

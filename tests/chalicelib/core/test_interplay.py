@@ -1,4 +1,5 @@
-"""Laws of everything at once, on all targets of a table: windows, floors, fleets, holds, kept decreases, dry runs, switches."""
+"""Laws of everything at once, on all targets of a table: windows, floors, fleets, holds, kept
+decreases, dry runs, switches."""
 
 from __future__ import annotations
 
@@ -13,14 +14,42 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import plan, scaling
 from chalicelib.core.budget import budget
-from chalicelib.model import BOTH, DOWN, UP, Decision, Direction, Hold, Observation, Reason, SetCapacity, Target
-from tests.support.builders import INDEX_READS, INDEX_WRITES, NOON, READS, WRITES, alarm, observation, policy
+from chalicelib.model import (
+    BOTH,
+    DOWN,
+    UP,
+    Decision,
+    Direction,
+    Hold,
+    Observation,
+    Reason,
+    SetCapacity,
+    Target,
+)
+from tests.support.builders import (
+    INDEX_READS,
+    INDEX_WRITES,
+    NOON,
+    READS,
+    WRITES,
+    alarm,
+    observation,
+    policy,
+)
 
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 HOURS = ("11:00-13:00", "12:30-12:40", "00:00-24:00")
-WINDOWS = [Window(rule=rule, between=hours) for rule in ("never_down", "only_down", "hold") for hours in HOURS]
+WINDOWS = [
+    Window(rule=rule, between=hours)
+    for rule in ("never_down", "only_down", "hold")
+    for hours in HOURS
+]
 WINDOWS += [Window(rule="floor", between=hours, min_units=150) for hours in HOURS]
-RESERVES = [Reserve(at=at, count=count) for at in ("12:30", "13:30", "23:50", "00:10") for count in (1, 2, 4)]
+RESERVES = [
+    Reserve(at=at, count=count)
+    for at in ("12:30", "13:30", "23:50", "00:10")
+    for count in (1, 2, 4)
+]
 HOLDS = [
     Hold(Reason.PAUSED, "paused", BOTH),
     Hold(Reason.PAUSED, "paused", DOWN),
@@ -53,8 +82,12 @@ def scenes(draw: st.DrawFn) -> Scene:
     histories = {
         index: {
             "decreases_today": draw(st.sampled_from([0, 0, 1, 3, 3, 4, 9])),
-            "last_decrease_at": draw(st.sampled_from([None, NOON - timedelta(minutes=20), NOON - timedelta(hours=2)])),
-            "last_increase_at": draw(st.sampled_from([None, NOON - timedelta(minutes=3), NOON - timedelta(hours=9)])),
+            "last_decrease_at": draw(
+                st.sampled_from([None, NOON - timedelta(minutes=20), NOON - timedelta(hours=2)])
+            ),
+            "last_increase_at": draw(
+                st.sampled_from([None, NOON - timedelta(minutes=3), NOON - timedelta(hours=9)])
+            ),
         }
         for index in ("", "by-date")
     }
@@ -79,7 +112,9 @@ DIRECTIONS = st.sampled_from([UP, DOWN, BOTH])
 
 
 def decided(scene: Scene, directions: Collection[Direction]) -> list[Decision]:
-    return [scaling.decide(scene[0][target], scene[1][target], NOON, directions) for target in TARGETS]
+    return [
+        scaling.decide(scene[0][target], scene[1][target], NOON, directions) for target in TARGETS
+    ]
 
 
 def barred(decision: Decision, scene: Scene) -> set[Direction]:
@@ -87,7 +122,9 @@ def barred(decision: Decision, scene: Scene) -> set[Direction]:
     seen, its = scene[0][decision.target], scene[1][decision.target]
     holds = (*seen.holds, *windows.holds(its.windows, NOON))
     switches = {Direction.UP: its.scale_up, Direction.DOWN: its.scale_down}
-    return {d for hold in holds for d in hold.directions} | {d for d, is_on in switches.items() if not is_on}
+    return {d for hold in holds for d in hold.directions} | {
+        d for d, is_on in switches.items() if not is_on
+    }
 
 
 @settings(max_examples=400)
@@ -106,7 +143,9 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
 
 @settings(max_examples=400)
 @given(scenes(), DIRECTIONS)
-def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(scene: Scene, directions: Collection[Direction]) -> None:
+def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
+    scene: Scene, directions: Collection[Direction]
+) -> None:
     for found in scaling.together(decided(scene, directions)):
         if found.desired < found.current:
             seen, its = scene[0][found.target], scene[1][found.target]
@@ -118,7 +157,9 @@ def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(scene: Scene, directio
 
 @settings(max_examples=400)
 @given(scenes(), DIRECTIONS)
-def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(scene: Scene, directions: Collection[Direction]) -> None:
+def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
+    scene: Scene, directions: Collection[Direction]
+) -> None:
     alone = decided(scene, directions)
     live = [found for found in scaling.together(alone) if not found.dry_run]
     assert live == scaling.together(found for found in alone if not found.dry_run)
@@ -126,7 +167,9 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(scene: Scene, direct
 
 @settings(max_examples=400)
 @given(scenes(), DIRECTIONS, st.integers(1, 500))
-def test_one_call_at_the_most_and_in_one_direction(scene: Scene, directions: Collection[Direction], units: int) -> None:
+def test_one_call_at_the_most_and_in_one_direction(
+    scene: Scene, directions: Collection[Direction], units: int
+) -> None:
     found = scaling.together(decided(scene, directions))
     watching = [alarm(target, units, settings=scene[1][target]) for target in TARGETS]
     actions = plan.for_table("orders", found, watching, scene[1])

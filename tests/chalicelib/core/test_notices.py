@@ -1,4 +1,5 @@
-"""Notices, decided in tables: what is told to whom, in which words, and when the same fact is news again."""
+"""Notices, decided in tables: what is told to whom, in which words, and when the same fact is news
+again."""
 
 from __future__ import annotations
 
@@ -12,9 +13,28 @@ from hypothesis import strategies as st
 from chalicelib.config.policy import Kind, Policy
 from chalicelib.core import notices
 from chalicelib.core.notices import Line, Memory, Notice, State, remembered
-from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Observation, Reason, SetCapacity, Target
+from chalicelib.model import (
+    BOTH,
+    DOWN,
+    Change,
+    Decision,
+    Hold,
+    Observation,
+    Reason,
+    SetCapacity,
+    Target,
+)
 from headroom.region.cloudwatch import TAG_TEXT
-from tests.support.builders import INDEX_READS, NOON, READS, WRITES, decision, observation, policy, series
+from tests.support.builders import (
+    INDEX_READS,
+    NOON,
+    READS,
+    WRITES,
+    decision,
+    observation,
+    policy,
+    series,
+)
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
 SLACK = "secretsmanager:headroom/slack"
@@ -32,7 +52,9 @@ def telling(*kinds: str, **settings: Any) -> Policy:
 def changes(settings: Policy, *decided: Decision) -> list[tuple[str, str]]:
     """Return kind and text of what is told of decisions that were done in one call."""
     action = SetCapacity("orders", tuple(Change(d.target, d.current, d.desired) for d in decided))
-    lines = notices.of_changes([action], {d.target: d for d in decided}, {d.target: settings for d in decided})
+    lines = notices.of_changes(
+        [action], {d.target: d for d in decided}, {d.target: settings for d in decided}
+    )
     return [(line.kind, line.text) for line in lines]
 
 
@@ -48,15 +70,24 @@ BY_FLEET = decision(READS, 100, 150, Reason.FLEET)
         pytest.param(telling("scaled_up"), BACK, [], id="lowered, and nobody asked"),
         pytest.param(telling("scaled_down", "scaled_up"), BACK, ["scaled_down"], id="lowered"),
         pytest.param(telling("scaled_up", notify_topic=""), UP, [], id="nobody to tell"),
-        pytest.param(telling("scaled_up", notify_topic="", notify_slack=SLACK), UP, ["scaled_up"], id="only Slack"),
+        pytest.param(
+            telling("scaled_up", notify_topic="", notify_slack=SLACK),
+            UP,
+            ["scaled_up"],
+            id="only Slack",
+        ),
         pytest.param(telling("scaled_up", dry_run=True), UP, [], id="a dry run is silent"),
         pytest.param(telling("fleet"), BY_FLEET, ["fleet"], id="raised by its fleet"),
         pytest.param(telling("scaled_up"), BY_FLEET, ["scaled_up"], id="… is a raise, too"),
-        pytest.param(telling("scaled_up", "fleet"), BY_FLEET, ["fleet"], id="… and never told twice"),
+        pytest.param(
+            telling("scaled_up", "fleet"), BY_FLEET, ["fleet"], id="… and never told twice"
+        ),
         pytest.param(telling("fleet"), UP, [], id="raised by its load is none of the fleet's"),
     ],
 )
-def test_a_change_is_told_to_those_who_asked_for_its_kind(settings: Policy, done: Decision, kinds: list[str]) -> None:
+def test_a_change_is_told_to_those_who_asked_for_its_kind(
+    settings: Policy, done: Decision, kinds: list[str]
+) -> None:
     assert [kind for kind, _ in changes(settings, done)] == kinds
 
 
@@ -80,7 +111,9 @@ def test_the_changes_of_one_call_are_one_message_for_each_destination() -> None:
     decided = {t: decision(t, 100, 150) for t in (READS, WRITES, INDEX_READS)}
     action = SetCapacity("orders", tuple(Change(t, 100, 150) for t in decided))
     mine, other = telling("scaled_up"), telling("scaled_up", notify_topic=f"{TOPIC}-2")
-    found = notices.notices(notices.of_changes([action], decided, {READS: mine, WRITES: mine, INDEX_READS: other}))
+    found = notices.notices(
+        notices.of_changes([action], decided, {READS: mine, WRITES: mine, INDEX_READS: other})
+    )
     assert [(n.subject, n.text.count("→"), n.topic, dict(n.facts)) for n, _ in found] == [
         ("Headroom raised orders", 2, TOPIC, {"kind": ("scaled_up",), "table": ("orders",)}),
         ("Headroom raised orders", 1, f"{TOPIC}-2", {"kind": ("scaled_up",), "table": ("orders",)}),
@@ -105,25 +138,95 @@ REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
 @pytest.mark.parametrize(
     ("seen", "settings", "decided", "kinds"),
     [
-        pytest.param(observation(throttled=2.5), AT_MAX, None, ["at_max"], id="at the maximum and throttled"),
-        pytest.param(observation(provisioned=120, throttled=2.5), AT_MAX, None, ["at_max"], id="above it, set by hand"),
-        pytest.param(observation(provisioned=99, throttled=2.5), AT_MAX, None, [], id="not at the maximum"),
-        pytest.param(observation(consumed=100.0), AT_MAX, None, [], id="at the maximum, and nothing throttled"),
-        pytest.param(observation(consumed=100.0, throttled=0.0), AT_MAX, None, [], id="… said by zeros"),
-        pytest.param(observation(throttled=series([2.5] * 170 + [None] * 11)), AT_MAX, None, [], id="throttled 11 minutes ago"),
-        pytest.param(observation(throttled=2.5), telling("scaled_up", max_units=100), None, [], id="nobody asked"),
         pytest.param(
-            observation(throttled=2.5), telling("at_max", max_units=100, dry_run=True), None, [], id="a dry run is silent"
+            observation(throttled=2.5), AT_MAX, None, ["at_max"], id="at the maximum and throttled"
         ),
-        pytest.param(observation(), telling("budget_used_up"), REFUSED, ["budget_used_up"], id="a decrease would be refused"),
-        pytest.param(observation(), telling("budget_used_up"), decision(), [], id="no decrease wanted"),
-        pytest.param(observation(), telling("budget_used_up"), None, [], id="nothing decided"),
-        pytest.param(observation(holds=(HELD_BY_JOB,)), telling("paused"), None, ["paused"], id="a job holds it"),
-        pytest.param(observation(holds=(BY_OPERATOR,)), telling("paused"), None, ["paused"], id="an operator holds it"),
-        pytest.param(observation(holds=(UNCOUNTED,)), telling("paused"), None, [], id="something else holds it"),
-        pytest.param(observation(holds=(UNCOUNTED,)), telling("fleet"), None, ["fleet"], id="its fleet cannot be counted"),
         pytest.param(
-            observation(), telling("fleet"), decision(reason=Reason.FLEET_UNKNOWN), ["fleet"], id="… as its decision says"
+            observation(provisioned=120, throttled=2.5),
+            AT_MAX,
+            None,
+            ["at_max"],
+            id="above it, set by hand",
+        ),
+        pytest.param(
+            observation(provisioned=99, throttled=2.5), AT_MAX, None, [], id="not at the maximum"
+        ),
+        pytest.param(
+            observation(consumed=100.0),
+            AT_MAX,
+            None,
+            [],
+            id="at the maximum, and nothing throttled",
+        ),
+        pytest.param(
+            observation(consumed=100.0, throttled=0.0), AT_MAX, None, [], id="… said by zeros"
+        ),
+        pytest.param(
+            observation(throttled=series([2.5] * 170 + [None] * 11)),
+            AT_MAX,
+            None,
+            [],
+            id="throttled 11 minutes ago",
+        ),
+        pytest.param(
+            observation(throttled=2.5),
+            telling("scaled_up", max_units=100),
+            None,
+            [],
+            id="nobody asked",
+        ),
+        pytest.param(
+            observation(throttled=2.5),
+            telling("at_max", max_units=100, dry_run=True),
+            None,
+            [],
+            id="a dry run is silent",
+        ),
+        pytest.param(
+            observation(),
+            telling("budget_used_up"),
+            REFUSED,
+            ["budget_used_up"],
+            id="a decrease would be refused",
+        ),
+        pytest.param(
+            observation(), telling("budget_used_up"), decision(), [], id="no decrease wanted"
+        ),
+        pytest.param(observation(), telling("budget_used_up"), None, [], id="nothing decided"),
+        pytest.param(
+            observation(holds=(HELD_BY_JOB,)),
+            telling("paused"),
+            None,
+            ["paused"],
+            id="a job holds it",
+        ),
+        pytest.param(
+            observation(holds=(BY_OPERATOR,)),
+            telling("paused"),
+            None,
+            ["paused"],
+            id="an operator holds it",
+        ),
+        pytest.param(
+            observation(holds=(UNCOUNTED,)),
+            telling("paused"),
+            None,
+            [],
+            id="something else holds it",
+        ),
+        pytest.param(
+            observation(holds=(UNCOUNTED,)),
+            telling("fleet"),
+            None,
+            ["fleet"],
+            id="its fleet cannot be counted",
+        ),
+        pytest.param(
+            observation(),
+            telling("fleet"),
+            decision(reason=Reason.FLEET_UNKNOWN),
+            ["fleet"],
+            id="… as its decision says",
         ),
     ],
 )
@@ -144,22 +247,36 @@ BOUNDS = {"notify_above_percent": 90, "notify_below_percent": 10}
         pytest.param(10.0, {}, ["low_throughput"], id="at the lower bound"),
         pytest.param(10.1, {}, [], id="above it"),
         pytest.param(0.0, {}, ["low_throughput"], id="idle"),
-        pytest.param(200.0, {}, ["high_throughput"], id="more than is provisioned, out of the burst bucket"),
+        pytest.param(
+            200.0, {}, ["high_throughput"], id="more than is provisioned, out of the burst bucket"
+        ),
         pytest.param(200.0, {"notify_above_percent": 0}, [], id="no upper bound"),
         pytest.param(0.0, {"notify_below_percent": 0}, [], id="no lower bound"),
         pytest.param([95.0] * 179 + [50.0], {}, [], id="only the newest period counts"),
-        pytest.param([0.0] * 178 + [100.0, 86.0], {"alarm_period_seconds": 120}, ["high_throughput"], id="its mean counts"),
+        pytest.param(
+            [0.0] * 178 + [100.0, 86.0],
+            {"alarm_period_seconds": 120},
+            ["high_throughput"],
+            id="its mean counts",
+        ),
         pytest.param([95.0] * 170 + [None] * 11, {}, [], id="old metrics say nothing"),
         pytest.param(None, {}, [], id="no metrics say nothing"),
     ],
 )
-def test_high_and_low_throughput_is_the_mean_of_the_newest_period(consumed: Any, settings: Any, kinds: list[str]) -> None:
+def test_high_and_low_throughput_is_the_mean_of_the_newest_period(
+    consumed: Any, settings: Any, kinds: list[str]
+) -> None:
     seen = observation(consumed=series(consumed) if isinstance(consumed, list) else consumed)
-    assert holding(seen, telling("high_throughput", "low_throughput", **{**BOUNDS, **settings})) == kinds
+    assert (
+        holding(seen, telling("high_throughput", "low_throughput", **{**BOUNDS, **settings}))
+        == kinds
+    )
 
 
 def test_the_percentage_is_of_the_units_that_hold_now_where_nothing_has_changed() -> None:
-    (state,) = notices.states(observation(consumed=95.0), None, telling("high_throughput", **BOUNDS), NOON)
+    (state,) = notices.states(
+        observation(consumed=95.0), None, telling("high_throughput", **BOUNDS), NOON
+    )
     assert state.line.text == "orders:read consumes 95 % of its 100 units, at or above 90 %"
 
 
@@ -183,11 +300,23 @@ def since(seen: Observation, settings: Policy) -> datetime | None:
     ("throttled", "began"),
     [
         pytest.param([None] * 178 + [1.0] * 2, NOON - 2 * MINUTE, id="two minutes ago"),
-        pytest.param([None] * 100 + [1.0] + [None] * 59 + [1.0] * 20, NOON - 80 * MINUTE, id="59 minutes without are no end"),
-        pytest.param([None] * 100 + [1.0] + [None] * 60 + [1.0] * 19, NOON - 19 * MINUTE, id="60 minutes without are"),
+        pytest.param(
+            [None] * 100 + [1.0] + [None] * 59 + [1.0] * 20,
+            NOON - 80 * MINUTE,
+            id="59 minutes without are no end",
+        ),
+        pytest.param(
+            [None] * 100 + [1.0] + [None] * 60 + [1.0] * 19,
+            NOON - 19 * MINUTE,
+            id="60 minutes without are",
+        ),
         pytest.param([0.0] * 178 + [1.0] * 2, NOON - 2 * MINUTE, id="zero is none"),
         pytest.param([1.0] * 180, NOON - timedelta(days=1), id="older than what is seen: a day"),
-        pytest.param([None] * 59 + [1.0] * 121, NOON - timedelta(days=1), id="perhaps older than what is seen"),
+        pytest.param(
+            [None] * 59 + [1.0] * 121,
+            NOON - timedelta(days=1),
+            id="perhaps older than what is seen",
+        ),
         pytest.param([None] * 60 + [1.0] * 120, NOON - 120 * MINUTE, id="surely not older"),
     ],
 )
@@ -199,15 +328,39 @@ def test_an_episode_of_throttling_began(throttled: list[float | None], began: da
     ("consumed", "period", "began"),
     [
         pytest.param([50.0] * 178 + [95.0] * 2, 60, NOON - 2 * MINUTE, id="two minutes ago"),
-        pytest.param([50.0] * 100 + [95.0] * 80, 300, NOON - 80 * MINUTE, id="by periods of five minutes"),
-        pytest.param([95.0] + [50.0] * 59 + [95.0] * 120, 60, NOON - timedelta(days=1), id="59 minutes are no end"),
+        pytest.param(
+            [50.0] * 100 + [95.0] * 80, 300, NOON - 80 * MINUTE, id="by periods of five minutes"
+        ),
+        pytest.param(
+            [95.0] + [50.0] * 59 + [95.0] * 120,
+            60,
+            NOON - timedelta(days=1),
+            id="59 minutes are no end",
+        ),
         pytest.param([95.0] + [50.0] * 60 + [95.0] * 119, 60, NOON - 119 * MINUTE, id="60 are"),
-        pytest.param([95.0] * 50 + [None] * 100 + [95.0] * 30, 60, NOON - timedelta(days=1), id="a gap goes on as it began"),
-        pytest.param([50.0] * 50 + [None] * 100 + [95.0] * 30, 60, NOON - 30 * MINUTE, id="… also where it had not held"),
-        pytest.param([50.0] * 60 + [95.0] * 120, 3_600, NOON - 120 * MINUTE, id="one period of an hour is the end"),
+        pytest.param(
+            [95.0] * 50 + [None] * 100 + [95.0] * 30,
+            60,
+            NOON - timedelta(days=1),
+            id="a gap goes on as it began",
+        ),
+        pytest.param(
+            [50.0] * 50 + [None] * 100 + [95.0] * 30,
+            60,
+            NOON - 30 * MINUTE,
+            id="… also where it had not held",
+        ),
+        pytest.param(
+            [50.0] * 60 + [95.0] * 120,
+            3_600,
+            NOON - 120 * MINUTE,
+            id="one period of an hour is the end",
+        ),
     ],
 )
-def test_an_episode_of_high_throughput_began(consumed: list[float | None], period: int, began: datetime) -> None:
+def test_an_episode_of_high_throughput_began(
+    consumed: list[float | None], period: int, began: datetime
+) -> None:
     settings = telling("high_throughput", notify_above_percent=90, alarm_period_seconds=period)
     assert since(observation(consumed=series(consumed)), settings) == began
 
@@ -245,7 +398,8 @@ def failing(settings: Policy = FAILING) -> State:
 
 
 def sweeps(state: State, *minutes: float) -> list[bool]:
-    """Return whether it is told at each of the failures, so many minutes after noon, by a notifier that always works."""
+    """Return whether it is told at each of the failures, so many minutes after noon, by a notifier
+    that always works."""
     memory, told = Memory(), []
     for minute in minutes:
         now = NOON + timedelta(minutes=minute)
@@ -257,13 +411,29 @@ def sweeps(state: State, *minutes: float) -> list[bool]:
 @pytest.mark.parametrize(
     ("count", "minutes", "told"),
     [
-        pytest.param(3, [0, 5, 10, 15, 20], [False, False, True, False, False], id="the third sweep in a row"),
+        pytest.param(
+            3, [0, 5, 10, 15, 20], [False, False, True, False, False], id="the third sweep in a row"
+        ),
         pytest.param(1, [0, 5, 10], [True, False, False], id="the first"),
-        pytest.param(3, [0, 1, 3, 5, 6, 8, 10], [False] * 6 + [True], id="Lambda's own retries are the same sweep"),
+        pytest.param(
+            3,
+            [0, 1, 3, 5, 6, 8, 10],
+            [False] * 6 + [True],
+            id="Lambda's own retries are the same sweep",
+        ),
         pytest.param(3, [0, 10, 20, 30], [False] * 4, id="every other sweep: never three in a row"),
-        pytest.param(3, [0, 1, 3, 10, 11, 13, 20], [False] * 7, id="every other sweep, each tried again"),
-        pytest.param(2, [0, 5, 60, 65], [False, True, False, True], id="told again where it begins anew"),
-        pytest.param(2, [*range(0, 1_460, 5)], [False, True, *[False] * 288, True, False], id="and after a day"),
+        pytest.param(
+            3, [0, 1, 3, 10, 11, 13, 20], [False] * 7, id="every other sweep, each tried again"
+        ),
+        pytest.param(
+            2, [0, 5, 60, 65], [False, True, False, True], id="told again where it begins anew"
+        ),
+        pytest.param(
+            2,
+            [*range(0, 1_460, 5)],
+            [False, True, *[False] * 288, True, False],
+            id="and after a day",
+        ),
         pytest.param(3, [0, 5.2, 9.9], [False, False, True], id="a schedule is not exact"),
     ],
 )
@@ -281,10 +451,18 @@ def paused() -> State:
 @pytest.mark.parametrize(
     ("minutes", "told"),
     [
-        pytest.param([0, 5, 10, 600], [True, False, False, True], id="hours later it is another pause"),
+        pytest.param(
+            [0, 5, 10, 600], [True, False, False, True], id="hours later it is another pause"
+        ),
         pytest.param(list(range(0, 1_445, 5)), [True] + [False] * 288, id="once for a whole day"),
-        pytest.param(list(range(0, 1_455, 5)), [True] + [False] * 288 + [True, False], id="and once more after it"),
-        pytest.param([0, 30, 60, 90], [True, False, False, False], id="half an hour without is the same"),
+        pytest.param(
+            list(range(0, 1_455, 5)),
+            [True] + [False] * 288 + [True, False],
+            id="and once more after it",
+        ),
+        pytest.param(
+            [0, 30, 60, 90], [True, False, False, False], id="half an hour without is the same"
+        ),
     ],
 )
 def test_a_pause_is_told_when_it_begins(minutes: list[int], told: list[bool]) -> None:
@@ -309,11 +487,15 @@ def test_what_was_not_delivered_is_news_at_the_next_look() -> None:
 # the memory
 
 
-TIMES = st.none() | st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+TIMES = st.none() | st.integers(0, 4_000_000_000).map(
+    lambda seconds: datetime.fromtimestamp(seconds, UTC)
+)
 
 
 @given(TIMES, TIMES, TIMES)
-def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(told: Any, first: Any, last: Any) -> None:
+def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(
+    told: Any, first: Any, last: Any
+) -> None:
     memory = Memory(told, first, last)
     assert remembered(str(memory)) == memory
     assert len(str(memory)) <= 256
@@ -321,7 +503,15 @@ def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(told: An
 
 
 @pytest.mark.parametrize(
-    "value", ["", "yes", "told=", "told=soon", "when=2026-11-20T12:00:00Z", "told=0001-01-01T00:00:00+23:59"]
+    "value",
+    [
+        "",
+        "yes",
+        "told=",
+        "told=soon",
+        "when=2026-11-20T12:00:00Z",
+        "told=0001-01-01T00:00:00+23:59",
+    ],
 )
 def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
     assert remembered(value) == Memory()
@@ -331,7 +521,10 @@ def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
 
 
 def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
-    lines = (Line("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack) for i in range(count))
+    lines = (
+        Line("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack)
+        for i in range(count)
+    )
     return [notice for notice, _ in notices.notices(lines)]
 
 
@@ -355,7 +548,10 @@ def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table(
     assert merged.subject == "Headroom: 7 notices (at_max 1, scaled_up 6)"
     assert merged.text.count("→") == 6
     assert "At its maximum and throttled: orders-0\norders-0:read is at its maximum" in merged.text
-    assert merged.facts == {"kind": ("scaled_up", "at_max"), "table": tuple(f"orders-{i}" for i in range(6))}
+    assert merged.facts == {
+        "kind": ("scaled_up", "at_max"),
+        "table": tuple(f"orders-{i}" for i in range(6)),
+    }
     assert merged.topic == TOPIC
 
 

@@ -12,8 +12,28 @@ from hypothesis import strategies as st
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling, table_alarms
-from chalicelib.model import Alarm, Change, CreateAlarm, Decision, Reason, RewriteAlarm, SetCapacity, TableAction, Target
-from tests.support.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, decision, policy
+from chalicelib.model import (
+    Alarm,
+    Change,
+    CreateAlarm,
+    Decision,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    TableAction,
+    Target,
+)
+from tests.support.builders import (
+    FOREIGN,
+    INDEX_READS,
+    INDEX_WRITES,
+    READS,
+    TOPIC,
+    WRITES,
+    alarm,
+    decision,
+    policy,
+)
 
 TARGETS = [READS, WRITES, INDEX_READS, INDEX_WRITES]
 POLICIES = dict.fromkeys(TARGETS, policy())
@@ -21,7 +41,9 @@ FIVE = dict.fromkeys(TARGETS, policy(alarm_period_seconds=300, alarm_evaluation_
 
 
 def actions(
-    decisions: Iterable[Decision], watching: Sequence[Alarm] = (), policies: Mapping[Target, Policy] = POLICIES
+    decisions: Iterable[Decision],
+    watching: Sequence[Alarm] = (),
+    policies: Mapping[Target, Policy] = POLICIES,
 ) -> list[TableAction]:
     return plan.for_table("orders", decisions, watching, policies)
 
@@ -49,15 +71,24 @@ def test_a_drifted_alarm_is_mended_where_nothing_else_changes() -> None:
     assert actions([decision()], [drifted]) == [rewrite(drifted, 4_800.0)]
 
 
-@pytest.mark.parametrize("level", [pytest.param(30.0, id="below what fits"), pytest.param(200.0, id="above what will fit")])
+@pytest.mark.parametrize(
+    "level",
+    [pytest.param(30.0, id="below what fits"), pytest.param(200.0, id="above what will fit")],
+)
 def test_an_increase_does_not_wait_for_a_drifted_alarm(level: float) -> None:
     found = actions([decision(desired=150)], [alarm(Threshold=level * 60)])
     assert [type(action).__name__ for action in found] == ["SetCapacity", "RewriteAlarm"]
 
 
 def test_the_whole_table_is_one_update_in_order() -> None:
-    decisions = [decision(INDEX_WRITES, 10, 15), decision(WRITES, 100, 100), decision(READS, 100, 150)]
-    assert actions(decisions) == [SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_WRITES, 10, 15)))]
+    decisions = [
+        decision(INDEX_WRITES, 10, 15),
+        decision(WRITES, 100, 100),
+        decision(READS, 100, 150),
+    ]
+    assert actions(decisions) == [
+        SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_WRITES, 10, 15)))
+    ]
 
 
 def test_a_table_that_fits_needs_nothing() -> None:
@@ -85,13 +116,18 @@ def test_our_own_alarm_follows_the_configured_period_and_a_foreign_one_keeps_its
         pytest.param(alarm(name=FOREIGN, Statistic="Average"), id="not a sum"),
         pytest.param(alarm(name=FOREIGN, MetricName="ReadThrottleEvents"), id="throttling"),
         pytest.param(alarm(name=FOREIGN, ThresholdMetricId="ad1", Threshold=None), id="anomaly"),
-        pytest.param(alarm(name=FOREIGN, Metrics=[{"Id": "e1"}], MetricName=None, Period=None), id="metric math"),
+        pytest.param(
+            alarm(name=FOREIGN, Metrics=[{"Id": "e1"}], MetricName=None, Period=None),
+            id="metric math",
+        ),
         pytest.param(alarm(Target("users", "", READS.dimension)), id="another table's"),
         pytest.param(alarm(WRITES), id="a target without a decision"),
     ],
 )
 def test_alarms_that_are_not_in_units_of_a_decided_target_are_left_alone(watching: Alarm) -> None:
-    assert actions([decision(desired=150)], [watching]) == [SetCapacity("orders", (Change(READS, 100, 150),))]
+    assert actions([decision(desired=150)], [watching]) == [
+        SetCapacity("orders", (Change(READS, 100, 150),))
+    ]
 
 
 def test_while_a_table_updates_its_alarms_are_left_alone() -> None:
@@ -110,7 +146,9 @@ def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() 
 # alarms to make
 
 
-def made(*decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any) -> list[CreateAlarm]:
+def made(
+    *decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any
+) -> list[CreateAlarm]:
     policies = dict.fromkeys(TARGETS, policy(**settings))
     return plan.missing_alarms(decisions, watching, policies, TOPIC)
 
@@ -132,7 +170,9 @@ def test_somebody_elses_alarm_does_not_stand_in_for_ours() -> None:
         pytest.param(decision(), {"scale_up": False}, id="it may not be raised"),
     ],
 )
-def test_no_alarm_is_made_for_a_target_that_is_not_to_be_raised(found: Decision, settings: dict[str, Any]) -> None:
+def test_no_alarm_is_made_for_a_target_that_is_not_to_be_raised(
+    found: Decision, settings: dict[str, Any]
+) -> None:
     assert made(found, **settings) == []
 
 
@@ -158,7 +198,10 @@ def decided(draw: st.DrawFn) -> list[Decision]:
 @st.composite
 def settings_of_all(draw: st.DrawFn) -> dict[Target, Policy]:
     return {
-        target: policy(alarm_percent=draw(st.integers(70, 100)), alarm_period_seconds=60 * draw(st.integers(1, 5)))
+        target: policy(
+            alarm_percent=draw(st.integers(70, 100)),
+            alarm_period_seconds=60 * draw(st.integers(1, 5)),
+        )
         for target in TARGETS
     }
 
@@ -201,7 +244,10 @@ def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target,
 
 @given(decided(), all_drifted(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy], data: st.DataObject
+    decisions: list[Decision],
+    watching: list[Alarm],
+    policies: dict[Target, Policy],
+    data: st.DataObject,
 ) -> None:
     steps = actions(decisions, watching, policies)
     done = steps[: data.draw(st.integers(0, len(steps)))]
@@ -216,7 +262,11 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
 def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
     decisions: list[Decision], policies: dict[Target, Policy], data: st.DataObject
 ) -> None:
-    watching = [alarm(d.target, d.current, name, policies[d.target]) for d in decisions for name in (None, f"other {d.target}")]
+    watching = [
+        alarm(d.target, d.current, name, policies[d.target])
+        for d in decisions
+        for name in (None, f"other {d.target}")
+    ]
     steps = actions(decisions, watching, policies)
     units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, watching)
     assert not any(is_lazy(found, units, policies) for found in there.values())
@@ -228,7 +278,11 @@ def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
 ) -> None:
     steps = actions(decisions, watching, policies)
     for i, step in enumerate(steps):
-        lowered = {c.target: c.desired for c in step.changes if c.desired < c.current} if isinstance(step, SetCapacity) else {}
+        lowered = (
+            {c.target: c.desired for c in step.changes if c.desired < c.current}
+            if isinstance(step, SetCapacity)
+            else {}
+        )
         _, there = stopped(steps[:i], decisions, watching)
         assert not any(is_lazy(found, lowered, policies) for found in there.values())
 
@@ -246,7 +300,9 @@ def test_a_plan_that_is_done_leaves_nothing_to_do(
 def test_an_increase_never_shares_a_call_with_a_decrease(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
-    calls = [step for step in actions(decisions, watching, policies) if isinstance(step, SetCapacity)]
+    calls = [
+        step for step in actions(decisions, watching, policies) if isinstance(step, SetCapacity)
+    ]
     assert len(calls) <= 1
     for call in calls:
         assert len({change.desired > change.current for change in call.changes}) == 1
@@ -254,10 +310,14 @@ def test_an_increase_never_shares_a_call_with_a_decrease(
 
 
 @given(decided(), all_drifted(), settings_of_all())
-def test_a_dry_run_is_never_acted_on(decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]) -> None:
+def test_a_dry_run_is_never_acted_on(
+    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+) -> None:
     dry = {found.target for found in decisions if found.dry_run}
     for step in actions(decisions, watching, policies):
-        touched = {c.target for c in step.changes} if isinstance(step, SetCapacity) else {step.target}
+        touched = (
+            {c.target for c in step.changes} if isinstance(step, SetCapacity) else {step.target}
+        )
         assert not touched & dry
 
 
@@ -267,5 +327,9 @@ def test_a_rewrite_changes_only_what_is_a_policys_to_say(
 ) -> None:
     for step in actions(decisions, watching, policies):
         if isinstance(step, RewriteAlarm):
-            allowed = {"Threshold", "Period", "EvaluationPeriods"} if table_alarms.is_ours(step.alarm) else {"Threshold"}
+            allowed = (
+                {"Threshold", "Period", "EvaluationPeriods"}
+                if table_alarms.is_ours(step.alarm)
+                else {"Threshold"}
+            )
             assert step.changes.keys() <= allowed

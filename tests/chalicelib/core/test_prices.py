@@ -32,23 +32,59 @@ def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float)
     ("target", "units", "settings", "worth"),
     [
         pytest.param(READS, 28, {}, False, id="27 units of reads save 0.0035 USD an hour"),
-        pytest.param(READS, 29, {}, True, id="28 save 0.0036: ten times twelve looks at three metrics"),
+        pytest.param(
+            READS, 29, {}, True, id="28 save 0.0036: ten times twelve looks at three metrics"
+        ),
         pytest.param(WRITES, 6, {}, False, id="5 units of writes"),
         pytest.param(WRITES, 7, {}, True, id="6 units of writes"),
         pytest.param(READS, 1_000, {"min_units": 973}, False, id="27 above the minimum"),
         pytest.param(READS, 1_000, {"min_units": 972}, True, id="28 above the minimum"),
         pytest.param(READS, 10, {"min_units": 100}, False, id="below the minimum"),
-        pytest.param(READS, 2, {"throttled_events": 1}, True, id="throttling, which no alarm tells"),
-        pytest.param(READS, 2, {"throttled_provisioned_steps": STEPS}, True, id="… as a share of the provisioned units"),
-        pytest.param(READS, 2, {"throttled_consumed_steps": STEPS}, True, id="… as a share of the consumed units"),
+        pytest.param(
+            READS, 2, {"throttled_events": 1}, True, id="throttling, which no alarm tells"
+        ),
+        pytest.param(
+            READS,
+            2,
+            {"throttled_provisioned_steps": STEPS},
+            True,
+            id="… as a share of the provisioned units",
+        ),
+        pytest.param(
+            READS,
+            2,
+            {"throttled_consumed_steps": STEPS},
+            True,
+            id="… as a share of the consumed units",
+        ),
         pytest.param(READS, 2, {"increase_steps": STEPS}, True, id="a row below the alarm's level"),
-        pytest.param(READS, 2, {"increase_steps": STEPS, "alarm_percent": 70}, False, id="a row that the alarm wakes for"),
+        pytest.param(
+            READS,
+            2,
+            {"increase_steps": STEPS, "alarm_percent": 70},
+            False,
+            id="a row that the alarm wakes for",
+        ),
         pytest.param(READS, 2, {"lower_percent": 30}, True, id="low periods in a row"),
-        pytest.param(READS, 2, {"lower_percent": 30, "min_units": 2}, False, id="… with nothing to be lowered"),
-        pytest.param(READS, 2, {"lower_percent": 30, "strategy": "adaptive"}, False, id="… which another strategy does not read"),
+        pytest.param(
+            READS,
+            2,
+            {"lower_percent": 30, "min_units": 2},
+            False,
+            id="… with nothing to be lowered",
+        ),
+        pytest.param(
+            READS,
+            2,
+            {"lower_percent": 30, "strategy": "adaptive"},
+            False,
+            id="… which another strategy does not read",
+        ),
     ],
 )
-def test_a_look_is_worth_it_where_much_could_be_saved(target: Target, units: int, settings: dict[str, Any], worth: bool) -> None:
+def test_a_look_is_worth_it_where_much_could_be_saved(
+    target: Target, units: int, settings: dict[str, Any], worth: bool
+) -> None:
     assert prices.is_worth_a_look(observation(target, units), policy(**settings)) is worth
 
 
@@ -63,7 +99,9 @@ def test_the_engine_and_the_price_file_agree() -> None:
     [
         pytest.param(3.0, 95, Dimension.READ, 3 / 0.95, id="a small table sleeps"),
         pytest.param(0.0, 95, Dimension.READ, 0.0, id="an idle one does anyway"),
-        pytest.param(260.0, 95, Dimension.READ, 260 / 0.95, id="13.7 reads are cheaper than a look a minute"),
+        pytest.param(
+            260.0, 95, Dimension.READ, 260 / 0.95, id="13.7 reads are cheaper than a look a minute"
+        ),
         pytest.param(270.0, 95, Dimension.READ, 0.0, id="14.2 reads are not"),
         pytest.param(52.0, 95, Dimension.WRITE, 52 / 0.95, id="2.7 writes are cheaper"),
         pytest.param(54.0, 95, Dimension.WRITE, 0.0, id="2.8 writes are not"),

@@ -1,4 +1,5 @@
-"""The decision on one target, and on those of a table together: every reason in a table, and the laws as properties."""
+"""The decision on one target, and on those of a table together: every reason in a table, and the
+laws as properties."""
 
 from __future__ import annotations
 
@@ -49,48 +50,182 @@ PAUSED = Hold(Reason.PAUSED, "until 14:00", BOTH)
 BY_HAND = Hold(Reason.RAISED_BY_HAND, "until 14:00", DOWN)
 
 
-def decide(directions: Collection[Direction], seen: dict[str, Any], settings: dict[str, Any] | None = None) -> Decision:
+def decide(
+    directions: Collection[Direction], seen: dict[str, Any], settings: dict[str, Any] | None = None
+) -> Decision:
     return scaling.decide(observation(**seen), policy(**(settings or {})), NOON, directions)
 
 
 CASES = [
     # up
     pytest.param(UP, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="hot"),
-    pytest.param(UP, {"consumed": 90.0}, {"max_units": 120}, 120, Reason.UTILIZATION_HIGH, id="hot, up to the maximum"),
-    pytest.param(UP, {"consumed": 90.0}, {"min_units": 400}, 400, Reason.BELOW_MINIMUM, id="hot, and far below the minimum"),
-    pytest.param(UP, {"consumed": 90.0}, {"min_units": 150}, 150, Reason.BELOW_MINIMUM, id="hot, one step is the minimum"),
-    pytest.param(UP, {"consumed": 10.0}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="below the minimum"),
-    pytest.param(UP, {}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="below the minimum, load unknown"),
+    pytest.param(
+        UP,
+        {"consumed": 90.0},
+        {"max_units": 120},
+        120,
+        Reason.UTILIZATION_HIGH,
+        id="hot, up to the maximum",
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 90.0},
+        {"min_units": 400},
+        400,
+        Reason.BELOW_MINIMUM,
+        id="hot, and far below the minimum",
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 90.0},
+        {"min_units": 150},
+        150,
+        Reason.BELOW_MINIMUM,
+        id="hot, one step is the minimum",
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 10.0},
+        {"min_units": 120},
+        120,
+        Reason.BELOW_MINIMUM,
+        id="below the minimum",
+    ),
+    pytest.param(
+        UP, {}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="below the minimum, load unknown"
+    ),
     pytest.param(UP, {"consumed": 10.0}, {}, 100, Reason.AT_DESIRED, id="cool"),
-    pytest.param(UP, {"consumed": 10.0, "throttled": 1.0}, {"throttled_events": 10}, 150, Reason.THROTTLED, id="a hot partition"),
-    pytest.param(UP, {"consumed": 90.0}, {"max_units": 100}, 100, Reason.AT_MAX, id="hot at the maximum"),
-    pytest.param(UP, {"consumed": 90.0}, {"max_units": 60}, 100, Reason.AT_MAX, id="hot above the maximum"),
-    pytest.param(UP, {"consumed": 90.0, "last_increase_at": NOON}, {}, 100, Reason.EVIDENCE_SPENT, id="raised just now"),
+    pytest.param(
+        UP,
+        {"consumed": 10.0, "throttled": 1.0},
+        {"throttled_events": 10},
+        150,
+        Reason.THROTTLED,
+        id="a hot partition",
+    ),
+    pytest.param(
+        UP, {"consumed": 90.0}, {"max_units": 100}, 100, Reason.AT_MAX, id="hot at the maximum"
+    ),
+    pytest.param(
+        UP, {"consumed": 90.0}, {"max_units": 60}, 100, Reason.AT_MAX, id="hot above the maximum"
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 90.0, "last_increase_at": NOON},
+        {},
+        100,
+        Reason.EVIDENCE_SPENT,
+        id="raised just now",
+    ),
     pytest.param(UP, {}, {}, 100, Reason.NO_DATA, id="nothing known"),
-    pytest.param(UP, {"consumed": 90.0}, {"scale_up": False}, 100, Reason.SCALING_OFF, id="up is off"),
-    pytest.param(UP, {"consumed": 90.0, "active": False}, {}, 100, Reason.UPDATING, id="hot while updating"),
-    pytest.param(UP, {"consumed": 90.0, **SPENT}, {}, 150, Reason.UTILIZATION_HIGH, id="up needs no budget"),
-    pytest.param(UP, {"consumed": 10.0}, {"max_units": 60}, 100, Reason.AT_DESIRED, id="above the maximum is not lowered here"),
+    pytest.param(
+        UP, {"consumed": 90.0}, {"scale_up": False}, 100, Reason.SCALING_OFF, id="up is off"
+    ),
+    pytest.param(
+        UP, {"consumed": 90.0, "active": False}, {}, 100, Reason.UPDATING, id="hot while updating"
+    ),
+    pytest.param(
+        UP, {"consumed": 90.0, **SPENT}, {}, 150, Reason.UTILIZATION_HIGH, id="up needs no budget"
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 10.0},
+        {"max_units": 60},
+        100,
+        Reason.AT_DESIRED,
+        id="above the maximum is not lowered here",
+    ),
     # down
     pytest.param(DOWN, {"consumed": 26.0}, {}, 40, Reason.UTILIZATION_LOW, id="needs less"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"min_units": 50}, 50, Reason.UTILIZATION_LOW, id="needs less, down to the minimum"),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"min_units": 50},
+        50,
+        Reason.UTILIZATION_LOW,
+        id="needs less, down to the minimum",
+    ),
     pytest.param(DOWN, {"consumed": 0.0}, {}, 1, Reason.UTILIZATION_LOW, id="idle"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"min_units": 100}, 100, Reason.AT_MIN, id="at the minimum"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"min_units": 120}, 100, Reason.AT_MIN, id="below the minimum"),
+    pytest.param(
+        DOWN, {"consumed": 26.0}, {"min_units": 100}, 100, Reason.AT_MIN, id="at the minimum"
+    ),
+    pytest.param(
+        DOWN, {"consumed": 26.0}, {"min_units": 120}, 100, Reason.AT_MIN, id="below the minimum"
+    ),
     pytest.param(DOWN, {"consumed": 90.0}, {}, 100, Reason.AT_DESIRED, id="needs it all"),
     pytest.param(DOWN, {"consumed": 60.0}, {}, 100, Reason.NOT_WORTH_IT, id="needs a little less"),
-    pytest.param(DOWN, {"consumed": 60.0, "last_increase_at": NOON - 14 * MINUTE}, {}, 100, Reason.RAISED_RECENTLY, id="new"),
-    pytest.param(DOWN, {"consumed": 60.0, "last_increase_at": NOON - 15 * MINUTE}, {}, 100, Reason.NOT_WORTH_IT, id="not so new"),
-    pytest.param(DOWN, {"consumed": 26.0, "throttled": 1.0}, {}, 100, Reason.THROTTLED_RECENTLY, id="throttled"),
+    pytest.param(
+        DOWN,
+        {"consumed": 60.0, "last_increase_at": NOON - 14 * MINUTE},
+        {},
+        100,
+        Reason.RAISED_RECENTLY,
+        id="new",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 60.0, "last_increase_at": NOON - 15 * MINUTE},
+        {},
+        100,
+        Reason.NOT_WORTH_IT,
+        id="not so new",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "throttled": 1.0},
+        {},
+        100,
+        Reason.THROTTLED_RECENTLY,
+        id="throttled",
+    ),
     pytest.param(DOWN, {}, {}, 100, Reason.NO_DATA, id="unknown is not zero"),
     pytest.param(DOWN, {"consumed": 26.0, **SPENT}, {}, 100, Reason.BUDGET_USED_UP, id="no budget"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"scale_down": False}, 100, Reason.SCALING_OFF, id="down is off"),
-    pytest.param(DOWN, {"consumed": 26.0, "active": False}, {}, 100, Reason.UPDATING, id="updating"),
-    pytest.param(DOWN, {"consumed": 0.0}, {"scale_down_at_zero": False}, 100, Reason.IDLE, id="idle, and not to be lowered"),
-    pytest.param(DOWN, {"consumed": 1.0}, {"scale_down_at_zero": False}, 2, Reason.UTILIZATION_LOW, id="almost idle"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 61}, 100, Reason.NOT_WORTH_IT, id="too few units"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"min_decrease_units": 60}, 40, Reason.UTILIZATION_LOW, id="just enough units"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"lower_percent": 30}, 50, Reason.UTILIZATION_LOW, id="a step down"),
+    pytest.param(
+        DOWN, {"consumed": 26.0}, {"scale_down": False}, 100, Reason.SCALING_OFF, id="down is off"
+    ),
+    pytest.param(
+        DOWN, {"consumed": 26.0, "active": False}, {}, 100, Reason.UPDATING, id="updating"
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 0.0},
+        {"scale_down_at_zero": False},
+        100,
+        Reason.IDLE,
+        id="idle, and not to be lowered",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 1.0},
+        {"scale_down_at_zero": False},
+        2,
+        Reason.UTILIZATION_LOW,
+        id="almost idle",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"min_decrease_units": 61},
+        100,
+        Reason.NOT_WORTH_IT,
+        id="too few units",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"min_decrease_units": 60},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="just enough units",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"lower_percent": 30},
+        50,
+        Reason.UTILIZATION_LOW,
+        id="a step down",
+    ),
     pytest.param(
         DOWN,
         {"consumed": 26.0, "last_decrease_at": NOON - 4 * MINUTE},
@@ -100,25 +235,105 @@ CASES = [
         id="low for four minutes of five",
     ),
     # held
-    pytest.param(UP, {"consumed": 90.0}, {"windows": (ONLY_DOWN,)}, 100, Reason.WINDOW, id="a window holds increases"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"windows": (ONLY_DOWN,)}, 40, Reason.UTILIZATION_LOW, id="… and only those"),
-    pytest.param(DOWN, {"consumed": 26.0}, {"windows": (NEVER_DOWN,)}, 100, Reason.WINDOW, id="a window holds decreases"),
-    pytest.param(UP, {"consumed": 90.0}, {"windows": (NEVER_DOWN,)}, 150, Reason.UTILIZATION_HIGH, id="… and those only"),
     pytest.param(
-        BOTH, {"consumed": 90.0, "holds": (PAUSED,)}, {"min_units": 120}, 100, Reason.PAUSED, id="paused, come what may"
+        UP,
+        {"consumed": 90.0},
+        {"windows": (ONLY_DOWN,)},
+        100,
+        Reason.WINDOW,
+        id="a window holds increases",
     ),
-    pytest.param(BOTH, {"consumed": 26.0, "holds": (BY_HAND,)}, {}, 100, Reason.RAISED_BY_HAND, id="raised by hand"),
-    pytest.param(BOTH, {"consumed": 90.0, "holds": (BY_HAND,)}, {}, 150, Reason.UTILIZATION_HIGH, id="raised by hand, and hot"),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"windows": (ONLY_DOWN,)},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="… and only those",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"windows": (NEVER_DOWN,)},
+        100,
+        Reason.WINDOW,
+        id="a window holds decreases",
+    ),
+    pytest.param(
+        UP,
+        {"consumed": 90.0},
+        {"windows": (NEVER_DOWN,)},
+        150,
+        Reason.UTILIZATION_HIGH,
+        id="… and those only",
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 90.0, "holds": (PAUSED,)},
+        {"min_units": 120},
+        100,
+        Reason.PAUSED,
+        id="paused, come what may",
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 26.0, "holds": (BY_HAND,)},
+        {},
+        100,
+        Reason.RAISED_BY_HAND,
+        id="raised by hand",
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 90.0, "holds": (BY_HAND,)},
+        {},
+        150,
+        Reason.UTILIZATION_HIGH,
+        id="raised by hand, and hot",
+    ),
     # floors
-    pytest.param(BOTH, {"consumed": 26.0}, {"windows": (FLOOR,)}, 300, Reason.BELOW_MINIMUM, id="a window's floor"),
     pytest.param(
-        BOTH, {"consumed": 26.0}, {"windows": (FLOOR,), "max_units": 200}, 200, Reason.BELOW_MINIMUM, id="… and a maximum"
+        BOTH,
+        {"consumed": 26.0},
+        {"windows": (FLOOR,)},
+        300,
+        Reason.BELOW_MINIMUM,
+        id="a window's floor",
     ),
-    pytest.param(BOTH, {"consumed": 26.0, "fleet_units": 250}, {}, 250, Reason.FLEET, id="a fleet's floor"),
-    pytest.param(BOTH, {"consumed": 26.0, "fleet_units": 60}, {}, 60, Reason.UTILIZATION_LOW, id="down to a fleet's floor"),
-    pytest.param(DOWN, {"consumed": 26.0, "decreases_today": 3}, {"reserve_decreases": SOON}, 100, Reason.RESERVED, id="kept"),
     pytest.param(
-        DOWN, {"consumed": 26.0, "decreases_today": 2}, {"reserve_decreases": SOON}, 40, Reason.UTILIZATION_LOW, id="one is left"
+        BOTH,
+        {"consumed": 26.0},
+        {"windows": (FLOOR,), "max_units": 200},
+        200,
+        Reason.BELOW_MINIMUM,
+        id="… and a maximum",
+    ),
+    pytest.param(
+        BOTH, {"consumed": 26.0, "fleet_units": 250}, {}, 250, Reason.FLEET, id="a fleet's floor"
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 26.0, "fleet_units": 60},
+        {},
+        60,
+        Reason.UTILIZATION_LOW,
+        id="down to a fleet's floor",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "decreases_today": 3},
+        {"reserve_decreases": SOON},
+        100,
+        Reason.RESERVED,
+        id="kept",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "decreases_today": 2},
+        {"reserve_decreases": SOON},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="one is left",
     ),
     pytest.param(
         DOWN,
@@ -139,10 +354,29 @@ CASES = [
     # both
     pytest.param(BOTH, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="both: hot"),
     pytest.param(BOTH, {"consumed": 26.0}, {}, 40, Reason.UTILIZATION_LOW, id="both: needs less"),
-    pytest.param(BOTH, {"consumed": 26.0}, {"min_units": 120}, 120, Reason.BELOW_MINIMUM, id="both: below the minimum"),
-    pytest.param(BOTH, {"consumed": 26.0}, {"scale_up": False}, 40, Reason.UTILIZATION_LOW, id="both: up is off, down is not"),
     pytest.param(
-        BOTH, {"consumed": 90.0}, {"scale_down": False}, 150, Reason.UTILIZATION_HIGH, id="both: down is off, up is not"
+        BOTH,
+        {"consumed": 26.0},
+        {"min_units": 120},
+        120,
+        Reason.BELOW_MINIMUM,
+        id="both: below the minimum",
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 26.0},
+        {"scale_up": False},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="both: up is off, down is not",
+    ),
+    pytest.param(
+        BOTH,
+        {"consumed": 90.0},
+        {"scale_down": False},
+        150,
+        Reason.UTILIZATION_HIGH,
+        id="both: down is off, up is not",
     ),
     pytest.param(BOTH, {}, {}, 100, Reason.NO_DATA, id="both: nothing known"),
 ]
@@ -150,24 +384,43 @@ CASES = [
 
 @pytest.mark.parametrize(("directions", "seen", "settings", "desired", "reason"), CASES)
 def test_every_verdict_has_its_reason(
-    directions: Collection[Direction], seen: dict[str, Any], settings: dict[str, Any], desired: int, reason: Reason
+    directions: Collection[Direction],
+    seen: dict[str, Any],
+    settings: dict[str, Any],
+    desired: int,
+    reason: Reason,
 ) -> None:
     found = decide(directions, seen, settings)
-    assert (found.target, found.current, found.desired, found.reason) == (READS, 100, desired, reason)
+    assert (found.target, found.current, found.desired, found.reason) == (
+        READS,
+        100,
+        desired,
+        reason,
+    )
 
 
 def reasons_named_in(module: ModuleType) -> set[Reason]:
     """Return the reasons that a module's source names."""
     nodes = ast.walk(ast.parse(inspect.getsource(module)))
-    attributes = (node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name))
-    return {Reason[node.attr] for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "Reason"}
+    attributes = (
+        node
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
+    return {
+        Reason[node.attr]
+        for node in attributes
+        if isinstance(node.value, ast.Name) and node.value.id == "Reason"
+    }
 
 
 def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
     of_together = {Reason.TOGETHER, Reason.INCREASE_FIRST, Reason.OTHER_NOT_LOW}
     of_holds = {Reason.PAUSED, Reason.WINDOW}
-    assert reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | of_together) - of_holds
+    assert (
+        reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | of_together) - of_holds
+    )
 
 
 def test_every_strategy_that_can_be_configured_is_there() -> None:
@@ -202,7 +455,9 @@ def test_an_increase_tells_its_numbers() -> None:
 
 
 @pytest.mark.parametrize("directions", [UP, DOWN, BOTH])
-def test_the_budget_is_told_even_where_nothing_else_is_known(directions: Collection[Direction]) -> None:
+def test_the_budget_is_told_even_where_nothing_else_is_known(
+    directions: Collection[Direction],
+) -> None:
     told = {"decreases_today", "decreases_left", "next_decrease_at"}
     assert told <= decide(directions, {"active": False}).numbers.keys()
 
@@ -243,27 +498,42 @@ def test_decreases_alone_stay_as_they_are() -> None:
     assert scaling.together([LOWERED, KEPT]) == [LOWERED, KEPT]
 
 
-@pytest.mark.parametrize(("target", "other"), [(READS, WRITES), (WRITES, READS), (INDEX_READS, INDEX_WRITES)])
-def test_a_small_decrease_comes_along_with_that_of_the_other_dimension(target: Any, other: Any) -> None:
-    assert settled(small(target), decision(other, 100, 40)) == [(90, Reason.TOGETHER), (40, Reason.UTILIZATION_LOW)]
+@pytest.mark.parametrize(
+    ("target", "other"), [(READS, WRITES), (WRITES, READS), (INDEX_READS, INDEX_WRITES)]
+)
+def test_a_small_decrease_comes_along_with_that_of_the_other_dimension(
+    target: Any, other: Any
+) -> None:
+    assert settled(small(target), decision(other, 100, 40)) == [
+        (90, Reason.TOGETHER),
+        (40, Reason.UTILIZATION_LOW),
+    ]
 
 
 @pytest.mark.parametrize(
     "alone",
     [
-        pytest.param((small(READS), decision(INDEX_WRITES, 100, 40)), id="the decrease is another owner's"),
+        pytest.param(
+            (small(READS), decision(INDEX_WRITES, 100, 40)), id="the decrease is another owner's"
+        ),
         pytest.param((small(READS), KEPT), id="nothing is lowered"),
-        pytest.param((small(READS), decision(WRITES, 100, 40, dry_run=True)), id="the decrease is a dry run"),
+        pytest.param(
+            (small(READS), decision(WRITES, 100, 40, dry_run=True)), id="the decrease is a dry run"
+        ),
         pytest.param((small(READS, dry_run=True), LOWERED), id="it is a dry run itself"),
         pytest.param((small(READS, wanted=None), LOWERED), id="it is not known how far"),
-        pytest.param((small(READS), LOWERED, decision(INDEX_READS, 100, 150)), id="something is raised"),
+        pytest.param(
+            (small(READS), LOWERED, decision(INDEX_READS, 100, 150)), id="something is raised"
+        ),
     ],
 )
 def test_a_small_decrease_stays_undone_otherwise(alone: tuple[Decision, ...]) -> None:
     assert settled(*alone)[0] == (100, Reason.NOT_WORTH_IT)
 
 
-@pytest.mark.parametrize("reason", [Reason.AT_DESIRED, Reason.BUDGET_USED_UP, Reason.THROTTLED_RECENTLY])
+@pytest.mark.parametrize(
+    "reason", [Reason.AT_DESIRED, Reason.BUDGET_USED_UP, Reason.THROTTLED_RECENTLY]
+)
 def test_only_what_is_too_small_comes_along(reason: Reason) -> None:
     kept = decision(READS, reason=reason, numbers={"wanted_units": 90})
     assert settled(kept, LOWERED)[0] == (100, reason)
@@ -279,7 +549,9 @@ def test_unchanged_takes_the_change_back_and_keeps_the_numbers() -> None:
 
 RATES = st.none() | st.floats(0, 50_000)
 SERIES = st.builds(
-    lambda values, late: series(values, NOON - late * MINUTE), st.lists(RATES, max_size=70), st.integers(0, 15)
+    lambda values, late: series(values, NOON - late * MINUTE),
+    st.lists(RATES, max_size=70),
+    st.integers(0, 15),
 ) | st.builds(steady, st.floats(0, 50_000))
 AGO = st.none() | st.builds(lambda minutes: NOON - minutes * MINUTE, st.floats(0, 2_000))
 PROVISIONED = st.integers(1, 40_000)
@@ -319,7 +591,9 @@ def test_up_never_lowers_and_down_never_raises(seen: Observation, settings: Poli
 
 
 @given(observations(), policies(), st.sampled_from([UP, DOWN, BOTH]))
-def test_a_change_ends_within_the_bounds(seen: Observation, settings: Policy, directions: Collection[Direction]) -> None:
+def test_a_change_ends_within_the_bounds(
+    seen: Observation, settings: Policy, directions: Collection[Direction]
+) -> None:
     found = scaling.decide(seen, settings, NOON, directions)
     if found.desired > found.current:
         assert found.desired <= settings.max_units or found.current > settings.max_units
@@ -347,7 +621,9 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
 def test_a_second_look_right_after_an_increase_changes_nothing(
     provisioned: int, values: list[float], settings: Policy, later: timedelta
 ) -> None:
-    first = scaling.decide(observation(provisioned=provisioned, consumed=series(values)), settings, NOON, UP)
+    first = scaling.decide(
+        observation(provisioned=provisioned, consumed=series(values)), settings, NOON, UP
+    )
     assume(first.changes)
     raised = observation(provisioned=first.desired, consumed=series(values), last_increase_at=NOON)
     second = scaling.decide(raised, settings, NOON + later, UP)
@@ -356,9 +632,14 @@ def test_a_second_look_right_after_an_increase_changes_nothing(
 
 
 def is_known(consumed: Series) -> bool:
-    """Tell whether the last hour is known without a gap, but for what CloudWatch may still deliver."""
+    """Tell whether the last hour is known without a gap, but for what CloudWatch may still
+    deliver."""
     hour = consumed.since(NOON - timedelta(minutes=60))
-    return None not in hour.values and hour.start <= NOON - 59 * MINUTE and hour.end >= NOON - 10 * MINUTE
+    return (
+        None not in hour.values
+        and hour.start <= NOON - 59 * MINUTE
+        and hour.end >= NOON - 10 * MINUTE
+    )
 
 
 @given(observations(), policies())
@@ -368,8 +649,11 @@ def test_missing_data_never_lowers(seen: Observation, settings: Policy) -> None:
 
 
 @given(st.integers(0, 58), st.integers(2, 40_000))
-def test_a_single_minute_unknown_within_the_hour_keeps_an_idle_table(minute: int, provisioned: int) -> None:
-    """But for the newest, which CloudWatch may still deliver: how young data must be is a law of its own."""
+def test_a_single_minute_unknown_within_the_hour_keeps_an_idle_table(
+    minute: int, provisioned: int
+) -> None:
+    """But for the newest, which CloudWatch may still deliver: how young data must be is a law of
+    its own."""
     values: list[float | None] = [0.0] * 120
     assert decide(DOWN, {"provisioned": provisioned, "consumed": series(values)}).changes
     values[60 + minute] = None
@@ -377,8 +661,12 @@ def test_a_single_minute_unknown_within_the_hour_keeps_an_idle_table(minute: int
 
 
 @given(st.integers(2, 40_000), st.integers(0, 27), AGO)
-def test_a_decrease_is_decided_exactly_where_dynamodb_takes_it(provisioned: int, used: int, last: datetime | None) -> None:
-    seen = observation(provisioned=provisioned, consumed=0.0, decreases_today=used, last_decrease_at=last)
+def test_a_decrease_is_decided_exactly_where_dynamodb_takes_it(
+    provisioned: int, used: int, last: datetime | None
+) -> None:
+    seen = observation(
+        provisioned=provisioned, consumed=0.0, decreases_today=used, last_decrease_at=last
+    )
     found = scaling.decide(seen, policy(), NOON, DOWN)
     assert found.changes is budget(seen.throughput, NOON).allows(NOON)
     assert found.reason is (Reason.UTILIZATION_LOW if found.changes else Reason.BUDGET_USED_UP)
@@ -387,9 +675,16 @@ def test_a_decrease_is_decided_exactly_where_dynamodb_takes_it(provisioned: int,
 @st.composite
 def decisions(draw: st.DrawFn) -> list[Decision]:
     seen = throughput()
-    targets = draw(st.lists(st.sampled_from([READS, WRITES, INDEX_READS, INDEX_WRITES]), unique=True))
+    targets = draw(
+        st.lists(st.sampled_from([READS, WRITES, INDEX_READS, INDEX_WRITES]), unique=True)
+    )
     return [
-        scaling.decide(Observation(target, 100, seen, draw(observations()).metrics), draw(policies()), NOON, BOTH)
+        scaling.decide(
+            Observation(target, 100, seen, draw(observations()).metrics),
+            draw(policies()),
+            NOON,
+            BOTH,
+        )
         for target in targets
     ]
 
@@ -398,10 +693,16 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
     ("writes", "reads"),
     [
         pytest.param(decision(WRITES, 100, 50), 40, id="both are low"),
-        pytest.param(decision(WRITES, 100, 100, Reason.NOT_WORTH_IT, {"wanted_units": 90}), 40, id="the other comes along"),
+        pytest.param(
+            decision(WRITES, 100, 100, Reason.NOT_WORTH_IT, {"wanted_units": 90}),
+            40,
+            id="the other comes along",
+        ),
         pytest.param(decision(WRITES, 1, 1, Reason.AT_MIN), 40, id="the other is at its minimum"),
         pytest.param(decision(WRITES), 100, id="the other fits its load"),
-        pytest.param(decision(WRITES, 100, 100, Reason.NO_DATA), 100, id="of the other nothing is known"),
+        pytest.param(
+            decision(WRITES, 100, 100, Reason.NO_DATA), 100, id="of the other nothing is known"
+        ),
         pytest.param(decision(INDEX_WRITES, 100, 50), 40, id="an index is nothing to the table"),
         pytest.param(decision(WRITES, dry_run=True), 40, id="a dry run keeps nobody"),
     ],
@@ -418,25 +719,41 @@ def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, rea
     [
         pytest.param({"reserve_decreases": SOON}, 100, id="the writes keep it"),
         pytest.param({"windows": (LOW_FLOOR,)}, 100, id="the end of the writes' floor does"),
-        pytest.param({"windows": (LOW_FLOOR,), "scale_down": False}, 40, id="a floor that nothing lowers books nothing"),
-        pytest.param({"reserve_decreases": SOON, "dry_run": True}, 40, id="a dry run keeps nothing"),
+        pytest.param(
+            {"windows": (LOW_FLOOR,), "scale_down": False},
+            40,
+            id="a floor that nothing lowers books nothing",
+        ),
+        pytest.param(
+            {"reserve_decreases": SOON, "dry_run": True}, 40, id="a dry run keeps nothing"
+        ),
         pytest.param({}, 40, id="nobody keeps it"),
     ],
 )
-def test_what_one_dimension_keeps_the_other_does_not_spend(writes: dict[str, Any], reads: int) -> None:
+def test_what_one_dimension_keeps_the_other_does_not_spend(
+    writes: dict[str, Any], reads: int
+) -> None:
     asked = [(READS, {}), (WRITES, writes)]
     seen = {target: observation(target, consumed=26.0, decreases_today=3) for target, _ in asked}
-    found = scaling.together(scaling.decide(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked)[0]
+    found = scaling.together(
+        scaling.decide(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked
+    )[0]
     assert found.desired == reads
     assert (found.reason is Reason.RESERVED) == ("kept_for" in found.numbers) == (reads == 100)
-    index = scaling.decide(observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH)
+    index = scaling.decide(
+        observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH
+    )
     assert scaling.together([index, replace(found, booked={"kept_decreases": 1})])[0].desired == 40
 
 
 @given(decisions())
-def test_a_table_is_only_raised_or_only_lowered_and_together_adds_no_increase(found: list[Decision]) -> None:
+def test_a_table_is_only_raised_or_only_lowered_and_together_adds_no_increase(
+    found: list[Decision],
+) -> None:
     after = scaling.together(found)
     moves = {d.desired > d.current for d in after if d.changes}
     assert len(moves) <= 1
-    assert [d for d in after if d.desired > d.current] == [d for d in found if d.desired > d.current]
+    assert [d for d in after if d.desired > d.current] == [
+        d for d in found if d.desired > d.current
+    ]
     assert scaling.together(after) == after

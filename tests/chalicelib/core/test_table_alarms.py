@@ -1,4 +1,5 @@
-"""Targets and their alarms: names, thresholds, what may be rewritten, and what a rewrite changes."""
+"""Targets and their alarms: names, thresholds, what may be rewritten, and what a rewrite
+changes."""
 
 from __future__ import annotations
 
@@ -13,7 +14,16 @@ from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.metrics import Metric
 from chalicelib.model import Alarm, Dimension, Target
-from tests.support.builders import FOREIGN, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES, alarm, policy
+from tests.support.builders import (
+    FOREIGN,
+    INDEX_READS,
+    INDEX_WRITES,
+    READS,
+    TOPIC,
+    WRITES,
+    alarm,
+    policy,
+)
 
 NAMES = st.text("abc-_.9", min_size=3, max_size=255)
 TARGETS = st.builds(Target, NAMES, st.just("") | NAMES, st.sampled_from(Dimension))
@@ -32,7 +42,9 @@ def test_an_alarm_is_named_after_its_target(target: Target, name: str) -> None:
 
 
 @given(TARGETS, TARGETS)
-def test_different_targets_have_different_names_that_cloudwatch_takes(one: Target, other: Target) -> None:
+def test_different_targets_have_different_names_that_cloudwatch_takes(
+    one: Target, other: Target
+) -> None:
     assert (table_alarms.name_of(one) == table_alarms.name_of(other)) == (one == other)
     assert len(table_alarms.name_of(one)) <= 255
 
@@ -46,7 +58,9 @@ def test_a_name_is_cut_only_where_cloudwatch_would_refuse_it(length: int) -> Non
 
 
 def test_long_names_that_differ_only_at_the_end_stay_different() -> None:
-    names = {table_alarms.name_of(Target("t" * 250, "i" * 249 + end, Dimension.READ)) for end in "abc"}
+    names = {
+        table_alarms.name_of(Target("t" * 250, "i" * 249 + end, Dimension.READ)) for end in "abc"
+    }
     assert len(names) == 3
     assert all(re.fullmatch(r"headroom-t{233}-[0-9a-f]{12}", name) for name in names)
 
@@ -67,19 +81,28 @@ def test_an_alarm_is_ours_by_its_name(name: str | None, ours: bool) -> None:
         (40_000, 3_600, 100, 144_000_000.0),
     ],
 )
-def test_a_threshold_is_units_times_period_times_percent(units: int, period: int, percent: int, expected: float) -> None:
+def test_a_threshold_is_units_times_period_times_percent(
+    units: int, period: int, percent: int, expected: float
+) -> None:
     assert table_alarms.threshold(units, period, policy(alarm_percent=percent)) == expected
 
 
 @given(st.integers(1, 1_000_000), st.sampled_from([60, 300, 3_600]), st.integers(1, 100))
 def test_a_threshold_is_as_exact_as_a_float_can_be(units: int, period: int, percent: int) -> None:
-    assert table_alarms.threshold(units, period, policy(alarm_percent=percent)) == units * period * percent / 100
+    assert (
+        table_alarms.threshold(units, period, policy(alarm_percent=percent))
+        == units * period * percent / 100
+    )
 
 
 @given(st.integers(1, 1_000_000), st.integers(1, 60), st.integers(1, 100))
-def test_the_level_of_an_alarm_is_its_percentage_of_the_units_whatever_its_period(units: int, minutes: int, percent: int) -> None:
+def test_the_level_of_an_alarm_is_its_percentage_of_the_units_whatever_its_period(
+    units: int, minutes: int, percent: int
+) -> None:
     settings = policy(alarm_percent=percent, alarm_period_seconds=minutes * 60)
-    assert table_alarms.level(alarm(READS, units, settings=settings).fields) == pytest.approx(units * percent / 100)
+    assert table_alarms.level(alarm(READS, units, settings=settings).fields) == pytest.approx(
+        units * percent / 100
+    )
 
 
 def test_a_new_alarm_has_these_fields_and_no_others() -> None:
@@ -105,35 +128,65 @@ def test_a_new_alarm_has_these_fields_and_no_others() -> None:
 
 
 def test_a_tables_alarm_has_the_tables_dimension_alone() -> None:
-    assert table_alarms.new_fields(READS, 10, policy(), TOPIC)["Dimensions"] == [{"Name": "TableName", "Value": "orders"}]
+    assert table_alarms.new_fields(READS, 10, policy(), TOPIC)["Dimensions"] == [
+        {"Name": "TableName", "Value": "orders"}
+    ]
 
 
 @given(TARGETS, st.integers(1, 40_000))
 def test_the_target_of_our_own_alarm_is_the_one_it_was_made_for(target: Target, units: int) -> None:
-    assert table_alarms.target_of_alarm(alarm(target, units)) == table_alarms.watched(alarm(target, units)) == target
+    assert (
+        table_alarms.target_of_alarm(alarm(target, units))
+        == table_alarms.watched(alarm(target, units))
+        == target
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        pytest.param({"Metrics": [{"Id": "e1"}]}, "it is a metric math or anomaly detection alarm", id="metric math"),
-        pytest.param({"ThresholdMetricId": "ad1"}, "it is a metric math or anomaly detection alarm", id="anomaly"),
+        pytest.param(
+            {"Metrics": [{"Id": "e1"}]},
+            "it is a metric math or anomaly detection alarm",
+            id="metric math",
+        ),
+        pytest.param(
+            {"ThresholdMetricId": "ad1"},
+            "it is a metric math or anomaly detection alarm",
+            id="anomaly",
+        ),
         pytest.param({"Threshold": None}, "it has no threshold", id="no threshold"),
-        pytest.param({"Namespace": "AWS/SQS"}, "its namespace is AWS/SQS, not AWS/DynamoDB", id="another service"),
+        pytest.param(
+            {"Namespace": "AWS/SQS"},
+            "its namespace is AWS/SQS, not AWS/DynamoDB",
+            id="another service",
+        ),
         pytest.param({"Dimensions": []}, "it has no dimension TableName", id="no table"),
         pytest.param(
             {"MetricName": "ReadThrottleEvents"},
             "its metric ReadThrottleEvents is not consumption, so its threshold is not in units",
             id="throttling",
         ),
-        pytest.param({"Statistic": "Average"}, "its statistic is Average: only Sum shows the load", id="average"),
         pytest.param(
-            {"Statistic": None, "ExtendedStatistic": "p99"}, "its statistic is p99: only Sum shows the load", id="percentile"
+            {"Statistic": "Average"},
+            "its statistic is Average: only Sum shows the load",
+            id="average",
         ),
-        pytest.param({"ComparisonOperator": "LessThanThreshold"}, "it compares with LessThanThreshold", id="the other direction"),
+        pytest.param(
+            {"Statistic": None, "ExtendedStatistic": "p99"},
+            "its statistic is p99: only Sum shows the load",
+            id="percentile",
+        ),
+        pytest.param(
+            {"ComparisonOperator": "LessThanThreshold"},
+            "it compares with LessThanThreshold",
+            id="the other direction",
+        ),
     ],
 )
-def test_an_alarm_whose_threshold_is_not_in_units_is_not_rewritten(fields: dict[str, Any], why: str) -> None:
+def test_an_alarm_whose_threshold_is_not_in_units_is_not_rewritten(
+    fields: dict[str, Any], why: str
+) -> None:
     assert table_alarms.target_of_alarm(alarm(name=FOREIGN, **fields)) == why
 
 
@@ -145,10 +198,18 @@ def test_an_alarm_on_load_above_a_threshold_may_be_rewritten(comparison: str) ->
 @pytest.mark.parametrize(
     ("fields", "target"),
     [
-        pytest.param({"MetricName": "WriteThrottleEvents"}, WRITES, id="an alarm on throttling watches its target"),
+        pytest.param(
+            {"MetricName": "WriteThrottleEvents"},
+            WRITES,
+            id="an alarm on throttling watches its target",
+        ),
         pytest.param({"Statistic": "Average"}, READS, id="whatever its statistic"),
         pytest.param({"Namespace": "AWS/EC2"}, None, id="another service's watches none"),
-        pytest.param({"MetricName": None, "Namespace": None, "Dimensions": None}, None, id="metric math watches none"),
+        pytest.param(
+            {"MetricName": None, "Namespace": None, "Dimensions": None},
+            None,
+            id="metric math watches none",
+        ),
     ],
 )
 def test_what_an_alarm_watches(fields: dict[str, Any], target: Target | None) -> None:
@@ -160,7 +221,9 @@ def test_a_metric_is_read_by_names_not_by_positions() -> None:
     assert isinstance(fields["Dimensions"], list)
     turned = {**fields, "Dimensions": fields["Dimensions"][::-1]}
     named = {"TableName": "orders", "GlobalSecondaryIndexName": "by-date"}
-    assert table_alarms.metric_of(turned) == Metric("AWS/DynamoDB", "ConsumedReadCapacityUnits", named)
+    assert table_alarms.metric_of(turned) == Metric(
+        "AWS/DynamoDB", "ConsumedReadCapacityUnits", named
+    )
 
 
 MINUTELY = policy()
@@ -172,8 +235,12 @@ FIVE = policy(alarm_period_seconds=300, alarm_evaluation_periods=3)
     [
         pytest.param(alarm(), 100, MINUTELY, {}, id="it fits"),
         pytest.param(alarm(), 150, MINUTELY, {"Threshold": 7_200.0}, id="other units"),
-        pytest.param(alarm(Threshold=4_801.0), 100, MINUTELY, {"Threshold": 4_800.0}, id="it drifted"),
-        pytest.param(alarm(Threshold=4_800), 100, MINUTELY, {}, id="a whole number is right as well"),
+        pytest.param(
+            alarm(Threshold=4_801.0), 100, MINUTELY, {"Threshold": 4_800.0}, id="it drifted"
+        ),
+        pytest.param(
+            alarm(Threshold=4_800), 100, MINUTELY, {}, id="a whole number is right as well"
+        ),
         pytest.param(
             alarm(),
             100,
@@ -181,8 +248,16 @@ FIVE = policy(alarm_period_seconds=300, alarm_evaluation_periods=3)
             {"Period": 300, "EvaluationPeriods": 3, "Threshold": 24_000.0},
             id="ours follows the configuration",
         ),
-        pytest.param(alarm(EvaluationPeriods=2), 100, MINUTELY, {"EvaluationPeriods": 1}, id="ours, its periods drifted"),
-        pytest.param(alarm(name=FOREIGN), 100, FIVE, {}, id="a foreign alarm that fits its own period"),
+        pytest.param(
+            alarm(EvaluationPeriods=2),
+            100,
+            MINUTELY,
+            {"EvaluationPeriods": 1},
+            id="ours, its periods drifted",
+        ),
+        pytest.param(
+            alarm(name=FOREIGN), 100, FIVE, {}, id="a foreign alarm that fits its own period"
+        ),
         pytest.param(
             alarm(name=FOREIGN, Period=300, EvaluationPeriods=5),
             150,

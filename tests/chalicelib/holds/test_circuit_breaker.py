@@ -1,4 +1,5 @@
-"""The circuit breaker: asked before a change alone, believed when it answers, and else no hindrance to an increase."""
+"""The circuit breaker: asked before a change alone, believed when it answers, and else no hindrance
+to an increase."""
 
 from __future__ import annotations
 
@@ -45,7 +46,12 @@ GUARDED = rules(circuit_breaker_url=URL, circuit_breaker_seconds=3)
 HANDLERS = ("on_alarm", "follow_up", "scale_down", "sweep")
 HOT, IDLE = (
     {READS: 95.0, WRITES: 70.0},
-    {READS: 70.0, WRITES: 5.0, INDEX_READS: 15.0, Target("orders", "by-date", Dimension.WRITE): 15.0},
+    {
+        READS: 70.0,
+        WRITES: 5.0,
+        INDEX_READS: 15.0,
+        Target("orders", "by-date", Dimension.WRITE): 15.0,
+    },
 )
 Server = int | Callable[[Asked], int]
 
@@ -75,12 +81,17 @@ def woken(region: Region, handler: str) -> Invocation:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        *[pytest.param(status, None, id=f"{status} lets it go on") for status in (200, 201, 204, 299)],
+        *[
+            pytest.param(status, None, id=f"{status} lets it go on")
+            for status in (200, 201, 204, 299)
+        ],
         *[
             pytest.param(status, (Reason.CIRCUIT_OPEN, BOTH), id=f"{status} holds everything")
             for status in (100, 199, 300, 302, 304, 400, 401, 404, 423, 429, 500, 503)
         ],
-        pytest.param(OSError("timed out"), (Reason.CIRCUIT_UNKNOWN, DOWN), id="no answer holds decreases"),
+        pytest.param(
+            OSError("timed out"), (Reason.CIRCUIT_UNKNOWN, DOWN), id="no answer holds decreases"
+        ),
     ],
 )
 def test_what_an_answer_holds(answer: circuit_breaker.Answer, expected: object) -> None:
@@ -135,7 +146,9 @@ def test_a_decrease_asks_first(handler: str, status: int, lowered: bool) -> None
 
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("server", [silent, None], ids=["silence", "nobody listens"])
-def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(handler: str, server: Server | None) -> None:
+def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(
+    handler: str, server: Server | None
+) -> None:
     with guarded(server) as region:
         past(region, 65, HOT)
         invocation = woken(region, handler)
@@ -160,14 +173,18 @@ def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
 
 def test_it_is_not_asked_where_nothing_would_change() -> None:
     with guarded(503) as region:
-        past(region, 65, {target: 70.0 if not target.index else 14.0 for target in region.targets()})
+        past(
+            region, 65, {target: 70.0 if not target.index else 14.0 for target in region.targets()}
+        )
         for handler in HANDLERS:
             woken(region, handler)
         assert region.web.asked == []
 
 
 def test_it_is_not_asked_about_what_something_else_holds() -> None:
-    with guarded(200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]') as region:
+    with guarded(
+        200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]'
+    ) as region:
         past(region, 65, HOT)
         call(region, "sweep")
         assert region.web.asked == []
@@ -180,8 +197,13 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
         assert set(units(region).values()) == {1}
         names = {"x-table-name": "orders"}
         got = sorted((asked.headers for asked in region.web.asked), key=len)
-        assert got == [{**names, "user-agent": "headroom"}, {**names, "x-gsi-name": "by-date", "user-agent": "headroom"}]
-        assert {(asked.request.get_method(), asked.url, asked.seconds) for asked in region.web.asked} == {("GET", URL, 3)}
+        assert got == [
+            {**names, "user-agent": "headroom"},
+            {**names, "x-gsi-name": "by-date", "user-agent": "headroom"},
+        ]
+        assert {
+            (asked.request.get_method(), asked.url, asked.seconds) for asked in region.web.asked
+        } == {("GET", URL, 3)}
         assert {asked.request.data for asked in region.web.asked} == {None}
 
 
@@ -189,21 +211,36 @@ def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
     with guarded(lambda asked: 503 if "x-gsi-name" in asked.headers else 200) as region:
         past(region, 65)
         call(region, "scale_down")
-        assert units(region) == {"orders:read": 1, "orders:write": 1, "orders/by-date:read": 20, "orders/by-date:write": 20}
+        assert units(region) == {
+            "orders:read": 1,
+            "orders:write": 1,
+            "orders/by-date:read": 20,
+            "orders/by-date:write": 20,
+        }
 
 
-def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and_that_is_asked_about_too() -> None:
+def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and_that_is_asked_about_too() -> (
+    None
+):
     with guarded(lambda asked: 200 if "x-gsi-name" in asked.headers else 503) as region:
         past(region, 65, HOT)
         invocation = call(region, "sweep")
         assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
-        assert units(region) == {"orders:read": 100, "orders:write": 100, "orders/by-date:read": 1, "orders/by-date:write": 1}
+        assert units(region) == {
+            "orders:read": 100,
+            "orders:write": 100,
+            "orders/by-date:read": 1,
+            "orders/by-date:write": 1,
+        }
         assert len(region.web.asked) == 2
 
 
 def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
     other = "https://breaker.example/writes"
-    config = rules() + f'\n[tables.read]\ncircuit_breaker_url = "{URL}"\n[tables.write]\ncircuit_breaker_url = "{other}"\n'
+    config = (
+        rules()
+        + f'\n[tables.read]\ncircuit_breaker_url = "{URL}"\n[tables.write]\ncircuit_breaker_url = "{other}"\n'
+    )
     with guarded(503, config) as region:
         region.web.servers[other] = 200
         past(region, 65)
@@ -262,7 +299,9 @@ def test_many_questions_are_under_way_at_once() -> None:
         assert set(units(region).values()) == {1}
 
 
-def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_by_the_next() -> None:
+def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_by_the_next() -> (
+    None
+):
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
         invocation = call(region, "scale_down")
         assert GIVEN_UP_AFTER <= len(region.web.asked) <= GIVEN_UP_AFTER + PARALLEL
@@ -280,14 +319,17 @@ def test_one_silence_is_not_taken_for_the_others() -> None:
 
     with fleet(server, 6) as region:
         call(region, "scale_down")
-        assert {name.split(":")[0] for name, value in units(region).items() if value == 100} == {"orders-003"}
+        assert {name.split(":")[0] for name, value in units(region).items() if value == 100} == {
+            "orders-003"
+        }
 
 
 # a real server
 
 
 class Breaker(BaseHTTPRequestHandler):
-    """Answers with the status that its path names; /302 leads to a file and to a place that would say yes."""
+    """Answers with the status that its path names; /302 leads to a file and to a place that would
+    say yes."""
 
     def do_GET(self) -> None:
         status = int(self.path.strip("/"))
@@ -315,21 +357,32 @@ def server() -> Iterator[HTTPServer]:
 
 def asked(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
     """Return what a real request to a breaker about the index's reads comes to."""
-    shell = Shell(Aws("headroom-alarms"), load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds)))
+    shell = Shell(
+        Aws("headroom-alarms"),
+        load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds)),
+    )
     question = circuit_breaker.question(INDEX_READS, shell.policy(INDEX_READS))
     assert question is not None
-    held = circuit_breaker.holds(shell, Report(), {INDEX_READS: observation(INDEX_READS)}, [question], MIDDAY)
+    held = circuit_breaker.holds(
+        shell, Report(), {INDEX_READS: observation(INDEX_READS)}, [question], MIDDAY
+    )
     return next(((hold.reason, hold.detail) for seen in held.values() for hold in seen.holds), None)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 404, 503])
-def test_a_real_answer_is_taken_as_it_is_and_no_redirect_is_followed(server: HTTPServer, status: int) -> None:
+def test_a_real_answer_is_taken_as_it_is_and_no_redirect_is_followed(
+    server: HTTPServer, status: int
+) -> None:
     found = asked(f"http://127.0.0.1:{server.server_port}/{status}")
     where = f"http://127.0.0.1:{server.server_port}/{status}"
     assert found == (None if status < 300 else (Reason.CIRCUIT_OPEN, f"{where} answered {status}"))
     (headers,) = server.heard  # type: ignore[attr-defined]
     heard = {name.lower(): value for name, value in headers.items()}
-    assert (heard["x-table-name"], heard["x-gsi-name"], heard["user-agent"]) == ("orders", "by-date", "headroom")
+    assert (heard["x-table-name"], heard["x-gsi-name"], heard["user-agent"]) == (
+        "orders",
+        "by-date",
+        "headroom",
+    )
 
 
 def test_a_closed_port_is_no_answer(server: HTTPServer) -> None:
@@ -353,7 +406,13 @@ def test_a_server_that_says_nothing_is_no_answer_when_the_time_is_over() -> None
 
 
 @pytest.mark.parametrize(
-    "url", ["http://[::1/allow", "http://127.0.0.1:port/", "http://no such host/", f"http://{'a' * 70}.example/"]
+    "url",
+    [
+        "http://[::1/allow",
+        "http://127.0.0.1:port/",
+        "http://no such host/",
+        f"http://{'a' * 70}.example/",
+    ],
 )
 def test_a_url_that_leads_nowhere_is_no_answer(url: str) -> None:
     found = asked(url)

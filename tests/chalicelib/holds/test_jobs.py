@@ -1,7 +1,9 @@
-"""Pausing while something else owns the capacity: the conditions of `[[pause]]`, through real calls in the embedded region.
+"""Pausing while something else owns the capacity: the conditions of `[[pause]]`, through real calls
+in the embedded region.
 
-What went wrong in the pause switch that this comes from has its test here: active jobs that do not match kept it paused for ever,
-an error of the API counted as "no job", and names with spaces fell apart.
+What went wrong in the pause switch that this comes from has its test here: active jobs that do not
+match kept it paused for ever, an error of the API counted as "no job", and names with spaces fell
+apart.
 """
 
 from __future__ import annotations
@@ -28,7 +30,18 @@ from headroom.deploy import permissions
 from headroom.project import ROOT
 from headroom.region.region import Fault, Region
 from tests.support.builders import NOON, observation
-from tests.support.scenes import MONDAY, by_hand, call, decisions, failures, orders, past, reasons, rules, units
+from tests.support.scenes import (
+    MONDAY,
+    by_hand,
+    call,
+    decisions,
+    failures,
+    orders,
+    past,
+    reasons,
+    rules,
+    units,
+)
 
 NIGHT = 'name = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["orders*"]\n'
 EMR = Pause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",))
@@ -47,36 +60,82 @@ def paused_by(text: str) -> str:
     ("settings", "jobs", "used", "expected"),
     [
         pytest.param({}, [], 0, None, id="no job: resumed"),
-        pytest.param({}, [RUNNING], 0, (Reason.JOB_RUNNING, BOTH), id="a job runs: everything is held"),
-        pytest.param({"holds": "decreases"}, [RUNNING], 0, (Reason.JOB_RUNNING, DOWN), id="… or decreases only"),
+        pytest.param(
+            {}, [RUNNING], 0, (Reason.JOB_RUNNING, BOTH), id="a job runs: everything is held"
+        ),
+        pytest.param(
+            {"holds": "decreases"},
+            [RUNNING],
+            0,
+            (Reason.JOB_RUNNING, DOWN),
+            id="… or decreases only",
+        ),
         pytest.param({}, [ENDED], 0, None, id="a job that ended holds nothing"),
-        pytest.param({}, [ENDED, RUNNING], 0, (Reason.JOB_RUNNING, BOTH), id="one ended and another runs"),
-        pytest.param({}, None, 0, (Reason.PAUSE_UNKNOWN, DOWN), id="unknown: decreases are held, increases are not"),
+        pytest.param(
+            {}, [ENDED, RUNNING], 0, (Reason.JOB_RUNNING, BOTH), id="one ended and another runs"
+        ),
+        pytest.param(
+            {},
+            None,
+            0,
+            (Reason.PAUSE_UNKNOWN, DOWN),
+            id="unknown: decreases are held, increases are not",
+        ),
         pytest.param({}, [], 3, None, id="nothing is kept unless asked for"),
         pytest.param({"reserve_decrease": True}, [], 2, None, id="kept: one is left after this"),
-        pytest.param({"reserve_decrease": True}, [], 3, (Reason.RESERVED, DOWN), id="kept: the last free one"),
-        pytest.param({"reserve_decrease": True}, [ENDED], 3, None, id="kept until the job has ended"),
-        pytest.param({"reserve_decrease": True}, [], 4, None, id="all four are gone, and one comes back every hour"),
+        pytest.param(
+            {"reserve_decrease": True}, [], 3, (Reason.RESERVED, DOWN), id="kept: the last free one"
+        ),
+        pytest.param(
+            {"reserve_decrease": True}, [ENDED], 3, None, id="kept until the job has ended"
+        ),
+        pytest.param(
+            {"reserve_decrease": True},
+            [],
+            4,
+            None,
+            id="all four are gone, and one comes back every hour",
+        ),
         pytest.param({}, [Job("AWS Backup", True, "users")], 0, None, id="a job on another table"),
-        pytest.param({}, [Job("AWS Backup", True, "orders")], 0, (Reason.JOB_RUNNING, BOTH), id="a job on this table"),
+        pytest.param(
+            {},
+            [Job("AWS Backup", True, "orders")],
+            0,
+            (Reason.JOB_RUNNING, BOTH),
+            id="a job on this table",
+        ),
     ],
 )
-def test_what_a_condition_holds(settings: dict[str, Any], jobs: list[Job] | None, used: int, expected: Any) -> None:
-    pause = Pause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), **settings)
+def test_what_a_condition_holds(
+    settings: dict[str, Any], jobs: list[Job] | None, used: int, expected: Any
+) -> None:
+    pause = Pause(
+        name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), **settings
+    )
     seen = observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30))
     found = judge(pause, jobs, seen, NOON)
     assert (found and (found.reason, found.directions)) == expected
 
 
 @pytest.mark.parametrize(("minute", "is_kept"), [(59, True), (60, False), (61, False)])
-def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_four(minute: int, is_kept: bool) -> None:
-    pause = Pause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), reserve_decrease=True)
+def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_four(
+    minute: int, is_kept: bool
+) -> None:
+    pause = Pause(
+        name="nightly",
+        job="emr_cluster",
+        prefix="backup-",
+        tables=("orders*",),
+        reserve_decrease=True,
+    )
     now = NOON.replace(hour=22) + timedelta(minutes=minute)
     seen = observation(decreases_today=3, last_decrease_at=now - timedelta(minutes=30))
     assert (judge(pause, [], seen, now) is not None) == is_kept
 
 
-@given(st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"]))))
+@given(
+    st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"])))
+)
 def test_without_a_running_job_nothing_stays_paused(jobs: list[Job]) -> None:
     found = judge(EMR, jobs, observation(), NOON)
     assert found is None
@@ -85,8 +144,16 @@ def test_without_a_running_job_nothing_stays_paused(jobs: list[Job]) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param('job = "emr_cluster"\ntables = ["a"]', "job = 'emr_cluster' needs the prefix of its name", id="no prefix"),
-        pytest.param('job = "backup"\ntables = ["a"]\nprefix = "x"', "belongs to the table", id="a prefix too many"),
+        pytest.param(
+            'job = "emr_cluster"\ntables = ["a"]',
+            "job = 'emr_cluster' needs the prefix of its name",
+            id="no prefix",
+        ),
+        pytest.param(
+            'job = "backup"\ntables = ["a"]\nprefix = "x"',
+            "belongs to the table",
+            id="a prefix too many",
+        ),
         pytest.param(
             'job = "emr_cluster"\nprefix = "x"\ntables = []',
             "pause[0].tables: expected a list that is not empty, got []",
@@ -106,8 +173,14 @@ def test_a_condition_that_cannot_be_meant_is_refused(text: str, problem: str) ->
 def run_cluster(region: Region, name: str = "backup-7", where: str = "us-east-1") -> str:
     import boto3
 
-    machines = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}
-    made = boto3.client("emr", where).run_job_flow(Name=name, Instances=machines, JobFlowRole="role", ServiceRole="role")
+    machines = {
+        "MasterInstanceType": "m5.xlarge",
+        "InstanceCount": 1,
+        "KeepJobFlowAliveWhenNoSteps": True,
+    }
+    made = boto3.client("emr", where).run_job_flow(
+        Name=name, Instances=machines, JobFlowRole="role", ServiceRole="role"
+    )
     return str(made["JobFlowId"])
 
 
@@ -118,22 +191,35 @@ def of_emr(region: Region) -> Callable[[], None]:
 
 def of_states(region: Region) -> Callable[[], None]:
     states = region.client("stepfunctions")
-    wait = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}})
+    wait = json.dumps(
+        {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+    )
     role = "arn:aws:iam::123456789012:role/machine"
-    machine = states.create_state_machine(name="backup-all", definition=wait, roleArn=role)["stateMachineArn"]
+    machine = states.create_state_machine(name="backup-all", definition=wait, roleArn=role)[
+        "stateMachineArn"
+    ]
     run = states.start_execution(stateMachineArn=machine)["executionArn"]
     return lambda: states.stop_execution(executionArn=run)
 
 
 def of_glue(region: Region) -> Callable[[], None]:
     region.client("glue").create_job(Name="backup-orders", Role="role", Command={"Name": "glueetl"})
-    run = {"Id": "jr_1", "JobName": "backup-orders", "JobRunState": "RUNNING", "StartedOn": region.now}
+    run = {
+        "Id": "jr_1",
+        "JobName": "backup-orders",
+        "JobRunState": "RUNNING",
+        "StartedOn": region.now,
+    }
     region.answers["glue", "GetJobRuns"] = lambda _: {"JobRuns": [run]}
     return lambda: run.update(JobRunState="SUCCEEDED", CompletedOn=region.now)
 
 
 def of_backup(region: Region) -> Callable[[], None]:
-    job = {"ResourceArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders", "State": "RUNNING", "ResourceType": "DynamoDB"}
+    job = {
+        "ResourceArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        "State": "RUNNING",
+        "ResourceType": "DynamoDB",
+    }
     region.answers["backup", "ListBackupJobs"] = lambda _: {"BackupJobs": [job]}
     return lambda: job.update(State="COMPLETED", CompletionDate=region.now)
 
@@ -158,7 +244,9 @@ JOBS: Mapping[str, tuple[str, Callable[[Region], Callable[[], None]]]] = {
 @pytest.mark.parametrize("kind", JOBS)
 def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(kind: str) -> None:
     more, start = JOBS[kind]
-    text = f'name = "nightly"\njob = "{kind}"\ntables = ["orders"]\nreserve_decrease = true\n{more}\n'
+    text = (
+        f'name = "nightly"\njob = "{kind}"\ntables = ["orders"]\nreserve_decrease = true\n{more}\n'
+    )
     with orders(paused_by(text), start=MONDAY) as region:
         end = start(region)
         past(region, 120, {})
@@ -201,7 +289,9 @@ def test_another_cluster_holds_nothing_so_that_it_never_stays_paused() -> None:
 
 
 def test_a_cluster_is_found_on_any_page_and_in_any_region() -> None:
-    with orders(paused_by(NIGHT + 'regions = ["eu-west-1", "us-east-1"]\n'), start=MONDAY) as region:
+    with orders(
+        paused_by(NIGHT + 'regions = ["eu-west-1", "us-east-1"]\n'), start=MONDAY
+    ) as region:
         for number in range(60):
             run_cluster(region, f"reports-{number}")
         run_cluster(region, "backup-7")
@@ -226,7 +316,9 @@ def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_said() 
         assert units(region)["orders:read"] == 150
 
 
-def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_anew_after_it() -> None:
+def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_anew_after_it() -> (
+    None
+):
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         past(region, 120, {})
         asked = []
@@ -240,26 +332,37 @@ def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_ane
 
 def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> None:
     services = ("elasticmapreduce:", "states:", "glue:", "backup:", "dynamodb:ListExports")
-    assert not any(service in json.dumps(permissions.configured_policy(load(rules()), "sweep")) for service in services)
+    assert not any(
+        service in json.dumps(permissions.configured_policy(load(rules()), "sweep"))
+        for service in services
+    )
     with orders(start=MONDAY) as region:
         past(region, 120, {})
         call(region, "scale_down")
-        assert {made.service for made in region.calls} <= {"dynamodb", "cloudwatch", "application-autoscaling", "sts"} | {
-            "resourcegroupstaggingapi"
-        }
+        assert {made.service for made in region.calls} <= {
+            "dynamodb",
+            "cloudwatch",
+            "application-autoscaling",
+            "sts",
+        } | {"resourcegroupstaggingapi"}
 
 
 def test_what_is_allowed_is_limited_to_the_configured_names() -> None:
     text = paused_by('name = "x"\njob = "glue_job"\nprefix = "etl-"\ntables = ["orders"]\n')
     policy = permissions.configured_policy(load(text), "sweep")
     assert policy is not None
-    resources = [s["Resource"] for s in policy["Statement"] if s.get("Action") == ["glue:GetJobRuns"]]
+    resources = [
+        s["Resource"] for s in policy["Statement"] if s.get("Action") == ["glue:GetJobRuns"]
+    ]
     assert resources == [["arn:*:glue:*:*:job/etl-*"]]
 
 
 def test_the_example_of_the_page_is_a_configuration() -> None:
     example = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "jobs.md").read_text(), re.DOTALL)
-    assert [pause.job for text in example for pause in load(text).pauses] == ["emr_cluster", "export"]
+    assert [pause.job for text in example for pause in load(text).pauses] == [
+        "emr_cluster",
+        "export",
+    ]
 
 
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
@@ -267,6 +370,8 @@ def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_
     PLAYS["backup"](Console(file=said, width=200))
     text = said.getvalue()
     assert (
-        text.index("JobRunning; held by pause nightly backup") < text.index("backup-orders ends") < text.index("4000 → 64 units")
+        text.index("JobRunning; held by pause nightly backup")
+        < text.index("backup-orders ends")
+        < text.index("4000 → 64 units")
     )
     assert re.search(r"│ orders │ +64 │ +10 │ +2 │ +0 │", text)

@@ -1,4 +1,5 @@
-"""What somebody has raised by hand is not lowered for some hours: the alarm that no longer fits tells it, without any state."""
+"""What somebody has raised by hand is not lowered for some hours: the alarm that no longer fits
+tells it, without any state."""
 
 from __future__ import annotations
 
@@ -16,7 +17,16 @@ from chalicelib.model import DOWN, Reason
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
 from headroom.simulation.dynamodb_rules import World
-from tests.support.builders import FOREIGN, INDEX_READS, NOON, READS, WRITES, alarm, observation, policy
+from tests.support.builders import (
+    FOREIGN,
+    INDEX_READS,
+    NOON,
+    READS,
+    WRITES,
+    alarm,
+    observation,
+    policy,
+)
 from tests.support.scenes import (
     MONDAY,
     by_hand,
@@ -51,19 +61,51 @@ def hours(count: float) -> timedelta:
 @pytest.mark.parametrize(
     ("raised", "written", "fits", "units", "held"),
     [
-        pytest.param(NOON - hours(1), NOON - hours(9), 100, 500, True, id="raised after the alarm was written, which fits less"),
+        pytest.param(
+            NOON - hours(1),
+            NOON - hours(9),
+            100,
+            500,
+            True,
+            id="raised after the alarm was written, which fits less",
+        ),
         pytest.param(NOON - hours(3.99), NOON - hours(9), 100, 500, True, id="nearly so long ago"),
         pytest.param(NOON - hours(4), NOON - hours(9), 100, 500, False, id="so long ago"),
-        pytest.param(NOON - hours(1), NOON - hours(1), 100, 500, False, id="written at the very time"),
-        pytest.param(NOON - hours(1), NOON - hours(0.9), 100, 500, False, id="written afterwards: the sweep mends it"),
-        pytest.param(NOON - hours(1), NOON - hours(9), 500, 500, False, id="it fits: the other dimension was raised"),
-        pytest.param(NOON - hours(1), NOON - hours(9), 501, 500, False, id="it fits more: it was lowered by hand"),
+        pytest.param(
+            NOON - hours(1), NOON - hours(1), 100, 500, False, id="written at the very time"
+        ),
+        pytest.param(
+            NOON - hours(1),
+            NOON - hours(0.9),
+            100,
+            500,
+            False,
+            id="written afterwards: the sweep mends it",
+        ),
+        pytest.param(
+            NOON - hours(1),
+            NOON - hours(9),
+            500,
+            500,
+            False,
+            id="it fits: the other dimension was raised",
+        ),
+        pytest.param(
+            NOON - hours(1),
+            NOON - hours(9),
+            501,
+            500,
+            False,
+            id="it fits more: it was lowered by hand",
+        ),
         pytest.param(NOON - hours(1), NOON - hours(9), 499, 500, True, id="one unit is enough"),
         pytest.param(None, NOON - hours(9), 100, 500, False, id="never raised"),
         pytest.param(NOON - hours(1), None, 100, 500, False, id="an alarm without its date"),
     ],
 )
-def test_what_the_alarm_tells(raised: datetime | None, written: datetime | None, fits: int, units: int, held: bool) -> None:
+def test_what_the_alarm_tells(
+    raised: datetime | None, written: datetime | None, fits: int, units: int, held: bool
+) -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     own = alarm(units=fits, settings=settings, **{WROTE: written})
     found = judge(observation(provisioned=units, last_increase_at=raised), own, settings, NOON)
@@ -81,17 +123,30 @@ def test_the_hold_tells_when_it_was_raised_and_when_it_ends() -> None:
 
 
 @given(st.integers(1, 1_000_000), st.sampled_from(range(60, 3_660, 60)), st.integers(1, 100))
-def test_an_alarm_that_headroom_has_written_always_fits(units: int, period: int, percent: int) -> None:
-    settings = policy(hold_after_manual_change_hours=HOURS, alarm_period_seconds=period, alarm_percent=percent, target_percent=1)
+def test_an_alarm_that_headroom_has_written_always_fits(
+    units: int, period: int, percent: int
+) -> None:
+    settings = policy(
+        hold_after_manual_change_hours=HOURS,
+        alarm_period_seconds=period,
+        alarm_percent=percent,
+        target_percent=1,
+    )
     own = alarm(units=units, settings=settings, **{WROTE: NOON - hours(9)})
-    assert judge(observation(provisioned=units, last_increase_at=NOON - hours(1)), own, settings, NOON) is None
+    assert (
+        judge(observation(provisioned=units, last_increase_at=NOON - hours(1)), own, settings, NOON)
+        is None
+    )
 
 
 @pytest.mark.parametrize("left_out", ["Threshold", "Period"])
 def test_an_alarm_that_somebody_made_something_else_of_tells_nothing(left_out: str) -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     own = alarm(settings=settings, **{WROTE: NOON - hours(9), left_out: None})
-    assert judge(observation(provisioned=500, last_increase_at=NOON - hours(1)), own, settings, NOON) is None
+    assert (
+        judge(observation(provisioned=500, last_increase_at=NOON - hours(1)), own, settings, NOON)
+        is None
+    )
 
 
 # in the region
@@ -114,7 +169,9 @@ def woken(region: Region, handler: str) -> Invocation:
     return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
 
 
-def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> None:
+def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> (
+    None
+):
     with orders(HELD, MONDAY, World()) as region:
         for target in region.targets():
             region.serve(target, [70.0 if not target.index else 15.0] * 24 * 60)
@@ -150,11 +207,18 @@ def test_the_decision_says_it(region: Region) -> None:
     assert said == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
 
 
-def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(region: Region) -> None:
+def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(
+    region: Region,
+) -> None:
     by_hand(region, "orders", 500, 100)
     past(region, 65)
     call(region, "sweep")
-    assert units(region) == {"orders:read": 500, "orders:write": 1, "orders/by-date:read": 1, "orders/by-date:write": 1}
+    assert units(region) == {
+        "orders:read": 500,
+        "orders:write": 1,
+        "orders/by-date:read": 1,
+        "orders/by-date:write": 1,
+    }
 
 
 def test_an_index_that_was_raised_is_held_apart_from_its_table(region: Region) -> None:
@@ -206,18 +270,27 @@ def raise_it(region: Region) -> int:
     return units(region)["orders:read"]
 
 
-@pytest.mark.parametrize("later", [-1, 0, 1, 300], ids=lambda seconds: f"{seconds} s after the alarm")
-def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(region: Region, later: int) -> None:
-    """AWS does not say whether LastIncreaseDateTime is when the update was asked for or when it was done."""
+@pytest.mark.parametrize(
+    "later", [-1, 0, 1, 300], ids=lambda seconds: f"{seconds} s after the alarm"
+)
+def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(
+    region: Region, later: int
+) -> None:
+    """AWS does not say whether LastIncreaseDateTime is when the update was asked for or when it was
+    done."""
     raised = raise_it(region)
     provision = region.tables["orders"].provisions[""]
-    provision.last_increase_at = region.cloudwatch.alarms["headroom-orders:read"].updated_at + timedelta(seconds=later)
+    provision.last_increase_at = region.cloudwatch.alarms[
+        "headroom-orders:read"
+    ].updated_at + timedelta(seconds=later)
     past(region, 65, {READS: 5.0, WRITES: 70.0})
     assert reasons(call(region, "sweep"))["orders:read"] == "UtilizationLow"
     assert units(region)["orders:read"] < raised
 
 
-def test_in_the_region_an_increase_is_dated_no_later_than_the_alarm_that_is_written_after_it(region: Region) -> None:
+def test_in_the_region_an_increase_is_dated_no_later_than_the_alarm_that_is_written_after_it(
+    region: Region,
+) -> None:
     raise_it(region)
     increased_at = region.tables["orders"].provisions[""].last_increase_at
     assert increased_at is not None
@@ -225,7 +298,8 @@ def test_in_the_region_an_increase_is_dated_no_later_than_the_alarm_that_is_writ
 
 
 def test_an_increase_whose_alarm_could_not_be_written_counts_as_one_by_hand(region: Region) -> None:
-    """It looks the same. Nothing is lowered for some hours, and the alarm stays too eager: it fails towards capacity."""
+    """It looks the same. Nothing is lowered for some hours, and the alarm stays too eager: it fails
+    towards capacity."""
     region.faults.append(Fault("PutMetricAlarm", "AccessDeniedException"))
     raised = raise_it(region)
     assert raised > 100
@@ -244,7 +318,8 @@ def test_another_alarm_percent_is_no_change_by_hand(region: Region) -> None:
 
 
 def test_a_decrease_that_was_refused_leaves_no_trace_of_a_hand(region: Region) -> None:
-    """The alarm was lowered first, after the last increase: it is younger, and the next sweep makes it fit again."""
+    """The alarm was lowered first, after the last increase: it is younger, and the next sweep makes
+    it fit again."""
     drain(region)
     past(region, 30, {READS: 70.0, WRITES: 70.0})
     region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 60.0
@@ -258,12 +333,16 @@ def test_a_decrease_that_was_refused_leaves_no_trace_of_a_hand(region: Region) -
 
 def test_an_alarm_is_dated_by_its_last_putmetricalarm_and_not_by_its_state(region: Region) -> None:
     def shown() -> Any:
-        (found,) = region.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])["MetricAlarms"]
+        (found,) = region.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])[
+            "MetricAlarms"
+        ]
         return found[WROTE]
 
     made = shown()
     assert made < region.now
-    region.client("cloudwatch").set_alarm_state(AlarmName="headroom-orders:read", StateValue="OK", StateReason="by hand")
+    region.client("cloudwatch").set_alarm_state(
+        AlarmName="headroom-orders:read", StateValue="OK", StateReason="by hand"
+    )
     assert shown() == made
     fields = region.cloudwatch.alarms["headroom-orders:read"].fields
     region.client("cloudwatch").put_metric_alarm(**fields)

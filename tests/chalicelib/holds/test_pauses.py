@@ -1,4 +1,5 @@
-"""An operator's pause: a tag on the table, read once an event, honoured by every decision, and over by itself."""
+"""An operator's pause: a tag on the table, read once an event, honoured by every decision, and over
+by itself."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def tag(region: Region, value: str, table: str = "orders") -> None:
     """Pause a table by hand, as in the console, where it has another tag besides."""
     dynamodb = region.client("dynamodb")
     arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
-    dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}, {"Key": "team", "Value": "shop"}])
+    dynamodb.tag_resource(
+        ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}, {"Key": "team", "Value": "shop"}]
+    )
     region.calls.clear()
 
 
@@ -72,18 +75,32 @@ MINUTE = timedelta(minutes=1)
     [
         pytest.param("2026-11-20T12:01:00Z everything", (Reason.PAUSED, BOTH), id="everything"),
         pytest.param("2026-11-20T12:01:00Z decreases", (Reason.PAUSED, DOWN), id="decreases"),
-        pytest.param("2026-11-20T12:01:00Z decreases moving to v2", (Reason.PAUSED, DOWN), id="with a reason"),
-        pytest.param("2026-11-20T14:01:00+02:00 everything", (Reason.PAUSED, BOTH), id="another zone"),
+        pytest.param(
+            "2026-11-20T12:01:00Z decreases moving to v2", (Reason.PAUSED, DOWN), id="with a reason"
+        ),
+        pytest.param(
+            "2026-11-20T14:01:00+02:00 everything", (Reason.PAUSED, BOTH), id="another zone"
+        ),
         pytest.param("2026-11-20T12:01Z everything", (Reason.PAUSED, BOTH), id="no seconds"),
-        pytest.param("  2026-11-20T12:01Z   everything ", (Reason.PAUSED, BOTH), id="written carelessly"),
+        pytest.param(
+            "  2026-11-20T12:01Z   everything ", (Reason.PAUSED, BOTH), id="written carelessly"
+        ),
         pytest.param("2026-11-20T12:00:00Z everything", None, id="over: the end is no part of it"),
         pytest.param("2026-11-20T13:59:00+02:00 everything", None, id="over in another zone"),
         pytest.param("2026-11-20T12:01:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no zone"),
         pytest.param("2026-11-20T12:01:00Z", (Reason.PAUSE_UNKNOWN, DOWN), id="not said what"),
-        pytest.param("2026-11-20T12:01:00Z increases", (Reason.PAUSE_UNKNOWN, DOWN), id="neither of the two"),
+        pytest.param(
+            "2026-11-20T12:01:00Z increases", (Reason.PAUSE_UNKNOWN, DOWN), id="neither of the two"
+        ),
         pytest.param("06:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no date"),
-        pytest.param("2026-11-31T06:00Z everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no such day"),
-        pytest.param("9999-12-31T23:59:59-12:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="beyond all time"),
+        pytest.param(
+            "2026-11-31T06:00Z everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no such day"
+        ),
+        pytest.param(
+            "9999-12-31T23:59:59-12:00 everything",
+            (Reason.PAUSE_UNKNOWN, DOWN),
+            id="beyond all time",
+        ),
         pytest.param("everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no time"),
         pytest.param("", (Reason.PAUSE_UNKNOWN, DOWN), id="empty"),
         pytest.param(" ", (Reason.PAUSE_UNKNOWN, DOWN), id="blank"),
@@ -104,14 +121,19 @@ def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> No
     )
 
 
-@given(st.datetimes(timezones=st.just(UTC)).filter(lambda end: end.year >= 1000), st.sampled_from(sorted(DIRECTIONS)))
+@given(
+    st.datetimes(timezones=st.just(UTC)).filter(lambda end: end.year >= 1000),
+    st.sampled_from(sorted(DIRECTIONS)),
+)
 def test_what_is_written_is_what_is_read(end: datetime, what: str) -> None:
     paused = Paused(end.replace(microsecond=0), what, "in words")
     assert pause_tag.parse(str(paused)) == paused
 
 
 @given(st.text(max_size=60), st.sampled_from(["", "2026-11-21T06:00:00Z "]))
-def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(text: str, start: str) -> None:
+def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(
+    text: str, start: str
+) -> None:
     found = pause_tag.hold("orders", start + text, NOON)
     if found and found.directions != DOWN:
         assert (found.directions, pause_tag.parse(start + text).what) == (BOTH, "everything")
@@ -145,7 +167,10 @@ def test_a_pause_of_decreases_lets_increases_go_on(region: Region, handler: str)
 def test_a_decision_tells_until_when_and_why(region: Region) -> None:
     tag(region, "2026-11-02T15:00:00Z everything deployment of v2")
     said = decisions(call(region, "sweep"))[READS]
-    assert said["numbers"]["held_by"] == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
+    assert (
+        said["numbers"]["held_by"]
+        == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
+    )
     assert "it is paused by an operator (Paused; held by its tag headroom-pause" in said["message"]
 
 
@@ -161,7 +186,9 @@ def test_only_the_table_with_the_tag_is_paused(region: Region) -> None:
 
 def test_another_tag_is_no_pause(region: Region) -> None:
     arn = region.client("dynamodb").describe_table(TableName="orders")["Table"]["TableArn"]
-    region.client("dynamodb").tag_resource(ResourceArn=arn, Tags=[{"Key": "Headroom-Pause", "Value": until(region, hours=2)}])
+    region.client("dynamodb").tag_resource(
+        ResourceArn=arn, Tags=[{"Key": "Headroom-Pause", "Value": until(region, hours=2)}]
+    )
     past(region, 65)
     call(region, "scale_down")
     assert units(region)["orders:read"] == 1
@@ -181,7 +208,9 @@ def test_what_would_happen_is_told_with_the_pause(region: Region) -> None:
     assert {decision.reason for decision in report.decisions} == {Reason.PAUSED}
 
 
-def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_mend_it(region: Region) -> None:
+def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_mend_it(
+    region: Region,
+) -> None:
     tag(region, "until tomorrow")
     past(region, 65, LOADS)
     invocation = call(region, "sweep")
@@ -206,7 +235,9 @@ def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_
     assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
 
 
-def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown(region: Region) -> None:
+def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown(
+    region: Region,
+) -> None:
     past(region, 65)
     region.faults.append(Fault("GetResources", "ThrottlingException", times=10))
     assert set(reasons(call(region, "scale_down")).values()) == {"PauseUnknown"}
@@ -239,7 +270,9 @@ def test_more_tables_than_a_page_holds_are_all_found() -> None:
             region.create_table(f"orders-{number:03}")
             tag(region, f"2026-11-03T06:00:00Z everything {number}", f"orders-{number:03}")
         found = tags(Aws("headroom-alarms"))
-        assert found == {f"orders-{n:03}": f"2026-11-03T06:00:00Z everything {n}" for n in range(PAGE + 5)}
+        assert found == {
+            f"orders-{n:03}": f"2026-11-03T06:00:00Z everything {n}" for n in range(PAGE + 5)
+        }
         assert operations(region).count("GetResources") > 1
 
 
@@ -247,7 +280,8 @@ def test_more_tables_than_a_page_holds_are_all_found() -> None:
 
 
 def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budget() -> None:
-    """A table is raised by hand for a nightly job and paused until 06:00; at 06:00 Headroom takes it back."""
+    """A table is raised by hand for a nightly job and paused until 06:00; at 06:00 Headroom takes
+    it back."""
     with orders(start=MONDAY, world=World()) as region:
         for target in region.targets():
             region.serve(target, [20.0] * 24 * 60)

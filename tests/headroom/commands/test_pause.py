@@ -1,4 +1,5 @@
-"""`headroom pause`, `resume` and `pauses`: an operator's words, the tag that they become, and what Headroom does then."""
+"""`headroom pause`, `resume` and `pauses`: an operator's words, the tag that they become, and what
+Headroom does then."""
 
 from __future__ import annotations
 
@@ -39,18 +40,68 @@ def at(text: str) -> datetime:
         pytest.param("18:00", "2026-11-20T12:00Z", UTC_ZONE, "2026-11-20T18:00Z", id="later today"),
         pytest.param("06:00", "2026-11-20T12:00Z", UTC_ZONE, "2026-11-21T06:00Z", id="tomorrow"),
         pytest.param("6:00", "2026-11-20T12:00Z", UTC_ZONE, "2026-11-21T06:00Z", id="one digit"),
-        pytest.param("12:00", "2026-11-20T12:00Z", UTC_ZONE, "2026-11-21T12:00Z", id="this very minute is the next day's"),
+        pytest.param(
+            "12:00",
+            "2026-11-20T12:00Z",
+            UTC_ZONE,
+            "2026-11-21T12:00Z",
+            id="this very minute is the next day's",
+        ),
         pytest.param("06:00", "2026-11-20T12:00Z", BERLIN, "2026-11-21T05:00Z", id="in a zone"),
-        pytest.param("00:30", "2026-11-20T23:15Z", BERLIN, "2026-11-20T23:30Z", id="already tomorrow in the zone"),
-        pytest.param("06:00", "2026-10-24T20:00Z", BERLIN, "2026-10-25T05:00Z", id="the night has 25 hours"),
-        pytest.param("06:00", "2027-03-27T20:00Z", BERLIN, "2027-03-28T04:00Z", id="the night has 23 hours"),
-        pytest.param("02:30", "2026-10-25T00:00Z", BERLIN, "2026-10-25T00:30Z", id="a time that comes twice: the first"),
-        pytest.param("02:30", "2026-10-25T00:45Z", BERLIN, "2026-10-25T01:30Z", id="… or the second"),
-        pytest.param("02:30", "2027-03-28T00:00Z", BERLIN, "2027-03-29T00:30Z", id="a time that is left out: the next day's"),
-        pytest.param("2026-11-22T06:00", "2026-11-20T12:00Z", BERLIN, "2026-11-22T05:00Z", id="a date, in the zone"),
-        pytest.param("2026-11-22 06:00", "2026-11-20T12:00Z", BERLIN, "2026-11-22T05:00Z", id="with a blank"),
-        pytest.param("2026-11-22T06:00Z", "2026-11-20T12:00Z", BERLIN, "2026-11-22T06:00Z", id="a date that brings its zone"),
-        pytest.param("2026-11-22", "2026-11-20T12:00Z", BERLIN, "2026-11-21T23:00Z", id="a date: its first moment"),
+        pytest.param(
+            "00:30",
+            "2026-11-20T23:15Z",
+            BERLIN,
+            "2026-11-20T23:30Z",
+            id="already tomorrow in the zone",
+        ),
+        pytest.param(
+            "06:00", "2026-10-24T20:00Z", BERLIN, "2026-10-25T05:00Z", id="the night has 25 hours"
+        ),
+        pytest.param(
+            "06:00", "2027-03-27T20:00Z", BERLIN, "2027-03-28T04:00Z", id="the night has 23 hours"
+        ),
+        pytest.param(
+            "02:30",
+            "2026-10-25T00:00Z",
+            BERLIN,
+            "2026-10-25T00:30Z",
+            id="a time that comes twice: the first",
+        ),
+        pytest.param(
+            "02:30", "2026-10-25T00:45Z", BERLIN, "2026-10-25T01:30Z", id="… or the second"
+        ),
+        pytest.param(
+            "02:30",
+            "2027-03-28T00:00Z",
+            BERLIN,
+            "2027-03-29T00:30Z",
+            id="a time that is left out: the next day's",
+        ),
+        pytest.param(
+            "2026-11-22T06:00",
+            "2026-11-20T12:00Z",
+            BERLIN,
+            "2026-11-22T05:00Z",
+            id="a date, in the zone",
+        ),
+        pytest.param(
+            "2026-11-22 06:00", "2026-11-20T12:00Z", BERLIN, "2026-11-22T05:00Z", id="with a blank"
+        ),
+        pytest.param(
+            "2026-11-22T06:00Z",
+            "2026-11-20T12:00Z",
+            BERLIN,
+            "2026-11-22T06:00Z",
+            id="a date that brings its zone",
+        ),
+        pytest.param(
+            "2026-11-22",
+            "2026-11-20T12:00Z",
+            BERLIN,
+            "2026-11-21T23:00Z",
+            id="a date: its first moment",
+        ),
     ],
 )
 def test_a_pause_until(text: str, now: str, zone: ZoneInfo, expected: str) -> None:
@@ -59,7 +110,9 @@ def test_a_pause_until(text: str, now: str, zone: ZoneInfo, expected: str) -> No
 
 
 @given(st.times(), st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_the_next_time_is_within_a_day_or_two_and_shows_what_was_asked_for(clock: object, now: datetime) -> None:
+def test_the_next_time_is_within_a_day_or_two_and_shows_what_was_asked_for(
+    clock: object, now: datetime
+) -> None:
     text = f"{clock:%H:%M}"
     found = pause_tags.until(text, now, BERLIN)
     assert now < found <= now + timedelta(hours=49)
@@ -92,7 +145,9 @@ def test_a_pause_for(text: str, lasts: timedelta) -> None:
     assert pause_tags.after(text, NOON) == NOON + lasts
 
 
-@pytest.mark.parametrize("text", ["", "2", "0h", "h", "2 h", "2s", "1.5h", "-1h", "2h1d", "99999d", "forever"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "0h", "h", "2 h", "2s", "1.5h", "-1h", "2h1d", "99999d", "forever"]
+)
 def test_a_length_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(PauseError, match="expected a time such as 90m, 2h, 1d or 1d12h"):
         pause_tags.after(text, NOON)
@@ -142,7 +197,9 @@ def test_a_reason_that_a_tag_cannot_hold_is_refused(why: str, problem: str) -> N
 
 
 def test_a_reason_in_any_language_is_a_reason() -> None:
-    assert pause_tags.tag(Paused(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(" everything Umzug auf v2: früh_um_6")
+    assert pause_tags.tag(Paused(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(
+        " everything Umzug auf v2: früh_um_6"
+    )
 
 
 # the commands
@@ -171,14 +228,20 @@ def tags(region: Region) -> dict[str, str]:
     dynamodb, found = region.client("dynamodb"), {}
     for name in dynamodb.list_tables()["TableNames"]:
         arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-        named = {tag["Key"]: tag["Value"] for tag in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]}
+        named = {
+            tag["Key"]: tag["Value"]
+            for tag in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
+        }
         found |= {name: named[KEY]} if KEY in named else {}
     return found
 
 
 def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region: Region) -> None:
     result = run("pause", "orders", "--for", "2h", "--time-zone", "UTC")
-    assert (result.exit_code, result.output) == (0, "orders: paused until 2026-11-02 14:00 UTC: nothing is raised or lowered\n")
+    assert (result.exit_code, result.output) == (
+        0,
+        "orders: paused until 2026-11-02 14:00 UTC: nothing is raised or lowered\n",
+    )
     assert tags(region) == {"orders": "2026-11-02T14:00:00Z everything"}
     past(region, 119)
     assert set(reasons(call(region, "scale_down")).values()) >= {"Paused"}
@@ -188,11 +251,24 @@ def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region:
     assert units(region)["orders:read"] == 1
 
 
-def test_only_decreases_may_be_paused_with_a_reason_in_the_zone_of_the_operator(region: Region) -> None:
+def test_only_decreases_may_be_paused_with_a_reason_in_the_zone_of_the_operator(
+    region: Region,
+) -> None:
     result = run(
-        "pause", "orders", "--until", "06:00", "--only-decreases", "--reason", "load  test ", "--time-zone", "Europe/Berlin"
+        "pause",
+        "orders",
+        "--until",
+        "06:00",
+        "--only-decreases",
+        "--reason",
+        "load  test ",
+        "--time-zone",
+        "Europe/Berlin",
     )
-    assert result.output == "orders: paused until 2026-11-03 06:00 CET (05:00 UTC): nothing is lowered\n"
+    assert (
+        result.output
+        == "orders: paused until 2026-11-03 06:00 CET (05:00 UTC): nothing is lowered\n"
+    )
     assert tags(region) == {"orders": "2026-11-03T05:00:00Z decreases load test"}
 
 
@@ -219,23 +295,39 @@ def test_other_tags_stay_as_they_are(region: Region) -> None:
     dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": "team", "Value": "shop"}])
     run("pause", "orders", "--for", "1h")
     run("resume", "orders")
-    assert dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "shop"}]
+    assert dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"] == [
+        {"Key": "team", "Value": "shop"}
+    ]
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
         (["orders"], "say --until 06:00 or --for 2h, and only one of them"),
-        (["orders", "--until", "06:00", "--for", "2h"], "say --until 06:00 or --for 2h, and only one of them"),
+        (
+            ["orders", "--until", "06:00", "--for", "2h"],
+            "say --until 06:00 or --for 2h, and only one of them",
+        ),
         (["orders", "--for", "2"], "--for 2: expected a time such as 90m, 2h, 1d or 1d12h"),
         (["orders", "--until", "25:00"], "--until 25:00: expected a time such as 06:00"),
-        (["orders", "--for", "2h", "--time-zone", "Europe/Berlim"], "there is no time zone 'Europe/Berlim'"),
+        (
+            ["orders", "--for", "2h", "--time-zone", "Europe/Berlim"],
+            "there is no time zone 'Europe/Berlim'",
+        ),
         (["orders", "--for", "2h", "--reason", "#1"], "--reason: a tag cannot hold '#'"),
-        (["order", "--for", "2h"], "no table of this account and Region is called order, or matches it"),
-        (["orders", "nothing-*", "--for", "2h"], "no table of this account and Region is called nothing-*, or matches it"),
+        (
+            ["order", "--for", "2h"],
+            "no table of this account and Region is called order, or matches it",
+        ),
+        (
+            ["orders", "nothing-*", "--for", "2h"],
+            "no table of this account and Region is called nothing-*, or matches it",
+        ),
     ],
 )
-def test_what_cannot_be_meant_is_said_and_nothing_is_paused(region: Region, words: list[str], problem: str) -> None:
+def test_what_cannot_be_meant_is_said_and_nothing_is_paused(
+    region: Region, words: list[str], problem: str
+) -> None:
     result = run("pause", *words)
     flat = " ".join(result.output.replace("│", " ").split())
     assert (result.exit_code, tags(region)) == (2, {})
@@ -247,7 +339,10 @@ def test_a_table_that_cannot_be_paused_is_told_and_the_others_are_paused(region:
     region.faults.append(Fault("TagResource", "AccessDeniedException", matches=matches))
     result = run("pause", "*", "--for", "2h")
     assert result.exit_code == 1
-    assert "orders-2: An error occurred (AccessDeniedException) when calling the TagResource operation" in said(result)
+    assert (
+        "orders-2: An error occurred (AccessDeniedException) when calling the TagResource operation"
+        in said(result)
+    )
     assert sorted(tags(region)) == ["orders", "users"]
 
 
@@ -265,8 +360,14 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
         for number in range(12):
             region.create_table(f"orders-{number:02}")
         world = Aws("headroom-alarms", sleep=waited.append)
-        states = [state for state in world.describe(world.table_names()).values() if isinstance(state, TableState)]
-        assert [error for _, error in pause_tags.pause(world, states, str(Paused(NOON)))] == [None] * 12
+        states = [
+            state
+            for state in world.describe(world.table_names()).values()
+            if isinstance(state, TableState)
+        ]
+        assert [error for _, error in pause_tags.pause(world, states, str(Paused(NOON)))] == [
+            None
+        ] * 12
         assert waited == [1, 1]
         assert len(tags(region)) == 12
 
@@ -281,7 +382,9 @@ def test_pauses_are_listed_with_their_ends_reasons_and_faults(region: Region) ->
     result = run("pauses", "--time-zone", "UTC")
     assert result.exit_code == 0
     first, *rest = result.output.splitlines()
-    assert first.startswith("orders: nothing is lowered: its tag headroom-pause cannot be read: 'soon' is no time")
+    assert first.startswith(
+        "orders: nothing is lowered: its tag headroom-pause cannot be read: 'soon' is no time"
+    )
     assert first.endswith("or remove it by `headroom resume orders`")
     assert rest == [
         "orders-2: not paused since 2026-11-02 12:05 UTC",

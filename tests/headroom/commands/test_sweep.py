@@ -1,4 +1,5 @@
-"""`headroom sweep`: the sweep from any machine, once or until Ctrl-C, with alarms or without any."""
+"""`headroom sweep`: the sweep from any machine, once or until Ctrl-C, with alarms or without
+any."""
 
 from __future__ import annotations
 
@@ -18,7 +19,18 @@ from headroom import cli, sweeping
 from headroom.region.region import Fault, Region
 from headroom.simulation.dynamodb_rules import World
 from tests.support.builders import READS, WRITES
-from tests.support.scenes import MIDDAY, MONDAY, autoscale, of_table, operations, past, rules, thresholds, units, writes
+from tests.support.scenes import (
+    MIDDAY,
+    MONDAY,
+    autoscale,
+    of_table,
+    operations,
+    past,
+    rules,
+    thresholds,
+    units,
+    writes,
+)
 
 ALARM_CALLS = {"DescribeAlarms", "PutMetricAlarm", "DeleteAlarms"}
 
@@ -29,7 +41,12 @@ def region() -> Iterator[Region]:
     with Region(MIDDAY) as region:
         region.create_table("orders", 100, 100)
         region.create_table("users", 100, 100)
-        past(region, 65, {target: 70.0 for target in region.targets() if target.table == "users"} | {READS: 95.0, WRITES: 5.0})
+        past(
+            region,
+            65,
+            {target: 70.0 for target in region.targets() if target.table == "users"}
+            | {READS: 95.0, WRITES: 5.0},
+        )
         region.calls.clear()
         yield region
 
@@ -52,16 +69,24 @@ def said(result: Result) -> str:
 # once
 
 
-def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(region: Region, config: Path) -> None:
+def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
+    region: Region, config: Path
+) -> None:
     result = run(config, "--once")
     assert result.exit_code == 0
     raised = units(region)["orders:read"]
     assert raised > 100
-    assert f"orders:read 100 → {raised} units: consumption is at or above the alarm's level" in said(result)
+    assert (
+        f"orders:read 100 → {raised} units: consumption is at or above the alarm's level"
+        in said(result)
+    )
     assert f"Set orders:read 100 → {raised} units in one UpdateTable call" in said(result)
     assert "Make alarm headroom-orders:read" in said(result)
     assert "users:read" not in said(result).replace("headroom-users:read", "")
-    assert "2026-11-02 13:05:00 UTC: 4 targets looked at: 1 raised, 0 lowered, 3 stay, 0 failed." in said(result)
+    assert (
+        "2026-11-02 13:05:00 UTC: 4 targets looked at: 1 raised, 0 lowered, 3 stay, 0 failed."
+        in said(result)
+    )
     assert sorted(thresholds(region)) == [
         "headroom-orders:read",
         "headroom-orders:write",
@@ -81,7 +106,9 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(region: Region, con
     assert "1 to be raised, 0 to be lowered, 3 stay, 0 failed." in said(result)
 
 
-def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(region: Region, config: Path) -> None:
+def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(
+    region: Region, config: Path
+) -> None:
     region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=of_table("users")))
     result = run(config, "--once")
     assert result.exit_code == 1
@@ -90,20 +117,32 @@ def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(region: Reg
     assert units(region)["orders:read"] > 100
 
 
-def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(region: Region, config: Path) -> None:
+def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(
+    region: Region, config: Path
+) -> None:
     region.faults.append(Fault("ListTables", "ExpiredTokenException"))
     result = run(config, "--once")
     assert result.exit_code == 1
-    assert "13:05:00 UTC: the sweep failed: AWS does not take the credentials: An error occurred (Expired" in said(result)
+    assert (
+        "13:05:00 UTC: the sweep failed: AWS does not take the credentials: An error occurred (Expired"
+        in said(result)
+    )
 
 
 # without alarms
 
 
-def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_down(region: Region, config: Path) -> None:
+def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_down(
+    region: Region, config: Path
+) -> None:
     for _ in range(3):
         assert run(config, "--once", "--no-alarms").exit_code == 0
-        past(region, 65, {target: 70.0 for target in region.targets() if target.table == "users"} | {READS: 95.0, WRITES: 5.0})
+        past(
+            region,
+            65,
+            {target: 70.0 for target in region.targets() if target.table == "users"}
+            | {READS: 95.0, WRITES: 5.0},
+        )
     assert units(region)["orders:read"] > 100
     assert units(region)["orders:write"] < 50
     assert units(region)["users:read"] == 100
@@ -122,7 +161,9 @@ def test_without_alarms_those_that_there_are_stay_as_they_are(region: Region, co
 def test_application_auto_scaling_is_left_alone_as_ever(region: Region, config: Path) -> None:
     autoscale(region)
     result = run(config, "--once", "--no-alarms")
-    assert "orders: passed over: Application Auto Scaling manages it too; left alone" in said(result)
+    assert "orders: passed over: Application Auto Scaling manages it too; left alone" in said(
+        result
+    )
     assert units(region)["orders:read"] == 100
 
 
@@ -158,10 +199,14 @@ def test_a_small_table_is_looked_at_since_no_hourly_pass_will(alone: bool, tmp_p
 # again and again
 
 
-def sweeps(region: Region, sleep: Callable[[float], None], minutes: int = 5) -> Iterator[tuple[datetime, Report | Exception]]:
+def sweeps(
+    region: Region, sleep: Callable[[float], None], minutes: int = 5
+) -> Iterator[tuple[datetime, Report | Exception]]:
     """Sweep for ever without alarms; time is the region's."""
     world = Aws("headroom-alarms", sleep=lambda _: None)
-    return sweeping.every(minutes, lambda: Shell(world, load(rules("*"))), False, lambda: region.now, sleep)
+    return sweeping.every(
+        minutes, lambda: Shell(world, load(rules("*"))), False, lambda: region.now, sleep
+    )
 
 
 def test_a_day_without_lambda_follows_the_traffic_up_and_down() -> None:
@@ -195,7 +240,9 @@ def test_a_sweep_that_fails_is_told_and_the_next_one_comes(region: Region) -> No
 
 
 @pytest.mark.parametrize(("took", "waits"), [(0, 300), (100, 200), (300, 0), (1_000, 0)])
-def test_the_time_between_two_sweeps_is_counted_from_their_beginnings(region: Region, took: int, waits: int) -> None:
+def test_the_time_between_two_sweeps_is_counted_from_their_beginnings(
+    region: Region, took: int, waits: int
+) -> None:
     waited: list[float] = []
     coming = sweeps(region, waited.append)
     next(coming)
@@ -204,7 +251,9 @@ def test_the_time_between_two_sweeps_is_counted_from_their_beginnings(region: Re
     assert waited == [waits]
 
 
-def test_ctrl_c_ends_it_in_peace(region: Region, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_it_in_peace(
+    region: Region, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
 
     def interrupted(seconds: float) -> None:

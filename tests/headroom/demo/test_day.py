@@ -1,4 +1,5 @@
-"""The demo: the real app in the embedded region on a short trace, what it came to, and what it shows."""
+"""The demo: the real app in the embedded region on a short trace, what it came to, and what it
+shows."""
 
 from __future__ import annotations
 
@@ -62,7 +63,12 @@ def test_every_target_sees_its_share_and_is_recorded_by_the_minute(watched: Watc
         ("by-date", Dimension.WRITE): PEAK * 0.25,
     }
     for track in tracks.values():
-        assert {len(track.demand), len(track.units), len(track.throttled), len(track.alarm_level)} == {MINUTES}
+        assert {
+            len(track.demand),
+            len(track.units),
+            len(track.throttled),
+            len(track.alarm_level),
+        } == {MINUTES}
         assert track.units[0] == math.ceil(track.demand[0] * day.START_ROOM)
 
 
@@ -86,7 +92,9 @@ def test_every_minute_ticks_and_every_change_is_a_line(watched: Watched) -> None
     raised = [line for line in said if "orders:read" in line and "▲" in line]
     assert raised
     assert all("threshold" in line and "decreases left" in line for line in raised)
-    assert raised[0].startswith("Mon 01:02")  # the first minute of the burst can be read a minute after it closed
+    assert raised[0].startswith(
+        "Mon 01:02"
+    )  # the first minute of the burst can be read a minute after it closed
 
 
 STORY = Story([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
@@ -96,12 +104,24 @@ STORY = Story([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
     ("story", "well", "said"),
     [
         pytest.param(STORY, True, "No alarm is stuck.", id="well"),
-        pytest.param(replace(STORY, refused=1), False, "3 decreases used, 1 refused by DynamoDB, 0 events lost", id="refused"),
-        pytest.param(replace(STORY, dead_letters=2), False, "0 refused by DynamoDB, 2 events lost, 1,234 API calls.", id="lost"),
+        pytest.param(
+            replace(STORY, refused=1),
+            False,
+            "3 decreases used, 1 refused by DynamoDB, 0 events lost",
+            id="refused",
+        ),
+        pytest.param(
+            replace(STORY, dead_letters=2),
+            False,
+            "0 refused by DynamoDB, 2 events lost, 1,234 API calls.",
+            id="lost",
+        ),
         pytest.param(replace(STORY, stuck=["a", "b"]), False, "Alarms stuck: a, b", id="stuck"),
     ],
 )
-def test_a_story_ends_well_only_where_nothing_is_refused_lost_or_stuck(story: Story, well: bool, said: str) -> None:
+def test_a_story_ends_well_only_where_nothing_is_refused_lost_or_stuck(
+    story: Story, well: bool, said: str
+) -> None:
     assert story.ended_well is well
     assert said in "\n".join(terminal.ending(story))
 
@@ -116,14 +136,18 @@ def alarmed() -> Iterator[Region]:
     """A region without the app, in which an alarm on 100 units is in ALARM."""
     with Region() as region:
         region.create_table("orders", 100, 100)
-        region.client("cloudwatch").put_metric_alarm(**table_alarms.new_fields(READS, 100, policy(), "arn:aws:sns:x:1:nobody"))
+        region.client("cloudwatch").put_metric_alarm(
+            **table_alarms.new_fields(READS, 100, policy(), "arn:aws:sns:x:1:nobody")
+        )
         region.serve(READS, [90.0] * 3)
         region.run(3)
         yield region
 
 
 def put(region: Region, units: int) -> None:
-    region.client("cloudwatch").put_metric_alarm(**table_alarms.new_fields(READS, units, policy(), "arn:aws:sns:x:1:nobody"))
+    region.client("cloudwatch").put_metric_alarm(
+        **table_alarms.new_fields(READS, units, policy(), "arn:aws:sns:x:1:nobody")
+    )
 
 
 def test_an_alarm_whose_load_is_high_is_not_stuck(alarmed: Region) -> None:
@@ -150,7 +174,9 @@ def test_an_alarm_that_came_back_is_not_stuck(alarmed: Region) -> None:
 
 # what is shown
 
-TRACK = Track(READS, demand=[100.0, 250.5], units=[200, 301], alarm_level=[None, 240.0], throttled=[0.0, 3.0])
+TRACK = Track(
+    READS, demand=[100.0, 250.5], units=[200, 301], alarm_level=[None, 240.0], throttled=[0.0, 3.0]
+)
 
 
 def test_a_track_by_hand() -> None:

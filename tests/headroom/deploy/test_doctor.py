@@ -30,7 +30,9 @@ CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Patient]:
     """A stage that was deployed well, with a table and its alarms."""
-    shutil.copytree(ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+    shutil.copytree(
+        ROOT / ".chalice", tmp_path / ".chalice", ignore=shutil.ignore_patterns("deploy*")
+    )
     configure(tmp_path, CONFIG)
     with account() as cloud:
         set_up(dev(), cloud, rules=load(CONFIG))
@@ -45,7 +47,9 @@ def configure(project: Path, text: str) -> None:
 
 
 def sweep(text: str) -> None:
-    handlers.sweep(Shell(Aws(dev().topic, sleep=lambda _: None), load(text)), datetime.now(UTC)).raise_failures()
+    handlers.sweep(
+        Shell(Aws(dev().topic, sleep=lambda _: None), load(text)), datetime.now(UTC)
+    ).raise_failures()
 
 
 def test_a_stage_that_was_deployed_well_is_well(patient: Patient) -> None:
@@ -54,8 +58,15 @@ def test_a_stage_that_was_deployed_well_is_well(patient: Patient) -> None:
 
 def test_a_stage_that_was_never_set_up_is_told_what_to_run(patient: Patient) -> None:
     patient.stage = Stage("headroom", "new", {"ALARM_TOPIC": "headroom-alarms-new"})
-    remedies = {finding.remedy for finding in doctor.examine(patient) if finding.check in ("functions", "setup")}
-    assert remedies == {"Deploy: make deploy STAGE=new.", "Put it right: headroom setup --stage new."}
+    remedies = {
+        finding.remedy
+        for finding in doctor.examine(patient)
+        if finding.check in ("functions", "setup")
+    }
+    assert remedies == {
+        "Deploy: make deploy STAGE=new.",
+        "Put it right: headroom setup --stage new.",
+    }
 
 
 # what may be wrong
@@ -106,7 +117,10 @@ def change_what_is_configured(patient: Patient) -> None:
 
 
 def name_more_tables_than_fit(patient: Patient) -> None:
-    configure(patient.project, "".join(f'[[tables]]\nname = "orders-{number:04}"\n' for number in range(1_000)))
+    configure(
+        patient.project,
+        "".join(f'[[tables]]\nname = "orders-{number:04}"\n' for number in range(1_000)),
+    )
 
 
 def unsubscribe(patient: Patient) -> None:
@@ -121,17 +135,24 @@ def delete_the_topic(patient: Patient) -> None:
 
 def set_up_with_another_version(patient: Patient) -> None:
     sqs = patient.cloud.client("sqs")
-    sqs.tag_queue(QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], Tags={"headroom-version": "0.0.1"})
+    sqs.tag_queue(
+        QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"],
+        Tags={"headroom-version": "0.0.1"},
+    )
 
 
 def silence(patient: Patient) -> None:
     cloudwatch = patient.cloud.client("cloudwatch")
-    cloudwatch.set_alarm_state(AlarmName="headroom-dev-silence", StateValue="ALARM", StateReason="test")
+    cloudwatch.set_alarm_state(
+        AlarmName="headroom-dev-silence", StateValue="ALARM", StateReason="test"
+    )
 
 
 def lose_a_message(patient: Patient) -> None:
     sqs = patient.cloud.client("sqs")
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], MessageBody="lost")
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], MessageBody="lost"
+    )
 
 
 def misspell_a_table(patient: Patient) -> None:
@@ -229,7 +250,9 @@ def let_a_table_follow_no_fleet(patient: Patient) -> None:
     follow(patient, more='[[tables]]\nname = "jobs-*"\nstrategy = "fleet"\n')
 
 
-PAUSE = '[[pause]]\nname = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["{table}"]\n'
+PAUSE = (
+    '[[pause]]\nname = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["{table}"]\n'
+)
 
 
 def hold(patient: Patient, table: str = "orders") -> None:
@@ -257,7 +280,10 @@ URL = "https://hooks.slack.com/services/T0/B0/PASSWORD"
 
 def tell(patient: Patient, topic: str = "", slack: str = "") -> str:
     """Let somebody be told, and return the configuration."""
-    text = f'[defaults]\nnotify = ["at_max"]\nnotify_topic = "{topic}"\nnotify_slack = "{slack}"\n' + CONFIG
+    text = (
+        f'[defaults]\nnotify = ["at_max"]\nnotify_topic = "{topic}"\nnotify_slack = "{slack}"\n'
+        + CONFIG
+    )
     configure(patient.project, text)
     return text
 
@@ -296,49 +322,145 @@ ROWS: dict[Callable[[Patient], None], tuple[str, str, str]] = {
     lose_credentials: ("credentials", "AWS does not accept them", "Sign in again"),
     let_the_clock_be_far_off: ("clock", "AWS does not accept them", "Set this computer's clock"),
     let_the_clock_be_off: ("clock", "seconds off AWS's", "Set the clock"),
-    take_a_permission: ("quota", "not allowed to call DescribeLimits", "the permission for DescribeLimits"),
+    take_a_permission: (
+        "quota",
+        "not allowed to call DescribeLimits",
+        "the permission for DescribeLimits",
+    ),
     break_the_network: ("quota", "https://nowhere", "Check the network"),
     lose_a_function: ("functions", "headroom-dev-sweep does not exist", "make deploy STAGE=dev"),
-    leave_a_function: ("functions", "headroom-dev-on_alarm is none of the stage's", "make deploy STAGE=dev"),
+    leave_a_function: (
+        "functions",
+        "headroom-dev-on_alarm is none of the stage's",
+        "make deploy STAGE=dev",
+    ),
     change_a_role: ("permissions", "not that of policy-sweep.json", "make deploy STAGE=dev"),
     change_what_is_configured: (
         "setup",
         "policy headroom-configured of role headroom-dev-sweep: it is not what the configuration calls for",
         "headroom setup --stage dev",
     ),
-    name_more_tables_than_fit: ("permissions", "1,000 names of tables do not fit", "fewer patterns in chalicelib/headroom.toml"),
-    unsubscribe: ("setup", "subscription of headroom-dev-on_alarm: it is not subscribed", "headroom setup --stage dev"),
-    delete_the_topic: ("setup", "topic headroom-alarms-dev: it does not exist", "headroom setup --stage dev"),
+    name_more_tables_than_fit: (
+        "permissions",
+        "1,000 names of tables do not fit",
+        "fewer patterns in chalicelib/headroom.toml",
+    ),
+    unsubscribe: (
+        "setup",
+        "subscription of headroom-dev-on_alarm: it is not subscribed",
+        "headroom setup --stage dev",
+    ),
+    delete_the_topic: (
+        "setup",
+        "topic headroom-alarms-dev: it does not exist",
+        "headroom setup --stage dev",
+    ),
     set_up_with_another_version: ("version", "it is 0.0.1, this is", "make deploy STAGE=dev"),
     silence: ("own alarms", "headroom-dev-silence is in ALARM", "docs/operations.md, Silence"),
-    lose_a_message: ("dead letters", "1 message(s) wait in headroom-dev-dead-letters", "headroom redrive --stage dev"),
+    lose_a_message: (
+        "dead letters",
+        "1 message(s) wait in headroom-dev-dead-letters",
+        "headroom redrive --stage dev",
+    ),
     misspell_a_table: ("tables", "no table is named odrers", "Mend or remove the rule"),
-    write_a_rule_for_nothing: ("tables", "the rule users-* matches no table", "Mend or remove the rule"),
+    write_a_rule_for_nothing: (
+        "tables",
+        "the rule users-* matches no table",
+        "Mend or remove the rule",
+    ),
     write_no_rule: ("tables", "names no table", "Write a rule into chalicelib/headroom.toml"),
     write_nonsense: ("configuration", "max_unit", "`headroom check`"),
-    heal_a_group_that_is_gone: ("healing", "no Auto Scaling group is named web", "check the Region"),
-    follow_a_fleet_of_none: ("fleet", "fleet workers: no instance carries its tags and runs", "check the Region"),
-    follow_a_group_that_is_gone: ("fleet", "fleet workers: there is no Auto Scaling group web", "are not lowered"),
-    follow_without_permission: ("fleet", "not allowed to call DescribeInstances", "permission for DescribeInstances"),
-    let_no_table_follow: ("fleet", "fleet workers: no table is named odrers-*", "Mend its [[fleet.tables]]"),
-    let_a_table_of_nobody_follow: ("fleet", "no rule manages a table named users-*", "Add a rule to chalicelib/headroom.toml"),
-    let_a_table_follow_no_fleet: ("fleet", "jobs-1:write has the strategy fleet", "choose another strategy"),
-    configure_a_fleet_and_deploy_nothing: ("functions", "headroom-dev-on_fleet does not exist", "make deploy STAGE=dev"),
+    heal_a_group_that_is_gone: (
+        "healing",
+        "no Auto Scaling group is named web",
+        "check the Region",
+    ),
+    follow_a_fleet_of_none: (
+        "fleet",
+        "fleet workers: no instance carries its tags and runs",
+        "check the Region",
+    ),
+    follow_a_group_that_is_gone: (
+        "fleet",
+        "fleet workers: there is no Auto Scaling group web",
+        "are not lowered",
+    ),
+    follow_without_permission: (
+        "fleet",
+        "not allowed to call DescribeInstances",
+        "permission for DescribeInstances",
+    ),
+    let_no_table_follow: (
+        "fleet",
+        "fleet workers: no table is named odrers-*",
+        "Mend its [[fleet.tables]]",
+    ),
+    let_a_table_of_nobody_follow: (
+        "fleet",
+        "no rule manages a table named users-*",
+        "Add a rule to chalicelib/headroom.toml",
+    ),
+    let_a_table_follow_no_fleet: (
+        "fleet",
+        "jobs-1:write has the strategy fleet",
+        "choose another strategy",
+    ),
+    configure_a_fleet_and_deploy_nothing: (
+        "functions",
+        "headroom-dev-on_fleet does not exist",
+        "make deploy STAGE=dev",
+    ),
     ask_for_jobs_without_permission: (
         "pause",
         "the jobs of pause nightly: not allowed to call ListClusters",
         "permission for ListClusters",
     ),
-    hold_a_table_that_is_gone: ("pause", "pause nightly: no table is named odrers-*", "Mend its tables"),
-    hold_a_table_of_nobody: ("pause", "pause nightly: no rule manages a table named users-*", "Add a rule to"),
-    tell_a_topic_that_is_gone: ("notifications", f"notify_topic {CAPACITY} does not exist", "Make it"),
-    tell_a_topic_that_nobody_hears: ("notifications", f"nobody has subscribed to notify_topic {CAPACITY}", "confirm it"),
-    tell_the_topic_of_the_alarms: ("notifications", "it would read its own messages", "Name another topic"),
-    tell_a_webhook_that_is_not_kept: ("notifications", "notify_slack ssm:/slack does not exist", "docs/notifications.md"),
-    tell_a_webhook_that_is_no_url: ("notifications", "notify_slack secretsmanager:slack: holds no https:// URL", "webhook's URL"),
+    hold_a_table_that_is_gone: (
+        "pause",
+        "pause nightly: no table is named odrers-*",
+        "Mend its tables",
+    ),
+    hold_a_table_of_nobody: (
+        "pause",
+        "pause nightly: no rule manages a table named users-*",
+        "Add a rule to",
+    ),
+    tell_a_topic_that_is_gone: (
+        "notifications",
+        f"notify_topic {CAPACITY} does not exist",
+        "Make it",
+    ),
+    tell_a_topic_that_nobody_hears: (
+        "notifications",
+        f"nobody has subscribed to notify_topic {CAPACITY}",
+        "confirm it",
+    ),
+    tell_the_topic_of_the_alarms: (
+        "notifications",
+        "it would read its own messages",
+        "Name another topic",
+    ),
+    tell_a_webhook_that_is_not_kept: (
+        "notifications",
+        "notify_slack ssm:/slack does not exist",
+        "docs/notifications.md",
+    ),
+    tell_a_webhook_that_is_no_url: (
+        "notifications",
+        "notify_slack secretsmanager:slack: holds no https:// URL",
+        "webhook's URL",
+    ),
     delete_an_alarm: ("alarms", "orders:read has no alarm", "/aws/lambda/headroom-dev-sweep"),
-    change_capacity_by_hand: ("alarms", "headroom-orders:read does not match", "The next sweep mends it"),
-    delete_the_table_behind_a_rule: ("alarms", "nothing is behind headroom-orders:read", "The next sweep mends it"),
+    change_capacity_by_hand: (
+        "alarms",
+        "headroom-orders:read does not match",
+        "The next sweep mends it",
+    ),
+    delete_the_table_behind_a_rule: (
+        "alarms",
+        "nothing is behind headroom-orders:read",
+        "The next sweep mends it",
+    ),
     register_with_application_auto_scaling: (
         "Application Auto Scaling",
         "orders is registered",
@@ -356,22 +478,33 @@ def test_each_harm_is_found_and_comes_with_what_to_do(
     harm(patient)
     findings = doctor.examine(patient)
     check, problem, remedy = expected
-    assert any(f.check == check and problem in f.problem and remedy in f.remedy for f in findings), findings
+    assert any(
+        f.check == check and problem in f.problem and remedy in f.remedy for f in findings
+    ), findings
 
 
 def test_with_a_broken_configuration_the_rest_is_looked_at_all_the_same(patient: Patient) -> None:
     write_nonsense(patient)
     delete_the_topic(patient)
-    assert "topic headroom-alarms-dev: it does not exist" in {finding.problem for finding in doctor.examine(patient)}
+    assert "topic headroom-alarms-dev: it does not exist" in {
+        finding.problem for finding in doctor.examine(patient)
+    }
 
 
 def test_a_stage_whose_fleet_is_counted_is_well(patient: Patient) -> None:
     text = CONFIG + FLEET.format(how=TAGS, table="orders")
     configure(patient.project, text)
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "worker"}]}]
-    patient.cloud.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=2, MaxCount=2, TagSpecifications=tags)
+    patient.cloud.client("ec2").run_instances(
+        ImageId="ami-12c6146b", MinCount=2, MaxCount=2, TagSpecifications=tags
+    )
     make_functions(dev(), patient.cloud, ("on_fleet",))
-    list(setup.setup(setup.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)), patient.cloud))
+    list(
+        setup.setup(
+            setup.steps_after(dev(), patient.cloud, (*FUNCTIONS, "on_fleet"), load(text)),
+            patient.cloud,
+        )
+    )
     sweep(text)
     assert doctor.examine(patient) == []
 
@@ -381,7 +514,11 @@ def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(patient: Patient) -
     configure(patient.project, text)
     keep(patient, URL)
     sns = patient.cloud.client("sns")
-    sns.subscribe(TopicArn=sns.create_topic(Name="capacity")["TopicArn"], Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:1:q")
+    sns.subscribe(
+        TopicArn=sns.create_topic(Name="capacity")["TopicArn"],
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:1:q",
+    )
     list(setup.setup(setup.steps_after(dev(), patient.cloud, FUNCTIONS, load(text)), patient.cloud))
     assert doctor.examine(patient) == []
 
@@ -390,7 +527,9 @@ def test_what_the_operator_may_rightly_not_see_is_no_finding(patient: Patient) -
     tell(patient, CAPACITY.replace("123456789012", "210987654321"), "secretsmanager:slack")
     keep(patient, URL)
     refuse(patient.world.client("secretsmanager"), "GetSecretValue", "AccessDeniedException")
-    refuse(patient.world.client("sns", "us-east-1"), "ListSubscriptionsByTopic", "AuthorizationError")
+    refuse(
+        patient.world.client("sns", "us-east-1"), "ListSubscriptionsByTopic", "AuthorizationError"
+    )
     assert not [finding for finding in doctor.examine(patient) if finding.check == "notifications"]
 
 
@@ -399,8 +538,12 @@ def test_the_doctor_does_not_say_what_a_secret_holds(patient: Patient) -> None:
     assert "PASSWORD" not in str(doctor.examine(patient))
 
 
-@pytest.mark.parametrize("harm", [write_nonsense, ask_for_jobs_without_permission], ids=lambda harm: harm.__name__)
-def test_what_several_checks_come_upon_is_told_once(patient: Patient, harm: Callable[[Patient], None]) -> None:
+@pytest.mark.parametrize(
+    "harm", [write_nonsense, ask_for_jobs_without_permission], ids=lambda harm: harm.__name__
+)
+def test_what_several_checks_come_upon_is_told_once(
+    patient: Patient, harm: Callable[[Patient], None]
+) -> None:
     harm(patient)
     _, told, _ = ROWS[harm]
     assert len([finding for finding in doctor.examine(patient) if told in finding.problem]) == 1
@@ -449,7 +592,10 @@ def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Patient) -> 
 
 
 def test_for_scripts_the_findings_are_one_json_document(here: Patient) -> None:
-    assert json.loads(CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"]).output)["ok"] is True
+    assert (
+        json.loads(CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"]).output)["ok"]
+        is True
+    )
     lose_a_message(here)
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"])
     said = json.loads(done.output)

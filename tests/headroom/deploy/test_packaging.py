@@ -1,4 +1,5 @@
-"""The SAM template and the Terraform module hold what a deployment needs, and nothing that is known to break."""
+"""The SAM template and the Terraform module hold what a deployment needs, and nothing that is known
+to break."""
 
 from __future__ import annotations
 
@@ -20,7 +21,11 @@ from headroom.deploy.stage import LISTENERS, Stage, StageError
 from headroom.project import ROOT
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
-EVERYTHING = {"ALARM_SOURCES": ",".join(LISTENERS), "ALARM_QUEUE": "headroom-buffer-dev", "OPERATIONS_TOPIC": "ops"}
+EVERYTHING = {
+    "ALARM_SOURCES": ",".join(LISTENERS),
+    "ALARM_QUEUE": "headroom-buffer-dev",
+    "OPERATIONS_TOPIC": "ops",
+}
 
 FLEET = """
 [[fleet]]
@@ -35,7 +40,9 @@ notify = ["at_max"]
 notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
 notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
 """
-PLACES = re.compile(r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012")
+PLACES = re.compile(
+    r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
+)
 """What TOLD names, which is in a place of its own."""
 
 
@@ -49,7 +56,9 @@ class Packages:
 
     @property
     def sam(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "sam" / "sam.json").read_text())["Resources"]
+        found: dict[str, Any] = json.loads((self.folder / "sam" / "sam.json").read_text())[
+            "Resources"
+        ]
         return found
 
     def terraform(self, file: str) -> dict[str, Any]:
@@ -77,20 +86,36 @@ def test_cfn_lint_finds_nothing_in_the_sam_template(packages: Packages) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_every_function_of_the_template_has_the_name_that_the_operators_commands_look_for(packages: Packages) -> None:
-    functions = [r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::Serverless::Function"]
-    assert {f["FunctionName"] for f in functions} == {packages.stage.function(name) for name in packages.stage.functions}
+def test_every_function_of_the_template_has_the_name_that_the_operators_commands_look_for(
+    packages: Packages,
+) -> None:
+    functions = [
+        r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::Serverless::Function"
+    ]
+    assert {f["FunctionName"] for f in functions} == {
+        packages.stage.function(name) for name in packages.stage.functions
+    }
     assert all(f["Architectures"] == ["arm64"] for f in functions)
-    roles = {r["Properties"]["RoleName"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Role"}
+    roles = {
+        r["Properties"]["RoleName"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Role"
+    }
     assert roles == {f["FunctionName"] for f in functions}
     without = {f["FunctionName"] for f in functions if "EventInvokeConfig" not in f}
     assert without <= {packages.stage.function("on_queue")}
 
 
-def test_the_template_subscribes_the_function_to_its_own_topic_with_a_dead_letter_queue(packages: Packages) -> None:
-    delivery = packages.sam["OnAlarm"]["Properties"]["Events"]["OnAlarmSnsSubscription"]["Properties"]
-    assert delivery["Topic"] == {"Fn::Sub": "${HeadroomTopic}"}  # so that CloudFormation makes the topic first
-    assert delivery["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::Sub": "${HeadroomDeadLetters.Arn}"}}
+def test_the_template_subscribes_the_function_to_its_own_topic_with_a_dead_letter_queue(
+    packages: Packages,
+) -> None:
+    delivery = packages.sam["OnAlarm"]["Properties"]["Events"]["OnAlarmSnsSubscription"][
+        "Properties"
+    ]
+    assert delivery["Topic"] == {
+        "Fn::Sub": "${HeadroomTopic}"
+    }  # so that CloudFormation makes the topic first
+    assert delivery["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::Sub": "${HeadroomDeadLetters.Arn}"}
+    }
 
 
 def test_the_template_has_the_three_alarms_and_a_log_group_a_function(packages: Packages) -> None:
@@ -99,12 +124,17 @@ def test_the_template_has_the_three_alarms_and_a_log_group_a_function(packages: 
     assert kinds.count("AWS::Logs::LogGroup") == len(packages.stage.functions)
 
 
-def test_every_role_of_the_template_has_what_the_configuration_calls_for(packages: Packages) -> None:
+def test_every_role_of_the_template_has_what_the_configuration_calls_for(
+    packages: Packages,
+) -> None:
     found = [r["Properties"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Policy"]
     roles = [logical for logical, r in packages.sam.items() if r["Type"] == "AWS::IAM::Role"]
     assert sorted(policy["Roles"][0]["Ref"] for policy in found) == sorted(roles)
     assert len(roles) == len(packages.stage.functions)
-    right = {f"{to_cfn_resource_name(n)}Role": permissions.configured_policy(packages.rules, n) for n in packages.stage.functions}
+    right = {
+        f"{to_cfn_resource_name(n)}Role": permissions.configured_policy(packages.rules, n)
+        for n in packages.stage.functions
+    }
     for policy in found:
         expected = ("headroom-configured", right[policy["Roles"][0]["Ref"]])
         assert (policy["PolicyName"], policy["PolicyDocument"]) == expected
@@ -123,44 +153,67 @@ def test_nothing_that_is_known_to_break_is_in_the_terraform_module(packages: Pac
     assert packaging.terraform_problems(packages.folder / "terraform", packages.stage) == []
 
 
-def test_the_module_names_the_topics_and_secrets_of_the_configuration_as_they_stand(packages: Packages) -> None:
+def test_the_module_names_the_topics_and_secrets_of_the_configuration_as_they_stand(
+    packages: Packages,
+) -> None:
     policies = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
-    assert ("210987654321:capacity" in policies["sweep_configured"]["policy"]) is packages.rules.manages("users-123456789012")
+    assert (
+        "210987654321:capacity" in policies["sweep_configured"]["policy"]
+    ) is packages.rules.manages("users-123456789012")
 
 
 def test_event_rules_of_two_stages_do_not_collide(packages: Packages) -> None:
     rules = packages.terraform("chalice.tf.json")["resource"]["aws_cloudwatch_event_rule"]
-    override = packages.terraform("chalice_override.tf.json")["resource"]["aws_cloudwatch_event_rule"]
+    override = packages.terraform("chalice_override.tf.json")["resource"][
+        "aws_cloudwatch_event_rule"
+    ]
     assert rules.keys() == override.keys()
     assert all(rule["name"].startswith("headroom-dev-") for rule in override.values())
 
 
-def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(packages: Packages) -> None:
+def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(
+    packages: Packages,
+) -> None:
     extras = packages.terraform("headroom.tf.json")["resource"]
     assert set(extras["aws_cloudwatch_log_group"]) == set(packages.stage.functions)
-    assert set(extras["aws_lambda_function_event_invoke_config"]) == set(packages.stage.functions) - {"on_queue"}
-    assert {group["retention_in_days"] for group in extras["aws_cloudwatch_log_group"].values()} == {14}
+    assert set(extras["aws_lambda_function_event_invoke_config"]) == set(
+        packages.stage.functions
+    ) - {"on_queue"}
+    assert {
+        group["retention_in_days"] for group in extras["aws_cloudwatch_log_group"].values()
+    } == {14}
     assert set(extras["aws_cloudwatch_metric_alarm"]) == {"errors", "dead_letters", "silence"}
 
 
 def test_alarms_are_written_in_the_providers_words(packages: Packages) -> None:
     alarms = packages.terraform("headroom.tf.json")["resource"]["aws_cloudwatch_metric_alarm"]
     assert alarms["silence"]["dimensions"] == {"function": "sweep", "service": "headroom-dev"}
-    assert (alarms["silence"]["treat_missing_data"], alarms["errors"]["datapoints_to_alarm"]) == ("breaching", 2)
+    assert (alarms["silence"]["treat_missing_data"], alarms["errors"]["datapoints_to_alarm"]) == (
+        "breaching",
+        2,
+    )
     sweep = next(query for query in alarms["errors"]["metric_query"] if query["id"] == "sweep")
-    assert sweep["metric"]["dimensions"] == {"FunctionName": "${aws_lambda_function.sweep.function_name}"}
+    assert sweep["metric"]["dimensions"] == {
+        "FunctionName": "${aws_lambda_function.sweep.function_name}"
+    }
 
 
 def test_policies_of_the_module_are_json_with_references_in_it(packages: Packages) -> None:
     extras = packages.terraform("headroom.tf.json")["resource"]
-    policies = [p["policy"] for kind in ("aws_sns_topic_policy", "aws_sqs_queue_policy") for p in extras[kind].values()]
+    policies = [
+        p["policy"]
+        for kind in ("aws_sns_topic_policy", "aws_sqs_queue_policy")
+        for p in extras[kind].values()
+    ]
     assert all(json.loads(policy)["Statement"] for policy in policies)
 
 
 def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages: Packages) -> None:
     extras = packages.terraform("headroom.tf.json")["resource"]["aws_iam_role_policy"]
     roles = packages.terraform("chalice.tf.json")["resource"]["aws_iam_role"]
-    assert {policy["role"] for policy in extras.values()} == {f"${{aws_iam_role.{role}.id}}" for role in roles}
+    assert {policy["role"] for policy in extras.values()} == {
+        f"${{aws_iam_role.{role}.id}}" for role in roles
+    }
     assert len(roles) == len(packages.stage.functions)
     for name, policy in extras.items():
         right = permissions.configured_policy(packages.rules, name.removesuffix("_configured"))
@@ -170,8 +223,12 @@ def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages:
 def test_where_the_configuration_calls_for_nothing_neither_package_has_a_policy_of_it() -> None:
     every_table = load('[[tables]]\nname = "*"\n')
     settings = stage.read("dev")
-    assert "aws_iam_role_policy" not in packaging.terraform_extras(settings, every_table)["resource"]
-    kinds = {r.get("Type") for r in packaging.sam_template(settings, every_table)["Resources"].values()}
+    assert (
+        "aws_iam_role_policy" not in packaging.terraform_extras(settings, every_table)["resource"]
+    )
+    kinds = {
+        r.get("Type") for r in packaging.sam_template(settings, every_table)["Resources"].values()
+    }
     assert "AWS::IAM::Policy" not in kinds
 
 
@@ -184,9 +241,13 @@ def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path:
     assert (tmp_path / "out" / "sam").exists()  # what was there before is not even touched
 
 
-def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(packages: Packages, tmp_path: Path) -> None:
+def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(
+    packages: Packages, tmp_path: Path
+) -> None:
     for file in (packages.folder / "terraform").glob("*.tf.json"):
-        (tmp_path / file.name).write_text(file.read_text().replace("table/orders", "table/orders-123456789012"))
+        (tmp_path / file.name).write_text(
+            file.read_text().replace("table/orders", "table/orders-123456789012")
+        )
     assert "123456789012" in (tmp_path / "headroom.tf.json").read_text()
     assert packaging.terraform_problems(tmp_path, packages.stage) == []
 
@@ -204,15 +265,21 @@ def spoil_rule(module: dict[str, Any]) -> None:
 
 
 def spoil_reference(module: dict[str, Any]) -> None:
-    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = "${aws_sns_topic.gone.arn}"
+    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = (
+        "${aws_sns_topic.gone.arn}"
+    )
 
 
 def spoil_target(module: dict[str, Any]) -> None:
-    module["resource"]["aws_cloudwatch_event_rule"]["weekly-event"] = {"name": "headroom-dev-weekly-event"}
+    module["resource"]["aws_cloudwatch_event_rule"]["weekly-event"] = {
+        "name": "headroom-dev-weekly-event"
+    }
 
 
 def spoil_partition(module: dict[str, Any]) -> None:
-    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = "arn:aws:sns:x:1:t"
+    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = (
+        "arn:aws:sns:x:1:t"
+    )
 
 
 def spoil_logs(module: dict[str, Any]) -> None:
@@ -222,11 +289,20 @@ def spoil_logs(module: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (spoil_version, "required_version >= 0.12.26, < 1.4.0 shuts out newer versions of Terraform"),
+        (
+            spoil_version,
+            "required_version >= 0.12.26, < 1.4.0 shuts out newer versions of Terraform",
+        ),
         (spoil_provider, "the version >= 3.61.0, < 5 shuts out newer versions of the AWS provider"),
-        (spoil_rule, "aws_cloudwatch_event_rule.sweep-event: the name sweep-event is the same in every stage"),
+        (
+            spoil_rule,
+            "aws_cloudwatch_event_rule.sweep-event: the name sweep-event is the same in every stage",
+        ),
         (spoil_reference, "aws_sns_topic.gone is referred to, and is not there"),
-        (spoil_target, "chalice_override.tf.json: aws_cloudwatch_event_rule.weekly-event overrides nothing"),
+        (
+            spoil_target,
+            "chalice_override.tf.json: aws_cloudwatch_event_rule.weekly-event overrides nothing",
+        ),
         (spoil_partition, "arn:aws: fixes a partition or an account"),
         (spoil_logs, "aws_cloudwatch_log_group.sweep: sweep-log-group is the log of no function"),
     ],

@@ -1,4 +1,5 @@
-"""What the configuration makes of a role's permissions: no more tables than IAM can be told, and never one too few."""
+"""What the configuration makes of a role's permissions: no more tables than IAM can be told, and
+never one too few."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def characters(policy: Any) -> int:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_policy_denies_all_tables_but_those_of_the_rules_to_every_function(function: str) -> None:
+def test_the_policy_denies_all_tables_but_those_of_the_rules_to_every_function(
+    function: str,
+) -> None:
     assert configured_policy(by_name("orders", "users-*"), function) == {
         "Version": "2012-10-17",
         "Statement": [
@@ -65,7 +68,10 @@ def test_the_policy_denies_all_tables_but_those_of_the_rules_to_every_function(f
                 "Sid": "OnlyTheTablesOfTheConfiguration",
                 "Effect": "Deny",
                 "Action": "dynamodb:UpdateTable",
-                "NotResource": ["arn:*:dynamodb:*:*:table/orders", "arn:*:dynamodb:*:*:table/users-*"],
+                "NotResource": [
+                    "arn:*:dynamodb:*:*:table/orders",
+                    "arn:*:dynamodb:*:*:table/users-*",
+                ],
             }
         ],
     }
@@ -77,7 +83,9 @@ def test_without_a_rule_every_table_is_denied() -> None:
     assert not may_update(load(""), "orders")
 
 
-@pytest.mark.parametrize("config", [by_name("*"), by_name("orders", "**"), by_regex(".*"), by_regex("orders|users")])
+@pytest.mark.parametrize(
+    "config", [by_name("*"), by_name("orders", "**"), by_regex(".*"), by_regex("orders|users")]
+)
 def test_where_any_table_may_be_meant_there_is_nothing_to_deny(config: Config) -> None:
     assert configured_policy(config, "sweep") is None
     assert shortening(config, "sweep") == ""
@@ -90,20 +98,34 @@ def test_where_any_table_may_be_meant_there_is_nothing_to_deny(config: Config) -
     ("names", "patterns"),
     [
         pytest.param(["orders"], ["orders"], id="a name"),
-        pytest.param(["Orders_1.eu-x"], ["Orders_1.eu-x"], id="every character that a table may have"),
+        pytest.param(
+            ["Orders_1.eu-x"], ["Orders_1.eu-x"], id="every character that a table may have"
+        ),
         pytest.param(["orders-*"], ["orders-*"], id="star"),
         pytest.param(["orders-?"], ["orders-?"], id="question mark"),
         pytest.param(["orders-[ab]"], ["orders-?"], id="one of"),
         pytest.param(["orders-[!ab]-*"], ["orders-?-*"], id="none of"),
         pytest.param(["orders-[]a]x"], ["orders-?x"], id="a bracket in brackets"),
         pytest.param(["orders-[!]a]x"], ["orders-?x"], id="no bracket in brackets"),
-        pytest.param(["orders-[ab", "users"], ["users"], id="a bracket that never closes is itself, and no table has it"),
-        pytest.param(["orders-[]", "users"], ["users"], id="brackets around nothing, too"),
-        pytest.param(["${aws:username}", "bestellungen-ö", 'a"b', "a b"], [], id="what no table is called"),
-        pytest.param(["users", "orders", "users"], ["orders", "users"], id="each once, in order"),
-        pytest.param(["orders-eu", "orders-*", "orders-eu-*", "orders-", "orders"], ["orders", "orders-*"], id="covered"),
         pytest.param(
-            ["*-eu", "orders-eu", "a?*", "abc"], ["*-eu", "a?*", "abc", "orders-eu"], id="covered in part is not covered"
+            ["orders-[ab", "users"],
+            ["users"],
+            id="a bracket that never closes is itself, and no table has it",
+        ),
+        pytest.param(["orders-[]", "users"], ["users"], id="brackets around nothing, too"),
+        pytest.param(
+            ["${aws:username}", "bestellungen-ö", 'a"b', "a b"], [], id="what no table is called"
+        ),
+        pytest.param(["users", "orders", "users"], ["orders", "users"], id="each once, in order"),
+        pytest.param(
+            ["orders-eu", "orders-*", "orders-eu-*", "orders-", "orders"],
+            ["orders", "orders-*"],
+            id="covered",
+        ),
+        pytest.param(
+            ["*-eu", "orders-eu", "a?*", "abc"],
+            ["*-eu", "a?*", "abc", "orders-eu"],
+            id="covered in part is not covered",
         ),
     ],
 )
@@ -181,7 +203,25 @@ def test_no_table_that_a_regular_expression_matches_is_denied(regex: str, table:
 
 
 PARTS = st.sampled_from(
-    ["a", "b", "ab", "a|b", "(a|b)", "a?", "b*", "a+", "[ab]", "[|]", r"\-", "(?:a)", "a{0,1}", "|", "^", "$", "."]
+    [
+        "a",
+        "b",
+        "ab",
+        "a|b",
+        "(a|b)",
+        "a?",
+        "b*",
+        "a+",
+        "[ab]",
+        "[|]",
+        r"\-",
+        "(?:a)",
+        "a{0,1}",
+        "|",
+        "^",
+        "$",
+        ".",
+    ]
 )
 
 
@@ -195,7 +235,8 @@ def test_nor_one_that_a_plausible_one_matches(regex: str, table: str) -> None:
 
 
 def is_right(regex: str, table: str) -> bool:
-    """Tell whether a table stays allowed, or is not meant at all; what is no regular expression is passed over."""
+    """Tell whether a table stays allowed, or is not meant at all; what is no regular expression is
+    passed over."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python wonders about sets in sets
         try:
@@ -208,7 +249,9 @@ def is_right(regex: str, table: str) -> bool:
 # the quota
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / ".chalice").glob("policy-*.json")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / ".chalice").glob("policy-*.json")), ids=lambda file: file.stem
+)
 def test_the_shipped_policy_leaves_the_room_that_is_reckoned_with(file: Any) -> None:
     assert characters(json.loads(file.read_text())) <= SHIPPED_CHARACTERS
     assert ROOM + SHIPPED_CHARACTERS == ROLE_CHARACTERS
@@ -238,7 +281,9 @@ def test_names_that_do_not_fit_are_told_by_their_common_beginnings_and_it_is_sai
 
 
 def test_where_beginnings_do_not_fit_either_nothing_is_denied_and_it_is_said() -> None:
-    config = by_name(*("?" * 200 + letter for letter in ascii_letters))  # wildcards at the beginning leave none
+    config = by_name(
+        *("?" * 200 + letter for letter in ascii_letters)
+    )  # wildcards at the beginning leave none
     assert configured_policy(config, "sweep") is None
     assert shortening(config, "sweep").endswith("; UpdateTable stays allowed on every table")
 
@@ -247,7 +292,9 @@ NAMES = st.text("abcdefgh*?", min_size=3, max_size=60)
 
 
 @given(st.lists(NAMES, min_size=1, max_size=400), st.data())
-def test_whatever_the_rules_the_policy_fits_and_no_managed_table_is_denied(names: list[str], data: st.DataObject) -> None:
+def test_whatever_the_rules_the_policy_fits_and_no_managed_table_is_denied(
+    names: list[str], data: st.DataObject
+) -> None:
     config = by_name(*names)
     policy = configured_policy(config, "sweep")
     assert policy is None or characters(policy) <= ROOM
@@ -264,7 +311,11 @@ def test_a_rule_for_all_of_them_takes_the_place_of_the_names_that_it_covers() ->
 def test_every_pattern_is_a_table_of_any_partition_region_and_account() -> None:
     (deny,) = configured_policy(load(rules("orders-*")), "sweep")["Statement"]  # type: ignore[index]
     assert deny["NotResource"] == [f"{TABLES}orders-*"]
-    for place in (Place(), Place("aws-cn", "cn-north-1", "210987654321"), Place("aws-us-gov", "us-gov-west-1")):
+    for place in (
+        Place(),
+        Place("aws-cn", "cn-north-1", "210987654321"),
+        Place("aws-us-gov", "us-gov-west-1"),
+    ):
         assert allowed(
             {"Version": "2012-10-17", "Statement": [ANYTHING, deny]},
             Ask("dynamodb:UpdateTable", place.arn("dynamodb", "table/orders-1")),

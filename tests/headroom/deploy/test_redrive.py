@@ -17,7 +17,12 @@ from headroom.deploy.stage import StageError
 from tests.support.deployed import account, dev, set_up
 
 ALARM = json.dumps({"AlarmName": "orders-hot"})
-NOTIFICATION = {"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": ALARM}
+NOTIFICATION = {
+    "Type": "Notification",
+    "MessageId": "1",
+    "TopicArn": "arn:aws:sns:us-east-1:1:t",
+    "Message": ALARM,
+}
 SWEEP = "arn:aws:lambda:us-east-1:123456789012:function:headroom-dev-sweep:$LATEST"
 
 
@@ -26,9 +31,18 @@ def record(arn: str = SWEEP, payload: Any = None) -> dict[str, Any]:
     return {
         "version": "1.0",
         "timestamp": "2026-11-20T12:00:00.000Z",
-        "requestContext": {"requestId": "1", "functionArn": arn, "condition": "RetriesExhausted", "approximateInvokeCount": 3},
+        "requestContext": {
+            "requestId": "1",
+            "functionArn": arn,
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
         "requestPayload": {"source": "aws.events"} if payload is None else payload,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        },
         "responsePayload": {"errorMessage": "boom"},
     }
 
@@ -43,7 +57,9 @@ def test_what_sns_could_not_deliver_becomes_the_event_that_it_would_have_deliver
 
 
 def test_what_lambda_could_not_run_becomes_the_same_invocation() -> None:
-    assert letter(json.dumps(record()), dev()) == Call("headroom-dev-sweep", {"source": "aws.events"})
+    assert letter(json.dumps(record()), dev()) == Call(
+        "headroom-dev-sweep", {"source": "aws.events"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,9 +68,15 @@ def test_what_lambda_could_not_run_becomes_the_same_invocation() -> None:
         ("lost", "it is no JSON"),
         ("[]", "it is no JSON object"),
         ("{}", "neither a notification of SNS nor a failure record"),
-        (json.dumps({"Type": "Notification"}), "neither a notification of SNS nor a failure record"),
+        (
+            json.dumps({"Type": "Notification"}),
+            "neither a notification of SNS nor a failure record",
+        ),
         (json.dumps(record(payload="x")), "neither a notification of SNS nor a failure record"),
-        (json.dumps(record(SWEEP.replace("dev", "prod"))), "headroom-prod-sweep is no function of stage dev"),
+        (
+            json.dumps(record(SWEEP.replace("dev", "prod"))),
+            "headroom-prod-sweep is no function of stage dev",
+        ),
         (json.dumps(record("nonsense")), "nonsense is no function of stage dev"),
     ],
 )
@@ -82,7 +104,14 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Lambda:
     """Let moto's Lambda run these."""
     found = Lambda()
 
-    def invoke(_: Any, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: dict[str, Any]) -> bytes:
+    def invoke(
+        _: Any,
+        function_name: str,
+        qualifier: Any,
+        body: Any,
+        headers: Any,
+        response_headers: dict[str, Any],
+    ) -> bytes:
         return found.invoke(function_name, response_headers)
 
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
@@ -100,7 +129,9 @@ def send(cloud: Cloud, *letters: Mapping[str, Any] | str) -> None:
     sqs = cloud.client("sqs")
     url = sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"]
     for body in letters:
-        sqs.send_message(QueueUrl=url, MessageBody=body if isinstance(body, str) else json.dumps(body))
+        sqs.send_message(
+            QueueUrl=url, MessageBody=body if isinstance(body, str) else json.dumps(body)
+        )
 
 
 def waiting(cloud: Cloud) -> int:
@@ -113,7 +144,11 @@ def waiting(cloud: Cloud) -> int:
 def test_letters_of_both_kinds_are_handled_and_gone(cloud: Cloud, functions: Lambda) -> None:
     send(cloud, NOTIFICATION, NOTIFICATION, record())
     assert sorted(r.subject for r in redrive(dev(), cloud)) == ["on_alarm", "on_alarm", "sweep"]
-    assert sorted(functions.runs) == ["headroom-dev-on_alarm", "headroom-dev-on_alarm", "headroom-dev-sweep"]
+    assert sorted(functions.runs) == [
+        "headroom-dev-on_alarm",
+        "headroom-dev-on_alarm",
+        "headroom-dev-sweep",
+    ]
     assert waiting(cloud) == 0
 
 
@@ -121,7 +156,11 @@ def test_a_letter_that_fails_again_stays_and_the_others_go(cloud: Cloud, functio
     functions.failing = {"headroom-dev-on_alarm"}
     send(cloud, NOTIFICATION, record(), "lost")
     outcomes = {r.subject: r.why for r in redrive(dev(), cloud)}
-    assert outcomes == {"on_alarm": 'it failed again: {"errorMessage": "boom"}', "sweep": "", "a message": "it is no JSON"}
+    assert outcomes == {
+        "on_alarm": 'it failed again: {"errorMessage": "boom"}',
+        "sweep": "",
+        "a message": "it is no JSON",
+    }
     assert waiting(cloud) == 2
     functions.failing = set()
     assert Redriven("on_alarm") in list(redrive(dev(), cloud))
@@ -152,7 +191,13 @@ def test_without_a_queue_the_operator_is_told_what_to_do() -> None:
 def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(cloud: Cloud) -> None:
     send(cloud, NOTIFICATION)
     done = CliRunner().invoke(app, ["redrive", "--stage", "dev"])
-    assert (done.exit_code, done.output.splitlines()) == (0, ["on_alarm: handled", "1 handled, 0 stay."])
+    assert (done.exit_code, done.output.splitlines()) == (
+        0,
+        ["on_alarm: handled", "1 handled, 0 stay."],
+    )
     send(cloud, "lost")
     done = CliRunner().invoke(app, ["redrive", "--stage", "dev"])
-    assert (done.exit_code, done.output.splitlines()) == (1, ["a message: stays: it is no JSON", "0 handled, 1 stay."])
+    assert (done.exit_code, done.output.splitlines()) == (
+        1,
+        ["a message: stays: it is no JSON", "0 handled, 1 stay."],
+    )

@@ -1,4 +1,5 @@
-"""A stage is set up, found right, and taken down: in moto step by step, and by the commands of an operator on a server."""
+"""A stage is set up, found right, and taken down: in moto step by step, and by the commands of an
+operator on a server."""
 
 from __future__ import annotations
 
@@ -43,12 +44,21 @@ from tests.support.deployed import (
 from tests.support.real_deploy import BIN, CONFIG, Site, configure, copy_project, site
 from tests.support.scenes import MIDDAY, call, rules
 
-ALL_SOURCES = {"ALARM_SOURCES": "topic,queue,lambda,eventbridge", "ALARM_QUEUE": "headroom-buffer-dev"}
+ALL_SOURCES = {
+    "ALARM_SOURCES": "topic,queue,lambda,eventbridge",
+    "ALARM_QUEUE": "headroom-buffer-dev",
+}
 ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
-PLACES = [Place("aws", "eu-west-1", "1"), Place("aws-cn", "cn-north-1", "2"), Place("aws-us-gov", "us-gov-west-1", "3")]
+PLACES = [
+    Place("aws", "eu-west-1", "1"),
+    Place("aws-cn", "cn-north-1", "2"),
+    Place("aws-us-gov", "us-gov-west-1", "3"),
+]
 
 
-def all_steps(settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None) -> list[Step]:
+def all_steps(
+    settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None
+) -> list[Step]:
     after = setup.steps_after(settings, cloud, names, rules or shipped_rules())
     return [*setup.steps_before(settings, cloud), *after]
 
@@ -56,7 +66,9 @@ def all_steps(settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS,
 # setting up
 
 
-@pytest.mark.parametrize(("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"])
+@pytest.mark.parametrize(
+    ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
+)
 def test_after_setup_everything_is_right_and_a_second_setup_changes_nothing(
     more: dict[str, str], names: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -87,13 +99,17 @@ def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> 
         assert setup.functions_of(dev(), cloud) == []
 
 
-def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
     with account() as cloud:
         arn = cloud.client("sns").create_topic(Name="pages")["TopicArn"]
         before = cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
         settings = dev(ALARM_TOPIC=arn)
         set_up(settings, cloud)
-        assert cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"] == before
+        assert (
+            cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"] == before
+        )
         tear_down(settings, cloud, tmp_path)
         assert inventory(cloud.client) == {arn}
 
@@ -101,21 +117,32 @@ def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(t
 def test_what_drifts_is_told_and_put_right() -> None:
     with account() as cloud:
         set_up(dev(), cloud)
-        cloud.client("lambda").delete_function_event_invoke_config(FunctionName="headroom-dev-on_alarm")
-        cloud.client("logs").put_retention_policy(logGroupName="/aws/lambda/headroom-dev-sweep", retentionInDays=1)
+        cloud.client("lambda").delete_function_event_invoke_config(
+            FunctionName="headroom-dev-on_alarm"
+        )
+        cloud.client("logs").put_retention_policy(
+            logGroupName="/aws/lambda/headroom-dev-sweep", retentionInDays=1
+        )
         cloud.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
         topic = dev().topic_arn(cloud.place)
-        cloud.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue="{}")
+        cloud.client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue="{}"
+        )
         outcomes = list(setup.setup(all_steps(dev(), cloud), cloud))
         assert {(o.subject, *o.details) for o in outcomes if o.changed} == {
             ("topic headroom-alarms-dev", "its Policy is another"),
-            ("retries and dead letters of headroom-dev-on_alarm", "Lambda's defaults hold, and a message that fails is lost"),
+            (
+                "retries and dead letters of headroom-dev-on_alarm",
+                "Lambda's defaults hold, and a message that fails is lost",
+            ),
             ("log group /aws/lambda/headroom-dev-sweep", "it keeps logs 1 days, not 14 days"),
             ("alarm headroom-dev-silence", "it does not exist"),
         }
 
 
-def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actions_are_kept_without_one() -> None:
+def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actions_are_kept_without_one() -> (
+    None
+):
     with account() as cloud:
         set_up(dev(), cloud)
         arn = cloud.place.arn("sns", "pages")
@@ -133,11 +160,15 @@ def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actio
 
 
 def configured(cloud: Cloud, role: str) -> Any:
-    said = found(cloud.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured")
+    said = found(
+        cloud.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
+    )
     return said and said["PolicyDocument"]
 
 
-@pytest.mark.parametrize(("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"])
+@pytest.mark.parametrize(
+    ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
+)
 def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy(
     more: dict[str, str], names: tuple[str, ...]
 ) -> None:
@@ -145,7 +176,9 @@ def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy
         set_up(dev(**more), cloud, names, load(rules("orders-*")))
         for name in names:
             role = f"headroom-dev-{name}"
-            assert configured(cloud, role) == permissions.configured_policy(load(rules("orders-*")), name)
+            assert configured(cloud, role) == permissions.configured_policy(
+                load(rules("orders-*")), name
+            )
             assert len(cloud.client("iam").list_role_policies(RoleName=role)["PolicyNames"]) == 2
 
 
@@ -154,7 +187,9 @@ def changes(cloud: Cloud, config: str) -> dict[str, tuple[str, ...]]:
     return {o.subject: o.details for o in setup.setup(steps, cloud) if o.changed}
 
 
-def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> None:
+def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> (
+    None
+):
     with account() as cloud:
         set_up(dev(), cloud, rules=load(rules("orders-*")))
         subjects = {f"policy headroom-configured of role headroom-dev-{name}" for name in FUNCTIONS}
@@ -164,7 +199,9 @@ def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_th
             (rules("orders"), "it does not exist"),
         ):
             assert changes(cloud, config) == dict.fromkeys(subjects, (why,))
-            assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(load(config), "sweep")
+            assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(
+                load(config), "sweep"
+            )
             assert changes(cloud, config) == {}
 
 
@@ -175,14 +212,19 @@ def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
         assert step.remove(cloud) is False
 
 
-def test_setup_says_where_the_names_do_not_fit_into_iams_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(copy_project(tmp_path))
     configure(tmp_path, rules(*(f"orders-{number:04}" for number in range(1_000))))
     with account() as cloud:
         set_up(dev(), cloud)
         status, said = operate("setup", "--stage", "dev")
         assert status == 0
-        assert "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters" in said
+        assert (
+            "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters"
+            in said
+        )
         assert configured(cloud, "headroom-dev-sweep")
 
 
@@ -206,7 +248,8 @@ def interrupted_at(number: int) -> Iterator[None]:
 
 
 def again_and_again(work: Callable[[], object]) -> int:
-    """Do the work, with Ctrl-C at the first call, at the second, … until it comes to its end; return how often it began."""
+    """Do the work, with Ctrl-C at the first call, at the second, … until it comes to its end;
+    return how often it began."""
     for number in range(1, 1000):
         try:
             with interrupted_at(number):
@@ -221,7 +264,8 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as cloud:
         list(setup.setup(setup.steps_before(dev(), cloud), cloud))
         make_functions(dev(), cloud)
-        # a new Cloud each time, as each command has one; its clients must be those of the session that is interrupted
+        # a new Cloud each time, as each command has one; its clients must be those of the session
+        # that is interrupted
         assert again_and_again(lambda: list(setup.setup(all_steps(dev(), Cloud()), Cloud()))) > 10
         assert [o for o in setup.setup(all_steps(dev(), cloud), cloud) if o.changed] == []
 
@@ -243,7 +287,10 @@ def test_teardown_takes_the_stage_and_nothing_of_a_neighbour(tmp_path: Path) -> 
         for name in ("dev-2", "devel"):
             set_up(Stage("headroom", name, {"ALARM_TOPIC": f"headroom-alarms-{name}"}), cloud)
         make_table(cloud.client)
-        before, table = inventory(cloud.client), cloud.client("dynamodb").describe_table(TableName="orders")["Table"]
+        before, table = (
+            inventory(cloud.client),
+            cloud.client("dynamodb").describe_table(TableName="orders")["Table"],
+        )
         set_up(dev(), cloud)
         assert inventory(cloud.client) > before
         tear_down(dev(), cloud, tmp_path)
@@ -251,14 +298,22 @@ def test_teardown_takes_the_stage_and_nothing_of_a_neighbour(tmp_path: Path) -> 
         assert cloud.client("dynamodb").describe_table(TableName="orders")["Table"] == table
 
 
-def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_those_of_others(tmp_path: Path) -> None:
+def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_those_of_others(
+    tmp_path: Path,
+) -> None:
     with account() as cloud:
         set_up(dev(), cloud)
         here, there = dev().topic_arn(cloud.place), cloud.place.arn("sns", "headroom-alarms-dev-2")
         orders, users = READS, replace(READS, table="users")
-        for target, topic, name in [(orders, here, ""), (users, there, ""), (orders, here, "orders-hot")]:
+        for target, topic, name in [
+            (orders, here, ""),
+            (users, there, ""),
+            (orders, here, "orders-hot"),
+        ]:
             fields = table_alarms.new_fields(target, 100, policy(), topic)
-            cloud.client("cloudwatch").put_metric_alarm(**fields | ({"AlarmName": name} if name else {}))
+            cloud.client("cloudwatch").put_metric_alarm(
+                **fields | ({"AlarmName": name} if name else {})
+            )
         assert setup.foreign_alarms(here) == ["orders-hot"]
         tear_down(dev(), cloud, tmp_path)
         assert inventory(cloud.client) == {"alarm headroom-users:read", "alarm orders-hot"}
@@ -270,26 +325,40 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
 def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(place: Place) -> None:
     allow, deny = blueprint.topic_policy(place.arn("sns", "t"), place)["Statement"]
-    assert (allow["Principal"], allow["Action"]) == ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
+    assert (allow["Principal"], allow["Action"]) == (
+        {"Service": "cloudwatch.amazonaws.com"},
+        "sns:Publish",
+    )
     assert allow["Condition"] == {
         "StringEquals": {"aws:SourceAccount": place.account},
-        "ArnLike": {"aws:SourceArn": f"arn:{place.partition}:cloudwatch:{place.region}:{place.account}:alarm:*"},
+        "ArnLike": {
+            "aws:SourceArn": f"arn:{place.partition}:cloudwatch:{place.region}:{place.account}:alarm:*"
+        },
     }
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_only_the_topic_and_the_stages_functions_may_fill_the_dead_letter_queue(place: Place) -> None:
+def test_only_the_topic_and_the_stages_functions_may_fill_the_dead_letter_queue(
+    place: Place,
+) -> None:
     topic = place.arn("sns", "t")
-    sns, functions, deny = blueprint.queue_policy(place.arn("sqs", "q"), topic, place, "headroom-dev-*")["Statement"]
+    sns, functions, deny = blueprint.queue_policy(
+        place.arn("sqs", "q"), topic, place, "headroom-dev-*"
+    )["Statement"]
     assert sns["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
     role = f"arn:{place.partition}:iam::{place.account}:role/headroom-dev-*"
     assert functions["Condition"] == {"ArnLike": {"aws:PrincipalArn": role}}
-    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert (deny["Effect"], deny["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
 
 
-def test_silence_watches_the_very_metric_that_a_sweep_publishes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_silence_watches_the_very_metric_that_a_sweep_publishes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with Region(MIDDAY) as region:
         region.deploy(rules())
         call(region, "sweep")
@@ -319,7 +388,9 @@ def test_no_own_alarm_can_be_taken_for_the_alarm_of_a_table() -> None:
 
 
 def test_an_unknown_stage_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(StageError, match=r"has no stage 'pord', only dev, local, prod; did you mean prod\?"):
+    with pytest.raises(
+        StageError, match=r"has no stage 'pord', only dev, local, prod; did you mean prod\?"
+    ):
         stage.read("pord")
 
 
@@ -344,7 +415,9 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 def run_sweep(there: Site) -> None:
-    event = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "")
+    event = dict.fromkeys(
+        ("version", "account", "region", "detail-type", "source", "time", "id"), ""
+    )
     payload = json.dumps({**event, "detail": {}, "resources": []})
     answer = there.client("lambda").invoke(FunctionName="headroom-dev-sweep", Payload=payload)
     assert "FunctionError" not in answer
@@ -368,22 +441,32 @@ def make_busy(there: Site) -> None:
 
 
 def units(there: Site) -> int:
-    said = there.client("dynamodb").describe_table(TableName="orders")["Table"]["ProvisionedThroughput"]
+    said = there.client("dynamodb").describe_table(TableName="orders")["Table"][
+        "ProvisionedThroughput"
+    ]
     return int(said["ReadCapacityUnits"])
 
 
 def threshold(there: Site) -> float:
-    said = there.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])["MetricAlarms"]
+    said = there.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])[
+        "MetricAlarms"
+    ]
     return float(said[0]["Threshold"])
 
 
 def set_alarm(there: Site, value: str) -> None:
-    there.client("cloudwatch").set_alarm_state(AlarmName="headroom-orders:read", StateValue=value, StateReason="test")
+    there.client("cloudwatch").set_alarm_state(
+        AlarmName="headroom-orders:read", StateValue=value, StateReason="test"
+    )
 
 
 def hearers(there: Site) -> set[str]:
     """Return the functions that took a decision so far."""
-    return set(re.findall(r'"kind":"decision".*"function":"(\w+)"', (there.folder / "server.log").read_text()))
+    return set(
+        re.findall(
+            r'"kind":"decision".*"function":"(\w+)"', (there.folder / "server.log").read_text()
+        )
+    )
 
 
 def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
@@ -402,7 +485,11 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
         there.make("deploy", "STAGE=dev")
         deployed = inventory(there.client)
         assert {f"headroom-dev-{name}" for name in ALL_FUNCTIONS} <= deployed
-        assert {"alarm headroom-dev-errors", "alarm headroom-dev-dead-letters", "alarm headroom-dev-silence"} <= deployed
+        assert {
+            "alarm headroom-dev-errors",
+            "alarm headroom-dev-dead-letters",
+            "alarm headroom-dev-silence",
+        } <= deployed
 
         run_sweep(there)
         assert threshold(there) == 100 * 60 * 0.8
@@ -439,7 +526,10 @@ def test_setup_before_any_function_says_what_comes_next() -> None:
     with account():
         status, said = operate("setup", "--stage", "dev")
         assert status == 0
-        assert "No function of stage dev yet. Next: chalice deploy --stage dev, then this command again." in said
+        assert (
+            "No function of stage dev yet. Next: chalice deploy --stage dev, then this command again."
+            in said
+        )
 
 
 def test_setup_tells_of_each_step_what_was_wrong() -> None:
@@ -468,7 +558,10 @@ def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> Non
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('[[tables]]\nname = "orders"\nmax_unit = 3\n', "tables[0].max_unit: unknown key; did you mean max_units?"),
+        (
+            '[[tables]]\nname = "orders"\nmax_unit = 3\n',
+            "tables[0].max_unit: unknown key; did you mean max_units?",
+        ),
         (None, "No such file or directory"),
     ],
     ids=["wrong", "missing"],
@@ -491,15 +584,21 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
 WRONG = '[[tables]]\nname = "orders"\nmax_unit = 3\n'
 
 
-def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
     configure(tmp_path, WRONG)
     with account() as cloud:
         topic = cloud.client("sns").create_topic(Name="oncall")["TopicArn"]
         queue = cloud.client("sqs").create_queue(QueueName="pager")["QueueUrl"]
-        cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=cloud.place.arn("sqs", "pager"))
+        cloud.client("sns").subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=cloud.place.arn("sqs", "pager")
+        )
         status, _ = operate("setup", "--stage", "dev")
-        heard = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+        heard = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
+            "Messages"
+        ]
         told = json.loads(heard[0]["Body"])
         assert (status, len(heard), told["Subject"]) == (2, 1, "Headroom: configuration refused")
         assert "tables[0].max_unit: unknown key; did you mean max_units?" in told["Message"]
@@ -517,13 +616,17 @@ def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot
         assert "did you mean max_units?" in said
 
 
-def test_a_stages_own_configuration_file_is_the_one_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stages_own_configuration_file_is_the_one_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(copy_project(tmp_path, HEADROOM_CONFIG="chalicelib/dev.toml"))
     (tmp_path / "chalicelib" / "dev.toml").write_text(rules("users"))
     with account() as cloud:
         set_up(dev(), cloud)
         assert operate("setup", "--stage", "dev")[0] == 0
-        assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(load(rules("users")), "sweep")
+        assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(
+            load(rules("users")), "sweep"
+        )
 
 
 @pytest.mark.parametrize("command", ["setup", "teardown", "doctor", "redrive", "package"])
@@ -536,7 +639,10 @@ def test_every_command_refuses_an_unknown_stage_in_one_sentence(command: str) ->
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("AccessDenied", "What was done stays done; put this right and run the same command again."),
+        (
+            "AccessDenied",
+            "What was done stays done; put this right and run the same command again.",
+        ),
         ("InvalidClientTokenId", "GetCallerIdentity"),
     ],
 )
@@ -551,7 +657,9 @@ def test_what_aws_refuses_is_told_without_a_traceback(code: str, sentence: str) 
         assert (status, sentence in said) == (2, True)
 
 
-def test_without_a_region_the_operator_is_told_which_variable_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_region_the_operator_is_told_which_variable_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with account(), monkeypatch.context() as without:
         without.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
         without.delenv("AWS_DEFAULT_REGION")

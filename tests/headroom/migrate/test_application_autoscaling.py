@@ -1,4 +1,5 @@
-"""Application Auto Scaling → our configuration: all of it accounted for, and the same bounds at every minute."""
+"""Application Auto Scaling → our configuration: all of it accounted for, and the same bounds at
+every minute."""
 
 from __future__ import annotations
 
@@ -35,11 +36,15 @@ def named(target: Target) -> dict[str, str]:
     }
 
 
-def scalable(target: Target = READS, low: int = 5, high: int = 200, **suspended: bool) -> dict[str, Any]:
+def scalable(
+    target: Target = READS, low: int = 5, high: int = 200, **suspended: bool
+) -> dict[str, Any]:
     return {**named(target), "MinCapacity": low, "MaxCapacity": high, "SuspendedState": suspended}
 
 
-def tracking(target: Target = READS, value: float = 70.0, name: str = "tracking", **configuration: Any) -> dict[str, Any]:
+def tracking(
+    target: Target = READS, value: float = 70.0, name: str = "tracking", **configuration: Any
+) -> dict[str, Any]:
     metric = {"PredefinedMetricType": f"DynamoDB{target.dimension.title()}CapacityUtilization"}
     said = {"TargetValue": value, "PredefinedMetricSpecification": metric, **configuration}
     return {
@@ -50,24 +55,47 @@ def tracking(target: Target = READS, value: float = 70.0, name: str = "tracking"
     }
 
 
-def action(schedule: str, low: int | None = None, high: int | None = None, name: str = "action", **said: Any) -> dict[str, Any]:
-    sizes = {key: size for key, size in (("MinCapacity", low), ("MaxCapacity", high)) if size is not None}
-    return {**named(READS), "ScheduledActionName": name, "Schedule": schedule, "ScalableTargetAction": sizes, **said}
+def action(
+    schedule: str,
+    low: int | None = None,
+    high: int | None = None,
+    name: str = "action",
+    **said: Any,
+) -> dict[str, Any]:
+    sizes = {
+        key: size for key, size in (("MinCapacity", low), ("MaxCapacity", high)) if size is not None
+    }
+    return {
+        **named(READS),
+        "ScheduledActionName": name,
+        "Schedule": schedule,
+        "ScalableTargetAction": sizes,
+        **said,
+    }
 
 
 def table(*indexes: str, name: str = "orders", on_demand: bool = False) -> TableState:
     units = Throughput({Dimension.READ: 10, Dimension.WRITE: 10})
-    return TableState(name, f"arn:aws:dynamodb:us-east-1:1:table/{name}", True, on_demand, dict.fromkeys(("", *indexes), units))
+    return TableState(
+        name,
+        f"arn:aws:dynamodb:us-east-1:1:table/{name}",
+        True,
+        on_demand,
+        dict.fromkeys(("", *indexes), units),
+    )
 
 
 def of(*found: Mapping[str, Any], state: Any = "", strategy: Any = "adaptive") -> Translation:
-    """Translate what is found, of the table `orders` with its index `by-date` (or of another state of it)."""
+    """Translate what is found, of the table `orders` with its index `by-date` (or of another state
+    of it)."""
     entities = Autoscaling(
         [said for said in found if "MinCapacity" in said],
         [said for said in found if "PolicyName" in said],
         [said for said in found if "ScheduledActionName" in said],
     )
-    return translate(entities, {"orders": table("by-date") if state == "" else state}, NOW, strategy)
+    return translate(
+        entities, {"orders": table("by-date") if state == "" else state}, NOW, strategy
+    )
 
 
 def policy(translation: Translation, target: Target = READS) -> Policy:
@@ -88,8 +116,16 @@ def said_of(translation: Translation, subject: str) -> str:
 
 
 def test_the_bounds_of_each_target_hold_for_it_alone() -> None:
-    found = of(scalable(READS, 5, 200), scalable(WRITES, 2, 50), scalable(INDEX_READS, 1, 9), scalable(INDEX_WRITES, 3, 8))
-    bounds = {str(t): (policy(found, t).min_units, policy(found, t).max_units) for t in table("by-date").targets()}
+    found = of(
+        scalable(READS, 5, 200),
+        scalable(WRITES, 2, 50),
+        scalable(INDEX_READS, 1, 9),
+        scalable(INDEX_WRITES, 3, 8),
+    )
+    bounds = {
+        str(t): (policy(found, t).min_units, policy(found, t).max_units)
+        for t in table("by-date").targets()
+    }
     assert bounds == {
         "orders:read": (5, 200),
         "orders:write": (2, 50),
@@ -100,7 +136,10 @@ def test_the_bounds_of_each_target_hold_for_it_alone() -> None:
 
 def test_what_has_no_scalable_target_is_left_alone() -> None:
     found = of(scalable(READS), state=table("by-date", "made-later"))
-    off = {target: (policy(found, target).scale_up, policy(found, target).scale_down) for target in (WRITES, INDEX_READS)}
+    off = {
+        target: (policy(found, target).scale_up, policy(found, target).scale_down)
+        for target in (WRITES, INDEX_READS)
+    }
     assert off == {WRITES: (False, False), INDEX_READS: (False, False)}
     assert not policy(found, Target("orders", "unheard-of", Dimension.READ)).scale_up
     assert policy(found).scale_up
@@ -108,7 +147,10 @@ def test_what_has_no_scalable_target_is_left_alone() -> None:
 
 
 def test_an_index_inherits_nothing_from_its_table() -> None:
-    actions = [action("cron(0 8 * * ? *)", 100, name="day"), action("cron(0 20 * * ? *)", 5, name="night")]
+    actions = [
+        action("cron(0 8 * * ? *)", 100, name="day"),
+        action("cron(0 20 * * ? *)", 5, name="night"),
+    ]
     found = of(
         scalable(READS, DynamicScalingInSuspended=True),
         tracking(READS, 60.0),
@@ -123,7 +165,10 @@ def test_an_index_inherits_nothing_from_its_table() -> None:
 
 def test_an_index_may_be_scaled_where_its_table_is_not() -> None:
     found = of(scalable(INDEX_WRITES, 3, 30))
-    assert (policy(found, INDEX_WRITES).scale_up, policy(found, INDEX_WRITES).max_units) == (True, 30)
+    assert (policy(found, INDEX_WRITES).scale_up, policy(found, INDEX_WRITES).max_units) == (
+        True,
+        30,
+    )
     assert not policy(found, WRITES).scale_up
 
 
@@ -132,10 +177,14 @@ def test_an_index_may_be_scaled_where_its_table_is_not() -> None:
     [
         pytest.param(None, "obsolete", "exists no more", id="gone"),
         pytest.param(table(on_demand=True), "obsolete", "on demand", id="on demand"),
-        pytest.param(ValueError("denied"), "refused", "could not be read (denied)", id="unreadable"),
+        pytest.param(
+            ValueError("denied"), "refused", "could not be read (denied)", id="unreadable"
+        ),
     ],
 )
-def test_a_table_that_cannot_be_scaled_is_named_and_not_translated(state: Any, verdict: str, why: str) -> None:
+def test_a_table_that_cannot_be_scaled_is_named_and_not_translated(
+    state: Any, verdict: str, why: str
+) -> None:
     found = of(scalable(), tracking(), action("rate(1 hour)", 5), state=state)
     assert found.tables == []
     assert not loader.load(found.text).manages("orders")
@@ -168,17 +217,32 @@ def test_a_policy_without_its_target_is_obsolete() -> None:
         pytest.param({}, True, True, id="nothing"),
         pytest.param({"DynamicScalingInSuspended": True}, True, False, id="in"),
         pytest.param({"DynamicScalingOutSuspended": True}, False, True, id="out"),
-        pytest.param({"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True}, False, False, id="both"),
+        pytest.param(
+            {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True},
+            False,
+            False,
+            id="both",
+        ),
     ],
 )
-def test_what_is_suspended_is_switched_off(suspended: dict[str, bool], up: bool, down: bool) -> None:
+def test_what_is_suspended_is_switched_off(
+    suspended: dict[str, bool], up: bool, down: bool
+) -> None:
     found = policy(of(scalable(**suspended), tracking()))
     assert (found.scale_up, found.scale_down) == (up, down)
 
 
 def test_floors_that_may_not_raise_are_told() -> None:
-    actions = [action("cron(0 8 * * ? *)", 100, name="day"), action("cron(0 20 * * ? *)", 5, name="night")]
-    assert verdicts(of(scalable(DynamicScalingOutSuspended=True), *actions), "orders:read").count("refused") == 1
+    actions = [
+        action("cron(0 8 * * ? *)", 100, name="day"),
+        action("cron(0 20 * * ? *)", 5, name="night"),
+    ]
+    assert (
+        verdicts(of(scalable(DynamicScalingOutSuspended=True), *actions), "orders:read").count(
+            "refused"
+        )
+        == 1
+    )
 
 
 def test_a_target_without_a_policy_is_told_of() -> None:
@@ -192,7 +256,9 @@ def test_a_target_without_a_policy_is_told_of() -> None:
 def test_adaptive_has_no_equal_of_a_target_value() -> None:
     found = of(scalable(), tracking(value=70.0))
     assert policy(found) == make_policy(min_units=5, max_units=200)
-    assert said_of(found, "orders:read policy tracking").startswith("TargetValue 70: adaptive follows the demand")
+    assert said_of(found, "orders:read policy tracking").startswith(
+        "TargetValue 70: adaptive follows the demand"
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,13 +278,19 @@ def test_percent_keeps_the_target_value(value: float, alarm: int, target: int) -
 
 
 def test_the_lowest_of_several_target_values_decides() -> None:
-    found = of(scalable(), tracking(value=70.0, name="a"), tracking(value=50.0, name="b"), strategy="percent")
+    found = of(
+        scalable(),
+        tracking(value=70.0, name="a"),
+        tracking(value=50.0, name="b"),
+        strategy="percent",
+    )
     assert policy(found).alarm_percent == 50
     assert verdicts(found, "orders:read policy a") == ["obsolete"]
 
 
 @pytest.mark.parametrize(
-    ("disabled", "down"), [pytest.param([True], False, id="one"), pytest.param([True, False], True, id="not all")]
+    ("disabled", "down"),
+    [pytest.param([True], False, id="one"), pytest.param([True, False], True, id="not all")],
 )
 def test_scale_in_is_off_where_every_policy_disables_it(disabled: list[bool], down: bool) -> None:
     policies = [tracking(name=str(i), DisableScaleIn=off) for i, off in enumerate(disabled)]
@@ -233,12 +305,20 @@ def test_cooldowns_are_obsolete_and_named() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        pytest.param({**tracking(), "PolicyType": "StepScaling"}, "StepScaling has no equal", id="steps"),
         pytest.param(
-            tracking(PredefinedMetricSpecification=None, CustomizedMetricSpecification={}), "another metric", id="metric"
+            {**tracking(), "PolicyType": "StepScaling"}, "StepScaling has no equal", id="steps"
         ),
         pytest.param(
-            tracking(PredefinedMetricSpecification={"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"}),
+            tracking(PredefinedMetricSpecification=None, CustomizedMetricSpecification={}),
+            "another metric",
+            id="metric",
+        ),
+        pytest.param(
+            tracking(
+                PredefinedMetricSpecification={
+                    "PredefinedMetricType": "DynamoDBWriteCapacityUtilization"
+                }
+            ),
             "another metric",
             id="the other dimension's metric",
         ),
@@ -286,7 +366,12 @@ def test_a_policy_of_another_kind_is_refused(said: dict[str, Any], why: str) -> 
             id="a whole week",
         ),
         pytest.param(
-            [("cron(0 6 * * ? *)", 20), ("cron(0 9 * * ? *)", 90), ("cron(0 18 * * ? *)", 20), ("cron(0 23 * * ? *)", 5)],
+            [
+                ("cron(0 6 * * ? *)", 20),
+                ("cron(0 9 * * ? *)", 90),
+                ("cron(0 18 * * ? *)", 20),
+                ("cron(0 23 * * ? *)", 5),
+            ],
             [
                 {"between": "06:00-09:00", "min_units": 20},
                 {"between": "09:00-18:00", "min_units": 90},
@@ -314,41 +399,80 @@ def test_a_policy_of_another_kind_is_refused(said: dict[str, Any], why: str) -> 
 def test_actions_that_come_every_week_become_floors(
     actions: list[tuple[str, int]], expected: list[dict[str, Any]], lowest: int
 ) -> None:
-    said = [action(schedule, low, name=str(i), Timezone=BERLIN) for i, (schedule, low) in enumerate(actions)]
+    said = [
+        action(schedule, low, name=str(i), Timezone=BERLIN)
+        for i, (schedule, low) in enumerate(actions)
+    ]
     found = of(scalable(low=100), *said)
     settings = policy(found)
     assert settings.min_units == lowest
-    assert list(settings.windows) == [windows.Window(rule="floor", time_zone=BERLIN, **window) for window in expected]
-    assert {note.verdict for note in found.notes if "scheduled action" in note.subject} == {"translated"}
+    assert list(settings.windows) == [
+        windows.Window(rule="floor", time_zone=BERLIN, **window) for window in expected
+    ]
+    assert {note.verdict for note in found.notes if "scheduled action" in note.subject} == {
+        "translated"
+    }
 
 
 @pytest.mark.parametrize(
     ("said", "verdict", "why"),
     [
-        pytest.param(action("at(2026-11-27T00:00:00)", 500), "refused", "it runs once, 2026-11-27 00:00", id="once"),
-        pytest.param(action("at(2026-10-27T00:00:00)", 500), "obsolete", "that is over", id="once, over"),
+        pytest.param(
+            action("at(2026-11-27T00:00:00)", 500),
+            "refused",
+            "it runs once, 2026-11-27 00:00",
+            id="once",
+        ),
+        pytest.param(
+            action("at(2026-10-27T00:00:00)", 500), "obsolete", "that is over", id="once, over"
+        ),
         pytest.param(action("rate(2 hours)", 500), "refused", "goes by an interval", id="rate"),
-        pytest.param(action("cron(0 8 1 * ? *)", 500), "refused", "days of the month", id="day of the month"),
-        pytest.param(action("cron(0 8 L * ? *)", 500), "refused", "days of the month", id="last day"),
+        pytest.param(
+            action("cron(0 8 1 * ? *)", 500), "refused", "days of the month", id="day of the month"
+        ),
+        pytest.param(
+            action("cron(0 8 L * ? *)", 500), "refused", "days of the month", id="last day"
+        ),
         pytest.param(action("cron(0 8 ? DEC * *)", 500), "refused", "some months", id="month"),
-        pytest.param(action("cron(0 8 ? * MON *)", 500, Timezone="Mars/Phobos"), "refused", "no time zone", id="zone"),
-        pytest.param(action("cron(0 8 ? * 2#1 *)", 500), "refused", "2#1 in its schedule", id="first Monday"),
+        pytest.param(
+            action("cron(0 8 ? * MON *)", 500, Timezone="Mars/Phobos"),
+            "refused",
+            "no time zone",
+            id="zone",
+        ),
+        pytest.param(
+            action("cron(0 8 ? * 2#1 *)", 500), "refused", "2#1 in its schedule", id="first Monday"
+        ),
         pytest.param(action("cron(0 8 * * ?)", 500), "refused", "cannot be read", id="five fields"),
-        pytest.param(action("at(tomorrow)", 500), "refused", "cannot be read", id="unreadable time"),
-        pytest.param(action("cron(0 8 * * ? *)", 500, EndTime=MONDAY), "obsolete", "it ended at 2026-11-02 00:00", id="ended"),
+        pytest.param(
+            action("at(tomorrow)", 500), "refused", "cannot be read", id="unreadable time"
+        ),
+        pytest.param(
+            action("cron(0 8 * * ? *)", 500, EndTime=MONDAY),
+            "obsolete",
+            "it ended at 2026-11-02 00:00",
+            id="ended",
+        ),
         pytest.param(
             action("cron(0 8 * * ? *)", 500, StartTime="2027-01-01T00:00:00Z"),
             "refused",
             "it begins only at 2027-01-01",
             id="later",
         ),
-        pytest.param(action("cron(0 8 * * ? *)"), "obsolete", "it changes nothing", id="sets nothing"),
         pytest.param(
-            action("cron(0 8 * * ? *)", None, 200), "obsolete", "it changes nothing", id="the maximum that holds anyway"
+            action("cron(0 8 * * ? *)"), "obsolete", "it changes nothing", id="sets nothing"
+        ),
+        pytest.param(
+            action("cron(0 8 * * ? *)", None, 200),
+            "obsolete",
+            "it changes nothing",
+            id="the maximum that holds anyway",
         ),
     ],
 )
-def test_what_no_window_says_is_named_and_the_bounds_stay(said: dict[str, Any], verdict: str, why: str) -> None:
+def test_what_no_window_says_is_named_and_the_bounds_stay(
+    said: dict[str, Any], verdict: str, why: str
+) -> None:
     found = of(scalable(), said)
     assert verdicts(found, "orders:read scheduled action action") == [verdict]
     assert why in said_of(found, "orders:read scheduled action action")
@@ -357,7 +481,11 @@ def test_what_no_window_says_is_named_and_the_bounds_stay(said: dict[str, Any], 
 
 def test_a_begun_action_counts_and_one_that_will_end_is_told_of() -> None:
     ends = {"StartTime": MONDAY - timedelta(days=9), "EndTime": MONDAY + timedelta(days=90)}
-    found = of(scalable(), action("cron(0 8 * * ? *)", 50, name="day", **ends), action("cron(0 20 * * ? *)", 5, name="night"))
+    found = of(
+        scalable(),
+        action("cron(0 8 * * ? *)", 50, name="day", **ends),
+        action("cron(0 20 * * ? *)", 5, name="night"),
+    )
     assert len(policy(found).windows) == 1
     assert verdicts(found, "orders:read scheduled action day") == ["translated", "refused"]
 
@@ -368,20 +496,32 @@ def test_different_time_zones_in_a_chain_are_refused_and_the_highest_minimum_hol
         action("cron(0 8 * * ? *)", 50, 300, name="day", Timezone=BERLIN),
         action("cron(0 20 * * ? *)", 5, name="night"),
     )
-    assert (policy(found).min_units, policy(found).max_units, policy(found).windows) == (50, 300, ())
-    assert [verdicts(found, f"orders:read scheduled action {name}") for name in ("day", "night")] == [["refused"], ["refused"]]
+    assert (policy(found).min_units, policy(found).max_units, policy(found).windows) == (
+        50,
+        300,
+        (),
+    )
+    assert [
+        verdicts(found, f"orders:read scheduled action {name}") for name in ("day", "night")
+    ] == [["refused"], ["refused"]]
 
 
 def test_of_different_maximums_the_highest_holds_and_each_is_told() -> None:
     found = of(
-        scalable(high=100), action("cron(0 8 * * ? *)", 50, 400, name="day"), action("cron(0 20 * * ? *)", 5, 100, name="night")
+        scalable(high=100),
+        action("cron(0 8 * * ? *)", 50, 400, name="day"),
+        action("cron(0 20 * * ? *)", 5, 100, name="night"),
     )
     assert (policy(found).min_units, policy(found).max_units) == (5, 400)
     assert verdicts(found, "orders:read scheduled action night") == ["translated", "refused"]
 
 
 def test_a_floor_lifts_a_maximum_that_is_below_it() -> None:
-    found = of(scalable(high=100), action("cron(0 8 * * ? *)", 150, name="day"), action("cron(0 20 * * ? *)", 5, name="night"))
+    found = of(
+        scalable(high=100),
+        action("cron(0 8 * * ? *)", 150, name="day"),
+        action("cron(0 20 * * ? *)", 5, name="night"),
+    )
     assert policy(found).max_units == 150
 
 
@@ -400,14 +540,23 @@ levels = st.dictionaries(st.sampled_from(WEEK), st.integers(1, 99), min_size=1, 
 def test_the_floors_hold_the_same_minimum_at_every_time_of_the_week(chain: dict[int, int]) -> None:
     """Application Auto Scaling's own minimum is what the last action before has set."""
     made = [windows.Window(**window) for window in schedules.floors(chain, "UTC")]
-    edges = {(minute + near) % WEEK.stop for minute in [*chain, *range(0, WEEK.stop, 1440)] for near in (-1, 0, 1)}
+    edges = {
+        (minute + near) % WEEK.stop
+        for minute in [*chain, *range(0, WEEK.stop, 1440)]
+        for near in (-1, 0, 1)
+    }
     for minute in edges:
         last = max((start for start in chain if start <= minute), default=max(chain))
-        held = max(schedules.lowest(chain), windows.floor_units(made, MONDAY + timedelta(minutes=minute)))
+        held = max(
+            schedules.lowest(chain), windows.floor_units(made, MONDAY + timedelta(minutes=minute))
+        )
         assert held == chain[last]
 
 
-@given(st.text("cron(at)rae0123456789*?/-,#LWMONFRI :", max_size=40), st.sampled_from(["UTC", BERLIN, "", "no/zone"]))
+@given(
+    st.text("cron(at)rae0123456789*?/-,#LWMONFRI :", max_size=40),
+    st.sampled_from(["UTC", BERLIN, "", "no/zone"]),
+)
 def test_any_schedule_is_read_or_refused(schedule: str, zone: str) -> None:
     for text in (schedule, f"cron({schedule})", f"at({schedule})"):
         with contextlib.suppress(InexpressibleError):
@@ -415,7 +564,12 @@ def test_any_schedule_is_read_or_refused(schedule: str, zone: str) -> None:
 
 
 TARGETS = st.sampled_from(
-    [Target(name, index, side) for name in ("orders", "carts", "gone") for index in ("", "by-date") for side in Dimension]
+    [
+        Target(name, index, side)
+        for name in ("orders", "carts", "gone")
+        for index in ("", "by-date")
+        for side in Dimension
+    ]
 )
 SCHEDULES = st.sampled_from(
     [
@@ -439,7 +593,10 @@ def accounts(draw: st.DrawFn) -> Autoscaling:
     owners = st.sampled_from(targets) if targets else TARGETS
     names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
     flags = st.dictionaries(
-        st.sampled_from(["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"]), st.booleans()
+        st.sampled_from(
+            ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"]
+        ),
+        st.booleans(),
     )
     scalables = [
         scalable(target, low, low + more, **draw(flags))
@@ -452,7 +609,14 @@ def accounts(draw: st.DrawFn) -> Autoscaling:
     ]
     actions = [
         {
-            **action(draw(SCHEDULES), draw(SIZES), draw(SIZES), name, StartTime=draw(TIMES), EndTime=draw(TIMES)),
+            **action(
+                draw(SCHEDULES),
+                draw(SIZES),
+                draw(SIZES),
+                name,
+                StartTime=draw(TIMES),
+                EndTime=draw(TIMES),
+            ),
             **named(draw(owners)),
             "Timezone": draw(st.sampled_from(["UTC", BERLIN])),
         }
@@ -462,14 +626,22 @@ def accounts(draw: st.DrawFn) -> Autoscaling:
 
 
 @given(accounts(), st.sampled_from(["adaptive", "percent"]))
-def test_every_target_policy_and_action_is_accounted_for_and_what_is_printed_loads(found: Autoscaling, strategy: Any) -> None:
+def test_every_target_policy_and_action_is_accounted_for_and_what_is_printed_loads(
+    found: Autoscaling, strategy: Any
+) -> None:
     tables = {"orders": table("by-date"), "carts": table("by-date", name="carts"), "gone": None}
     made = translate(found, tables, NOW, strategy)
-    assert {subject_of(said) for said in found.everything()} <= {note.subject for note in made.notes}
+    assert {subject_of(said) for said in found.everything()} <= {
+        note.subject for note in made.notes
+    }
     assert all(note.text for note in made.notes)
     rules = loader.load(made.text)
     for said in found.targets:
-        target = Target(said["ResourceId"].split("/")[1], "by-date" if "/index/" in said["ResourceId"] else "", _side(said))
+        target = Target(
+            said["ResourceId"].split("/")[1],
+            "by-date" if "/index/" in said["ResourceId"] else "",
+            _side(said),
+        )
         settings = rules.policy_for(target)
         if target.table == "gone":
             assert settings is None
@@ -480,7 +652,10 @@ def test_every_target_policy_and_action_is_accounted_for_and_what_is_printed_loa
         assert settings.min_units in low
         assert settings.max_units >= said["MaxCapacity"]
         if not own:
-            assert (settings.min_units, settings.max_units) == (said["MinCapacity"], said["MaxCapacity"])
+            assert (settings.min_units, settings.max_units) == (
+                said["MinCapacity"],
+                said["MaxCapacity"],
+            )
 
 
 def _side(said: Mapping[str, Any]) -> Dimension:

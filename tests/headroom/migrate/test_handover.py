@@ -1,4 +1,5 @@
-"""From Application Auto Scaling to Headroom and back, in the embedded region: in order, stopped anywhere, and nothing is lost."""
+"""From Application Auto Scaling to Headroom and back, in the embedded region: in order, stopped
+anywhere, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -35,16 +36,26 @@ SINCE = timedelta(days=400)
 
 
 def setting_up(region: Region) -> None:
-    """Let Application Auto Scaling have the reads and writes of `orders`, and the reads of its index: policies, actions, tags."""
+    """Let Application Auto Scaling have the reads and writes of `orders`, and the reads of its
+    index: policies, actions, tags."""
     client = region.client(SERVICE)
     for target, (low, high) in BOUNDS.items():
         given = {**named(target), "MinCapacity": low, "MaxCapacity": high, "Tags": {"team": "shop"}}
-        client.register_scalable_target(**given, SuspendedState={"DynamicScalingInSuspended": target is WRITES})
-        client.put_scaling_policy(**tracking(target, 50.0, f"{target.dimension}-policy", ScaleInCooldown=60))
-    for name, schedule, low in (("day", "cron(0 8 * * ? *)", 50), ("night", "cron(0 20 * * ? *)", 5)):
+        client.register_scalable_target(
+            **given, SuspendedState={"DynamicScalingInSuspended": target is WRITES}
+        )
+        client.put_scaling_policy(
+            **tracking(target, 50.0, f"{target.dimension}-policy", ScaleInCooldown=60)
+        )
+    for name, schedule, low in (
+        ("day", "cron(0 8 * * ? *)", 50),
+        ("night", "cron(0 20 * * ? *)", 5),
+    ):
         client.put_scheduled_action(**action(schedule, low, name=name, Timezone="Europe/Berlin"))
     soon = region.now + timedelta(days=60)
-    client.put_scheduled_action(**action("cron(0 9 * * ? *)", 7, name="later", StartTime=soon, EndTime=soon + SINCE))
+    client.put_scheduled_action(
+        **action("cron(0 9 * * ? *)", 7, name="later", StartTime=soon, EndTime=soon + SINCE)
+    )
 
 
 @pytest.fixture
@@ -67,7 +78,9 @@ def file(tmp_path: Path) -> Path:
 def translated(region: Region) -> str:
     world = Aws("headroom-alarms")
     found = handover.read(world)
-    return application_autoscaling.translate(found, world.describe(found.tables()), region.now, "percent").text
+    return application_autoscaling.translate(
+        found, world.describe(found.tables()), region.now, "percent"
+    ).text
 
 
 def shell_of(text: str) -> Shell:
@@ -104,18 +117,28 @@ def scene(region: Region, file: Path) -> Scene:
 
 
 def has(region: Region) -> dict[str, Any]:
-    """Return all that Application Auto Scaling has, but for what AWS chooses: ARNs, times of creation, names of alarms."""
+    """Return all that Application Auto Scaling has, but for what AWS chooses: ARNs, times of
+    creation, names of alarms."""
     chosen = {"CreationTime", "ScalableTargetARN", "PolicyARN", "ScheduledActionARN", "Alarms"}
     kept = region.autoscaling
 
     def plain(found: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
-        return {str(key): {k: v for k, v in said.items() if k not in chosen} for key, said in found.items()}
+        return {
+            str(key): {k: v for k, v in said.items() if k not in chosen}
+            for key, said in found.items()
+        }
 
     tags = {
-        said["ResourceId"] + said["ScalableDimension"]: kept.tags[said["ScalableTargetARN"]] for said in kept.targets.values()
+        said["ResourceId"] + said["ScalableDimension"]: kept.tags[said["ScalableTargetARN"]]
+        for said in kept.targets.values()
     }
     return copy.deepcopy(
-        {"targets": plain(kept.targets), "policies": plain(kept.policies), "actions": plain(kept.actions), "tags": tags}
+        {
+            "targets": plain(kept.targets),
+            "policies": plain(kept.policies),
+            "actions": plain(kept.actions),
+            "tags": tags,
+        }
     )
 
 
@@ -140,11 +163,20 @@ def test_a_table_is_headrooms_after_the_handover(region: Region, scene: Scene) -
     assert skips(call(region, "sweep")) == []
 
 
-def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_targets_go(region: Region, scene: Scene) -> None:
-    saved = Watcher(lambda made: made.operation == "DeregisterScalableTarget", lambda: scene.record().of("orders"))
+def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_targets_go(
+    region: Region, scene: Scene
+) -> None:
+    saved = Watcher(
+        lambda made: made.operation == "DeregisterScalableTarget",
+        lambda: scene.record().of("orders"),
+    )
     region.faults.append(saved)
     scene.over()
-    order = [name for name in operations(region) if name in ("PutMetricAlarm", "DeregisterScalableTarget")]
+    order = [
+        name
+        for name in operations(region)
+        if name in ("PutMetricAlarm", "DeregisterScalableTarget")
+    ]
     assert order == ["PutMetricAlarm"] * 3 + ["DeregisterScalableTarget"] * 3
     assert [len(found) for found in saved.found] == [3, 3, 3]
     assert [len(entry.policies) for entry in saved.found[0]] == [1, 1, 1]
@@ -152,16 +184,26 @@ def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_t
     assert saved.found[0][0].tags == {"team": "shop"}
 
 
-def test_the_table_gets_the_capacity_that_its_load_calls_for_at_once(region: Region, scene: Scene) -> None:
+def test_the_table_gets_the_capacity_that_its_load_calls_for_at_once(
+    region: Region, scene: Scene
+) -> None:
     past(region, 65, {READS: 20.0, WRITES: 49.0, INDEX_READS: 9.0})
     said = scene.over()
-    assert units(region) == {"orders:read": 45, "orders:write": 100, "orders/by-date:read": 20, "orders/by-date:write": 20}
+    assert units(region) == {
+        "orders:read": 45,
+        "orders:write": 100,
+        "orders/by-date:read": 20,
+        "orders/by-date:write": 20,
+    }
     assert any(line.startswith("orders:read 100 → 45 units") for line in said)
     assert region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 45 * 60 * 0.5
 
 
-def test_its_alarms_fit_the_units_that_hold_and_not_those_that_are_wanted(region: Region, scene: Scene) -> None:
-    """Were the alarm made for what the look calls for, a refused increase would leave it too lazy."""
+def test_its_alarms_fit_the_units_that_hold_and_not_those_that_are_wanted(
+    region: Region, scene: Scene
+) -> None:
+    """Were the alarm made for what the look calls for, a refused increase would leave it too
+    lazy."""
     past(region, 65, {READS: 90.0})
     region.faults.append(Fault("UpdateTable", "ThrottlingException"))
     with pytest.raises(HandoverError, match="orders: looking at it: orders: SetCapacity failed: "):
@@ -171,8 +213,13 @@ def test_its_alarms_fit_the_units_that_hold_and_not_those_that_are_wanted(region
 
 
 def test_alarms_that_a_sweep_removed_meanwhile_are_made_again(region: Region, scene: Scene) -> None:
-    """Until the targets are gone the sweep leaves the table to Application Auto Scaling, and takes Headroom's alarms away."""
-    sweeping = Watcher(lambda made: made.operation == "DeregisterScalableTarget", lambda: call(region, "sweep"), times=1)
+    """Until the targets are gone the sweep leaves the table to Application Auto Scaling, and takes
+    Headroom's alarms away."""
+    sweeping = Watcher(
+        lambda made: made.operation == "DeregisterScalableTarget",
+        lambda: call(region, "sweep"),
+        times=1,
+    )
     region.faults.append(sweeping)
     scene.over()
     assert len(sweeping.found) == 1
@@ -186,7 +233,9 @@ def test_alarms_that_a_sweep_removed_meanwhile_are_made_again(region: Region, sc
         pytest.param(rules(dry_run=True), "dry_run = true would leave it to nobody", id="dry run"),
     ],
 )
-def test_a_table_that_headroom_would_not_take_up_stays(region: Region, scene: Scene, text: str, why: str) -> None:
+def test_a_table_that_headroom_would_not_take_up_stays(
+    region: Region, scene: Scene, text: str, why: str
+) -> None:
     before = has(region)
     with pytest.raises(HandoverError, match=f"{why}.* Nothing was changed"):
         scene.over(text)
@@ -196,16 +245,21 @@ def test_a_table_that_headroom_would_not_take_up_stays(region: Region, scene: Sc
 
 def test_without_headrooms_topic_nothing_is_handed_over(region: Region, scene: Scene) -> None:
     region.client("sns").delete_topic(TopicArn=f"arn:aws:sns:us-east-1:{ACCOUNT}:headroom-alarms")
-    with pytest.raises(HandoverError, match=r"there is no topic .*headroom-alarms; deploy Headroom first"):
+    with pytest.raises(
+        HandoverError, match=r"there is no topic .*headroom-alarms; deploy Headroom first"
+    ):
         scene.over()
     assert len(has(region)["targets"]) == 3
 
 
-def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(region: Region, scene: Scene) -> None:
+def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(
+    region: Region, scene: Scene
+) -> None:
     fields = {**table_alarms.new_fields(READS, 100, Policy(), "arn:aws:sns:us-east-1:1:elsewhere")}
     region.client("cloudwatch").put_metric_alarm(**fields)
     with pytest.raises(
-        HandoverError, match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before"
+        HandoverError,
+        match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before",
     ):
         scene.over()
     assert len(has(region)["targets"]) == 3
@@ -217,12 +271,17 @@ def test_a_table_that_is_billed_on_demand_is_not_handed_over(region: Region, sce
         scene.over()
 
 
-def test_targets_that_still_show_are_told_of_and_the_same_again_goes_on(region: Region, scene: Scene) -> None:
-    """Application Auto Scaling is eventually consistent: here it takes longer than anybody waits."""
+def test_targets_that_still_show_are_told_of_and_the_same_again_goes_on(
+    region: Region, scene: Scene
+) -> None:
+    """Application Auto Scaling is eventually consistent: here it takes longer than anybody
+    waits."""
     kept = region.autoscaling.targets.copy()
     shown = {"ScalableTargets": list(kept.values())}
     region.answers[SERVICE, "DescribeScalableTargets"] = lambda _: shown
-    with pytest.raises(HandoverError, match="still has orders:read, orders:write, orders/by-date:read"):
+    with pytest.raises(
+        HandoverError, match="still has orders:read, orders:write, orders/by-date:read"
+    ):
         scene.over()
     region.answers.clear()
     scene.over()
@@ -240,7 +299,9 @@ class Stopped(KeyboardInterrupt):
 class Watcher(Fault):
     """Look at something right before the calls that are meant; inject nothing."""
 
-    def __init__(self, meant: Callable[[Call], bool], look: Callable[[], Any], times: int = 10_000) -> None:
+    def __init__(
+        self, meant: Callable[[Call], bool], look: Callable[[], Any], times: int = 10_000
+    ) -> None:
         super().__init__("", "", times=times)
         self.meant, self.look = meant, look
         self.found: list[Any] = []
@@ -263,12 +324,18 @@ class StopAt(FaultAt):
 
 def somebody_has(region: Region) -> bool:
     """Tell whether each scaled target is Application Auto Scaling's or has Headroom's alarm."""
-    registered = {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()}
-    return all(target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms for target in SCALED)
+    registered = {
+        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+    }
+    return all(
+        target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms
+        for target in SCALED
+    )
 
 
 def attempt(region: Region, run: Callable[[], list[str]], fault: Fault) -> bool:
-    """Run with a fault and tell whether it was met. Whatever happens, each target has somebody at every call."""
+    """Run with a fault and tell whether it was met. Whatever happens, each target has somebody at
+    every call."""
     watcher = Watcher(lambda _: True, lambda: somebody_has(region))
     region.faults[:] = [watcher, fault]
     try:
@@ -311,7 +378,9 @@ def test_a_handover_that_stops_at_any_call_goes_on_and_loses_nothing(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_going_back_may_stop_at_any_call_and_goes_on(region: Region, scene: Scene, fault: Callable[[int], Fault]) -> None:
+def test_going_back_may_stop_at_any_call_and_goes_on(
+    region: Region, scene: Scene, fault: Callable[[int], Fault]
+) -> None:
     before = has(region)
     for number in range(MOST_CALLS):
         scene.over()
@@ -327,7 +396,9 @@ def test_going_back_may_stop_at_any_call_and_goes_on(region: Region, scene: Scen
 # back
 
 
-def test_what_was_is_registered_again_before_headrooms_alarms_go(region: Region, scene: Scene) -> None:
+def test_what_was_is_registered_again_before_headrooms_alarms_go(
+    region: Region, scene: Scene
+) -> None:
     before = has(region)
     scene.over()
     region.calls.clear()
@@ -336,7 +407,9 @@ def test_what_was_is_registered_again_before_headrooms_alarms_go(region: Region,
     assert ours(region) == set()
     assert len(theirs(region)) == 6
     assert operations(region).index("DeleteAlarms") > max(
-        number for number, name in enumerate(operations(region)) if name in ("RegisterScalableTarget", "PutScalingPolicy")
+        number
+        for number, name in enumerate(operations(region))
+        if name in ("RegisterScalableTarget", "PutScalingPolicy")
     )
     assert skips(call(region, "sweep")) == [("orders", "ManagedByApplicationAutoScaling")]
     assert ours(region) == set()
@@ -358,7 +431,9 @@ def test_a_role_of_the_operators_own_comes_back(region: Region, scene: Scene) ->
     assert region.autoscaling.targets[key]["RoleARN"] == role
 
 
-def test_an_action_that_has_begun_by_now_comes_back_without_its_beginning(region: Region, scene: Scene) -> None:
+def test_an_action_that_has_begun_by_now_comes_back_without_its_beginning(
+    region: Region, scene: Scene
+) -> None:
     scene.over()
     wait(region, days=70)
     scene.back()
@@ -375,12 +450,20 @@ def test_an_action_that_has_ended_is_left_out(region: Region, scene: Scene) -> N
     ]
 
 
-def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(region: Region, scene: Scene) -> None:
+def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(
+    region: Region, scene: Scene
+) -> None:
     scene.over()
-    region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}])
-    with pytest.raises(HandoverError, match="DynamoDB resource does not exist: table/orders/index/by-date"):
+    region.client("dynamodb").update_table(
+        TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}]
+    )
+    with pytest.raises(
+        HandoverError, match="DynamoDB resource does not exist: table/orders/index/by-date"
+    ):
         scene.back()
-    assert {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS, WRITES}
+    assert {
+        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+    } == {READS, WRITES}
     assert scene.record().tables("handed over") == ["orders"]
 
 
@@ -391,7 +474,9 @@ def test_a_target_that_is_not_known_at_once_is_waited_for(region: Region, scene:
     assert len(region.autoscaling.policies) == 3
 
 
-def test_the_page_names_every_permission_that_the_two_ways_need(region: Region, scene: Scene) -> None:
+def test_the_page_names_every_permission_that_the_two_ways_need(
+    region: Region, scene: Scene
+) -> None:
     page = (ROOT / "docs" / "from-autoscaling.md").read_text()
     past(region, 65, {READS: 20.0})
     region.calls.clear()
@@ -399,7 +484,9 @@ def test_the_page_names_every_permission_that_the_two_ways_need(region: Region, 
     scene.over()
     scene.back()
     prefixes = {"resourcegroupstaggingapi": "tag"}
-    asked = {f"{prefixes.get(made.service, made.service)}:{made.operation}" for made in region.calls}
+    asked = {
+        f"{prefixes.get(made.service, made.service)}:{made.operation}" for made in region.calls
+    }
     asked.remove("sts:GetCallerIdentity")  # it needs no permission
     assert {permission for permission in asked if f"`{permission}`" not in page} == set()
 
@@ -423,19 +510,27 @@ def test_a_second_handover_saves_what_is_there_then(region: Region, scene: Scene
 
 
 def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: Scene) -> None:
-    """After a handover Terraform registers the reads again; what is handed over then is the reads, and comes back alone."""
+    """After a handover Terraform registers the reads again; what is handed over then is the reads,
+    and comes back alone."""
     scene.over()
     region.client(SERVICE).register_scalable_target(**named(READS), MinCapacity=9, MaxCapacity=90)
     scene.over()
     scene.back()
-    assert {application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()} == {READS}
+    assert {
+        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+    } == {READS}
 
 
-def test_what_is_half_removed_already_keeps_what_was_saved_before(region: Region, scene: Scene) -> None:
-    """A target that still shows when its policies and actions are gone: it may, as the API is eventually consistent."""
+def test_what_is_half_removed_already_keeps_what_was_saved_before(
+    region: Region, scene: Scene
+) -> None:
+    """A target that still shows when its policies and actions are gone: it may, as the API is
+    eventually consistent."""
     before = has(region)
     region.faults.append(Fault("DeregisterScalableTarget", "ConcurrentUpdateException"))
-    with pytest.raises(HandoverError, match="what was removed stands in the record; the same command again goes on"):
+    with pytest.raises(
+        HandoverError, match="what was removed stands in the record; the same command again goes on"
+    ):
         scene.over()
     region.autoscaling.policies.clear()
     region.autoscaling.actions.clear()
@@ -450,11 +545,15 @@ def test_what_is_half_removed_already_keeps_what_was_saved_before(region: Region
         pytest.param("{}", "is not a record of a handover", id="another document"),
         pytest.param("no json", "is not a record of a handover", id="no json"),
         pytest.param(
-            '{"account":"1","region":"us-east-1","targets":[]}', "is of account 1 in us-east-1, and this is", id="account"
+            '{"account":"1","region":"us-east-1","targets":[]}',
+            "is of account 1 in us-east-1, and this is",
+            id="account",
         ),
     ],
 )
-def test_a_file_that_is_not_this_accounts_record_is_left_as_it_is(region: Region, scene: Scene, text: str, why: str) -> None:
+def test_a_file_that_is_not_this_accounts_record_is_left_as_it_is(
+    region: Region, scene: Scene, text: str, why: str
+) -> None:
     scene.file.write_text(text)
     with pytest.raises(HandoverError, match=why):
         scene.over()
@@ -489,7 +588,8 @@ class Ended:
 
 @pytest.fixture
 def run(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    """Run `headroom import autoscaling`, in an empty folder. Only the reads are scaled: a second alarm would be waited for."""
+    """Run `headroom import autoscaling`, in an empty folder. Only the reads are scaled: a second
+    alarm would be waited for."""
     for target in (WRITES, INDEX_READS):
         region.client(SERVICE).deregister_scalable_target(**named(target))
     written = tmp_path / "headroom.toml"
@@ -507,16 +607,29 @@ def run(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 RECORD = f"headroom-autoscaling-{ACCOUNT}-us-east-1.json"
-WRITING = {"DeregisterScalableTarget", "RegisterScalableTarget", "PutMetricAlarm", "DeleteAlarms", "UpdateTable"}
+WRITING = {
+    "DeregisterScalableTarget",
+    "RegisterScalableTarget",
+    "PutMetricAlarm",
+    "DeleteAlarms",
+    "UpdateTable",
+}
 
 
-def test_the_command_prints_a_configuration_that_loads_and_the_steps_beside_it(region: Region, run: Callable[..., Ended]) -> None:
+def test_the_command_prints_a_configuration_that_loads_and_the_steps_beside_it(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     region.calls.clear()
     ended = CliRunner().invoke(app, ["import", "autoscaling", "--strategy", "percent"])
     rules = loader.load(ended.stdout)
     found = rules.policy_for(READS)
     assert found is not None
-    assert (found.min_units, found.max_units, found.alarm_percent, len(found.windows)) == (5, 200, 50, 1)
+    assert (found.min_units, found.max_units, found.alarm_percent, len(found.windows)) == (
+        5,
+        200,
+        50,
+        1,
+    )
     assert RECORD in ended.stderr
     assert "orders:read scheduled action later: refused" in ended.stdout
     assert "orders:read scheduled action later: refused" in ended.stderr
@@ -530,7 +643,9 @@ def test_the_command_says_where_there_is_nothing(run: Callable[..., Ended]) -> N
     assert "has nothing for DynamoDB" in ended.err
 
 
-def test_apply_asks_for_each_table_and_revert_brings_it_back(region: Region, run: Callable[..., Ended]) -> None:
+def test_apply_asks_for_each_table_and_revert_brings_it_back(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     before = has(region)
     refused = run("--apply", answers="n\n")
     assert "Hand orders over to Headroom? [y/N]" in refused.out
@@ -547,7 +662,9 @@ def test_apply_asks_for_each_table_and_revert_brings_it_back(region: Region, run
     assert run("--revert", RECORD, "--yes").out == "Nothing to do: no table is left for it."
 
 
-def test_one_table_that_fails_does_not_stop_the_others(region: Region, run: Callable[..., Ended], tmp_path: Path) -> None:
+def test_one_table_that_fails_does_not_stop_the_others(
+    region: Region, run: Callable[..., Ended], tmp_path: Path
+) -> None:
     region.create_table("carts", 10, 10)
     carts = Target("carts", "", READS.dimension)
     region.client(SERVICE).register_scalable_target(**named(carts), MinCapacity=1, MaxCapacity=90)
@@ -559,7 +676,9 @@ def test_one_table_that_fails_does_not_stop_the_others(region: Region, run: Call
     assert [said["ResourceId"] for said in region.autoscaling.targets.values()] == ["table/carts"]
 
 
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(region: Region, run: Callable[..., Ended]) -> None:
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     region.faults.append(StopAt(after=12))
     ended = run("--apply", "--yes")
     assert ended.code == 130
@@ -569,7 +688,9 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(region: Region, r
     assert not region.autoscaling.targets
 
 
-def test_what_is_begun_is_ended_although_no_target_is_left(region: Region, run: Callable[..., Ended]) -> None:
+def test_what_is_begun_is_ended_although_no_target_is_left(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     region.faults.append(Fault("GetMetricData", "AccessDeniedException", after=2))
     ended = run("--apply", "--yes")
     assert ended.code == 1
@@ -582,7 +703,9 @@ def test_what_is_begun_is_ended_although_no_target_is_left(region: Region, run: 
     assert run("--apply", "--yes").out == "Nothing to do: no table is left for it."
 
 
-def test_what_is_stopped_before_anything_was_removed_names_no_file(region: Region, run: Callable[..., Ended]) -> None:
+def test_what_is_stopped_before_anything_was_removed_names_no_file(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     region.faults.append(StopAt(after=1))
     ended = run("--apply", "--yes")
     assert ended.code == 130
@@ -594,16 +717,22 @@ def test_what_is_stopped_before_anything_was_removed_names_no_file(region: Regio
     ("words", "why"),
     [
         pytest.param(["--revert", "nothing.json"], "there is no file nothing.json", id="no file"),
-        pytest.param(["--revert", "x.json", "--apply"], "give either --apply or --revert", id="both"),
+        pytest.param(
+            ["--revert", "x.json", "--apply"], "give either --apply or --revert", id="both"
+        ),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(run: Callable[..., Ended], words: list[str], why: str) -> None:
+def test_a_mistake_is_told_in_a_sentence(
+    run: Callable[..., Ended], words: list[str], why: str
+) -> None:
     ended = run(*words)
     assert ended.code == 2
     assert why in ended.err
 
 
-def test_what_is_not_translated_is_left_as_it_is_and_named(region: Region, run: Callable[..., Ended]) -> None:
+def test_what_is_not_translated_is_left_as_it_is_and_named(
+    region: Region, run: Callable[..., Ended]
+) -> None:
     region.create_table("gone", 10, 10)
     gone = Target("gone", "", READS.dimension)
     region.client(SERVICE).register_scalable_target(**named(gone), MinCapacity=1, MaxCapacity=90)

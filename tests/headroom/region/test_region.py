@@ -33,14 +33,20 @@ def region() -> Iterator[Region]:
 
 def update(region: Region, read: int, write: int, index: tuple[int, int] | None = None) -> Any:
     """Call UpdateTable for the table, and for the index in the same call."""
-    parts: dict[str, Any] = {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+    parts: dict[str, Any] = {
+        "ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+    }
     if index:
         throughput = {"ReadCapacityUnits": index[0], "WriteCapacityUnits": index[1]}
-        parts["GlobalSecondaryIndexUpdates"] = [{"Update": {"IndexName": "by-date", "ProvisionedThroughput": throughput}}]
+        parts["GlobalSecondaryIndexUpdates"] = [
+            {"Update": {"IndexName": "by-date", "ProvisionedThroughput": throughput}}
+        ]
     return region.client("dynamodb").update_table(TableName="orders", **parts)
 
 
-def refusal(region: Region, read: int, write: int, index: tuple[int, int] | None = None) -> tuple[str, str]:
+def refusal(
+    region: Region, read: int, write: int, index: tuple[int, int] | None = None
+) -> tuple[str, str]:
     """Return code and message of the error that UpdateTable answers."""
     with pytest.raises(ClientError) as caught:
         update(region, read, write, index)
@@ -58,20 +64,37 @@ def described(region: Region) -> dict[str, Any]:
 def test_an_update_holds_only_when_the_table_is_active_again(region: Region) -> None:
     update(region, 150, 100)
     said = described(region)
-    assert (said["TableStatus"], said["ProvisionedThroughput"]["ReadCapacityUnits"]) == ("UPDATING", 100)
+    assert (said["TableStatus"], said["ProvisionedThroughput"]["ReadCapacityUnits"]) == (
+        "UPDATING",
+        100,
+    )
     wait(region, minutes=1)
     said = described(region)
-    assert (said["TableStatus"], said["ProvisionedThroughput"]["ReadCapacityUnits"]) == ("ACTIVE", 150)
+    assert (said["TableStatus"], said["ProvisionedThroughput"]["ReadCapacityUnits"]) == (
+        "ACTIVE",
+        150,
+    )
 
 
 def test_an_index_that_is_updated_makes_its_table_updating(region: Region) -> None:
-    update = {"Update": {"IndexName": "by-date", "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20}}}
+    update = {
+        "Update": {
+            "IndexName": "by-date",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20},
+        }
+    }
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
     said = described(region)
-    assert (said["TableStatus"], said["GlobalSecondaryIndexes"][0]["IndexStatus"]) == ("UPDATING", "UPDATING")
+    assert (said["TableStatus"], said["GlobalSecondaryIndexes"][0]["IndexStatus"]) == (
+        "UPDATING",
+        "UPDATING",
+    )
     wait(region, minutes=1)
     said = described(region)
-    assert (said["TableStatus"], said["GlobalSecondaryIndexes"][0]["IndexStatus"]) == ("ACTIVE", "ACTIVE")
+    assert (said["TableStatus"], said["GlobalSecondaryIndexes"][0]["IndexStatus"]) == (
+        "ACTIVE",
+        "ACTIVE",
+    )
     assert said["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"] == 30
 
 
@@ -79,7 +102,10 @@ def test_a_second_update_meanwhile_is_refused(region: Region) -> None:
     update(region, 150, 100)
     code, message = refusal(region, 160, 100)
     assert code == "ResourceInUseException"
-    assert message == "Attempt to change a resource which is still in use: Table is being updated: orders"
+    assert (
+        message
+        == "Attempt to change a resource which is still in use: Table is being updated: orders"
+    )
 
 
 def test_an_update_that_changes_nothing_is_refused(region: Region) -> None:
@@ -89,9 +115,16 @@ def test_an_update_that_changes_nothing_is_refused(region: Region) -> None:
 
 
 def test_an_unknown_index_is_an_error_of_aws_and_not_of_python(region: Region) -> None:
-    update = {"Update": {"IndexName": "by-city", "ProvisionedThroughput": {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}}}
+    update = {
+        "Update": {
+            "IndexName": "by-city",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9},
+        }
+    }
     with pytest.raises(ClientError, match="does not have the specified index: by-city"):
-        region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
+        region.client("dynamodb").update_table(
+            TableName="orders", GlobalSecondaryIndexUpdates=[update]
+        )
 
 
 def test_an_unknown_table_is_not_found(region: Region) -> None:
@@ -109,14 +142,18 @@ def test_a_table_on_demand_shows_no_units_and_takes_none(region: Region) -> None
     assert refusal(region, 10, 10)[0] == "ValidationException"
 
 
-def test_a_table_that_comes_back_from_on_demand_has_the_units_that_were_asked_for(region: Region) -> None:
+def test_a_table_that_comes_back_from_on_demand_has_the_units_that_were_asked_for(
+    region: Region,
+) -> None:
     region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
     units = {"ReadCapacityUnits": 50, "WriteCapacityUnits": 40}
     region.client("dynamodb").update_table(
         TableName="orders",
         BillingMode="PROVISIONED",
         ProvisionedThroughput=units,
-        GlobalSecondaryIndexUpdates=[{"Update": {"IndexName": "by-date", "ProvisionedThroughput": units}}],
+        GlobalSecondaryIndexUpdates=[
+            {"Update": {"IndexName": "by-date", "ProvisionedThroughput": units}}
+        ],
     )
     assert (region.units(READS), region.units(WRITES), region.units(INDEX_READS)) == (50, 40, 50)
     assert described(region)["ProvisionedThroughput"]["ReadCapacityUnits"] == 50
@@ -163,7 +200,10 @@ def test_the_refusal_is_worded_as_aws_words_it() -> None:
     with Region(datetime(2022, 10, 10, 13, 30, tzinfo=UTC)) as region:
         region.create_table("orders", 100, 100)
         provision = region.tables["orders"].provisions[""]
-        provision.decreases, provision.last_decrease_at = 8, datetime(2022, 10, 10, 13, 0, 19, tzinfo=UTC)
+        provision.decreases, provision.last_decrease_at = (
+            8,
+            datetime(2022, 10, 10, 13, 0, 19, tzinfo=UTC),
+        )
         assert refusal(region, 99, 100) == (
             "LimitExceededException",
             "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day. After the first 4 "
@@ -173,7 +213,9 @@ def test_the_refusal_is_worded_as_aws_words_it() -> None:
         )
 
 
-def test_the_next_decrease_is_taken_3600_seconds_after_the_last_that_was_and_tries_move_nothing(region: Region) -> None:
+def test_the_next_decrease_is_taken_3600_seconds_after_the_last_that_was_and_tries_move_nothing(
+    region: Region,
+) -> None:
     drain(region)
     wait(region, seconds=3599)
     assert refusal(region, 99, 100)[0] == "LimitExceededException"
@@ -190,7 +232,10 @@ def test_the_counter_begins_anew_at_midnight_and_the_time_of_the_last_stays() ->
         assert refusal(region, 99, 100)[0] == "LimitExceededException"
         wait(region, seconds=1)
         throughput = described(region)["ProvisionedThroughput"]
-        assert (throughput["NumberOfDecreasesToday"], throughput["LastDecreaseDateTime"]) == (0, late)
+        assert (throughput["NumberOfDecreasesToday"], throughput["LastDecreaseDateTime"]) == (
+            0,
+            late,
+        )
         by_hand(region, "orders", 99, 100)
         assert described(region)["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 1
 
@@ -208,7 +253,9 @@ def test_table_and_index_are_counted_apart_and_refused_together(region: Region) 
 # serving and metrics
 
 
-def points(region: Region, named: Sequence[Mapping[str, str]], period: int = 60, **extra: Any) -> list[float]:
+def points(
+    region: Region, named: Sequence[Mapping[str, str]], period: int = 60, **extra: Any
+) -> list[float]:
     """Return the Sums of consumed reads, newest first, as GetMetricData gives them."""
     metric = {"Namespace": "AWS/DynamoDB", "MetricName": CONSUMED, "Dimensions": list(named)}
     query = {"Id": "m", "MetricStat": {"Metric": metric, "Period": period, "Stat": "Sum"}}
@@ -259,17 +306,29 @@ def test_a_gap_is_no_datapoint_and_not_a_zero(region: Region) -> None:
 
 
 def test_more_than_500_metrics_in_one_call_are_refused(region: Region) -> None:
-    metric = {"Metric": {"Namespace": "AWS/DynamoDB", "MetricName": CONSUMED}, "Period": 60, "Stat": "Sum"}
+    metric = {
+        "Metric": {"Namespace": "AWS/DynamoDB", "MetricName": CONSUMED},
+        "Period": 60,
+        "Stat": "Sum",
+    }
     queries = [{"Id": f"m{number}", "MetricStat": metric} for number in range(501)]
     with pytest.raises(ClientError, match="must not have a size greater than 500"):
-        region.client("cloudwatch").get_metric_data(MetricDataQueries=queries, StartTime=region.start, EndTime=region.now)
+        region.client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=region.start, EndTime=region.now
+        )
 
 
 def test_the_burst_bucket_carries_five_minutes_of_what_was_unused(region: Region) -> None:
     region.serve(READS, [0.0] * 10 + [200.0] * 10)
     region.run(20)
-    throttled = [region.cloudwatch.sums[("AWS/DynamoDB", "ReadThrottleEvents", frozenset({("TableName", "orders")}))]]
-    assert throttled[0] == dict.fromkeys(range(15, 20), 6000.0)  # 100 x 300 unit-seconds carried 5 minutes of 100 more
+    throttled = [
+        region.cloudwatch.sums[
+            ("AWS/DynamoDB", "ReadThrottleEvents", frozenset({("TableName", "orders")}))
+        ]
+    ]
+    assert throttled[0] == dict.fromkeys(
+        range(15, 20), 6000.0
+    )  # 100 x 300 unit-seconds carried 5 minutes of 100 more
     assert points(region, TABLE)[:2] == [6000.0, 6000.0]
 
 
@@ -296,7 +355,10 @@ def state(region: Region, name: str = "high") -> str:
 
 
 def names(region: Region, **filters: Any) -> list[str]:
-    return [alarm["AlarmName"] for alarm in region.client("cloudwatch").describe_alarms(**filters)["MetricAlarms"]]
+    return [
+        alarm["AlarmName"]
+        for alarm in region.client("cloudwatch").describe_alarms(**filters)["MetricAlarms"]
+    ]
 
 
 def test_a_new_alarm_knows_nothing_and_is_then_judged(region: Region) -> None:
@@ -306,7 +368,9 @@ def test_a_new_alarm_knows_nothing_and_is_then_judged(region: Region) -> None:
     assert state(region) == "OK"
 
 
-def test_an_alarm_that_is_put_again_keeps_its_state_and_its_tags_and_nothing_else(region: Region) -> None:
+def test_an_alarm_that_is_put_again_keeps_its_state_and_its_tags_and_nothing_else(
+    region: Region,
+) -> None:
     put(region, AlarmDescription="first", Tags=[{"Key": "owner", "Value": "ops"}])
     region.serve(READS, [90.0] * 5)
     region.run(3)
@@ -356,7 +420,9 @@ def test_m_of_n_periods_have_to_be_hot(region: Region) -> None:
 def test_describe_alarms_combines_its_filters(region: Region) -> None:
     put(region, "a-on-topic", AlarmActions=[TOPIC])
     put(region, "b-on-topic", AlarmActions=[TOPIC], Threshold=1.0)
-    put(region, "c-elsewhere", AlarmActions=[f"{TOPIC.replace('headroom', 'other')}"], Threshold=1.0)
+    put(
+        region, "c-elsewhere", AlarmActions=[f"{TOPIC.replace('headroom', 'other')}"], Threshold=1.0
+    )
     put(region, "d-by-ok", OKActions=[TOPIC], Threshold=1.0)
     region.serve(READS, [50.0] * 5)
     region.run(3)
@@ -388,7 +454,9 @@ def subjects(seen: Sequence[Invocation]) -> list[str]:
     return [i.payload["Records"][0]["Sns"]["Subject"] for i in seen if i.function == "on_alarm"]
 
 
-def test_an_action_is_called_at_each_transition_and_not_while_the_state_stays(region: Region) -> None:
+def test_an_action_is_called_at_each_transition_and_not_while_the_state_stays(
+    region: Region,
+) -> None:
     seen = stranger(region)
     put(region, AlarmActions=[TOPIC], OKActions=[TOPIC])
     region.serve(READS, [1.0] * 3 + [90.0] * 5 + [1.0] * 5)
@@ -429,9 +497,13 @@ def test_an_action_on_a_topic_that_does_not_exist_comes_to_nothing(region: Regio
 def test_a_state_that_is_set_by_hand_calls_the_actions_and_is_judged_again(region: Region) -> None:
     seen = stranger(region)
     put(region, AlarmActions=[TOPIC], OKActions=[TOPIC])
-    region.client("cloudwatch").set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="a test")
+    region.client("cloudwatch").set_alarm_state(
+        AlarmName="high", StateValue="ALARM", StateReason="a test"
+    )
     assert subjects(seen) == ["ALARM"]
-    region.client("cloudwatch").set_alarm_state(AlarmName="high", StateValue="ALARM", StateReason="again")
+    region.client("cloudwatch").set_alarm_state(
+        AlarmName="high", StateValue="ALARM", StateReason="again"
+    )
     assert subjects(seen) == ["ALARM"]
     region.run(3)
     assert subjects(seen) == ["ALARM", "OK"]
@@ -441,7 +513,11 @@ def test_a_message_is_worded_as_cloudwatch_words_it(region: Region) -> None:
     put(region, Dimensions=INDEX, AlarmActions=[TOPIC], AlarmDescription="too hot")
     said = region.cloudwatch.message(region.cloudwatch.alarms["high"], "OK")
     assert said["AlarmArn"] == "arn:aws:cloudwatch:us-east-1:123456789012:alarm:high"
-    assert (said["Region"], said["AWSAccountId"], said["OldStateValue"]) == ("US East (N. Virginia)", "123456789012", "OK")
+    assert (said["Region"], said["AWSAccountId"], said["OldStateValue"]) == (
+        "US East (N. Virginia)",
+        "123456789012",
+        "OK",
+    )
     trigger = said["Trigger"]
     assert (trigger["Statistic"], trigger["Period"], trigger["Threshold"]) == ("SUM", 60, 4800.0)
     assert trigger["Dimensions"] == [
@@ -450,7 +526,9 @@ def test_a_message_is_worded_as_cloudwatch_words_it(region: Region) -> None:
     ]
 
 
-def test_a_failed_event_is_tried_again_after_one_and_after_two_minutes_and_is_then_a_dead_letter(region: Region) -> None:
+def test_a_failed_event_is_tried_again_after_one_and_after_two_minutes_and_is_then_a_dead_letter(
+    region: Region,
+) -> None:
     region.deploy(rules())
     put(region, AlarmActions=[TOPIC])
     seen = watch(region)
@@ -460,7 +538,9 @@ def test_a_failed_event_is_tried_again_after_one_and_after_two_minutes_and_is_th
     tries = [i for i in seen if i.function == "on_alarm"]
     assert [i.at.minute for i in tries] == [2, 3, 5]
     assert all(isinstance(i.error, ExceptionGroup) for i in tries)
-    assert [i.payload for i in region.functions.dead_letters if i.function == "on_alarm"] == [tries[0].payload]
+    assert [i.payload for i in region.functions.dead_letters if i.function == "on_alarm"] == [
+        tries[0].payload
+    ]
 
 
 def test_a_failed_event_that_succeeds_at_the_second_try_is_no_dead_letter(region: Region) -> None:
@@ -476,7 +556,10 @@ def test_a_failed_event_that_succeeds_at_the_second_try_is_no_dead_letter(region
 def test_a_schedule_fires_at_its_rate(region: Region) -> None:
     seen = stranger(region, SCALE_DOWN_SCHEDULE="rate(20 minutes)")
     region.run(41)
-    fired = {name: [i.at.minute for i in seen if i.function == name] for name in ("follow_up", "sweep", "scale_down")}
+    fired = {
+        name: [i.at.minute for i in seen if i.function == name]
+        for name in ("follow_up", "sweep", "scale_down")
+    }
     assert fired["follow_up"] == list(range(41))
     assert fired["sweep"] == list(range(0, 41, 5))
     assert fired["scale_down"] == [0, 20, 40]
@@ -484,7 +567,13 @@ def test_a_schedule_fires_at_its_rate(region: Region) -> None:
 
 @pytest.mark.parametrize(
     ("expression", "minutes"),
-    [("rate(1 minute)", 1), ("rate(5 minutes)", 5), ("rate(1 hour)", 60), ("rate(3 hours)", 180), ("rate(1 day)", 1440)],
+    [
+        ("rate(1 minute)", 1),
+        ("rate(5 minutes)", 5),
+        ("rate(1 hour)", 60),
+        ("rate(3 hours)", 180),
+        ("rate(1 day)", 1440),
+    ],
 )
 def test_a_rate_is_read_in_minutes(expression: str, minutes: int) -> None:
     assert rate_minutes(expression) == minutes
@@ -508,7 +597,13 @@ def test_a_fault_strikes_as_often_and_as_late_as_it_says(region: Region) -> None
 def test_a_fault_can_be_about_one_table(region: Region) -> None:
     region.create_table("customers")
     dynamodb = region.client("dynamodb")
-    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=lambda params: params["TableName"] == "orders"))
+    region.faults.append(
+        Fault(
+            "DescribeTable",
+            "AccessDeniedException",
+            matches=lambda params: params["TableName"] == "orders",
+        )
+    )
     assert dynamodb.describe_table(TableName="customers")["Table"]["TableStatus"] == "ACTIVE"
     with pytest.raises(ClientError, match="AccessDeniedException"):
         dynamodb.describe_table(TableName="orders")
@@ -519,7 +614,11 @@ def test_every_call_is_kept_with_its_time(region: Region) -> None:
     wait(region, minutes=7)
     region.client("dynamodb").describe_table(TableName="orders")
     (made,) = region.calls
-    assert (made.service, made.operation, made.params["TableName"]) == ("dynamodb", "DescribeTable", "orders")
+    assert (made.service, made.operation, made.params["TableName"]) == (
+        "dynamodb",
+        "DescribeTable",
+        "orders",
+    )
     assert made.at == START + timedelta(minutes=7)
 
 
@@ -527,7 +626,9 @@ def test_the_clock_of_the_region_is_the_clock_of_the_app(region: Region) -> None
     region.deploy(rules())
     wait(region, hours=5)
     told = call(region, "sweep").logs
-    assert {line["numbers"]["next_decrease_at"] for line in told if line["kind"] == "decision"} == {"2026-11-02T05:00:00+00:00"}
+    assert {line["numbers"]["next_decrease_at"] for line in told if line["kind"] == "decision"} == {
+        "2026-11-02T05:00:00+00:00"
+    }
     assert {line["timestamp"] for line in told} == {"2026-11-02 05:00:00,000+0000"}
 
 

@@ -9,18 +9,46 @@ import pytest
 
 from chalicelib.config.policy import make_policy
 from headroom.simulation import benchmark, competitors
-from headroom.simulation.benchmark import AAS, AAS_90, AAS_BEST, DYNAMIC, OURS, PLAIN, POLICIES, WORLDS, Line, Measured, Result
+from headroom.simulation.benchmark import (
+    AAS,
+    AAS_90,
+    AAS_BEST,
+    DYNAMIC,
+    OURS,
+    PLAIN,
+    POLICIES,
+    WORLDS,
+    Line,
+    Measured,
+    Result,
+)
 from headroom.simulation.compare import effective, first_units
 from headroom.simulation.dynamodb_rules import World
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import replay
 
-CALM = {AAS: (1.6, 0), AAS_90: (1.2, 50), AAS_BEST: (1.2, 50), DYNAMIC: (1.7, 0), PLAIN: (1.6, 0), OURS: (1.1, 0)}
-LIVELY = {AAS: (2.5, 900), AAS_90: (3.6, 5_000), AAS_BEST: (2.0, 700), DYNAMIC: (2.8, 800), PLAIN: (2.4, 950), OURS: (2.1, 50)}
+CALM = {
+    AAS: (1.6, 0),
+    AAS_90: (1.2, 50),
+    AAS_BEST: (1.2, 50),
+    DYNAMIC: (1.7, 0),
+    PLAIN: (1.6, 0),
+    OURS: (1.1, 0),
+}
+LIVELY = {
+    AAS: (2.5, 900),
+    AAS_90: (3.6, 5_000),
+    AAS_BEST: (2.0, 700),
+    DYNAMIC: (2.8, 800),
+    PLAIN: (2.4, 950),
+    OURS: (2.1, 50),
+}
 """Effective cost and throttled ppm of two traces, in one world."""
 
 
-def measured(name: str, kind: str, figures: dict[str, tuple[float, float]], on_demand: float, scale: float) -> Measured:
+def measured(
+    name: str, kind: str, figures: dict[str, tuple[float, float]], on_demand: float, scale: float
+) -> Measured:
     results = {policy: Result(*figure) for policy, figure in figures.items()}
     return Measured(name, kind, "as measured", on_demand, scale, results, 400.0)
 
@@ -49,9 +77,18 @@ def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> 
     [
         pytest.param("effective cost, all 2", AAS, (1.6 * 2.5) ** 0.5, id="geometric mean"),
         pytest.param("effective cost, all 2", OURS, (1.1 * 2.1) ** 0.5, id="ours"),
-        pytest.param("the better of it and on-demand", AAS, (1.6 * 2.2) ** 0.5, id="on demand for one of them"),
-        pytest.param("the better of it and on-demand", OURS, (1.1 * 2.1) ** 0.5, id="on demand for none"),
-        pytest.param("calm traces (1)", AAS_90, 1.2, id="calm is where AAS at 70 throttles less than 100 ppm"),
+        pytest.param(
+            "the better of it and on-demand",
+            AAS,
+            (1.6 * 2.2) ** 0.5,
+            id="on demand for one of them",
+        ),
+        pytest.param(
+            "the better of it and on-demand", OURS, (1.1 * 2.1) ** 0.5, id="on demand for none"
+        ),
+        pytest.param(
+            "calm traces (1)", AAS_90, 1.2, id="calm is where AAS at 70 throttles less than 100 ppm"
+        ),
         pytest.param("smooth (1)", DYNAMIC, 1.7, id="a class"),
         pytest.param("spikes (1)", DYNAMIC, 2.8, id="another class"),
     ],
@@ -62,8 +99,12 @@ def test_a_mean_by_hand(label: str, policy: str, figure: float) -> None:
 
 def test_over_the_freer_optimum_every_cost_is_divided_by_its_scale() -> None:
     found = lines(any_minute=True)
-    assert found["effective cost, all 2"].figures[OURS] == pytest.approx((1.1 / 0.9 * 2.1 / 0.8) ** 0.5)
-    assert found["the better of it and on-demand"].figures[AAS] == pytest.approx((1.6 / 0.9 * 2.2 / 0.8) ** 0.5)
+    assert found["effective cost, all 2"].figures[OURS] == pytest.approx(
+        (1.1 / 0.9 * 2.1 / 0.8) ** 0.5
+    )
+    assert found["the better of it and on-demand"].figures[AAS] == pytest.approx(
+        (1.6 / 0.9 * 2.2 / 0.8) ** 0.5
+    )
 
 
 def test_wins_are_counted_ties_too_and_nobody_beats_himself() -> None:
@@ -76,7 +117,14 @@ def test_wins_are_counted_ties_too_and_nobody_beats_himself() -> None:
         PLAIN: 1,  # a tie in both
         OURS: 2,
     }
-    assert found["beats AAS at its best in cost"].figures == {AAS: 0, AAS_90: 0, AAS_BEST: 0, DYNAMIC: 0, PLAIN: 0, OURS: 1}
+    assert found["beats AAS at its best in cost"].figures == {
+        AAS: 0,
+        AAS_90: 0,
+        AAS_BEST: 0,
+        DYNAMIC: 0,
+        PLAIN: 0,
+        OURS: 1,
+    }
 
 
 @pytest.mark.parametrize(("values", "mean"), [([2.0, 8.0], 4.0), ([1.5], 1.5), ([], 0.0)])
@@ -90,7 +138,9 @@ TRACE = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
 def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
     found = benchmark.measure("steps", "step", TRACE, make_policy())
     best = optimum(TRACE)
-    assert [m.world for m in found] == list(WORLDS) == ["as measured", "half the burst bucket", "slow"]
+    assert (
+        [m.world for m in found] == list(WORLDS) == ["as measured", "half the burst bucket", "slow"]
+    )
     for m in found:
         assert (m.trace, m.kind, m.scale) == ("steps", "step", optimum(TRACE, 27) / best)
         assert m.on_demand == pytest.approx(3.46 * sum(TRACE) / 60 / best)
@@ -101,9 +151,19 @@ def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
 
 
 def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
-    [found] = [m for m in benchmark.measure("steps", "step", TRACE, make_policy()) if m.world == "slow"]
-    begin, best, slow = first_units(TRACE), optimum(TRACE), World(metric_delay_minutes=3, update_minutes=3)
-    ten = [competitors.AutoScaling(target, high) for target in (50, 60, 70, 80, 90) for high in (False, True)]
+    [found] = [
+        m for m in benchmark.measure("steps", "step", TRACE, make_policy()) if m.world == "slow"
+    ]
+    begin, best, slow = (
+        first_units(TRACE),
+        optimum(TRACE),
+        World(metric_delay_minutes=3, update_minutes=3),
+    )
+    ten = [
+        competitors.AutoScaling(target, high)
+        for target in (50, 60, 70, 80, 90)
+        for high in (False, True)
+    ]
     costs = [effective(competitors.run(TRACE, begin, rule, slow), best) for rule in ten]
     assert found.results[AAS_BEST].effective == min(costs)
     assert (found.results[AAS].effective, found.results[AAS_90].effective) == (costs[4], costs[8])
@@ -112,8 +172,12 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
 
 def test_all_traces_are_measured_and_sorted_by_world_and_name() -> None:
     done: list[str] = []
-    found = benchmark.run({"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, make_policy(), done.append)
-    assert [(m.world, m.trace) for m in found] == [(world, name) for world in WORLDS for name in ("a", "b")]
+    found = benchmark.run(
+        {"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, make_policy(), done.append
+    )
+    assert [(m.world, m.trace) for m in found] == [
+        (world, name) for world in WORLDS for name in ("a", "b")
+    ]
     assert sorted(done) == ["a", "b"]
     assert found[1] == benchmark.measure("b", "step", TRACE, make_policy())[0]
 
@@ -121,7 +185,9 @@ def test_all_traces_are_measured_and_sorted_by_world_and_name() -> None:
 def test_a_folder_of_traces_has_its_classes_in_an_index(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text("minute,demand\n0,1\n")
     (tmp_path / "two.csv.gz").write_bytes(gzip.compress(b"minute,demand\n0,2\n"))
-    (tmp_path / "INDEX.md").write_text("# Traces\n\n| trace | class | what |\n|---|---|---|\n| one | smooth | a day |\n")
+    (tmp_path / "INDEX.md").write_text(
+        "# Traces\n\n| trace | class | what |\n|---|---|---|\n| one | smooth | a day |\n"
+    )
     assert benchmark.shared(tmp_path) == {"one": ("smooth", [1.0]), "two": ("unknown", [2.0])}
     (tmp_path / "INDEX.md").unlink()
     assert benchmark.shared(tmp_path)["one"] == ("unknown", [1.0])
@@ -129,7 +195,14 @@ def test_a_folder_of_traces_has_its_classes_in_an_index(tmp_path: Path) -> None:
 
 def test_without_traces_there_are_generated_ones_of_each_class_the_same_every_time() -> None:
     found = benchmark.generated(days=8)
-    assert [kind for kind, _ in found.values()] == ["smooth", "spikes", "noisy", "batch", "zero-weekends", "step"]
+    assert [kind for kind, _ in found.values()] == [
+        "smooth",
+        "spikes",
+        "noisy",
+        "batch",
+        "zero-weekends",
+        "step",
+    ]
     assert {len(demand) for _, demand in found.values()} == {8 * 1440}
     assert found == benchmark.generated(days=8)
     assert set(found["generated-zero-weekends"][1][5 * 1440 : 7 * 1440]) == {0.0}

@@ -9,7 +9,15 @@ import pytest
 from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors, pricing
-from headroom.simulation.compare import HEADROOM, Comparison, Row, compare, effective, first_units, row_of
+from headroom.simulation.compare import (
+    HEADROOM,
+    Comparison,
+    Row,
+    compare,
+    effective,
+    first_units,
+    row_of,
+)
 from headroom.simulation.dynamodb_rules import World
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import Outcome, replay
@@ -32,7 +40,9 @@ def test_everybody_begins_with_the_first_minute_at_70_percent(first: float, unit
     assert first_units([first, 1000.0]) == units
 
 
-OUTCOME = Outcome(units=[60] * 60 + [120] * 60, throttled=[0.0] * 119 + [6.0], decreases=1, changes=2)
+OUTCOME = Outcome(
+    units=[60] * 60 + [120] * 60, throttled=[0.0] * 119 + [6.0], decreases=1, changes=2
+)
 """60 + 120 unit-hours, and a tenth of one throttled."""
 
 
@@ -49,7 +59,16 @@ def test_a_row_by_hand() -> None:
 
 
 def test_every_way_to_run_the_table_has_its_row() -> None:
-    names = [HEADROOM, PLAIN, f"{AAS} 50 %", f"{AAS} 70 %", DYNAMIC, "fixed at peak", "on demand", "clairvoyant optimum"]
+    names = [
+        HEADROOM,
+        PLAIN,
+        f"{AAS} 50 %",
+        f"{AAS} 70 %",
+        DYNAMIC,
+        "fixed at peak",
+        "on demand",
+        "clairvoyant optimum",
+    ]
     assert [row.name for row in compared(targets=(50, 70)).rows] == names
 
 
@@ -58,10 +77,22 @@ def test_each_row_is_its_own_replay() -> None:
     late = compared(world=slow)
     begin = first_units(DEMAND)
     assert found.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin)
-    assert late.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin, slow) != found.outcomes[HEADROOM]
-    assert found.outcomes[PLAIN] == replay(DEMAND, make_policy(strategy="percent"), begin) != found.outcomes[HEADROOM]
-    assert found.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70))
-    assert late.outcomes[f"{AAS} 70 %"] == competitors.run(DEMAND, begin, competitors.AutoScaling(70), slow)
+    assert (
+        late.outcomes[HEADROOM]
+        == replay(DEMAND, make_policy(), begin, slow)
+        != found.outcomes[HEADROOM]
+    )
+    assert (
+        found.outcomes[PLAIN]
+        == replay(DEMAND, make_policy(strategy="percent"), begin)
+        != found.outcomes[HEADROOM]
+    )
+    assert found.outcomes[f"{AAS} 70 %"] == competitors.run(
+        DEMAND, begin, competitors.AutoScaling(70)
+    )
+    assert late.outcomes[f"{AAS} 70 %"] == competitors.run(
+        DEMAND, begin, competitors.AutoScaling(70), slow
+    )
     assert found.outcomes[DYNAMIC] == competitors.run(DEMAND, begin, competitors.dynamic_dynamodb)
     assert found.outcomes["fixed at peak"].units == [400] * 240
 
@@ -82,7 +113,14 @@ def test_all_are_divided_by_the_optimum_on_demand_too() -> None:
     assert found["on demand"].cost_month == pytest.approx(asked * 730 / 4)
     assert found["on demand"].effective == pytest.approx(asked / (600 * 0.00013))
     assert found["clairvoyant optimum"] == Row(
-        "clairvoyant optimum", pytest.approx(78 * 0.00013 / 78 * 600 * 730 / 4), 1.0, 1.0, 0.0, 0, 0, 0
+        "clairvoyant optimum",
+        pytest.approx(78 * 0.00013 / 78 * 600 * 730 / 4),
+        1.0,
+        1.0,
+        0.0,
+        0,
+        0,
+        0,
     )
 
 

@@ -1,4 +1,5 @@
-"""What else could run the table: each rival's rule in a table, and the physics in which all of them stand."""
+"""What else could run the table: each rival's rule in a table, and the physics in which all of them
+stand."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from headroom.simulation.replay import Outcome
 @pytest.mark.parametrize(
     ("rule", "consumed", "units"),
     [
-        pytest.param(AutoScaling(), [71.0, 71.0], 102, id="out: two minutes above the target, 71 / 0.7"),
+        pytest.param(
+            AutoScaling(), [71.0, 71.0], 102, id="out: two minutes above the target, 71 / 0.7"
+        ),
         pytest.param(AutoScaling(), [71.0, 90.0], 129, id="out: to the last of the two"),
         pytest.param(AutoScaling(), [90.0, 71.0], 102, id="out: whatever the first was"),
         pytest.param(AutoScaling(), [70.0, 90.0], None, id="one of two is not above"),
@@ -28,19 +31,24 @@ from headroom.simulation.replay import Outcome
         pytest.param(AutoScaling(), [49.9] * 14, None, id="14 minutes are not 15"),
         pytest.param(AutoScaling(), [*[10.0] * 14, 50.0], None, id="one of 15 is not below"),
         pytest.param(AutoScaling(), [*[40.0] * 14, 7.0], 10, id="in: to the last of them"),
-        pytest.param(AutoScaling(from_highest=True), [*[40.0] * 14, 7.0], 58, id="in: to the highest of them"),
+        pytest.param(
+            AutoScaling(from_highest=True), [*[40.0] * 14, 7.0], 58, id="in: to the highest of them"
+        ),
         pytest.param(AutoScaling(), [60.0, *[7.0] * 15], 10, id="in: the newest 15 alone"),
         pytest.param(AutoScaling(), [0.0] * 15, 1, id="in: never below one"),
         pytest.param(AutoScaling(20), [0.0] * 15, None, id="nothing is below zero"),
         pytest.param(AutoScaling(), [], None, id="nothing is known"),
     ],
 )
-def test_application_auto_scaling_of_100_units(rule: AutoScaling, consumed: list[float], units: int | None) -> None:
+def test_application_auto_scaling_of_100_units(
+    rule: AutoScaling, consumed: list[float], units: int | None
+) -> None:
     assert rule(0, 100, consumed) == units
 
 
 def window(mean: float) -> list[float]:
-    """Return 15 minutes: those from the 14th to the 10th last have this mean, the others would mislead."""
+    """Return 15 minutes: those from the 14th to the 10th last have this mean, the others would
+    mislead."""
     return [999.0, mean - 1, mean, mean, mean, mean + 1, *[999.0] * 9]
 
 
@@ -57,12 +65,16 @@ def window(mean: float) -> list[float]:
         pytest.param(5, window(90.0)[1:], None, id="less than 15 minutes are known"),
     ],
 )
-def test_dynamic_dynamodb_of_100_units(minute: int, consumed: list[float], units: int | None) -> None:
+def test_dynamic_dynamodb_of_100_units(
+    minute: int, consumed: list[float], units: int | None
+) -> None:
     assert dynamic_dynamodb(minute, 100, consumed) == units
 
 
 @pytest.mark.parametrize(("units", "mean", "lowered"), [(3, 0.5, 2), (1, 0.2, 1), (101, 10.0, 51)])
-def test_dynamic_dynamodb_never_lowers_by_more_than_half(units: int, mean: float, lowered: int) -> None:
+def test_dynamic_dynamodb_never_lowers_by_more_than_half(
+    units: int, mean: float, lowered: int
+) -> None:
     assert dynamic_dynamodb(5, units, [mean] * 15) == lowered
 
 
@@ -80,7 +92,9 @@ def test_a_decrease_over_the_quota_is_refused_and_the_rule_asks_again() -> None:
 
 
 def test_a_slow_world_shows_late_and_changes_slowly() -> None:
-    found = competitors.run([0.0] * 15, 100, one_less, World(metric_delay_minutes=3, update_minutes=3))
+    found = competitors.run(
+        [0.0] * 15, 100, one_less, World(metric_delay_minutes=3, update_minutes=3)
+    )
     assert found.units == [100] * 7 + [99] * 3 + [98] * 3 + [97] * 2
 
 
@@ -109,8 +123,14 @@ def test_fixed_at_peak_holds_the_highest_minute(demand: list[float], units: int)
     assert found == Outcome([units] * len(demand), [0.0] * len(demand))
 
 
-@given(st.lists(st.floats(0, 1e4), max_size=120), st.integers(1, 5_000), st.sampled_from([AutoScaling(50), dynamic_dynamodb]))
-def test_every_minute_has_units_of_at_least_one(demand: list[float], units: int, rule: competitors.Rule) -> None:
+@given(
+    st.lists(st.floats(0, 1e4), max_size=120),
+    st.integers(1, 5_000),
+    st.sampled_from([AutoScaling(50), dynamic_dynamodb]),
+)
+def test_every_minute_has_units_of_at_least_one(
+    demand: list[float], units: int, rule: competitors.Rule
+) -> None:
     found = competitors.run(demand, units, rule)
     assert len(found.units) == len(found.throttled) == len(demand)
     assert all(held >= 1 for held in found.units)

@@ -1,4 +1,5 @@
-"""What the targets of a region cost, each way to run them, the advice, and what Headroom itself costs."""
+"""What the targets of a region cost, each way to run them, the advice, and what Headroom itself
+costs."""
 
 from __future__ import annotations
 
@@ -34,20 +35,27 @@ LAZY_READS, LAZY_WRITES = (Target("lazy", "", dimension) for dimension in Dimens
 WAVE = [40.0 + 80 * (minute % DAY in range(700, 710)) for minute in range(DAY)]
 
 
-def table(read: int = 100, write: int = 100, on_demand: bool = False, indexes: Sequence[str] = ()) -> TableState:
+def table(
+    read: int = 100, write: int = 100, on_demand: bool = False, indexes: Sequence[str] = ()
+) -> TableState:
     throughputs = {name: throughput(read, write) for name in ("", *indexes)}
     return TableState("orders", "arn", active=True, on_demand=on_demand, throughputs=throughputs)
 
 
 def history(
-    reads: Sequence[float], writes: Sequence[float] | None = None, state: TableState | None = None, is_whole: bool = True
+    reads: Sequence[float],
+    writes: Sequence[float] | None = None,
+    state: TableState | None = None,
+    is_whole: bool = True,
 ) -> History:
     demand = {READS: reads, WRITES: writes or [0.0] * len(reads)}
     return History(state or table(), demand, START, is_whole)
 
 
 def reads_of(found: History) -> Line:
-    return next(line for line in costs.costs([found], NO_RULES, PRICES, workers=1) if line.target == READS)
+    return next(
+        line for line in costs.costs([found], NO_RULES, PRICES, workers=1) if line.target == READS
+    )
 
 
 # the figures
@@ -73,7 +81,9 @@ def test_headrooms_month_is_the_replays() -> None:
     line = reads_of(found)
     assert line.headroom == pytest.approx(outcomes[READS].unit_hours / 24 * 730 * 0.00013)
     assert line.headroom_ppm == outcomes[READS].throttled_ppm(WAVE) > 0
-    assert line.headroom_utilisation_percent == pytest.approx(100 * sum(WAVE) / sum(outcomes[READS].units))
+    assert line.headroom_utilisation_percent == pytest.approx(
+        100 * sum(WAVE) / sum(outcomes[READS].units)
+    )
 
 
 def test_the_configuration_of_the_table_is_replayed() -> None:
@@ -101,7 +111,9 @@ def test_a_table_on_demand_costs_what_it_consumes() -> None:
     ],
     ids=str,
 )
-def test_blocks_are_reserved_where_they_pay_and_the_rest_has_its_price(peak: float, hour: float) -> None:
+def test_blocks_are_reserved_where_they_pay_and_the_rest_has_its_price(
+    peak: float, hour: float
+) -> None:
     assert costs.reserved_month(peak, PRICES.read) == pytest.approx(hour * 730)
 
 
@@ -120,7 +132,9 @@ def test_the_break_even_comes_from_the_price_file() -> None:
     assert costs.break_even(PRICES) == (
         "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price."
     )
-    cheaper = pricing.Prices(**{**as_fields(PRICES), "write": pricing.UnitPrices(0.0005, 0.625, 0.000299)})
+    cheaper = pricing.Prices(
+        **{**as_fields(PRICES), "write": pricing.UnitPrices(0.0005, 0.625, 0.000299)}
+    )
     assert "Below 28.9 % (reads) and 22.2 % (writes) mean utilisation" in costs.break_even(cheaper)
 
 
@@ -130,7 +144,15 @@ def as_fields(prices: pricing.Prices) -> dict[str, object]:
 
 # the advice
 
-DEAR = Ways(now=100, headroom=99, on_demand=98, reserved=97, own=Own(1, 0, 0), now_weight=100, headroom_weight=100)
+DEAR = Ways(
+    now=100,
+    headroom=99,
+    on_demand=98,
+    reserved=97,
+    own=Own(1, 0, 0),
+    now_weight=100,
+    headroom_weight=100,
+)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +189,24 @@ DEAR = Ways(now=100, headroom=99, on_demand=98, reserved=97, own=Own(1, 0, 0), n
 def test_the_advice_is_the_cheapest_that_is_worth_the_change(
     changes: dict[str, float], is_on_demand: bool, may_switch: bool, advice: Advice
 ) -> None:
-    assert costs.advise({READS: replace(DEAR, **changes)}, is_on_demand, may_switch) == {READS: advice}
+    assert costs.advise({READS: replace(DEAR, **changes)}, is_on_demand, may_switch) == {
+        READS: advice
+    }
 
 
 def test_a_table_goes_on_demand_whole_or_not_at_all() -> None:
-    idle, busy = replace(DEAR, on_demand=1, headroom_weight=30), replace(DEAR, on_demand=400, headroom_weight=50)
-    assert costs.advise({READS: idle, WRITES: busy}, False, True) == {READS: Advice.HEADROOM, WRITES: Advice.HEADROOM}
-    assert costs.advise({READS: idle, WRITES: idle}, False, True) == {READS: Advice.ON_DEMAND, WRITES: Advice.ON_DEMAND}
+    idle, busy = (
+        replace(DEAR, on_demand=1, headroom_weight=30),
+        replace(DEAR, on_demand=400, headroom_weight=50),
+    )
+    assert costs.advise({READS: idle, WRITES: busy}, False, True) == {
+        READS: Advice.HEADROOM,
+        WRITES: Advice.HEADROOM,
+    }
+    assert costs.advise({READS: idle, WRITES: idle}, False, True) == {
+        READS: Advice.ON_DEMAND,
+        WRITES: Advice.ON_DEMAND,
+    }
 
 
 def test_what_throttles_as_it_is_is_not_left_so() -> None:
@@ -198,7 +231,9 @@ def test_what_throttles_under_headroom_weighs_against_it() -> None:
 
 
 def test_a_table_that_hardly_works_belongs_on_demand() -> None:
-    line = reads_of(history([60.0 if minute < 20 else 0.1 for minute in range(DAY)], state=table(100, 50)))
+    line = reads_of(
+        history([60.0 if minute < 20 else 0.1 for minute in range(DAY)], state=table(100, 50))
+    )
     assert line.utilisation_percent is not None
     assert line.utilisation_percent < 28.9
     assert line.advice is Advice.ON_DEMAND
@@ -207,7 +242,12 @@ def test_a_table_that_hardly_works_belongs_on_demand() -> None:
 @pytest.mark.parametrize("advice", list(Advice))
 def test_the_advised_month_is_the_ways_own(advice: Advice) -> None:
     line = Line(READS, 1, 1.0, 1.0, 2.0, 0.0, Own(0.1, 0.2, 0.3), 4.0, 8.0, 1.0, 1.0, advice)
-    expected = {Advice.AS_IT_IS: 1.0, Advice.HEADROOM: 2.6, Advice.ON_DEMAND: 4.0, Advice.RESERVED: 8.0}
+    expected = {
+        Advice.AS_IT_IS: 1.0,
+        Advice.HEADROOM: 2.6,
+        Advice.ON_DEMAND: 4.0,
+        Advice.RESERVED: 8.0,
+    }
     assert costs.advised_month(line) == pytest.approx(expected[advice])
 
 
@@ -216,7 +256,10 @@ def test_the_advised_month_is_the_ways_own(advice: Advice) -> None:
 
 def test_targets_whose_histories_differ_in_length_are_cut_to_what_all_have() -> None:
     later = START.replace(day=START.day + 1)
-    pasts = {READS: account.Past([1.0] * DAY + [2.0] * DAY, 0, START), WRITES: account.Past([3.0] * DAY, 0, later)}
+    pasts = {
+        READS: account.Past([1.0] * DAY + [2.0] * DAY, 0, START),
+        WRITES: account.Past([3.0] * DAY, 0, later),
+    }
     found = costs.align(table(), pasts)
     assert found.start == later
     assert found.demand == {READS: [2.0] * DAY, WRITES: [3.0] * DAY}
@@ -247,7 +290,10 @@ def test_a_table_of_which_nothing_can_be_read_has_no_history() -> None:
 def test_two_processes_cost_what_one_costs() -> None:
     histories = [history(WAVE), history([5.0] * DAY)]
     told: list[int] = []
-    one, two = (costs.costs(histories, NO_RULES, PRICES, lambda: told.append(1), workers) for workers in (1, 2))
+    one, two = (
+        costs.costs(histories, NO_RULES, PRICES, lambda: told.append(1), workers)
+        for workers in (1, 2)
+    )
     assert one == two
     assert len(told) == 4
 
@@ -259,7 +305,8 @@ QUIET = [3.0] * DAY
 
 @pytest.fixture
 def region() -> Iterator[Region]:
-    """A day of a provisioned table with an index, of one on demand, and of one that was made just now."""
+    """A day of a provisioned table with an index, of one on demand, and of one that was made just
+    now."""
     with Region() as made:
         made.create_table("orders", 60, 10, {"by-date": (10, 10)})
         made.create_table("lazy", 5, 5)
@@ -281,32 +328,50 @@ def run(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(app, given, env={"XDG_CONFIG_HOME": str(folder)})
 
 
-def test_the_command_costs_every_table_and_index_of_the_region(region: Region, folder: Path) -> None:
+def test_the_command_costs_every_table_and_index_of_the_region(
+    region: Region, folder: Path
+) -> None:
     done = run(folder, "--json")
     said = json.loads(done.stdout)
     shown = {(row["table"], row["index"], row["dimension"]): row for row in said["targets"]}
     assert done.exit_code == 0
-    assert list(shown) == [(t.table, t.index, str(t.dimension)) for t in (LAZY_READS, LAZY_WRITES, *TARGETS)]
+    assert list(shown) == [
+        (t.table, t.index, str(t.dimension)) for t in (LAZY_READS, LAZY_WRITES, *TARGETS)
+    ]
     assert shown["orders", "", "read"]["now"] == pytest.approx(60 * 0.00013 * 730)
     assert shown["lazy", "", "read"]["now"] == pytest.approx(3 * 3600 * 730 / 1e6 * 0.125)
     assert shown["lazy", "", "read"]["units_now"] is None
     assert said["totals"]["now"] == pytest.approx(sum(row["now"] for row in said["targets"]))
     assert said["totals"]["own_alarms"] == pytest.approx(0.6)
-    assert said["break_even_percent"] == {"read": pytest.approx(28.89, abs=0.01), "write": pytest.approx(28.89, abs=0.01)}
+    assert said["break_even_percent"] == {
+        "read": pytest.approx(28.89, abs=0.01),
+        "write": pytest.approx(28.89, abs=0.01),
+    }
 
 
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 
 
-def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(region: Region, folder: Path) -> None:
-    region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=lambda asked: asked["TableName"] == "lazy"))
+def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(
+    region: Region, folder: Path
+) -> None:
+    region.faults.append(
+        Fault(
+            "DescribeTable",
+            "AccessDeniedException",
+            matches=lambda asked: asked["TableName"] == "lazy",
+        )
+    )
     done = run(folder, "--json")
     said = json.loads(done.stdout)
     assert done.exit_code == 0
     assert {row["table"] for row in said["targets"]} == {"orders"}
     assert [problem["subject"] for problem in said["unread"]] == ["lazy", "new:read", "new:write"]
     assert "AccessDeniedException" in said["unread"][0]["why"]
-    assert "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 whole UTC days" in done.stderr
+    assert (
+        "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 whole UTC days"
+        in done.stderr
+    )
 
 
 def test_metrics_that_are_refused_once_cost_one_target(region: Region, folder: Path) -> None:
@@ -319,7 +384,9 @@ def test_metrics_that_are_refused_once_cost_one_target(region: Region, folder: P
 
 def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run(folder, "--table", "ord*", "--csv").stdout)))
-    assert [(row["index"], row["dimension"]) for row in rows] == [(t.index, str(t.dimension)) for t in TARGETS]
+    assert [(row["index"], row["dimension"]) for row in rows] == [
+        (t.index, str(t.dimension)) for t in TARGETS
+    ]
     assert float(rows[0]["own_alarms"]) == 0.1
     assert {row["advice"] for row in rows} <= {str(advice) for advice in Advice}
 
@@ -327,14 +394,22 @@ def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder:
 def test_the_command_says_what_it_adds_up_to(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "orders")
     assert "us-east-1: USD a month, from the last 1 days" in done.stdout
-    assert "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price." in done.stdout
+    assert (
+        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price."
+        in done.stdout
+    )
     assert "Headroom itself, on all of them: " in done.stdout
     assert "(0.40 alarms, " in done.stdout
     assert costs.ASSUMPTIONS in done.stdout
-    assert [line.split()[0] for line in done.stdout.splitlines() if ":read " in line] == ["orders:read", "orders/by-date:read"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if ":read " in line] == [
+        "orders:read",
+        "orders/by-date:read",
+    ]
 
 
-def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(region: Region, folder: Path) -> None:
+def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
+    region: Region, folder: Path
+) -> None:
     file = folder / "prices.toml"
     text = pricing.FILE.read_text().replace('region = "us-east-1"', 'region = "eu-west-1"')
     file.write_text(text.replace("unit_hour = 0.00013 ", "unit_hour = 0.00026 "))
@@ -342,7 +417,9 @@ def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(regio
     said = json.loads(done.stdout)
     assert said["targets"][0]["now"] == pytest.approx(60 * 0.00026 * 730)
     assert said["break_even_percent"]["read"] == pytest.approx(57.78, abs=0.01)
-    assert "The prices are those of eu-west-1, the tables are in us-east-1" in " ".join(done.stderr.split())
+    assert "The prices are those of eu-west-1, the tables are in us-east-1" in " ".join(
+        done.stderr.split()
+    )
 
 
 def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Path) -> None:

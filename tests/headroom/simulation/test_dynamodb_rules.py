@@ -1,4 +1,5 @@
-"""How DynamoDB serves, updates, counts and refuses, and how CloudWatch judges: the rules that the workbench simulates by."""
+"""How DynamoDB serves, updates, counts and refuses, and how CloudWatch judges: the rules that the
+workbench simulates by."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model import Dimension, Throughput
-from headroom.simulation.dynamodb_rules import AlarmState, Meter, Provision, QuotaExceededError, World, breaches
+from headroom.simulation.dynamodb_rules import (
+    AlarmState,
+    Meter,
+    Provision,
+    QuotaExceededError,
+    World,
+    breaches,
+)
 from tests.support.builders import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -44,7 +52,9 @@ def test_a_minute_is_served_from_units_and_bucket(
 
 
 @pytest.mark.parametrize(("burst_seconds", "banked"), [(300, 30_000.0), (150, 15_000.0), (0, 0.0)])
-def test_a_bucket_is_full_to_begin_with_like_that_of_a_table_that_has_been_there(burst_seconds: int, banked: float) -> None:
+def test_a_bucket_is_full_to_begin_with_like_that_of_a_table_that_has_been_there(
+    burst_seconds: int, banked: float
+) -> None:
     assert Meter(100, burst_seconds).banked == banked
 
 
@@ -60,7 +70,9 @@ def test_a_full_bucket_carries_double_load_for_five_minutes() -> None:
 
 
 @pytest.mark.parametrize(("units", "banked"), [(50, 15_000.0), (200, 30_000.0)])
-def test_a_change_of_units_keeps_what_is_banked_as_far_as_it_fits(units: int, banked: float) -> None:
+def test_a_change_of_units_keeps_what_is_banked_as_far_as_it_fits(
+    units: int, banked: float
+) -> None:
     meter = Meter(100, banked=30_000.0)
     meter.set_units(units)
     assert (meter.units, meter.banked) == (units, banked)
@@ -70,7 +82,9 @@ DEMANDS = st.lists(st.floats(0, 1_000), max_size=40)
 
 
 @given(st.integers(1, 500), DEMANDS, st.integers(0, 600))
-def test_nothing_is_served_twice_and_nothing_is_lost(units: int, demands: list[float], burst_seconds: int) -> None:
+def test_nothing_is_served_twice_and_nothing_is_lost(
+    units: int, demands: list[float], burst_seconds: int
+) -> None:
     meter = Meter(units, burst_seconds)
     for demand in demands:
         before = meter.banked
@@ -177,7 +191,10 @@ def test_the_fifth_decrease_within_the_hour_is_refused_in_amazons_words() -> Non
         "Number of decreases today: 4. Last decrease at Friday, November 20, 2026 at 12:00:00 PM Coordinated Universal Time. "
         "Next decrease can be made at Friday, November 20, 2026 at 1:00:00 PM Coordinated Universal Time"
     )
-    assert (table.refused, table.seen(NOON)) == (1, Throughput(units(read=60), decreases_today=4, last_decrease_at=NOON))
+    assert (table.refused, table.seen(NOON)) == (
+        1,
+        Throughput(units(read=60), decreases_today=4, last_decrease_at=NOON),
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,7 +235,9 @@ def test_a_call_that_raises_and_lowers_is_refused_whole() -> None:
         pytest.param([], 1, 1, "INSUFFICIENT_DATA", id="nothing keeps the state"),
     ],
 )
-def test_an_alarm_is_judged_on_its_newest_real_points(sums: list[float | None], periods: int, points: int, value: str) -> None:
+def test_an_alarm_is_judged_on_its_newest_real_points(
+    sums: list[float | None], periods: int, points: int, value: str
+) -> None:
     state = AlarmState(periods, points)
     assert state.evaluate(sums, 100.0, GREATER) is (value != "INSUFFICIENT_DATA")
     assert state.value == value
@@ -226,7 +245,10 @@ def test_an_alarm_is_judged_on_its_newest_real_points(sums: list[float | None], 
 
 def test_an_alarm_tells_of_a_change_once_and_keeps_its_state_without_data() -> None:
     state = AlarmState()
-    seen = [state.evaluate(sums, 100.0, GREATER) for sums in ([150.0], [160.0], [None], [50.0], [40.0], [150.0])]
+    seen = [
+        state.evaluate(sums, 100.0, GREATER)
+        for sums in ([150.0], [160.0], [None], [50.0], [40.0], [150.0])
+    ]
     assert seen == [True, False, False, True, False, True]
     assert (state.value, state.newest) == ("ALARM", [150.0])
 

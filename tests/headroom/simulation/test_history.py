@@ -1,4 +1,5 @@
-"""A table's own history: read from the embedded region's CloudWatch, gaps filled and counted, and days kept on disk."""
+"""A table's own history: read from the embedded region's CloudWatch, gaps filled and counted, and
+days kept on disk."""
 
 from __future__ import annotations
 
@@ -31,7 +32,12 @@ def region() -> Iterator[Region]:
         yield region
 
 
-def publish(region: Region, rates: Mapping[int, float], target: Target = READS, names: Mapping[str, str] = CONSUMED) -> None:
+def publish(
+    region: Region,
+    rates: Mapping[int, float],
+    target: Target = READS,
+    names: Mapping[str, str] = CONSUMED,
+) -> None:
     named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
     for minute, rate in rates.items():
         region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
@@ -85,13 +91,19 @@ def test_days_before_the_first_datapoint_are_left_out(region: Region, tmp_path: 
 def test_a_table_without_any_datapoint_has_no_history(region: Region, tmp_path: Path) -> None:
     with pytest.raises(NoHistoryError) as caught:
         read(region, tmp_path)
-    assert str(caught.value) == "CloudWatch has no datapoint of orders:read in the last 2 whole UTC days"
+    assert (
+        str(caught.value)
+        == "CloudWatch has no datapoint of orders:read in the last 2 whole UTC days"
+    )
 
 
 def test_days_that_are_kept_are_not_read_again(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
     first = read(region, tmp_path)
-    assert [call.params["StartTime"] for call in reads_of(region)] == [MONDAY, MONDAY + timedelta(days=1)]
+    assert [call.params["StartTime"] for call in reads_of(region)] == [
+        MONDAY,
+        MONDAY + timedelta(days=1),
+    ]
     assert read(region, tmp_path) == first
     assert reads_of(region) == []
 
@@ -107,14 +119,22 @@ def test_a_day_later_only_the_new_day_is_read(region: Region, tmp_path: Path) ->
     ]
 
 
-def test_what_is_kept_is_kept_apart_by_account_region_owner_dimension_and_day(region: Region, tmp_path: Path) -> None:
+def test_what_is_kept_is_kept_apart_by_account_region_owner_dimension_and_day(
+    region: Region, tmp_path: Path
+) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
     publish(region, dict.fromkeys(range(2 * DAY), 3.0), INDEX_WRITES)
     read(region, tmp_path)
     read(region, tmp_path, target=INDEX_WRITES)
-    kept = {str(file.relative_to(tmp_path / "123456789012" / "us-east-1")) for file in tmp_path.rglob("*") if file.is_file()}
+    kept = {
+        str(file.relative_to(tmp_path / "123456789012" / "us-east-1"))
+        for file in tmp_path.rglob("*")
+        if file.is_file()
+    }
     days = ("2026-11-02", "2026-11-03")
-    assert kept == {f"orders/read-{day}.json" for day in days} | {f"orders~by-date/write-{day}.json" for day in days}
+    assert kept == {f"orders/read-{day}.json" for day in days} | {
+        f"orders~by-date/write-{day}.json" for day in days
+    }
 
 
 def test_a_gap_is_a_gap_in_what_is_kept_too(region: Region, tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from headroom.simulation.optimum import DAY, HOUR, optimum
 
 State = tuple[int, int, int]
-"""Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an hour)."""
+"""Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an
+hour)."""
 
 
 def by_search(demand: Sequence[float], free: int, spaced: bool, begin: int = 0) -> float:
-    """Return the least unit-hours, found by trying all levels in all minutes. begin: the first minute's place in its day."""
+    """Return the least unit-hours, found by trying all levels in all minutes. begin: the first
+    minute's place in its day."""
     needed = [max(1, math.ceil(rate)) for rate in demand]
     states: dict[State, int] = {(level, 0, HOUR): 0 for level in set(needed)}
     for minute, least in enumerate(needed, begin):
@@ -42,8 +44,12 @@ def by_search(demand: Sequence[float], free: int, spaced: bool, begin: int = 0) 
         pytest.param([0.0] * 6, 6, id="at least one unit"),
         pytest.param([1.0, 2.0, 3.0], 6, id="increases are free"),
         pytest.param([5.0, 4.0, 3.0, 2.0, 1.0], 15, id="four decreases are free"),
-        pytest.param([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], 22, id="the fifth is not: one step comes a minute late"),
-        pytest.param([9.0, 1.0] * 5 + [9.0], 6 * 9 + 4 * 1 + 9, id="five valleys: one is not taken"),
+        pytest.param(
+            [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], 22, id="the fifth is not: one step comes a minute late"
+        ),
+        pytest.param(
+            [9.0, 1.0] * 5 + [9.0], 6 * 9 + 4 * 1 + 9, id="five valleys: one is not taken"
+        ),
     ],
 )
 def test_the_optimum_by_hand(demand: list[float], unit_minutes: int) -> None:
@@ -62,11 +68,14 @@ def test_within_an_hour_it_is_what_the_search_finds(demand: list[float]) -> None
 @given(st.lists(LEVELS, min_size=1, max_size=10), st.integers(1, 3))
 @settings(max_examples=40)
 def test_with_so_many_decreases_at_any_minute_too(demand: list[float], most: int) -> None:
-    assert optimum(demand, every_minute=most) == pytest.approx(by_search(demand, most, spaced=False))
+    assert optimum(demand, every_minute=most) == pytest.approx(
+        by_search(demand, most, spaced=False)
+    )
 
 
 def blocks(seed: int, minutes: int) -> list[float]:
-    """Return a demand of three levels that changes every few minutes: more valleys than decreases."""
+    """Return a demand of three levels that changes every few minutes: more valleys than
+    decreases."""
     chance = random.Random(seed)
     demand: list[float] = []
     while len(demand) < minutes:
@@ -81,7 +90,11 @@ def test_over_hours_the_fifth_decrease_waits_3600_seconds(seed: int) -> None:
     assert optimum(demand) < optimum(demand, every_minute=4)
 
 
-@pytest.mark.parametrize(("spaced", "most"), [(True, 4), (False, 3)], ids=["DynamoDB's quota", "three a day at any minute"])
+@pytest.mark.parametrize(
+    ("spaced", "most"),
+    [(True, 4), (False, 3)],
+    ids=["DynamoDB's quota", "three a day at any minute"],
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_at_midnight_utc_the_quota_begins_anew(seed: int, spaced: bool, most: int) -> None:
     evening = 90
@@ -94,7 +107,9 @@ def test_at_midnight_utc_the_quota_begins_anew(seed: int, spaced: bool, most: in
 def test_a_decrease_at_midnight_is_the_new_days_first() -> None:
     demand = [20.0] * 30 + [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0]
     found = optimum([1.0] * (DAY - 30) + demand)
-    assert found == pytest.approx((DAY - 30) / 60 + by_search(demand, 4, spaced=True, begin=DAY - 30))
+    assert found == pytest.approx(
+        (DAY - 30) / 60 + by_search(demand, 4, spaced=True, begin=DAY - 30)
+    )
 
 
 RATES = st.lists(st.floats(0, 1e4), min_size=1, max_size=300)
@@ -103,7 +118,9 @@ QUOTAS = st.sampled_from([None, 1, 4, 27])
 
 @given(RATES, QUOTAS)
 @settings(max_examples=25)
-def test_it_is_never_below_the_demands_own_sum_nor_above_its_peak(demand: list[float], most: int | None) -> None:
+def test_it_is_never_below_the_demands_own_sum_nor_above_its_peak(
+    demand: list[float], most: int | None
+) -> None:
     needed = [max(1, math.ceil(rate)) for rate in demand]
     assert sum(needed) / 60 <= optimum(demand, most) + 1e-9
     assert optimum(demand, most) <= max(needed) * len(needed) / 60 + 1e-9
@@ -111,7 +128,9 @@ def test_it_is_never_below_the_demands_own_sum_nor_above_its_peak(demand: list[f
 
 @given(RATES, st.floats(0, 1e4), st.integers(0, 299), QUOTAS)
 @settings(max_examples=25)
-def test_more_demand_never_costs_less(demand: list[float], more: float, minute: int, most: int | None) -> None:
+def test_more_demand_never_costs_less(
+    demand: list[float], more: float, minute: int, most: int | None
+) -> None:
     higher = list(demand)
     higher[minute % len(demand)] += more
     assert optimum(demand, most) <= optimum(higher, most) + 1e-9

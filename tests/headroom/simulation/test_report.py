@@ -119,12 +119,18 @@ def test_both_pictures_have_their_data_and_the_library_is_in_the_page_once(file:
 @pytest.mark.parametrize(
     ("values", "corners"),
     [
-        pytest.param([5.0, 5.0, 5.0, 7.0, 7.0], [(0, 5.0), (3, 7.0), (4, 7.0)], id="where it changes, and the end"),
+        pytest.param(
+            [5.0, 5.0, 5.0, 7.0, 7.0],
+            [(0, 5.0), (3, 7.0), (4, 7.0)],
+            id="where it changes, and the end",
+        ),
         pytest.param([5.0], [(0, 5.0)], id="one minute"),
         pytest.param([1.0, 2.0, 3.0], [(0, 1.0), (1, 2.0), (2, 3.0)], id="always"),
     ],
 )
-def test_a_step_function_is_drawn_by_its_corners(values: list[float], corners: list[tuple[int, float]]) -> None:
+def test_a_step_function_is_drawn_by_its_corners(
+    values: list[float], corners: list[tuple[int, float]]
+) -> None:
     times = [MONDAY.replace(minute=minute) for minute in range(len(values))]
     x, y = report._corners(times, values)
     assert list(zip([at.minute for at in x], y, strict=True)) == corners
@@ -140,7 +146,10 @@ def test_the_page_opens_in_a_browser_without_a_network(file: Path, tmp_path: Pat
         f"--user-data-dir={tmp_path}",
     ]
     shown = subprocess.run(
-        [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120
+        [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert shown.stdout.count('class="plot-container') == 2
     assert shown.stdout.count("heatmaplayer") >= 1

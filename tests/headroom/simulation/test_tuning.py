@@ -1,4 +1,5 @@
-"""The search for settings: what it tries, what it takes, what it counts, and when it says that there is nothing to gain."""
+"""The search for settings: what it tries, what it takes, what it counts, and when it says that
+there is nothing to gain."""
 
 from __future__ import annotations
 
@@ -27,12 +28,16 @@ from tests.support.builders import INDEX_WRITES, READS, policy
 from tests.support.scenes import past, wait
 
 PLAIN = make_policy()
-GRID: Mapping[str, Sequence[float]] = {"burst_keep_percent": (50, 100), "insurance_percent": (0, 100)}
+GRID: Mapping[str, Sequence[float]] = {
+    "burst_keep_percent": (50, 100),
+    "insurance_percent": (0, 100),
+}
 SMALL = Plan(coarse=GRID, steps=(), workers=1)
 
 
 def lively(days: int, last: float = 1.0) -> list[float]:
-    """Return days of next to nothing, with an uneven hour at 10:00 and short bursts at any time. last: times the last day."""
+    """Return days of next to nothing, with an uneven hour at 10:00 and short bursts at any time.
+    last: times the last day."""
     chance = random.Random(3)
     demand = []
     for minute in range(days * DAY):
@@ -58,7 +63,8 @@ def test_whole_days_are_counted_but_not_the_first() -> None:
 
 def test_two_days_are_too_few_to_tune_on() -> None:
     with pytest.raises(
-        TooShortError, match="the history has 2 whole days; tuning needs 3, to search on some and judge on others"
+        TooShortError,
+        match="the history has 2 whole days; tuning needs 3, to search on some and judge on others",
     ):
         tuning.tune(lively(2), PLAIN, 100)
 
@@ -94,7 +100,12 @@ def test_a_day_without_demand_throttles_nothing() -> None:
 
 def test_the_grid_has_todays_values_in_place_of_the_nearest() -> None:
     grid = tuning.coarse(adaptive(burst_keep_percent=90, insurance_percent=110), GRID)
-    assert [(p.burst_keep_percent, p.insurance_percent) for p in grid] == [(50, 0), (50, 110), (90, 0), (90, 110)]
+    assert [(p.burst_keep_percent, p.insurance_percent) for p in grid] == [
+        (50, 0),
+        (50, 110),
+        (90, 0),
+        (90, 110),
+    ]
 
 
 def test_without_insurance_its_price_is_tried_only_once() -> None:
@@ -118,7 +129,9 @@ def test_without_insurance_its_price_is_tried_only_once() -> None:
     ],
     ids=str,
 )
-def test_a_move_goes_along_the_ladder_and_stays_on_it(given: dict[str, float], step: int, moves: list[float]) -> None:
+def test_a_move_goes_along_the_ladder_and_stays_on_it(
+    given: dict[str, float], step: int, moves: list[float]
+) -> None:
     setting = next(iter(given))
     found = [getattr(p, setting) for p in tuning.neighbours(adaptive(**given), step)]
     assert [value for value in found if value != given[setting]] == moves
@@ -127,7 +140,9 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(given: dict[str, float], s
 def test_no_more_is_tried_than_allowed_and_each_is_told() -> None:
     told: list[tuple[int, int]] = []
     plan = Plan(coarse=GRID, steps=(2, 1), most=6, workers=1)
-    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=plan, done=lambda *numbers: told.append(numbers))
+    found = tuning.tune(
+        THREE_DAYS, PLAIN, 100, plan=plan, done=lambda *numbers: told.append(numbers)
+    )
     assert found.candidates == 6
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6)]
 
@@ -142,23 +157,34 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
 @pytest.mark.parametrize(
     ("goal", "taken"),
     [(1_000_000, (50, 0)), (40_000, (50, 100)), (0, (50, 100))],
-    ids=["the cheapest", "the cheapest that meets the goal", "the least throttling where none does"],
+    ids=[
+        "the cheapest",
+        "the cheapest that meets the goal",
+        "the least throttling where none does",
+    ],
 )
 def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int, int]) -> None:
-    measured = {(p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS) for p in tuning.coarse(PLAIN, GRID)}
+    measured = {
+        (p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS)
+        for p in tuning.coarse(PLAIN, GRID)
+    }
     found = tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
     good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
     least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
     assert len({figures.unit_hours for figures in measured.values()}) == 4
     assert (found.found.burst_keep_percent, found.found.insurance_percent) == taken
     assert found.found_figures == measured[taken]
-    assert measured[taken] == (min(good.values(), key=lambda figures: figures.unit_hours) if good else least)
+    assert measured[taken] == (
+        min(good.values(), key=lambda figures: figures.unit_hours) if good else least
+    )
 
 
 def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     found = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
     assert (found.found, found.verdict) == (PLAIN, Verdict.KEEP)
-    assert tuning.sentence(found) == "Keep what you have: no candidate is cheaper and meets the goal."
+    assert (
+        tuning.sentence(found) == "Keep what you have: no candidate is cheaper and meets the goal."
+    )
 
 
 def test_a_fold_is_searched_without_its_own_days() -> None:
@@ -180,7 +206,9 @@ def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
 
 
 def test_two_processes_find_what_one_finds() -> None:
-    found = [tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)]
+    found = [
+        tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)
+    ]
     assert found[0] == found[1]
 
 
@@ -192,7 +220,11 @@ def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_boun
     found = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
     assert found.today.strategy == "percent"
     assert found.today_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
-    assert (found.found.strategy, found.found.min_units, found.found.alarm_percent) == ("adaptive", 3, 95)
+    assert (found.found.strategy, found.found.min_units, found.found.alarm_percent) == (
+        "adaptive",
+        3,
+        95,
+    )
     assert tuning.toml(found, None).splitlines()[:2] == ["[defaults]", 'strategy = "adaptive"']
 
 
@@ -225,7 +257,12 @@ def figures(unit_hours: float, ppm: float) -> Figures:
     return Figures(DAY, unit_hours, 1e6, ppm)
 
 
-def tuned(found: tuple[float, float], unseen: tuple[float, float], today: tuple[float, float], **settings: float) -> Tuning:
+def tuned(
+    found: tuple[float, float],
+    unseen: tuple[float, float],
+    today: tuple[float, float],
+    **settings: float,
+) -> Tuning:
     """Return a tuning for a goal of 100 ppm, from unit-hours and ppm."""
     chosen = adaptive(**(settings or {"burst_keep_percent": 60}))
     fold = Fold([1], chosen, figures(*found), figures(*unseen), figures(*today))
@@ -280,7 +317,16 @@ VERDICTS = [
 @pytest.mark.parametrize(
     ("found", "verdict", "sentence"),
     VERDICTS,
-    ids=["cheaper", "safer", "nil", "dearer", "throttles-unseen", "closer", "out-of-reach", "the-same"],
+    ids=[
+        "cheaper",
+        "safer",
+        "nil",
+        "dearer",
+        "throttles-unseen",
+        "closer",
+        "out-of-reach",
+        "the-same",
+    ],
 )
 def test_the_verdict_is_honest(found: Tuning, verdict: Verdict, sentence: str) -> None:
     assert (found.verdict, tuning.sentence(found)) == (verdict, sentence)
@@ -304,13 +350,19 @@ def test_for_a_trace_the_defaults_are_pasted() -> None:
 
 def test_what_is_a_default_again_is_to_be_removed() -> None:
     found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
-    before = Tuning(**{**vars(found), "today": adaptive(burst_keep_percent=60, insurance_percent=50)})
+    before = Tuning(
+        **{**vars(found), "today": adaptive(burst_keep_percent=60, insurance_percent=50)}
+    )
     assert tuning.to_remove(before) == ["burst_keep_percent"]
 
 
 @pytest.mark.parametrize(
     ("settings", "leans"),
-    [({"burst_trust_percent": 80}, True), ({"burst_keep_percent": 90}, True), ({"insurance_percent": 0}, False)],
+    [
+        ({"burst_trust_percent": 80}, True),
+        ({"burst_keep_percent": 90}, True),
+        ({"insurance_percent": 0}, False),
+    ],
     ids=str,
 )
 def test_leaning_on_the_burst_bucket_is_noticed(settings: dict[str, float], leans: bool) -> None:
@@ -326,7 +378,9 @@ def square(number: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_work_comes_back_in_the_items_order(workers: int) -> None:
-    assert list(spread(square, list(range(20)), workers)) == [number * number for number in range(20)]
+    assert list(spread(square, list(range(20)), workers)) == [
+        number * number for number in range(20)
+    ]
 
 
 # the command
@@ -335,7 +389,10 @@ def test_work_comes_back_in_the_items_order(workers: int) -> None:
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     file = tmp_path / "trace.csv"
-    file.write_text("minute,demand\n" + "".join(f"{minute},{demand}\n" for minute, demand in enumerate(THREE_DAYS)))
+    file.write_text(
+        "minute,demand\n"
+        + "".join(f"{minute},{demand}\n" for minute, demand in enumerate(THREE_DAYS))
+    )
     return file
 
 
@@ -347,10 +404,16 @@ def no_rules(tmp_path: Path) -> Path:
 
 
 def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
-    done = CliRunner().invoke(app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"])
+    done = CliRunner().invoke(
+        app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
+    )
     assert done.exit_code == 0, done.output
     found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=Plan(most=3))
-    rows = [line.split()[:2] for line in done.output.splitlines() if line.startswith(("  fold", "  all", "  today"))]
+    rows = [
+        line.split()[:2]
+        for line in done.output.splitlines()
+        if line.startswith(("  fold", "  all", "  today"))
+    ]
     assert "trace.csv: 3 candidates, throttling at most 100 ppm" in done.output
     assert rows == [["fold", "1"], ["fold", "2"], ["all", "days"], ["today", "75"]]
     assert tuning.sentence(found) in done.output
@@ -358,12 +421,16 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
 
 def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path) -> None:
     options = ["--throttled-ppm", "1000000", "--candidates", "4", "--json"]
-    done = CliRunner().invoke(app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options])
+    done = CliRunner().invoke(
+        app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
+    )
     said = json.loads(done.stdout)
     found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=Plan(most=4))
     assert (said["candidates"], said["goal_ppm"], said["stopped"]) == (4, 1_000_000, False)
     assert said["found"]["settings"] == tuning.settings_of(found.found)
-    assert said["found"]["cost_month"] == pytest.approx(found.found_figures.unit_hours / 48 * 730 * 0.00013)
+    assert said["found"]["cost_month"] == pytest.approx(
+        found.found_figures.unit_hours / 48 * 730 * 0.00013
+    )
     assert said["toml"] == tuning.toml(found, None)
     assert [fold["days"] for fold in said["folds"]] == [[1], [2]]
 
@@ -373,16 +440,30 @@ def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path
         region.create_table("orders", 5, 5)
         past(region, len(THREE_DAYS), {READS: THREE_DAYS})
         wait(region, minutes=20)
-        options = ["--table", "orders", "--days", "3", "--config", str(no_rules), "--candidates", "2", "--json"]
+        options = [
+            "--table",
+            "orders",
+            "--days",
+            "3",
+            "--config",
+            str(no_rules),
+            "--candidates",
+            "2",
+            "--json",
+        ]
         done = CliRunner().invoke(app, ["tune", *options], env={"XDG_CONFIG_HOME": str(tmp_path)})
     said = json.loads(done.stdout)
     kept = sorted(path.name for path in tmp_path.rglob("read-*.json"))
-    assert said["today"]["throttled_ppm"] == pytest.approx(on_counted_days(PLAIN, THREE_DAYS).throttled_ppm)
+    assert said["today"]["throttled_ppm"] == pytest.approx(
+        on_counted_days(PLAIN, THREE_DAYS).throttled_ppm
+    )
     assert said["toml"].startswith('[[tables]]\nname = "orders"\n\n[tables.read]')
     assert kept == ["read-2026-11-02.json", "read-2026-11-03.json", "read-2026-11-04.json"]
 
 
-@pytest.mark.parametrize("given", [[], ["--trace", "x.csv", "--table", "orders"]], ids=["neither", "both"])
+@pytest.mark.parametrize(
+    "given", [[], ["--trace", "x.csv", "--table", "orders"]], ids=["neither", "both"]
+)
 def test_the_command_wants_a_trace_or_a_table(given: list[str]) -> None:
     done = CliRunner().invoke(app, ["tune", *given])
     assert done.exit_code == 2
@@ -392,7 +473,11 @@ def test_the_command_wants_a_trace_or_a_table(given: list[str]) -> None:
 def test_a_history_too_short_is_told_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "short.csv"
     file.write_text("minute,demand\n0,1\n")
-    done = subprocess.run([sys.executable, "-m", "headroom.cli", "tune", "--trace", str(file)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "headroom.cli", "tune", "--trace", str(file)],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2
     sentence = "headroom: the history has 0 whole days; tuning needs 3, to search on some and judge on others"
     assert " ".join(done.stderr.split()) == sentence

@@ -1,4 +1,5 @@
-"""The strategy `adaptive`: the newest minutes, each level by hand, every reason in a table, and the laws as properties."""
+"""The strategy `adaptive`: the newest minutes, each level by hand, every reason in a table, and the
+laws as properties."""
 
 from __future__ import annotations
 
@@ -26,12 +27,19 @@ UP, DOWN = frozenset({Direction.UP}), frozenset({Direction.DOWN})
 
 
 def policy(**settings: Any) -> Policy:
-    """Return a policy whose alarm stands at the units themselves, so that nothing is held to let it sleep."""
+    """Return a policy whose alarm stands at the units themselves, so that nothing is held to let it
+    sleep."""
     return any_policy(**{"strategy": "adaptive", "alarm_percent": 100, **settings})
 
 
-def past(hourly: tuple[float, ...] = (), daily: tuple[tuple[float, ...], ...] = (), ago: float = 10, **fields: Any) -> Past:
-    """Return a summary that ends some minutes ago; nothing is known of the slots that are not given."""
+def past(
+    hourly: tuple[float, ...] = (),
+    daily: tuple[tuple[float, ...], ...] = (),
+    ago: float = 10,
+    **fields: Any,
+) -> Past:
+    """Return a summary that ends some minutes ago; nothing is known of the slots that are not
+    given."""
     slots = (*daily, *((),) * (SLOTS - len(daily)))
     return Past(end=NOON - ago * MINUTE, hourly=hourly, daily=slots, **fields)
 
@@ -43,11 +51,17 @@ def seen_by(
     least: list[float | None] | None = None,
     **fields: Any,
 ) -> Observation:
-    """Return an observation of 100 units unless told otherwise. least: the provisioned units of each five minutes."""
+    """Return an observation of 100 units unless told otherwise. least: the provisioned units of
+    each five minutes."""
     given = series(consumed) if isinstance(consumed, list) else consumed
     found = observation(consumed=given, throttled=throttled, **fields)
     start = found.metrics.consumed.start
-    return replace(found, metrics=replace(found.metrics, past=days, provisioned=Series(start, 300, tuple(least or ()))))
+    return replace(
+        found,
+        metrics=replace(
+            found.metrics, past=days, provisioned=Series(start, 300, tuple(least or ()))
+        ),
+    )
 
 
 def after_calm(*newest: float | None, calm: float = 80.0) -> list[float | None]:
@@ -59,7 +73,8 @@ def after_calm(*newest: float | None, calm: float = 80.0) -> list[float | None]:
 
 
 def load(**fields: float) -> Load:
-    """Return a load of 100 units per second without noise, growth or throttling, seen one minute after it began."""
+    """Return a load of 100 units per second without noise, growth or throttling, seen one minute
+    after it began."""
     plain = dict.fromkeys(("newest", "mean5", "mean15", "fast"), 100.0)
     still = dict.fromkeys(("noise", "growth", "jump", "throttled5", "highest"), 0.0)
     return Load(**{**plain, **still, "lag_minutes": 1.0, **fields})
@@ -80,7 +95,9 @@ def load(**fields: float) -> Load:
             id="growth is the smaller of two steps",
         ),
         pytest.param(
-            seen_by([10.0, 20.0, 20.0]), load(newest=20.0, mean5=50 / 3, mean15=50 / 3, noise=10.5, fast=50 / 3), id="no growth"
+            seen_by([10.0, 20.0, 20.0]),
+            load(newest=20.0, mean5=50 / 3, mean15=50 / 3, noise=10.5, fast=50 / 3),
+            id="no growth",
         ),
         pytest.param(
             seen_by([*[100.0] * 20, 180.0]),
@@ -89,7 +106,9 @@ def load(**fields: float) -> Load:
         ),
         pytest.param(seen_by([100.0, None, 100.0]), load(), id="a gap is passed over"),
         pytest.param(
-            seen_by([100.0, 60.0], throttled=series([None, 40.0])), load(throttled5=40.0), id="throttled units are demand"
+            seen_by([100.0, 60.0], throttled=series([None, 40.0])),
+            load(throttled5=40.0),
+            id="throttled units are demand",
         ),
         pytest.param(
             seen_by([100.0] * 6, throttled=series([7.0, None, None, None, None, None])),
@@ -101,7 +120,11 @@ def load(**fields: float) -> Load:
             load(mean15=1400 / 11, highest=200.0),
             id="the highest is looked for before the last ten minutes",
         ),
-        pytest.param(seen_by(steady(100.0, minutes=5, end=NOON - 3 * MINUTE)), load(lag_minutes=4.0), id="seen late"),
+        pytest.param(
+            seen_by(steady(100.0, minutes=5, end=NOON - 3 * MINUTE)),
+            load(lag_minutes=4.0),
+            id="seen late",
+        ),
     ],
 )
 def test_a_load_is_read_out_of_the_newest_minutes(seen: Observation, expected: Load) -> None:
@@ -142,35 +165,63 @@ def test_ten_minutes_old_data_is_a_load() -> None:
         pytest.param(seen_by([150.0] * 9 + [40.0]), 0.12, id="what was over is not owed"),
         pytest.param(seen_by([0.0] * 3 + [160.0]), 0.88, id="never more than full"),
         pytest.param(seen_by([None, 150.0, None]), 0.4, id="a gap neither fills nor empties"),
-        pytest.param(seen_by([100.0, 100.0], series([None, 5.0])), 0.0, id="throttling proves it empty"),
-        pytest.param(seen_by([100.0, 100.0, 40.0], series([None, 5.0])), 0.12, id="and it fills again"),
         pytest.param(
-            seen_by([100.0] * 10, provisioned=200, least=[100.0, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            seen_by([100.0, 100.0], series([None, 5.0])), 0.0, id="throttling proves it empty"
+        ),
+        pytest.param(
+            seen_by([100.0, 100.0, 40.0], series([None, 5.0])), 0.12, id="and it fills again"
+        ),
+        pytest.param(
+            seen_by(
+                [100.0] * 10,
+                provisioned=200,
+                least=[100.0, 100.0],
+                last_increase_at=NOON - 5 * MINUTE,
+            ),
             0.9,
             id="raised five minutes ago, held four",
         ),
         pytest.param(
-            seen_by([100.0] * 10, provisioned=200, least=[100.0], last_increase_at=NOON - 5 * MINUTE),
+            seen_by(
+                [100.0] * 10, provisioned=200, least=[100.0], last_increase_at=NOON - 5 * MINUTE
+            ),
             0.9,
             id="the newest five minutes' capacity is not seen yet",
         ),
         pytest.param(
-            seen_by([250.0] * 5 + [100.0] * 5, provisioned=200, least=[100.0, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            seen_by(
+                [250.0] * 5 + [100.0] * 5,
+                provisioned=200,
+                least=[100.0, 100.0],
+                last_increase_at=NOON - 5 * MINUTE,
+            ),
             0.4,
             id="emptied under the old units",
         ),
         pytest.param(
-            seen_by([250.0] * 5 + [100.0] * 5, provisioned=200, least=[None, 100.0], last_increase_at=NOON - 5 * MINUTE),
+            seen_by(
+                [250.0] * 5 + [100.0] * 5,
+                provisioned=200,
+                least=[None, 100.0],
+                last_increase_at=NOON - 5 * MINUTE,
+            ),
             0.65,
             id="unknown capacity was today's",
         ),
         pytest.param(
-            seen_by([100.0] * 6 + [50.0] * 3 + [100.0], provisioned=50, least=[200.0, 200.0], last_decrease_at=NOON - 5 * MINUTE),
+            seen_by(
+                [100.0] * 6 + [50.0] * 3 + [100.0],
+                provisioned=50,
+                least=[200.0, 200.0],
+                last_decrease_at=NOON - 5 * MINUTE,
+            ),
             0.8,
             id="what does not fit after a decrease is lost",
         ),
         pytest.param(
-            seen_by([50.0], provisioned=200, least=[], last_increase_at=NOON - 5 * MINUTE), 0.65, id="no capacity is known"
+            seen_by([50.0], provisioned=200, least=[], last_increase_at=NOON - 5 * MINUTE),
+            0.65,
+            id="no capacity is known",
         ),
     ],
 )
@@ -186,7 +237,9 @@ def test_the_bucket_is_reckoned_minute_by_minute(seen: Observation, left: float)
 def test_the_bucket_is_never_under_empty_nor_over_full(
     consumed: list[float | None], throttled: list[float | None], units: int
 ) -> None:
-    assert 0.0 <= adaptive.burst_left(seen_by(consumed, series(throttled), provisioned=units)) <= 1.0
+    assert (
+        0.0 <= adaptive.burst_left(seen_by(consumed, series(throttled), provisioned=units)) <= 1.0
+    )
 
 
 # the levels
@@ -198,11 +251,30 @@ def test_the_bucket_is_never_under_empty_nor_over_full(
         pytest.param(load(), NO_PAST, 100.0, id="a record without a jump"),
         pytest.param(load(noise=8.0), NO_PAST, 104.0, id="half the noise on top"),
         pytest.param(load(growth=10.0), NO_PAST, 130.0, id="three minutes of growth"),
-        pytest.param(load(growth=10.0), past(highest=120.0), 120.0, id="growth up to the highest ever seen"),
-        pytest.param(load(growth=10.0, highest=120.0), NO_PAST, 120.0, id="or seen in the last hours"),
-        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), NO_PAST, 220.0, id="a record goes on by half its jump"),
-        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), past(highest=500.0), 204.0, id="a jump goes on by 0.3 of it"),
-        pytest.param(load(newest=180.0, fast=180.0, jump=80.0), past(highest=190.0), 190.0, id="up to the highest"),
+        pytest.param(
+            load(growth=10.0), past(highest=120.0), 120.0, id="growth up to the highest ever seen"
+        ),
+        pytest.param(
+            load(growth=10.0, highest=120.0), NO_PAST, 120.0, id="or seen in the last hours"
+        ),
+        pytest.param(
+            load(newest=180.0, fast=180.0, jump=80.0),
+            NO_PAST,
+            220.0,
+            id="a record goes on by half its jump",
+        ),
+        pytest.param(
+            load(newest=180.0, fast=180.0, jump=80.0),
+            past(highest=500.0),
+            204.0,
+            id="a jump goes on by 0.3 of it",
+        ),
+        pytest.param(
+            load(newest=180.0, fast=180.0, jump=80.0),
+            past(highest=190.0),
+            190.0,
+            id="up to the highest",
+        ),
         pytest.param(
             load(newest=180.0, fast=180.0, jump=80.0),
             past(highest=500.0, typical_burst=400.0),
@@ -215,7 +287,12 @@ def test_the_bucket_is_never_under_empty_nor_over_full(
             152.0,
             id="a jump by 40 percent is no onset",
         ),
-        pytest.param(load(), past(highest=500.0, typical_burst=400.0), 100.0, id="without a jump there is no onset"),
+        pytest.param(
+            load(),
+            past(highest=500.0, typical_burst=400.0),
+            100.0,
+            id="without a jump there is no onset",
+        ),
     ],
 )
 def test_what_the_demand_needs(seen: Load, days: Past, units: float) -> None:
@@ -225,18 +302,30 @@ def test_what_the_demand_needs(seen: Load, days: Past, units: float) -> None:
 @pytest.mark.parametrize(
     ("seen", "settings", "left", "short"),
     [
-        pytest.param(load(fast=225.0), {}, 1.0, False, id="three minutes at 225 take 22,500 of 22,500"),
+        pytest.param(
+            load(fast=225.0), {}, 1.0, False, id="three minutes at 225 take 22,500 of 22,500"
+        ),
         pytest.param(load(fast=225.1), {}, 1.0, True, id="a little more"),
         pytest.param(load(fast=141.6), {}, 0.5, False, id="a quarter is trusted"),
         pytest.param(load(fast=141.7), {}, 0.5, True, id="and no more"),
         pytest.param(load(fast=100.0), {}, 0.25, False, id="nothing is trusted and nothing needed"),
         pytest.param(load(fast=100.1), {}, 0.25, True, id="nothing is trusted and a little needed"),
         pytest.param(load(fast=100.1), {}, 0.0, True, id="empty"),
-        pytest.param(load(fast=266.6), {"burst_trust_percent": 100}, 1.0, False, id="all of it may be used"),
-        pytest.param(load(fast=100.1), {"burst_trust_percent": 0}, 1.0, True, id="none of it may be used"),
+        pytest.param(
+            load(fast=266.6), {"burst_trust_percent": 100}, 1.0, False, id="all of it may be used"
+        ),
+        pytest.param(
+            load(fast=100.1), {"burst_trust_percent": 0}, 1.0, True, id="none of it may be used"
+        ),
         pytest.param(load(growth=62.5), {}, 1.0, False, id="growth adds up: 1 + 2 + 3 times"),
         pytest.param(load(growth=62.6), {}, 1.0, True, id="growth that takes more"),
-        pytest.param(load(fast=175.0, lag_minutes=3.0), {}, 1.0, False, id="metrics three minutes late: five minutes to go"),
+        pytest.param(
+            load(fast=175.0, lag_minutes=3.0),
+            {},
+            1.0,
+            False,
+            id="metrics three minutes late: five minutes to go",
+        ),
         pytest.param(load(fast=175.1, lag_minutes=3.0), {}, 1.0, True, id="late, and more"),
     ],
 )
@@ -252,19 +341,42 @@ def test_a_raise_is_due_when_the_trusted_part_would_be_empty_before_a_later_one_
         pytest.param(load(mean5=50.0, mean15=50.0), {}, 1.0, 50.0, id="the mean"),
         pytest.param(load(mean5=50.0, mean15=50.0, noise=2.0), {}, 1.0, 52.0, id="and the noise"),
         pytest.param(load(mean5=50.0, mean15=40.0), {}, 1.0, 50.0, id="rising"),
-        pytest.param(load(mean5=50.0, mean15=80.0), {}, 1.0, 50.0, id="fallen for good: no noise explains it"),
-        pytest.param(load(mean5=50.0, mean15=80.0, noise=5**0.5), {}, 1.0, 52.5 + 5**0.5, id="fallen, within the noise"),
-        pytest.param(load(mean5=50.0, mean15=50.0), {}, 0.2, 55.0, id="20 of 100 fill 40 percent of 50: 0.6 x 9,000 / 1,080"),
-        pytest.param(load(mean5=50.0, mean15=50.0), {"burst_keep_percent": 40}, 1.0, 45.0, id="what is too much is used up"),
+        pytest.param(
+            load(mean5=50.0, mean15=80.0), {}, 1.0, 50.0, id="fallen for good: no noise explains it"
+        ),
+        pytest.param(
+            load(mean5=50.0, mean15=80.0, noise=5**0.5),
+            {},
+            1.0,
+            52.5 + 5**0.5,
+            id="fallen, within the noise",
+        ),
+        pytest.param(
+            load(mean5=50.0, mean15=50.0),
+            {},
+            0.2,
+            55.0,
+            id="20 of 100 fill 40 percent of 50: 0.6 x 9,000 / 1,080",
+        ),
+        pytest.param(
+            load(mean5=50.0, mean15=50.0),
+            {"burst_keep_percent": 40},
+            1.0,
+            45.0,
+            id="what is too much is used up",
+        ),
         pytest.param(load(mean5=0.0, mean15=0.0), {}, 0.0, 0.0, id="idle"),
     ],
 )
-def test_the_level_to_come_down_to(seen: Load, settings: dict[str, Any], left: float, units: float) -> None:
+def test_the_level_to_come_down_to(
+    seen: Load, settings: dict[str, Any], left: float, units: float
+) -> None:
     assert adaptive.low_units(seen, policy(**settings), left, 100) == pytest.approx(units)
 
 
 FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
-"""Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is covered."""
+"""Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is
+covered."""
 
 
 @pytest.mark.parametrize(
@@ -276,33 +388,65 @@ FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
         pytest.param(past(FIVE), {}, 3, 90 * 240 / 390, id="late metrics: the bucket helps less"),
         pytest.param(past(FIVE), {"insurance_percent": 50}, 1, 20.0, id="half"),
         pytest.param(past(FIVE), {"insurance_percent": 0}, 1, 0.0, id="none"),
-        pytest.param(past(FIVE), {"throttle_price": 10_000.0}, 1, 80.0, id="dear throttling: all of them"),
+        pytest.param(
+            past(FIVE), {"throttle_price": 10_000.0}, 1, 80.0, id="dear throttling: all of them"
+        ),
         pytest.param(past(FIVE), {"throttle_price": 1.0}, 1, 0.0, id="cheap throttling: none"),
-        pytest.param(past(FIVE, ((), (27.0, 270.0)), ago=5), {}, 1, 120.0, id="the same minutes of two days"),
+        pytest.param(
+            past(FIVE, ((), (27.0, 270.0)), ago=5), {}, 1, 120.0, id="the same minutes of two days"
+        ),
         pytest.param(past(FIVE, ((), (270.0,)), ago=5), {}, 1, 40.0, id="one day is none"),
-        pytest.param(past(FIVE, ((), (27.0, 45.0)), ago=5), {}, 1, 40.0, id="the hours call for more"),
+        pytest.param(
+            past(FIVE, ((), (27.0, 45.0)), ago=5), {}, 1, 40.0, id="the hours call for more"
+        ),
         pytest.param(past(FIVE, ((), (27.0, 270.0)), ago=3), {}, 1, 40.0, id="the slot before"),
-        pytest.param(past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=73), {}, 1, 120.0, id="the last slot"),
-        pytest.param(past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=74), {}, 1, 0.0, id="no slot any more"),
+        pytest.param(
+            past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=73),
+            {},
+            1,
+            120.0,
+            id="the last slot",
+        ),
+        pytest.param(
+            past(daily=((0.0, 0.0),) * 14 + ((9.0, 270.0),), ago=74),
+            {},
+            1,
+            0.0,
+            id="no slot any more",
+        ),
     ],
 )
-def test_insurance_against_onsets(days: Past, settings: dict[str, Any], lag: int, units: float) -> None:
+def test_insurance_against_onsets(
+    days: Past, settings: dict[str, Any], lag: int, units: float
+) -> None:
     assert adaptive.insured_units(days, policy(**settings), lag, NOON) == pytest.approx(units)
 
 
 @pytest.mark.parametrize(
     ("ago", "today", "percent"),
     [
-        pytest.param(30, 1, adaptive.LEAST_FREE_SAVING_PERCENT, id="one of the free four, soon after the last"),
+        pytest.param(
+            30,
+            1,
+            adaptive.LEAST_FREE_SAVING_PERCENT,
+            id="one of the free four, soon after the last",
+        ),
         pytest.param(30, 3, adaptive.LEAST_FREE_SAVING_PERCENT, id="the last of the free four"),
         pytest.param(30, 4, adaptive.LEAST_SAVING_PERCENT, id="the free four are gone"),
         pytest.param(60, 1, adaptive.LEAST_SAVING_PERCENT, id="an hour after the last"),
         pytest.param(None, 0, adaptive.LEAST_SAVING_PERCENT, id="never lowered"),
     ],
 )
-def test_free_decreases_are_kept_for_what_is_worth_it(ago: int | None, today: int, percent: int) -> None:
+def test_free_decreases_are_kept_for_what_is_worth_it(
+    ago: int | None, today: int, percent: int
+) -> None:
     last = None if ago is None else NOON - ago * MINUTE
-    assert adaptive.least_saving_percent(seen_by(30.0, last_decrease_at=last, decreases_today=today), NOON) == percent
+    assert (
+        adaptive.least_saving_percent(
+            seen_by(30.0, last_decrease_at=last, decreases_today=today), NOON
+        )
+        == percent
+    )
     assert (adaptive.LEAST_SAVING_PERCENT, adaptive.LEAST_FREE_SAVING_PERCENT) == (4, 20)
 
 
@@ -326,20 +470,38 @@ SPIKE = after_calm(300.0)
     ("seen", "desired", "reason"),
     [
         pytest.param(seen_by(None), 100, Reason.NO_DATA, id="no data"),
-        pytest.param(seen_by(steady(300.0, end=NOON - 11 * MINUTE)), 100, Reason.NO_DATA, id="stale data"),
+        pytest.param(
+            seen_by(steady(300.0, end=NOON - 11 * MINUTE)), 100, Reason.NO_DATA, id="stale data"
+        ),
         pytest.param(seen_by(80.0), 100, Reason.AT_DESIRED, id="room enough"),
         pytest.param(seen_by(after_calm(150.0)), 100, Reason.BURST_CARRIES, id="one hot minute"),
         pytest.param(seen_by(SPIKE), 410, Reason.UTILIZATION_HIGH, id="a record"),
         pytest.param(
-            seen_by(after_calm(100.0), series(after_calm(200.0, calm=0.0))), 410, Reason.THROTTLED, id="a record, throttled"
+            seen_by(after_calm(100.0), series(after_calm(200.0, calm=0.0))),
+            410,
+            Reason.THROTTLED,
+            id="a record, throttled",
         ),
-        pytest.param(seen_by(80.0, days=past((450.0,))), 200, Reason.PATTERN_AHEAD, id="past days had onsets"),
-        pytest.param(seen_by(SPIKE, days=past((1350.0,))), 600, Reason.PATTERN_AHEAD, id="and higher ones than this"),
-        pytest.param(seen_by(SPIKE, days=past((450.0,))), 410, Reason.UTILIZATION_HIGH, id="or lower ones"),
-        pytest.param(seen_by(80.0, days=past((225.0,))), 100, Reason.AT_DESIRED, id="insured already"),
+        pytest.param(
+            seen_by(80.0, days=past((450.0,))), 200, Reason.PATTERN_AHEAD, id="past days had onsets"
+        ),
+        pytest.param(
+            seen_by(SPIKE, days=past((1350.0,))),
+            600,
+            Reason.PATTERN_AHEAD,
+            id="and higher ones than this",
+        ),
+        pytest.param(
+            seen_by(SPIKE, days=past((450.0,))), 410, Reason.UTILIZATION_HIGH, id="or lower ones"
+        ),
+        pytest.param(
+            seen_by(80.0, days=past((225.0,))), 100, Reason.AT_DESIRED, id="insured already"
+        ),
     ],
 )
-def test_up_to_the_highest_level_that_calls(seen: Observation, desired: int, reason: Reason, urgent: bool) -> None:
+def test_up_to_the_highest_level_that_calls(
+    seen: Observation, desired: int, reason: Reason, urgent: bool
+) -> None:
     want = up(seen, urgent)
     assert (want.desired, want.reason) == (desired, reason)
 
@@ -347,11 +509,17 @@ def test_up_to_the_highest_level_that_calls(seen: Observation, desired: int, rea
 @pytest.mark.parametrize(
     ("consumed", "desired", "reason"),
     [
-        pytest.param([100.0] * 15, 109, Reason.UTILIZATION_HIGH, id="100, and 15,000 in half an hour"),
-        pytest.param([92.7] * 15, 100, Reason.AT_DESIRED, id="one percent more is not worth a call"),
+        pytest.param(
+            [100.0] * 15, 109, Reason.UTILIZATION_HIGH, id="100, and 15,000 in half an hour"
+        ),
+        pytest.param(
+            [92.7] * 15, 100, Reason.AT_DESIRED, id="one percent more is not worth a call"
+        ),
     ],
 )
-def test_quiet_times_fill_the_bucket_at_the_next_sweep(consumed: list[float | None], desired: int, reason: Reason) -> None:
+def test_quiet_times_fill_the_bucket_at_the_next_sweep(
+    consumed: list[float | None], desired: int, reason: Reason
+) -> None:
     sweep, alarm = up(seen_by(consumed)), up(seen_by(consumed), urgent=True)
     assert (sweep.desired, sweep.reason) == (desired, reason)
     assert (alarm.desired, alarm.reason) == (100, Reason.AT_DESIRED)
@@ -373,9 +541,13 @@ def test_a_look_both_ways_is_a_sweeps_and_one_up_is_an_alarms() -> None:
         pytest.param(0, 50, 109, id="an increase answered all of them already"),
     ],
 )
-def test_the_least_step_is_taken_once_for_the_same_evidence(raised_ago: float | None, percent: int, desired: int) -> None:
+def test_the_least_step_is_taken_once_for_the_same_evidence(
+    raised_ago: float | None, percent: int, desired: int
+) -> None:
     at = None if raised_ago is None else NOON - raised_ago * MINUTE
-    assert up(seen_by([100.0] * 15, last_increase_at=at), increase_percent=percent).desired == desired
+    assert (
+        up(seen_by([100.0] * 15, last_increase_at=at), increase_percent=percent).desired == desired
+    )
 
 
 @pytest.mark.parametrize(
@@ -388,8 +560,17 @@ def test_the_least_step_is_taken_once_for_the_same_evidence(raised_ago: float | 
     ],
 )
 def test_the_least_step_may_be_one_of_units(percent: int, units: int, desired: int) -> None:
-    assert up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired == desired
-    assert up(seen_by([100.0] * 15, last_increase_at=NOON), increase_percent=percent, increase_units=units).desired == 109
+    assert (
+        up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired == desired
+    )
+    assert (
+        up(
+            seen_by([100.0] * 15, last_increase_at=NOON),
+            increase_percent=percent,
+            increase_units=units,
+        ).desired
+        == 109
+    )
 
 
 def test_the_numbers_behind_a_raise() -> None:
@@ -432,9 +613,23 @@ HELD = [100.0] * 36
     [
         pytest.param(seen_by(30.0), {}, 30, Reason.UTILIZATION_LOW, id="needs less"),
         pytest.param(seen_by(30.1), {}, 31, Reason.UTILIZATION_LOW, id="rounded up"),
-        pytest.param(seen_by(30.0), {"min_units": 60}, 60, Reason.UTILIZATION_LOW, id="down to the minimum"),
-        pytest.param(seen_by(30.0, days=past((135.0,))), {}, 60, Reason.UTILIZATION_LOW, id="down to what is insured"),
-        pytest.param(seen_by(30.0, days=past((450.0,))), {}, 100, Reason.AT_DESIRED, id="insured with all of it"),
+        pytest.param(
+            seen_by(30.0), {"min_units": 60}, 60, Reason.UTILIZATION_LOW, id="down to the minimum"
+        ),
+        pytest.param(
+            seen_by(30.0, days=past((135.0,))),
+            {},
+            60,
+            Reason.UTILIZATION_LOW,
+            id="down to what is insured",
+        ),
+        pytest.param(
+            seen_by(30.0, days=past((450.0,))),
+            {},
+            100,
+            Reason.AT_DESIRED,
+            id="insured with all of it",
+        ),
         pytest.param(seen_by(100.0), {}, 100, Reason.AT_DESIRED, id="needs it all"),
         pytest.param(seen_by(95.0), {}, 95, Reason.UTILIZATION_LOW, id="just worth it"),
         pytest.param(seen_by(96.0), {}, 96, Reason.NOT_WORTH_IT, id="not worth it"),
@@ -454,11 +649,29 @@ HELD = [100.0] * 36
         ),
         pytest.param(seen_by(None), {}, 100, Reason.NO_DATA, id="no data"),
         pytest.param(seen_by([30.0] * 44), {}, 100, Reason.NO_DATA, id="44 minutes are known"),
-        pytest.param(seen_by([30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="45 minutes are known"),
-        pytest.param(seen_by([None] * 15 + [30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="old gaps"),
-        pytest.param(seen_by([30.0] * 165 + [None] + [30.0] * 14), {}, 100, Reason.NO_DATA, id="a gap 15 minutes ago"),
-        pytest.param(seen_by([30.0] * 164 + [None] + [30.0] * 15), {}, 30, Reason.UTILIZATION_LOW, id="a gap 16 minutes ago"),
-        pytest.param(seen_by(steady(30.0, end=NOON - 11 * MINUTE)), {}, 100, Reason.NO_DATA, id="stale data"),
+        pytest.param(
+            seen_by([30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="45 minutes are known"
+        ),
+        pytest.param(
+            seen_by([None] * 15 + [30.0] * 45), {}, 30, Reason.UTILIZATION_LOW, id="old gaps"
+        ),
+        pytest.param(
+            seen_by([30.0] * 165 + [None] + [30.0] * 14),
+            {},
+            100,
+            Reason.NO_DATA,
+            id="a gap 15 minutes ago",
+        ),
+        pytest.param(
+            seen_by([30.0] * 164 + [None] + [30.0] * 15),
+            {},
+            30,
+            Reason.UTILIZATION_LOW,
+            id="a gap 16 minutes ago",
+        ),
+        pytest.param(
+            seen_by(steady(30.0, end=NOON - 11 * MINUTE)), {}, 100, Reason.NO_DATA, id="stale data"
+        ),
         pytest.param(
             seen_by(30.0, series(after_calm(0.1, None, None, None, None, calm=0.0))),
             {},
@@ -466,7 +679,13 @@ HELD = [100.0] * 36
             Reason.THROTTLED_RECENTLY,
             id="throttled",
         ),
-        pytest.param(seen_by(30.0, last_increase_at=NOON - 4.9 * MINUTE), {}, 100, Reason.RAISED_RECENTLY, id="raised just now"),
+        pytest.param(
+            seen_by(30.0, last_increase_at=NOON - 4.9 * MINUTE),
+            {},
+            100,
+            Reason.RAISED_RECENTLY,
+            id="raised just now",
+        ),
         pytest.param(
             seen_by(30.0, last_increase_at=NOON - 5 * MINUTE, least=[100.0] * 36),
             {},
@@ -474,11 +693,25 @@ HELD = [100.0] * 36
             Reason.UTILIZATION_LOW,
             id="raised before",
         ),
-        pytest.param(seen_by(after_calm(80.0, 70.0, 60.0, 50.0, 40.0)), {}, 100, Reason.STILL_FALLING, id="falling"),
-        pytest.param(seen_by(after_calm(60.0, 58.0, 56.0, 54.0, 52.0)), {}, 56, Reason.UTILIZATION_LOW, id="falling slowly"),
+        pytest.param(
+            seen_by(after_calm(80.0, 70.0, 60.0, 50.0, 40.0)),
+            {},
+            100,
+            Reason.STILL_FALLING,
+            id="falling",
+        ),
+        pytest.param(
+            seen_by(after_calm(60.0, 58.0, 56.0, 54.0, 52.0)),
+            {},
+            56,
+            Reason.UTILIZATION_LOW,
+            id="falling slowly",
+        ),
     ],
 )
-def test_down_to_what_the_coming_hour_needs(seen: Observation, settings: dict[str, Any], desired: int, reason: Reason) -> None:
+def test_down_to_what_the_coming_hour_needs(
+    seen: Observation, settings: dict[str, Any], desired: int, reason: Reason
+) -> None:
     want = down(seen, **settings)
     assert (want.desired, want.reason) == (desired, reason)
 
@@ -503,7 +736,9 @@ RATES = st.lists(st.none() | st.floats(0, 1e5), max_size=75)
 PASTS = st.just(NO_PAST) | st.builds(
     past,
     st.lists(st.floats(0, 1e5), max_size=10).map(lambda found: tuple(sorted(found))),
-    st.lists(st.lists(st.floats(0, 1e5), max_size=4).map(lambda found: tuple(sorted(found))), max_size=15).map(tuple),
+    st.lists(
+        st.lists(st.floats(0, 1e5), max_size=4).map(lambda found: tuple(sorted(found))), max_size=15
+    ).map(tuple),
     st.integers(0, 80),
     highest=st.floats(0, 1e5),
     typical_burst=st.floats(0, 1e5),
@@ -537,31 +772,50 @@ SEEN = st.builds(
 def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
     want = adaptive.raise_to(seen, settings, NOON, urgent)
     assert want.desired >= seen.provisioned
-    assert (want.desired > seen.provisioned) <= (want.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD})
+    assert (want.desired > seen.provisioned) <= (
+        want.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD}
+    )
 
 
 @given(SEEN, POLICIES)
 def test_down_never_raises(seen: Observation, settings: Policy) -> None:
     want = adaptive.lower_to(seen, settings, NOON)
     assert want.desired <= seen.provisioned
-    assert (want.desired < seen.provisioned) == (want.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT})
+    assert (want.desired < seen.provisioned) == (
+        want.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT}
+    )
 
 
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, UP | DOWN]))
-def test_a_decision_stays_within_the_bounds(seen: Observation, settings: Policy, ways: frozenset[Direction]) -> None:
+def test_a_decision_stays_within_the_bounds(
+    seen: Observation, settings: Policy, ways: frozenset[Direction]
+) -> None:
     found = scaling.decide(seen, settings, NOON, ways)
-    assert min(seen.provisioned, settings.min_units) <= found.desired <= max(seen.provisioned, settings.max_units)
+    assert (
+        min(seen.provisioned, settings.min_units)
+        <= found.desired
+        <= max(seen.provisioned, settings.max_units)
+    )
     if found.changes:
-        assert settings.min_units <= found.desired <= settings.max_units or found.desired < seen.provisioned
+        assert (
+            settings.min_units <= found.desired <= settings.max_units
+            or found.desired < seen.provisioned
+        )
 
 
 @given(SEEN, POLICIES, st.integers(1, 15))
-def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(seen: Observation, settings: Policy, back: int) -> None:
+def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
+    seen: Observation, settings: Policy, back: int
+) -> None:
     values = seen.metrics.consumed.values
     if len(values) < back:
         return
-    holed = Series(seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :]))
-    want = adaptive.lower_to(replace(seen, metrics=replace(seen.metrics, consumed=holed)), settings, NOON)
+    holed = Series(
+        seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :])
+    )
+    want = adaptive.lower_to(
+        replace(seen, metrics=replace(seen.metrics, consumed=holed)), settings, NOON
+    )
     assert (want.desired, want.reason) == (seen.provisioned, Reason.NO_DATA)
 
 
@@ -573,7 +827,12 @@ def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: 
 
 
 @given(
-    st.lists(st.floats(0, 1e4), min_size=5, max_size=5), st.floats(0, 1e4), POLICIES, PASTS, st.integers(1, 9_999), st.booleans()
+    st.lists(st.floats(0, 1e4), min_size=5, max_size=5),
+    st.floats(0, 1e4),
+    POLICIES,
+    PASTS,
+    st.integers(1, 9_999),
+    st.booleans(),
 )
 def test_more_demand_in_the_newest_minute_never_wants_less(
     newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
@@ -581,23 +840,40 @@ def test_more_demand_in_the_newest_minute_never_wants_less(
     little = seen_by(after_calm(*newest), days=days, provisioned=units)
     much = seen_by(after_calm(*newest[:-1], newest[-1] + more), days=days, provisioned=units)
     assert up(little, urgent).desired <= up(much, urgent).desired
-    assert adaptive.raise_to(little, settings, NOON, urgent).desired <= adaptive.raise_to(much, settings, NOON, urgent).desired
+    assert (
+        adaptive.raise_to(little, settings, NOON, urgent).desired
+        <= adaptive.raise_to(much, settings, NOON, urgent).desired
+    )
 
 
 @given(
-    st.lists(st.floats(0, 1e4), min_size=5, max_size=5), st.floats(0, 1e4), POLICIES, PASTS, st.integers(1, 9_999), st.booleans()
+    st.lists(st.floats(0, 1e4), min_size=5, max_size=5),
+    st.floats(0, 1e4),
+    POLICIES,
+    PASTS,
+    st.integers(1, 9_999),
+    st.booleans(),
 )
 def test_more_demand_in_all_the_newest_minutes_never_wants_less(
     newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
 ) -> None:
-    """A jump is one beside the minutes before it; where those rise too it may be none, so typical bursts are left out."""
+    """A jump is one beside the minutes before it; where those rise too it may be none, so typical
+    bursts are left out."""
     days = replace(days, typical_burst=0.0)
-    little, much = (seen_by(after_calm(*(rate + add for rate in newest)), days=days, provisioned=units) for add in (0.0, more))
-    assert adaptive.raise_to(little, settings, NOON, urgent).desired <= adaptive.raise_to(much, settings, NOON, urgent).desired
+    little, much = (
+        seen_by(after_calm(*(rate + add for rate in newest)), days=days, provisioned=units)
+        for add in (0.0, more)
+    )
+    assert (
+        adaptive.raise_to(little, settings, NOON, urgent).desired
+        <= adaptive.raise_to(much, settings, NOON, urgent).desired
+    )
 
 
 @given(SEEN, POLICIES)
-def test_a_second_look_at_the_same_datapoints_wants_no_more(seen: Observation, settings: Policy) -> None:
+def test_a_second_look_at_the_same_datapoints_wants_no_more(
+    seen: Observation, settings: Policy
+) -> None:
     first = adaptive.raise_to(seen, settings, NOON, urgent=True)
     if first.desired == seen.provisioned:
         return  # nothing was raised, so there is no second look

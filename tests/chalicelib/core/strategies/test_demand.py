@@ -55,7 +55,9 @@ def test_means_are_of_whole_periods_counted_from_the_newest(
 
 
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=60), st.integers(1, 20))
-def test_means_lie_between_the_least_and_the_most(values: list[float | None], per_period: int) -> None:
+def test_means_lie_between_the_least_and_the_most(
+    values: list[float | None], per_period: int
+) -> None:
     found = means(series(values), per_period)
     assert len(found) == len(values) // per_period
     known = [value for value in values if value is not None]

@@ -1,4 +1,5 @@
-"""What the last days say about the hour to come: onsets, like hours, the same minutes of past days, how high bursts go."""
+"""What the last days say about the hour to come: onsets, like hours, the same minutes of past days,
+how high bursts go."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def quiet(bins: int) -> Values:
 
 
 def burst(height: float, bins: int = HOUR) -> Values:
-    """Return an hour (or so) whose third five minutes come suddenly, and the fourth are higher still."""
+    """Return an hour (or so) whose third five minutes come suddenly, and the fourth are higher
+    still."""
     return [10.0, 10.0, 20.0, height, *[10.0] * (bins - 4)]
 
 
@@ -39,7 +41,9 @@ def burst(height: float, bins: int = HOUR) -> Values:
         pytest.param([5.0, 10.0, 13.9], [0.0, 0.0, 0.0], id="not above the one before"),
         pytest.param([0.0, 0.0, 0.1], [0.0, 0.0, 0.1], id="out of nothing"),
         pytest.param([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], id="nothing"),
-        pytest.param([10.0, 10.0, 20.0, 40.0, 41.0], [0.0, 0.0, 20.0, 40.0, 0.0], id="two in a row"),
+        pytest.param(
+            [10.0, 10.0, 20.0, 40.0, 41.0], [0.0, 0.0, 20.0, 40.0, 0.0], id="two in a row"
+        ),
         pytest.param([None, 10.0, 20.0], [0.0, 0.0, 0.0], id="a gap two before"),
         pytest.param([10.0, None, 20.0], [0.0, 0.0, 0.0], id="a gap one before"),
         pytest.param([10.0, 10.0, None], [0.0, 0.0, 0.0], id="a gap is no onset"),
@@ -47,7 +51,9 @@ def burst(height: float, bins: int = HOUR) -> Values:
         pytest.param([], [], id="none"),
     ],
 )
-def test_an_onset_stands_well_above_the_two_before_it(values: Values, expected: list[float]) -> None:
+def test_an_onset_stands_well_above_the_two_before_it(
+    values: Values, expected: list[float]
+) -> None:
     assert onsets(values) == expected
 
 
@@ -105,7 +111,9 @@ def test_other_hours_do_not(back: int) -> None:
         pytest.param(quiet(20 * HOUR), 12, id="twenty hours"),
         pytest.param(quiet(25 * HOUR), 15, id="a day and an hour"),
         pytest.param(quiet(14 * DAY), 53, id="two weeks"),
-        pytest.param([None] * 13 * DAY + quiet(DAY), 14, id="a day after thirteen of which nothing is known"),
+        pytest.param(
+            [None] * 13 * DAY + quiet(DAY), 14, id="a day after thirteen of which nothing is known"
+        ),
         pytest.param([None] * (DAY - HOUR - 1) + quiet(HOUR + 1), 1, id="an hour and a bit"),
         pytest.param([None] * DAY, 0, id="nothing"),
     ],
@@ -115,7 +123,12 @@ def test_hours_count_as_far_back_as_anything_is_known(values: Values, count: int
 
 
 def test_each_hour_gives_its_highest_onset_sorted() -> None:
-    assert of([*burst(50.0), *burst(30.0), *quiet(HOUR), *burst(40.0)]).hourly == (0.0, 30.0, 40.0, 50.0)
+    assert of([*burst(50.0), *burst(30.0), *quiet(HOUR), *burst(40.0)]).hourly == (
+        0.0,
+        30.0,
+        40.0,
+        50.0,
+    )
 
 
 # the same minutes of past days
@@ -159,7 +172,9 @@ def test_a_day_that_began_within_the_hour_counts_from_where_it_is_known() -> Non
         pytest.param([], 0.0, id="none"),
     ],
 )
-def test_a_typical_burst_is_the_middle_one_of_the_newest(heights: list[float], typical: float) -> None:
+def test_a_typical_burst_is_the_middle_one_of_the_newest(
+    heights: list[float], typical: float
+) -> None:
     assert of([value for height in heights for value in burst(height)]).typical_burst == typical
 
 
