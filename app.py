@@ -69,7 +69,7 @@ ALARM_CHANGES = {
 
 
 @cache
-def world() -> Aws:
+def aws() -> Aws:
     """Return the AWS adapters, made once per container."""
     return Aws(ALARM_TOPIC)
 
@@ -158,7 +158,7 @@ def _run(name: str, context: Any, handler: Callable[[Shell, datetime], Report]) 
         return bool(context.get_remaining_time_in_millis() > LAST_MILLISECONDS)
 
     teller = telemetry.Teller(name, SERVICE)
-    shell = Shell(world(), CONFIG, may_go_on=may_go_on, may_wait=may_wait, settled=teller.log)
+    shell = Shell(aws(), CONFIG, may_go_on=may_go_on, may_wait=may_wait, settled=teller.log)
     report = handler(shell, datetime.now(UTC))
     counts = teller.finish(report)
     report.raise_failures()

@@ -38,7 +38,7 @@ def make_alarms(shell: Shell, report: Report, missing: Sequence[CreateAlarm]) ->
     report.planned += missing[:left]
     if shell.dry_run:
         return
-    for action, error in shell.world.create_alarms(missing[:left]):
+    for action, error in shell.aws.create_alarms(missing[:left]):
         if error:
             report.failures.append(Failure(str(action.target), "PutMetricAlarm", error))
         else:
@@ -51,9 +51,9 @@ def _without_taken(
     shell: Shell, report: Report, missing: Sequence[CreateAlarm]
 ) -> list[CreateAlarm]:
     named = {str(action.fields["AlarmName"]): action for action in missing}
-    taken = {alarm.name for alarm in shell.world.alarms_named(named)} if named else set()
+    taken = {alarm.name for alarm in shell.aws.alarms_named(named)} if named else set()
     for name in sorted(taken):
-        topic = shell.world.topic_arn
+        topic = shell.aws.topic_arn
         why = f"an alarm {name} exists and does not notify {topic}; if that is right, add it to the alarm's actions, or delete it"
         report.skips.append(Skip(name, Reason.UNSUPPORTED_ALARM, why))
     return [action for name, action in named.items() if name not in taken]
@@ -69,7 +69,7 @@ def remove_alarms(shell: Shell, report: Report, names: Collection[str]) -> None:
         return
     failures = len(report.failures)
     attempt(
-        report, ", ".join(action.names), "DeleteAlarms", lambda: shell.world.delete_alarms(action)
+        report, ", ".join(action.names), "DeleteAlarms", lambda: shell.aws.delete_alarms(action)
     )
     if len(report.failures) == failures:
         report.done.append(action)

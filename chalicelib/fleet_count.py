@@ -40,7 +40,7 @@ def _count(shell: Shell, report: Report, fleet: Fleet) -> int | Hold:
 
 def _counted(shell: Shell, fleet: Fleet) -> int | NoSuchGroupError:
     try:
-        return aws_fleet.instances(shell.world, fleet)
+        return aws_fleet.instances(shell.aws, fleet)
     except NoSuchGroupError as error:
         return error
 

@@ -86,7 +86,7 @@ def follow_up(shell: Shell, now: datetime) -> Report:
         report,
         "the alarms in ALARM",
         "DescribeAlarms",
-        lambda: shell.world.alarms_on_topic("ALARM"),
+        lambda: shell.aws.alarms_on_topic("ALARM"),
     )
     burning = [alarm for alarm in found or [] if not alarm.is_silenced]
     hot = {alarm.name: table_alarms.watched(alarm) for alarm in burning}
@@ -121,10 +121,10 @@ def scale_down(shell: Shell, now: datetime) -> Report:
     decrease would keep that waiting.
     """
     report = Report()
-    managed = [name for name in shell.world.table_names() if shell.config.manages(name)]
+    managed = [name for name in shell.aws.table_names() if shell.config.manages(name)]
     free = _without_autoscaled(shell, report, managed)
     watching = (
-        attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
+        attempt(report, "the alarms on the topic", "DescribeAlarms", shell.aws.alarms_on_topic)
         if free
         else None
     )
@@ -142,10 +142,10 @@ def sweep(shell: Shell, now: datetime, alone: bool = False, with_alarms: bool = 
     decrease waits for none.
     """
     report = Report()
-    existing = shell.world.table_names()
+    existing = shell.aws.table_names()
     managed = [name for name in existing if shell.config.manages(name)]
     watching = (
-        attempt(report, "the alarms on the topic", "DescribeAlarms", shell.world.alarms_on_topic)
+        attempt(report, "the alarms on the topic", "DescribeAlarms", shell.aws.alarms_on_topic)
         if with_alarms
         else []
     )
@@ -228,7 +228,7 @@ def _followers(shell: Shell, report: Report) -> list[str]:
     them, all: it is to raise them."""
     fleets = shell.config.fleets
     existing = (
-        attempt(report, "the tables", "ListTables", shell.world.table_names) or [] if fleets else []
+        attempt(report, "the tables", "ListTables", shell.aws.table_names) or [] if fleets else []
     )
     names = [
         n
@@ -245,7 +245,7 @@ def _without_autoscaled(shell: Shell, report: Report, names: Sequence[str]) -> l
     if not names:
         return []
     owners = attempt(
-        report, "Application Auto Scaling", "DescribeScalableTargets", shell.world.autoscaled
+        report, "Application Auto Scaling", "DescribeScalableTargets", shell.aws.autoscaled
     )
     if owners is None:
         return None
@@ -323,7 +323,7 @@ def _settle(
             continue
         report.planned += actions
         report.decisions += (
-            decided[name] if shell.dry_run else _act(shell.world, report, decided[name], actions)
+            decided[name] if shell.dry_run else _act(shell.aws, report, decided[name], actions)
         )
 
 
@@ -392,7 +392,7 @@ def _no_time_left(subject: str) -> Skip:
 
 def _provisioned(shell: Shell, report: Report, names: Sequence[str]) -> dict[str, TableState]:
     found: dict[str, TableState] = {}
-    for name, table in shell.world.describe(names).items():
+    for name, table in shell.aws.describe(names).items():
         match table:
             case None:
                 report.skips.append(Skip(name, Reason.GONE, "the table does not exist"))
@@ -437,7 +437,7 @@ def _observe(
             report,
             "the metrics",
             "GetMetricData",
-            lambda: shell.world.metrics(wanted, now, adaptive),
+            lambda: shell.aws.metrics(wanted, now, adaptive),
         )
         if wanted
         else {}
@@ -454,16 +454,14 @@ def _named_or_ours(
     """
     if not targets:
         return []
-    found = shell.world.alarms_named(
-        {*names, *(table_alarms.name_of(target) for target in targets)}
-    )
+    found = shell.aws.alarms_named({*names, *(table_alarms.name_of(target) for target in targets)})
     for alarm in found:
         why = table_alarms.target_of_alarm(alarm)
         if report and alarm.name in names and isinstance(why, str):
             report.skips.append(
                 Skip(alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {why}")
             )
-    return [alarm for alarm in found if table_alarms.calls_us(alarm, shell.world.topic_arn)]
+    return [alarm for alarm in found if table_alarms.calls_us(alarm, shell.aws.topic_arn)]
 
 
 def _decide(
@@ -480,7 +478,7 @@ def _decide(
 
 
 def _act(
-    world: Aws, report: Report, decisions: list[Decision], actions: Sequence[TableAction]
+    aws: Aws, report: Report, decisions: list[Decision], actions: Sequence[TableAction]
 ) -> list[Decision]:
     """Do one table's actions in order; the first that fails ends them, and a later look mends what
     is left.
@@ -490,7 +488,7 @@ def _act(
     for action in actions:
         table = decisions[0].target.table
         try:
-            _execute(world, action)
+            _execute(aws, action)
         except Refused as refusal:
             reason = (
                 Reason.CHANGED_MEANWHILE
@@ -513,12 +511,12 @@ def _act(
     return decisions
 
 
-def _execute(world: Aws, action: TableAction) -> None:
+def _execute(aws: Aws, action: TableAction) -> None:
     match action:
         case SetCapacity():
-            world.set_capacity(action)
+            aws.set_capacity(action)
         case RewriteAlarm():
-            world.rewrite_alarm(action)
+            aws.rewrite_alarm(action)
         case _:
             assert_never(action)
 
@@ -551,7 +549,7 @@ def _tend(
 def _make_missing(shell: Shell, report: Report, watching: Sequence[Alarm]) -> None:
     policies = {d.target: shell.policy(d.target) for d in report.decisions}
     missing = (
-        plan.missing_alarms(report.decisions, watching, policies, shell.world.topic_arn)
+        plan.missing_alarms(report.decisions, watching, policies, shell.aws.topic_arn)
         if policies
         else []
     )

@@ -106,18 +106,18 @@ def _due(shell: Shell, report: Report, now: datetime, swept: Swept) -> Iterator[
                 Skip("notifications", Reason.NO_TIME_LEFT, "what holds is told by a later sweep")
             )
             return
-        one = _judge(state, keeper, shell.world.told.get(keeper, Memory()), now)
+        one = _judge(state, keeper, shell.aws.told.get(keeper, Memory()), now)
         if one and keeper.arn:  # what this container remembers is not enough to write or to tell
             read = attempt(
                 report,
                 keeper.arn,
                 "ListTagsForResource",
-                partial(notifications.tags, shell.world, keeper.arn),
+                partial(notifications.tags, shell.aws, keeper.arn),
             )
             if read is None:
                 continue
             memory = notices.remembered(read.get(keeper.key, ""))
-            shell.world.told[keeper] = memory
+            shell.aws.told[keeper] = memory
             one = _judge(state, keeper, memory, now)
         if one:
             yield one
@@ -133,14 +133,14 @@ def _remember(shell: Shell, report: Report, one: Due, told: bool, now: datetime)
     memory = notices.noted(one.state, one.memory, now, told)
     if memory == one.memory:
         return
-    shell.world.told[one.keeper] = memory
+    shell.aws.told[one.keeper] = memory
     if one.keeper.arn:
         arn, key = one.keeper.arn, one.keeper.key
         attempt(
             report,
             arn,
             "TagResource",
-            lambda: notifications.tag(shell.world, arn, key, str(memory)),
+            lambda: notifications.tag(shell.aws, arn, key, str(memory)),
         )
 
 
@@ -247,12 +247,12 @@ def _send(
         if not shell.may_go_on():
             raise NotDelivered("no time left in this run")
         if place == message.topic:
-            notifications.publish(shell.world, place, message)
+            notifications.publish(shell.aws, place, message)
         else:
             if place in posted:
-                shell.world.sleep(SLACK_SECONDS)
+                shell.aws.sleep(SLACK_SECONDS)
             posted.add(place)
-            notifications.post(shell.world, place, message, now)
+            notifications.post(shell.aws, place, message, now)
     # whatever breaks it, the other messages go out; it is raised at the end
     except Exception as error:  # noqa: BLE001
         broken[place] = error

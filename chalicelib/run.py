@@ -66,7 +66,7 @@ class Shell:
     of it, which may take longer than the run lasts.
     """
 
-    world: Aws
+    aws: Aws
     config: Config
     dry_run: bool = False
     may_go_on: Callable[[], bool] = lambda: True
@@ -79,10 +79,10 @@ class Shell:
     def foreign(self, alarm: str, region: str, account: str) -> Skip | None:
         """Return why an event's alarm is none of this account and Region, if it is not; "" where
         the event does not tell."""
-        home = self.world.region
+        home = self.aws.region
         if region not in ("", home):
             return Skip(alarm, Reason.FOREIGN, f"the alarm is in {region}, this is {home}")
-        if account and account != self.world.account:
+        if account and account != self.aws.account:
             return Skip(alarm, Reason.FOREIGN, f"the alarm is of account {account}, not ours")
         return None
 

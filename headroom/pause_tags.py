@@ -137,30 +137,30 @@ def _placed(wall: datetime, local: ZoneInfo | None) -> datetime:
 
 
 def pause(
-    world: Aws, tables: Iterable[TableState], value: str
+    aws: Aws, tables: Iterable[TableState], value: str
 ) -> Iterator[tuple[str, Exception | None]]:
     """Write the tag of each table, and yield its name, with the error where AWS gave one."""
-    client = world.client("dynamodb")
+    client = aws.client("dynamodb")
     return _paced(
-        world,
+        aws,
         tables,
         lambda arn: client.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}]),
     )
 
 
-def resume(world: Aws, tables: Iterable[TableState]) -> Iterator[tuple[str, Exception | None]]:
+def resume(aws: Aws, tables: Iterable[TableState]) -> Iterator[tuple[str, Exception | None]]:
     """Remove the tag of each table, which may have none, and yield its name, with the error where
     AWS gave one."""
-    client = world.client("dynamodb")
-    return _paced(world, tables, lambda arn: client.untag_resource(ResourceArn=arn, TagKeys=[KEY]))
+    client = aws.client("dynamodb")
+    return _paced(aws, tables, lambda arn: client.untag_resource(ResourceArn=arn, TagKeys=[KEY]))
 
 
 def _paced(
-    world: Aws, tables: Iterable[TableState], write: Callable[[str], object]
+    aws: Aws, tables: Iterable[TableState], write: Callable[[str], object]
 ) -> Iterator[tuple[str, Exception | None]]:
     for count, table in enumerate(tables):
         if count and count % CALLS_A_SECOND == 0:
-            world.sleep(1)
+            aws.sleep(1)
         try:
             write(table.arn)
         except AwsError as error:

@@ -77,7 +77,7 @@ def test_the_topic_is_the_one_that_the_environment_names(region: Region, topic: 
         "Subscriptions"
     ]
     assert [s["Endpoint"].rsplit(":", 1)[-1] for s in subscribed] == ["on_alarm"]
-    assert app.world().topic_arn == OTHER_TOPIC
+    assert app.aws().topic_arn == OTHER_TOPIC
 
 
 def test_the_alarms_of_another_topic_work_end_to_end(region: Region) -> None:
@@ -97,7 +97,7 @@ def test_how_often_it_scales_down_is_read_from_the_environment(region: Region) -
 
 def test_the_adapters_are_made_once_per_container(region: Region) -> None:
     app = region.deploy(rules())
-    assert app.world() is app.world()
+    assert app.aws() is app.aws()
 
 
 # the configuration

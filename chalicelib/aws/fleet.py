@@ -21,23 +21,23 @@ class NoSuchGroupError(LookupError):
     a group that was deleted."""
 
 
-def instances(world: Aws, fleet: Fleet) -> int:
+def instances(aws: Aws, fleet: Fleet) -> int:
     """Return the number of a fleet's instances: running ones that carry its tags, or its group's
     members in service.
 
     Raises NoSuchGroupError where there is no such group, AwsError (ClientError, BotoCoreError)
     where AWS does not answer.
     """
-    return _tagged(world, fleet.tags) if fleet.tags else _members(world, fleet.auto_scaling_group)
+    return _tagged(aws, fleet.tags) if fleet.tags else _members(aws, fleet.auto_scaling_group)
 
 
-def _tagged(world: Aws, tags: Mapping[str, str]) -> int:
+def _tagged(aws: Aws, tags: Mapping[str, str]) -> int:
     """Count instances; a reservation is one launch, and may hold many. Source:
     API_DescribeInstances, read 2026-11."""
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
     filters.append({"Name": "instance-state-name", "Values": ["running"]})
     pages = (
-        world.client("ec2")
+        aws.client("ec2")
         .get_paginator("describe_instances")
         .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE})
     )
@@ -46,12 +46,12 @@ def _tagged(world: Aws, tags: Mapping[str, str]) -> int:
     )
 
 
-def _members(world: Aws, group: str) -> int:
+def _members(aws: Aws, group: str) -> int:
     """Count a group's members, which come whole with it. Source: API_DescribeAutoScalingGroups,
     read 2026-11."""
-    groups = world.client("autoscaling").describe_auto_scaling_groups(
-        AutoScalingGroupNames=[group]
-    )["AutoScalingGroups"]
+    groups = aws.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
+        "AutoScalingGroups"
+    ]
     if not groups:
         raise NoSuchGroupError(
             f"there is no Auto Scaling group {group}; mend auto_scaling_group, and check the Region"

@@ -38,10 +38,10 @@ Guide, "View the reason for health check failures" and "Troubleshoot unhealthy i
 """
 
 
-def groups_of(world: Aws, instances: Collection[str]) -> dict[str, str]:
+def groups_of(aws: Aws, instances: Collection[str]) -> dict[str, str]:
     """Return the Auto Scaling group of each instance that is a member of one."""
     found: dict[str, str] = {}
-    client = world.client("autoscaling")
+    client = aws.client("autoscaling")
     for ids in _batches(sorted(instances), MAX_MEMBERS):
         for page in client.get_paginator("describe_auto_scaling_instances").paginate(
             InstanceIds=list(ids)
@@ -53,21 +53,21 @@ def groups_of(world: Aws, instances: Collection[str]) -> dict[str, str]:
     return found
 
 
-def groups(world: Aws, names: Sequence[str] = ()) -> list[Group]:
+def groups(aws: Aws, names: Sequence[str] = ()) -> list[Group]:
     """Return the groups of these names, or all; without the status of their members, and without
     their past."""
     asked = {"AutoScalingGroupNames": list(names)} if names else {}
     pages = (
-        world.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate(**asked)
+        aws.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate(**asked)
     )
     return [_group(said) for page in pages for said in page["AutoScalingGroups"]]
 
 
-def with_status(world: Aws, group: Group) -> Group:
+def with_status(aws: Aws, group: Group) -> Group:
     """Return the group with what EC2's status checks say of each member now. A member of which EC2
     says nothing is not well."""
     said: dict[str, Mapping[str, Any]] = {}
-    client = world.client("ec2")
+    client = aws.client("ec2")
     for ids in _batches([member.instance for member in group.members], MAX_STATUSES):
         page = client.describe_instance_status(InstanceIds=list(ids), IncludeAllInstances=True)
         said |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
@@ -79,31 +79,31 @@ def with_status(world: Aws, group: Group) -> Group:
     )
 
 
-def with_past(world: Aws, group: Group, since: datetime) -> Group:
+def with_past(aws: Aws, group: Group, since: datetime) -> Group:
     """Return the group with what its scaling activities tell: who came, and who was replaced for
     its health, from `since` on.
 
     Activities come with those in progress first, then the newest; so that the first that has ended
     before `since` ends the reading. Source: API_DescribeScalingActivities, read 2026-11.
     """
-    return replace(group, events=tuple(_events(world, group.name, since)))
+    return replace(group, events=tuple(_events(aws, group.name, since)))
 
 
-def mark_unhealthy(world: Aws, instance: str) -> None:
+def mark_unhealthy(aws: Aws, instance: str) -> None:
     """Let the instance's group replace it.
 
     The group's grace period is not left to this call, which would pass over the instance in
     silence: the decision knows it.
     """
-    client = world.client("autoscaling")
+    client = aws.client("autoscaling")
     client.set_instance_health(
         InstanceId=instance, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
     )
 
 
-def reboot(world: Aws, instance: str) -> None:
+def reboot(aws: Aws, instance: str) -> None:
     """Reboot the instance; it keeps its id, addresses and volumes."""
-    world.client("ec2").reboot_instances(InstanceIds=[instance])
+    aws.client("ec2").reboot_instances(InstanceIds=[instance])
 
 
 def _group(said: Mapping[str, Any]) -> Group:
@@ -140,9 +140,9 @@ def _with_status(member: Member, said: Mapping[str, Any]) -> Member:
     return replace(member, failing=failing, failing_since=min(since, default=None), passing=passing)
 
 
-def _events(world: Aws, group: str, since: datetime) -> Iterator[Event]:
+def _events(aws: Aws, group: str, since: datetime) -> Iterator[Event]:
     pages = (
-        world.client("autoscaling")
+        aws.client("autoscaling")
         .get_paginator("describe_scaling_activities")
         .paginate(AutoScalingGroupName=group)
     )

@@ -39,23 +39,23 @@ class Job:
     table: str = ""
 
 
-def jobs(world: Aws, pause: Pause, now: datetime) -> list[Job]:
+def jobs(aws: Aws, pause: Pause, now: datetime) -> list[Job]:
     """Return the jobs of a condition that run now, and those that ended in this UTC day; a short
     while from memory.
 
     Raises AwsError (ClientError, BotoCoreError) where one of the Regions cannot be asked.
     """
     found = (
-        world.recent((pause, place), now, CACHED, partial(_ask, world, pause, place, now))
+        aws.recent((pause, place), now, CACHED, partial(_ask, aws, pause, place, now))
         for place in pause.regions or ("",)
     )
     return [job for of_place in found for job in of_place]
 
 
-def _ask(world: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
+def _ask(aws: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
     since = next_midnight(now) - DAY
     ask: Callable[[Any, str, datetime], Iterator[Job]] = ASK[pause.job]
-    return list(ask(world.client(SERVICES[pause.job], region), pause.prefix, since))
+    return list(ask(aws.client(SERVICES[pause.job], region), pause.prefix, since))
 
 
 def _clusters(emr: Any, prefix: str, since: datetime) -> Iterator[Job]:

@@ -28,17 +28,17 @@ class NotDelivered(Exception):
     a password."""
 
 
-def publish(world: Aws, topic: str, notice: Notice) -> None:
+def publish(aws: Aws, topic: str, notice: Notice) -> None:
     """Publish a notice to a topic, in the topic's own Region. Raises AwsError.
 
     What a subscriber may filter by goes with it as message attributes, several values of one as
     String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
     region = topic.split(":")[3]
-    world.client("sns", "" if region == world.region else region).publish(
+    aws.client("sns", "" if region == aws.region else region).publish(
         TopicArn=topic,
         Subject=SUBJECT.sub("?", notice.subject)[:MAX_SUBJECT],
-        Message=_text(world, notice),
+        Message=_text(aws, notice),
         MessageAttributes={
             key: _attribute(values) for key, values in notice.facts.items() if values
         },
@@ -51,43 +51,43 @@ def _attribute(values: tuple[str, ...]) -> dict[str, str]:
     return {"DataType": "String.Array", "StringValue": json.dumps(values)}
 
 
-def post(world: Aws, reference: str, notice: Notice, now: datetime) -> None:
+def post(aws: Aws, reference: str, notice: Notice, now: datetime) -> None:
     """Post a notice to the Slack incoming webhook whose URL is kept at `reference`.
 
     Raises AwsError where the URL cannot be read, NotDelivered where there is none or Slack does not
     take the message. Source: Slack API, "Sending messages using incoming webhooks" and "Formatting
     text for app surfaces", read 2026-11.
     """
-    url = world.recent(("webhook", reference), now, KEPT, partial(webhook, world, reference))
-    text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(world, notice))}"
+    url = aws.recent(("webhook", reference), now, KEPT, partial(webhook, aws, reference))
+    text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(aws, notice))}"
     body = json.dumps({"text": text}).encode()
     # webhook lets https alone pass
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
-        status = world.http(request, SECONDS)
+        status = aws.http(request, SECONDS)
     except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
         raise NotDelivered(f"{reference}: no answer ({type(error).__name__})") from None
     if status != 200:
         raise NotDelivered(f"{reference}: the webhook answered with status {status}")
 
 
-def _text(world: Aws, notice: Notice) -> str:
+def _text(aws: Aws, notice: Notice) -> str:
     """Return a notice's text, and which Headroom says so."""
-    return f"{notice.text}\n\n(Headroom in {world.region}, account {world.account})"
+    return f"{notice.text}\n\n(Headroom in {aws.region}, account {aws.account})"
 
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def webhook(world: Aws, reference: str) -> str:
+def webhook(aws: Aws, reference: str) -> str:
     """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON
     object.
 
     Raises AwsError where it cannot be read, NotDelivered where it is none; neither says it.
     """
     store, _, name = reference.partition(":")
-    text = (_secret if store == "secretsmanager" else _parameter)(world, name).strip()
+    text = (_secret if store == "secretsmanager" else _parameter)(aws, name).strip()
     if text.startswith("{"):
         text = _member(text)
     if not URL.fullmatch(text):
@@ -104,36 +104,36 @@ def _member(text: str) -> str:
         return ""
 
 
-def _secret(world: Aws, name: str) -> str:
+def _secret(aws: Aws, name: str) -> str:
     return str(
-        world.client("secretsmanager", _region(world, name))
+        aws.client("secretsmanager", _region(aws, name))
         .get_secret_value(SecretId=name)
         .get("SecretString", "")
     )
 
 
-def _parameter(world: Aws, name: str) -> str:
-    said = world.client("ssm", _region(world, name)).get_parameter(Name=name, WithDecryption=True)
+def _parameter(aws: Aws, name: str) -> str:
+    said = aws.client("ssm", _region(aws, name)).get_parameter(Name=name, WithDecryption=True)
     return str(said["Parameter"]["Value"])
 
 
-def _region(world: Aws, name: str) -> str:
+def _region(aws: Aws, name: str) -> str:
     """Return the Region that an ARN names, "" for our own and for a plain name."""
     region = name.split(":")[3] if name.startswith("arn:") else ""
-    return "" if region == world.region else region
+    return "" if region == aws.region else region
 
 
 # what was told
 
 
-def tags(world: Aws, alarm_arn: str) -> Mapping[str, str]:
+def tags(aws: Aws, alarm_arn: str) -> Mapping[str, str]:
     """Return an alarm's tags. Raises AwsError."""
-    said = world.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm_arn)
+    said = aws.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm_arn)
     return {tag["Key"]: tag["Value"] for tag in said["Tags"]}
 
 
-def tag(world: Aws, alarm_arn: str, key: str, value: str) -> None:
+def tag(aws: Aws, alarm_arn: str, key: str, value: str) -> None:
     """Give an alarm a tag, or a tag another value. Raises AwsError."""
-    world.client("cloudwatch").tag_resource(
+    aws.client("cloudwatch").tag_resource(
         ResourceARN=alarm_arn, Tags=[{"Key": key, "Value": value}]
     )

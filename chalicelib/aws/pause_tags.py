@@ -9,7 +9,7 @@ PAGE = 100
 """GetResources: resources a page. Source: API_GetResources, read 2026-11."""
 
 
-def tags(world: Aws) -> dict[str, str]:
+def tags(aws: Aws) -> dict[str, str]:
     """Return the tag's value by table, of every table of the Region that has it: one call for each
     hundred of them.
 
@@ -21,9 +21,7 @@ def tags(world: Aws) -> dict[str, str]:
         "ResourceTypeFilters": ["dynamodb:table"],
         "ResourcesPerPage": PAGE,
     }
-    pages = (
-        world.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**asked)
-    )
+    pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**asked)
     return {
         found["ResourceARN"].partition(":table/")[2]: tag["Value"]
         for page in pages

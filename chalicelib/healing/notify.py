@@ -108,24 +108,24 @@ def _memory(
 ) -> Memory | None:
     """Return what is remembered: by this container, or, where that leaves a doubt, by the tag; None
     where it cannot be read."""
-    known = shell.world.told.get((verdict.instance, key_of(verdict)), Memory())
+    known = shell.aws.told.get((verdict.instance, key_of(verdict)), Memory())
     if alarm is None or not is_news(alarm, known, now):
         return known if isinstance(known, Memory) else Memory()
     arn = str(alarm.fields["AlarmArn"])
-    tags = attempt(report, arn, "ListTagsForResource", lambda: notifications.tags(shell.world, arn))
+    tags = attempt(report, arn, "ListTagsForResource", lambda: notifications.tags(shell.aws, arn))
     return None if tags is None else remembered(tags.get(key_of(verdict), ""))
 
 
 def _remember(shell: Shell, report: Report, refusal: Refusal, now: datetime) -> None:
     memory = Memory(told=now)
-    shell.world.told[refusal.verdict.instance, refusal.key] = memory
+    shell.aws.told[refusal.verdict.instance, refusal.key] = memory
     if refusal.alarm:
         arn = str(refusal.alarm.fields["AlarmArn"])
         attempt(
             report,
             arn,
             "TagResource",
-            lambda: notifications.tag(shell.world, arn, refusal.key, str(memory)),
+            lambda: notifications.tag(shell.aws, arn, refusal.key, str(memory)),
         )
 
 

@@ -76,7 +76,7 @@ def look_at(shell: Shell, group: str, now: datetime) -> Report:
     """Look at one group, all its members, as an operator who asks what would happen."""
     report = Report()
     found = attempt(
-        report, group, "DescribeAutoScalingGroups", lambda: aws_healing.groups(shell.world, [group])
+        report, group, "DescribeAutoScalingGroups", lambda: aws_healing.groups(shell.aws, [group])
     )
     if not found:
         report.skips += (
@@ -98,9 +98,7 @@ def sweep(shell: Shell, report: Report, watching: Sequence[Alarm], now: datetime
     """
     rules = shell.config.healing
     groups = (
-        attempt(
-            report, "the Auto Scaling groups", "reading", lambda: aws_healing.groups(shell.world)
-        )
+        attempt(report, "the Auto Scaling groups", "reading", lambda: aws_healing.groups(shell.aws))
         if rules
         else []
     )
@@ -143,7 +141,7 @@ def _nobodys(instance: str, group: str) -> Skip:
 
 
 def _groups_of(shell: Shell, instances: Collection[str]) -> dict[str, str]:
-    return aws_healing.groups_of(shell.world, instances)
+    return aws_healing.groups_of(shell.aws, instances)
 
 
 def _look_at(
@@ -182,16 +180,16 @@ def _observe(
 
     Its past is read only where somebody is sick.
     """
-    world = shell.world
-    group = next(iter(aws_healing.groups(world, [name])), None)
+    aws = shell.aws
+    group = next(iter(aws_healing.groups(aws, [name])), None)
     if group is None:
         return None
-    group = aws_healing.with_status(world, group)
+    group = aws_healing.with_status(aws, group)
     if not any(member.failing for member in group.members):
         return group, {}
-    group = aws_healing.with_past(world, group, now - group.look_back(rule))
+    group = aws_healing.with_past(aws, group, now - group.look_back(rule))
     names = {instance_alarms.name_of(member.instance, rule) for member in group.members}
-    alarms = {instance_alarms.watched(alarm): alarm for alarm in world.alarms_named(names)}
+    alarms = {instance_alarms.watched(alarm): alarm for alarm in aws.alarms_named(names)}
     return replace(
         group, events=(*group.events, *_reboots(alarms)), watched=frozenset(alarms)
     ), alarms
@@ -229,13 +227,13 @@ def _heal(shell: Shell, verdict: Verdict, alarms: Mapping[str, Alarm], now: date
     """Replace or reboot an instance. A reboot is written down first: stopping there heals one too
     few, never one too many."""
     if verdict.action == "replace":
-        aws_healing.mark_unhealthy(shell.world, verdict.instance)
+        aws_healing.mark_unhealthy(shell.aws, verdict.instance)
         return
     alarm = alarms[verdict.instance]
-    shell.world.rewrite_alarm(
+    shell.aws.rewrite_alarm(
         RewriteAlarm(f"instance {verdict.instance}", alarm, instance_alarms.rebooting(alarm, now))
     )
-    aws_healing.reboot(shell.world, verdict.instance)
+    aws_healing.reboot(shell.aws, verdict.instance)
 
 
 def _make_missing(
@@ -247,9 +245,7 @@ def _make_missing(
         for group, rule in ruled
         if not rule.dry_run
         for instance in instance_alarms.wanted(group, rule)
-        for fields in [
-            instance_alarms.new_fields(instance, group.name, rule, shell.world.topic_arn)
-        ]
+        for fields in [instance_alarms.new_fields(instance, group.name, rule, shell.aws.topic_arn)]
         if fields["AlarmName"] not in there
     ]
     alarm_upkeep.make_alarms(shell, report, missing)

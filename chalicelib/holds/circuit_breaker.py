@@ -107,7 +107,7 @@ def _ask(
     silences: Counter[str] = shell.once("silent circuit breakers", now, Counter)
     asked, seconds = sorted(asking), max(one.seconds for one in asking)
     answers = (
-        _answers(shell.world, silences, asked, seconds)
+        _answers(shell.aws, silences, asked, seconds)
         if shell.may_wait(seconds)
         else dict.fromkeys(asked, TOO_LATE)
     )
@@ -116,12 +116,12 @@ def _ask(
 
 
 def _answers(
-    world: Aws, silences: Counter[str], asked: Sequence[Question], seconds: float
+    aws: Aws, silences: Counter[str], asked: Sequence[Question], seconds: float
 ) -> dict[Question, Answer]:
     """Return the answers that come within so many seconds altogether: a socket's timeout begins
     anew with each part of one."""
     pool = ThreadPoolExecutor(max_workers=PARALLEL)
-    futures = {one: pool.submit(_answer, world, silences, one) for one in asked}
+    futures = {one: pool.submit(_answer, aws, silences, one) for one in asked}
     wait(futures.values(), seconds + GRACE_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
     answers: dict[Question, Answer] = {
@@ -145,7 +145,7 @@ def judge(asked: Question, answer: Answer) -> Hold | None:
     return None
 
 
-def _answer(world: Aws, silences: Counter[str], asked: Question) -> Answer:
+def _answer(aws: Aws, silences: Counter[str], asked: Question) -> Answer:
     if silences[asked.url] >= GIVEN_UP_AFTER:
         return OSError(f"{GIVEN_UP_AFTER} others were not answered, so it was not asked")
     headers = {"User-Agent": "headroom", "x-table-name": asked.table} | (
@@ -154,7 +154,7 @@ def _answer(world: Aws, silences: Counter[str], asked: Question) -> Answer:
     try:
         # the configuration takes http and https alone
         request = Request(asked.url, headers=headers)  # noqa: S310
-        return world.http(request, asked.seconds)
+        return aws.http(request, asked.seconds)
     except Exception as error:  # noqa: BLE001  whatever it is, it is no answer
         silences[asked.url] += 1
         return OSError(str(getattr(error, "reason", error)) or type(error).__name__)

@@ -38,7 +38,7 @@ def by_jobs(
             report,
             f"the jobs of pause {pause.name}",
             pause.job,
-            partial(aws_jobs.jobs, shell.world, pause, now),
+            partial(aws_jobs.jobs, shell.aws, pause, now),
         )
         for target in concerned:
             hold = judge(pause, found, observed[target], now)

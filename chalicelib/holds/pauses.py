@@ -22,7 +22,7 @@ def by_pauses(
     """Yield what the tags hold. They are read once an event; what cannot be read holds
     decreases."""
     read = partial(
-        ask, shell, report, "the pauses", "GetResources", lambda: pause_tags.tags(shell.world)
+        ask, shell, report, "the pauses", "GetResources", lambda: pause_tags.tags(shell.aws)
     )
     found = shell.once("pauses", now, read)
     for target in observed:

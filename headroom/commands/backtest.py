@@ -35,7 +35,7 @@ from headroom.commands.demand_source import (
 )
 from headroom.simulation import pricing
 from headroom.simulation.compare import HEADROOM, Comparison, Row, Section, compare
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.simulation.pricing import Prices
 
@@ -73,9 +73,9 @@ def backtest(
 ) -> None:
     """Replay demand under the current configuration, side by side with everything else that could
     run the table."""
-    world, targets = World(burst_seconds, metric_delay, update_minutes), aas or (70,)
+    conditions, targets = Conditions(burst_seconds, metric_delay, update_minutes), aas or (70,)
     asked = sources(trace, table, index, dimension, days)
-    found = list(_replayed(asked, config_file, pricing.load(prices), targets, world))
+    found = list(_replayed(asked, config_file, pricing.load(prices), targets, conditions))
     if not found:
         raise NoHistoryError("there is nothing to replay")
     if html:
@@ -97,7 +97,7 @@ def _replayed(
     config_file: Path | None,
     prices: Prices,
     targets: Sequence[int],
-    world: World,
+    conditions: Conditions,
 ) -> Iterator[Section]:
     """Yield each source's comparison; one that has no history is told, and left out."""
     with progress_bar() as progress:
@@ -112,7 +112,7 @@ def _replayed(
             policy = policy_for(config_file, asked.target)
             yield Section(
                 asked.title,
-                compare(demand, policy, prices, asked.target.dimension, targets, world, done),
+                compare(demand, policy, prices, asked.target.dimension, targets, conditions, done),
                 start,
             )
 

@@ -85,7 +85,7 @@ def explain(
     is_group = not shell.config.manages(table) and rule_for(shell.config.healing, table)
     report = (reconcile if is_group else handlers).look_at(shell, table, datetime.now(UTC))
     if not report.failures and table in {
-        owner.partition("/")[0] for owner in shell.world.autoscaled()
+        owner.partition("/")[0] for owner in shell.aws.autoscaled()
     }:
         console.print(
             f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:",

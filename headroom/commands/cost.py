@@ -49,13 +49,13 @@ def cost(
     """Say what each table and index of the region costs a month, and what it would cost run
     otherwise. Changes nothing."""
     charged, rules = pricing.load(prices), rules_of(config_file)
-    world = Aws(DEFAULT_TOPIC)
-    if world.region != charged.region:
+    aws = Aws(DEFAULT_TOPIC)
+    if aws.region != charged.region:
         errors.print(
-            f"The prices are those of {charged.region}, the tables are in {world.region}: give --prices FILE."
+            f"The prices are those of {charged.region}, the tables are in {aws.region}: give --prices FILE."
         )
     with progress_bar() as progress:
-        histories, unread = _histories(progress, world, table, days)
+        histories, unread = _histories(progress, aws, table, days)
         task = progress.add_task("replaying", total=len(histories))
         lines = costs.costs(histories, rules, charged, lambda: progress.advance(task))
     for problem in unread:
@@ -70,16 +70,16 @@ def cost(
     elif as_csv:
         _csv(lines)
     else:
-        _tell(lines, charged, f"{world.region}: USD a month, from the last {days} days")
+        _tell(lines, charged, f"{aws.region}: USD a month, from the last {days} days")
     if unread and not lines:
         raise typer.Exit(1)
 
 
 def _histories(
-    progress: Progress, world: Aws, glob: str, days: int
+    progress: Progress, aws: Aws, glob: str, days: int
 ) -> tuple[list[History], list[Unread]]:
-    names = sorted(name for name in world.table_names() if fnmatchcase(name, glob))
-    tables = world.describe(names)
+    names = sorted(name for name in aws.table_names() if fnmatchcase(name, glob))
+    tables = aws.describe(names)
     unread = [
         Unread(name, _why(state))
         for name, state in tables.items()
@@ -92,7 +92,7 @@ def _histories(
     now, folder = settled_now(), cache()
 
     def past_of(target: Target) -> account.Past:
-        return account.read(world, target, days, now, folder, lambda: progress.advance(task))
+        return account.read(aws, target, days, now, folder, lambda: progress.advance(task))
 
     found = []
     for state in known:

@@ -66,21 +66,21 @@ def autoscaling(
     """
     if apply and revert:
         raise typer.BadParameter("give either --apply or --revert")
-    world = Aws(topic)
-    file = revert or state or Path(handover.record_name(world.account, world.region))
+    aws = Aws(topic)
+    file = revert or state or Path(handover.record_name(aws.account, aws.region))
     try:
         if revert:
-            _revert(world, file, table, yes)
+            _revert(aws, file, table, yes)
             return
-        found = handover.read(world)
+        found = handover.read(aws)
         found = found.only(name for name in found.tables() if fnmatchcase(name, table))
         translation = translate(
-            found, world.describe(found.tables()), datetime.now(UTC), strategy.value
+            found, aws.describe(found.tables()), datetime.now(UTC), strategy.value
         )
         if apply:
-            _apply(Shell(world, rules_of(config_file)), translation, file, table, yes)
+            _apply(Shell(aws, rules_of(config_file)), translation, file, table, yes)
         else:
-            _print(translation, world, file)
+            _print(translation, aws, file)
     except HandoverError as error:
         _complain(error)
         raise typer.Exit(2) from None
@@ -90,10 +90,10 @@ def autoscaling(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _print(translation: Translation, world: Aws, file: Path) -> None:
+def _print(translation: Translation, aws: Aws, file: Path) -> None:
     if not translation.notes:
         errors.print(
-            f"Application Auto Scaling has nothing for DynamoDB in account {world.account}, {world.region}."
+            f"Application Auto Scaling has nothing for DynamoDB in account {aws.account}, {aws.region}."
         )
         return
     typer.echo(translation.text, nl=False)
@@ -106,7 +106,7 @@ def _print(translation: Translation, world: Aws, file: Path) -> None:
 
 
 def _apply(shell: Shell, translation: Translation, file: Path, glob: str, yes: bool) -> None:
-    record = Record(file, shell.world.account, shell.world.region)
+    record = Record(file, shell.aws.account, shell.aws.region)
     begun = [name for name in record.tables("saved") if fnmatchcase(name, glob)]
     for note in translation.notes:
         if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
@@ -118,14 +118,14 @@ def _apply(shell: Shell, translation: Translation, file: Path, glob: str, yes: b
     _each(sorted({*translation.tables, *begun}), one, "Hand {} over to Headroom?", yes)
 
 
-def _revert(world: Aws, file: Path, glob: str, yes: bool) -> None:
+def _revert(aws: Aws, file: Path, glob: str, yes: bool) -> None:
     if not file.exists():
         raise HandoverError(f"there is no file {file}")
-    record = Record(file, world.account, world.region)
+    record = Record(file, aws.account, aws.region)
     names = [name for name in record.tables("saved", "handed over") if fnmatchcase(name, glob)]
 
     def one(name: str) -> None:
-        handover.take_back(world, record, name, lambda: datetime.now(UTC), typer.echo)
+        handover.take_back(aws, record, name, lambda: datetime.now(UTC), typer.echo)
 
     _each(names, one, "Hand {} back to Application Auto Scaling?", yes)
 

@@ -53,18 +53,18 @@ def pause(
     end = _usable(lambda: _end(until, lasting, now, local))
     paused = Paused(end, DECREASES if only_decreases else EVERYTHING, " ".join(reason.split()))
     value = _usable(lambda: pausing.tag(paused))
-    world = Aws(DEFAULT_TOPIC)
-    found = _found(world, tables)
+    aws = Aws(DEFAULT_TOPIC)
+    found = _found(aws, tables)
     _do(
-        pausing.pause(world, found, value),
+        pausing.pause(aws, found, value),
         f"paused until {pausing.shown(end, local)}: {WHAT[paused.what]}",
     )
 
 
 def resume(tables: TablesArgument) -> None:
     """End the pause of tables now."""
-    world = Aws(DEFAULT_TOPIC)
-    _do(pausing.resume(world, _found(world, tables)), "not paused any more")
+    aws = Aws(DEFAULT_TOPIC)
+    _do(pausing.resume(aws, _found(aws, tables)), "not paused any more")
 
 
 def list_pauses(time_zone: ZoneOption = None) -> None:
@@ -102,9 +102,9 @@ def _said(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:
     return f"paused until {pausing.shown(said.until, local)}: {WHAT[said.what]}{why}"
 
 
-def _found(world: Aws, patterns: Sequence[str]) -> list[TableState]:
+def _found(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
     """Return the tables that exist and are meant."""
-    described = world.describe(_usable(lambda: pausing.matching(patterns, world.table_names())))
+    described = aws.describe(_usable(lambda: pausing.matching(patterns, aws.table_names())))
     failed = [(name, state) for name, state in described.items() if isinstance(state, Exception)]
     for name, error in failed:
         errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)

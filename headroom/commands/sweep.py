@@ -48,13 +48,13 @@ def sweep(
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
     """Look at every managed table, raise and lower, here and now; until Ctrl-C, or once."""
-    rules, world = rules_of(config_file), Aws(topic)
+    rules, aws = rules_of(config_file), Aws(topic)
     _ = (
-        world.region
+        aws.region
     )  # without one no sweep could succeed: better no first one than one every five minutes
 
     def shell() -> Shell:
-        return Shell(world, rules, dry_run)
+        return Shell(aws, rules, dry_run)
 
     try:
         for began, came in sweeping.every(

@@ -31,7 +31,7 @@ from headroom.commands.demand_source import (
     source,
 )
 from headroom.simulation import pricing, tuning
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.tuning import Figures, Plan, Tuning, Verdict
 
 
@@ -63,7 +63,7 @@ def tune(
     asked = source(trace, table, index, dimension, days)
     policy = policy_for(config_file, asked.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
-    world = World(burst_seconds, metric_delay, update_minutes)
+    conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     with progress_bar() as progress:
         demand, _ = demand_of(progress, asked)
         task = progress.add_task("replaying (Ctrl-C stops with the best so far)", total=None)
@@ -71,7 +71,7 @@ def tune(
         def done(finished: int, expected: int) -> None:
             progress.update(task, completed=finished, total=expected)
 
-        found = tuning.tune(demand, policy, throttled_ppm, world, Plan(most=candidates), done)
+        found = tuning.tune(demand, policy, throttled_ppm, conditions, Plan(most=candidates), done)
 
     def month(figures: Figures) -> float:
         return pricing.month(figures.unit_hours, figures.minutes, unit_hour)

@@ -84,7 +84,7 @@ class Patient:
         return setup.functions_of(self.stage, self.cloud)
 
     @cached_property
-    def world(self) -> Aws:
+    def aws(self) -> Aws:
         return Aws(self.stage.topic)
 
     @cached_property
@@ -94,8 +94,8 @@ class Patient:
     @cached_property
     def tables(self) -> dict[str, TableState]:
         """Return the managed tables that have capacity to set."""
-        names = [name for name in self.world.table_names() if self.rules.manages(name)]
-        states = self.world.describe(names) if names else {}
+        names = [name for name in self.aws.table_names() if self.rules.manages(name)]
+        states = self.aws.describe(names) if names else {}
         return {
             name: state
             for name, state in states.items()
@@ -105,7 +105,7 @@ class Patient:
     @cached_property
     def next_sweep(self) -> Report:
         """Return what a sweep would do now: whatever it would mend is not as it should be."""
-        return handlers.sweep(Shell(self.world, self.rules, dry_run=True), self.now)
+        return handlers.sweep(Shell(self.aws, self.rules, dry_run=True), self.now)
 
 
 Check = Callable[[Patient], Iterator[Finding]]
@@ -287,7 +287,7 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
 
 def tables(patient: Patient) -> Iterator[Finding]:
     """Compare the configuration with the tables that exist."""
-    names = patient.world.table_names()
+    names = patient.aws.table_names()
     if not patient.rules.tables:
         yield Finding(
             "tables",
@@ -310,7 +310,7 @@ def tables(patient: Patient) -> Iterator[Finding]:
 
 def fleets(patient: Patient) -> Iterator[Finding]:
     """Count each fleet, and look whether the tables that are to follow exist and are managed."""
-    names = patient.world.table_names() if patient.rules.fleets else []
+    names = patient.aws.table_names() if patient.rules.fleets else []
     for fleet in patient.rules.fleets:
         yield from _count(patient, fleet)
         for row in fleet.tables:
@@ -333,7 +333,7 @@ def fleets(patient: Patient) -> Iterator[Finding]:
 
 def _count(patient: Patient, fleet: Fleet) -> Iterator[Finding]:
     try:
-        found = aws_fleet.instances(patient.world, fleet)
+        found = aws_fleet.instances(patient.aws, fleet)
     except aws_fleet.NoSuchGroupError as error:
         yield Finding(
             "fleet", f"fleet {fleet.name}: {error}", "Until then its tables are not lowered."
@@ -368,10 +368,10 @@ def _unled(patient: Patient) -> Iterator[Finding]:
 def jobs(patient: Patient) -> Iterator[Finding]:
     """Ask for the jobs of each `[[pause]]` as the functions do, and look whether the tables that
     they hold are managed."""
-    names = patient.world.table_names() if patient.rules.pauses else []
+    names = patient.aws.table_names() if patient.rules.pauses else []
     for pause in patient.rules.pauses:
         try:
-            aws_jobs.jobs(patient.world, pause, patient.now)
+            aws_jobs.jobs(patient.aws, pause, patient.now)
         except AwsError as error:
             yield _of_error("pause", error, f"the jobs of pause {pause.name}")
         yield from _held(patient, pause, names)
@@ -424,7 +424,7 @@ def notifications(patient: Patient) -> Iterator[Finding]:
 
 def _topic(patient: Patient, arn: str) -> Iterator[Finding]:
     region = arn.split(":")[3]
-    if arn == patient.world.topic_arn:
+    if arn == patient.aws.topic_arn:
         problem = (
             f"notify_topic {arn} is the topic of Headroom's alarms: it would read its own messages"
         )
@@ -432,7 +432,7 @@ def _topic(patient: Patient, arn: str) -> Iterator[Finding]:
             "notifications", problem, f"Name another topic in {patient.stage.config_file}."
         )
         return
-    said = found(patient.world.client("sns", region).list_subscriptions_by_topic, TopicArn=arn)
+    said = found(patient.aws.client("sns", region).list_subscriptions_by_topic, TopicArn=arn)
     if said is None:
         yield Finding(
             "notifications", f"notify_topic {arn} does not exist", "Make it, or mend notify_topic."
@@ -450,7 +450,7 @@ def _topic(patient: Patient, arn: str) -> Iterator[Finding]:
 def _webhook(patient: Patient, reference: str) -> Iterator[Finding]:
     """Read the URL, and tell nothing of it."""
     try:
-        aws_notices.webhook(patient.world, reference)
+        aws_notices.webhook(patient.aws, reference)
     except NotDelivered as error:
         yield Finding(
             "notifications",
@@ -471,7 +471,7 @@ def healing(patient: Patient) -> Iterator[Finding]:
     """Look whether the groups that are to be healed exist, their instances' status can be read, and
     a replacement would come."""
     rules = patient.rules.healing
-    groups = aws_healing.groups(patient.world) if rules else []
+    groups = aws_healing.groups(patient.aws) if rules else []
     for rule in rules:
         if not any(rule.concerns(group.name) for group in groups):
             problem = f"no Auto Scaling group is named {rule.group}"
@@ -482,7 +482,7 @@ def healing(patient: Patient) -> Iterator[Finding]:
         found = rule_for(rules, group.name)
         if found:
             aws_healing.with_past(
-                patient.world, aws_healing.with_status(patient.world, group), patient.now
+                patient.aws, aws_healing.with_status(patient.aws, group), patient.now
             )
             yield from _processes(group, found)
 

@@ -266,17 +266,17 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
     for name in blueprint.own_alarm_names(stage):
         step = OwnAlarm({"AlarmName": name})
         yield Removal(step.subject, step.remove)
-    world = Aws(topic_arn)
-    ours = sorted(alarm.name for alarm in world.alarms_on_topic() if _is_ours(alarm))
+    aws = Aws(topic_arn)
+    ours = sorted(alarm.name for alarm in aws.alarms_on_topic() if _is_ours(alarm))
     if ours:
         yield Removal(
             f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}",
-            lambda _: _remove_alarms(world, ours),
+            lambda _: _remove_alarms(aws, ours),
         )
 
 
-def _remove_alarms(world: Aws, names: list[str]) -> bool:
-    world.delete_alarms(DeleteAlarms(tuple(names)))
+def _remove_alarms(aws: Aws, names: list[str]) -> bool:
+    aws.delete_alarms(DeleteAlarms(tuple(names)))
     return True
 
 

@@ -158,11 +158,11 @@ def record_name(account: str, region: str) -> str:
 # reading
 
 
-def read(world: Aws) -> Autoscaling:
+def read(aws: Aws) -> Autoscaling:
     """Return all that Application Auto Scaling has for DynamoDB in this Region."""
 
     def everything(operation: str, key: str) -> list[Said]:
-        pages = world.client(SERVICE).get_paginator(operation).paginate(ServiceNamespace=NAMESPACE)
+        pages = aws.client(SERVICE).get_paginator(operation).paginate(ServiceNamespace=NAMESPACE)
         return [said for page in pages for said in page[key]]
 
     return Autoscaling(
@@ -172,25 +172,23 @@ def read(world: Aws) -> Autoscaling:
     )
 
 
-def _saved(world: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
+def _saved(aws: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
     return [
         Saved(
             dict(said),
             [dict(policy) for policy in found.policies if target_of(policy) == target_of(said)],
             [dict(action) for action in found.actions if target_of(action) == target_of(said)],
-            _tags(world, said),
+            _tags(aws, said),
             now.isoformat(timespec="seconds"),
         )
         for said in found.targets
     ]
 
 
-def _tags(world: Aws, said: Said) -> dict[str, str]:
+def _tags(aws: Aws, said: Said) -> dict[str, str]:
     """Return a target's tags. Targets from before 2023 may have no ARN, and so no tags."""
     arn = said.get("ScalableTargetARN")
-    return (
-        dict(world.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
-    )
+    return dict(aws.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
 
 
 # over
@@ -198,11 +196,11 @@ def _tags(world: Aws, said: Said) -> dict[str, str]:
 
 def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) -> None:
     """Hand one table over. Raises HandoverError where it stops: what stands, and how to go on."""
-    world = shell.world
+    aws = shell.aws
     with _step(table, "looking at it", "nothing was changed"):
         _check_ready(shell, table)
-        own = read(world).only([table])
-        record.add(_saved(world, own, now()))
+        own = read(aws).only([table])
+        record.add(_saved(aws, own, now()))
     said = (
         f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
     )
@@ -215,9 +213,9 @@ def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) 
         "Headroom's alarms watch it; what was removed stands in the record",
     ):
         for said in own.targets:
-            _deregister(world, said)
+            _deregister(aws, said)
             tell(f"{table}: deregistered {target_of(said)}")
-        _await_gone(world, table)
+        _await_gone(aws, table)
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
         _make_alarms(
             shell, table, now(), tell
@@ -260,7 +258,7 @@ def _check_ready(shell: Shell, table: str) -> None:
     """Raise HandoverError where Headroom would not take the table up."""
     if not shell.config.manages(table):
         raise HandoverError("no rule of the configuration names it; put it in and deploy first")
-    state = shell.world.describe([table])[table]
+    state = shell.aws.describe([table])[table]
     if isinstance(state, Exception):
         raise state
     if state is None or state.on_demand:
@@ -270,15 +268,15 @@ def _check_ready(shell: Shell, table: str) -> None:
         )
     if any(shell.policy(target).dry_run for target in state.targets()):
         raise HandoverError("dry_run = true would leave it to nobody; take it out and deploy first")
-    _check_topic(shell.world)
+    _check_topic(shell.aws)
 
 
-def _check_topic(world: Aws) -> None:
-    sns = world.client("sns")
+def _check_topic(aws: Aws) -> None:
+    sns = aws.client("sns")
     try:
-        sns.get_topic_attributes(TopicArn=world.topic_arn)
+        sns.get_topic_attributes(TopicArn=aws.topic_arn)
     except sns.exceptions.NotFoundException:
-        text = f"there is no topic {world.topic_arn}; deploy Headroom first, or name its topic with --topic"
+        text = f"there is no topic {aws.topic_arn}; deploy Headroom first, or name its topic with --topic"
         raise HandoverError(text) from None
 
 
@@ -288,36 +286,36 @@ def _make_alarms(shell: Shell, table: str, now: datetime, tell: Tell) -> None:
     if report.failures:
         raise HandoverError("; ".join(map(str, report.failures)))
     units_now = [replace(decision, desired=decision.current) for decision in report.decisions]
-    for action, error in shell.world.create_alarms(_missing(shell, units_now)):
+    for action, error in shell.aws.create_alarms(_missing(shell, units_now)):
         if error:
             raise error
         tell(sentence(action))
 
 
 def _missing(shell: Shell, decisions: Sequence[Decision]) -> list[Any]:
-    world = shell.world
-    there = world.alarms_named(table_alarms.name_of(decision.target) for decision in decisions)
+    aws = shell.aws
+    there = aws.alarms_named(table_alarms.name_of(decision.target) for decision in decisions)
     deaf = [
-        alarm.name for alarm in there if world.topic_arn not in alarm.fields.get("AlarmActions", [])
+        alarm.name for alarm in there if aws.topic_arn not in alarm.fields.get("AlarmActions", [])
     ]  # type: ignore[operator]
     if deaf:
-        raise HandoverError(f"alarm {', '.join(deaf)} does not notify {world.topic_arn}; delete it")
+        raise HandoverError(f"alarm {', '.join(deaf)} does not notify {aws.topic_arn}; delete it")
     policies = {decision.target: shell.policy(decision.target) for decision in decisions}
-    return list(plan.missing_alarms(decisions, there, policies, world.topic_arn))
+    return list(plan.missing_alarms(decisions, there, policies, aws.topic_arn))
 
 
-def _deregister(world: Aws, said: Said) -> None:
-    client = world.client(SERVICE)
+def _deregister(aws: Aws, said: Said) -> None:
+    client = aws.client(SERVICE)
     with contextlib.suppress(client.exceptions.ObjectNotFoundException):  # somebody else was faster
         client.deregister_scalable_target(**{key: said[key] for key in KEYS})
 
 
-def _await_gone(world: Aws, table: str) -> None:
+def _await_gone(aws: Aws, table: str) -> None:
     """See that nothing of the table is left. Raises HandoverError where something still is, after a
     while."""
     for seconds in PATIENCE_SECONDS:
-        world.sleep(seconds)
-        left = read(world).only([table]).everything()
+        aws.sleep(seconds)
+        left = read(aws).only([table]).everything()
         if not left:
             return
     raise HandoverError(
@@ -328,7 +326,7 @@ def _await_gone(world: Aws, table: str) -> None:
 # back
 
 
-def take_back(world: Aws, record: Record, table: str, now: Clock, tell: Tell) -> None:
+def take_back(aws: Aws, record: Record, table: str, now: Clock, tell: Tell) -> None:
     """Register again what was saved of a table, then remove Headroom's alarms of it. Raises
     HandoverError where it stops."""
     stands = "what is registered stays so, and Headroom's alarms still watch it"
@@ -336,12 +334,12 @@ def take_back(world: Aws, record: Record, table: str, now: Clock, tell: Tell) ->
         failed = [
             error
             for saved in record.of(table)
-            for error in _tried(partial(_register, world, saved, now(), tell))
+            for error in _tried(partial(_register, aws, saved, now(), tell))
         ]
         if failed:
             raise HandoverError("; ".join(failed))
     with _step(table, "removing Headroom's alarms", "Application Auto Scaling has it"):
-        _remove_alarms(world, table, tell)
+        _remove_alarms(aws, table, tell)
     record.mark(table, "restored")
     tell(
         f"{table}: Application Auto Scaling has it again. Take its rule out of the configuration; until then sweeps pass it over"
@@ -357,8 +355,8 @@ def _tried(call: Callable[[], None]) -> Iterator[str]:
         yield str(error)
 
 
-def _register(world: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
-    client, target = world.client(SERVICE), target_of(saved.target)
+def _register(aws: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
+    client, target = aws.client(SERVICE), target_of(saved.target)
     given = _settable(client, "RegisterScalableTarget", saved.target)
     if SERVICE_LINKED in given.get("RoleARN", ""):
         del given["RoleARN"]  # it is AWS's to name
@@ -366,14 +364,14 @@ def _register(world: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
     tell(f"{target.table}: registered {target}")
     for policy in saved.policies:
         _patiently(
-            world,
+            aws,
             partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)),
         )
         tell(f"{target.table}: registered {application_autoscaling.subject_of(policy)}")
     for action in saved.scheduled_actions:
         why = application_autoscaling.over(action, now)
         if not why:
-            _patiently(world, partial(client.put_scheduled_action, **_action(client, action, now)))
+            _patiently(aws, partial(client.put_scheduled_action, **_action(client, action, now)))
         tell(
             f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}"
         )
@@ -395,21 +393,21 @@ def _action(client: Any, said: Mapping[str, Any], now: datetime) -> dict[str, An
     return given
 
 
-def _patiently(world: Aws, call: Callable[[], Any]) -> None:
+def _patiently(aws: Aws, call: Callable[[], Any]) -> None:
     """Make a call that may not know yet what was registered a moment ago."""
-    missing = world.client(SERVICE).exceptions.ObjectNotFoundException
+    missing = aws.client(SERVICE).exceptions.ObjectNotFoundException
     for seconds in PATIENCE_SECONDS[1:]:
         try:
             call()
         except missing:
-            world.sleep(seconds)
+            aws.sleep(seconds)
         else:
             return
     call()
 
 
-def _remove_alarms(world: Aws, table: str, tell: Tell) -> None:
-    state = world.describe([table])[table]
+def _remove_alarms(aws: Aws, table: str, tell: Tell) -> None:
+    state = aws.describe([table])[table]
     if isinstance(state, Exception):
         raise state
     targets = (
@@ -417,8 +415,8 @@ def _remove_alarms(world: Aws, table: str, tell: Tell) -> None:
         if isinstance(state, TableState)
         else [Target(table, "", dimension) for dimension in Dimension]
     )
-    found = world.alarms_named(table_alarms.name_of(target) for target in targets)
+    found = aws.alarms_named(table_alarms.name_of(target) for target in targets)
     names = tuple(sorted(alarm.name for alarm in found if table_alarms.is_ours(alarm)))
     if names:
-        world.delete_alarms(DeleteAlarms(names))
+        aws.delete_alarms(DeleteAlarms(names))
         tell(sentence(DeleteAlarms(names)))

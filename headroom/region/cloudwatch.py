@@ -100,7 +100,7 @@ class CloudWatch:
 
     def _visible_until(self) -> int:
         """Return the first minute that cannot be read yet."""
-        return self._region.minute - self._region.world.metric_delay_minutes
+        return self._region.minute - self._region.conditions.metric_delay_minutes
 
     def _statistic(
         self, points: Mapping[int, float], first: int, size: int, stat: str

@@ -84,8 +84,8 @@ class Functions:
             }  # Chalice adds to it
             with environment_of(settings), _captured_logs() as self.logs:
                 module = fresh_app()
-                module.world().sleep = lambda _: None  # time is simulated: nobody waits
-                module.world().http = self._region.web
+                module.aws().sleep = lambda _: None  # time is simulated: nobody waits
+                module.aws().http = self._region.web
                 self._app = module.app
                 for event in module.app.event_sources:
                     self._wire(event)

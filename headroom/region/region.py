@@ -31,7 +31,13 @@ from headroom.region.autoscaling_groups import Groups
 from headroom.region.cloudwatch import CloudWatch, ServiceError
 from headroom.region.http import Web
 from headroom.region.lambda_functions import Functions, environment_of
-from headroom.simulation.dynamodb_rules import MINUTE, Meter, Provision, QuotaExceededError, World
+from headroom.simulation.dynamodb_rules import (
+    MINUTE,
+    Conditions,
+    Meter,
+    Provision,
+    QuotaExceededError,
+)
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MODELS = create_loader()
@@ -92,10 +98,10 @@ class Region:
     """
 
     def __init__(
-        self, start: datetime = START, world: World | None = None, name: str = "us-east-1"
+        self, start: datetime = START, conditions: Conditions | None = None, name: str = "us-east-1"
     ) -> None:
         self.start, self.now, self.name = start, start, name
-        self.world = world or World()
+        self.conditions = conditions or Conditions()
         self.tables: dict[str, Table] = {}
         self.demand: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
@@ -348,10 +354,10 @@ class Region:
                 table.provisions[name] = Provision(
                     {
                         Dimension.READ: Meter(
-                            int(units["ReadCapacityUnits"]), self.world.burst_seconds
+                            int(units["ReadCapacityUnits"]), self.conditions.burst_seconds
                         ),
                         Dimension.WRITE: Meter(
-                            int(units["WriteCapacityUnits"]), self.world.burst_seconds
+                            int(units["WriteCapacityUnits"]), self.conditions.burst_seconds
                         ),
                     }
                 )
@@ -402,7 +408,7 @@ class Region:
             raise ServiceError("LimitExceededException", str(error)) from None
         for index, units in wanted.items():
             self.decreases += table.provisions[index].start(
-                units, self.now, self.world.update_minutes
+                units, self.now, self.conditions.update_minutes
             )
         return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}
 

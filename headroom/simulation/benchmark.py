@@ -18,14 +18,14 @@ from pathlib import Path
 from chalicelib.config.policy import Policy, make_policy
 from headroom.simulation import competitors, traces
 from headroom.simulation.compare import effective, first_units
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import Outcome, replay
 
 WORLDS = {
-    "as measured": World(),
-    "half the burst bucket": World(burst_seconds=150),
-    "slow": World(metric_delay_minutes=3, update_minutes=3),
+    "as measured": Conditions(),
+    "half the burst bucket": Conditions(burst_seconds=150),
+    "slow": Conditions(metric_delay_minutes=3, update_minutes=3),
 }
 AAS_TARGETS = (50, 60, 70, 80, 90)
 AAS, AAS_90, AAS_BEST, OURS, PLAIN, DYNAMIC = (
@@ -83,7 +83,7 @@ def _measure(
     demand: Sequence[float],
     policy: Policy,
     label: str,
-    world: World,
+    world: Conditions,
     best: float,
     on_demand: float,
     scale: float,

@@ -10,7 +10,7 @@ from datetime import datetime
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
 from headroom.simulation.pricing import Prices, month, on_demand_month
 from headroom.simulation.replay import Outcome, replay
@@ -75,7 +75,7 @@ def compare(
     prices: Prices,
     dimension: Dimension = Dimension.READ,
     targets: Sequence[int] = (70,),
-    world: World | None = None,
+    conditions: Conditions | None = None,
     done: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
     """Replay the demand under every policy. done: called with each one's name when it is
@@ -83,16 +83,16 @@ def compare(
     begin = first_units(demand)
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     ways: dict[str, Callable[[], Outcome]] = {
-        HEADROOM: lambda: replay(demand, policy, begin, world),
-        "plain percentage": lambda: replay(demand, plain, begin, world),
+        HEADROOM: lambda: replay(demand, policy, begin, conditions),
+        "plain percentage": lambda: replay(demand, plain, begin, conditions),
         **{
             f"Application Auto Scaling {percent} %": lambda percent=percent: competitors.run(  # type: ignore[misc]
-                demand, begin, competitors.AutoScaling(percent), world
+                demand, begin, competitors.AutoScaling(percent), conditions
             )
             for percent in targets
         },
         "Dynamic DynamoDB": lambda: competitors.run(
-            demand, begin, competitors.dynamic_dynamodb, world
+            demand, begin, competitors.dynamic_dynamodb, conditions
         ),
         "fixed at peak": lambda: competitors.fixed_at_peak(demand),
     }

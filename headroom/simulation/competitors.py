@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model import Dimension
-from headroom.simulation.dynamodb_rules import Meter, Provision, World
+from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
 from headroom.simulation.replay import START, Outcome
 
 SIDE = Dimension.READ
@@ -27,19 +27,19 @@ def run(
     demand: Sequence[float],
     first_units: int,
     rule: Rule,
-    world: World | None = None,
+    conditions: Conditions | None = None,
     start: datetime = START,
 ) -> Outcome:
     """Let a rule scale one target; a decrease over the quota is refused, and the rule asks again by
     itself."""
-    world = world or World()
-    meter = Meter(first_units, world.burst_seconds)
+    conditions = conditions or Conditions()
+    meter = Meter(first_units, conditions.burst_seconds)
     provision = Provision({SIDE: meter})
     outcome, consumed = Outcome(), []
     for minute, wanted in enumerate(demand):
         if provision.pending is not None:
             provision.settle(start + timedelta(minutes=minute))
-        visible = minute - world.metric_delay_minutes
+        visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
             units = rule(
                 minute,
@@ -47,7 +47,7 @@ def run(
                 consumed[:visible] if visible < 20 else consumed[visible - 20 : visible],
             )
             if units is not None and units != meter.units:
-                _change(provision, units, start + timedelta(minutes=minute), world, outcome)
+                _change(provision, units, start + timedelta(minutes=minute), conditions, outcome)
         served, throttled = meter.serve(wanted)
         consumed.append(served)
         outcome.units.append(meter.units)
@@ -56,10 +56,10 @@ def run(
 
 
 def _change(
-    provision: Provision, units: int, now: datetime, world: World, outcome: Outcome
+    provision: Provision, units: int, now: datetime, conditions: Conditions, outcome: Outcome
 ) -> None:
     if provision.may_change({SIDE: units}, now):
-        outcome.decreases += provision.start({SIDE: units}, now, world.update_minutes)
+        outcome.decreases += provision.start({SIDE: units}, now, conditions.update_minutes)
         outcome.changes += 1
 
 
@@ -108,9 +108,9 @@ def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int 
     return None
 
 
-def fixed(demand: Sequence[float], units: int, world: World | None = None) -> Outcome:
+def fixed(demand: Sequence[float], units: int, conditions: Conditions | None = None) -> Outcome:
     """Capacity that never changes."""
-    return run(demand, units, lambda *_: None, world)
+    return run(demand, units, lambda *_: None, conditions)
 
 
 def fixed_at_peak(demand: Sequence[float]) -> Outcome:

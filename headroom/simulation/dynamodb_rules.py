@@ -18,7 +18,7 @@ MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Conditions:
     """What may differ between worlds.
 
     burst_seconds: unused capacity that is kept; 300 by the Developer Guide ("burst capacity", read

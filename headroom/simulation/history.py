@@ -30,7 +30,7 @@ class Past:
 
 
 def read(
-    world: Aws,
+    aws: Aws,
     target: Target,
     days: int,
     now: datetime,
@@ -45,7 +45,7 @@ def read(
     start = midnight - timedelta(days=days)
     values: list[float | None] = []
     for number in range(days):
-        values += _day(world, target, start + timedelta(days=number), cache)
+        values += _day(aws, target, start + timedelta(days=number), cache)
         done()
     first = next((i for i, value in enumerate(values) if value is not None), None)
     if first is None:
@@ -56,13 +56,13 @@ def read(
     return _filled(values[first:], start + timedelta(minutes=first))
 
 
-def _day(world: Aws, target: Target, day: datetime, cache: Path) -> list[float | None]:
+def _day(aws: Aws, target: Target, day: datetime, cache: Path) -> list[float | None]:
     owner = target.owner.replace("/", "~")
-    file = cache / world.account / world.region / owner / f"{target.dimension}-{day:%Y-%m-%d}.json"
+    file = cache / aws.account / aws.region / owner / f"{target.dimension}-{day:%Y-%m-%d}.json"
     if file.exists():
         kept: list[float | None] = json.loads(file.read_text())
         return kept
-    found = list(world.demand(target, day, day + timedelta(days=1)).values)
+    found = list(aws.demand(target, day, day + timedelta(days=1)).values)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(found))

@@ -30,7 +30,7 @@ from chalicelib.model import (
     Series,
     Target,
 )
-from headroom.simulation.dynamodb_rules import MINUTE, AlarmState, Meter, Provision, World
+from headroom.simulation.dynamodb_rules import MINUTE, AlarmState, Conditions, Meter, Provision
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 """Minute 0 of a trace: 00:00 UTC of a Monday."""
@@ -165,10 +165,10 @@ class Replay:
         demand: Mapping[Target, Sequence[float]],
         policies: Mapping[Target, Policy],
         first_units: Mapping[Target, int],
-        world: World | None = None,
+        conditions: Conditions | None = None,
         start: datetime = START,
     ) -> None:
-        self._world, self._start = world or World(), start
+        self._world, self._start = conditions or Conditions(), start
         self._provisions: dict[str, Provision] = {}
         for index in sorted({target.index for target in demand}):
             table = next(iter(demand)).table
@@ -266,8 +266,10 @@ class Replay:
 
 
 def replay(
-    demand: Sequence[float], policy: Policy, first_units: int, world: World | None = None
+    demand: Sequence[float], policy: Policy, first_units: int, conditions: Conditions | None = None
 ) -> Outcome:
     """Return what Headroom would have done to the reads of a table with this demand."""
     target = Target("trace", "", Dimension.READ)
-    return Replay({target: demand}, {target: policy}, {target: first_units}, world).run()[target]
+    return Replay({target: demand}, {target: policy}, {target: first_units}, conditions).run()[
+        target
+    ]

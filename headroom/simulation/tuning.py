@@ -23,7 +23,7 @@ from msgspec import structs
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Target
 from headroom.simulation.compare import first_units
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.parallel import spread
 from headroom.simulation.replay import HOUR, replay
 from headroom.simulation.traces import DAY
@@ -157,7 +157,7 @@ def tune(
     demand: Sequence[float],
     today: Policy,
     goal_ppm: float,
-    world: World | None = None,
+    conditions: Conditions | None = None,
     plan: Plan | None = None,
     done: Callable[[int, int], None] = lambda _finished, _expected: None,
 ) -> Tuning:
@@ -167,7 +167,7 @@ def tune(
     KeyboardInterrupt ends the search with the best so far. Raises TooShortError for less than three
     whole days.
     """
-    search = _Search(demand, today, goal_ppm, world, plan or Plan(), done)
+    search = _Search(demand, today, goal_ppm, conditions, plan or Plan(), done)
     stopped = False
     try:
         search.run()
@@ -195,9 +195,11 @@ def folds_of(days: Sequence[int]) -> list[list[int]]:
     return [list(days[first::count]) for first in range(count)]
 
 
-def measure(demand: Sequence[float], world: World | None, policy: Policy) -> list[Figures]:
+def measure(
+    demand: Sequence[float], conditions: Conditions | None, policy: Policy
+) -> list[Figures]:
     """Replay a history; return each whole day's figures."""
-    outcome = replay(demand, policy, first_units(demand), world)
+    outcome = replay(demand, policy, first_units(demand), conditions)
     return [
         _day(demand, outcome.units, outcome.throttled, day) for day in range(len(demand) // DAY)
     ]
@@ -216,11 +218,11 @@ class _Search:
         demand: Sequence[float],
         today: Policy,
         goal_ppm: float,
-        world: World | None,
+        conditions: Conditions | None,
         plan: Plan,
         done: Callable[[int, int], None],
     ) -> None:
-        self._measure = partial(measure, demand, world)
+        self._measure = partial(measure, demand, conditions)
         self._today, self._goal_ppm, self._plan, self._done = today, goal_ppm, plan, done
         self._base = adaptive(today)
         self._all = tuple(counted_days(len(demand)))

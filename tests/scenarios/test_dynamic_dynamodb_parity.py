@@ -246,7 +246,7 @@ def play(is_set: bool) -> Played:
         for scene in SCENES:
             region.create_table(scene.table, UNITS, UNITS, {"by-date": (UNITS, UNITS)})
             region.client("sns").create_topic(Name=scene.table)
-        region.deploy(found.toml).world().http = gate
+        region.deploy(found.toml).aws().http = gate
         call(region, "sweep")
         loads = {
             target: load
@@ -315,7 +315,7 @@ def swept(text: str, load: Load = 95.0, **parts: Any) -> int:
     """Return the units of reads of `orders`, which had 100, after a load and a sweep under a
     configuration of theirs."""
     with orders(translate(text).toml, **parts) as region:
-        sys.modules["headroom_app"].world().http = gate
+        sys.modules["headroom_app"].aws().http = gate
         past(region, MINUTES, {READS: load})
         call(region, "scale_down")
         return units(region)["orders:read"]

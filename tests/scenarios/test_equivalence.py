@@ -21,7 +21,7 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Target
 from headroom.region.region import Region
 from headroom.simulation import traces
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.replay import Outcome, Replay
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import rules
@@ -51,13 +51,13 @@ def first_units(demand: Demand) -> dict[Target, int]:
     }
 
 
-def in_region(demand: Demand, text: str, world: World, start: datetime) -> Seen:
+def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime) -> Seen:
     """Play the demand against the deployed app."""
     first, seen = first_units(demand), Seen({t: [] for t in demand}, {t: [] for t in demand})
     index = (
         {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
     )
-    with Region(start, world) as region:
+    with Region(start, conditions) as region:
         region.create_table("orders", first[READS], first[WRITES], index)
         region.deploy(text)
         for target, rates in demand.items():
@@ -80,18 +80,28 @@ def _note(region: Region, seen: Seen) -> None:
         seen.throttled[target].append(region.served[target][1])
 
 
-def in_backtest(demand: Demand, text: str, world: World, start: datetime) -> dict[Target, Outcome]:
+def in_backtest(
+    demand: Demand, text: str, conditions: Conditions, start: datetime
+) -> dict[Target, Outcome]:
     """Replay the demand against the same configuration, without AWS."""
     found = loader.load(text)
     policies = {target: policy for target in demand if (policy := found.policy_for(target))}
-    return Replay(demand, policies, first_units(demand), world, start).run()
+    return Replay(demand, policies, first_units(demand), conditions, start).run()
 
 
 def assert_equal(
-    demand: Demand, text: str, world: World, start: datetime, least_changes: int, throttles: bool
+    demand: Demand,
+    text: str,
+    conditions: Conditions,
+    start: datetime,
+    least_changes: int,
+    throttles: bool,
 ) -> None:
     """Hold both side by side; the trace must have made them do something."""
-    seen, outcomes = in_region(demand, text, world, start), in_backtest(demand, text, world, start)
+    seen, outcomes = (
+        in_region(demand, text, conditions, start),
+        in_backtest(demand, text, conditions, start),
+    )
     for target, outcome in outcomes.items():
         assert _differences(seen.units[target], outcome.units, start) == [], target
         assert seen.throttled[target] == outcome.throttled, target
@@ -164,21 +174,21 @@ def test_the_backtest_and_the_deployed_app_agree_in_every_minute(
     assert_equal(
         {READS: trace},
         rules("orders", strategy=strategy),
-        World(),
+        Conditions(),
         EVENING,
         least_changes,
         throttles,
     )
 
 
-HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minutes=3)
+HALF, SLOW = Conditions(burst_seconds=150), Conditions(metric_delay_minutes=3, update_minutes=3)
 
 
 @pytest.mark.parametrize(
-    ("world", "settings"),
+    ("conditions", "settings"),
     [
-        pytest.param(World(), {"strategy": "adaptive"}, id="adaptive"),
-        pytest.param(SLOW, {"strategy": "adaptive"}, id="adaptive in the slow world"),
+        pytest.param(Conditions(), {"strategy": "adaptive"}, id="adaptive"),
+        pytest.param(SLOW, {"strategy": "adaptive"}, id="adaptive in the slow conditions"),
         pytest.param(
             HALF,
             {"strategy": "adaptive", "increase_percent": 40},
@@ -187,7 +197,7 @@ HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minu
         pytest.param(
             SLOW,
             {"strategy": "percent", "min_units": 20, "max_units": 900},
-            id="percent in the slow world, with bounds",
+            id="percent in the slow conditions, with bounds",
         ),
         pytest.param(
             HALF,
@@ -197,13 +207,13 @@ HALF, SLOW = World(burst_seconds=150), World(metric_delay_minutes=3, update_minu
     ],
 )
 def test_they_agree_on_a_table_and_an_index_whose_reads_and_writes_differ(
-    world: World, settings: dict[str, Any]
+    conditions: Conditions, settings: dict[str, Any]
 ) -> None:
     demand = {READS: burst(), WRITES: noise(), INDEX_READS: step(), INDEX_WRITES: noise(4, 40.0)}
     assert_equal(
         demand,
         rules("orders", **settings),
-        world,
+        conditions,
         EVENING + timedelta(minutes=35),
         10,
         throttles=True,
@@ -246,15 +256,20 @@ def test_they_agree_on_windows_and_steps(
 ) -> None:
     demand = {READS: burst(), WRITES: noise(5, 150.0)}
     assert_equal(
-        demand, rules("orders", **settings) + more, World(), EVENING, least_changes, throttles=True
+        demand,
+        rules("orders", **settings) + more,
+        Conditions(),
+        EVENING,
+        least_changes,
+        throttles=True,
     )
 
 
 def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
     seen, outcome = (
-        in_region(demand, text, World(), EVENING),
-        in_backtest(demand, text, World(), EVENING)[READS],
+        in_region(demand, text, Conditions(), EVENING),
+        in_backtest(demand, text, Conditions(), EVENING)[READS],
     )
     policy = loader.load(text).policy_for(READS)
     assert policy is not None

@@ -433,7 +433,7 @@ def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing()
 
 def test_a_change_of_action_makes_the_alarms_anew() -> None:
     with web(healing(action="recover")) as (region, ids):
-        handlers.sweep(replace(shell(healing()), world=quick()), region.now)
+        handlers.sweep(replace(shell(healing()), aws=quick()), region.now)
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
 
 
@@ -490,7 +490,7 @@ def test_a_new_container_does_not_tell_it_again() -> None:
         region.run(6)
         assert len(read()) >= 1
         alone = reconcile.look(
-            replace(shell(healing(notify_topic=OPERATORS)), world=quick()),
+            replace(shell(healing(notify_topic=OPERATORS)), aws=quick()),
             Report(),
             set(ids),
             region.now,
@@ -599,7 +599,7 @@ def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay() 
         tables = [name for name in region.cloudwatch.alarms if name.startswith("headroom-orders")]
         assert sorted(region.cloudwatch.alarms) == sorted([*(alarm_of(i) for i in ids), *tables])
         region.calls.clear()
-        handlers.sweep(replace(shell(rules()), world=quick()), region.now)
+        handlers.sweep(replace(shell(rules()), aws=quick()), region.now)
         assert sorted(region.cloudwatch.alarms) == sorted(tables)
         assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 
@@ -903,11 +903,11 @@ def test_everything_is_read_to_the_last_page() -> None:
     with Region(MIDDAY) as region:
         ids = region.groups.create("web", 120, most=1_000)
         region.groups.sicken(ids[-1])
-        world = quick()
-        assert groups.groups_of(world, ids) == dict.fromkeys(ids, "web")
-        (group,) = groups.groups(world)
+        aws = quick()
+        assert groups.groups_of(aws, ids) == dict.fromkeys(ids, "web")
+        (group,) = groups.groups(aws)
         group = groups.with_past(
-            world, groups.with_status(world, group), region.now - timedelta(hours=1)
+            aws, groups.with_status(aws, group), region.now - timedelta(hours=1)
         )
         assert [m.instance for m in group.members if m.failing] == [ids[-1]]
         assert sum(m.is_well for m in group.members) == 119

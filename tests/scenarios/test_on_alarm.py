@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from headroom.region.region import Fault, Region
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
     MONDAY,
@@ -302,7 +302,7 @@ def test_a_table_above_its_maximum_is_not_lowered_by_an_alarm() -> None:
 
 
 def test_what_is_below_its_minimum_is_raised_to_it_without_any_load() -> None:
-    with orders(rules(min_units=30), world=World(update_minutes=0)) as region:
+    with orders(rules(min_units=30), conditions=Conditions(update_minutes=0)) as region:
         wait(region, minutes=1)  # the sweep of the scene has raised the index
         index_by_hand(region, 20, 20)
         region.calls.clear()

@@ -18,7 +18,7 @@ from chalicelib.model import Target
 from chalicelib.run import Shell
 from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
 from headroom.region.region import Call, Fault, Region
-from headroom.simulation.dynamodb_rules import MINUTE, World
+from headroom.simulation.dynamodb_rules import MINUTE, Conditions
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -48,11 +48,11 @@ def rules(*tables: str, **defaults: Any) -> str:
 
 @contextmanager
 def orders(
-    config: str | None = None, start: datetime = MIDDAY, world: World | None = None
+    config: str | None = None, start: datetime = MIDDAY, conditions: Conditions | None = None
 ) -> Iterator[Region]:
     """A region with `orders` (100/100 units) and its index `by-date` (20/20), the app, and its
     alarms made."""
-    with Region(start, world) as region:
+    with Region(start, conditions) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.deploy(config or rules())
         call(region, "sweep")

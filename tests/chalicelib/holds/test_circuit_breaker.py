@@ -259,8 +259,8 @@ def test_alarms_are_mended_whatever_it_says() -> None:
 def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
     with guarded(503) as region:
         past(region, 65, HOT)
-        world = Aws("headroom-alarms", http=region.web)
-        report = handlers.look_at(Shell(world, load(GUARDED), dry_run=True), "orders", region.now)
+        aws = Aws("headroom-alarms", http=region.web)
+        report = handlers.look_at(Shell(aws, load(GUARDED), dry_run=True), "orders", region.now)
         assert report.decisions[2].reason is Reason.CIRCUIT_OPEN
         assert [action for action in report.planned if "Set" in type(action).__name__] == []
 

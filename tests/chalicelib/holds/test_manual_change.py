@@ -16,7 +16,7 @@ from chalicelib.holds.manual_change import judge
 from chalicelib.model import DOWN, Reason
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import (
     FOREIGN,
     INDEX_READS,
@@ -172,7 +172,7 @@ def woken(region: Region, handler: str) -> Invocation:
 def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> (
     None
 ):
-    with orders(HELD, MONDAY, World()) as region:
+    with orders(HELD, MONDAY, Conditions()) as region:
         for target in region.targets():
             region.serve(target, [70.0 if not target.index else 15.0] * 24 * 60)
         region.run(30)

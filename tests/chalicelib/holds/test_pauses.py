@@ -20,7 +20,7 @@ from chalicelib.handlers import GROUP
 from chalicelib.model import BOTH, DOWN, Reason
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import NOON, READS, WRITES
 from tests.support.scenes import (
     MIDDAY,
@@ -282,7 +282,7 @@ def test_more_tables_than_a_page_holds_are_all_found() -> None:
 def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budget() -> None:
     """A table is raised by hand for a nightly job and paused until 06:00; at 06:00 Headroom takes
     it back."""
-    with orders(start=MONDAY, world=World()) as region:
+    with orders(start=MONDAY, conditions=Conditions()) as region:
         for target in region.targets():
             region.serve(target, [20.0] * 24 * 60)
         region.run(60)

@@ -359,13 +359,13 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
     with Region() as region:
         for number in range(12):
             region.create_table(f"orders-{number:02}")
-        world = Aws("headroom-alarms", sleep=waited.append)
+        aws = Aws("headroom-alarms", sleep=waited.append)
         states = [
             state
-            for state in world.describe(world.table_names()).values()
+            for state in aws.describe(aws.table_names()).values()
             if isinstance(state, TableState)
         ]
-        assert [error for _, error in pause_tags.pause(world, states, str(Paused(NOON)))] == [
+        assert [error for _, error in pause_tags.pause(aws, states, str(Paused(NOON)))] == [
             None
         ] * 12
         assert waited == [1, 1]

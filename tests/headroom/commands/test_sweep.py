@@ -17,7 +17,7 @@ from chalicelib.config.loader import load
 from chalicelib.run import Report, Shell
 from headroom import cli, sweeping
 from headroom.region.region import Fault, Region
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import READS, WRITES
 from tests.support.scenes import (
     MIDDAY,
@@ -203,14 +203,14 @@ def sweeps(
     region: Region, sleep: Callable[[float], None], minutes: int = 5
 ) -> Iterator[tuple[datetime, Report | Exception]]:
     """Sweep for ever without alarms; time is the region's."""
-    world = Aws("headroom-alarms", sleep=lambda _: None)
+    aws = Aws("headroom-alarms", sleep=lambda _: None)
     return sweeping.every(
-        minutes, lambda: Shell(world, load(rules("*"))), False, lambda: region.now, sleep
+        minutes, lambda: Shell(aws, load(rules("*"))), False, lambda: region.now, sleep
     )
 
 
 def test_a_day_without_lambda_follows_the_traffic_up_and_down() -> None:
-    with Region(MONDAY, World()) as region:
+    with Region(MONDAY, Conditions()) as region:
         region.create_table("orders", 100, 100)
         day = [30.0] * 480 + [300.0] * 480 + [30.0] * 480
         region.serve(READS, day)

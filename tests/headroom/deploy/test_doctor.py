@@ -233,7 +233,7 @@ def follow_a_group_that_is_gone(patient: Patient) -> None:
 
 def follow_without_permission(patient: Patient) -> None:
     follow(patient)
-    refuse(patient.world.client("ec2"), "DescribeInstances", "UnauthorizedOperation")
+    refuse(patient.aws.client("ec2"), "DescribeInstances", "UnauthorizedOperation")
 
 
 def let_no_table_follow(patient: Patient) -> None:
@@ -262,7 +262,7 @@ def hold(patient: Patient, table: str = "orders") -> None:
 
 def ask_for_jobs_without_permission(patient: Patient) -> None:
     hold(patient)
-    refuse(patient.world.client("emr"), "ListClusters", "AccessDeniedException")
+    refuse(patient.aws.client("emr"), "ListClusters", "AccessDeniedException")
 
 
 def hold_a_table_that_is_gone(patient: Patient) -> None:
@@ -526,10 +526,8 @@ def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(patient: Patient) -
 def test_what_the_operator_may_rightly_not_see_is_no_finding(patient: Patient) -> None:
     tell(patient, CAPACITY.replace("123456789012", "210987654321"), "secretsmanager:slack")
     keep(patient, URL)
-    refuse(patient.world.client("secretsmanager"), "GetSecretValue", "AccessDeniedException")
-    refuse(
-        patient.world.client("sns", "us-east-1"), "ListSubscriptionsByTopic", "AuthorizationError"
-    )
+    refuse(patient.aws.client("secretsmanager"), "GetSecretValue", "AccessDeniedException")
+    refuse(patient.aws.client("sns", "us-east-1"), "ListSubscriptionsByTopic", "AuthorizationError")
     assert not [finding for finding in doctor.examine(patient) if finding.check == "notifications"]
 
 

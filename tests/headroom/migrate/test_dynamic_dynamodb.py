@@ -1,3 +1,4 @@
+# ruff: noqa: F811
 """Dynamic DynamoDB's configuration files come over: every line accounted for, the meaning kept, and
 what is printed loads."""
 
@@ -925,7 +926,7 @@ def test_the_command_prints_the_configuration_and_accounts_for_it_apart(
     assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in ended.complained
 
 
-def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: Run) -> None:  # noqa: F811  # noqa: F811
+def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: Run) -> None:
     ended: Ended = run(
         "import", "dynamic-dynamodb", written(tmp_path, PLAIN, "scaling.ini"), "--annotate"
     )
@@ -951,7 +952,7 @@ def test_a_file_is_read_in_the_encoding_that_it_has(
 @pytest.mark.parametrize(
     "wrong", ["colour: red", "reads-upper-threshold: hot"], ids=["unknown", "refused"]
 )
-def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: Run) -> None:  # noqa: F811  # noqa: F811
+def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: Run) -> None:
     ended = run(
         "import",
         "dynamic-dynamodb",

@@ -76,10 +76,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def translated(region: Region) -> str:
-    world = Aws("headroom-alarms")
-    found = handover.read(world)
+    aws = Aws("headroom-alarms")
+    found = handover.read(aws)
     return application_autoscaling.translate(
-        found, world.describe(found.tables()), region.now, "percent"
+        found, aws.describe(found.tables()), region.now, "percent"
     ).text
 
 
@@ -103,8 +103,8 @@ class Scene:
 
     def back(self, table: str = "orders") -> list[str]:
         said: list[str] = []
-        world = Aws("headroom-alarms", sleep=lambda _: None)
-        handover.take_back(world, self.record(), table, lambda: self.region.now, said.append)
+        aws = Aws("headroom-alarms", sleep=lambda _: None)
+        handover.take_back(aws, self.record(), table, lambda: self.region.now, said.append)
         return said
 
     def record(self) -> Record:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from headroom.region.lambda_functions import Invocation, rate_minutes
 from headroom.region.region import START, Fault, Region
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import by_hand, call, drain, index_by_hand, operations, rules, wait, watch
 
@@ -271,7 +271,7 @@ def test_an_idle_table_publishes_zeros(region: Region) -> None:
 
 
 def test_a_minute_can_be_read_only_after_the_delay() -> None:
-    with Region(world=World(metric_delay_minutes=3)) as region:
+    with Region(conditions=Conditions(metric_delay_minutes=3)) as region:
         region.create_table("orders", 100, 100)
         region.serve(READS, [1.0, 2.0, 3.0, 4.0, 5.0])
         region.run(5)

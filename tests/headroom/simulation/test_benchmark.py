@@ -23,7 +23,7 @@ from headroom.simulation.benchmark import (
     Result,
 )
 from headroom.simulation.compare import effective, first_units
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import replay
 
@@ -157,7 +157,7 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
     begin, best, slow = (
         first_units(TRACE),
         optimum(TRACE),
-        World(metric_delay_minutes=3, update_minutes=3),
+        Conditions(metric_delay_minutes=3, update_minutes=3),
     )
     ten = [
         competitors.AutoScaling(target, high)

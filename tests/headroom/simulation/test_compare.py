@@ -18,7 +18,7 @@ from headroom.simulation.compare import (
     first_units,
     row_of,
 )
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import Outcome, replay
 
@@ -73,8 +73,8 @@ def test_every_way_to_run_the_table_has_its_row() -> None:
 
 
 def test_each_row_is_its_own_replay() -> None:
-    found, slow = compared(), World(150, 3, 3)
-    late = compared(world=slow)
+    found, slow = compared(), Conditions(150, 3, 3)
+    late = compared(conditions=slow)
     begin = first_units(DEMAND)
     assert found.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin)
     assert (

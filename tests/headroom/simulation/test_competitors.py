@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headroom.simulation import competitors
 from headroom.simulation.competitors import AutoScaling, dynamic_dynamodb
-from headroom.simulation.dynamodb_rules import World
+from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.replay import Outcome
 
 
@@ -93,7 +93,7 @@ def test_a_decrease_over_the_quota_is_refused_and_the_rule_asks_again() -> None:
 
 def test_a_slow_world_shows_late_and_changes_slowly() -> None:
     found = competitors.run(
-        [0.0] * 15, 100, one_less, World(metric_delay_minutes=3, update_minutes=3)
+        [0.0] * 15, 100, one_less, Conditions(metric_delay_minutes=3, update_minutes=3)
     )
     assert found.units == [100] * 7 + [99] * 3 + [98] * 3 + [97] * 2
 
@@ -110,7 +110,7 @@ def test_a_rule_sees_the_newest_twenty_minutes_that_can_be_read() -> None:
 
 
 def test_what_is_throttled_is_not_consumed() -> None:
-    found = competitors.fixed([100.0] * 5 + [700.0] * 2, 100, World(burst_seconds=60))
+    found = competitors.fixed([100.0] * 5 + [700.0] * 2, 100, Conditions(burst_seconds=60))
     assert found.units == [100] * 7
     assert found.throttled == [0.0] * 5 + [500.0, 600.0]
     assert (found.throttled_minutes, found.throttled_unit_hours) == (2, 1100 / 60)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from chalicelib.model import Dimension, Throughput
 from headroom.simulation.dynamodb_rules import (
     AlarmState,
+    Conditions,
     Meter,
     Provision,
     QuotaExceededError,
-    World,
     breaches,
 )
 from tests.support.builders import NOON
@@ -25,7 +25,7 @@ GREATER = "GreaterThanOrEqualToThreshold"
 
 
 def test_the_world_is_amazons_unless_told_otherwise() -> None:
-    assert World() == World(burst_seconds=300, metric_delay_minutes=1, update_minutes=1)
+    assert Conditions() == Conditions(burst_seconds=300, metric_delay_minutes=1, update_minutes=1)
 
 
 # serving
