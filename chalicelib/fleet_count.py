@@ -12,7 +12,8 @@ from dataclasses import replace
 from chalicelib.aws import fleet as aws_fleet
 from chalicelib.aws.fleet import NoSuchGroupError
 from chalicelib.config.fleet import Fleet
-from chalicelib.model import DOWN, Hold, Observation, Reason, Skip, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import DOWN, Hold, Reason, Skip, Target
 from chalicelib.run import Report, Shell, ask
 
 Counts = Mapping[str, int | Hold]

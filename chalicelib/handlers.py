@@ -24,6 +24,7 @@ from chalicelib.aws.client import Aws, ChangedMeanwhile, Refused
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core import plan, scaling, table_alarms
+from chalicelib.core.observation import Observation
 from chalicelib.core.prices import hourly_cost, hourly_saving, is_worth_a_look
 from chalicelib.events import AlarmEvent, Event, InstanceEvent
 from chalicelib.fleet_count import Counts
@@ -36,7 +37,6 @@ from chalicelib.model import (
     Decision,
     Direction,
     Metrics,
-    Observation,
     Reason,
     RewriteAlarm,
     SetCapacity,
@@ -369,7 +369,7 @@ def _decide_all(
         for table in tables:
             decided.pop(table.name, None)
             try:
-                decided[table.name] = _decide(shell, seen, table, now, directions)
+                decided[table.name] = _decide(seen, table, now, directions)
             # whatever one table's numbers break must not stop the others; it is raised at the end
             except Exception as error:  # noqa: BLE001
                 report.failures.append(Failure(table.name, "deciding", error))
@@ -418,7 +418,9 @@ def _observe(
         target: fleet_count.follow(
             shell.config.fleets,
             counts,
-            Observation(target, throughput.units[target.dimension], throughput),
+            Observation(
+                target, throughput.units[target.dimension], throughput, shell.policy(target)
+            ),
         )
         for table in tables
         for target in table.targets()
@@ -465,15 +467,12 @@ def _named_or_ours(
 
 
 def _decide(
-    shell: Shell,
     observed: Mapping[Target, Observation],
     table: TableState,
     now: datetime,
     directions: Collection[Direction],
 ) -> list[Decision]:
-    decisions = [
-        scaling.decide(observed[t], shell.policy(t), now, directions) for t in table.targets()
-    ]
+    decisions = [scaling.decide(observed[t], now, directions) for t in table.targets()]
     return scaling.together(decisions)
 
 

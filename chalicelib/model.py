@@ -252,25 +252,6 @@ BOTH = UP | DOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """Everything that a decision about one target may lean on, besides its policy and the time.
-
-    fleet: the name of the fleet that the target follows, of several the one that calls for the
-    most; "" where it follows none. instances: how many that fleet has, None where they cannot be
-    counted. fleet_units: the units that it calls for.
-    """
-
-    target: Target
-    provisioned: int
-    throughput: Throughput
-    metrics: Metrics = field(default_factory=Metrics)
-    holds: tuple[Hold, ...] = ()
-    fleet_units: int = 0
-    fleet: str = ""
-    instances: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it.
 

@@ -13,7 +13,8 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core.healing import Verdict
 from chalicelib.core.notices import Notice
-from chalicelib.model import Action, Decision, Observation, Reason, Skip, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import Action, Decision, Reason, Skip, Target
 
 T = TypeVar("T")
 

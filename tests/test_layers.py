@@ -23,7 +23,8 @@ SHIPPED = {**MODULES, "app": ROOT / "app.py"}
 LADDER = [
     ["model", "metrics"],
     ["config"],
-    ["core/budget", "core/prices"],
+    ["core/observation", "core/budget"],
+    ["core/prices"],
     ["core/strategies"],
     ["core"],
     ["aws"],

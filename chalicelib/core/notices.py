@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 from chalicelib.config.policy import METRIC_KINDS, Kind, Policy
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.adaptive import units_by_minute
 from chalicelib.core.strategies.demand import FRESH, is_fresh, means
-from chalicelib.model import Change, Decision, Observation, Reason, SetCapacity, Target
+from chalicelib.model import Change, Decision, Reason, SetCapacity, Target
 
 EPISODE_GAP = timedelta(hours=1)
 """What has not held for so long begins anew."""

@@ -9,7 +9,8 @@ price file of the operator's choice.
 from __future__ import annotations
 
 from chalicelib.config.policy import METRIC_KINDS, Policy
-from chalicelib.model import Decision, Dimension, Observation, TableState
+from chalicelib.core.observation import Observation
+from chalicelib.model import Decision, Dimension, TableState
 
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 """USD for one provisioned unit for an hour."""

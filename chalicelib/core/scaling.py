@@ -18,9 +18,10 @@ from chalicelib.config import windows
 from chalicelib.config.policy import Policy
 from chalicelib.core import budget as budgets
 from chalicelib.core.budget import Budget, budget
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Want
-from chalicelib.model import Decision, Direction, Hold, Number, Observation, Reason
+from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 """The reasons for which a strategy's lower level is taken; with any other it is only told."""
@@ -33,12 +34,10 @@ CHECKED_MINUTES = 60
 """A target is idle when nothing was consumed in the last hour."""
 
 
-def decide(
-    seen: Observation, policy: Policy, now: datetime, directions: Collection[Direction]
-) -> Decision:
+def decide(seen: Observation, now: datetime, directions: Collection[Direction]) -> Decision:
     """Decide on one target. An increase that is called for comes before any thought of a
     decrease."""
-    left = budget(seen.throughput, now)
+    left, policy = budget(seen.throughput, now), seen.policy
     settings = _with_floors(policy, seen, now)
     holds = (*seen.holds, *windows.holds(policy.windows, now))
     decision = None

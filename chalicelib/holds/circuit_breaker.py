@@ -18,7 +18,8 @@ from urllib.request import Request
 
 from chalicelib.aws.client import Aws
 from chalicelib.config.policy import Policy
-from chalicelib.model import BOTH, DOWN, Decision, Hold, Observation, Reason, Skip, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import BOTH, DOWN, Decision, Hold, Reason, Skip, Target
 from chalicelib.run import Report, Shell
 
 PARALLEL = 32

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chalicelib.core.observation import Observation
 from chalicelib.holds.jobs import by_jobs
 from chalicelib.holds.manual_change import by_hand
 from chalicelib.holds.pauses import by_pauses
-from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Report, Shell, attempt
 
 Observed = Mapping[Target, Observation]

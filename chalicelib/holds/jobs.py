@@ -16,7 +16,8 @@ from chalicelib.core.budget import (
     next_midnight,
     used_today,
 )
-from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Report, Shell, ask
 
 

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
-from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Report, Shell
 
 FITS = 1e-6

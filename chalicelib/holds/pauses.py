@@ -8,7 +8,8 @@ from functools import partial
 
 from chalicelib.aws import pause_tags
 from chalicelib.core import pause_tag
-from chalicelib.model import DOWN, Alarm, Hold, Observation, Reason, Target
+from chalicelib.core.observation import Observation
+from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Report, Shell, ask
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from chalicelib.aws.client import HISTORY, RECENT, past_end
 from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
+from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_a_look
 from chalicelib.core.strategies.onsets import summary
 from chalicelib.model import (
@@ -25,7 +26,6 @@ from chalicelib.model import (
     Dimension,
     Direction,
     Metrics,
-    Observation,
     Past,
     Series,
     Target,
@@ -218,7 +218,9 @@ class Replay:
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
         bare = {
-            s: Observation(s.target, s.meter.units, self._provisions[s.target.index].seen(now))
+            s: Observation(
+                s.target, s.meter.units, self._provisions[s.target.index].seen(now), s.policy
+            )
             for s in self._sides
         }
         is_read = not is_sweep or any(
@@ -227,7 +229,6 @@ class Replay:
         decisions = scaling.together(
             scaling.decide(
                 self._observed(side, seen, minute) if is_read else seen,
-                side.policy,
                 now,
                 directions,
             )

@@ -18,7 +18,16 @@ from chalicelib.config.loader import ConfigError, load
 from chalicelib.core import scaling
 from chalicelib.core.prices import is_worth_a_look
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
-from tests.support.builders import INDEX_READS, NOON, READS, WRITES, observation, policy, series
+from tests.support.builders import (
+    INDEX_READS,
+    NOON,
+    READS,
+    WRITES,
+    decide_with,
+    observation,
+    policy,
+    series,
+)
 
 # units for a number of instances
 
@@ -349,7 +358,7 @@ def test_the_decision(
     units: int,
     reason: Reason,
 ) -> None:
-    decision = scaling.decide(
+    decision = decide_with(
         observation(**seen), policy(strategy=strategy, **settings), NOON, directions
     )
     assert (decision.desired, decision.reason) == (units, reason)
@@ -366,7 +375,7 @@ def test_the_decision(
 def test_the_decision_tells_the_fleet_where_there_is_one(
     seen: dict[str, Any], numbers: Mapping[str, Any]
 ) -> None:
-    found = scaling.decide(observation(**seen), policy(), NOON, UP).numbers
+    found = decide_with(observation(**seen), policy(), NOON, UP).numbers
     assert {
         key: found[key] for key in ("fleet", "instances", "fleet_units") if key in found
     } == numbers
@@ -382,7 +391,7 @@ def test_the_strategy_never_lowers_below_the_fleet_or_what_is_consumed_and_never
     seen = observation(
         provisioned=provisioned, consumed=consumed, throttled=0.0, **following(1, fleet_units)
     )
-    desired = scaling.decide(seen, policy(strategy="fleet"), NOON, directions).desired
+    desired = decide_with(seen, policy(strategy="fleet"), NOON, directions).desired
     assert desired >= min(provisioned, max(fleet_units, math.ceil(consumed)))
     assert desired <= max(provisioned, fleet_units)
 
@@ -397,7 +406,7 @@ def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consu
             **following(None),
             holds=(UNKNOWN,),
         )
-        assert scaling.decide(seen, policy(strategy=strategy), NOON, BOTH).desired >= provisioned
+        assert decide_with(seen, policy(strategy=strategy), NOON, BOTH).desired >= provisioned
 
 
 # what a sweep looks at

@@ -10,11 +10,10 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from chalicelib.config.windows import BARRED
-from chalicelib.core import scaling
 from chalicelib.core.explain import WHY
 from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
 from headroom.project import ROOT
-from tests.support.builders import observation, steady
+from tests.support.builders import decide_with, observation, steady
 
 PAGE = (ROOT / "docs" / "windows.md").read_text()
 WINDOWS, FLOORS, RESERVED, TOGETHER = (
@@ -38,9 +37,7 @@ def decide(
     )
     settings = found.policy_for(target)
     assert settings is not None
-    return scaling.decide(
-        observation(target, units, steady(0.5, end=at), **seen), settings, at, BOTH
-    )
+    return decide_with(observation(target, units, steady(0.5, end=at), **seen), settings, at, BOTH)
 
 
 @pytest.mark.parametrize(

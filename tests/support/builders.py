@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.config.policy import Policy, make_policy
-from chalicelib.core import table_alarms
+from chalicelib.core import scaling, table_alarms
+from chalicelib.core.observation import Observation
 from chalicelib.model import (
     Alarm,
     Decision,
     Dimension,
+    Direction,
     Hold,
     Metrics,
-    Observation,
     Reason,
     Series,
     Target,
@@ -73,7 +75,16 @@ def observation(
     """
     found = seen or throughput(provisioned, provisioned, **fields)
     metrics = Metrics(_series(consumed), _series(throttled))
-    return Observation(target, provisioned, found, metrics, holds, fleet_units, fleet, instances)
+    return Observation(
+        target, provisioned, found, policy(), metrics, holds, fleet_units, fleet, instances
+    )
+
+
+def decide_with(
+    observation: Observation, settings: Policy, now: datetime, directions: Collection[Direction]
+) -> Decision:
+    """Decide on an observation whose target has these settings."""
+    return scaling.decide(replace(observation, policy=settings), now, directions)
 
 
 def _series(given: Series | float | None) -> Series:

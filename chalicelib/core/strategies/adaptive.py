@@ -16,10 +16,11 @@ from itertools import pairwise
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
+from chalicelib.core.observation import Observation
 from chalicelib.core.prices import worth_sleeping
 from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
 from chalicelib.core.strategies.onsets import ONSET, SLOTS
-from chalicelib.model import Number, Observation, Past, Reason, Series
+from chalicelib.model import Number, Past, Reason, Series
 
 BURST_SECONDS = 300
 MINUTE = 60

@@ -7,8 +7,9 @@ import math
 from datetime import datetime
 
 from chalicelib.config.policy import Policy
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Want, is_fresh
-from chalicelib.model import Observation, Reason
+from chalicelib.model import Reason
 
 LOOK_BACK_MINUTES = 15
 """A decrease leaves room for the highest of the last quarter of an hour."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.config.policy import Policy, Step, Steps
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
     FRESH_TO_LOWER,
@@ -21,7 +22,7 @@ from chalicelib.core.strategies.demand import (
     known_at,
     means,
 )
-from chalicelib.model import Number, Observation, Reason, Series
+from chalicelib.model import Number, Reason, Series
 
 MINUTE = timedelta(minutes=1)
 SETTLE = timedelta(minutes=15)

@@ -14,18 +14,8 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import plan, scaling
 from chalicelib.core.budget import budget
-from chalicelib.model import (
-    BOTH,
-    DOWN,
-    UP,
-    Decision,
-    Direction,
-    Hold,
-    Observation,
-    Reason,
-    SetCapacity,
-    Target,
-)
+from chalicelib.core.observation import Observation
+from chalicelib.model import BOTH, DOWN, UP, Decision, Direction, Hold, Reason, SetCapacity, Target
 from tests.support.builders import (
     INDEX_READS,
     INDEX_WRITES,
@@ -33,6 +23,7 @@ from tests.support.builders import (
     READS,
     WRITES,
     alarm,
+    decide_with,
     observation,
     policy,
 )
@@ -112,9 +103,7 @@ DIRECTIONS = st.sampled_from([UP, DOWN, BOTH])
 
 
 def decided(scene: Scene, directions: Collection[Direction]) -> list[Decision]:
-    return [
-        scaling.decide(scene[0][target], scene[1][target], NOON, directions) for target in TARGETS
-    ]
+    return [decide_with(scene[0][target], scene[1][target], NOON, directions) for target in TARGETS]
 
 
 def barred(decision: Decision, scene: Scene) -> set[Direction]:

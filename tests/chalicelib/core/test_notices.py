@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 from chalicelib.config.policy import Kind, Policy
 from chalicelib.core import notices
 from chalicelib.core.notices import Line, Memory, Notice, State, remembered
-from chalicelib.model import (
-    BOTH,
-    DOWN,
-    Change,
-    Decision,
-    Hold,
-    Observation,
-    Reason,
-    SetCapacity,
-    Target,
-)
+from chalicelib.core.observation import Observation
+from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Reason, SetCapacity, Target
 from headroom.region.cloudwatch import TAG_TEXT
 from tests.support.builders import (
     INDEX_READS,

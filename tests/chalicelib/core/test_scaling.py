@@ -20,14 +20,16 @@ from chalicelib.config.policy import SETTINGS, Policy
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import scaling
 from chalicelib.core.budget import budget
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import percent
-from chalicelib.model import Decision, Direction, Hold, Observation, Reason, Series
+from chalicelib.model import Decision, Direction, Hold, Reason, Series
 from tests.support.builders import (
     INDEX_READS,
     INDEX_WRITES,
     NOON,
     READS,
     WRITES,
+    decide_with,
     decision,
     observation,
     policy,
@@ -53,7 +55,7 @@ BY_HAND = Hold(Reason.RAISED_BY_HAND, "until 14:00", DOWN)
 def decide(
     directions: Collection[Direction], seen: dict[str, Any], settings: dict[str, Any] | None = None
 ) -> Decision:
-    return scaling.decide(observation(**seen), policy(**(settings or {})), NOON, directions)
+    return decide_with(observation(**seen), policy(**(settings or {})), NOON, directions)
 
 
 CASES = [
@@ -586,15 +588,15 @@ def observations(draw: st.DrawFn) -> Observation:
 
 @given(observations(), policies())
 def test_up_never_lowers_and_down_never_raises(seen: Observation, settings: Policy) -> None:
-    assert scaling.decide(seen, settings, NOON, UP).desired >= seen.provisioned
-    assert scaling.decide(seen, settings, NOON, DOWN).desired <= seen.provisioned
+    assert decide_with(seen, settings, NOON, UP).desired >= seen.provisioned
+    assert decide_with(seen, settings, NOON, DOWN).desired <= seen.provisioned
 
 
 @given(observations(), policies(), st.sampled_from([UP, DOWN, BOTH]))
 def test_a_change_ends_within_the_bounds(
     seen: Observation, settings: Policy, directions: Collection[Direction]
 ) -> None:
-    found = scaling.decide(seen, settings, NOON, directions)
+    found = decide_with(seen, settings, NOON, directions)
     if found.desired > found.current:
         assert found.desired <= settings.max_units or found.current > settings.max_units
     if found.desired < found.current:
@@ -606,9 +608,9 @@ def test_a_change_ends_within_the_bounds(
 @given(observations(), policies())
 def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) -> None:
     if not seen.throughput.active:
-        assert scaling.decide(seen, settings, NOON, BOTH).reason is Reason.UPDATING
+        assert decide_with(seen, settings, NOON, BOTH).reason is Reason.UPDATING
     for allowed, direction in ((settings.scale_up, UP), (settings.scale_down, DOWN)):
-        assert allowed or not scaling.decide(seen, settings, NOON, direction).changes
+        assert allowed or not decide_with(seen, settings, NOON, direction).changes
 
 
 @settings_of_hypothesis(suppress_health_check=[HealthCheck.filter_too_much])
@@ -621,12 +623,12 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
 def test_a_second_look_right_after_an_increase_changes_nothing(
     provisioned: int, values: list[float], settings: Policy, later: timedelta
 ) -> None:
-    first = scaling.decide(
+    first = decide_with(
         observation(provisioned=provisioned, consumed=series(values)), settings, NOON, UP
     )
     assume(first.changes)
     raised = observation(provisioned=first.desired, consumed=series(values), last_increase_at=NOON)
-    second = scaling.decide(raised, settings, NOON + later, UP)
+    second = decide_with(raised, settings, NOON + later, UP)
     assert not second.changes
     assert second.reason is not Reason.UTILIZATION_HIGH
 
@@ -645,7 +647,7 @@ def is_known(consumed: Series) -> bool:
 @given(observations(), policies())
 def test_missing_data_never_lowers(seen: Observation, settings: Policy) -> None:
     assume(not is_known(seen.metrics.consumed))
-    assert not scaling.decide(seen, settings, NOON, DOWN).changes
+    assert not decide_with(seen, settings, NOON, DOWN).changes
 
 
 @given(st.integers(0, 58), st.integers(2, 40_000))
@@ -667,7 +669,7 @@ def test_a_decrease_is_decided_exactly_where_dynamodb_takes_it(
     seen = observation(
         provisioned=provisioned, consumed=0.0, decreases_today=used, last_decrease_at=last
     )
-    found = scaling.decide(seen, policy(), NOON, DOWN)
+    found = decide_with(seen, policy(), NOON, DOWN)
     assert found.changes is budget(seen.throughput, NOON).allows(NOON)
     assert found.reason is (Reason.UTILIZATION_LOW if found.changes else Reason.BUDGET_USED_UP)
 
@@ -679,8 +681,8 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
         st.lists(st.sampled_from([READS, WRITES, INDEX_READS, INDEX_WRITES]), unique=True)
     )
     return [
-        scaling.decide(
-            Observation(target, 100, seen, draw(observations()).metrics),
+        decide_with(
+            Observation(target, 100, seen, policy(), draw(observations()).metrics),
             draw(policies()),
             NOON,
             BOTH,
@@ -736,11 +738,11 @@ def test_what_one_dimension_keeps_the_other_does_not_spend(
     asked = [(READS, {}), (WRITES, writes)]
     seen = {target: observation(target, consumed=26.0, decreases_today=3) for target, _ in asked}
     found = scaling.together(
-        scaling.decide(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked
+        decide_with(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked
     )[0]
     assert found.desired == reads
     assert (found.reason is Reason.RESERVED) == ("kept_for" in found.numbers) == (reads == 100)
-    index = scaling.decide(
+    index = decide_with(
         observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH
     )
     assert scaling.together([index, replace(found, booked={"kept_decreases": 1})])[0].desired == 40

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config.policy import Policy
-from chalicelib.core import scaling
 from chalicelib.core.explain import numbers, sentence
+from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive
 from chalicelib.core.strategies.adaptive import Load
 from chalicelib.core.strategies.demand import Want
 from chalicelib.core.strategies.onsets import SLOTS
-from chalicelib.model import NO_PAST, Direction, Observation, Past, Reason, Series
-from tests.support.builders import NOON, observation, series, steady
+from chalicelib.model import NO_PAST, Direction, Past, Reason, Series
+from tests.support.builders import NOON, decide_with, observation, series, steady
 from tests.support.builders import policy as any_policy
 
 MINUTE = timedelta(minutes=1)
@@ -527,7 +527,7 @@ def test_quiet_times_fill_the_bucket_at_the_next_sweep(
 
 def test_a_look_both_ways_is_a_sweeps_and_one_up_is_an_alarms() -> None:
     seen = seen_by([100.0] * 15)
-    found = {ways: scaling.decide(seen, policy(), NOON, ways).desired for ways in (UP, UP | DOWN)}
+    found = {ways: decide_with(seen, policy(), NOON, ways).desired for ways in (UP, UP | DOWN)}
     assert found == {UP: 100, UP | DOWN: 109}
 
 
@@ -790,7 +790,7 @@ def test_down_never_raises(seen: Observation, settings: Policy) -> None:
 def test_a_decision_stays_within_the_bounds(
     seen: Observation, settings: Policy, ways: frozenset[Direction]
 ) -> None:
-    found = scaling.decide(seen, settings, NOON, ways)
+    found = decide_with(seen, settings, NOON, ways)
     assert (
         min(seen.provisioned, settings.min_units)
         <= found.desired
@@ -887,7 +887,7 @@ def test_a_second_look_at_the_same_datapoints_wants_no_more(
 def test_every_number_of_a_decision_is_in_its_explanation(
     seen: Observation, settings: Policy, ways: frozenset[Direction]
 ) -> None:
-    found = scaling.decide(seen, settings, NOON, ways)
+    found = decide_with(seen, settings, NOON, ways)
     said = sentence(found)
     assert len(found.numbers) >= 3
     for name, value in found.numbers.items():

@@ -21,6 +21,7 @@ from tests.support.builders import (
     NOON,
     READS,
     WRITES,
+    decide_with,
     observation,
     policy,
     series,
@@ -855,7 +856,7 @@ def test_the_numbers_behind_a_step_down_are_the_checks_and_the_peak() -> None:
 
 
 def decide(settings: dict[str, Any] | None = None, **fields: Any) -> Decision:
-    return scaling.decide(observation(**fields), policy(**(settings or {})), NOON, BOTH)
+    return decide_with(observation(**fields), policy(**(settings or {})), NOON, BOTH)
 
 
 def test_a_step_beyond_the_maximum_goes_to_the_maximum() -> None:
@@ -885,7 +886,7 @@ def test_what_was_throttled_once_is_answered_once() -> None:
             throttled=throttled,
             last_increase_at=raised_at,
         )
-        found = scaling.decide(seen, settings, now, UP)
+        found = decide_with(seen, settings, now, UP)
         if found.changes:
             units, raised_at = found.desired, now
             changes.append(half)

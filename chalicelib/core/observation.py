@@ -1,0 +1,28 @@
+"""What is known of one target when its decision is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chalicelib.config.policy import Policy
+from chalicelib.model import Hold, Metrics, Target, Throughput
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that a decision about one target depends on, except the time.
+
+    policy: the target's settings.     fleet: the name of the fleet that the target follows, of several the one that calls for the
+    most; "" where it follows none. instances: how many that fleet has, None where they cannot be
+    counted. fleet_units: the units that it calls for.
+    """
+
+    target: Target
+    provisioned: int
+    throughput: Throughput
+    policy: Policy
+    metrics: Metrics = field(default_factory=Metrics)
+    holds: tuple[Hold, ...] = ()
+    fleet_units: int = 0
+    fleet: str = ""
+    instances: int | None = None
