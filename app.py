@@ -19,7 +19,7 @@ from chalicelib import events, handlers, metrics, telemetry
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.events import Event
-from chalicelib.run import Report, Shell
+from chalicelib.run import Run
 
 ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
 ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")
@@ -46,11 +46,6 @@ FLEET_CHANGES = {
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
-LAST_MILLISECONDS = 2_000
-"""A run begins no new table when less than this is left of Lambda's timeout."""
-ACTING_MILLISECONDS = 10_000
-"""So much of Lambda's timeout is left when it has been waited for somebody who only holds: for the
-increases."""
 
 app = Chalice(
     app_name="headroom", configure_logs=False
@@ -90,20 +85,20 @@ def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., An
 def on_alarm(event: SNSEvent) -> dict[str, int]:
     """Raise the table of an alarm that fired, and rewrite the alarm."""
     topic_arn = event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")
-    return _hear("on_alarm", event.context, events.from_sns(event.message, topic_arn))
+    return _handle("on_alarm", event.context, events.from_sns(event.message, topic_arn))
 
 
 @source("lambda", app.lambda_function())
 def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
     """Do the same for an alarm whose action is this function."""
-    return _hear("on_action", context, events.from_event(event))
+    return _handle("on_action", context, events.from_event(event))
 
 
 @source("eventbridge", app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
     """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are
     healed."""
-    return _hear("on_event", event.context, events.from_event(event.to_dict()))
+    return _handle("on_event", event.context, events.from_event(event.to_dict()))
 
 
 @source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
@@ -113,7 +108,7 @@ def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     failed = []
     for record in event.to_dict()["Records"]:
         try:
-            _hear("on_queue", event.context, events.from_queue(record["body"]))
+            _handle("on_queue", event.context, events.from_queue(record["body"]))
         except Exception:  # noqa: BLE001  whatever fails one message must not fail the others
             telemetry.logger.exception(
                 "a message of the queue failed", extra={"message_id": record["messageId"]}
@@ -146,20 +141,21 @@ def sweep(event: CloudWatchEvent) -> dict[str, int]:
     return _run("sweep", event.context, handlers.sweep)
 
 
-def _hear(name: str, context: object, said: Event) -> dict[str, int]:
-    return _run(name, context, lambda shell, now: handlers.on_alarm(shell, said, now))
+def _handle(name: str, context: Any, event: Event) -> dict[str, int]:
+    return _run(name, context, lambda run: handlers.on_alarm(run, event))
 
 
-def _run(name: str, context: Any, handler: Callable[[Shell, datetime], Report]) -> dict[str, int]:
-    def may_wait(seconds: float) -> bool:
-        return bool(context.get_remaining_time_in_millis() > seconds * 1_000 + ACTING_MILLISECONDS)
-
-    def may_go_on() -> bool:
-        return bool(context.get_remaining_time_in_millis() > LAST_MILLISECONDS)
-
-    teller = telemetry.Teller(name, SERVICE)
-    shell = Shell(aws(), CONFIG, may_go_on=may_go_on, may_wait=may_wait, settled=teller.log)
-    report = handler(shell, datetime.now(UTC))
-    counts = teller.finish(report)
-    report.raise_failures()
+def _run(name: str, context: Any, handler: Callable[[Run], object]) -> dict[str, int]:
+    run = Run(
+        aws(),
+        CONFIG,
+        datetime.now(UTC),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
+    )
+    log = telemetry.RunLog(name, SERVICE)
+    handler(run)
+    log.write(run.report)
+    handlers.notify(run)
+    counts = log.finish(run.report)
+    run.report.raise_failures()
     return counts

@@ -1,5 +1,4 @@
-"""What the fleets of the configuration call for at the targets that are looked at: each fleet is
-counted once an event.
+"""The units that fleets of EC2 instances call for. Each fleet is counted once in a run.
 
 A fleet that cannot be counted raises nothing and lowers nothing.
 """
@@ -9,59 +8,61 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from chalicelib.aws import fleet as aws_fleet
-from chalicelib.aws.fleet import NoSuchGroupError
+from chalicelib.aws.fleet import NoSuchGroupError, count_instances
 from chalicelib.config.fleet import Fleet
 from chalicelib.core.observation import Observation
-from chalicelib.model import DOWN, Hold, Reason, Skip, Target
-from chalicelib.run import Report, Shell, ask
+from chalicelib.model import DOWN, Hold, Reason, Target
+from chalicelib.run import Run
 
 Counts = Mapping[str, int | Hold]
-"""By a fleet's name: how many instances it has, or, where that cannot be known, what this holds."""
+"""By a fleet's name: how many instances it has, or, where that is unknown, a hold."""
 
 
-def count(shell: Shell, report: Report, targets: Collection[Target]) -> Counts:
-    """Return the counts of the fleets that concern one of the targets, and ask for no others."""
-    concerned = [
-        fleet for fleet in shell.config.fleets if any(fleet.concerns(target) for target in targets)
-    ]
-    return {fleet.name: _count(shell, report, fleet) for fleet in concerned}
+def count(run: Run, targets: Collection[Target]) -> Counts:
+    """Return the counts of the fleets that concern one of the targets. Others are not counted."""
+    return {
+        fleet.name: _count(run, fleet)
+        for fleet in run.config.fleets
+        if any(fleet.concerns(target) for target in targets)
+    }
 
 
-def _count(shell: Shell, report: Report, fleet: Fleet) -> int | Hold:
+def _count(run: Run, fleet: Fleet) -> int | Hold:
     subject = f"fleet {fleet.name}"
-    found = ask(shell, report, subject, "counting its instances", lambda: _counted(shell, fleet))
-    if isinstance(found, int):
-        return found
-    if isinstance(found, NoSuchGroupError):
-        report.skips.append(Skip(subject, Reason.FLEET_UNKNOWN, str(found)))
-        return Hold(Reason.FLEET_UNKNOWN, f"{subject}: {found}", DOWN)
+    answer = run.ask(subject, "counting its instances", lambda: _count_or_error(run, fleet))
+    if isinstance(answer, int):
+        return answer
+    if isinstance(answer, NoSuchGroupError):
+        run.skip(subject, Reason.FLEET_UNKNOWN, str(answer))
+        return Hold(Reason.FLEET_UNKNOWN, f"{subject}: {answer}", DOWN)
     return Hold(Reason.FLEET_UNKNOWN, f"{subject} cannot be counted", DOWN)
 
 
-def _counted(shell: Shell, fleet: Fleet) -> int | NoSuchGroupError:
+def _count_or_error(run: Run, fleet: Fleet) -> int | NoSuchGroupError:
     try:
-        return aws_fleet.instances(shell.aws, fleet)
+        return count_instances(run.aws, fleet)
     except NoSuchGroupError as error:
         return error
 
 
-def follow(fleets: Sequence[Fleet], counts: Counts, seen: Observation) -> Observation:
-    """Return an observation with the most that a fleet calls for at its target, and with what an
-    unknown count holds.
+def follow(fleets: Sequence[Fleet], counts: Counts, observation: Observation) -> Observation:
+    """Return an observation with the most units that a fleet calls for, and with the fleets' holds.
 
-    Where several fleets concern it, those that can be counted still raise it.
+    Where several fleets concern the target, those that can be counted still raise it.
     """
-    concerned = [fleet for fleet in fleets if fleet.concerns(seen.target)]
-    holds = [counted for fleet in concerned if isinstance(counted := counts[fleet.name], Hold)]
-    found = [
-        (fleet.units(seen.target, counted), counted, fleet.name)
-        for fleet in concerned
-        if isinstance(counted := counts[fleet.name], int)
-    ]
-    if found:
-        units, instances, name = max(found)
-        seen = replace(seen, fleet=name, instances=instances, fleet_units=units)
-    elif concerned:
-        seen = replace(seen, fleet=concerned[0].name)
-    return replace(seen, holds=(*seen.holds, *holds))
+    concerned = [fleet for fleet in fleets if fleet.concerns(observation.target)]
+    if not concerned:
+        return observation
+    holds: list[Hold] = []
+    known: list[tuple[int, int, str]] = []
+    for fleet in concerned:
+        instances = counts[fleet.name]
+        if isinstance(instances, Hold):
+            holds.append(instances)
+        else:
+            known.append((fleet.units(observation.target, instances), instances, fleet.name))
+    holds = [*observation.holds, *holds]
+    if not known:
+        return replace(observation, fleet=concerned[0].name, holds=tuple(holds))
+    units, count, name = max(known)
+    return replace(observation, fleet=name, instances=count, fleet_units=units, holds=tuple(holds))

@@ -1,17 +1,16 @@
-"""Tell people: at the end of an event, when everything is decided and done, so that no notifier can
-stop a scaling.
+"""Notify people at the end of a run, when everything is decided and done.
 
-Each message goes out on its own; one that is not taken stands in the report as a failure. What was
-told of a state is kept as a tag on Headroom's own alarm of the target, written after the telling: a
-crash between the two tells it twice, never not at all.
+So no notification can stop a scaling. Each message is sent on its own; one that cannot be delivered
+is a failure in the report. Which states people were notified of is kept as tags on Headroom's own
+alarms. The tag is written after the delivery: a crash between the two repeats a message, and never
+loses one.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from chalicelib.aws import notifications
@@ -25,237 +24,223 @@ from chalicelib.model import (
     Dimension,
     Reason,
     SetCapacity,
-    Skip,
     Target,
 )
-from chalicelib.run import Failure, Report, Shell, attempt
+from chalicelib.run import Report, Run, Sweep
 
 TAG = "headroom-told-"
 SLACK_SECONDS = 1.0
 """A webhook takes one message a second. Source: Slack API, "Rate limits", read 2026-11."""
 
 
+def notify_of_tables(run: Run) -> None:
+    """Notify people of what the run did to tables, and after a sweep of states that hold."""
+    done = [action for action in run.report.done if isinstance(action, SetCapacity)]
+    decisions = {decision.target: decision for decision in run.report.decisions}
+    targets = [change.target for action in done for change in action.changes]
+    policies = {target: run.policy(target) for target in targets}
+    lines = list(notices.of_changes(done, decisions, policies))
+    pending = list(_pending(run, run.report.sweep)) if run.report.sweep else []
+    messages = notices.notices([*lines, *(one.state.line for one in pending if one.is_due)])
+    sent = Delivery(run).send([*(notice for notice, _ in messages), *run.report.notices])
+    sent_lines = {
+        id(line) for notice, of in messages if any(notice is one for one in sent) for line in of
+    }
+    store = StateStore(run)
+    for one in pending:
+        was_sent = id(one.state.line) in sent_lines
+        state = notices.noted(one.state, one.known, run.now, was_sent)
+        if state != one.known:
+            store.write(one.place, state)
+
+
+# the states that people were notified of
+
+
 @dataclass(frozen=True, slots=True)
-class Keeper:
-    """Where it is remembered that a state was told: a tag of an alarm; without an alarm (arn ""),
-    for the container's life."""
+class Place:
+    """Where a notification state is kept: a tag of an alarm.
+
+    Without an alarm (arn "") it is kept for the container's life.
+    """
 
     arn: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A state that is to be told, or whose memory is to be written."""
+class StateStore:
+    """Remembers which states people were notified of: in the container, and in tags of alarms."""
 
-    state: State
-    keeper: Keeper
-    memory: Memory
-    is_news: bool
+    run: Run
+
+    def known(self, place: Place) -> Memory:
+        """Return what this container knows."""
+        state: Memory = self.run.aws.notified.get(place, Memory())
+        return state
+
+    def read(self, place: Place) -> Memory | None:
+        """Return what the tag says; None where it cannot be read, and report the failure."""
+        if not place.arn:
+            return self.known(place)
+        aws = self.run.aws
+        read = partial(notifications.tags, aws, place.arn)
+        tags = self.run.attempt(place.arn, "ListTagsForResource", read)
+        if tags is None:
+            return None
+        state = notices.remembered(tags.get(place.key, ""))
+        aws.notified[place] = state
+        return state
+
+    def write(self, place: Place, state: Memory) -> None:
+        """Keep a state in the container, and in the tag."""
+        aws = self.run.aws
+        aws.notified[place] = state
+        if place.arn:
+            write = partial(notifications.tag, aws, place.arn, place.key, str(state))
+            self.run.attempt(place.arn, "TagResource", write)
+
+
+# states of tables
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep has read: the alarms on the topic, and the names of the managed tables that
-    exist."""
+class PendingNotification:
+    """A state that people must be notified of, or that must be written."""
 
-    watching: Sequence[Alarm]
-    tables: Collection[str]
-
-
-def notify(shell: Shell, report: Report, now: datetime, swept: Swept | None = None) -> Report:
-    """Tell what the event came to, and return the report. A dry run tells nothing.
-
-    swept: given where it was a sweep that could read the alarms: then it tells what holds, too.
-    """
-    shell.settled(report)
-    if not shell.dry_run:
-        attempt(report, "notifications", "telling", partial(_notify, shell, report, now, swept))
-    return report
+    state: State
+    place: Place
+    known: Memory
+    is_due: bool
 
 
-def _notify(shell: Shell, report: Report, now: datetime, swept: Swept | None) -> None:
-    done = [action for action in report.done if isinstance(action, SetCapacity)]
-    decisions = {decision.target: decision for decision in report.decisions}
-    policies = {
-        change.target: shell.policy(change.target) for action in done for change in action.changes
-    }
-    lines = list(notices.of_changes(done, decisions, policies))
-    due = list(_due(shell, report, now, swept)) if swept else []
-    found = notices.notices([*lines, *(one.state.line for one in due if one.is_news)])
-    told = deliver(shell, report, [*(notice for notice, _ in found), *report.notices], now)
-    lines_told = {
-        id(line) for notice, of in found if any(notice is one for one in told) for line in of
-    }
-    for one in due:
-        _remember(shell, report, one, id(one.state.line) in lines_told, now)
-
-
-# states
-
-
-def _due(shell: Shell, report: Report, now: datetime, swept: Swept) -> Iterator[Due]:
-    keeper_of = _keepers(report, swept.watching)
-    failed = _failed(report, swept.tables)
-    for state in (*_holding(shell, report, now), *_failing(shell, failed)):
-        keeper = keeper_of(state)
-        if keeper is None:
+def _pending(run: Run, sweep: Sweep) -> Iterator[PendingNotification]:
+    store, place_of = StateStore(run), _places(run.report, sweep.alarms)
+    for state in (*_states(run), *_failing(run, sweep.tables)):
+        place = place_of(state)
+        if place is None:
             continue
-        if not shell.may_go_on():
-            report.skips.append(
-                Skip("notifications", Reason.NO_TIME_LEFT, "what holds is told by a later sweep")
-            )
+        if not run.has_time():
+            why = "a later sweep notifies of what holds"
+            run.skip("notifications", Reason.NO_TIME_LEFT, why)
             return
-        one = _judge(state, keeper, shell.aws.told.get(keeper, Memory()), now)
-        if one and keeper.arn:  # what this container remembers is not enough to write or to tell
-            read = attempt(
-                report,
-                keeper.arn,
-                "ListTagsForResource",
-                partial(notifications.tags, shell.aws, keeper.arn),
-            )
-            if read is None:
-                continue
-            memory = notices.remembered(read.get(keeper.key, ""))
-            shell.aws.told[keeper] = memory
-            one = _judge(state, keeper, memory, now)
-        if one:
-            yield one
+        pending = _judge(run, state, place, store.known(place))
+        if pending and place.arn:  # the container's knowledge is not enough to write or to notify
+            known = store.read(place)
+            pending = _judge(run, state, place, known) if known is not None else None
+        if pending:
+            yield pending
 
 
-def _judge(state: State, keeper: Keeper, memory: Memory, now: datetime) -> Due | None:
-    is_news = notices.is_news(state, memory, now)
-    is_written = notices.noted(state, memory, now, told=False) != memory
-    return Due(state, keeper, memory, is_news) if is_news or is_written else None
+def _judge(run: Run, state: State, place: Place, known: Memory) -> PendingNotification | None:
+    is_due = notices.is_news(state, known, run.now)
+    must_write = notices.noted(state, known, run.now, told=False) != known
+    return PendingNotification(state, place, known, is_due) if is_due or must_write else None
 
 
-def _remember(shell: Shell, report: Report, one: Due, told: bool, now: datetime) -> None:
-    memory = notices.noted(one.state, one.memory, now, told)
-    if memory == one.memory:
-        return
-    shell.aws.told[one.keeper] = memory
-    if one.keeper.arn:
-        arn, key = one.keeper.arn, one.keeper.key
-        attempt(
-            report,
-            arn,
-            "TagResource",
-            lambda: notifications.tag(shell.aws, arn, key, str(memory)),
-        )
+def _states(run: Run) -> Iterator[State]:
+    decisions = {decision.target: decision for decision in run.report.decisions}
+    for target, observation in run.report.observations.items():
+        decision = decisions.get(target)
+        yield from notices.states(observation, decision, observation.policy, run.now)
 
 
-def _holding(shell: Shell, report: Report, now: datetime) -> Iterator[State]:
-    decisions = {decision.target: decision for decision in report.decisions}
-    for target, seen in report.seen.items():
-        yield from notices.states(seen, decisions.get(target), shell.policy(target), now)
-
-
-def _failed(report: Report, tables: Collection[str]) -> dict[str, str]:
-    """Return what failed for which of the tables, the first of each, in words."""
-    found: dict[str, str] = {}
-    for failure in report.failures:
-        table = failure.subject.split(":")[0].split("/")[
-            0
-        ]  # the subject is a table, or one of its targets
+def _failing(run: Run, tables: Collection[str]) -> Iterator[State]:
+    """Yield the state of each table for which something failed: its first failure, in words."""
+    failed: dict[str, str] = {}
+    for failure in run.report.failures:
+        # the subject is a table, or one of its targets
+        table = failure.subject.split(":")[0].split("/")[0]
         if table in tables:
-            found.setdefault(table, str(failure))
-    return found
-
-
-def _failing(shell: Shell, failed: Mapping[str, str]) -> Iterator[State]:
+            failed.setdefault(table, str(failure))
     for table, why in failed.items():
         targets = [Target(table, "", dimension) for dimension in Dimension]
-        wanting = (t for t in targets if "failing" in shell.policy(t).notify)
-        for target in list(wanting)[:1]:
-            yield from notices.failing(target, shell.policy(target), why)
+        target = next((t for t in targets if "failing" in run.policy(t).notify), None)
+        if target:
+            yield from notices.failing(target, run.policy(target), why)
 
 
-def _keepers(report: Report, watching: Iterable[Alarm]) -> Callable[[State], Keeper | None]:
-    """Return who remembers a state: the target's own alarm, else another of the table's, else the
-    container.
+def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[State], Place | None]:
+    """Return where a state is kept: on the target's own alarm, on another alarm of the table, or in
+    the container.
 
-    None where the target's alarm has just been made: the next sweep finds it, and tells.
+    It is None where the target's alarm was just made: the next sweep finds it, and notifies.
     """
-    removed = {
-        name for action in report.done if isinstance(action, DeleteAlarms) for name in action.names
-    }
+    deletions = [action for action in report.done if isinstance(action, DeleteAlarms)]
+    removed = {name for action in deletions for name in action.names}
     made = {action.target for action in report.done if isinstance(action, CreateAlarm)}
     arns: dict[str, str] = {}
     of_table: dict[str, str] = {}
-    for alarm in watching:
+    for alarm in alarms:
         target = table_alarms.watched(alarm)
         if target and table_alarms.is_ours(alarm) and alarm.name not in removed:
             arns[alarm.name] = str(alarm.fields["AlarmArn"])
             of_table.setdefault(target.table, arns[alarm.name])
 
-    def keeper_of(state: State) -> Keeper | None:
+    def place_of(state: State) -> Place | None:
         key = f"{TAG}{state.line.kind}"
         own = arns.get(table_alarms.name_of(state.target))
         if own:
-            return Keeper(own, key)
+            return Place(own, key)
         if state.target in made:
             return None
-        return Keeper(of_table.get(state.target.table, ""), f"{key}-{_digest(state.target)}")
+        return Place(of_table.get(state.target.table, ""), f"{key}-{_digest(state.target)}")
 
-    return keeper_of
+    return place_of
 
 
 def _digest(target: Target) -> str:
-    """Return what tells targets apart whose states stand on the same alarm, or on none: a tag's key
-    has 128 characters."""
+    """Return a short text that tells the targets of one alarm apart: a tag's key has 128 characters."""
     return hashlib.sha256(str(target).encode()).hexdigest()[:12]
 
 
 # delivery
 
 
-def deliver(shell: Shell, report: Report, found: Sequence[Notice], now: datetime) -> list[Notice]:
-    """Send notices, many to one destination as one message, and return those that reached one of
-    their destinations at least.
+@dataclass
+class Delivery:
+    """Sends notices. A destination that failed is not tried again by the same delivery."""
 
-    A destination that failed is not tried again in this run. Failures stand in the report.
-    """
-    broken: dict[str, Exception] = {}
-    posted: set[str] = set()
-    told: list[Notice] = []
-    for batch in notices.batches(found):
-        message = notices.merged(batch)
-        reached = [
-            _send(shell, report, place, message, broken, now, posted)
-            for place in (message.topic, message.slack)
-            if place
-        ]
-        if any(reached):
-            told += batch
-    report.told += told
-    return told
+    run: Run
+    _broken: dict[str, Exception] = field(default_factory=dict)
+    _posted: set[str] = field(default_factory=set)
 
+    def send(self, pending: Sequence[Notice]) -> list[Notice]:
+        """Send notices, many to one destination as one message.
 
-def _send(
-    shell: Shell,
-    report: Report,
-    place: str,
-    message: Notice,
-    broken: dict[str, Exception],
-    now: datetime,
-    posted: set[str],
-) -> bool:
-    """Send one message to one place, and tell whether it was taken."""
-    try:
-        if place in broken:
-            raise broken[place]
-        if not shell.may_go_on():
+        Returns those that reached at least one of their destinations. Failures stand in the report.
+        """
+        sent: list[Notice] = []
+        for batch in notices.batches(pending):
+            message = notices.merged(batch)
+            destinations = [place for place in (message.topic, message.slack) if place]
+            reached = [self._try(destination, message) for destination in destinations]
+            if any(reached):
+                sent += batch
+        self.run.report.notified += sent
+        return sent
+
+    def _try(self, destination: str, message: Notice) -> bool:
+        """Send one message to one destination, and tell whether it was taken."""
+        try:
+            self._send(destination, message)
+        # the other messages are sent; the failure is raised at the end
+        except Exception as error:  # noqa: BLE001
+            self._broken[destination] = error
+            self.run.fail(destination, f"sending {message.subject!r}", error)
+            return False
+        return True
+
+    def _send(self, destination: str, message: Notice) -> None:
+        aws = self.run.aws
+        if destination in self._broken:
+            raise self._broken[destination]
+        if not self.run.has_time():
             raise NotDelivered("no time left in this run")
-        if place == message.topic:
-            notifications.publish(shell.aws, place, message)
-        else:
-            if place in posted:
-                shell.aws.sleep(SLACK_SECONDS)
-            posted.add(place)
-            notifications.post(shell.aws, place, message, now)
-    # whatever breaks it, the other messages go out; it is raised at the end
-    except Exception as error:  # noqa: BLE001
-        broken[place] = error
-        report.failures.append(Failure(place, f"telling {message.subject!r}", error))
-        return False
-    return True
+        if destination == message.topic:
+            notifications.publish(aws, destination, message)
+            return
+        if destination in self._posted:
+            aws.sleep(SLACK_SECONDS)
+        self._posted.add(destination)
+        notifications.post(aws, destination, message, self.run.now)

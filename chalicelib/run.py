@@ -1,39 +1,53 @@
-"""What every handler works with, and what it comes to: the adapters, the configuration, and the
-report."""
+"""What one invocation works with (`Run`), and what it came to (`Report`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from chalicelib.aws.client import LONGEST_QUESTION, Aws
+from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, Aws
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core.healing import Verdict
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
-from chalicelib.model import Action, Decision, Reason, Skip, Target
+from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
 
 T = TypeVar("T")
 
+LAST_SECONDS = 2.0
+"""A run begins no new table when less than this is left of Lambda's timeout."""
+ACTING_SECONDS = 10.0
+"""So much of Lambda's timeout is kept for increases when an optional service is asked."""
+
 
 class Failure(Exception):
-    """Something failed for one subject, and the others were looked at all the same."""
+    """Something failed for one subject. The other subjects were still looked at."""
 
     def __init__(self, subject: str, doing: str, error: Exception) -> None:
-        """Say what was being done to what, and what AWS answered."""
+        """Keep what was being done to what, and what AWS answered."""
         self.subject, self.doing, self.error = subject, doing, error
         super().__init__(f"{subject}: {doing} failed: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep read: the alarms on the topic, and the names of the managed tables that exist."""
+
+    alarms: Sequence[Alarm]
+    tables: Collection[str]
 
 
 @dataclass
 class Report:
     """What one event came to.
 
-    seen: the targets of whose state somebody may want to hear. notices: what else is to be told.
-    told: what reached somebody.
+    observations: the targets whose state somebody may be notified of. instance_alarms: the alarms
+    of failed instances, by instance. notices: what else is to be sent. notified: what reached
+    somebody. sweep: what a sweep read, where it could read the alarms.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -42,50 +56,37 @@ class Report:
     done: list[Action] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    seen: dict[Target, Observation] = field(default_factory=dict)
+    observations: dict[Target, Observation] = field(default_factory=dict)
+    instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
-    told: list[Notice] = field(default_factory=list)
+    notified: list[Notice] = field(default_factory=list)
+    sweep: Sweep | None = None
 
     def raise_failures(self) -> None:
-        """Raise all failures together, so that Lambda counts an error and tries an asynchronous
-        event again.
+        """Raise all failures together: Lambda counts an error, and retries an asynchronous event.
 
-        Raises ExceptionGroup of Failure. Trying again is safe: the facts are read anew, and what
-        was done is found done.
+        Raises ExceptionGroup of Failure. A retry is safe: the facts are read again, and what was
+        done is found done.
         """
         if self.failures:
             raise ExceptionGroup("Headroom could not do everything", self.failures)
 
 
-@dataclass(frozen=True)
-class Shell:
-    """What a handler works with. dry_run: plan, but do not act. may_go_on: tells whether there is
-    time for one more table.
+@dataclass
+class Run:
+    """One invocation: its adapters, its configuration, its time and its report.
 
-    may_wait: tells whether there is time to wait so many seconds for somebody's answer, and to act
-    afterwards. settled: called with the report when all is decided and done, before people are told
-    of it, which may take longer than the run lasts.
+    now: aware, read once. dry_run: plan, but do not act. seconds_left: how long the function may
+    still run.
     """
 
     aws: Aws
     config: Config
+    now: datetime
     dry_run: bool = False
-    may_go_on: Callable[[], bool] = lambda: True
-    may_wait: Callable[[float], bool] = lambda _: True
-    settled: Callable[[Report], None] = lambda _: None
-    _known: dict[tuple[Hashable, datetime], Any] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def foreign(self, alarm: str, region: str, account: str) -> Skip | None:
-        """Return why an event's alarm is none of this account and Region, if it is not; "" where
-        the event does not tell."""
-        home = self.aws.region
-        if region not in ("", home):
-            return Skip(alarm, Reason.FOREIGN, f"the alarm is in {region}, this is {home}")
-        if account and account != self.aws.account:
-            return Skip(alarm, Reason.FOREIGN, f"the alarm is of account {account}, not ours")
-        return None
+    seconds_left: Callable[[], float] = lambda: math.inf
+    report: Report = field(default_factory=Report)
+    _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def policy(self, target: Target) -> Policy:
         """Return the settings of a managed target. Raises LookupError for any other."""
@@ -94,43 +95,68 @@ class Shell:
             raise LookupError(f"{target} is not managed")
         return policy
 
-    def once(self, key: Hashable, now: datetime, read: Callable[[], T]) -> T:
-        """Return what `read` gave for this event, which is known by its `now`: many groups of
-        tables ask, one call is made."""
-        if (key, now) not in self._known:
-            self._known[key, now] = read()
-        found: T = self._known[key, now]
-        return found
+    def has_time(self) -> bool:
+        """Tell whether there is time for one more table."""
+        return self.seconds_left() > LAST_SECONDS
 
+    def may_wait(self, seconds: float) -> bool:
+        """Tell whether there is time to wait so many seconds for an answer, and to act then."""
+        return self.seconds_left() > seconds + ACTING_SECONDS
 
-def attempt(report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a call gives; or None, and the failure stands in the report, which is raised at
-    the end.
+    def skip(self, subject: str, reason: Reason, detail: str) -> None:
+        """Report that something was looked at and passed over."""
+        self.report.skips.append(Skip(subject, reason, detail))
 
-    Whatever breaks it, an answer that nobody has foreseen, too: it must lose neither the other
-    tables nor what is to be logged.
-    """
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001  it is raised at the end
-        report.failures.append(Failure(subject, doing, error))
-        return None
+    def skip_for_time(self, subject: str) -> None:
+        """Report that no time was left for a subject."""
+        why = "no time left in this run; the next one looks again"
+        self.skip(subject, Reason.NO_TIME_LEFT, why)
 
+    def fail(self, subject: str, doing: str, error: Exception) -> None:
+        """Report a failure. All failures are raised at the end."""
+        self.report.failures.append(Failure(subject, doing, error))
 
-def ask(shell: Shell, report: Report, subject: str, doing: str, call: Callable[[], T]) -> T | None:
-    """Return what a question gives whose answer only holds something; None where it fails, or where
-    no time is left for it.
+    def attempt(self, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+        """Return what a call gives; None where it fails, and report the failure.
 
-    An increase does not depend on it, so that who does not answer must not use up an increase's
-    time.
-    """
-    if not shell.may_wait(LONGEST_QUESTION):
-        report.skips.append(
-            Skip(
-                subject,
-                Reason.NO_TIME_LEFT,
-                "not asked: the time that is left is for what is to be raised",
-            )
-        )
-        return None
-    return attempt(report, subject, doing, call)
+        Every exception counts, also that of an unforeseen answer: it must lose neither the other
+        tables nor the log.
+        """
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001  it is raised at the end
+            self.fail(subject, doing, error)
+            return None
+
+    def ask(self, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+        """Do the same for a service whose answer can only hold capacity; None also without time.
+
+        An increase does not depend on the answer. So a silent service must not use up the time of
+        an increase.
+        """
+        if not self.may_wait(LONGEST_OPTIONAL_CALL):
+            why = "not asked: the time that is left is for increases"
+            self.skip(subject, Reason.NO_TIME_LEFT, why)
+            return None
+        return self.attempt(subject, doing, call)
+
+    def once(self, key: Hashable, read: Callable[[], T]) -> T:
+        """Return what `read` gave in this run: many groups of tables ask, one call is made."""
+        if key not in self._answers:
+            self._answers[key] = read()
+        answer: T = self._answers[key]
+        return answer
+
+    def is_foreign(self, alarm: str, region: str, account: str) -> bool:
+        """Tell whether an event's alarm is of another account or Region, and report it.
+
+        region, account: "" where the event does not say.
+        """
+        home = self.aws.region
+        if region not in ("", home):
+            self.skip(alarm, Reason.FOREIGN, f"the alarm is in {region}, this is {home}")
+            return True
+        if account and account != self.aws.account:
+            self.skip(alarm, Reason.FOREIGN, f"the alarm is of account {account}, not ours")
+            return True
+        return False

@@ -1,8 +1,6 @@
-"""What Headroom says of itself: a structured line for every decision, and counts as CloudWatch
-metrics (EMF).
+"""The log and the metrics: a structured line for every decision, and counts in EMF.
 
-A log that cannot be read by a machine cannot be asked "why"; so the reason code and every number
-are fields of their own.
+The reason code and every number are fields of their own, so that the log can be searched.
 """
 
 from __future__ import annotations
@@ -26,23 +24,16 @@ logger = Logger(service=SERVICE)
 T = TypeVar("T")
 
 
-def tell(report: Report, function: str, service: str = SERVICE) -> dict[str, int]:
-    """Log the report, line by line, publish its counts, and return them. service: what tells stages
-    apart."""
-    return Teller(function, service).finish(report)
-
-
-class Teller:
-    """Logs one run's report: whenever something is settled, and the rest at its end; each line
-    once."""
+class RunLog:
+    """Logs the report of one run: after the actions, and the rest at the end; each line once."""
 
     def __init__(self, function: str, service: str = SERVICE) -> None:
-        """Keep whose run it is. service: what tells stages apart."""
+        """Keep whose run it is. service: the name that tells stages apart."""
         self._function, self._service = function, service
-        self._said: Counter[str] = Counter()
+        self._logged: Counter[str] = Counter()
 
-    def log(self, report: Report) -> None:
-        """Log what the report has more than at the last time."""
+    def write(self, report: Report) -> None:
+        """Log what is new in the report since the last call."""
         for decision in self._new("decisions", report.decisions):
             self._line(logger.info, sentence(decision), _decision_fields(decision))
         for verdict in self._new("verdicts", report.verdicts):
@@ -50,33 +41,30 @@ class Teller:
         for skip in self._new("skips", report.skips):
             self._line(logger.warning, sentence(skip), _skip_fields(skip))
         for action in self._new("done", report.done):
-            self._line(
-                logger.info, sentence(action), {"kind": "action", "action": type(action).__name__}
-            )
-        for notice in self._new("told", report.told):
-            self._line(
-                logger.info,
-                f"told: {notice.subject}",
-                {"kind": "notice", "facts": dict(notice.facts)},
-            )
+            fields = {"kind": "action", "action": type(action).__name__}
+            self._line(logger.info, sentence(action), fields)
+        for notice in self._new("notified", report.notified):
+            facts = {"kind": "notice", "facts": dict(notice.facts)}
+            self._line(logger.info, f"notified: {notice.subject}", facts)
         for failure in self._new("failures", report.failures):
-            self._line(logger.error, str(failure), {"kind": "failure", "subject": failure.subject})
+            fields = {"kind": "failure", "subject": failure.subject}
+            self._line(logger.error, str(failure), fields)
 
     def finish(self, report: Report) -> dict[str, int]:
-        """Log what is left to log, publish the report's counts, and return them.
+        """Log the rest, publish the report's counts, and return them.
 
-        A run without a failure counts one `Completed` of its function: its silence raises an alarm.
+        A run without a failure counts one `Completed` of its function. Without it an alarm fires.
         """
-        self.log(report)
+        self.write(report)
         counts = _counts(report)
         _publish(counts, self._service)
         if not report.failures:
             _publish({"Completed": 1}, self._service, self._function)
         return counts
 
-    def _new(self, kind: str, found: Sequence[T]) -> Sequence[T]:
-        new = found[self._said[kind] :]
-        self._said[kind] = len(found)
+    def _new(self, kind: str, items: Sequence[T]) -> Sequence[T]:
+        new = items[self._logged[kind] :]
+        self._logged[kind] = len(items)
         return new
 
     def _line(self, log: Callable[..., None], text: str, fields: Mapping[str, object]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from chalicelib import handlers
-from chalicelib.run import Report, Shell
+from chalicelib.run import Report, Run
 
 
 def every(
     minutes: int,
-    shell: Callable[[], Shell],
+    new_run: Callable[[datetime], Run],
     with_alarms: bool,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
@@ -23,14 +23,16 @@ def every(
     """
     while True:
         began = clock()
-        yield began, once(shell(), began, with_alarms)
+        yield began, once(new_run(began), with_alarms)
         sleep(max(0.0, minutes * 60 - (clock() - began).total_seconds()))
 
 
-def once(shell: Shell, now: datetime, with_alarms: bool) -> Report | Exception:
+def once(run: Run, with_alarms: bool) -> Report | Exception:
     """Sweep once; return the report, or what ended the sweep: the next one begins anew."""
     try:
-        return handlers.sweep(shell, now, alone=True, with_alarms=with_alarms)
+        report = handlers.sweep(run, alone=True, with_alarms=with_alarms)
+        handlers.notify(run)
+        return report
     # whatever ends one sweep is told, and must not end those that come
     except Exception as error:  # noqa: BLE001
         return error

@@ -241,7 +241,7 @@ def embedded(capsys: pytest.CaptureFixture[str]) -> list[tuple[list[str], dict[s
 
 
 def test_the_counts_are_printed_as_an_embedded_metric(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.tell(report(), "sweep")
+    telemetry.RunLog("sweep").finish(report())
     assert embedded(capsys) == [
         (
             ["service"],
@@ -261,16 +261,16 @@ def test_the_counts_are_printed_as_an_embedded_metric(capsys: pytest.CaptureFixt
 def test_a_run_without_a_failure_counts_as_completed_under_its_functions_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry.tell(report(), "sweep", "headroom-dev")
-    telemetry.tell(Report(), "follow_up", "headroom-dev")
+    telemetry.RunLog("sweep", "headroom-dev").finish(report())
+    telemetry.RunLog("follow_up", "headroom-dev").finish(Report())
     *_, (dimensions, values) = embedded(capsys)
     assert dimensions == ["function", "service"]
     assert values == {"function": "follow_up", "service": "headroom-dev", "Completed": [1.0]}
 
 
 def test_the_counts_of_two_runs_are_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.tell(report(), "sweep")
-    telemetry.tell(Report(), "follow_up")
+    telemetry.RunLog("sweep").finish(report())
+    telemetry.RunLog("follow_up").finish(Report())
     _, (_, second), _ = embedded(capsys)
     assert second == {
         "service": "headroom",

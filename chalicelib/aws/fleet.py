@@ -21,7 +21,7 @@ class NoSuchGroupError(LookupError):
     a group that was deleted."""
 
 
-def instances(aws: Aws, fleet: Fleet) -> int:
+def count_instances(aws: Aws, fleet: Fleet) -> int:
     """Return the number of a fleet's instances: running ones that carry its tags, or its group's
     members in service.
 

@@ -4,12 +4,12 @@ instances are marked or rebooted."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.aws.client import Aws
+from chalicelib.aws.client import Aws, batches
 from chalicelib.core.healing import Event, Group, Happened, Member
 
 MAX_MEMBERS = 50
@@ -42,7 +42,7 @@ def groups_of(aws: Aws, instances: Collection[str]) -> dict[str, str]:
     """Return the Auto Scaling group of each instance that is a member of one."""
     found: dict[str, str] = {}
     client = aws.client("autoscaling")
-    for ids in _batches(sorted(instances), MAX_MEMBERS):
+    for ids in batches(sorted(instances), MAX_MEMBERS):
         for page in client.get_paginator("describe_auto_scaling_instances").paginate(
             InstanceIds=list(ids)
         ):
@@ -68,7 +68,7 @@ def with_status(aws: Aws, group: Group) -> Group:
     says nothing is not well."""
     said: dict[str, Mapping[str, Any]] = {}
     client = aws.client("ec2")
-    for ids in _batches([member.instance for member in group.members], MAX_STATUSES):
+    for ids in batches([member.instance for member in group.members], MAX_STATUSES):
         page = client.describe_instance_status(InstanceIds=list(ids), IncludeAllInstances=True)
         said |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
     return replace(
@@ -162,7 +162,3 @@ def _event(activity: Mapping[str, Any]) -> Iterator[Event]:
         yield Event(found[0], activity["StartTime"], Happened.JOINED)
     elif REPLACED.search(str(activity.get("Cause", ""))):
         yield Event(found[0], activity["StartTime"], Happened.REPLACED)
-
-
-def _batches(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (items[i : i + size] for i in range(0, len(items), size))

@@ -48,7 +48,7 @@ def hourly_saving(decision: Decision) -> float:
     return max(0, decision.current - decision.desired) * UNIT_HOUR[decision.target.dimension]
 
 
-def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
+def is_worth_a_look(seen: Observation) -> bool:
     """Tell whether looking at a target's metrics at every sweep costs little beside what it could
     save.
 
@@ -56,6 +56,7 @@ def is_worth_a_look(seen: Observation, policy: Policy) -> bool:
     fleet calls for; and with `percent`, where the policy is about something that no alarm tells.
     What somebody wants to hear of is always looked for.
     """
+    policy = seen.policy
     if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
         return True
     spare = seen.provisioned - max(policy.min_units, seen.fleet_units)

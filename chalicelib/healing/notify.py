@@ -1,25 +1,24 @@
-"""Tell people what healing did, and what it left undone: a deed when it is done, a refusal once for
-each time of being sick.
+"""Notify people of what healing did, and of failed instances that it left alone.
 
-That a refusal was told stands as a tag on the instance's own alarm, whose last change of state says
-since when it is sick.
+A replacement or a reboot is sent when it is done. A refusal is sent once for each failure of the
+instance. That it was sent stands as a tag on the instance's own alarm; the alarm's last change of
+state says since when the instance fails.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.aws import notifications
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import Verdict
-from chalicelib.core.notices import REPEAT, Memory, Notice, remembered
+from chalicelib.core.notices import REPEAT, Memory, Notice
 from chalicelib.model import Alarm, Heal, Reason
-from chalicelib.notify import TAG, deliver
-from chalicelib.run import Report, Shell, attempt
+from chalicelib.notify import TAG, Delivery, Place, StateStore
+from chalicelib.run import Run
 
 LEFT_ALONE = frozenset(
     {
@@ -31,124 +30,95 @@ LEFT_ALONE = frozenset(
         Reason.REBOOTED_RECENTLY,
     }
 )
-"""What an operator wants to know of an instance that stays sick. The other reasons pass by
-themselves, or are his own doing."""
+"""The reasons that an operator wants to know about. The others end by themselves, or are the
+operator's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A sick instance that Headroom does nothing to, and the tag that remembers that this was told;
-    no alarm, no tag."""
+    """A failed instance that Headroom leaves alone, and where its notification state is kept."""
 
     verdict: Verdict
     alarm: Alarm | None
-    memory: Memory
 
     @property
-    def key(self) -> str:
-        """Return the tag's key: of each reason its own."""
-        return key_of(self.verdict)
+    def place(self) -> Place:
+        """Return the place of the state: each reason has its own."""
+        key = key_of(self.verdict)
+        if self.alarm is None:
+            return Place("", f"{key}-{self.verdict.instance}")
+        return Place(str(self.alarm.fields["AlarmArn"]), key)
 
 
 def key_of(verdict: Verdict) -> str:
-    """Return the key under which it is remembered that a verdict was told."""
+    """Return the tag's key for a verdict."""
     return f"{TAG}healing-{verdict.reason}"
 
 
-def tell(shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime) -> None:
-    """Tell what a look at some groups came to. alarms: those of their sick members, by instance. A
-    dry run tells nothing."""
-    shell.settled(report)
-    if shell.dry_run:
-        return
-    done = {action.instance for action in report.done if isinstance(action, Heal)}
-    verdicts = [v for v in report.verdicts if v.instance in done]
-    refusals = [r for r in _refusals(shell, report, alarms, now) if is_news(r.alarm, r.memory, now)]
-    of_deeds = _notices(shell, "Headroom healed instances of group {}", verdicts)
+def notify_of_instances(run: Run) -> None:
+    """Notify people of the run's verdicts on instances."""
+    done = {action.instance for action in run.report.done if isinstance(action, Heal)}
+    healed = [verdict for verdict in run.report.verdicts if verdict.instance in done]
+    store = StateStore(run)
+    refusals = [refusal for refusal in _refusals(run) if _must_notify(run, store, refusal)]
+    of_healed = _notices(run, "Headroom healed instances of group {}", healed)
     of_refusals = _notices(
-        shell,
-        "Sick instances of group {} are left alone",
-        [refusal.verdict for refusal in refusals],
+        run, "Failed instances of group {} are left alone", [r.verdict for r in refusals]
     )
-    told = deliver(shell, report, [*of_deeds.values(), *of_refusals.values()], now)
+    sent = Delivery(run).send([*of_healed.values(), *of_refusals.values()])
     for refusal in refusals:
-        if of_refusals[refusal.verdict.group] in told:
-            _remember(shell, report, refusal, now)
+        if of_refusals[refusal.verdict.group] in sent:
+            store.write(refusal.place, Memory(told=run.now))
 
 
-def is_news(alarm: Alarm | None, memory: Memory, now: datetime) -> bool:
-    """Tell whether a refusal is to be told: not since the alarm went to ALARM; without an alarm,
-    not within REPEAT."""
+def is_due(alarm: Alarm | None, state: Memory, now: datetime) -> bool:
+    """Tell whether a refusal must be sent: once since the alarm went to ALARM.
+
+    Without an alarm it is sent once within REPEAT.
+    """
     if alarm is None:
-        return memory.told is None or now - memory.told >= REPEAT
-    began = alarm.fields.get("StateTransitionedTimestamp") or alarm.fields.get(
-        "StateUpdatedTimestamp"
-    )
-    if alarm.fields.get("StateValue") != "ALARM" or not isinstance(began, datetime):
+        return state.told is None or now - state.told >= REPEAT
+    fields = alarm.fields
+    began = fields.get("StateTransitionedTimestamp") or fields.get("StateUpdatedTimestamp")
+    if fields.get("StateValue") != "ALARM" or not isinstance(began, datetime):
         return False
-    return memory.told is None or memory.told < began
+    return state.told is None or state.told < began
 
 
-def _refusals(
-    shell: Shell, report: Report, alarms: Mapping[str, Alarm], now: datetime
-) -> Iterator[Refusal]:
-    for verdict in report.verdicts:
-        rule = _rule(shell, verdict)
+def _refusals(run: Run) -> Iterator[Refusal]:
+    for verdict in run.report.verdicts:
+        rule = _rule(run, verdict)
         is_left = verdict.reason in LEFT_ALONE or (verdict.is_sick and not verdict.acts)
-        if not is_left or rule.dry_run or not (rule.notify_topic or rule.notify_slack):
-            continue
-        alarm = alarms.get(verdict.instance)
-        memory = _memory(shell, report, verdict, alarm, now)
-        if memory is not None:
-            yield Refusal(verdict, alarm, memory)
+        if is_left and not rule.dry_run and (rule.notify_topic or rule.notify_slack):
+            yield Refusal(verdict, run.report.instance_alarms.get(verdict.instance))
 
 
-def _memory(
-    shell: Shell, report: Report, verdict: Verdict, alarm: Alarm | None, now: datetime
-) -> Memory | None:
-    """Return what is remembered: by this container, or, where that leaves a doubt, by the tag; None
-    where it cannot be read."""
-    known = shell.aws.told.get((verdict.instance, key_of(verdict)), Memory())
-    if alarm is None or not is_news(alarm, known, now):
-        return known if isinstance(known, Memory) else Memory()
-    arn = str(alarm.fields["AlarmArn"])
-    tags = attempt(report, arn, "ListTagsForResource", lambda: notifications.tags(shell.aws, arn))
-    return None if tags is None else remembered(tags.get(key_of(verdict), ""))
+def _must_notify(run: Run, store: StateStore, refusal: Refusal) -> bool:
+    """Tell whether a refusal must be sent: by the container's state, then by the tag."""
+    if not is_due(refusal.alarm, store.known(refusal.place), run.now):
+        return False
+    state = store.read(refusal.place)
+    return state is not None and is_due(refusal.alarm, state, run.now)
 
 
-def _remember(shell: Shell, report: Report, refusal: Refusal, now: datetime) -> None:
-    memory = Memory(told=now)
-    shell.aws.told[refusal.verdict.instance, refusal.key] = memory
-    if refusal.alarm:
-        arn = str(refusal.alarm.fields["AlarmArn"])
-        attempt(
-            report,
-            arn,
-            "TagResource",
-            lambda: notifications.tag(shell.aws, arn, refusal.key, str(memory)),
-        )
-
-
-def _notices(shell: Shell, subject: str, verdicts: list[Verdict]) -> dict[str, Notice]:
-    """Return a message for each group whose rule tells somebody, with a line for each of its
-    instances."""
-    lines: dict[str, list[Verdict]] = defaultdict(list)
+def _notices(run: Run, subject: str, verdicts: list[Verdict]) -> dict[str, Notice]:
+    """Return a message for each group whose rule has a destination: a line for each instance."""
+    of_groups: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        lines[verdict.group].append(verdict)
-    found: dict[str, Notice] = {}
-    for group, of in lines.items():
-        rule = _rule(shell, of[0])
+        of_groups[verdict.group].append(verdict)
+    messages: dict[str, Notice] = {}
+    for group, of_group in of_groups.items():
+        rule = _rule(run, of_group[0])
         if rule.notify_topic or rule.notify_slack:
-            text = "\n".join(sentence(verdict) for verdict in of)
+            text = "\n".join(sentence(verdict) for verdict in of_group)
             facts = {"kind": ("healing",), "group": (group,)}
-            found[group] = Notice(
-                subject.format(group), text, facts, rule.notify_topic, rule.notify_slack
-            )
-    return found
+            title = subject.format(group)
+            messages[group] = Notice(title, text, facts, rule.notify_topic, rule.notify_slack)
+    return messages
 
 
-def _rule(shell: Shell, verdict: Verdict) -> Healing:
-    rule = rule_for(shell.config.healing, verdict.group)
+def _rule(run: Run, verdict: Verdict) -> Healing:
+    rule = rule_for(run.config.healing, verdict.group)
     if rule is None:
         raise LookupError(f"no [[healing]] rule names group {verdict.group}")
     return rule

@@ -1,7 +1,6 @@
-"""Observe → decide → act for sick instances, as handlers.py does for tables: with the same events,
-laws and report.
+"""The main path for instances: observe → decide → act, with the laws and the report of the tables.
 
-An alarm on one instance is a look at its whole Auto Scaling group; only groups that a `[[healing]]`
+An alarm on one instance is a look at its whole Auto Scaling group. Only groups that a `[[healing]]`
 rule names are looked at.
 """
 
@@ -10,189 +9,143 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
-from chalicelib import alarm_upkeep
-from chalicelib.aws import groups as aws_healing
+from chalicelib.alarm_upkeep import make_alarms, remove_alarms
+from chalicelib.aws import groups as aws_groups
+from chalicelib.aws.alarms import alarms_named, rewrite_alarm
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core import healing, instance_alarms
 from chalicelib.core.healing import Group, Happened, Verdict
 from chalicelib.events import InstanceEvent
-from chalicelib.healing import notify
-from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm, Skip
-from chalicelib.run import Failure, Report, Shell, attempt
+from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm
+from chalicelib.run import Report, Run
 
 
-def on_event(shell: Shell, event: InstanceEvent, now: datetime) -> Report:
+def on_event(run: Run, event: InstanceEvent) -> None:
     """Look at the group of an instance whose alarm went to ALARM."""
-    report = Report()
-    refusal = _refusal(shell, event)
-    if refusal:
-        report.skips.append(refusal)
-    else:
-        report.skips += [
-            _nobodys(instance, group)
-            for instance, group in look(shell, report, {event.instance}, now).items()
-        ]
-    return report
+    if not run.config.healing:
+        why = "the configuration heals no group: there is no [[healing]] in it"
+        run.skip(event.alarm_name, Reason.NOT_MANAGED, why)
+    elif not run.is_foreign(event.alarm_name, event.region, event.account):
+        for instance, group in reconcile(run, {event.instance}).items():
+            why = "it is a member of no Auto Scaling group"
+            if group:
+                why = f"no [[healing]] rule names its group {group}"
+            run.skip(instance, Reason.NOT_MANAGED, why)
 
 
-def follow(shell: Shell, report: Report, hot: Iterable[Alarm], now: datetime) -> None:
-    """Look at the groups of the instances whose alarms are in ALARM now: what had to wait gets its
-    next chance."""
-    sick = {instance_alarms.watched(alarm) for alarm in hot} - {""}
-    if sick and shell.config.healing:
-        look(shell, report, sick, now)
+def follow(run: Run, in_alarm: Iterable[Alarm]) -> None:
+    """Look at the groups of the instances whose alarms are in ALARM now.
 
-
-def look(shell: Shell, report: Report, asked: Collection[str], now: datetime) -> dict[str, str]:
-    """Look at the groups of some instances; return those that no rule is about, with their group or
-    ""."""
-    found = attempt(
-        report,
-        ", ".join(sorted(asked)),
-        "DescribeAutoScalingInstances",
-        lambda: _groups_of(shell, asked),
-    )
-    if found is None:
-        return {}
-    ours = {
-        instance: group
-        for instance, group in found.items()
-        if rule_for(shell.config.healing, group)
-    }
-    members = defaultdict(set)
-    for instance, group in ours.items():
-        members[group].add(instance)
-    alarms: dict[str, Alarm] = {}
-    for name in sorted(members):
-        alarms |= _look_at(shell, report, name, members[name], now)
-    attempt(report, "notifications", "telling", lambda: notify.tell(shell, report, alarms, now))
-    return {instance: found.get(instance, "") for instance in asked if instance not in ours}
-
-
-def look_at(shell: Shell, group: str, now: datetime) -> Report:
-    """Look at one group, all its members, as an operator who asks what would happen."""
-    report = Report()
-    found = attempt(
-        report, group, "DescribeAutoScalingGroups", lambda: aws_healing.groups(shell.aws, [group])
-    )
-    if not found:
-        report.skips += (
-            []
-            if report.failures
-            else [Skip(group, Reason.GONE, "there is no Auto Scaling group of this name")]
-        )
-        return report
-    _look_at(shell, report, group, {member.instance for member in found[0].members}, now)
-    return report
-
-
-def sweep(shell: Shell, report: Report, watching: Sequence[Alarm], now: datetime) -> None:
-    """Make and remove the status alarms of the configured groups' instances; look at the groups
-    that are in a dry run.
-
-    A dry run has no alarms that would wake it. Where nothing is configured, the alarms that are
-    left of an earlier configuration are removed, without a call to anything but CloudWatch.
+    An instance that had to wait gets its next chance.
     """
-    rules = shell.config.healing
-    groups = (
-        attempt(report, "the Auto Scaling groups", "reading", lambda: aws_healing.groups(shell.aws))
-        if rules
-        else []
-    )
+    instances = {instance_alarms.watched(alarm) for alarm in in_alarm} - {""}
+    if instances and run.config.healing:
+        reconcile(run, instances)
+
+
+def reconcile(run: Run, instances: Collection[str]) -> dict[str, str]:
+    """Look at the groups of some instances.
+
+    Returns the instances that no rule is about, with their group or "".
+    """
+    read = partial(aws_groups.groups_of, run.aws, instances)
+    subject = ", ".join(sorted(instances))
+    groups = run.attempt(subject, "DescribeAutoScalingInstances", read)
+    if groups is None:
+        return {}
+    members: dict[str, set[str]] = defaultdict(set)
+    for instance, group in groups.items():
+        if rule_for(run.config.healing, group):
+            members[group].add(instance)
+    for name in sorted(members):
+        _reconcile_group(run, name, members[name])
+    ours = {instance for of_group in members.values() for instance in of_group}
+    return {instance: groups.get(instance, "") for instance in instances if instance not in ours}
+
+
+def preview(run: Run, group: str) -> Report:
+    """Look at one group and all its members, for an operator who asks what would happen."""
+    read = partial(aws_groups.groups, run.aws, [group])
+    groups = run.attempt(group, "DescribeAutoScalingGroups", read)
+    if groups:
+        _reconcile_group(run, group, {member.instance for member in groups[0].members})
+    elif groups is not None:
+        run.skip(group, Reason.GONE, "there is no Auto Scaling group of this name")
+    return run.report
+
+
+def sweep(run: Run, alarms: Sequence[Alarm]) -> None:
+    """Make and remove the status alarms of the configured groups' instances.
+
+    It also looks at the groups in a dry run, which have no alarms. Without a `[[healing]]` rule it
+    removes the alarms of an earlier configuration, and calls only CloudWatch.
+    """
+    rules = run.config.healing
+    groups: Sequence[Group] | None = []
+    if rules:
+        read = partial(aws_groups.groups, run.aws)
+        groups = run.attempt("the Auto Scaling groups", "reading", read)
     if groups is None:
         return
-    ruled = [(group, rule) for group in groups for rule in [rule_for(rules, group.name)] if rule]
-    for group, rule in ruled:
-        if rule.dry_run:
-            _look_at(shell, report, group.name, (), now)
-    _make_missing(shell, report, ruled, watching)
+    ruled: list[tuple[Group, Healing]] = []
+    for group in groups:
+        rule = rule_for(rules, group.name)
+        if rule:
+            ruled.append((group, rule))
+            if rule.dry_run:
+                _reconcile_group(run, group.name, ())
+    _make_missing(run, ruled, alarms)
     wanted = {
-        instance_alarms.name_of(i, rule)
+        instance_alarms.name_of(instance, rule)
         for group, rule in ruled
-        for i in instance_alarms.wanted(group, rule)
+        for instance in instance_alarms.wanted(group, rule)
     }
-    alarm_upkeep.remove_alarms(
-        shell,
-        report,
-        [a.name for a in watching if instance_alarms.is_ours(a) and a.name not in wanted],
-    )
+    ours = [alarm.name for alarm in alarms if instance_alarms.is_ours(alarm)]
+    remove_alarms(run, [name for name in ours if name not in wanted])
 
 
-def _refusal(shell: Shell, event: InstanceEvent) -> Skip | None:
-    if not shell.config.healing:
-        return Skip(
-            event.alarm_name,
-            Reason.NOT_MANAGED,
-            "the configuration heals no group: there is no [[healing]] in it",
-        )
-    return shell.foreign(event.alarm_name, event.region, event.account)
+def _reconcile_group(run: Run, name: str, in_alarm: Collection[str]) -> None:
+    """Observe one group, decide on its members, and act. A failure does not stop other groups.
 
-
-def _nobodys(instance: str, group: str) -> Skip:
-    why = (
-        f"no [[healing]] rule names its group {group}"
-        if group
-        else "it is a member of no Auto Scaling group"
-    )
-    return Skip(instance, Reason.NOT_MANAGED, why)
-
-
-def _groups_of(shell: Shell, instances: Collection[str]) -> dict[str, str]:
-    return aws_healing.groups_of(shell.aws, instances)
-
-
-def _look_at(
-    shell: Shell, report: Report, name: str, asked: Collection[str], now: datetime
-) -> Mapping[str, Alarm]:
-    """Observe one group, decide on its members, and act; whatever fails for it does not stop the
-    others.
-
-    Returns the alarms of its members by instance, where they were read because one of them is sick.
+    in_alarm: the instances whose alarms called.
     """
-    rule = rule_for(shell.config.healing, name)
+    rule = rule_for(run.config.healing, name)
     if rule is None:
-        report.skips.append(Skip(name, Reason.NOT_MANAGED, "no [[healing]] rule names this group"))
-        return {}
-    if not shell.may_go_on():
-        report.skips.append(
-            Skip(name, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again")
-        )
-        return {}
-    seen = attempt(report, name, "reading the group", partial(_observe, shell, name, rule, now))
-    if seen is None:
-        return {}
-    group, alarms = seen
-    for verdict in (
-        attempt(report, name, "deciding", lambda: healing.decide(group, rule, now, asked)) or []
-    ):
-        report.verdicts.append(_act(shell, report, verdict, alarms, now))
-    return alarms
+        run.skip(name, Reason.NOT_MANAGED, "no [[healing]] rule names this group")
+        return
+    if not run.has_time():
+        run.skip_for_time(name)
+        return
+    observation = run.attempt(name, "reading the group", partial(_observe, run, name, rule))
+    if observation is None:
+        return
+    group, alarms = observation
+    decide = partial(healing.decide, group, rule, run.now, in_alarm)
+    for verdict in run.attempt(name, "deciding", decide) or []:
+        run.report.verdicts.append(_act(run, verdict, alarms))
+    run.report.instance_alarms |= alarms
 
 
-def _observe(
-    shell: Shell, name: str, rule: Healing, now: datetime
-) -> tuple[Group, Mapping[str, Alarm]] | None:
-    """Return a group with all that a decision may lean on, and its members' alarms; None where
-    there is no such group any more.
+def _observe(run: Run, name: str, rule: Healing) -> tuple[Group, Mapping[str, Alarm]] | None:
+    """Return a group with all that a decision depends on, and its members' alarms.
 
-    Its past is read only where somebody is sick.
+    Returns None where there is no such group any more. The group's history is read only where a
+    member fails.
     """
-    aws = shell.aws
-    group = next(iter(aws_healing.groups(aws, [name])), None)
+    aws = run.aws
+    group = next(iter(aws_groups.groups(aws, [name])), None)
     if group is None:
         return None
-    group = aws_healing.with_status(aws, group)
+    group = aws_groups.with_status(aws, group)
     if not any(member.failing for member in group.members):
         return group, {}
-    group = aws_healing.with_past(aws, group, now - group.look_back(rule))
+    group = aws_groups.with_past(aws, group, run.now - group.look_back(rule))
     names = {instance_alarms.name_of(member.instance, rule) for member in group.members}
-    alarms = {instance_alarms.watched(alarm): alarm for alarm in aws.alarms_named(names)}
-    return replace(
-        group, events=(*group.events, *_reboots(alarms)), watched=frozenset(alarms)
-    ), alarms
+    alarms = {instance_alarms.watched(alarm): alarm for alarm in alarms_named(aws, names)}
+    events = (*group.events, *_reboots(alarms))
+    return replace(group, events=events, watched=frozenset(alarms)), alarms
 
 
 def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.Event]:
@@ -202,50 +155,49 @@ def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.Event]:
             yield healing.Event(instance, at, Happened.REBOOTED)
 
 
-def _act(
-    shell: Shell, report: Report, verdict: Verdict, alarms: Mapping[str, Alarm], now: datetime
-) -> Verdict:
-    """Do what a verdict asks for; return it as it came out."""
+def _act(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> Verdict:
+    """Do what a verdict asks for, and return it as it came out."""
     if not verdict.acts:
         return verdict
     action = Heal(verdict.instance, verdict.group, verdict.action)
-    if verdict.dry_run or shell.dry_run:
-        report.planned += [] if verdict.dry_run else [action]
+    if not verdict.dry_run:
+        run.report.planned.append(action)
+    if verdict.dry_run or run.dry_run:
         return verdict
-    report.planned.append(action)
     try:
-        _heal(shell, verdict, alarms, now)
-    # the other instances are looked at; it is raised at the end
+        _heal(run, verdict, alarms)
+    # the other instances are looked at; the failure is raised at the end
     except Exception as error:  # noqa: BLE001
-        report.failures.append(Failure(verdict.instance, f"to {verdict.action} it", error))
+        run.fail(verdict.instance, f"to {verdict.action} it", error)
         return replace(verdict, reason=Reason.FAILED)
-    report.done.append(action)
+    run.report.done.append(action)
     return verdict
 
 
-def _heal(shell: Shell, verdict: Verdict, alarms: Mapping[str, Alarm], now: datetime) -> None:
-    """Replace or reboot an instance. A reboot is written down first: stopping there heals one too
-    few, never one too many."""
+def _heal(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> None:
+    """Replace or reboot an instance.
+
+    A reboot is written down first: a crash in between heals one too few, never one too many.
+    """
     if verdict.action == "replace":
-        aws_healing.mark_unhealthy(shell.aws, verdict.instance)
+        aws_groups.mark_unhealthy(run.aws, verdict.instance)
         return
     alarm = alarms[verdict.instance]
-    shell.aws.rewrite_alarm(
-        RewriteAlarm(f"instance {verdict.instance}", alarm, instance_alarms.rebooting(alarm, now))
-    )
-    aws_healing.reboot(shell.aws, verdict.instance)
+    changes = instance_alarms.rebooting(alarm, run.now)
+    rewrite_alarm(run.aws, RewriteAlarm(f"instance {verdict.instance}", alarm, changes))
+    aws_groups.reboot(run.aws, verdict.instance)
 
 
 def _make_missing(
-    shell: Shell, report: Report, ruled: Iterable[tuple[Group, Healing]], watching: Iterable[Alarm]
+    run: Run, ruled: Iterable[tuple[Group, Healing]], alarms: Iterable[Alarm]
 ) -> None:
-    there = {alarm.name for alarm in watching}
-    missing = [
-        CreateAlarm(f"instance {instance} of {group.name}", fields)
-        for group, rule in ruled
-        if not rule.dry_run
-        for instance in instance_alarms.wanted(group, rule)
-        for fields in [instance_alarms.new_fields(instance, group.name, rule, shell.aws.topic_arn)]
-        if fields["AlarmName"] not in there
-    ]
-    alarm_upkeep.make_alarms(shell, report, missing)
+    existing = {alarm.name for alarm in alarms}
+    missing: list[CreateAlarm] = []
+    for group, rule in ruled:
+        if rule.dry_run:
+            continue
+        for instance in instance_alarms.wanted(group, rule):
+            fields = instance_alarms.new_fields(instance, group.name, rule, run.aws.topic_arn)
+            if fields["AlarmName"] not in existing:
+                missing.append(CreateAlarm(f"instance {instance} of {group.name}", fields))
+    make_alarms(run, missing)

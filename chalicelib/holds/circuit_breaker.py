@@ -1,50 +1,44 @@
-"""Circuit breakers: before something is changed, a service of the operator's is asked whether it
-may be.
+"""Circuit breakers: before a change, Headroom asks a service of the operator for permission.
 
-GET, with the table's name as the header `x-table-name` and an index's as `x-gsi-name`. 2xx lets the
-change go on; any other answer holds everything of that table or index. No answer holds decreases
-and lets increases go on.
+It sends GET with the table's name as the header `x-table-name` and an index's as `x-gsi-name`. An
+answer 2xx allows the change. Any other answer holds everything of that table or index. No answer
+holds decreases and allows increases.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import datetime
 from urllib.request import Request
 
 from chalicelib.aws.client import Aws
-from chalicelib.config.policy import Policy
 from chalicelib.core.observation import Observation
-from chalicelib.model import BOTH, DOWN, Decision, Hold, Reason, Skip, Target
-from chalicelib.run import Report, Shell
+from chalicelib.model import BOTH, DOWN, Hold, Reason, Skip, Target
+from chalicelib.run import Run
 
 PARALLEL = 32
-"""Questions under way at once: they wait for somebody else's server, and need neither memory nor
-processor."""
+"""Requests at the same time. They wait for another server, and need little memory or processor."""
 GRACE_SECONDS = 0.5
-"""So much longer than a socket's timeout is waited for, so that it can tell what was wrong."""
+"""Headroom waits so much longer than a socket's timeout, so that the socket can report its error."""
 GIVEN_UP_AFTER = 3
-"""So often without an answer, and a URL is not asked again in this run, which has other tables to
-serve."""
+"""After so many requests without an answer, a URL is not asked again in this run."""
 NAMED = 5
-"""So many tables and indexes are named in a warning."""
+"""A warning names at most so many tables and indexes."""
 
 SECRET = re.compile(r"(?<=//)[^/?#]*@|[?#].*")
-"""What a URL may hold that is not for the log: user and password, and all that stands behind the
-path."""
+"""The parts of a URL that must not be logged: user and password, and everything after the path."""
 
 Answer = int | OSError
 """The status of an answer, or why there was none."""
-TOO_LATE: Answer = OSError("not asked: the time that is left is for what is to be raised")
+TOO_LATE: Answer = OSError("not asked: the time that is left is for increases")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Question:
-    """What is asked where: about a table, or an index of it. seconds: how long to wait."""
+    """A request about a table, or about one of its indexes. seconds: how long to wait."""
 
     url: str
     table: str
@@ -62,73 +56,62 @@ class Question:
         return SECRET.sub("", self.url)
 
 
-def question(target: Target, policy: Policy) -> Question | None:
-    """Return what is to be asked before a target is changed, None where no breaker is set."""
-    url = policy.circuit_breaker_url
-    return (
-        Question(url, target.table, target.index, policy.circuit_breaker_seconds) if url else None
-    )
+def question(observation: Observation) -> Question | None:
+    """Return what to ask before a target is changed, None where no breaker is set."""
+    target, policy = observation.target, observation.policy
+    url, seconds = policy.circuit_breaker_url, policy.circuit_breaker_seconds
+    return Question(url, target.table, target.index, seconds) if url else None
 
 
-def questions(
-    decisions: Iterable[Decision], policy_of: Callable[[Target], Policy]
-) -> set[Question]:
-    """Return what is to be asked before the decisions that change something are done."""
-    found = {question(d.target, policy_of(d.target)) for d in decisions if d.changes}
-    return {one for one in found if one is not None}
+def questions(observations: Iterable[Observation]) -> set[Question]:
+    """Return what to ask before these targets are changed."""
+    return {one for one in map(question, observations) if one is not None}
 
 
 def holds(
-    shell: Shell,
-    report: Report,
-    observed: Mapping[Target, Observation],
-    asking: Collection[Question],
-    now: datetime,
+    run: Run, observations: Mapping[Target, Observation], asking: Collection[Question]
 ) -> dict[Target, Observation]:
-    """Ask all at once, and return the observations of the targets that the answers hold, with that.
+    """Ask all questions at once; return the observations that an answer holds, with that hold.
 
     What is not answered stands in the report, once for each URL.
     """
-    found = _ask(shell, report, asking, now) if asking else {}
-    about = {
-        target: found.get(one)
-        for target in observed
-        if (one := question(target, shell.policy(target)))
-    }
-    return {
-        t: replace(observed[t], holds=(*observed[t].holds, hold))
-        for t, hold in about.items()
-        if hold
-    }
+    answers = _ask(run, asking) if asking else {}
+    held: dict[Target, Observation] = {}
+    for target, observation in observations.items():
+        one = question(observation)
+        hold = answers.get(one) if one else None
+        if hold:
+            held[target] = replace(observation, holds=(*observation.holds, hold))
+    return held
 
 
-def _ask(
-    shell: Shell, report: Report, asking: Collection[Question], now: datetime
-) -> dict[Question, Hold]:
-    silences: Counter[str] = shell.once("silent circuit breakers", now, Counter)
-    asked, seconds = sorted(asking), max(one.seconds for one in asking)
-    answers = (
-        _answers(shell.aws, silences, asked, seconds)
-        if shell.may_wait(seconds)
-        else dict.fromkeys(asked, TOO_LATE)
-    )
-    report.skips += _unanswered(answers)
-    return {one: hold for one, answer in answers.items() for hold in [judge(one, answer)] if hold}
+def _ask(run: Run, asking: Collection[Question]) -> dict[Question, Hold]:
+    silences: Counter[str] = run.once("silent circuit breakers", Counter)
+    ordered, seconds = sorted(asking), max(one.seconds for one in asking)
+    if run.may_wait(seconds):
+        answers = _answers(run.aws, silences, ordered, seconds)
+    else:
+        answers = dict.fromkeys(ordered, TOO_LATE)
+    run.report.skips += _unanswered(answers)
+    held = {one: judge(one, answer) for one, answer in answers.items()}
+    return {one: hold for one, hold in held.items() if hold}
 
 
 def _answers(
-    aws: Aws, silences: Counter[str], asked: Sequence[Question], seconds: float
+    aws: Aws, silences: Counter[str], questions: Sequence[Question], seconds: float
 ) -> dict[Question, Answer]:
-    """Return the answers that come within so many seconds altogether: a socket's timeout begins
-    anew with each part of one."""
+    """Return the answers that come within so many seconds altogether.
+
+    A socket's timeout alone does not limit this: it starts again with each part of an answer.
+    """
     pool = ThreadPoolExecutor(max_workers=PARALLEL)
-    futures = {one: pool.submit(_answer, aws, silences, one) for one in asked}
+    futures = {one: pool.submit(_answer, aws, silences, one) for one in questions}
     wait(futures.values(), seconds + GRACE_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
     answers: dict[Question, Answer] = {
         one: future.result() for one, future in futures.items() if _is_answered(future)
     }
-    late = [one for one in asked if one not in answers]
+    late = [one for one in questions if one not in answers]
     silences.update(one.url for one in late)
     return answers | dict.fromkeys(late, OSError(f"no answer within {seconds:g} s"))
 
@@ -137,39 +120,37 @@ def _is_answered(future: Future[Answer]) -> bool:
     return future.done() and not future.cancelled()
 
 
-def judge(asked: Question, answer: Answer) -> Hold | None:
-    """Return what an answer, or none, holds."""
+def judge(question: Question, answer: Answer) -> Hold | None:
+    """Return the hold of an answer, or of none."""
     if isinstance(answer, OSError):
-        return Hold(Reason.CIRCUIT_UNKNOWN, f"no answer from {asked.place}: {answer}", DOWN)
+        return Hold(Reason.CIRCUIT_UNKNOWN, f"no answer from {question.place}: {answer}", DOWN)
     if not 200 <= answer < 300:
-        return Hold(Reason.CIRCUIT_OPEN, f"{asked.place} answered {answer}", BOTH)
+        return Hold(Reason.CIRCUIT_OPEN, f"{question.place} answered {answer}", BOTH)
     return None
 
 
-def _answer(aws: Aws, silences: Counter[str], asked: Question) -> Answer:
-    if silences[asked.url] >= GIVEN_UP_AFTER:
-        return OSError(f"{GIVEN_UP_AFTER} others were not answered, so it was not asked")
-    headers = {"User-Agent": "headroom", "x-table-name": asked.table} | (
-        {"x-gsi-name": asked.index} if asked.index else {}
-    )
+def _answer(aws: Aws, silences: Counter[str], question: Question) -> Answer:
+    if silences[question.url] >= GIVEN_UP_AFTER:
+        return OSError(f"not asked: {GIVEN_UP_AFTER} other requests had no answer")
+    headers = {"User-Agent": "headroom", "x-table-name": question.table}
+    headers |= {"x-gsi-name": question.index} if question.index else {}
     try:
-        # the configuration takes http and https alone
-        request = Request(asked.url, headers=headers)  # noqa: S310
-        return aws.http(request, asked.seconds)
-    except Exception as error:  # noqa: BLE001  whatever it is, it is no answer
-        silences[asked.url] += 1
+        # the configuration allows only http and https
+        request = Request(question.url, headers=headers)  # noqa: S310
+        return aws.http(request, question.seconds)
+    except Exception as error:  # noqa: BLE001  every failure means: no answer
+        silences[question.url] += 1
         return OSError(str(getattr(error, "reason", error)) or type(error).__name__)
 
 
 def _unanswered(answers: Mapping[Question, Answer]) -> Iterator[Skip]:
-    silent: dict[str, list[Question]] = {}
-    for asked, answer in answers.items():
+    by_url: dict[str, list[Question]] = {}
+    for question, answer in answers.items():
         if isinstance(answer, OSError):
-            silent.setdefault(asked.url, []).append(asked)
-    for about in silent.values():
-        first, more = about[0], len(about) - NAMED
-        names = ", ".join(asked.owner for asked in about[:NAMED]) + (
-            f" and {more} more" if more > 0 else ""
-        )
-        why = f"no answer about {names} ({answers[first]}): decreases are held, increases go on"
+            by_url.setdefault(question.url, []).append(question)
+    for silent in by_url.values():
+        first, more = silent[0], len(silent) - NAMED
+        names = ", ".join(one.owner for one in silent[:NAMED])
+        names += f" and {more} more" if more > 0 else ""
+        why = f"no answer about {names} ({answers[first]}): decreases wait, increases go on"
         yield Skip(f"circuit breaker {first.place}", Reason.CIRCUIT_UNKNOWN, why)

@@ -1,5 +1,4 @@
-"""Which tables are held because a job of `[[pause]]` runs, or may be running, or because a decrease
-is kept for its end."""
+"""The holds of `[[pause]]`: a job of it runs, may be running, or needs the last free decrease."""
 
 from __future__ import annotations
 
@@ -18,31 +17,24 @@ from chalicelib.core.budget import (
 )
 from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
-from chalicelib.run import Report, Shell, ask
+from chalicelib.run import Run
 
 
 def by_jobs(
-    shell: Shell,
-    report: Report,
-    observed: Mapping[Target, Observation],
-    watching: Sequence[Alarm],  # noqa: ARG001  all sources are asked the same
-    now: datetime,
+    run: Run, observations: Mapping[Target, Observation], _: Sequence[Alarm]
 ) -> Iterator[tuple[Target, Hold]]:
-    """Yield what the running jobs hold. No job means resumed, whatever else runs; what cannot be
-    read holds decreases."""
-    for pause in shell.config.pauses:
-        concerned = [target for target in observed if pause.concerns(target.table)]
+    """Yield the holds of the running jobs. Jobs that cannot be read hold decreases.
+
+    A job that runs no longer holds nothing, whatever else runs.
+    """
+    for pause in run.config.pauses:
+        concerned = [target for target in observations if pause.concerns(target.table)]
         if not concerned:
             continue
-        found = ask(
-            shell,
-            report,
-            f"the jobs of pause {pause.name}",
-            pause.job,
-            partial(aws_jobs.jobs, shell.aws, pause, now),
-        )
+        read = partial(aws_jobs.jobs, run.aws, pause, run.now)
+        jobs = run.ask(f"the jobs of pause {pause.name}", pause.job, read)
         for target in concerned:
-            hold = judge(pause, found, observed[target], now)
+            hold = judge(pause, jobs, observations[target], run.now)
             if hold:
                 yield target, hold
 

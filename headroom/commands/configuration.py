@@ -10,11 +10,12 @@ import typer
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import autoscaled_owners
 from chalicelib.config.healing import rule_for
 from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
-from chalicelib.run import Shell
+from chalicelib.run import Run
 from headroom.commands.console import (
     DEFAULT_TOPIC,
     ConfigOption,
@@ -81,11 +82,11 @@ def explain(
 ) -> None:
     """Say what Headroom would decide for a table, or a group of instances, of your account now, and
     why. Changes nothing."""
-    shell = Shell(Aws(topic), rules_of(config_file), dry_run=True)
-    is_group = not shell.config.manages(table) and rule_for(shell.config.healing, table)
-    report = (reconcile if is_group else handlers).look_at(shell, table, datetime.now(UTC))
+    run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run=True)
+    is_group = not run.config.manages(table) and rule_for(run.config.healing, table)
+    report = (reconcile if is_group else handlers).preview(run, table)
     if not report.failures and table in {
-        owner.partition("/")[0] for owner in shell.aws.autoscaled()
+        owner.partition("/")[0] for owner in autoscaled_owners(run.aws)
     }:
         console.print(
             f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:",

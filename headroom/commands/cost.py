@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from chalicelib.aws.client import Aws, AwsError
+from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
     DEFAULT_TOPIC,
@@ -78,8 +79,8 @@ def cost(
 def _histories(
     progress: Progress, aws: Aws, glob: str, days: int
 ) -> tuple[list[History], list[Unread]]:
-    names = sorted(name for name in aws.table_names() if fnmatchcase(name, glob))
-    tables = aws.describe(names)
+    names = sorted(name for name in table_names(aws) if fnmatchcase(name, glob))
+    tables = describe_tables(aws, names)
     unread = [
         Unread(name, _why(state))
         for name, state in tables.items()

@@ -12,6 +12,7 @@ import typer
 from rich.progress import Progress
 
 from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import describe_tables
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
@@ -86,7 +87,7 @@ def sources(
     one = source(trace, table, index or "", dimension or Dimension.READ, days)
     if table is None or (index is not None and dimension is not None):
         return [one]
-    state = Aws(DEFAULT_TOPIC).describe([table])[table]
+    state = describe_tables(Aws(DEFAULT_TOPIC), [table])[table]
     if isinstance(state, Exception):
         raise state
     if state is None:

@@ -13,7 +13,9 @@ import typer
 from rich.markup import escape
 
 from chalicelib.aws.client import Aws
-from chalicelib.run import Shell
+from chalicelib.aws.tables import describe_tables
+from chalicelib.config.rules import Config
+from chalicelib.run import Run
 from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
 from headroom.migrate import handover
 from headroom.migrate.application_autoscaling import Translation, translate
@@ -75,10 +77,10 @@ def autoscaling(
         found = handover.read(aws)
         found = found.only(name for name in found.tables() if fnmatchcase(name, table))
         translation = translate(
-            found, aws.describe(found.tables()), datetime.now(UTC), strategy.value
+            found, describe_tables(aws, found.tables()), datetime.now(UTC), strategy.value
         )
         if apply:
-            _apply(Shell(aws, rules_of(config_file)), translation, file, table, yes)
+            _apply(aws, rules_of(config_file), translation, file, table, yes)
         else:
             _print(translation, aws, file)
     except HandoverError as error:
@@ -105,15 +107,17 @@ def _print(translation: Translation, aws: Aws, file: Path) -> None:
         raise typer.Exit(1)
 
 
-def _apply(shell: Shell, translation: Translation, file: Path, glob: str, yes: bool) -> None:
-    record = Record(file, shell.aws.account, shell.aws.region)
+def _apply(
+    aws: Aws, config: Config, translation: Translation, file: Path, glob: str, yes: bool
+) -> None:
+    record = Record(file, aws.account, aws.region)
     begun = [name for name in record.tables("saved") if fnmatchcase(name, glob)]
     for note in translation.notes:
         if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
             errors.print(escape(str(note)), highlight=False)
 
     def one(name: str) -> None:
-        handover.hand_over(shell, record, name, lambda: datetime.now(UTC), typer.echo)
+        handover.hand_over(lambda: Run(aws, config, datetime.now(UTC)), record, name, typer.echo)
 
     _each(sorted({*translation.tables, *begun}), one, "Hand {} over to Headroom?", yes)
 

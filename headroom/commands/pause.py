@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from chalicelib.aws import pause_tags
 from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, Paused
 from chalicelib.model import TableState
@@ -104,7 +105,7 @@ def _said(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:
 
 def _found(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
     """Return the tables that exist and are meant."""
-    described = aws.describe(_usable(lambda: pausing.matching(patterns, aws.table_names())))
+    described = describe_tables(aws, _usable(lambda: pausing.matching(patterns, table_names(aws))))
     failed = [(name, state) for name, state in described.items() if isinstance(state, Exception)]
     for name, error in failed:
         errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)

@@ -17,7 +17,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from chalicelib.run import Shell
+from chalicelib.run import Report, Run
 from headroom.commands.console import (
     DEFAULT_TOPIC,
     ConfigOption,
@@ -114,14 +114,20 @@ def invoke(
     text = sys.stdin.read() if str(file) == "-" else file.read_text()
     event = events.from_text(text)
     if account:
-        shell = Shell(Aws(topic), rules_of(config_file), dry_run)
-        tell(handlers.on_alarm(shell, event, datetime.now(UTC)), dry_run)
+        run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run)
+        tell(_handled(run, event), dry_run)
         return
     rules = loader.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
     with Region() as region:
         if isinstance(event, events.AlarmEvent):
             _stage(region, event, text)
-        tell(handlers.on_alarm(Shell(Aws(topic), rules, dry_run), event, region.now), dry_run)
+        tell(_handled(Run(Aws(topic), rules, region.now, dry_run), event), dry_run)
+
+
+def _handled(run: Run, event: events.Event) -> Report:
+    report = handlers.on_alarm(run, event)
+    handlers.notify(run)
+    return report
 
 
 def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:

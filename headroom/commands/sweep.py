@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from chalicelib.aws.client import Aws
-from chalicelib.run import Report, Shell
+from chalicelib.run import Report, Run
 from headroom import sweeping
 from headroom.commands.console import (
     DEFAULT_TOPIC,
@@ -53,12 +53,12 @@ def sweep(
         aws.region
     )  # without one no sweep could succeed: better no first one than one every five minutes
 
-    def shell() -> Shell:
-        return Shell(aws, rules, dry_run)
+    def new_run(now: datetime) -> Run:
+        return Run(aws, rules, now, dry_run)
 
     try:
         for began, came in sweeping.every(
-            every, shell, not no_alarms, lambda: datetime.now(UTC), time.sleep
+            every, new_run, not no_alarms, lambda: datetime.now(UTC), time.sleep
         ):
             _tell(began, came, dry_run, all_decisions)
             if once:

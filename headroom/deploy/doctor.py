@@ -22,6 +22,7 @@ from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws import notifications as aws_notices
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.notifications import NotDelivered
+from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.config import loader
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
@@ -38,7 +39,7 @@ from chalicelib.model import (
     Skip,
     TableState,
 )
-from chalicelib.run import Report, Shell
+from chalicelib.run import Report, Run
 from headroom.deploy import blueprint, setup
 from headroom.deploy import permissions as configured
 from headroom.deploy import stage as stages
@@ -94,8 +95,8 @@ class Patient:
     @cached_property
     def tables(self) -> dict[str, TableState]:
         """Return the managed tables that have capacity to set."""
-        names = [name for name in self.aws.table_names() if self.rules.manages(name)]
-        states = self.aws.describe(names) if names else {}
+        names = [name for name in table_names(self.aws) if self.rules.manages(name)]
+        states = describe_tables(self.aws, names) if names else {}
         return {
             name: state
             for name, state in states.items()
@@ -105,7 +106,7 @@ class Patient:
     @cached_property
     def next_sweep(self) -> Report:
         """Return what a sweep would do now: whatever it would mend is not as it should be."""
-        return handlers.sweep(Shell(self.aws, self.rules, dry_run=True), self.now)
+        return handlers.sweep(Run(self.aws, self.rules, self.now, dry_run=True))
 
 
 Check = Callable[[Patient], Iterator[Finding]]
@@ -287,7 +288,7 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
 
 def tables(patient: Patient) -> Iterator[Finding]:
     """Compare the configuration with the tables that exist."""
-    names = patient.aws.table_names()
+    names = table_names(patient.aws)
     if not patient.rules.tables:
         yield Finding(
             "tables",
@@ -310,7 +311,7 @@ def tables(patient: Patient) -> Iterator[Finding]:
 
 def fleets(patient: Patient) -> Iterator[Finding]:
     """Count each fleet, and look whether the tables that are to follow exist and are managed."""
-    names = patient.aws.table_names() if patient.rules.fleets else []
+    names = table_names(patient.aws) if patient.rules.fleets else []
     for fleet in patient.rules.fleets:
         yield from _count(patient, fleet)
         for row in fleet.tables:
@@ -333,7 +334,7 @@ def fleets(patient: Patient) -> Iterator[Finding]:
 
 def _count(patient: Patient, fleet: Fleet) -> Iterator[Finding]:
     try:
-        found = aws_fleet.instances(patient.aws, fleet)
+        found = aws_fleet.count_instances(patient.aws, fleet)
     except aws_fleet.NoSuchGroupError as error:
         yield Finding(
             "fleet", f"fleet {fleet.name}: {error}", "Until then its tables are not lowered."
@@ -368,7 +369,7 @@ def _unled(patient: Patient) -> Iterator[Finding]:
 def jobs(patient: Patient) -> Iterator[Finding]:
     """Ask for the jobs of each `[[pause]]` as the functions do, and look whether the tables that
     they hold are managed."""
-    names = patient.aws.table_names() if patient.rules.pauses else []
+    names = table_names(patient.aws) if patient.rules.pauses else []
     for pause in patient.rules.pauses:
         try:
             aws_jobs.jobs(patient.aws, pause, patient.now)

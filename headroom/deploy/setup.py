@@ -16,6 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
 from chalicelib.aws.client import Aws
 from chalicelib.config.rules import Config
 from chalicelib.core import instance_alarms, table_alarms
@@ -204,7 +205,7 @@ def _is_ours(alarm: Alarm) -> bool:
 def foreign_alarms(topic_arn: str) -> list[str]:
     """Return the alarms on the topic that somebody else made; teardown leaves them, with nobody to
     hear them."""
-    return sorted(alarm.name for alarm in Aws(topic_arn).alarms_on_topic() if not _is_ours(alarm))
+    return sorted(alarm.name for alarm in alarms_on_topic(Aws(topic_arn)) if not _is_ours(alarm))
 
 
 def _rules(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
@@ -267,7 +268,7 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
         step = OwnAlarm({"AlarmName": name})
         yield Removal(step.subject, step.remove)
     aws = Aws(topic_arn)
-    ours = sorted(alarm.name for alarm in aws.alarms_on_topic() if _is_ours(alarm))
+    ours = sorted(alarm.name for alarm in alarms_on_topic(aws) if _is_ours(alarm))
     if ours:
         yield Removal(
             f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}",
@@ -276,7 +277,7 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
 
 
 def _remove_alarms(aws: Aws, names: list[str]) -> bool:
-    aws.delete_alarms(DeleteAlarms(tuple(names)))
+    delete_alarms(aws, DeleteAlarms(tuple(names)))
     return True
 
 

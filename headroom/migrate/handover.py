@@ -23,11 +23,13 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import handlers
+from chalicelib.aws.alarms import alarms_named, create_alarms, delete_alarms
 from chalicelib.aws.client import Aws, AwsError
+from chalicelib.aws.tables import describe_tables
 from chalicelib.core import plan, table_alarms
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
-from chalicelib.run import Shell
+from chalicelib.run import Run
 from headroom.migrate import application_autoscaling
 from headroom.migrate.application_autoscaling import Autoscaling, Said, target_of
 
@@ -42,6 +44,8 @@ not show at once."""
 State = Literal["saved", "handed over", "restored"]
 Tell = Callable[[str], None]
 Clock = Callable[[], datetime]
+NewRun = Callable[[], Run]
+"""Begins a run with the time of that moment."""
 
 
 class HandoverError(Exception):
@@ -194,19 +198,20 @@ def _tags(aws: Aws, said: Said) -> dict[str, str]:
 # over
 
 
-def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) -> None:
+def hand_over(new_run: NewRun, record: Record, table: str, tell: Tell) -> None:
     """Hand one table over. Raises HandoverError where it stops: what stands, and how to go on."""
-    aws = shell.aws
+    run = new_run()
+    aws = run.aws
     with _step(table, "looking at it", "nothing was changed"):
-        _check_ready(shell, table)
+        _check_ready(run, table)
         own = read(aws).only([table])
-        record.add(_saved(aws, own, now()))
+        record.add(_saved(aws, own, run.now))
     said = (
         f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
     )
     tell(f"{table}: {said} in {record.path}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
-        _make_alarms(shell, table, now(), tell)
+        _make_alarms(new_run(), table, tell)
     with _step(
         table,
         "deregistering its scalable targets",
@@ -217,10 +222,9 @@ def hand_over(shell: Shell, record: Record, table: str, now: Clock, tell: Tell) 
             tell(f"{table}: deregistered {target_of(said)}")
         _await_gone(aws, table)
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
-        _make_alarms(
-            shell, table, now(), tell
-        )  # a sweep in between removes alarms of what was not Headroom's yet
-        report = handlers.look_at(shell, table, now())
+        # a sweep in between removes alarms of what was not Headroom's yet
+        _make_alarms(new_run(), table, tell)
+        report = handlers.preview(new_run(), table)
         for line in map(sentence, (*report.skips, *report.decisions, *report.done)):
             tell(line)
         if report.failures:
@@ -254,11 +258,11 @@ def _counted(found: Autoscaling) -> str:
     return ", ".join(f"{len(part)} {one if len(part) == 1 else many[one]}" for part, one in named)
 
 
-def _check_ready(shell: Shell, table: str) -> None:
+def _check_ready(run: Run, table: str) -> None:
     """Raise HandoverError where Headroom would not take the table up."""
-    if not shell.config.manages(table):
+    if not run.config.manages(table):
         raise HandoverError("no rule of the configuration names it; put it in and deploy first")
-    state = shell.aws.describe([table])[table]
+    state = describe_tables(run.aws, [table])[table]
     if isinstance(state, Exception):
         raise state
     if state is None or state.on_demand:
@@ -266,9 +270,9 @@ def _check_ready(shell: Shell, table: str) -> None:
         raise HandoverError(
             f"it {why}, so there is nothing to hand over; deregister its targets by hand"
         )
-    if any(shell.policy(target).dry_run for target in state.targets()):
+    if any(run.policy(target).dry_run for target in state.targets()):
         raise HandoverError("dry_run = true would leave it to nobody; take it out and deploy first")
-    _check_topic(shell.aws)
+    _check_topic(run.aws)
 
 
 def _check_topic(aws: Aws) -> None:
@@ -280,27 +284,27 @@ def _check_topic(aws: Aws) -> None:
         raise HandoverError(text) from None
 
 
-def _make_alarms(shell: Shell, table: str, now: datetime, tell: Tell) -> None:
+def _make_alarms(run: Run, table: str, tell: Tell) -> None:
     """Make those of Headroom's alarms that the table lacks, for the units that hold now."""
-    report = handlers.look_at(replace(shell, dry_run=True), table, now)
+    report = handlers.preview(replace(run, dry_run=True), table)
     if report.failures:
         raise HandoverError("; ".join(map(str, report.failures)))
     units_now = [replace(decision, desired=decision.current) for decision in report.decisions]
-    for action, error in shell.aws.create_alarms(_missing(shell, units_now)):
+    for action, error in create_alarms(run.aws, _missing(run, units_now)):
         if error:
             raise error
         tell(sentence(action))
 
 
-def _missing(shell: Shell, decisions: Sequence[Decision]) -> list[Any]:
-    aws = shell.aws
-    there = aws.alarms_named(table_alarms.name_of(decision.target) for decision in decisions)
+def _missing(run: Run, decisions: Sequence[Decision]) -> list[Any]:
+    aws = run.aws
+    there = alarms_named(aws, [table_alarms.name_of(decision.target) for decision in decisions])
     deaf = [
         alarm.name for alarm in there if aws.topic_arn not in alarm.fields.get("AlarmActions", [])
     ]  # type: ignore[operator]
     if deaf:
         raise HandoverError(f"alarm {', '.join(deaf)} does not notify {aws.topic_arn}; delete it")
-    policies = {decision.target: shell.policy(decision.target) for decision in decisions}
+    policies = {decision.target: run.policy(decision.target) for decision in decisions}
     return list(plan.missing_alarms(decisions, there, policies, aws.topic_arn))
 
 
@@ -407,7 +411,7 @@ def _patiently(aws: Aws, call: Callable[[], Any]) -> None:
 
 
 def _remove_alarms(aws: Aws, table: str, tell: Tell) -> None:
-    state = aws.describe([table])[table]
+    state = describe_tables(aws, [table])[table]
     if isinstance(state, Exception):
         raise state
     targets = (
@@ -415,8 +419,8 @@ def _remove_alarms(aws: Aws, table: str, tell: Tell) -> None:
         if isinstance(state, TableState)
         else [Target(table, "", dimension) for dimension in Dimension]
     )
-    found = aws.alarms_named(table_alarms.name_of(target) for target in targets)
+    found = alarms_named(aws, [table_alarms.name_of(target) for target in targets])
     names = tuple(sorted(alarm.name for alarm in found if table_alarms.is_ours(alarm)))
     if names:
-        aws.delete_alarms(DeleteAlarms(names))
+        delete_alarms(aws, DeleteAlarms(names))
         tell(sentence(DeleteAlarms(names)))

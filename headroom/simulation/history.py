@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from chalicelib.aws.client import Aws
+from chalicelib.aws.metrics import read_demand
 from chalicelib.model import Target
 
 MINUTES_A_DAY = 1440
@@ -62,7 +63,7 @@ def _day(aws: Aws, target: Target, day: datetime, cache: Path) -> list[float | N
     if file.exists():
         kept: list[float | None] = json.loads(file.read_text())
         return kept
-    found = list(aws.demand(target, day, day + timedelta(days=1)).values)
+    found = list(read_demand(aws, target, day, day + timedelta(days=1)).values)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(found))

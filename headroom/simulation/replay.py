@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.aws.client import HISTORY, RECENT, past_end
+from chalicelib.aws.metrics import HISTORY, RECENT, history_end
 from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
@@ -133,7 +133,7 @@ class _Side:
                 start, 60, (*lead, *throttled) if self._newest_throttled >= first else ()
             ),
             provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
-            past=self._past_until(past_end(self._start + timedelta(minutes=minute))),
+            past=self._past_until(history_end(self._start + timedelta(minutes=minute))),
         )
 
     def _past_until(self, end: datetime) -> Past:
@@ -223,9 +223,7 @@ class Replay:
             )
             for s in self._sides
         }
-        is_read = not is_sweep or any(
-            is_worth_a_look(seen, side.policy) for side, seen in bare.items()
-        )
+        is_read = not is_sweep or any(is_worth_a_look(seen) for seen in bare.values())
         decisions = scaling.together(
             scaling.decide(
                 self._observed(side, seen, minute) if is_read else seen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -427,7 +428,7 @@ def test_a_sweep_looks_where_the_fleet_calls_for_less(
     strategy: str, provisioned: int, fleet_units: int, looks: bool
 ) -> None:
     seen = observation(provisioned=provisioned, **following(1, fleet_units))
-    assert is_worth_a_look(seen, policy(strategy=strategy)) is looks
+    assert is_worth_a_look(replace(seen, policy=policy(strategy=strategy))) is looks
 
 
 # mistakes in the configuration

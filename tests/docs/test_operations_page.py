@@ -79,7 +79,7 @@ def test_each_alarm_about_headroom_names_the_chapter_that_says_what_to_do(
     assert f"### {chapter}\n\n`{fields['AlarmName']}`" in TEXT
 
 
-@pytest.mark.parametrize("file", ["app.py", "headroom/stage.py"])
+@pytest.mark.parametrize("file", ["app.py", "headroom/deploy/stage.py"])
 def test_every_variable_of_a_stage_is_in_the_table(file: str) -> None:
     text = (ROOT / file).read_text()
     read = set(re.findall(r'environ(?:ment)?\.get\("([A-Z_]+)"', text)) - {"HEADROOM_CONFIG"}
@@ -92,7 +92,9 @@ def test_every_source_of_alarms_is_described() -> None:
 
 
 def test_the_costs_are_what_the_prices_come_to() -> None:
-    prices = tomllib.loads((ROOT / "headroom" / "prices.toml").read_text())["headroom"]
+    prices = tomllib.loads((ROOT / "headroom" / "simulation" / "prices.toml").read_text())[
+        "headroom"
+    ]
     runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
     gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
     look = 2 * METRICS_PER_LOOK * prices["metric_read"]

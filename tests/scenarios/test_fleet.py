@@ -17,6 +17,7 @@ from rich.console import Console
 from chalicelib import handlers
 from chalicelib.config.loader import load
 from chalicelib.model import Dimension, Reason, Target
+from chalicelib.reconcile import GROUP
 from headroom.demo import scenes
 from headroom.deploy import permissions, stage
 from headroom.deploy.stage import Stage
@@ -34,11 +35,11 @@ from tests.support.scenes import (
     decisions,
     drain,
     failures,
+    new_run,
     operations,
     params,
     past,
     reasons,
-    shell,
     skips,
     units,
     wait,
@@ -331,7 +332,7 @@ def test_a_group_that_does_not_exist_is_the_operators_mistake_and_holds_decrease
 @pytest.mark.parametrize("function", ["sweep", "scale_down", "on_fleet", "follow_up"])
 def test_a_fleet_is_counted_once_an_event_however_many_tables_follow(function: str) -> None:
     with led(TABLES + BY_TAG.replace('"orders"', '"orders*"')) as region:
-        for number in range(handlers.GROUP + 5):
+        for number in range(GROUP + 5):
             region.create_table(f"orders-{number}")
         region.calls.clear()
         call(region, function)
@@ -340,7 +341,7 @@ def test_a_fleet_is_counted_once_an_event_however_many_tables_follow(function: s
 
 def test_a_table_that_follows_none_counts_none() -> None:
     with led() as region:
-        handlers.look_at(shell(TABLES + BY_TAG), "orders-eu", region.now)
+        handlers.preview(new_run(region, TABLES + BY_TAG), "orders-eu")
         assert {"DescribeInstances", "DescribeAutoScalingGroups"} & set(operations(region)) == set()
 
 
@@ -366,7 +367,7 @@ def test_where_that_cannot_be_known_the_increase_does_not_wait() -> None:
 def test_explain_tells_the_fleet_its_instances_and_its_units() -> None:
     with led() as region:
         Ec2(region).launch(8, WORKER)
-        report = handlers.look_at(shell(TABLES + BY_TAG, dry_run=True), "orders", region.now)
+        report = handlers.preview(new_run(region, TABLES + BY_TAG, dry_run=True), "orders")
         numbers = {str(d.target): d.numbers for d in report.decisions}
         assert {
             key: numbers["orders:read"][key] for key in ("fleet", "instances", "fleet_units")

@@ -157,7 +157,7 @@ def test_it_runs_in_the_region_that_it_is_deployed_to(place: str) -> None:
 
 
 def test_no_region_is_written_into_the_code() -> None:
-    for file in ("aws_fleet", "fleet_facts", "fleet", "by_fleet"):
+    for file in ("aws/fleet", "fleet_count", "config/fleet", "core/strategies/fleet_size"):
         nodes = ast.walk(ast.parse((ROOT / "chalicelib" / f"{file}.py").read_text()))
         texts = {
             node.value

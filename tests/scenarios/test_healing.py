@@ -27,7 +27,6 @@ from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
 from chalicelib.healing import reconcile
 from chalicelib.metrics import EC2
 from chalicelib.model import Reason, Skip
-from chalicelib.run import Report
 from headroom.cli import app
 from headroom.demo.scenes import PLAYS
 from headroom.deploy import account, doctor, permissions, setup
@@ -46,12 +45,12 @@ from tests.support.scenes import (
     failures,
     lines,
     message,
+    new_run,
     operations,
     orders,
     params,
     rules,
     send,
-    shell,
     skips,
     watch,
 )
@@ -433,7 +432,7 @@ def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing()
 
 def test_a_change_of_action_makes_the_alarms_anew() -> None:
     with web(healing(action="recover")) as (region, ids):
-        handlers.sweep(replace(shell(healing()), aws=quick()), region.now)
+        handlers.sweep(replace(new_run(region, healing()), aws=quick()))
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
 
 
@@ -447,7 +446,7 @@ def test_who_is_only_to_be_told_is_told_once_for_each_time_of_being_sick() -> No
         region.groups.sicken(ids[0])
         region.run(20)
         ((subject, text),) = read()
-        assert subject == "Sick instances of group web are left alone"
+        assert subject == "Failed instances of group web are left alone"
         assert text.startswith(
             f"instance {ids[0]} of group web is sick: its status checks fail (StatusCheckFailed; failing instance"
         )
@@ -475,7 +474,7 @@ def test_a_replacement_is_told_when_it_is_done_and_a_refusal_once() -> None:
         region.groups.sicken(ids[1])
         region.run(20)
         ((subject, text),) = read()
-        assert subject == "Sick instances of group web are left alone"
+        assert subject == "Failed instances of group web are left alone"
         assert "(HealingBudgetUsedUp" in text
         tags = region.client("cloudwatch").list_tags_for_resource(
             ResourceARN=f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{alarm_of(ids[1])}"
@@ -489,13 +488,9 @@ def test_a_new_container_does_not_tell_it_again() -> None:
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(6)
         assert len(read()) >= 1
-        alone = reconcile.look(
-            replace(shell(healing(notify_topic=OPERATORS)), aws=quick()),
-            Report(),
-            set(ids),
-            region.now,
-        )
-        assert alone == {}
+        run = replace(new_run(region, healing(notify_topic=OPERATORS)), aws=quick())
+        assert reconcile.reconcile(run, set(ids)) == {}
+        handlers.notify(run)
         assert read() == []
 
 
@@ -558,14 +553,14 @@ def test_a_dry_run_tells_nobody_of_a_refusal_either() -> None:
 def test_an_operator_who_asks_hears_what_would_be_done_and_nothing_is() -> None:
     with web() as (region, ids):
         region.groups.sicken(ids[0])
-        found = reconcile.look_at(shell(healing(), dry_run=True), "web", region.now)
+        found = reconcile.preview(new_run(region, healing(), dry_run=True), "web")
         assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [
             (ids[0], Reason.STATUS_CHECK_FAILED)
         ]
         assert len(found.verdicts) == 6
         assert (len(found.planned), found.done) == (1, [])
         assert touched(region) == []
-        gone = reconcile.look_at(shell(healing("*"), dry_run=True), "api", region.now)
+        gone = reconcile.preview(new_run(region, healing("*"), dry_run=True), "api")
         assert [(s.subject, s.reason) for s in gone.skips] == [("api", Reason.GONE)]
 
 
@@ -599,7 +594,7 @@ def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay() 
         tables = [name for name in region.cloudwatch.alarms if name.startswith("headroom-orders")]
         assert sorted(region.cloudwatch.alarms) == sorted([*(alarm_of(i) for i in ids), *tables])
         region.calls.clear()
-        handlers.sweep(replace(shell(rules()), aws=quick()), region.now)
+        handlers.sweep(replace(new_run(region, rules()), aws=quick()))
         assert sorted(region.cloudwatch.alarms) == sorted(tables)
         assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 

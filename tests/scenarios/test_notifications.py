@@ -144,7 +144,7 @@ def test_every_run_tells_what_it_has_done_and_logs_that_it_did() -> None:
         with_topic(region)
         past(region, 5, {READS: 95.0})
         (line,) = lines(send(region, message(region)), "notice")
-        assert line["message"] == "told: Headroom raised orders"
+        assert line["message"] == "notified: Headroom raised orders"
         assert line["facts"] == {"kind": ["scaled_up"], "table": ["orders"]}
 
 
@@ -513,14 +513,14 @@ def test_a_dry_run_tells_nothing(where: str) -> None:
 
 def test_nor_does_a_dry_run_of_the_whole() -> None:
     from chalicelib import handlers
-    from tests.support.scenes import shell
+    from tests.support.scenes import new_run
 
     with scene(telling("scaled_up", "at_max", max_units=100)) as region:
         with_topic(region)
         past(region, 30, {READS: 100.0}, {READS: 20.0})
-        report = handlers.sweep(shell(region.functions.config, dry_run=True), region.now)
+        report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
         assert report.decisions
-        assert (told(region), report.told) == ([], [])
+        assert (told(region), report.notified) == ([], [])
 
 
 def test_a_table_that_is_left_alone_is_not_told_of(region: Region) -> None:
@@ -663,7 +663,7 @@ def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
         past(region, 5, {READS: 95.0})
         (failure,) = failures(send(region, message(region)))
         assert failure.startswith(
-            "ssm:/headroom/slack: telling 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
+            "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
         )
         assert region.web.asked == []
         assert SECRET not in everything_said(region, seen)
@@ -683,7 +683,7 @@ def test_a_topic_that_refuses_never_stops_a_scaling_and_is_a_failure(region: Reg
     ]
     (failure,) = failures(invocation)
     assert failure.startswith(
-        f"{TOPIC}: telling 'Headroom raised orders' failed: An error occurred (AuthorizationError)"
+        f"{TOPIC}: sending 'Headroom raised orders' failed: An error occurred (AuthorizationError)"
     )
 
 

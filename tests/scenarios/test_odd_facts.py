@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws import client
+from chalicelib.aws import tables
 from chalicelib.config.policy import make_policy
 from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Past
@@ -45,7 +45,7 @@ def described(**changes: Any) -> Mapping[str, Any]:
     ],
 )
 def test_what_has_no_units_is_no_target(changes: dict[str, Any], parts: list[str]) -> None:
-    assert list(client._table_state(described(**changes)).throughputs) == parts
+    assert list(tables._table_state(described(**changes)).throughputs) == parts
 
 
 class PartialRegion(Region):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,13 +24,13 @@ from tests.support.scenes import (
     failures,
     index_by_hand,
     lines,
+    new_run,
     operations,
     orders,
     params,
     past,
     reasons,
     rules,
-    shell,
     skips,
     thresholds,
     units,
@@ -377,12 +377,6 @@ def two_tables(region: Region) -> None:
     region.calls.clear()
 
 
-def once() -> Callable[[], bool]:
-    """Return a clock that has time to look at a group, and for one table of it."""
-    answers = iter([True, True])
-    return lambda: next(answers, False)
-
-
 def test_the_biggest_saving_is_taken_first(region: Region) -> None:
     two_tables(region)
     call(region, "scale_down")
@@ -394,7 +388,8 @@ def test_the_biggest_saving_is_taken_first(region: Region) -> None:
 
 def test_when_the_time_runs_out_the_rest_is_left_and_said(region: Region) -> None:
     two_tables(region)
-    report = handlers.scale_down(shell(may_go_on=once()), region.now)
+    run = new_run(region, seconds_left=lambda: 0.0 if "UpdateTable" in operations(region) else 60.0)
+    report = handlers.scale_down(run)
     assert [call["TableName"] for call in params(region, "UpdateTable")] == ["orders-large"]
     assert [(skip.subject, skip.reason) for skip in report.skips] == [
         ("orders", Reason.NO_TIME_LEFT)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from chalicelib.aws.client import LONGEST_QUESTION, NEEDED, Aws
+from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, NEEDED, Aws
 from chalicelib.model import Reason
 from chalicelib.run import Report
-from chalicelib.telemetry import Teller
+from chalicelib.telemetry import RunLog
 from headroom.region.http import Asked
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
@@ -235,7 +235,7 @@ def test_services_that_keep_silent_leave_a_run_the_time_for_its_increase(handler
         hot(region)
         began = region.now
         for where in SLOW:
-            region.answers[where] = slow(region, LONGEST_QUESTION)
+            region.answers[where] = slow(region, LONGEST_OPTIONAL_CALL)
         invocation = woken(region, handler)
         assert units(region)["orders:read"] == 150
         (update,) = [made for made in region.calls if made.operation == "UpdateTable"]
@@ -250,7 +250,8 @@ def test_no_other_service_is_waited_for_longer_than_a_question_may_last() -> Non
         tries = settings.retries["total_max_attempts"]
         pauses = sum(2**number for number in range(tries - 1))
         assert (
-            tries * (settings.connect_timeout + settings.read_timeout) + pauses <= LONGEST_QUESTION
+            tries * (settings.connect_timeout + settings.read_timeout) + pauses
+            <= LONGEST_OPTIONAL_CALL
         )
         assert {"dynamodb", "cloudwatch"} <= NEEDED
 
@@ -317,9 +318,9 @@ def test_each_line_is_logged_once_however_often_something_is_settled() -> None:
 
 def test_what_comes_after_it_was_settled_is_logged_too() -> None:
     with orders() as region:
-        report, teller = Report(), Teller("sweep")
+        report, teller = Report(), RunLog("sweep")
         report.decisions.append(decision(READS, 100, 150))
-        teller.log(report)
+        teller.write(report)
         report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
         assert teller.finish(report)["ScaledUp"] == 1
         told = [

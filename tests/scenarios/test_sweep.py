@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import handlers
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
-from chalicelib.handlers import GROUP
+from chalicelib.reconcile import GROUP
 from headroom.region.region import START, Fault, Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
@@ -24,6 +24,7 @@ from tests.support.scenes import (
     failures,
     lines,
     message,
+    new_run,
     operations,
     orders,
     params,
@@ -31,7 +32,6 @@ from tests.support.scenes import (
     reasons,
     rules,
     send,
-    shell,
     skips,
     thresholds,
     units,
@@ -219,7 +219,7 @@ def test_the_alarms_of_a_table_that_went_on_demand_are_removed(region: Region) -
 def test_the_alarms_of_a_table_that_is_no_longer_raised_are_removed(
     region: Region, config: str
 ) -> None:
-    handlers.sweep(shell(config), region.now)
+    handlers.sweep(new_run(region, config))
     assert region.cloudwatch.alarms == {}
 
 
@@ -283,7 +283,7 @@ def test_a_threshold_that_somebody_put_out_of_reach_is_brought_back(region: Regi
 
 def test_an_alarm_of_headrooms_takes_over_a_changed_period_whole(region: Region) -> None:
     past(region, 65, BUSY)
-    handlers.sweep(shell(rules(alarm_period_seconds=300)), region.now)
+    handlers.sweep(new_run(region, rules(alarm_period_seconds=300)))
     fields = region.cloudwatch.alarms["headroom-orders:read"].fields
     assert (fields["Period"], fields["Threshold"]) == (300, 24000.0)
 
@@ -325,7 +325,7 @@ def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_
 
 def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
     past(region, 65, BUSY)
-    report = handlers.sweep(shell(rules(min_units=30)), region.now)
+    report = handlers.sweep(new_run(region, rules(min_units=30)))
     assert units(region) == {
         "orders:read": 100,
         "orders:write": 100,
@@ -395,7 +395,7 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
 
 def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) -> None:
     past(bare, 65, {READS: 95.0})
-    report = handlers.sweep(shell(dry_run=True), bare.now)
+    report = handlers.sweep(new_run(bare, dry_run=True))
     assert [type(action).__name__ for action in report.planned] == [
         "SetCapacity",
         *["CreateAlarm"] * 4,

@@ -65,6 +65,7 @@ def observation(
     fleet_units: int = 0,
     fleet: str = "",
     instances: int | None = None,
+    settings: Policy | None = None,
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -76,7 +77,15 @@ def observation(
     found = seen or throughput(provisioned, provisioned, **fields)
     metrics = Metrics(_series(consumed), _series(throttled))
     return Observation(
-        target, provisioned, found, policy(), metrics, holds, fleet_units, fleet, instances
+        target,
+        provisioned,
+        found,
+        settings or policy(),
+        metrics,
+        holds,
+        fleet_units,
+        fleet,
+        instances,
     )
 
 

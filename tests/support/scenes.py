@@ -15,7 +15,7 @@ from chalicelib.config import loader as configuration
 from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
-from chalicelib.run import Shell
+from chalicelib.run import Run
 from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
 from headroom.region.region import Call, Fault, Region
 from headroom.simulation.dynamodb_rules import MINUTE, Conditions
@@ -137,10 +137,10 @@ def call(region: Region, function: str) -> Invocation:
     return region.functions.invoke(function, scheduled_event(region, function))
 
 
-def shell(config: str | None = None, **parts: Any) -> Shell:
-    """Return what a handler works with, to call it directly: adapters of its own, and this
-    configuration."""
-    return Shell(Aws("headroom-alarms"), configuration.load(config or rules()), **parts)
+def new_run(region: Region, config: str | None = None, **parts: Any) -> Run:
+    """Return what a handler works with, to call it directly, with adapters of its own."""
+    loaded = configuration.load(config or rules())
+    return Run(Aws("headroom-alarms"), loaded, region.now, **parts)
 
 
 def message(

@@ -8,7 +8,23 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.client import MAX_DATAPOINTS, MAX_QUERIES, Aws, ChangedMeanwhile, Refused
+from chalicelib.aws.alarms import (
+    alarms_named,
+    alarms_on_topic,
+    create_alarms,
+    delete_alarms,
+    rewrite_alarm,
+)
+from chalicelib.aws.client import Aws
+from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_metrics
+from chalicelib.aws.tables import (
+    ChangedMeanwhile,
+    Refused,
+    autoscaled_owners,
+    describe_tables,
+    set_capacity,
+    table_names,
+)
 from chalicelib.model import (
     Alarm,
     Change,
@@ -57,7 +73,7 @@ def put(region: Region, name: str, **fields: Any) -> None:
 
 
 def state_of(aws: Aws, name: str = "orders") -> TableState:
-    found = aws.describe([name])[name]
+    found = describe_tables(aws, [name])[name]
     assert isinstance(found, TableState)
     return found
 
@@ -92,7 +108,7 @@ def test_all_tables_are_listed_page_by_page(region: Region, aws: Aws) -> None:
     for number in range(110):
         region.create_table(f"table-{number:03}")
     region.calls.clear()
-    assert len(aws.table_names()) == 111
+    assert len(table_names(aws)) == 111
     assert operations(region) == ["ListTables", "ListTables"]
 
 
@@ -146,7 +162,7 @@ def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, 
             matches=lambda asked: asked["TableName"] == "broken",
         )
     )
-    found = aws.describe(["orders", "gone", "broken"])
+    found = describe_tables(aws, ["orders", "gone", "broken"])
     assert isinstance(found["orders"], TableState)
     assert found["gone"] is None
     assert "AccessDeniedException" in str(found["broken"])
@@ -154,7 +170,7 @@ def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, 
 
 
 def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) -> None:
-    assert aws.describe([]) == {}
+    assert describe_tables(aws, []) == {}
     assert region.calls == []
 
 
@@ -162,7 +178,7 @@ def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) 
 
 
 def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws) -> None:
-    aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_READS, 20, 30))))
+    set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_READS, 20, 30))))
     assert operations(region) == ["DescribeTable", "UpdateTable"]
     assert params(region, "UpdateTable") == [
         {
@@ -184,7 +200,7 @@ def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws
 
 
 def test_an_index_alone_does_not_name_the_throughput_of_its_table(region: Region, aws: Aws) -> None:
-    aws.set_capacity(SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
+    set_capacity(aws, SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
     assert params(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
 
 
@@ -192,14 +208,14 @@ def test_a_table_that_is_not_as_the_decision_saw_it_is_not_written(
     region: Region, aws: Aws
 ) -> None:
     with pytest.raises(ChangedMeanwhile, match=r"^orders:read has 100 units now, not 99$"):
-        aws.set_capacity(SetCapacity("orders", (Change(READS, 99, 150),)))
+        set_capacity(aws, SetCapacity("orders", (Change(READS, 99, 150),)))
     assert "UpdateTable" not in operations(region)
 
 
 def test_an_index_that_is_gone_is_not_written(region: Region, aws: Aws) -> None:
     gone = Target("orders", "by-city", READ)
     with pytest.raises(ChangedMeanwhile, match=r"^orders/by-city:read has None units now, not 10$"):
-        aws.set_capacity(SetCapacity("orders", (Change(gone, 10, 15),)))
+        set_capacity(aws, SetCapacity("orders", (Change(gone, 10, 15),)))
     assert "UpdateTable" not in operations(region)
 
 
@@ -208,14 +224,14 @@ def test_a_table_that_is_updating_is_not_written(region: Region, aws: Aws) -> No
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     region.calls.clear()
     with pytest.raises(ChangedMeanwhile, match=r"^orders is updating$"):
-        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150),)))
+        set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 150),)))
     assert operations(region) == ["DescribeTable"]
 
 
 def test_a_loser_of_a_race_is_told_so(region: Region, aws: Aws) -> None:
     region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
     with pytest.raises(ChangedMeanwhile, match="ResourceInUseException"):
-        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 150),)))
+        set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 150),)))
 
 
 def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws) -> None:
@@ -224,20 +240,20 @@ def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws)
         Refused,
         match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM",
     ):
-        aws.set_capacity(SetCapacity("orders", (Change(READS, 100, 50),)))
+        set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 50),)))
 
 
 def test_what_application_auto_scaling_manages_is_named_as_owners(region: Region, aws: Aws) -> None:
     autoscale(region)
     autoscale(region, "table/orders/index/by-date", "index")
-    assert aws.autoscaled() == {"orders", "orders/by-date"}
+    assert autoscaled_owners(aws) == {"orders", "orders/by-date"}
 
 
 def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws) -> None:
     for number in range(60):
         region.create_table(f"table-{number}")
         autoscale(region, f"table/table-{number}")
-    assert len(aws.autoscaled()) == 60
+    assert len(autoscaled_owners(aws)) == 60
     assert operations(region).count("DescribeScalableTargets") == 2
 
 
@@ -251,7 +267,7 @@ def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> N
         {READS: [1.0, 2.0, 3.0, 4.0, 5.0], WRITES: 0.25},
         {WRITES: [0.0, 0.0, 7.0, 0.0, 0.0]},
     )
-    found = aws.metrics([READS, WRITES], region.now)
+    found = read_metrics(aws, [READS, WRITES], region.now)
     assert found[READS].consumed.last(4).values == (
         1.0,
         2.0,
@@ -265,17 +281,22 @@ def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> N
 
 def test_a_gap_is_unknown_and_not_zero(region: Region, aws: Aws) -> None:
     past(region, 5, {READS: [1.0, None, 0.0, 4.0, 5.0]})
-    assert aws.metrics([READS], region.now)[READS].consumed.last(4).values == (1.0, None, 0.0, 4.0)
+    assert read_metrics(aws, [READS], region.now)[READS].consumed.last(4).values == (
+        1.0,
+        None,
+        0.0,
+        4.0,
+    )
 
 
 def test_a_metric_without_any_datapoint_is_empty(region: Region, aws: Aws) -> None:
     past(region, 5, {READS: [None] * 5})
-    assert aws.metrics([READS], region.now)[READS].consumed.known() == []
+    assert read_metrics(aws, [READS], region.now)[READS].consumed.known() == []
 
 
 def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
     past(region, 5, {READS: 1.0, INDEX_READS: 9.0})
-    found = aws.metrics([READS, INDEX_READS], region.now)
+    found = read_metrics(aws, [READS, INDEX_READS], region.now)
     assert (found[READS].consumed.known()[-1], found[INDEX_READS].consumed.known()[-1]) == (
         1.0,
         9.0,
@@ -284,7 +305,7 @@ def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
 
 def test_three_hours_are_looked_back_at_and_no_less(region: Region, aws: Aws) -> None:
     past(region, 240, {READS: 5.0})
-    series = aws.metrics([READS], region.now)[READS].consumed
+    series = read_metrics(aws, [READS], region.now)[READS].consumed
     assert (
         region.now - timedelta(hours=3, minutes=5) < series.start <= region.now - timedelta(hours=3)
     )
@@ -299,7 +320,7 @@ def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aw
     ]
     past(region, 5)
     region.calls.clear()
-    aws.metrics(targets, region.now, targets[:20])
+    read_metrics(aws, targets, region.now, targets[:20])
     made = params(region, "GetMetricData")
     asked = sum(len(call["MetricDataQueries"]) for call in made)
     assert asked >= 2 * len(targets) + 20
@@ -316,7 +337,7 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
     for minutes in (0, 5, 60):
         wait(region, minutes=minutes)
         region.calls.clear()
-        aws.metrics([READS], region.now + timedelta(minutes=30), [READS])
+        read_metrics(aws, [READS], region.now + timedelta(minutes=30), [READS])
         calls.append(operations(region).count("GetMetricData"))
     assert calls == [2, 1, 2]
 
@@ -331,17 +352,17 @@ def test_only_the_alarms_that_notify_the_very_topic_are_ours_to_look_at(
     put(region, "with-others", AlarmActions=[f"{TOPIC}-2", TOPIC])
     put(region, "longer-name", AlarmActions=[f"{TOPIC}-2"])
     put(region, "by-ok-only", AlarmActions=[], OKActions=[TOPIC])
-    assert [alarm.name for alarm in aws.alarms_on_topic()] == ["on-topic", "with-others"]
-    assert aws.alarms_on_topic("ALARM") == []
+    assert [alarm.name for alarm in alarms_on_topic(aws)] == ["on-topic", "with-others"]
+    assert alarms_on_topic(aws, "ALARM") == []
     region.cloudwatch.alarms["on-topic"].state.value = "ALARM"
-    assert [alarm.name for alarm in aws.alarms_on_topic("ALARM")] == ["on-topic"]
+    assert [alarm.name for alarm in alarms_on_topic(aws, "ALARM")] == ["on-topic"]
 
 
 def test_all_pages_of_alarms_are_read(region: Region, aws: Aws) -> None:
     for number in range(120):
         put(region, f"alarm-{number:03}")
     region.calls.clear()
-    assert len(aws.alarms_on_topic()) == 120
+    assert len(alarms_on_topic(aws)) == 120
     assert operations(region).count("DescribeAlarms") == 2
 
 
@@ -350,7 +371,7 @@ def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: A
         put(region, f"alarm-{number:03}")
     region.calls.clear()
     wanted = [f"alarm-{number:03}" for number in range(250)]
-    assert len(aws.alarms_named([*wanted, *wanted])) == 120
+    assert len(alarms_named(aws, [*wanted, *wanted])) == 120
     assert [len(call["AlarmNames"]) for call in params(region, "DescribeAlarms")] == [100, 100, 50]
 
 
@@ -368,8 +389,8 @@ def creation(number: int) -> CreateAlarm:
 def test_alarms_are_made_at_three_a_second(region: Region) -> None:
     waited: list[float] = []
     outcomes = list(
-        Aws("headroom-alarms", sleep=waited.append).create_alarms(
-            [creation(number) for number in range(7)]
+        create_alarms(
+            Aws("headroom-alarms", sleep=waited.append), [creation(number) for number in range(7)]
         )
     )
     assert [error for _, error in outcomes] == [None] * 7
@@ -379,7 +400,7 @@ def test_alarms_are_made_at_three_a_second(region: Region) -> None:
 
 def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
     waited: list[float] = []
-    assert list(Aws("headroom-alarms", sleep=waited.append).create_alarms([])) == []
+    assert list(create_alarms(Aws("headroom-alarms", sleep=waited.append), [])) == []
     assert waited == []
     assert region.calls == []
 
@@ -391,7 +412,7 @@ def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(
     region.faults.append(Fault("PutMetricAlarm", "LimitExceeded", after=1))
     outcomes = [
         (action.fields["AlarmName"], str(error or "made"))
-        for action, error in aws.create_alarms(map(creation, range(3)))
+        for action, error in create_alarms(aws, map(creation, range(3)))
     ]
     assert [name for name, _ in outcomes] == ["alarm-0", "alarm-1", "alarm-2"]
     assert [said == "made" for _, said in outcomes] == [True, False, True]
@@ -402,7 +423,7 @@ def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
     region: Region, aws: Aws
 ) -> None:
     put(region, "high", AlarmDescription="too hot", DatapointsToAlarm=1)
-    (shown,) = aws.alarms_named(["high"])
+    (shown,) = alarms_named(aws, ["high"])
     read_only = {
         "StateReasonData": "{}",
         "EvaluationState": "PARTIAL_DATA",
@@ -410,8 +431,8 @@ def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
         "SomethingNewThatIsReadOnly": 7,
     }
     region.calls.clear()
-    aws.rewrite_alarm(
-        RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0})
+    rewrite_alarm(
+        aws, RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0})
     )
     assert params(region, "PutMetricAlarm") == [
         {
@@ -436,6 +457,6 @@ def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_er
     region: Region, aws: Aws
 ) -> None:
     put(region, "alarm-000")
-    aws.delete_alarms(DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
+    delete_alarms(aws, DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
     assert region.cloudwatch.alarms == {}
     assert [len(call["AlarmNames"]) for call in params(region, "DeleteAlarms")] == [100, 50]

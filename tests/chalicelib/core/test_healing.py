@@ -20,7 +20,7 @@ from chalicelib.core.healing import Event, Group, Happened, Member, Verdict, dec
 from chalicelib.core.notices import Memory
 from chalicelib.core.table_alarms import is_ours as is_a_tables
 from chalicelib.core.table_alarms import name_of as name_of_table
-from chalicelib.healing.notify import is_news
+from chalicelib.healing.notify import is_due
 from chalicelib.model import Alarm, Dimension, Reason, Target
 from tests.support.builders import NOON, TOPIC
 
@@ -614,10 +614,10 @@ def test_a_refusal_is_told_once_for_each_time_of_being_sick(
 ) -> None:
     seen = alarm(StateValue=state, StateTransitionedTimestamp=NOON - MINUTE * minutes_sick)
     memory = Memory(told=None if told_minutes_ago is None else NOON - MINUTE * told_minutes_ago)
-    assert is_news(seen, memory, NOON) is expected
+    assert is_due(seen, memory, NOON) is expected
 
 
 def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:
-    assert is_news(None, Memory(), NOON)
-    assert not is_news(None, Memory(told=NOON - timedelta(hours=23)), NOON)
-    assert is_news(None, Memory(told=NOON - timedelta(hours=24)), NOON)
+    assert is_due(None, Memory(), NOON)
+    assert not is_due(None, Memory(told=NOON - timedelta(hours=23)), NOON)
+    assert is_due(None, Memory(told=NOON - timedelta(hours=24)), NOON)

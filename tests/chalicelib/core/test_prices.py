@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,7 +86,10 @@ def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float)
 def test_a_look_is_worth_it_where_much_could_be_saved(
     target: Target, units: int, settings: dict[str, Any], worth: bool
 ) -> None:
-    assert prices.is_worth_a_look(observation(target, units), policy(**settings)) is worth
+    assert (
+        prices.is_worth_a_look(replace(observation(target, units), policy=policy(**settings)))
+        is worth
+    )
 
 
 def test_the_engine_and_the_price_file_agree() -> None:

@@ -19,7 +19,7 @@ from chalicelib.config.loader import load
 from chalicelib.holds import circuit_breaker
 from chalicelib.holds.circuit_breaker import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
-from chalicelib.run import Report, Shell
+from chalicelib.run import Run
 from headroom.region.http import Asked
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Region
@@ -166,7 +166,7 @@ def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
         assert reasons(invocation)["orders:write"] == "CircuitBreakerUnknown"
         (warning,) = lines(invocation, "skip")
         assert warning["message"] == (
-            f"circuit breaker {URL}: passed over: no answer about orders (timed out): decreases are held, increases go on "
+            f"circuit breaker {URL}: passed over: no answer about orders (timed out): decreases wait, increases go on "
             "(CircuitBreakerUnknown)"
         )
 
@@ -260,7 +260,7 @@ def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
     with guarded(503) as region:
         past(region, 65, HOT)
         aws = Aws("headroom-alarms", http=region.web)
-        report = handlers.look_at(Shell(aws, load(GUARDED), dry_run=True), "orders", region.now)
+        report = handlers.preview(Run(aws, load(GUARDED), region.now, dry_run=True), "orders")
         assert report.decisions[2].reason is Reason.CIRCUIT_OPEN
         assert [action for action in report.planned if "Set" in type(action).__name__] == []
 
@@ -357,15 +357,12 @@ def server() -> Iterator[HTTPServer]:
 
 def asked(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
     """Return what a real request to a breaker about the index's reads comes to."""
-    shell = Shell(
-        Aws("headroom-alarms"),
-        load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds)),
-    )
-    question = circuit_breaker.question(INDEX_READS, shell.policy(INDEX_READS))
+    config = load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds))
+    run = Run(Aws("headroom-alarms"), config, MIDDAY)
+    guarded_reads = observation(INDEX_READS, settings=run.policy(INDEX_READS))
+    question = circuit_breaker.question(guarded_reads)
     assert question is not None
-    held = circuit_breaker.holds(
-        shell, Report(), {INDEX_READS: observation(INDEX_READS)}, [question], MIDDAY
-    )
+    held = circuit_breaker.holds(run, {INDEX_READS: guarded_reads}, [question])
     return next(((hold.reason, hold.detail) for seen in held.values() for hold in seen.holds), None)
 
 

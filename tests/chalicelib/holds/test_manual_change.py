@@ -35,12 +35,12 @@ from tests.support.scenes import (
     drain,
     index_by_hand,
     message,
+    new_run,
     orders,
     past,
     reasons,
     rules,
     send,
-    shell,
     thresholds,
     units,
     wait,
@@ -108,7 +108,9 @@ def test_what_the_alarm_tells(
 ) -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     own = alarm(units=fits, settings=settings, **{WROTE: written})
-    found = judge(observation(provisioned=units, last_increase_at=raised), own, settings, NOON)
+    found = judge(
+        observation(provisioned=units, last_increase_at=raised, settings=settings), own, NOON
+    )
     assert (found is not None) == held
     if found:
         assert (found.reason, found.directions) == (Reason.RAISED_BY_HAND, DOWN)
@@ -116,8 +118,8 @@ def test_what_the_alarm_tells(
 
 def test_the_hold_tells_when_it_was_raised_and_when_it_ends() -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
-    seen = observation(provisioned=500, last_increase_at=NOON - hours(1))
-    found = judge(seen, alarm(settings=settings, **{WROTE: NOON - hours(9)}), settings, NOON)
+    seen = observation(provisioned=500, last_increase_at=NOON - hours(1), settings=settings)
+    found = judge(seen, alarm(settings=settings, **{WROTE: NOON - hours(9)}), NOON)
     assert found is not None
     assert found.detail == "raised by hand at 2026-11-20T11:00Z, until 2026-11-20T15:00Z"
 
@@ -134,7 +136,11 @@ def test_an_alarm_that_headroom_has_written_always_fits(
     )
     own = alarm(units=units, settings=settings, **{WROTE: NOON - hours(9)})
     assert (
-        judge(observation(provisioned=units, last_increase_at=NOON - hours(1)), own, settings, NOON)
+        judge(
+            observation(provisioned=units, last_increase_at=NOON - hours(1), settings=settings),
+            own,
+            NOON,
+        )
         is None
     )
 
@@ -144,7 +150,11 @@ def test_an_alarm_that_somebody_made_something_else_of_tells_nothing(left_out: s
     settings = policy(hold_after_manual_change_hours=HOURS)
     own = alarm(settings=settings, **{WROTE: NOON - hours(9), left_out: None})
     assert (
-        judge(observation(provisioned=500, last_increase_at=NOON - hours(1)), own, settings, NOON)
+        judge(
+            observation(provisioned=500, last_increase_at=NOON - hours(1), settings=settings),
+            own,
+            NOON,
+        )
         is None
     )
 
@@ -191,7 +201,7 @@ def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: st
     by_hand(region, "orders", 500, 100)
     past(region, 65, {READS: 90.0})
     if handler == "explain":
-        report = handlers.look_at(shell(HELD), "orders", region.now)
+        report = handlers.preview(new_run(region, HELD), "orders")
         assert report.decisions[0].reason is Reason.RAISED_BY_HAND
     else:
         woken(region, handler)
@@ -313,7 +323,7 @@ def test_an_increase_whose_alarm_could_not_be_written_counts_as_one_by_hand(regi
 
 def test_another_alarm_percent_is_no_change_by_hand(region: Region) -> None:
     raised = raise_it(region)
-    handlers.sweep(shell(rules(hold_after_manual_change_hours=HOURS, alarm_percent=90)), region.now)
+    handlers.sweep(new_run(region, rules(hold_after_manual_change_hours=HOURS, alarm_percent=90)))
     assert reads_alarm(region) == raised * 60 * 0.9
 
 

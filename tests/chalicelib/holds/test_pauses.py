@@ -16,8 +16,8 @@ from chalicelib.aws.client import Aws
 from chalicelib.aws.pause_tags import PAGE, tags
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DIRECTIONS, KEY, Paused
-from chalicelib.handlers import GROUP
 from chalicelib.model import BOTH, DOWN, Reason
+from chalicelib.reconcile import GROUP
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
 from headroom.simulation.dynamodb_rules import Conditions
@@ -30,13 +30,13 @@ from tests.support.scenes import (
     decisions,
     failures,
     message,
+    new_run,
     operations,
     orders,
     past,
     reasons,
     rules,
     send,
-    shell,
     thresholds,
     units,
 )
@@ -204,7 +204,7 @@ def test_the_alarms_of_a_paused_table_are_mended_all_the_same(region: Region) ->
 def test_what_would_happen_is_told_with_the_pause(region: Region) -> None:
     tag(region, until(region, hours=2))
     past(region, 65, LOADS)
-    report = handlers.look_at(shell(dry_run=True), "orders", region.now)
+    report = handlers.preview(new_run(region, dry_run=True), "orders")
     assert {decision.reason for decision in report.decisions} == {Reason.PAUSED}
 
 

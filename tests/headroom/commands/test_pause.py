@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import KEY, Paused
 from chalicelib.model import TableState
@@ -362,7 +363,7 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
         aws = Aws("headroom-alarms", sleep=waited.append)
         states = [
             state
-            for state in aws.describe(aws.table_names()).values()
+            for state in describe_tables(aws, table_names(aws)).values()
             if isinstance(state, TableState)
         ]
         assert [error for _, error in pause_tags.pause(aws, states, str(Paused(NOON)))] == [

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
-from chalicelib.run import Report, Shell
+from chalicelib.run import Report, Run
 from headroom import cli, sweeping
 from headroom.region.region import Fault, Region
 from headroom.simulation.dynamodb_rules import Conditions
@@ -205,7 +205,7 @@ def sweeps(
     """Sweep for ever without alarms; time is the region's."""
     aws = Aws("headroom-alarms", sleep=lambda _: None)
     return sweeping.every(
-        minutes, lambda: Shell(aws, load(rules("*"))), False, lambda: region.now, sleep
+        minutes, lambda now: Run(aws, load(rules("*")), now), False, lambda: region.now, sleep
     )
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
-from chalicelib.run import Shell
+from chalicelib.run import Run
 from headroom.cli import app
 from headroom.deploy import doctor, permissions, setup
 from headroom.deploy.doctor import Finding, Patient
@@ -48,7 +48,7 @@ def configure(project: Path, text: str) -> None:
 
 def sweep(text: str) -> None:
     handlers.sweep(
-        Shell(Aws(dev().topic, sleep=lambda _: None), load(text)), datetime.now(UTC)
+        Run(Aws(dev().topic, sleep=lambda _: None), load(text), datetime.now(UTC))
     ).raise_failures()
 
 

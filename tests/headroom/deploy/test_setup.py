@@ -362,7 +362,7 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(
     with Region(MIDDAY) as region:
         region.deploy(rules())
         call(region, "sweep")
-        telemetry.tell(_report(), "sweep", dev().prefix)
+        telemetry.RunLog("sweep", dev().finish(_report()).prefix)
     emf = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     silence = blueprint.own_alarms(dev(), {}, "q", [])[2]
     assert emf[silence["MetricName"]] == [1.0]

@@ -7,7 +7,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import describe_tables
 from chalicelib.config import loader
 from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.model import Target
-from chalicelib.run import Shell
+from chalicelib.run import Run
 from headroom.cli import app
 from headroom.migrate import application_autoscaling, handover
 from headroom.migrate.handover import HandoverError, Record
@@ -79,13 +80,13 @@ def translated(region: Region) -> str:
     aws = Aws("headroom-alarms")
     found = handover.read(aws)
     return application_autoscaling.translate(
-        found, aws.describe(found.tables()), region.now, "percent"
+        found, describe_tables(aws, found.tables()), region.now, "percent"
     ).text
 
 
-def shell_of(text: str) -> Shell:
+def run_of(text: str, now: datetime) -> Run:
     """Return what a handover works with; nobody waits, as time is simulated."""
-    return Shell(Aws("headroom-alarms", sleep=lambda _: None), loader.load(text))
+    return Run(Aws("headroom-alarms", sleep=lambda _: None), loader.load(text), now)
 
 
 @dataclass
@@ -97,8 +98,10 @@ class Scene:
 
     def over(self, text: str | None = None, table: str = "orders") -> list[str]:
         said: list[str] = []
-        shell = shell_of(text or self.region.functions.config)
-        handover.hand_over(shell, self.record(), table, lambda: self.region.now, said.append)
+        config = text or self.region.functions.config
+        handover.hand_over(
+            lambda: run_of(config, self.region.now), self.record(), table, said.append
+        )
         return said
 
     def back(self, table: str = "orders") -> list[str]:

@@ -1,0 +1,158 @@
+"""The adapter of CloudWatch's metrics: consumption, throttling and provisioned units by target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.aws.client import Aws, batches
+from chalicelib.core import table_alarms
+from chalicelib.core.strategies.onsets import summary
+from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.model import NO_PAST, NO_SERIES, Metrics, Past, Series, Target
+
+MAX_QUERIES = 500
+MAX_DATAPOINTS = 100_800
+"""GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10."""
+RECENT = timedelta(hours=3)
+HISTORY = timedelta(days=14)
+"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
+retention", read 2026-10."""
+SETTLED = timedelta(minutes=10)
+"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10). After
+this time they are complete."""
+TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
+"""So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call."""
+
+
+class IncompleteError(Exception):
+    """CloudWatch answered only in part. What is missing is unknown, not zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One metric of one target. A Sum becomes a rate in units per second; others stay as they are."""
+
+    target: Target
+    metric: str
+    step: int
+    stat: str = "Sum"
+
+    def request(self, name: str) -> dict[str, Any]:
+        """Return the query as GetMetricData wants it."""
+        dimensions = table_alarms.dimensions(self.target)
+        metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": dimensions}
+        stat = {"Metric": metric, "Period": self.step, "Stat": self.stat}
+        return {"Id": name, "MetricStat": stat}
+
+    def place(self, values: list[float | None], result: Mapping[str, Any], start: datetime) -> None:
+        """Put a result's datapoints, which come in any order, at their positions."""
+        unit, first = self.step if self.stat == "Sum" else 1, int(start.timestamp())
+        for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+            position = (int(at.timestamp()) - first) // self.step
+            if 0 <= position < len(values):
+                values[position] = value / unit
+
+
+def read_metrics(
+    aws: Aws, targets: Collection[Target], now: datetime, with_history: Collection[Target] = ()
+) -> dict[Target, Metrics]:
+    """Return the last hours of every target, and the history of those in `with_history`."""
+    end = now.replace(second=0, microsecond=0)
+    start = end - RECENT - timedelta(minutes=end.minute % 5)
+    queries = [query for target in targets for query in _load_queries(target, 60)]
+    queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
+    recent = _read(aws, queries, start, end)
+    histories = _histories(aws, with_history, history_end(now))
+    return {t: _metrics(t, recent, histories.get(t, NO_PAST)) for t in targets}
+
+
+def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Series:
+    """Return a target's demand by the minute, consumed and throttled, with its gaps.
+
+    Raises IncompleteError where CloudWatch gave only a part.
+    """
+    queries = _load_queries(target, 60)
+    series = _read(aws, queries, start, end)
+    if len(series) < len(queries):
+        raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
+    return _sum(series[queries[0]], series[queries[1]])
+
+
+def history_end(now: datetime) -> datetime:
+    """Return the last full hour with complete metrics: a container reads the history once an hour."""
+    return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
+
+
+def _load_queries(target: Target, step: int) -> list[Query]:
+    """Return the queries of what a target consumed and what was throttled."""
+    return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]
+
+
+def _histories(aws: Aws, targets: Collection[Target], end: datetime) -> dict[Target, Past]:
+    """Return the summaries of the days before `end`; read those that this container lacks."""
+    kept = aws.histories
+    missing = [t for t in targets if t not in kept or kept[t].end != end]
+    for batch in batches(missing, TARGETS_A_CALL):
+        queries = {target: _load_queries(target, 300) for target in batch}
+        all_queries = [query for pair in queries.values() for query in pair]
+        series = _read(aws, all_queries, end - HISTORY, end)
+        for target, (consumed, throttled) in queries.items():
+            if consumed in series and throttled in series:
+                kept[target] = summary(_sum(series[consumed], series[throttled]))
+    return {t: kept[t] for t in targets if t in kept}
+
+
+def _read(
+    aws: Aws, queries: Sequence[Query], start: datetime, end: datetime
+) -> dict[Query, Series]:
+    """Return the series of each query with its gaps, in the fewest calls.
+
+    A query that CloudWatch answered only in part is left out.
+    """
+    incomplete: set[Query] = set()
+    seconds = int((end - start).total_seconds())
+    values: dict[Query, list[float | None]] = {q: [None] * (seconds // q.step) for q in queries}
+    longest = max((len(points) for points in values.values()), default=1)
+    paginator = aws.client("cloudwatch").get_paginator("get_metric_data")
+    for batch in batches(queries, max(1, min(MAX_QUERIES, MAX_DATAPOINTS // max(1, longest)))):
+        requests = [query.request(f"m{i}") for i, query in enumerate(batch)]
+        for page in paginator.paginate(MetricDataQueries=requests, StartTime=start, EndTime=end):
+            for result in page["MetricDataResults"]:
+                query = batch[int(result["Id"][1:])]
+                query.place(values[query], result, start)
+                is_complete = result["StatusCode"] == "Complete"
+                (incomplete.discard if is_complete else incomplete.add)(query)
+    return {
+        query: Series(start, query.step, tuple(points))
+        for query, points in values.items()
+        if query not in incomplete
+    }
+
+
+def _metrics(target: Target, series: Mapping[Query, Series], history: Past) -> Metrics:
+    """Return a target's metrics: nothing is known where consumption or throttling is incomplete."""
+    consumed, throttled = (series.get(query) for query in _load_queries(target, 60))
+    if consumed is None or throttled is None:
+        return Metrics(past=history)
+    query = Query(target, PROVISIONED[target.dimension], 300, "Minimum")
+    provisioned = series.get(query, NO_SERIES)
+    return Metrics(_cut(consumed), _cut(throttled), _cut(provisioned), history)
+
+
+def _cut(series: Series) -> Series:
+    """Return a series without the gaps at its end: what CloudWatch does not show yet."""
+    values = series.values
+    size = next((i + 1 for i in range(len(values) - 1, -1, -1) if values[i] is not None), 0)
+    return replace(series, values=values[:size])
+
+
+def _sum(consumed: Series, throttled: Series) -> Series:
+    """Return the demand: unknown where consumption is.
+
+    A throttle metric without a datapoint means that nothing was throttled.
+    """
+    pairs = zip(consumed.values, throttled.values, strict=True)
+    return replace(consumed, values=tuple(None if c is None else c + (t or 0.0) for c, t in pairs))

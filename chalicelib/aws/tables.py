@@ -1,0 +1,142 @@
+"""The adapter of DynamoDB's tables: read their throughput, and set it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from chalicelib.aws.client import PARALLEL, Aws
+from chalicelib.model import Change, Dimension, SetCapacity, TableState, Throughput
+
+
+class Refused(Exception):
+    """AWS refused in an expected way: no decrease left, a table that is updating or has changed."""
+
+
+class ChangedMeanwhile(Refused):
+    """The table is no longer as the decision saw it. The old numbers must not be written."""
+
+
+def table_names(aws: Aws) -> list[str]:
+    """Return the names of all tables of the Region."""
+    pages = aws.client("dynamodb").get_paginator("list_tables").paginate()
+    return [name for page in pages for name in page["TableNames"]]
+
+
+def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
+    """Return each table as it is now: None where it does not exist, the error where AWS gave one."""
+    client = aws.client("dynamodb")
+    if len(names) == 1:
+        return {names[0]: _describe(client, names[0])}
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        states = pool.map(lambda name: _describe(client, name), names)
+        return dict(zip(names, states, strict=True))
+
+
+def set_capacity(aws: Aws, action: SetCapacity) -> None:
+    """Make one UpdateTable call, if the table is still as the decision saw it.
+
+    Raises Refused where DynamoDB declines, ChangedMeanwhile where the table has changed.
+    """
+    client = aws.client("dynamodb")
+    table = _table_state(client.describe_table(TableName=action.table)["Table"])
+    _check_unchanged(table, action.changes)
+    try:
+        client.update_table(TableName=action.table, **_update(table, action.changes))
+    except client.exceptions.LimitExceededException as error:
+        if any(change.desired > change.current for change in action.changes):
+            raise  # not the decrease quota: the account's quota, or too many operations at once
+        raise Refused(error.response["Error"]["Message"]) from error
+    except client.exceptions.ResourceInUseException as error:
+        raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
+
+
+def autoscaled_owners(aws: Aws) -> set[str]:
+    """Return the owners (`table` or `table/index`) that Application Auto Scaling manages."""
+    paginator = aws.client("application-autoscaling").get_paginator("describe_scalable_targets")
+    pages = paginator.paginate(ServiceNamespace="dynamodb")
+    resources = [str(target["ResourceId"]) for page in pages for target in page["ScalableTargets"]]
+    return {name.removeprefix("table/").replace("/index/", "/") for name in resources}
+
+
+def _describe(client: Any, name: str) -> TableState | Exception | None:
+    try:
+        return _table_state(client.describe_table(TableName=name)["Table"])
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    # one table's answer must not stop the others; the error is raised at the end
+    except Exception as error:  # noqa: BLE001
+        return error
+
+
+def _table_state(table: Mapping[str, Any]) -> TableState:
+    mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+    status = table["TableStatus"]
+    parts = {"": {**table, "IndexStatus": status}}
+    parts |= {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", [])}
+    throughputs = {
+        # no index can be changed while its table updates
+        name: _throughput(
+            part.get("ProvisionedThroughput", {}),
+            part["IndexStatus"] if status == "ACTIVE" else status,
+        )
+        for name, part in parts.items()
+        # archived tables and half-made indexes have nothing to set
+        if mode == "PAY_PER_REQUEST"
+        or part.get("ProvisionedThroughput", {}).get("ReadCapacityUnits")
+    }
+    return TableState(
+        name=table["TableName"],
+        arn=table["TableArn"],
+        active=status == "ACTIVE",
+        on_demand=mode == "PAY_PER_REQUEST",
+        throughputs=throughputs,
+    )
+
+
+def _throughput(description: Mapping[str, Any], status: str) -> Throughput:
+    return Throughput(
+        units={
+            Dimension.READ: int(description.get("ReadCapacityUnits", 0)),
+            Dimension.WRITE: int(description.get("WriteCapacityUnits", 0)),
+        },
+        active=status == "ACTIVE",
+        decreases_today=int(description.get("NumberOfDecreasesToday", 0)),
+        last_increase_at=description.get("LastIncreaseDateTime"),
+        last_decrease_at=description.get("LastDecreaseDateTime"),
+    )
+
+
+def _check_unchanged(table: TableState, changes: Iterable[Change]) -> None:
+    if not table.active:
+        raise ChangedMeanwhile(f"{table.name} is updating")
+    for change in changes:
+        throughput = table.throughputs.get(change.target.index)
+        units = throughput.units[change.target.dimension] if throughput else None
+        if units != change.current:
+            raise ChangedMeanwhile(f"{change.target} has {units} units now, not {change.current}")
+
+
+def _update(table: TableState, changes: Iterable[Change]) -> dict[str, Any]:
+    """Return UpdateTable's parameters. Both dimensions are required of each table or index."""
+    units = {index: dict(throughput.units) for index, throughput in table.throughputs.items()}
+    changed = set()
+    for change in changes:
+        units[change.target.index][change.target.dimension] = change.desired
+        changed.add(change.target.index)
+    update: dict[str, Any] = {}
+    if "" in changed:
+        update["ProvisionedThroughput"] = _provisioned(units[""])
+    indexes = [
+        {"Update": {"IndexName": index, "ProvisionedThroughput": _provisioned(units[index])}}
+        for index in sorted(changed - {""})
+    ]
+    return update | ({"GlobalSecondaryIndexUpdates": indexes} if indexes else {})
+
+
+def _provisioned(units: Mapping[Dimension, int]) -> dict[str, int]:
+    return {
+        "ReadCapacityUnits": units[Dimension.READ],
+        "WriteCapacityUnits": units[Dimension.WRITE],
+    }
