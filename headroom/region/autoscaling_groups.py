@@ -225,9 +225,9 @@ class Groups:
                 ]
         return None
 
-    def overlay(self, parsed: dict[str, Any], **_: Any) -> None:
+    def overlay(self, response: dict[str, Any]) -> None:
         """Let DescribeInstanceStatus say what fails."""
-        for status in parsed.get("InstanceStatuses", []):
+        for status in response.get("InstanceStatuses", []):
             status["AvailabilityZone"] = self._zones.get(
                 status["InstanceId"], status["AvailabilityZone"]
             )

@@ -19,10 +19,6 @@ from typing import Any
 
 import boto3
 import time_machine
-from botocore.awsrequest import AWSResponse
-from botocore.loaders import create_loader
-from botocore.session import get_session
-from moto import mock_aws
 
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Dimension, Target
@@ -31,6 +27,7 @@ from headroom.region.autoscaling_groups import Groups
 from headroom.region.cloudwatch import CloudWatch, ServiceError
 from headroom.region.http import Web
 from headroom.region.lambda_functions import Functions, environment_of
+from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.dynamodb_rules import (
     MINUTE,
     Conditions,
@@ -40,9 +37,6 @@ from headroom.simulation.dynamodb_rules import (
 )
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
-MODELS = create_loader()
-"""AWS's service models, parsed once for all the regions of a process: half the time of a short
-test."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +123,13 @@ class Region:
             # a local AWS of the operator's is not this one
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
             "AWS_PROFILE": None,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
         }
         self._stack.enter_context(environment_of(environment))
-        self._stack.enter_context(mock_aws())
+        self._stack.enter_context(empty_moto())
         self._clock = self._stack.enter_context(time_machine.travel(self.now, tick=False))
-        session = get_session()
-        session.register_component("data_loader", MODELS)
-        boto3.setup_default_session(region_name=self.name, botocore_session=session)
-        self._stack.callback(setattr, boto3, "DEFAULT_SESSION", None)
-        self._hook(boto3.DEFAULT_SESSION.events)
+        self._stack.enter_context(answered_by(self))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -256,35 +248,34 @@ class Region:
 
     # what the region answers instead of moto, or after it
 
-    def _hook(self, events: Any) -> None:
-        events.register("provide-client-params.*.*", _remember_params)
-        events.register("before-call.*.*", self._before_call)
-        events.register("after-call.dynamodb.*", self._after_dynamodb)
-        events.register("after-call.ec2.DescribeInstanceStatus", self.groups.overlay)
-
-    def _before_call(
-        self, model: Any, context: Mapping[str, Any], **_: Any
-    ) -> tuple[AWSResponse, dict[str, Any]] | None:
-        params = context["headroom_params"]
-        call = Call(model.service_model.service_name, model.name, params, self.now)
+    def before_call(
+        self, service: str, operation: str, params: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Record a call, and return the region's own response, if any."""
+        call = Call(service, operation, params, self.now)
         self.calls.append(call)
         try:
             for fault in self.faults:
                 if fault.strikes(call):
                     raise ServiceError(fault.code, f"{fault.code} (injected)")
-            answer = self._answer(call)
+            response = self._answer(call)
         except ServiceError as error:
-            said = {
+            return {
                 "Error": {"Code": error.code, "Message": error.message},
                 "ResponseMetadata": {"HTTPStatusCode": error.status},
             }
-            return AWSResponse("", error.status, {}, None), said
-        if answer is None:
+        if response is None:
             return None
-        return AWSResponse("", 200, {}, None), {
-            **answer,
-            "ResponseMetadata": {"HTTPStatusCode": 200},
-        }
+        return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    def after_call(
+        self, service: str, operation: str, params: Mapping[str, Any], response: dict[str, Any]
+    ) -> None:
+        """Correct moto's response."""
+        if service == "dynamodb":
+            self._after_dynamodb(operation, params, response)
+        elif operation == "DescribeInstanceStatus":
+            self.groups.overlay(response)
 
     def _answer(self, call: Call) -> dict[str, Any] | None:
         said = self.answers.get((call.service, call.operation), lambda _: None)(call.params)
@@ -316,22 +307,15 @@ class Region:
         return None
 
     def _after_dynamodb(
-        self,
-        model: Any,
-        parsed: dict[str, Any],
-        context: Mapping[str, Any],
-        http_response: Any,
-        **_: Any,
+        self, operation: str, params: Mapping[str, Any], response: dict[str, Any]
     ) -> None:
-        if http_response.status_code >= 300:
+        if operation == "DeleteTable":
+            self.tables.pop(params["TableName"], None)
             return
-        if model.name == "DeleteTable":
-            self.tables.pop(context["headroom_params"]["TableName"], None)
-            return
-        said = parsed.get("Table") or parsed.get("TableDescription")
+        said = response.get("Table") or response.get("TableDescription")
         if said and "ProvisionedThroughput" in said:
             self._adopt(said)
-            if model.name == "DescribeTable":
+            if operation == "DescribeTable":
                 self.tables[said["TableName"]].said = copy.deepcopy(said)
             self._overlay(said)
 
@@ -441,7 +425,3 @@ def _check_units(table: Table, index: str, units: Mapping[Dimension, int]) -> No
 def _named(target: Target) -> dict[str, str]:
     named = {"TableName": target.table}
     return named | ({"GlobalSecondaryIndexName": target.index} if target.index else {})
-
-
-def _remember_params(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
-    context["headroom_params"] = params

@@ -3,12 +3,11 @@ file of its own kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib.config import loader
@@ -139,14 +138,16 @@ def test_8_nothing_that_was_just_throttled_is_lowered(target: Any) -> None:
 def test_9_the_order_of_the_datapoints_is_no_matter_nor_the_second_of_the_look(
     turned: bool,
 ) -> None:
-    def turn(parsed: dict[str, Any], **_: Any) -> None:
-        for result in parsed["MetricDataResults"]:
+    def reversed_data(params: Mapping[str, Any]) -> dict[str, Any]:
+        response = region.cloudwatch.answer("GetMetricData", params)
+        for result in response["MetricDataResults"]:
             result["Timestamps"].reverse()
             result["Values"].reverse()
+        return response
 
     with scene() as region:
         if turned:
-            boto3.DEFAULT_SESSION.events.register("after-call.cloudwatch.GetMetricData", turn)
+            region.answers["cloudwatch", "GetMetricData"] = reversed_data
         past(region, 30, {**QUIET, READS: 10.0})
         past(region, 6, {**QUIET, READS: 95.0})
         region.travel(region.now + timedelta(seconds=37))

@@ -19,11 +19,10 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
@@ -372,18 +371,13 @@ def test_a_call_that_is_not_permitted_fails_the_test_that_made_it_and_says_who_m
 
 def overreach(region: Region) -> None:
     """Let a function set the capacity of another table whenever it lists the tables."""
-    assert boto3.DEFAULT_SESSION
     units = {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}
-    update = partial(
-        region.client("dynamodb").update_table, TableName="users", ProvisionedThroughput=units
-    )
 
-    def wander(**_: Any) -> None:
-        events.unregister("before-call.dynamodb.ListTables", wander)
-        update()
+    def update_users(_: Mapping[str, Any]) -> None:
+        del region.answers["dynamodb", "ListTables"]
+        region.client("dynamodb").update_table(TableName="users", ProvisionedThroughput=units)
 
-    events = boto3.DEFAULT_SESSION.events
-    events.register("before-call.dynamodb.ListTables", wander)
+    region.answers["dynamodb", "ListTables"] = update_users
 
 
 @pytest.mark.parametrize("function", EVERY_FUNCTION)
