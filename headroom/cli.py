@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -25,6 +24,7 @@ from headroom.commands import (
 )
 from headroom.commands.console import errors
 from headroom.deploy.account import in_words
+from headroom.project import version
 from headroom.simulation.history import NoHistoryError
 from headroom.simulation.pricing import PriceError
 from headroom.simulation.traces import TraceError
@@ -40,7 +40,7 @@ for commands in (play, backtest, tune, cost, bench, configuration, pause, sweep,
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        typer.echo(version("headroom"))
+        typer.echo(version())
         raise typer.Exit
 
 

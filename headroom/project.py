@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DISTRIBUTION = "dynamodb-headroom"
+
+
+def version() -> str:
+    """Return the version of the installed distribution, as pyproject.toml names it."""
+    return metadata.version(DISTRIBUTION)
 
 
 @cache

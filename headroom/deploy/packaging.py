@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from headroom.deploy.stage import (
     Stage,
     StageError,
 )
+from headroom.project import version
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
@@ -162,7 +162,7 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
         "QueueName": stage.dead_letters,
         "MessageRetentionPeriod": blueprint.DEAD_LETTER_SECONDS,
         "SqsManagedSseEnabled": True,
-        "Tags": [{"Key": DeployedVersion.KEY, "Value": version("headroom")}],
+        "Tags": [{"Key": DeployedVersion.KEY, "Value": version()}],
     }
     policy = blueprint.queue_policy(
         "${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, stage.function("*")
@@ -296,7 +296,7 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
         "name": stage.dead_letters,
         "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
         "sqs_managed_sse_enabled": True,
-        "tags": {DeployedVersion.KEY: version("headroom")},
+        "tags": {DeployedVersion.KEY: version()},
     }
     policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_PLACE, stage.function("*"))
     found: Document = {

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -37,6 +36,7 @@ from headroom.deploy.resources import (
     Topic,
 )
 from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
+from headroom.project import version
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str], rules: Con
     return [
         *steps,
         *(OwnAlarm(fields) for fields in own),
-        DeployedVersion(stage.dead_letters, version("headroom")),
+        DeployedVersion(stage.dead_letters, version()),
     ]
 
 
