@@ -1,0 +1,124 @@
+"""examples/: each configuration is free of mistakes, and does what its comments promise."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from chalicelib.config import loader
+from chalicelib.config.policy import Policy
+from chalicelib.config.rules import Config
+from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
+from headroom.project import ROOT
+from tests.support.builders import decide_with, observation, steady
+
+FOLDER = ROOT / "examples"
+FILES = sorted(FOLDER.glob("*.toml"))
+CONFIGS = {file.stem: loader.load(file.read_text(), str(file)) for file in FILES}
+SHOP, TENANTS, BATCH = (CONFIGS[name] for name in ("small-shop", "multi-tenant", "batch-pipeline"))
+
+
+def resolve(config: Config, table: str, index: str = "", dimension: str = "read") -> Policy:
+    policy = config.policy_for(Target(table, index, Dimension(dimension)))
+    assert policy is not None
+    return policy
+
+
+def decide(config: Config, table: str, at: str, provisioned: int, rate: float) -> Decision:
+    """Decide on the reads of a table whose demand was steady. at: UTC in November 2026, of which
+    the 2nd is a Monday."""
+    target, now = Target(table, "", Dimension.READ), datetime.fromisoformat(f"2026-11-{at}+00:00")
+    seen = observation(target, provisioned, steady(rate, end=now))
+    return decide_with(seen, resolve(config, table), now, BOTH)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_example_leaves_no_doubt(name: str) -> None:
+    assert list(CONFIGS[name].doubts()) == []
+
+
+def test_the_readme_names_each_example() -> None:
+    readme = (FOLDER / "README.md").read_text()
+    assert [file.name for file in FILES if f"]({file.name})" not in readme] == []
+
+
+@pytest.mark.parametrize(
+    ("at", "ready"),
+    [
+        pytest.param("02T07:44", False, id="before 08:45 in Berlin"),
+        pytest.param("02T07:45", True, id="from 08:45 on"),
+        pytest.param("01T12:00", False, id="on Sunday"),
+    ],
+)
+def test_the_catalogue_is_ready_before_the_shop_opens(at: str, ready: bool) -> None:
+    assert (decide(SHOP, "catalogue", at, 100, 60.0).desired == 200) == ready
+
+
+def test_the_shop_limits_its_bill() -> None:
+    assert resolve(SHOP, "orders").max_units == 2000
+    assert resolve(SHOP, "orders", "by-customer").max_units == 300
+    assert resolve(SHOP, "orders", "by-customer", "write").max_units == 2000
+    assert not SHOP.manages("accounting")
+
+
+@pytest.mark.parametrize(
+    ("table", "min_units", "max_units", "dry_run"),
+    [
+        ("tenant-acme", 400, 20000, False),
+        ("tenant-umbrella", 1, 3000, True),
+        ("tenant-trial-0815", 1, 50, False),
+        ("tenant-trial-", 1, 3000, False),
+        ("tenant-other", 1, 3000, False),
+    ],
+)
+def test_the_first_rule_that_matches_a_tenant_is_used(
+    table: str, min_units: int, max_units: int, dry_run: bool
+) -> None:
+    policy = resolve(TENANTS, table)
+    assert (policy.min_units, policy.max_units, policy.dry_run) == (min_units, max_units, dry_run)
+    assert resolve(TENANTS, "tenant-other", "by-date").min_units == 2
+
+
+def test_tenants_are_not_lowered_while_their_users_work() -> None:
+    assert decide(TENANTS, "tenant-other", "02T13:00", 1000, 0.5).reason == Reason.WINDOW
+    assert decide(TENANTS, "tenant-other", "02T23:00", 1000, 0.5).desired < 1000
+
+
+@pytest.mark.parametrize(("servers", "units"), [(0, 0), (3, 50), (4, 200), (12, 600)])
+def test_the_sessions_follow_the_web_servers(servers: int, units: int) -> None:
+    (fleet,) = TENANTS.fleets
+    assert fleet.units(Target("web-sessions", "", Dimension.READ), servers) == units
+    assert fleet.units(Target("web-sessions", "", Dimension.WRITE), servers) == 5 * servers
+
+
+def test_one_decrease_is_kept_for_the_loader() -> None:
+    policy, now = resolve(BATCH, "events-eu"), datetime.fromisoformat("2026-11-02T01:30:00+00:00")
+    seen = observation(
+        Target("events-eu", "", Dimension.READ),
+        5000,
+        steady(0.5, end=now),
+        decreases_today=3,
+        last_decrease_at=now - timedelta(minutes=20),
+    )
+    assert decide_with(seen, policy, now, BOTH).reason == Reason.RESERVED
+
+
+def test_nothing_changes_while_the_files_are_exchanged() -> None:
+    assert decide(BATCH, "events-eu", "02T01:50", 5000, 0.5).reason == Reason.WINDOW
+    assert decide(BATCH, "events-eu", "02T02:00", 5000, 0.5).desired < 5000
+
+
+def test_the_backup_holds_everything_and_an_export_only_decreases() -> None:
+    backup, export = BATCH.pauses
+    assert backup.directions == BOTH
+    assert backup.reserve_decrease
+    assert len(export.directions) == 1
+    assert [pause.concerns("reports") for pause in BATCH.pauses] == [True, False]
+
+
+def test_the_queue_doubles_and_follows_its_workers() -> None:
+    decision = decide(BATCH, "jobs", "02T12:00", 100, 80.0)
+    assert (decision.desired, decision.reason) == (200, Reason.UTILIZATION_HIGH)
+    (workers,) = BATCH.fleets
+    assert workers.units(Target("jobs", "", Dimension.READ), 6) == 150
