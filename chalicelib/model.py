@@ -8,7 +8,7 @@ name says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -155,6 +155,13 @@ class Series:
             self.step_seconds,
             self.values[skip:],
         )
+
+    def without_trailing_gaps(self) -> Series:
+        """Return the series without the gaps at its end: what CloudWatch does not show yet."""
+        size = len(self.values)
+        while size and self.values[size - 1] is None:
+            size -= 1
+        return replace(self, values=self.values[:size])
 
     def known(self) -> list[float]:
         """Return the values without the gaps."""

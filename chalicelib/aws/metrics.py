@@ -139,14 +139,12 @@ def _metrics(target: Target, series: Mapping[Query, Series], history: Past) -> M
         return Metrics(past=history)
     query = Query(target, PROVISIONED[target.dimension], 300, "Minimum")
     provisioned = series.get(query, NO_SERIES)
-    return Metrics(_cut(consumed), _cut(throttled), _cut(provisioned), history)
-
-
-def _cut(series: Series) -> Series:
-    """Return a series without the gaps at its end: what CloudWatch does not show yet."""
-    values = series.values
-    size = next((i + 1 for i in range(len(values) - 1, -1, -1) if values[i] is not None), 0)
-    return replace(series, values=values[:size])
+    return Metrics(
+        consumed.without_trailing_gaps(),
+        throttled.without_trailing_gaps(),
+        provisioned.without_trailing_gaps(),
+        history,
+    )
 
 
 def _sum(consumed: Series, throttled: Series) -> Series:

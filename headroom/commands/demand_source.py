@@ -17,7 +17,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
 from headroom.simulation import history, traces
-from headroom.simulation.replay import START
+from headroom.simulation.clock import START
 
 TraceOption = Annotated[
     Path | None,

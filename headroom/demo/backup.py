@@ -59,7 +59,7 @@ def play(console: Console) -> None:
             region.client("emr").terminate_job_flows(JobFlowIds=[cluster])
             teller.say("backup-orders ends; reports goes on, which is no reason to stay paused")
             region.run(2 * HOUR)
-        seen = region.tables["orders"].provisions[""].seen(region.now)
+        seen = region.tables["orders"].provisions[""].throughput(region.now)
         teller.numbers(
             "What it came to",
             [
@@ -68,7 +68,7 @@ def play(console: Console) -> None:
                     "reads now": region.units(READS),
                     "writes now": region.units(WRITES),
                     "decreases after midnight": seen.decreases_today,
-                    "refused by DynamoDB": region.tables["orders"].provisions[""].refused,
+                    "refused by DynamoDB": region.tables["orders"].provisions[""].refused_updates,
                 }
             ],
         )

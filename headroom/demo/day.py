@@ -120,7 +120,7 @@ def _story(region: Region, tracks: list[Track]) -> Story:
     return Story(
         tracks,
         decreases=region.decreases,
-        refused=sum(provision.refused for provision in provisions),
+        refused=sum(provision.refused_updates for provision in provisions),
         dead_letters=len(region.functions.dead_letters),
         stuck=stuck_alarms(region),
         calls=len(region.calls),

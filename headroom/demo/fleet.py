@@ -93,7 +93,9 @@ def play(console: Console) -> None:
             for target, one in seen.items()
         ]
         tell.numbers("What it came to", rows)
-        refused = sum(region.tables[name].provisions[""].refused for name in ("jobs", "orders"))
+        refused = sum(
+            region.tables[name].provisions[""].refused_updates for name in ("jobs", "orders")
+        )
         console.print(f"{region.decreases} decreases used, {refused} refused by DynamoDB.")
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from headroom.simulation.dynamodb_rules import MINUTE, AlarmState
+from headroom.simulation.clock import MINUTE
+from headroom.simulation.dynamodb_rules import AlarmState
 
 if TYPE_CHECKING:
     from headroom.region.region import Region

@@ -13,7 +13,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -28,15 +28,13 @@ from headroom.region.cloudwatch import CloudWatch, ServiceError
 from headroom.region.http import Web
 from headroom.region.lambda_functions import Functions, environment_of
 from headroom.region.sessions import answered_by, empty_moto
+from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import (
-    MINUTE,
     Conditions,
     Meter,
     Provision,
     QuotaExceededError,
 )
-
-START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ class Region:
     def _settle(self) -> None:
         for table in self.tables.values():
             for provision in table.provisions.values():
-                provision.settle(self.now)
+                provision.complete_update(self.now)
         self.groups.settle()
 
     def _serve_minute(self) -> None:
@@ -356,7 +354,7 @@ class Region:
             index["ProvisionedThroughput"] = self._description(table, index["IndexName"])
 
     def _description(self, table: Table, index: str) -> dict[str, Any]:
-        seen = table.provisions[index].seen(self.now)
+        seen = table.provisions[index].throughput(self.now)
         on = 0 if table.on_demand else 1
         times = {
             "LastIncreaseDateTime": seen.last_increase_at,
@@ -387,11 +385,11 @@ class Region:
             _check_units(table, index, units)
         try:
             for index, units in wanted.items():
-                table.provisions[index].check(units, self.now)
+                table.provisions[index].check_quota(units, self.now)
         except QuotaExceededError as error:
             raise ServiceError("LimitExceededException", str(error)) from None
         for index, units in wanted.items():
-            self.decreases += table.provisions[index].start(
+            self.decreases += table.provisions[index].start_update(
                 units, self.now, self.conditions.update_minutes
             )
         return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}

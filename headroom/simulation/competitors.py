@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model import Dimension
+from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
-from headroom.simulation.replay import START, Outcome
+from headroom.simulation.replay import Outcome
 
 SIDE = Dimension.READ
 
@@ -38,7 +39,7 @@ def run(
     outcome, consumed = Outcome(), []
     for minute, wanted in enumerate(demand):
         if provision.pending is not None:
-            provision.settle(start + timedelta(minutes=minute))
+            provision.complete_update(start + timedelta(minutes=minute))
         visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
             units = rule(
@@ -58,8 +59,8 @@ def run(
 def _change(
     provision: Provision, units: int, now: datetime, conditions: Conditions, outcome: Outcome
 ) -> None:
-    if provision.may_change({SIDE: units}, now):
-        outcome.decreases += provision.start({SIDE: units}, now, conditions.update_minutes)
+    if provision.is_allowed({SIDE: units}, now):
+        outcome.decreases += provision.start_update({SIDE: units}, now, conditions.update_minutes)
         outcome.changes += 1
 
 

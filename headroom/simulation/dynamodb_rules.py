@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.core.budget import budget
 from chalicelib.model import Dimension, Throughput
-
-MINUTE = 60
+from headroom.simulation.clock import MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +38,30 @@ class Meter:
 
     units: int
     burst_seconds: int = 300
-    banked: float = -1.0
+    burst_balance: float = -1.0
 
     def __post_init__(self) -> None:
-        if self.banked < 0:
-            self.banked = float(self.units * self.burst_seconds)
+        if self.burst_balance < 0:
+            self.burst_balance = float(self.units * self.burst_seconds)
 
     def serve(self, demand: float) -> tuple[float, float]:
         """Serve one minute of even demand; return what was consumed and what was throttled."""
         spare = (self.units - demand) * MINUTE
         if spare >= 0:
-            self.banked = min(self.banked + spare, self.units * self.burst_seconds)
+            self.burst_balance = min(self.burst_balance + spare, self.units * self.burst_seconds)
             return demand, 0.0
-        if self.banked + spare >= 0:
-            self.banked += spare
+        if self.burst_balance + spare >= 0:
+            self.burst_balance += spare
             return demand, 0.0
-        consumed = self.units + self.banked / MINUTE
-        self.banked = 0.0
+        consumed = self.units + self.burst_balance / MINUTE
+        self.burst_balance = 0.0
         return consumed, demand - consumed
 
     def set_units(self, units: int) -> None:
-        """Take other units; what is banked stays, as far as it fits (undocumented by AWS: an
+        """Take other units; what is burst_balance stays, as far as it fits (undocumented by AWS: an
         assumption)."""
         self.units = units
-        self.banked = min(self.banked, units * self.burst_seconds)
+        self.burst_balance = min(self.burst_balance, units * self.burst_seconds)
 
 
 class QuotaExceededError(Exception):
@@ -96,9 +95,9 @@ class Provision:
     decreases: int = 0
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
-    refused: int = 0
+    refused_updates: int = 0
 
-    def seen(self, now: datetime) -> Throughput:
+    def throughput(self, now: datetime) -> Throughput:
         """Return what DescribeTable tells; the counter starts anew at 00:00 UTC."""
         last = self.last_decrease_at
         is_today = last is not None and last.date() == now.date()
@@ -110,30 +109,30 @@ class Provision:
             last_decrease_at=last,
         )
 
-    def check(self, wanted: Mapping[Dimension, int], now: datetime) -> None:
+    def check_quota(self, wanted: Mapping[Dimension, int], now: datetime) -> None:
         """Raise QuotaExceededError where the update lowers something and the quota does not allow
         it."""
-        if not self.may_change(wanted, now):
-            self.refused += 1
-            raise QuotaExceededError(self.seen(now), now)
+        if not self.is_allowed(wanted, now):
+            self.refused_updates += 1
+            raise QuotaExceededError(self.throughput(now), now)
 
-    def may_change(self, wanted: Mapping[Dimension, int], now: datetime) -> bool:
+    def is_allowed(self, wanted: Mapping[Dimension, int], now: datetime) -> bool:
         """Tell whether the quota allows the update."""
-        return not self._lowers(wanted) or budget(self.seen(now), now).allows(now)
+        return not self._lowers(wanted) or budget(self.throughput(now), now).allows(now)
 
-    def start(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
+    def start_update(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
         """Begin an update that was checked; it holds `minutes` later. Tells whether it is a
         decrease."""
         lowers = self._lowers(wanted)
         if lowers:
-            self.decreases = self.seen(now).decreases_today + 1
+            self.decreases = self.throughput(now).decreases_today + 1
             self.last_decrease_at = now
         if any(wanted[d] > meter.units for d, meter in self.meters.items()):
             self.last_increase_at = now
         self.pending, self.ready_at = dict(wanted), now + timedelta(minutes=minutes)
         return lowers
 
-    def settle(self, now: datetime) -> None:
+    def complete_update(self, now: datetime) -> None:
         """Let an update that is ready hold."""
         if self.pending is not None and self.ready_at is not None and self.ready_at <= now:
             for dimension, units in self.pending.items():

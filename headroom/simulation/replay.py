@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.aws.metrics import HISTORY, RECENT, history_end
 from chalicelib.config.policy import Policy
@@ -30,11 +30,10 @@ from chalicelib.model import (
     Series,
     Target,
 )
-from headroom.simulation.dynamodb_rules import MINUTE, AlarmState, Conditions, Meter, Provision
+from headroom.simulation.clock import HOUR, MINUTE, START
+from headroom.simulation.dynamodb_rules import AlarmState, Conditions, Meter, Provision
 
-START = datetime(2026, 11, 2, tzinfo=UTC)
-"""Minute 0 of a trace: 00:00 UTC of a Monday."""
-SWEEP_MINUTES, HOUR = 5, 60
+SWEEP_MINUTES = 5
 RECENT_MINUTES = int(RECENT.total_seconds()) // MINUTE
 HISTORY_MINUTES = int(HISTORY.total_seconds()) // MINUTE
 
@@ -128,11 +127,13 @@ class _Side:
         lead = (None,) * max(0, -first)
         least = self._least[max(0, first // 5) : end // 5]
         return Metrics(
-            consumed=_trimmed(start, 60, (*lead, *consumed)),
-            throttled=_trimmed(
+            consumed=Series(start, 60, (*lead, *consumed)).without_trailing_gaps(),
+            throttled=Series(
                 start, 60, (*lead, *throttled) if self._newest_throttled >= first else ()
-            ),
-            provisioned=_trimmed(start, 300, (*(None,) * max(0, -first // 5), *least)),
+            ).without_trailing_gaps(),
+            provisioned=Series(
+                start, 300, (*(None,) * max(0, -first // 5), *least)
+            ).without_trailing_gaps(),
             past=self._past_until(history_end(self._start + timedelta(minutes=minute))),
         )
 
@@ -145,13 +146,6 @@ class _Side:
             lead: tuple[float | None, ...] = (None,) * (size - len(values))
             self._past = summary(Series(end - HISTORY, 300, (*lead, *values)))
         return self._past
-
-
-def _trimmed(start: datetime, step: int, values: tuple[float | None, ...]) -> Series:
-    end = len(values)
-    while end and values[end - 1] is None:
-        end -= 1
-    return Series(start, step, values[:end])
 
 
 class Replay:
@@ -203,7 +197,7 @@ class Replay:
         """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
         for provision in self._provisions.values():
             if provision.pending is not None:
-                provision.settle(now)
+                provision.complete_update(now)
         called = [side.judge(minute, self._world.metric_delay_minutes) for side in self._sides]
         if any(called) or any(side.alarm.value == "ALARM" for side in self._sides):
             self._look(minute, now, UP)
@@ -219,7 +213,7 @@ class Replay:
             return
         bare = {
             s: Observation(
-                s.target, s.meter.units, self._provisions[s.target.index].seen(now), s.policy
+                s.target, s.meter.units, self._provisions[s.target.index].throughput(now), s.policy
             )
             for s in self._sides
         }
@@ -249,8 +243,8 @@ class Replay:
             provision = self._provisions[index]
             wanted = {dimension: meter.units for dimension, meter in provision.meters.items()}
             wanted |= {d.target.dimension: d.desired for d in changed if d.target.index == index}
-            provision.check(wanted, now)
-            provision.start(wanted, now, self._world.update_minutes)
+            provision.check_quota(wanted, now)
+            provision.start_update(wanted, now, self._world.update_minutes)
         for side, decision in zip(self._sides, decisions, strict=True):
             if decision.changes:
                 side.outcome.changes += 1

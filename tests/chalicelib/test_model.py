@@ -112,6 +112,16 @@ def test_last_keeps_the_newest_values_where_they_are_in_time(
     assert series([1.0, None, 3.0]).last(count) == series(left)
 
 
+@pytest.mark.parametrize(
+    ("values", "left"),
+    [((1.0, None, 0.0, None), (1.0, None, 0.0)), ((None, None), ()), ((), ())],
+)
+def test_trailing_gaps_are_cut_off(
+    values: tuple[float | None, ...], left: tuple[float | None, ...]
+) -> None:
+    assert Series(NOON, 60, values).without_trailing_gaps() == Series(NOON, 60, left)
+
+
 def test_known_leaves_the_gaps_out_and_keeps_the_zeros() -> None:
     assert series([None, 0.0, None, 2.5]).known() == [0.0, 2.5]
 

@@ -68,7 +68,7 @@ def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime
             t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand
         }
         seen.refused = sum(
-            provision.refused for provision in region.tables["orders"].provisions.values()
+            provision.refused_updates for provision in region.tables["orders"].provisions.values()
         )
         seen.dead_letters = len(region.functions.dead_letters)
     return seen

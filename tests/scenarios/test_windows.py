@@ -70,7 +70,7 @@ def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_b
         drain(region)  # the day's free four; the last at 14:50
         past(region, 75, {READS: 60.0})
         seen = list(sweeps(region, "02 17:05", 60.0))
-        assert region.tables["orders"].provisions[""].refused == 0
+        assert region.tables["orders"].provisions[""].refused_updates == 0
     assert seen == [
         *((f"16:{minute:02}", Reason.RESERVED, 900) for minute in range(5, 60, 5)),
         ("17:00", Reason.UTILIZATION_LOW, 93),
@@ -166,7 +166,7 @@ def test_one_decrease_is_kept_for_the_nightly_job() -> None:
         by_hand(region, "orders", 2_000, 100)
         wait(region, minutes=2)
         by_hand(region, "orders", 42, 100)
-        assert region.tables["orders"].provisions[""].refused == 0
+        assert region.tables["orders"].provisions[""].refused_updates == 0
         assert units(region)["orders:read"] == 42
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws
@@ -18,10 +18,11 @@ from chalicelib.model import Target
 from chalicelib.run import Run
 from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
 from headroom.region.region import Call, Fault, Region
-from headroom.simulation.dynamodb_rules import MINUTE, Conditions
+from headroom.simulation.clock import MINUTE, START
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
 
-MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+MONDAY = START
 MIDDAY = MONDAY.replace(hour=12)
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 AT_ONCE = timedelta(hours=1)
@@ -73,7 +74,7 @@ def wait(region: Region, **time: float) -> None:
 def _settle(region: Region, at: datetime) -> None:
     for table in region.tables.values():
         for provision in table.provisions.values():
-            provision.settle(at)
+            provision.complete_update(at)
 
 
 Loads = Mapping[Target, float | Sequence[float | None]]
@@ -259,7 +260,7 @@ def units(region: Region) -> dict[str, int]:
     found = {}
     for target in region.targets():
         provision = region.tables[target.table].provisions[target.index]
-        found[str(target)] = (provision.pending or provision.seen(region.now).units)[
+        found[str(target)] = (provision.pending or provision.throughput(region.now).units)[
             target.dimension
         ]
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.model import Number, Reason, Series
@@ -34,9 +34,7 @@ def known_at(series: Series, at: datetime) -> Series:
     size = min(
         len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds))
     )
-    while size and series.values[size - 1] is None:
-        size -= 1
-    return Series(series.start, series.step_seconds, series.values[:size])
+    return replace(series, values=series.values[:size]).without_trailing_gaps()
 
 
 APPLIES_AFTER = timedelta(minutes=1)

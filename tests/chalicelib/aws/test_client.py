@@ -36,7 +36,8 @@ from chalicelib.model import (
     TableState,
     Target,
 )
-from headroom.region.region import START, Fault, Region
+from headroom.region.region import Fault, Region
+from headroom.simulation.clock import START
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import autoscale, by_hand, drain, operations, params, past, wait
 

@@ -162,11 +162,11 @@ def lower(table: Provision, now: datetime) -> bool:
     """Try a decrease of one unit; tell whether DynamoDB took it."""
     wanted = {dimension: meter.units - 1 for dimension, meter in table.meters.items()}
     try:
-        table.check(wanted, now)
+        table.check_quota(wanted, now)
     except QuotaExceededError:
         return False
-    table.start(wanted, now, 0)
-    table.settle(now)
+    table.start_update(wanted, now, 0)
+    table.complete_update(now)
     return True
 
 
@@ -177,7 +177,7 @@ def test_whoever_tries_greedily_gets_27_decreases_a_day_at_the_most(
     table, now = provision(), at("00:00:00") + timedelta(seconds=second)
     accepted: list[datetime] = []
     for gap in gaps:
-        left = budget(table.seen(now), now)
+        left = budget(table.throughput(now), now)
         assert lower(table, now) is left.allows(now)
         accepted += [now] if left.allows(now) else []
         now += timedelta(seconds=gap)
@@ -187,7 +187,7 @@ def test_whoever_tries_greedily_gets_27_decreases_a_day_at_the_most(
 def test_whoever_tries_every_minute_gets_all_27() -> None:
     table, start = provision(), at("00:00:00")
     taken = [lower(table, start + timedelta(minutes=minute)) for minute in range(24 * 60)]
-    assert (sum(taken), table.seen(at("23:59:59")).decreases_today) == (27, 27)
+    assert (sum(taken), table.throughput(at("23:59:59")).decreases_today) == (27, 27)
 
 
 @given(SECONDS, st.integers(0, 8))
@@ -195,8 +195,8 @@ def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -
     table, now = provision(), at("00:00:00") + timedelta(seconds=second % 86_400)
     for _ in range(before):
         lower(table, now)
-    left, had = budget(table.seen(now), now), 0
-    while (left_now := budget(table.seen(now), now)).next_at < next_midnight(at("00:00:00")):
+    left, had = budget(table.throughput(now), now), 0
+    while (left_now := budget(table.throughput(now), now)).next_at < next_midnight(at("00:00:00")):
         now = left_now.next_at
         had += lower(table, now)
     assert had == left.left
@@ -251,7 +251,7 @@ def test_what_is_kept_is_what_dynamodb_takes_after_the_decrease(
         now += timedelta(seconds=gap)
     then, kept = (
         now + timedelta(seconds=ahead),
-        keeps(table.seen(now), now, now + timedelta(seconds=ahead), count),
+        keeps(table.throughput(now), now, now + timedelta(seconds=ahead), count),
     )
     untouched = deepcopy(table)
     without = sum(lower(untouched, then) for _ in range(count))

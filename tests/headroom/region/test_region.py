@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from headroom.region.lambda_functions import Invocation, rate_minutes
-from headroom.region.region import START, Fault, Region
+from headroom.region.region import Fault, Region
+from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import by_hand, call, drain, index_by_hand, operations, rules, wait, watch

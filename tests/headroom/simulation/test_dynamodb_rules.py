@@ -32,9 +32,9 @@ def test_the_world_is_amazons_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("banked", "demand", "consumed", "throttled", "left"),
+    ("burst_balance", "demand", "consumed", "throttled", "left"),
     [
-        pytest.param(0.0, 40.0, 40.0, 0.0, 3_600.0, id="what is spare is banked"),
+        pytest.param(0.0, 40.0, 40.0, 0.0, 3_600.0, id="what is spare is burst_balance"),
         pytest.param(0.0, 100.0, 100.0, 0.0, 0.0, id="just enough"),
         pytest.param(0.0, 150.0, 100.0, 50.0, 0.0, id="an empty bucket throttles"),
         pytest.param(3_000.0, 150.0, 150.0, 0.0, 0.0, id="the bucket carries a whole minute"),
@@ -44,38 +44,40 @@ def test_the_world_is_amazons_unless_told_otherwise() -> None:
     ],
 )
 def test_a_minute_is_served_from_units_and_bucket(
-    banked: float, demand: float, consumed: float, throttled: float, left: float
+    burst_balance: float, demand: float, consumed: float, throttled: float, left: float
 ) -> None:
-    meter = Meter(100, banked=banked)
+    meter = Meter(100, burst_balance=burst_balance)
     assert meter.serve(demand) == (consumed, throttled)
-    assert meter.banked == left
+    assert meter.burst_balance == left
 
 
-@pytest.mark.parametrize(("burst_seconds", "banked"), [(300, 30_000.0), (150, 15_000.0), (0, 0.0)])
+@pytest.mark.parametrize(
+    ("burst_seconds", "burst_balance"), [(300, 30_000.0), (150, 15_000.0), (0, 0.0)]
+)
 def test_a_bucket_is_full_to_begin_with_like_that_of_a_table_that_has_been_there(
-    burst_seconds: int, banked: float
+    burst_seconds: int, burst_balance: float
 ) -> None:
-    assert Meter(100, burst_seconds).banked == banked
+    assert Meter(100, burst_seconds).burst_balance == burst_balance
 
 
 def test_an_idle_table_banks_five_minutes_and_no_more() -> None:
-    meter = Meter(100, banked=0.0)
-    banked = [meter.banked for _ in range(7) if meter.serve(0.0) == (0.0, 0.0)]
-    assert banked == [6_000.0, 12_000.0, 18_000.0, 24_000.0, 30_000.0, 30_000.0, 30_000.0]
+    meter = Meter(100, burst_balance=0.0)
+    burst_balance = [meter.burst_balance for _ in range(7) if meter.serve(0.0) == (0.0, 0.0)]
+    assert burst_balance == [6_000.0, 12_000.0, 18_000.0, 24_000.0, 30_000.0, 30_000.0, 30_000.0]
 
 
 def test_a_full_bucket_carries_double_load_for_five_minutes() -> None:
-    meter = Meter(100, banked=30_000.0)
+    meter = Meter(100, burst_balance=30_000.0)
     assert [meter.serve(200.0) for _ in range(6)] == [(200.0, 0.0)] * 5 + [(100.0, 100.0)]
 
 
-@pytest.mark.parametrize(("units", "banked"), [(50, 15_000.0), (200, 30_000.0)])
+@pytest.mark.parametrize(("units", "burst_balance"), [(50, 15_000.0), (200, 30_000.0)])
 def test_a_change_of_units_keeps_what_is_banked_as_far_as_it_fits(
-    units: int, banked: float
+    units: int, burst_balance: float
 ) -> None:
-    meter = Meter(100, banked=30_000.0)
+    meter = Meter(100, burst_balance=30_000.0)
     meter.set_units(units)
-    assert (meter.units, meter.banked) == (units, banked)
+    assert (meter.units, meter.burst_balance) == (units, burst_balance)
 
 
 DEMANDS = st.lists(st.floats(0, 1_000), max_size=40)
@@ -87,11 +89,11 @@ def test_nothing_is_served_twice_and_nothing_is_lost(
 ) -> None:
     meter = Meter(units, burst_seconds)
     for demand in demands:
-        before = meter.banked
+        before = meter.burst_balance
         consumed, throttled = meter.serve(demand)
         assert consumed + throttled == pytest.approx(demand)
         assert 0 <= throttled <= max(0.0, demand - units) + 1e-9
-        assert 0 <= meter.banked <= units * burst_seconds
+        assert 0 <= meter.burst_balance <= units * burst_seconds
         assert consumed * 60 <= units * 60 + before + 1e-6
 
 
@@ -115,28 +117,28 @@ def units(read: int = 100, write: int = 100) -> dict[Dimension, int]:
 
 def update(table: Provision, wanted: dict[Dimension, int], now: datetime = NOON) -> bool:
     """Make an update that holds at once."""
-    table.check(wanted, now)
-    lowers = table.start(wanted, now, 0)
-    table.settle(now)
+    table.check_quota(wanted, now)
+    lowers = table.start_update(wanted, now, 0)
+    table.complete_update(now)
     return lowers
 
 
 def test_a_fresh_table_knows_no_times() -> None:
-    assert provision().seen(NOON) == Throughput(units())
+    assert provision().throughput(NOON) == Throughput(units())
 
 
 def test_an_update_holds_only_when_it_is_ready() -> None:
     table = provision()
-    table.start(units(read=150), NOON, 3)
-    table.settle(NOON + 3 * MINUTE - timedelta(seconds=1))
-    assert table.seen(NOON) == Throughput(units(), active=False, last_increase_at=NOON)
-    table.settle(NOON + 3 * MINUTE)
-    assert table.seen(NOON) == Throughput(units(read=150), last_increase_at=NOON)
+    table.start_update(units(read=150), NOON, 3)
+    table.complete_update(NOON + 3 * MINUTE - timedelta(seconds=1))
+    assert table.throughput(NOON) == Throughput(units(), active=False, last_increase_at=NOON)
+    table.complete_update(NOON + 3 * MINUTE)
+    assert table.throughput(NOON) == Throughput(units(read=150), last_increase_at=NOON)
 
 
 def test_settling_without_an_update_changes_nothing() -> None:
     table = provision()
-    table.settle(NOON)
+    table.complete_update(NOON)
     assert table == provision()
 
 
@@ -154,14 +156,14 @@ def test_an_update_is_counted_by_what_it_lowers(
 ) -> None:
     table = provision()
     assert update(table, wanted) is lowers
-    assert table.seen(NOON) == Throughput(wanted, True, int(lowers), increase, decrease)
+    assert table.throughput(NOON) == Throughput(wanted, True, int(lowers), increase, decrease)
 
 
 def test_the_counter_begins_anew_at_midnight_and_the_time_of_the_last_stays() -> None:
     table, last = provision(), datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
     update(table, units(read=50), last)
-    assert table.seen(last).decreases_today == 1
-    midnight = table.seen(last + timedelta(seconds=1))
+    assert table.throughput(last).decreases_today == 1
+    midnight = table.throughput(last + timedelta(seconds=1))
     assert (midnight.decreases_today, midnight.last_decrease_at) == (0, last)
 
 
@@ -170,7 +172,7 @@ def test_the_first_decrease_of_a_day_is_counted_as_one() -> None:
     for read in (90, 80, 70):
         update(table, units(read=read), yesterday)
     update(table, units(read=60))
-    assert table.seen(NOON).decreases_today == 1
+    assert table.throughput(NOON).decreases_today == 1
 
 
 def spent() -> Provision:
@@ -184,14 +186,14 @@ def spent() -> Provision:
 def test_the_fifth_decrease_within_the_hour_is_refused_in_amazons_words() -> None:
     table = spent()
     with pytest.raises(QuotaExceededError) as caught:
-        table.check(units(read=50), NOON + timedelta(seconds=3_599))
+        table.check_quota(units(read=50), NOON + timedelta(seconds=3_599))
     assert str(caught.value) == (
         "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day. After the first 4 "
         "decreases, each subsequent decrease in the same UTC day can be performed at most once every 3600 seconds. "
         "Number of decreases today: 4. Last decrease at Friday, November 20, 2026 at 12:00:00 PM Coordinated Universal Time. "
         "Next decrease can be made at Friday, November 20, 2026 at 1:00:00 PM Coordinated Universal Time"
     )
-    assert (table.refused, table.seen(NOON)) == (
+    assert (table.refused_updates, table.throughput(NOON)) == (
         1,
         Throughput(units(read=60), decreases_today=4, last_decrease_at=NOON),
     )
@@ -207,13 +209,13 @@ def test_the_fifth_decrease_within_the_hour_is_refused_in_amazons_words() -> Non
 )
 def test_what_the_quota_does_not_forbid_is_taken(wanted: dict[Dimension, int], later: int) -> None:
     table = spent()
-    table.check(wanted, NOON + timedelta(seconds=later))
-    assert table.refused == 0
+    table.check_quota(wanted, NOON + timedelta(seconds=later))
+    assert table.refused_updates == 0
 
 
 def test_a_call_that_raises_and_lowers_is_refused_whole() -> None:
     with pytest.raises(QuotaExceededError):
-        spent().check(units(read=50, write=300), NOON)
+        spent().check_quota(units(read=50, write=300), NOON)
 
 
 # alarms

@@ -15,7 +15,7 @@ from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from headroom.region.region import Call, Region
 from headroom.simulation import history
-from headroom.simulation.dynamodb_rules import MINUTE
+from headroom.simulation.clock import MINUTE
 from headroom.simulation.history import NoHistoryError, Past
 from tests.support.builders import INDEX_WRITES, READS
 from tests.support.scenes import MONDAY
