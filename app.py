@@ -31,7 +31,7 @@ FLEET_CHANGES = {
         "EC2 Instance Launch Successful",
         "EC2 Instance Terminate Successful",
     ],
-    # only the first kind has a state; that it is pending changes no count
+    # only the first kind has a state; a pending instance changes no count
     "detail": {
         "state": [
             {"exists": False},
@@ -47,9 +47,8 @@ SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
 
-app = Chalice(
-    app_name="headroom", configure_logs=False
-)  # the logger "headroom" is powertools'; Chalice would set it to ERROR
+# the logger "headroom" belongs to Powertools; Chalice would set its level to ERROR
+app = Chalice(app_name="headroom", configure_logs=False)
 telemetry.logger.append_keys(service=SERVICE)
 CONFIG = loader.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
 NAMESPACES = [metrics.NAMESPACE, *([metrics.EC2] if CONFIG.healing else [])]
@@ -70,14 +69,12 @@ def aws() -> Aws:
 
 
 def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point where the stage's ALARM_SOURCES names its source; elsewhere it is no
-    part of the deployment."""
+    """Register an entry point if the stage's ALARM_SOURCES names its source; else do not deploy it."""
     return register if name in ALARM_SOURCES else lambda function: function
 
 
 def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point where the configuration has such a section; elsewhere it is no part
-    of the deployment."""
+    """Register an entry point if the configuration has such a section; else do not deploy it."""
     return register if section else lambda function: function
 
 
@@ -96,20 +93,18 @@ def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
 
 @source("eventbridge", app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
-    """Do the same for EventBridge's news of any alarm on DynamoDB, and on instances where they are
-    healed."""
+    """Do the same for EventBridge's events of alarms on DynamoDB, and on instances if healed."""
     return _handle("on_event", event.context, events.from_event(event.to_dict()))
 
 
 @source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
 def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
-    """Do the same for the messages of a queue behind the topic; those that fail come back, and no
-    others."""
+    """Do the same for messages of a queue behind the topic. Only those that fail come back."""
     failed = []
     for record in event.to_dict()["Records"]:
         try:
             _handle("on_queue", event.context, events.from_queue(record["body"]))
-        except Exception:  # noqa: BLE001  whatever fails one message must not fail the others
+        except Exception:  # noqa: BLE001  one message must not fail the others
             telemetry.logger.exception(
                 "a message of the queue failed", extra={"message_id": record["messageId"]}
             )
@@ -137,7 +132,7 @@ def scale_down(event: CloudWatchEvent) -> dict[str, int]:
 
 @app.schedule("rate(5 minutes)")
 def sweep(event: CloudWatchEvent) -> dict[str, int]:
-    """Make, mend and remove alarms; raise to minimums; finish decreases that were left."""
+    """Make, correct and remove alarms; raise to minimums; make decreases that were left."""
     return _run("sweep", event.context, handlers.sweep)
 
 

@@ -1,7 +1,6 @@
-"""What CloudWatch tells, by whichever way it comes, as one event; or a `Skip` that says why it is
-of no use.
+"""Messages of alarms, in every form in which they come, as one event, or as a `Skip` with a reason.
 
-Shapes: the SNS message of a metric alarm (2016's without ARNs and today's), the alarm's direct
+Forms: the SNS message of a metric alarm (of 2016 without ARNs, and of today), the alarm's direct
 Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudWatch User Guide,
 "Alarm events and EventBridge", "Lambda actions", read 2026-10.
 """
@@ -48,7 +47,7 @@ class InstanceEvent:
 
 
 Event = AlarmEvent | InstanceEvent | Skip
-"""What a message comes to."""
+"""The event of a message, or why it is ignored."""
 
 
 class _Pair(msgspec.Struct, frozen=True):
@@ -126,37 +125,37 @@ class _SnsEvent(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def from_sns(text: str, topic_arn: str = "") -> Event:
-    """Return what an SNS message's text says.
+    """Return the event of an SNS message's text.
 
-    topic_arn: tells an old message's region, where the topic is of the message's own account:
-    alarms notify topics of their own Region only.
+    topic_arn: gives an old message's Region, if the topic is in the message's own account. Alarms
+    notify only topics of their own Region.
     """
     try:
-        said = msgspec.json.decode(text, type=_SnsAlarm)
+        alarm = msgspec.json.decode(text, type=_SnsAlarm)
     except UNREADABLE as error:
         return Skip("message", Reason.MALFORMED, f"not a CloudWatch alarm message: {error}")
-    region, account = _place(said.alarm_arn)
-    if not said.alarm_arn:
-        topic_region, topic_account = _place(topic_arn)
-        account = said.account
+    name, trigger = alarm.alarm_name, alarm.trigger
+    region, account = _region_and_account(alarm.alarm_arn)
+    if not alarm.alarm_arn:
+        topic_region, topic_account = _region_and_account(topic_arn)
+        account = alarm.account
         region = topic_region if account and topic_account == account else ""
-    if said.alarm_rule is not None or said.trigger is None:
-        return _unsupported(said.alarm_name, "it is a composite alarm")
-    if said.trigger.threshold_metric_id:
-        return _unsupported(said.alarm_name, "it is an anomaly detection alarm")
-    if said.trigger.metrics:
-        return _unsupported(said.alarm_name, "it is a metric math alarm")
-    metric = Metric(
-        said.trigger.namespace,
-        said.trigger.metric_name,
-        {d.name: d.value for d in said.trigger.dimensions},
-    )
-    return _event(said.alarm_name, said.new_state_value, metric, region, account)
+    if alarm.alarm_rule is not None or trigger is None:
+        return _unsupported(name, "it is a composite alarm")
+    if trigger.threshold_metric_id:
+        return _unsupported(name, "it is an anomaly detection alarm")
+    if trigger.metrics:
+        return _unsupported(name, "it is a metric math alarm")
+    dimensions = {dimension.name: dimension.value for dimension in trigger.dimensions}
+    metric = Metric(trigger.namespace, trigger.metric_name, dimensions)
+    return _event(name, alarm.new_state_value, metric, region, account)
 
 
 def from_queue(text: str) -> Event:
-    """Return what a message of a queue behind the topic says: SNS's notification, or with raw
-    delivery the message itself."""
+    """Return the event of a message in a queue behind the topic.
+
+    The text is SNS's notification, or with raw delivery the message itself.
+    """
     try:
         sns = msgspec.json.decode(text, type=_Sns)
     except msgspec.DecodeError:
@@ -165,7 +164,7 @@ def from_queue(text: str) -> Event:
 
 
 def from_event(event: Mapping[str, object]) -> Event:
-    """Return what an alarm's direct Lambda action, or an EventBridge alarm state change, says."""
+    """Return the event of an alarm's direct Lambda action, or of EventBridge."""
     try:
         if "alarmData" in event:
             action = msgspec.convert(event, _LambdaAction)
@@ -177,51 +176,47 @@ def from_event(event: Mapping[str, object]) -> Event:
 
 
 def from_text(text: str) -> Event:
-    """Return what any of the forms says: an SNS message or the event around it, a Lambda action, an
-    EventBridge event."""
+    """Return the event of a text in any form: SNS message, SNS event, Lambda action, EventBridge."""
     try:
-        said = msgspec.json.decode(text)
+        document = msgspec.json.decode(text)
     except UNREADABLE:
         return from_sns(text)
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         return from_sns(text)
-    if "Records" in said:
-        return _from_records(said)
-    return from_event(said) if "alarmData" in said or "detail" in said else from_sns(text)
+    if "Records" in document:
+        return _from_records(document)
+    is_event = "alarmData" in document or "detail" in document
+    return from_event(document) if is_event else from_sns(text)
 
 
-def _from_records(said: Mapping[str, object]) -> Event:
+def _from_records(event: Mapping[str, object]) -> Event:
     try:
-        sns = msgspec.convert(said, _SnsEvent).records[0].sns
+        sns = msgspec.convert(event, _SnsEvent).records[0].sns
     except (msgspec.ValidationError, IndexError) as error:
         return Skip("event", Reason.MALFORMED, f"not an SNS event: {error}")
     return from_sns(sns.message, sns.topic_arn)
 
 
-def _from_data(said: _AlarmData, arn: str) -> Event:
-    metrics = said.configuration.metrics
-    if said.configuration.alarm_rule is not None or not metrics:
-        return _unsupported(said.alarm_name, "it is a composite alarm")
+def _from_data(alarm: _AlarmData, arn: str) -> Event:
+    name, metrics = alarm.alarm_name, alarm.configuration.metrics
+    if alarm.configuration.alarm_rule is not None or not metrics:
+        return _unsupported(name, "it is a composite alarm")
     stat = metrics[0].metric_stat
     if len(metrics) != 1 or stat is None:
-        return _unsupported(said.alarm_name, "it is a metric math or anomaly detection alarm")
-    region, account = _place(arn)
+        return _unsupported(name, "it is a metric math or anomaly detection alarm")
     metric = Metric(stat.metric.namespace, stat.metric.name, stat.metric.dimensions)
-    return _event(said.alarm_name, said.state.value, metric, region, account)
+    return _event(name, alarm.state.value, metric, *_region_and_account(arn))
 
 
 def _event(name: str, state: str, metric: Metric, region: str, account: str) -> Event:
     if state != "ALARM":
-        return Skip(
-            name, Reason.NOT_IN_ALARM, f"the alarm went to {state}; only ALARM asks for a look"
-        )
+        why = f"the alarm went to {state}; only ALARM asks for a look"
+        return Skip(name, Reason.NOT_IN_ALARM, why)
     if metric.namespace == EC2:
         instance = instance_of(metric)
-        return (
-            InstanceEvent(name, instance, region, account)
-            if instance
-            else _unsupported(name, _no_status_check(metric))
-        )
+        if instance:
+            return InstanceEvent(name, instance, region, account)
+        return _unsupported(name, _no_status_check(metric))
     target = target_of(metric)
     if isinstance(target, str):
         return _unsupported(name, target)
@@ -238,7 +233,7 @@ def _unsupported(name: str, why: str) -> Skip:
     return Skip(name, Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
 
 
-def _place(arn: str) -> tuple[str, str]:
-    """Return region and account of an ARN, or two empty strings."""
+def _region_and_account(arn: str) -> tuple[str, str]:
+    """Return Region and account of an ARN, or two empty strings."""
     parts = arn.split(":")
     return (parts[3], parts[4]) if len(parts) > 5 and parts[0] == "arn" else ("", "")

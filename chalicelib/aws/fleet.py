@@ -1,4 +1,4 @@
-"""The adapter of `[[fleet]]`: how many instances a fleet has now. No choices are made here."""
+"""The adapter of `[[fleet]]`: how many instances a fleet has now."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ PAGE = 1_000
 """DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
 2026-11."""
 IN_SERVICE = "InService"
-"""A member that is launched and counts towards the group's capacity; those of a warm pool, in
-standby, on their way in or out are in other states. Source: Amazon EC2 Auto Scaling User Guide,
+"""A member that counts towards the group's capacity. Members of a warm pool, in standby, and those
+that come or go are in other states. Source: Amazon EC2 Auto Scaling User Guide,
 "Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
 
 
 class NoSuchGroupError(LookupError):
-    """There is no Auto Scaling group of that name in the Region: a mistake of the configuration, or
-    a group that was deleted."""
+    """The Region has no Auto Scaling group of that name: it is misspelt, or was deleted."""
 
 
 def count_instances(aws: Aws, fleet: Fleet) -> int:
-    """Return the number of a fleet's instances: running ones that carry its tags, or its group's
-    members in service.
+    """Return the number of a fleet's instances: running ones with its tags, or members in service.
 
     Raises NoSuchGroupError where there is no such group, AwsError (ClientError, BotoCoreError)
     where AWS does not answer.
@@ -32,28 +30,28 @@ def count_instances(aws: Aws, fleet: Fleet) -> int:
 
 
 def _tagged(aws: Aws, tags: Mapping[str, str]) -> int:
-    """Count instances; a reservation is one launch, and may hold many. Source:
-    API_DescribeInstances, read 2026-11."""
+    """Count instances: a reservation is one launch, and may hold many.
+
+    Source: API_DescribeInstances, read 2026-11.
+    """
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())]
     filters.append({"Name": "instance-state-name", "Values": ["running"]})
-    pages = (
-        aws.client("ec2")
-        .get_paginator("describe_instances")
-        .paginate(Filters=filters, PaginationConfig={"PageSize": PAGE})
-    )
-    return sum(
-        len(reservation["Instances"]) for page in pages for reservation in page["Reservations"]
-    )
+    paginator = aws.client("ec2").get_paginator("describe_instances")
+    pages = paginator.paginate(Filters=filters, PaginationConfig={"PageSize": PAGE})
+    reservations = [reservation for page in pages for reservation in page["Reservations"]]
+    return sum(len(reservation["Instances"]) for reservation in reservations)
 
 
 def _members(aws: Aws, group: str) -> int:
-    """Count a group's members, which come whole with it. Source: API_DescribeAutoScalingGroups,
-    read 2026-11."""
-    groups = aws.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
-        "AutoScalingGroups"
-    ]
+    """Count a group's members in service. The group is returned with all its members.
+
+    Source: API_DescribeAutoScalingGroups, read 2026-11.
+    """
+    client = aws.client("autoscaling")
+    response = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+    groups = response["AutoScalingGroups"]
     if not groups:
         raise NoSuchGroupError(
-            f"there is no Auto Scaling group {group}; mend auto_scaling_group, and check the Region"
+            f"there is no Auto Scaling group {group}; correct auto_scaling_group, or the Region"
         )
     return sum(member["LifecycleState"] == IN_SERVICE for member in groups[0]["Instances"])

@@ -1,5 +1,4 @@
-"""The adapters of healing: groups, members, status checks and scaling activities are read;
-instances are marked or rebooted."""
+"""The adapter of Auto Scaling groups: read members and status checks, replace or reboot instances."""
 
 from __future__ import annotations
 
@@ -24,15 +23,14 @@ CHECKS = {
     "AttachedEbsStatus": "attached_ebs",
 }
 OPTIONAL = frozenset({"not-applicable"})
-"""What a check says that an instance does not have; such as that of EBS volumes on other than Nitro
-instances."""
+"""The result of a check that an instance does not have: EBS volumes on other than Nitro instances."""
 ID = re.compile(r"\bi-[0-9a-f]+\b")
 REPLACED = re.compile(
     r"taken out of service in response to an? .*(health.?check|status check)", re.IGNORECASE
 )
-"""What an activity's cause says of an instance that was taken out for its health: `… in response to
-a user health-check` after SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2
-health check indicating …`, `… an ELB system health check failure`; of scale-in it says `… a
+"""The cause of an activity that replaced an instance for its health: `… in response to a user
+health-check` after SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2
+health check indicating …`, `… an ELB system health check failure`. For scale-in it is `… a
 difference between desired and actual capacity` or `… a user request`. Source: EC2 Auto Scaling User
 Guide, "View the reason for health check failures" and "Troubleshoot unhealthy instances", 2026-11.
 """
@@ -40,60 +38,51 @@ Guide, "View the reason for health check failures" and "Troubleshoot unhealthy i
 
 def groups_of(aws: Aws, instances: Collection[str]) -> dict[str, str]:
     """Return the Auto Scaling group of each instance that is a member of one."""
-    found: dict[str, str] = {}
-    client = aws.client("autoscaling")
+    groups: dict[str, str] = {}
+    paginator = aws.client("autoscaling").get_paginator("describe_auto_scaling_instances")
     for ids in batches(sorted(instances), MAX_MEMBERS):
-        for page in client.get_paginator("describe_auto_scaling_instances").paginate(
-            InstanceIds=list(ids)
-        ):
-            found |= {
-                said["InstanceId"]: said["AutoScalingGroupName"]
-                for said in page["AutoScalingInstances"]
-            }
-    return found
+        for page in paginator.paginate(InstanceIds=list(ids)):
+            for member in page["AutoScalingInstances"]:
+                groups[member["InstanceId"]] = member["AutoScalingGroupName"]
+    return groups
 
 
 def groups(aws: Aws, names: Sequence[str] = ()) -> list[Group]:
-    """Return the groups of these names, or all; without the status of their members, and without
-    their past."""
-    asked = {"AutoScalingGroupNames": list(names)} if names else {}
-    pages = (
-        aws.client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate(**asked)
-    )
-    return [_group(said) for page in pages for said in page["AutoScalingGroups"]]
+    """Return the groups of these names, or all: without their members' status and their history."""
+    request = {"AutoScalingGroupNames": list(names)} if names else {}
+    paginator = aws.client("autoscaling").get_paginator("describe_auto_scaling_groups")
+    pages = paginator.paginate(**request)
+    return [_group(group) for page in pages for group in page["AutoScalingGroups"]]
 
 
 def with_status(aws: Aws, group: Group) -> Group:
-    """Return the group with what EC2's status checks say of each member now. A member of which EC2
-    says nothing is not well."""
-    said: dict[str, Mapping[str, Any]] = {}
+    """Return the group with the status checks of each member now.
+
+    A member without a status is not healthy.
+    """
+    statuses: dict[str, Mapping[str, Any]] = {}
     client = aws.client("ec2")
     for ids in batches([member.instance for member in group.members], MAX_STATUSES):
         page = client.describe_instance_status(InstanceIds=list(ids), IncludeAllInstances=True)
-        said |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
-    return replace(
-        group,
-        members=tuple(
-            _with_status(member, said.get(member.instance, {})) for member in group.members
-        ),
-    )
+        statuses |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
+    members = [_with_status(member, statuses.get(member.instance, {})) for member in group.members]
+    return replace(group, members=tuple(members))
 
 
 def with_past(aws: Aws, group: Group, since: datetime) -> Group:
-    """Return the group with what its scaling activities tell: who came, and who was replaced for
-    its health, from `since` on.
+    """Return the group with its history: the launches, and the replacements for health, since then.
 
-    Activities come with those in progress first, then the newest; so that the first that has ended
-    before `since` ends the reading. Source: API_DescribeScalingActivities, read 2026-11.
+    Activities in progress come first, then the newest. So the first activity that ended before
+    `since` ends the reading. Source: API_DescribeScalingActivities, read 2026-11.
     """
     return replace(group, events=tuple(_events(aws, group.name, since)))
 
 
 def mark_unhealthy(aws: Aws, instance: str) -> None:
-    """Let the instance's group replace it.
+    """Mark an instance unhealthy, so that its group replaces it.
 
-    The group's grace period is not left to this call, which would pass over the instance in
-    silence: the decision knows it.
+    The decision respects the group's grace period. This call must not: it would ignore the instance
+    without an error.
     """
     client = aws.client("autoscaling")
     client.set_instance_health(
@@ -106,59 +95,54 @@ def reboot(aws: Aws, instance: str) -> None:
     aws.client("ec2").reboot_instances(InstanceIds=[instance])
 
 
-def _group(said: Mapping[str, Any]) -> Group:
+def _group(group: Mapping[str, Any]) -> Group:
+    suspended = [process["ProcessName"] for process in group.get("SuspendedProcesses", [])]
     return Group(
-        name=said["AutoScalingGroupName"],
-        members=tuple(_member(member) for member in said.get("Instances", [])),
-        suspended=frozenset(
-            process["ProcessName"] for process in said.get("SuspendedProcesses", [])
-        ),
-        grace=timedelta(seconds=said.get("HealthCheckGracePeriod", 0)),
+        name=group["AutoScalingGroupName"],
+        members=tuple(_member(member) for member in group.get("Instances", [])),
+        suspended=frozenset(suspended),
+        grace=timedelta(seconds=group.get("HealthCheckGracePeriod", 0)),
     )
 
 
-def _member(said: Mapping[str, Any]) -> Member:
+def _member(member: Mapping[str, Any]) -> Member:
     return Member(
-        instance=said["InstanceId"],
-        zone=said["AvailabilityZone"],
-        lifecycle=said["LifecycleState"],
-        healthy=str(said["HealthStatus"]).lower() == "healthy",
-        protected=bool(said.get("ProtectedFromScaleIn")),
+        instance=member["InstanceId"],
+        zone=member["AvailabilityZone"],
+        lifecycle=member["LifecycleState"],
+        healthy=str(member["HealthStatus"]).lower() == "healthy",
+        protected=bool(member.get("ProtectedFromScaleIn")),
     )
 
 
-def _with_status(member: Member, said: Mapping[str, Any]) -> Member:
-    checks = {name: said.get(key, {}) for key, name in CHECKS.items()}
-    status = {name: check.get("Status", "") for name, check in checks.items()}
-    failing = tuple(name for name, text in status.items() if text == "impaired")
+def _with_status(member: Member, status: Mapping[str, Any]) -> Member:
+    checks = {name: status.get(key, {}) for key, name in CHECKS.items()}
+    results = {name: check.get("Status", "") for name, check in checks.items()}
+    failing = tuple(name for name, result in results.items() if result == "impaired")
     details = [detail for name in failing for detail in checks[name].get("Details", [])]
     since = [detail["ImpairedSince"] for detail in details if detail.get("ImpairedSince")]
-    needed = [status["system"], status["instance"], *filter(None, [status["attached_ebs"]])]
-    passing = said.get("InstanceState", {}).get("Name") == "running" and all(
-        text in {"ok", *OPTIONAL} for text in needed
-    )
+    needed = [results["system"], results["instance"], *filter(None, [results["attached_ebs"]])]
+    is_running = status.get("InstanceState", {}).get("Name") == "running"
+    passing = is_running and all(result in {"ok", *OPTIONAL} for result in needed)
     return replace(member, failing=failing, failing_since=min(since, default=None), passing=passing)
 
 
 def _events(aws: Aws, group: str, since: datetime) -> Iterator[Event]:
-    pages = (
-        aws.client("autoscaling")
-        .get_paginator("describe_scaling_activities")
-        .paginate(AutoScalingGroupName=group)
-    )
-    for activity in (activity for page in pages for activity in page["Activities"]):
-        if activity["StartTime"] < since and activity.get("EndTime"):
-            return
-        yield from _event(activity)
+    paginator = aws.client("autoscaling").get_paginator("describe_scaling_activities")
+    for page in paginator.paginate(AutoScalingGroupName=group):
+        for activity in page["Activities"]:
+            if activity["StartTime"] < since and activity.get("EndTime"):
+                return
+            yield from _event(activity)
 
 
 def _event(activity: Mapping[str, Any]) -> Iterator[Event]:
-    """Yield what an activity says of an instance; scale-in says nothing that healing needs."""
-    said = str(activity.get("Description", ""))
-    found = ID.search(said)
-    if found is None:
+    """Yield an activity's launch or replacement of an instance; healing ignores scale-in."""
+    description = str(activity.get("Description", ""))
+    instance = ID.search(description)
+    if instance is None:
         return
-    if not said.startswith("Terminating"):
-        yield Event(found[0], activity["StartTime"], Happened.JOINED)
+    if not description.startswith("Terminating"):
+        yield Event(instance[0], activity["StartTime"], Happened.JOINED)
     elif REPLACED.search(str(activity.get("Cause", ""))):
-        yield Event(found[0], activity["StartTime"], Happened.REPLACED)
+        yield Event(instance[0], activity["StartTime"], Happened.REPLACED)

@@ -1,5 +1,4 @@
-"""One HTTP request to a URL of the operator's choice, and nothing that the answer asks for: no
-redirect is followed."""
+"""One HTTP request to a URL that the operator chose. No redirect is followed."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ from urllib.request import (
 )
 
 Send = Callable[[Request, float], int]
-"""Sends a request, waiting so many seconds at the most, and returns the answer's status."""
+"""Sends a request, waits at most so many seconds, and returns the answer's status."""
 
 
 OPENER = OpenerDirector()
-"""Knows http and https alone, no file: or ftp:, and takes every status as an answer: where a
-redirect leads was not the operator's choice."""
+"""Knows only http and https, no file: or ftp:. It takes every status as an answer, since the
+operator did not choose the target of a redirect."""
 for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), UnknownHandler()):
     OPENER.add_handler(handler)
 
@@ -29,10 +28,10 @@ def send(request: Request, seconds: float) -> int:
     """Send a request and return the status of the answer, whatever it is.
 
     seconds: how long to wait for the connection, and then for each part of the answer. Raises
-    OSError where no answer comes; its message names neither the URL nor a part of it.
+    OSError where no answer comes. Its message contains no part of the URL.
     """
     try:
         with OPENER.open(request, timeout=seconds) as answer:
             return int(answer.status)
-    except HTTPException as error:  # what is no HTTP; some of these errors repeat the URL
+    except HTTPException as error:  # no HTTP answer; some of these errors repeat the URL
         raise OSError(f"no HTTP answer ({type(error).__name__})") from None

@@ -1,5 +1,4 @@
-"""The adapter of `[[pause]]`: which jobs run now, and which ended today. No choices are made
-here."""
+"""The adapter of `[[pause]]`: the jobs that run now, and those that ended today."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ from chalicelib.config.jobs import JobKind, Pause
 from chalicelib.core.budget import next_midnight
 
 CACHED = timedelta(seconds=45)
-"""follow_up looks once a minute: within a run, and for the other functions of a container, one
-answer is enough."""
+"""follow_up looks once a minute. One answer serves a run, and the other functions of a container."""
 DAY = timedelta(days=1)
 
 EMR_ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
@@ -31,8 +29,7 @@ BACKUP_LOOK_BACK = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that runs, or that ended: `table` is the table that it belongs to, "" for a job that
-    belongs to none."""
+    """A job that runs, or that has ended. table: the table that it belongs to, "" for none."""
 
     name: str
     running: bool
@@ -40,34 +37,33 @@ class Job:
 
 
 def jobs(aws: Aws, pause: Pause, now: datetime) -> list[Job]:
-    """Return the jobs of a condition that run now, and those that ended in this UTC day; a short
-    while from memory.
+    """Return the jobs of a condition that run now, and those that ended in this UTC day.
 
-    Raises AwsError (ClientError, BotoCoreError) where one of the Regions cannot be asked.
+    The answer is kept for a short time. Raises AwsError (ClientError, BotoCoreError) where one of
+    the Regions cannot be asked.
     """
-    found = (
-        aws.recent((pause, place), now, CACHED, partial(_ask, aws, pause, place, now))
-        for place in pause.regions or ("",)
-    )
-    return [job for of_place in found for job in of_place]
+    answers: list[Job] = []
+    for region in pause.regions or ("",):
+        read = partial(_read, aws, pause, region, now)
+        answers += aws.recent((pause, region), now, CACHED, read)
+    return answers
 
 
-def _ask(aws: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
-    since = next_midnight(now) - DAY
-    ask: Callable[[Any, str, datetime], Iterator[Job]] = ASK[pause.job]
-    return list(ask(aws.client(SERVICES[pause.job], region), pause.prefix, since))
+def _read(aws: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
+    service, read = READERS[pause.job]
+    return list(read(aws.client(service, region), pause.prefix, next_midnight(now) - DAY))
 
 
 def _clusters(emr: Any, prefix: str, since: datetime) -> Iterator[Job]:
-    """Every active cluster, and those made since yesterday that have ended today. A page holds 50
-    (API_ListClusters, 2026-11)."""
+    """Yield the active clusters, and those made since yesterday that ended today.
+
+    A page holds 50. Source: API_ListClusters, read 2026-11.
+    """
     pages = emr.get_paginator("list_clusters")
     for page in pages.paginate(ClusterStates=list(EMR_ACTIVE)):
-        yield from (
-            Job(f"EMR cluster {c['Name']}", True)
-            for c in page["Clusters"]
-            if c["Name"].startswith(prefix)
-        )
+        for cluster in page["Clusters"]:
+            if cluster["Name"].startswith(prefix):
+                yield Job(f"EMR cluster {cluster['Name']}", True)
     for page in pages.paginate(ClusterStates=list(EMR_ENDED), CreatedAfter=since - DAY):
         for cluster in page["Clusters"]:
             ended = cluster["Status"].get("Timeline", {}).get("EndDateTime")
@@ -83,9 +79,8 @@ def _executions(states: Any, prefix: str, since: datetime) -> Iterator[Job]:
     ]
     for machine in [m for m in machines if m["name"].startswith(prefix)]:
         arn, name = machine["stateMachineArn"], f"state machine {machine['name']}"
-        if states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)[
-            "executions"
-        ]:
+        running = states.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)
+        if running["executions"]:
             yield Job(name, True)
         newest = states.list_executions(stateMachineArn=arn, maxResults=10)["executions"]
         if any(run.get("stopDate") and run["stopDate"] >= since for run in newest):
@@ -106,70 +101,67 @@ def _glue_runs(glue: Any, prefix: str, since: datetime) -> Iterator[Job]:
 
 
 def _backups(backup: Any, _: str, since: datetime) -> Iterator[Job]:
-    asked = {"ByResourceType": "DynamoDB", "ByCreatedAfter": since - BACKUP_LOOK_BACK}
-    for page in backup.get_paginator("list_backup_jobs").paginate(**asked):
+    created_after = since - BACKUP_LOOK_BACK
+    pages = backup.get_paginator("list_backup_jobs")
+    for page in pages.paginate(ByResourceType="DynamoDB", ByCreatedAfter=created_after):
         for job in page["BackupJobs"]:
-            if job["State"] in BACKUP_ACTIVE or job.get("CompletionDate", since - DAY) >= since:
-                yield Job(
-                    "AWS Backup", job["State"] in BACKUP_ACTIVE, _table_of(job["ResourceArn"])
-                )
+            running = job["State"] in BACKUP_ACTIVE
+            if running or job.get("CompletionDate", since - DAY) >= since:
+                yield Job("AWS Backup", running, _table_of(job["ResourceArn"]))
 
 
 def _exports(dynamodb: Any, _: str, since: datetime) -> Iterator[Job]:
-    """The exports of all tables. When one ended is told by DescribeExport alone, so only young ones
-    are asked about."""
-    asked: dict[str, str] = {}
+    """Yield the exports of all tables.
+
+    Only DescribeExport says when one ended. So it is called for exports that began since yesterday.
+    """
+    request: dict[str, str] = {}
     while True:
-        page = dynamodb.list_exports(**asked)
+        page = dynamodb.list_exports(**request)
         for export in page["ExportSummaries"]:
             running = export["ExportStatus"] == "IN_PROGRESS"
             if running or _started(export) >= since - DAY:
                 yield from _export(dynamodb, export, running, since)
         if not page.get("NextToken"):
             return
-        asked = {"NextToken": page["NextToken"]}
+        request = {"NextToken": page["NextToken"]}
 
 
 def _export(
     dynamodb: Any, export: Mapping[str, Any], running: bool, since: datetime
 ) -> Iterator[Job]:
-    arn = export["ExportArn"]
-    ended = (
-        None
-        if running
-        else dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("EndTime")
-    )
+    arn, ended = export["ExportArn"], None
+    if not running:
+        description = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        ended = description.get("EndTime")
     if running or (ended and ended >= since):
         yield Job("export to S3", running, _table_of(arn))
 
 
 def _started(export: Mapping[str, Any]) -> datetime:
-    """Return when an export began: its ARN ends in /export/MILLISECONDS-RANDOM
-    (API_ExportTableToPointInTime, 2026-11)."""
+    """Return when an export began: its ARN ends in /export/MILLISECONDS-RANDOM.
+
+    Source: API_ExportTableToPointInTime, read 2026-11.
+    """
     text = str(export["ExportArn"]).rsplit("/", 1)[-1].partition("-")[0]
     return EPOCH + timedelta(milliseconds=int(text)) if text.isdigit() else NEVER
 
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
-"""An export whose beginning cannot be told is asked about."""
+"""The beginning of an export that does not show it: it counts as young."""
 
 
 def _table_of(arn: str) -> str:
     return arn.rpartition(":table/")[2].partition("/")[0]
 
 
-ASK: Mapping[JobKind, Callable[[Any, str, datetime], Iterator[Job]]] = {
-    "emr_cluster": _clusters,
-    "step_function": _executions,
-    "glue_job": _glue_runs,
-    "backup": _backups,
-    "export": _exports,
+Reader = Callable[[Any, str, datetime], Iterator[Job]]
+READERS: Mapping[JobKind, tuple[str, Reader]] = {
+    "emr_cluster": ("emr", _clusters),
+    "step_function": ("stepfunctions", _executions),
+    "glue_job": ("glue", _glue_runs),
+    "backup": ("backup", _backups),
+    "export": ("dynamodb", _exports),
 }
-SERVICES: Mapping[JobKind, str] = {
-    "emr_cluster": "emr",
-    "step_function": "stepfunctions",
-    "glue_job": "glue",
-    "backup": "backup",
-    "export": "dynamodb",
-}
+"""The service of each kind of job, and the function that reads its jobs."""

@@ -1,5 +1,4 @@
-"""The adapter of notifications: SNS, Slack, and the tags that remember what was told. No choices
-are made here."""
+"""The adapter of notifications: SNS, Slack, and the tags that keep notification states."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.core.notices import Notice
 
 KEPT = timedelta(minutes=15)
-"""So long a container keeps a webhook's URL: the longest that a new one waits to be used."""
+"""A container keeps a webhook's URL for this time. A new URL is used after it at the latest."""
 SECONDS = 5.0
 SUBJECT = re.compile(r"[^ -~]+")
 MAX_SUBJECT = 99
@@ -24,15 +23,16 @@ URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/[!-~]*")
 
 
 class NotDelivered(Exception):
-    """A webhook did not take a message, or its URL is none. Never says the URL, which is as good as
-    a password."""
+    """A webhook did not take a message, or its URL is invalid.
+
+    The text never contains the URL, which is as secret as a password.
+    """
 
 
 def publish(aws: Aws, topic: str, notice: Notice) -> None:
     """Publish a notice to a topic, in the topic's own Region. Raises AwsError.
 
-    What a subscriber may filter by goes with it as message attributes, several values of one as
-    String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
+    Message attributes allow a subscriber to filter. Several values of one are a String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
     region = topic.split(":")[3]
     aws.client("sns", "" if region == aws.region else region).publish(
@@ -61,18 +61,18 @@ def post(aws: Aws, reference: str, notice: Notice, now: datetime) -> None:
     url = aws.recent(("webhook", reference), now, KEPT, partial(webhook, aws, reference))
     text = f"*{_escaped(notice.subject)}*\n{_escaped(_text(aws, notice))}"
     body = json.dumps({"text": text}).encode()
-    # webhook lets https alone pass
+    # only an https URL comes out of webhook
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
         status = aws.http(request, SECONDS)
-    except (OSError, ValueError) as error:  # a host that cannot be one is a ValueError
+    except (OSError, ValueError) as error:  # an impossible host is a ValueError
         raise NotDelivered(f"{reference}: no answer ({type(error).__name__})") from None
     if status != 200:
         raise NotDelivered(f"{reference}: the webhook answered with status {status}")
 
 
 def _text(aws: Aws, notice: Notice) -> str:
-    """Return a notice's text, and which Headroom says so."""
+    """Return a notice's text, with the Region and account that sent it."""
     return f"{notice.text}\n\n(Headroom in {aws.region}, account {aws.account})"
 
 
@@ -81,10 +81,9 @@ def _escaped(text: str) -> str:
 
 
 def webhook(aws: Aws, reference: str) -> str:
-    """Return the URL that a secret or parameter holds: alone, or as the member `url` of a JSON
-    object.
+    """Return the URL in a secret or parameter: alone, or as the member `url` of a JSON object.
 
-    Raises AwsError where it cannot be read, NotDelivered where it is none; neither says it.
+    Raises AwsError where it cannot be read, NotDelivered where it is invalid. Neither contains it.
     """
     store, _, name = reference.partition(":")
     text = (_secret if store == "secretsmanager" else _parameter)(aws, name).strip()
@@ -105,35 +104,32 @@ def _member(text: str) -> str:
 
 
 def _secret(aws: Aws, name: str) -> str:
-    return str(
-        aws.client("secretsmanager", _region(aws, name))
-        .get_secret_value(SecretId=name)
-        .get("SecretString", "")
-    )
+    client = aws.client("secretsmanager", _region(aws, name))
+    return str(client.get_secret_value(SecretId=name).get("SecretString", ""))
 
 
 def _parameter(aws: Aws, name: str) -> str:
-    said = aws.client("ssm", _region(aws, name)).get_parameter(Name=name, WithDecryption=True)
-    return str(said["Parameter"]["Value"])
+    client = aws.client("ssm", _region(aws, name))
+    return str(client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
 
 def _region(aws: Aws, name: str) -> str:
-    """Return the Region that an ARN names, "" for our own and for a plain name."""
+    """Return the Region of an ARN, "" for the own Region and for a plain name."""
     region = name.split(":")[3] if name.startswith("arn:") else ""
     return "" if region == aws.region else region
 
 
-# what was told
+# notification states
 
 
 def tags(aws: Aws, alarm_arn: str) -> Mapping[str, str]:
     """Return an alarm's tags. Raises AwsError."""
-    said = aws.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm_arn)
-    return {tag["Key"]: tag["Value"] for tag in said["Tags"]}
+    response = aws.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm_arn)
+    return {tag["Key"]: tag["Value"] for tag in response["Tags"]}
 
 
 def tag(aws: Aws, alarm_arn: str, key: str, value: str) -> None:
-    """Give an alarm a tag, or a tag another value. Raises AwsError."""
+    """Set a tag of an alarm. Raises AwsError."""
     aws.client("cloudwatch").tag_resource(
         ResourceARN=alarm_arn, Tags=[{"Key": key, "Value": value}]
     )

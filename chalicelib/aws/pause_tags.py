@@ -1,4 +1,4 @@
-"""The adapter of pauses: which tables have the tag. No choices are made here."""
+"""The adapter of operators' pauses: the tables that have the tag."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ PAGE = 100
 
 
 def tags(aws: Aws) -> dict[str, str]:
-    """Return the tag's value by table, of every table of the Region that has it: one call for each
-    hundred of them.
+    """Return the tag's value by table, in one call for each hundred tables that have the tag.
 
-    GetResources narrows by key and resource type, and gives resources that once had a tag, too.
+    GetResources filters by key and resource type. It also returns resources that once had a tag.
     Source: API_GetResources, read 2026-11. Raises AwsError (ClientError, BotoCoreError).
     """
-    asked = {
-        "TagFilters": [{"Key": KEY}],
-        "ResourceTypeFilters": ["dynamodb:table"],
-        "ResourcesPerPage": PAGE,
-    }
-    pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**asked)
-    return {
-        found["ResourceARN"].partition(":table/")[2]: tag["Value"]
-        for page in pages
-        for found in page["ResourceTagMappingList"]
-        for tag in found["Tags"]
-        if tag["Key"] == KEY
-    }
+    pages = (
+        aws.client("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(
+            TagFilters=[{"Key": KEY}],
+            ResourceTypeFilters=["dynamodb:table"],
+            ResourcesPerPage=PAGE,
+        )
+    )
+    values: dict[str, str] = {}
+    for page in pages:
+        for resource in page["ResourceTagMappingList"]:
+            table = resource["ResourceARN"].partition(":table/")[2]
+            for tag in resource["Tags"]:
+                if tag["Key"] == KEY:
+                    values[table] = tag["Value"]
+    return values
