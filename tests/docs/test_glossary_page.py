@@ -1,0 +1,54 @@
+"""docs/glossary.md explains every reason code and every key of a decision's numbers."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.model import Reason
+from headroom.project import ROOT
+
+PAGE = (ROOT / "docs" / "glossary.md").read_text()
+EXPLAINED = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+CORE = ROOT / "chalicelib" / "core"
+MODULES = [
+    CORE / "scaling.py",
+    CORE / "healing.py",
+    *sorted((CORE / "strategies").glob("*.py")),
+    *sorted((ROOT / "chalicelib" / "holds").glob("*.py")),
+]
+"""The modules that put numbers into a decision or verdict."""
+
+
+def keys(path: Path) -> Iterator[str]:
+    """Yield the text keys of a module's dictionaries, and those that it assigns to."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        parts = node.keys if isinstance(node, ast.Dict) else []
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            parts = [node.slice]
+        for part in parts:
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+
+
+def number_keys() -> set[str]:
+    found = {key for path in MODULES for key in keys(path) if re.fullmatch(r"[a-z][a-z0-9_]*", key)}
+    return found - {"adaptive", "percent"}  # the names of strategies; "fleet" is a number's, too
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_code_is_explained(reason: Reason) -> None:
+    assert str(reason) in EXPLAINED
+
+
+@pytest.mark.parametrize("key", sorted(number_keys()))
+def test_every_number_is_explained(key: str) -> None:
+    assert key in EXPLAINED
+
+
+def test_the_numbers_are_found_in_the_code() -> None:
+    assert {"burst_left_percent", "consumed_units", "held_by", "allowed", "fleet"} <= number_keys()
