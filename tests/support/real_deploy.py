@@ -121,7 +121,7 @@ def site(folder: Path, **environment: str) -> Iterator[Site]:
     """Serve an account for a copy of the project, whose stage `dev` has these settings."""
     copy_project(folder, **environment)
     server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "cloud_server.py"), str(folder), "dev"],
+        [sys.executable, str(ROOT / "tests" / "support" / "cloud_server.py"), str(folder), "dev"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=(folder / "server.log").open("w"),
