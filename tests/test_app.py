@@ -22,17 +22,17 @@ from headroom.region.lambda_functions import scheduled_event
 from headroom.region.region import Region
 from tests.support.builders import INDEX_WRITES, READS, WRITES, decision
 from tests.support.scenes import (
-    call,
+    alarm_message,
     decisions,
-    lines,
-    message,
+    invoke,
+    log_lines,
     orders,
-    past,
+    pass_minutes,
+    record_invocations,
     rules,
     send,
     skips,
     units,
-    watch,
 )
 
 OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
@@ -145,7 +145,7 @@ def test_no_new_table_is_begun_in_the_last_two_seconds(
 ) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
-    past(region, 65, {READS: 95.0})
+    pass_minutes(region, 65, {READS: 95.0})
     app.scale_down(scheduled_event(region, "scale_down"), context(left))
     assert units(region)["orders:read"] == read
 
@@ -158,7 +158,7 @@ def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(
 ) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
-    past(region, 65)
+    pass_minutes(region, 65)
     counts = app.scale_down(scheduled_event(region, "scale_down"), context(left))
     assert units(region)["orders:read"] == read
     assert counts["Skipped"] == (0 if read == 1 else 1)
@@ -169,8 +169,8 @@ def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(
 
 def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numbers() -> None:
     with orders() as region:
-        past(region, 5, {READS: 95.0})
-        told = lines(send(region, message(region)), "decision")
+        pass_minutes(region, 5, {READS: 95.0})
+        told = log_lines(send(region, alarm_message(region)), "decision")
         assert [
             (line["table"], line["index"], line["dimension"], line["reason"]) for line in told
         ] == [
@@ -190,9 +190,9 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
 
 def test_every_function_speaks_under_its_own_name() -> None:
     with orders() as region:
-        past(region, 65)
-        assert {line["function"] for line in call(region, "scale_down").logs} == {"scale_down"}
-        assert {line["function"] for line in call(region, "sweep").logs} == {"sweep"}
+        pass_minutes(region, 65)
+        assert {line["function"] for line in invoke(region, "scale_down").logs} == {"scale_down"}
+        assert {line["function"] for line in invoke(region, "sweep").logs} == {"sweep"}
 
 
 def test_what_the_app_logs_really_reaches_standard_output_once() -> None:
@@ -209,7 +209,7 @@ def test_what_the_app_logs_really_reaches_standard_output_once() -> None:
 def test_a_function_returns_its_counts(region: Region) -> None:
     region.create_table("orders", 100, 100)
     app = region.deploy(rules())
-    past(region, 65)
+    pass_minutes(region, 65)
     counts = app.scale_down(scheduled_event(region, "scale_down"), context(60_000))
     assert counts == {"Kept": 0, "ScaledUp": 0, "ScaledDown": 2, "Skipped": 0, "Failed": 0}
 
@@ -284,9 +284,9 @@ def test_the_counts_of_two_runs_are_apart(capsys: pytest.CaptureFixture[str]) ->
 
 def test_skips_are_warnings_and_failures_are_errors() -> None:
     with orders() as region:
-        seen = watch(region)
+        seen = record_invocations(region)
         invocation = send(region, "no json")
-        assert [line["level"] for line in lines(invocation, "skip")] == ["WARNING"]
+        assert [line["level"] for line in log_lines(invocation, "skip")] == ["WARNING"]
         assert skips(invocation) == [("message", "MalformedMessage")]
         assert decisions(invocation) == {}
         assert seen == [invocation]

@@ -23,7 +23,7 @@ from headroom.project import ROOT
 from headroom.simulation import pricing
 from headroom.simulation.compare import Row, compare
 from tests.support.builders import READS
-from tests.support.scenes import autoscale, orders, past, rules
+from tests.support.scenes import autoscale, orders, pass_minutes, rules
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 DATA = ROOT / "tests" / "data"
@@ -660,7 +660,7 @@ def test_explain_says_when_application_auto_scaling_has_the_table(
     run: Run, tmp_path: Path, taken: bool
 ) -> None:
     with orders() as region:
-        past(region, 10, {READS: 95.0})
+        pass_minutes(region, 10, {READS: 95.0})
         if taken:
             autoscale(region)
         ended = run("explain", "orders", "--config", written(tmp_path, rules()))

@@ -15,16 +15,16 @@ from headroom.migrate.dynamic_dynamodb import Kind, translate
 from headroom.region.region import Region
 from tests.support.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import (
-    by_hand,
-    call,
     decisions,
-    drain,
+    invoke,
     orders,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    requests,
+    set_units,
     skips,
     units,
+    use_free_decreases,
 )
 
 TABLE = "[table: ^orders$]\n"
@@ -42,23 +42,23 @@ def scene(*lines: str, index: tuple[str, ...] = ()) -> Iterator[Region]:
 
 
 def changes(region: Region) -> list[dict[str, Any]]:
-    return params(region, "UpdateTable")
+    return requests(region, "UpdateTable")
 
 
 def test_1_a_table_on_demand_is_passed_over_and_does_not_stop_the_others() -> None:
     with orders(translate("[table: .*]").toml) as region:
         region.create_table("carts", 100, 100)
         region.client("dynamodb").update_table(TableName="carts", BillingMode="PAY_PER_REQUEST")
-        past(region, 10, {READS: 95.0, WRITES: 50.0})
-        looked = call(region, "scale_down")
+        pass_minutes(region, 10, {READS: 95.0, WRITES: 50.0})
+        looked = invoke(region, "scale_down")
         assert (looked.error, skips(looked)) == (None, [("carts", "OnDemand")])
         assert units(region)["orders:read"] == 150
 
 
 def test_2_consumption_above_the_maximum_is_raised_to_the_maximum() -> None:
     with scene("max-provisioned-reads: 200") as region:
-        past(region, 10, {**QUIET, READS: 250.0})
-        call(region, "scale_down")
+        pass_minutes(region, 10, {**QUIET, READS: 250.0})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 200
 
 
@@ -67,15 +67,15 @@ def test_2_consumption_above_the_maximum_is_raised_to_the_maximum() -> None:
 )
 def test_3_together_means_that_neither_is_lowered_alone(writes: float, reads_left: int) -> None:
     with scene("always-decrease-rw-together: true") as region:
-        past(region, 10, {**QUIET, READS: 10.0, WRITES: writes})
-        call(region, "scale_down")
+        pass_minutes(region, 10, {**QUIET, READS: 10.0, WRITES: writes})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == reads_left
 
 
 def test_4_an_index_is_lowered_by_its_own_steps() -> None:
     with scene(index=("decrease-consumed-reads-scale: {10: 60, 20: 25}",)) as region:
-        past(region, 10, {**QUIET, READS: 50.0, INDEX_READS: 4.0})
-        call(region, "scale_down")
+        pass_minutes(region, 10, {**QUIET, READS: 50.0, INDEX_READS: 4.0})
+        invoke(region, "scale_down")
         assert units(region)["orders/by-date:read"] == 15
 
 
@@ -88,16 +88,16 @@ def test_5_a_minimum_of_more_than_twice_the_units_is_reached_at_once() -> None:
 
 def test_5_a_step_of_more_units_than_there_are_is_taken_whole() -> None:
     with scene("increase-reads-unit: units", "increase-reads-with: 300") as region:
-        past(region, 10, {**QUIET, READS: 95.0})
-        call(region, "scale_down")
+        pass_minutes(region, 10, {**QUIET, READS: 95.0})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 400
 
 
 def test_6_a_decrease_that_dynamodb_would_refuse_is_not_asked_for() -> None:
     with scene() as region:
-        drain(region)
-        past(region, 10, {**QUIET, READS: 10.0})
-        looked = call(region, "scale_down")
+        use_free_decreases(region)
+        pass_minutes(region, 10, {**QUIET, READS: 10.0})
+        looked = invoke(region, "scale_down")
         assert changes(region) == []
         assert reasons(looked)["orders:read"] == "DecreaseBudgetUsedUp"
 
@@ -105,20 +105,20 @@ def test_6_a_decrease_that_dynamodb_would_refuse_is_not_asked_for() -> None:
 @pytest.mark.parametrize(("minutes", "left"), [(16, 50), (12, 100)], ids=["long enough", "not yet"])
 def test_6_a_new_container_knows_how_long_it_has_been_low(minutes: int, left: int) -> None:
     with scene("num-read-checks-before-scale-down: 3") as region:
-        past(region, 60, {**QUIET, READS: 50.0})
-        past(region, minutes, {**QUIET, READS: 10.0})
+        pass_minutes(region, 60, {**QUIET, READS: 50.0})
+        pass_minutes(region, minutes, {**QUIET, READS: 10.0})
         region.functions._client = (
             None  # the container is gone, and with it all that it had in memory
         )
         region.deploy(region.functions.config)
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == left
 
 
 def test_7_a_table_and_its_index_change_in_one_call() -> None:
     with scene() as region:
-        past(region, 10, {READS: 95.0, WRITES: 50.0, INDEX_READS: 19.0, INDEX_WRITES: 10.0})
-        call(region, "scale_down")
+        pass_minutes(region, 10, {READS: 95.0, WRITES: 50.0, INDEX_READS: 19.0, INDEX_WRITES: 10.0})
+        invoke(region, "scale_down")
         (only,) = changes(region)
         assert only["ProvisionedThroughput"]["ReadCapacityUnits"] == 150
         (update,) = only["GlobalSecondaryIndexUpdates"]
@@ -130,8 +130,8 @@ def test_8_nothing_that_was_just_throttled_is_lowered(target: Any) -> None:
     for throttled, reason in ((1.0, "ThrottledRecently"), (0.0, "UtilizationLow")):
         with scene() as region:
             loads = {READS: 50.0, **QUIET, target: 2.0}
-            past(region, 10, loads, {target: throttled} if throttled else {})
-            assert decisions(call(region, "scale_down"))[target]["reason"] == reason
+            pass_minutes(region, 10, loads, {target: throttled} if throttled else {})
+            assert decisions(invoke(region, "scale_down"))[target]["reason"] == reason
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["newest first", "oldest first"])
@@ -148,18 +148,18 @@ def test_9_the_order_of_the_datapoints_is_no_matter_nor_the_second_of_the_look(
     with scene() as region:
         if turned:
             region.answers["cloudwatch", "GetMetricData"] = reversed_data
-        past(region, 30, {**QUIET, READS: 10.0})
-        past(region, 6, {**QUIET, READS: 95.0})
+        pass_minutes(region, 30, {**QUIET, READS: 10.0})
+        pass_minutes(region, 6, {**QUIET, READS: 95.0})
         region.travel(region.now + timedelta(seconds=37))
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 150
 
 
 @pytest.mark.parametrize(("load", "left"), [(None, 100), (0.0, 50)], ids=["no data", "zero"])
 def test_10_what_is_missing_is_not_zero(load: float | None, left: int) -> None:
     with scene("allow-scaling-down-reads-on-0-percent: true") as region:
-        past(region, 30, {**QUIET, READS: [load] * 30})
-        call(region, "scale_down")
+        pass_minutes(region, 30, {**QUIET, READS: [load] * 30})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == left
 
 
@@ -172,12 +172,12 @@ def test_11_high_throughput_is_told_once_and_not_at_every_check() -> None:
     )
     with scene(*told) as region:
         region.client("sns").create_topic(Name="capacity")
-        by_hand(region, "orders", 10_000, 100)  # worth a look at every sweep
-        past(region, 60, {**QUIET, READS: 5_000.0})
+        set_units(region, "orders", 10_000, 100)  # worth a look at every sweep
+        pass_minutes(region, 60, {**QUIET, READS: 5_000.0})
         for _ in range(12):
-            past(region, 5, {**QUIET, READS: 7_000.0})
-            assert call(region, "sweep").error is None
-        (only,) = [made for made in params(region, "Publish") if made["TopicArn"] == topic]
+            pass_minutes(region, 5, {**QUIET, READS: 7_000.0})
+            assert invoke(region, "sweep").error is None
+        (only,) = [made for made in requests(region, "Publish") if made["TopicArn"] == topic]
         assert "of its 10000 units, at or above 60 %" in only["Message"]
 
 
@@ -237,8 +237,8 @@ def test_15_the_steps_of_a_scale_are_as_its_documentation_has_them(
 ) -> None:
     scale = "increase-throttled-by-provisioned-reads-scale: {0: 0, 0.25: 5, 0.5: 10, 1: 20, 2: 50, 5: 100}"
     with scene(scale) as region:
-        by_hand(region, "orders", 1_000, 100)
-        past(region, 30, {**QUIET, READS: 500.0})
-        past(region, 6, {**QUIET, READS: 500.0}, {READS: percent * 10})
-        call(region, "scale_down")
+        set_units(region, "orders", 1_000, 100)
+        pass_minutes(region, 30, {**QUIET, READS: 500.0})
+        pass_minutes(region, 6, {**QUIET, READS: 500.0}, {READS: percent * 10})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 1_000 + step * 10

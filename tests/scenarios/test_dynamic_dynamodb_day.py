@@ -15,7 +15,7 @@ from headroom.migrate.dynamic_dynamodb import Imported, translate
 from headroom.project import ROOT
 from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Region
-from tests.support.scenes import MONDAY, skips, watch
+from tests.support.scenes import MONDAY, record_invocations, skips
 
 SOURCE = (ROOT / "tests" / "data" / "dynamic-dynamodb-40.ini").read_text()
 DAY = 24 * 60
@@ -69,7 +69,7 @@ def day() -> Day:
             for every, function in region.functions._schedules
         ]
         region.functions._schedules = slower
-        came = Day(found, watch(region))
+        came = Day(found, record_invocations(region))
         for number, target in enumerate(region.targets()):
             came.demand[target] = demand(number)
             region.serve(target, came.demand[target])

@@ -27,7 +27,7 @@ from headroom.project import ROOT
 from headroom.region.region import Region
 from tests.headroom.test_cli import Run, run, written  # noqa: F401  run is a fixture
 from tests.support.builders import ACCOUNT, READS
-from tests.support.scenes import MIDDAY, TARGETS, call, decisions, orders, past, units
+from tests.support.scenes import MIDDAY, TARGETS, decisions, invoke, orders, pass_minutes, units
 
 UNITS, MINUTES = 1000, 65
 Load = float | Sequence[float]
@@ -247,7 +247,7 @@ def play(is_set: bool) -> Played:
             region.create_table(scene.table, UNITS, UNITS, {"by-date": (UNITS, UNITS)})
             region.client("sns").create_topic(Name=scene.table)
         region.deploy(found.toml).aws().http = gate
-        call(region, "sweep")
+        invoke(region, "sweep")
         loads = {
             target: load
             for scene in SCENES
@@ -259,9 +259,9 @@ def play(is_set: bool) -> Played:
             for target in scene.targets()
             if scene.row.throttled
         }
-        past(region, MINUTES, loads, lost)
+        pass_minutes(region, MINUTES, loads, lost)
         region.calls.clear()
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert swept.error is None
         told: dict[str, set[str]] = {}
         for made in region.calls:
@@ -316,8 +316,8 @@ def swept(text: str, load: Load = 95.0, **parts: Any) -> int:
     configuration of theirs."""
     with orders(translate(text).toml, **parts) as region:
         sys.modules["headroom_app"].aws().http = gate
-        past(region, MINUTES, {READS: load})
-        call(region, "scale_down")
+        pass_minutes(region, MINUTES, {READS: load})
+        invoke(region, "scale_down")
         return units(region)["orders:read"]
 
 
@@ -354,7 +354,7 @@ def test_region_is_where_headroom_is_deployed() -> None:
     with Region(MIDDAY, name="eu-west-1") as region:
         region.create_table("orders", 100, 100)
         region.deploy(found.toml)
-        call(region, "sweep")
+        invoke(region, "sweep")
         actions = {
             action
             for alarm in region.cloudwatch.alarms.values()
@@ -398,7 +398,7 @@ def test_the_log_is_there_without_being_configured(option: str) -> None:
     found = translate(f"[logging]\n{option}: /var/log/x\n{ORDERS}")
     assert "CloudWatch Logs" in found.lines[1].said
     with orders(found.toml) as region:
-        assert set(decisions(call(region, "scale_down"))) == set(TARGETS)
+        assert set(decisions(invoke(region, "scale_down"))) == set(TARGETS)
 
 
 # the command line
@@ -416,23 +416,23 @@ def test_dry_run_is_a_setting() -> None:
         (live.replace("[defaults]", "[defaults]\ndry_run = true"), 100),
     ):
         with orders(text) as region:
-            past(region, MINUTES, {READS: 95})
-            call(region, "sweep")
-            call(region, "scale_down")
+            pass_minutes(region, MINUTES, {READS: 95})
+            invoke(region, "sweep")
+            invoke(region, "scale_down")
             assert units(region)["orders:read"] == found
 
 
 def test_run_once_is_sweep_once(file: Path, run: Run) -> None:  # noqa: F811
     for words, found in (((), 150), (("--dry-run",), 100)):
         with orders(file.read_text()) as region:
-            past(region, MINUTES, {READS: 95})
+            pass_minutes(region, MINUTES, {READS: 95})
             assert run("sweep", "--once", *words, "--config", file).code == 0
             assert units(region)["orders:read"] == found
 
 
 def test_table_name_is_a_rule_and_explain_looks_at_one_table(file: Path, run: Run) -> None:  # noqa: F811
     with orders(file.read_text()) as region:
-        past(region, MINUTES, {READS: 95})
+        pass_minutes(region, MINUTES, {READS: 95})
         ended = run("explain", "orders", "--config", file)
         assert "Would set orders:read 100 → 150 units" in ended.said
         assert units(region)["orders:read"] == 100

@@ -13,22 +13,22 @@ from headroom.region.region import Fault, Region
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC
 from tests.support.scenes import (
     FaultAt,
-    call,
+    alarm_message,
     failures,
-    index_by_hand,
-    message,
+    invoke,
     of_table,
     operations,
     orders,
-    past,
+    pass_minutes,
     reasons,
+    record_invocations,
     rules,
     send,
+    set_index_units,
     skips,
     thresholds,
     units,
     wait,
-    watch,
     writes,
 )
 
@@ -47,13 +47,13 @@ def region() -> Iterator[Region]:
     `orders2` must be served."""
     with orders() as region:
         region.create_table("orders2", 100, 100)
-        call(region, "sweep")
+        invoke(region, "sweep")
         region.calls.clear()
         yield region
 
 
 def hot(region: Region) -> None:
-    past(
+    pass_minutes(
         region,
         65,
         {
@@ -67,12 +67,12 @@ def hot(region: Region) -> None:
 
 
 def idle(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
 
 
 def woken(region: Region, handler: str) -> Invocation:
     """Wake a handler: on_alarm by the message of the table that will have the faults."""
-    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 # one table's calls
@@ -111,17 +111,17 @@ def test_a_failing_call_is_raised_with_the_tables_name_and_the_other_table_is_se
 def test_two_tables_that_fail_are_both_named(region: Region) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", DENIED, times=2))
-    assert [line.split(":")[0] for line in failures(call(region, "follow_up"))] == [
+    assert [line.split(":")[0] for line in failures(invoke(region, "follow_up"))] == [
         "orders",
         "orders2",
     ]
-    assert reasons(call(region, "sweep"))["orders:read"] == "UtilizationHigh"
+    assert reasons(invoke(region, "sweep"))["orders:read"] == "UtilizationHigh"
 
 
 def test_a_decision_whose_call_failed_says_so(region: Region) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", THROTTLED, matches=of_table("orders")))
-    told = reasons(call(region, "follow_up"))
+    told = reasons(invoke(region, "follow_up"))
     assert (told["orders:read"], told["orders:write"], told["orders2:read"]) == (
         "CallFailed",
         "AlreadyAtDesiredCapacity",
@@ -197,11 +197,11 @@ def test_alarms_that_cannot_be_deleted_are_named_and_deleted_by_the_next_sweep(
 ) -> None:
     region.client("dynamodb").delete_table(TableName="orders2")
     region.faults.append(Fault("DeleteAlarms", code))
-    assert failures(call(region, "sweep")) == [
+    assert failures(invoke(region, "sweep")) == [
         f"headroom-orders2:read, headroom-orders2:write: DeleteAlarms failed: An error occurred ({code}) "
         f"when calling the DeleteAlarms operation: {code} (injected)"
     ]
-    assert call(region, "sweep").error is None
+    assert invoke(region, "sweep").error is None
     assert [name for name in thresholds(region) if "orders2" in name] == []
 
 
@@ -210,8 +210,8 @@ def test_an_identity_that_is_not_known_at_first_is_asked_for_again() -> None:
         region.create_table("orders", 100, 100)
         region.deploy(rules())
         region.faults.append(Fault("GetCallerIdentity", THROTTLED))
-        assert ["GetCallerIdentity" in text for text in failures(call(region, "sweep"))] == [True]
-        assert call(region, "sweep").error is None
+        assert ["GetCallerIdentity" in text for text in failures(invoke(region, "sweep"))] == [True]
+        assert invoke(region, "sweep").error is None
         assert len(region.cloudwatch.alarms) == 2
 
 
@@ -220,7 +220,7 @@ def test_lambda_tries_a_failed_alarm_again_until_it_is_done() -> None:
         region.functions.deliver(TOPIC, "{}", "")  # the subscription is there
         region.serve(READS, [10.0] * 3 + [95.0] * 30)
         region.faults.append(Fault("UpdateTable", THROTTLED))
-        seen = watch(region)
+        seen = record_invocations(region)
         region.run(8)
         assert [
             (i.function, i.error is None) for i in seen if i.function == "on_alarm" and reasons(i)
@@ -242,28 +242,28 @@ LOAD = {READS: 97.0, INDEX_READS: 13.0, INDEX_WRITES: 13.0}
 def play(region: Region, fault: Fault | None) -> Iterator[None]:
     """Make work for every kind of action, let all handlers run, with the fault; yield; then sweep
     for half an hour without it."""
-    index_by_hand(region, 200, 200)
+    set_index_units(region, 200, 200)
     orphan = region.cloudwatch.alarms.pop("headroom-orders:write")
     orphan.fields |= {
         "AlarmName": "headroom-gone:write",
         "Dimensions": [{"Name": "TableName", "Value": "gone"}],
     }
     region.cloudwatch.alarms["headroom-gone:write"] = orphan
-    past(region, 65, LOAD)
+    pass_minutes(region, 65, LOAD)
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    said = message(region)
+    said = alarm_message(region)
     region.calls.clear()
     region.faults += [fault] if fault else []
     send(region, said)
     for handler in ("follow_up", "scale_down", "sweep", "sweep"):
-        past(region, 2, LOAD)
-        call(region, handler)
+        pass_minutes(region, 2, LOAD)
+        invoke(region, handler)
     yield
     region.faults.clear()
     for _ in range(6):
-        past(region, 5, LOAD)
-        call(region, "sweep")
-    past(region, 5, LOAD)
+        pass_minutes(region, 5, LOAD)
+        invoke(region, "sweep")
+    pass_minutes(region, 5, LOAD)
 
 
 def state(region: Region) -> dict[str, Any]:

@@ -31,19 +31,19 @@ from tests.support.scenes import (
     MIDDAY,
     actions,
     autoscale,
-    call,
     decisions,
-    drain,
     failures,
+    invoke,
     new_run,
     operations,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    record_invocations,
+    requests,
     skips,
     units,
+    use_free_decreases,
     wait,
-    watch,
 )
 
 WORKER = {"role": "worker"}
@@ -83,7 +83,7 @@ def led(config: str = TABLES + BY_TAG, read: int = 10, write: int = 10) -> Itera
         region.create_table("orders-eu", 10, 10)
         region.create_table("users", 10, 10)
         region.deploy(config)
-        call(region, "sweep")
+        invoke(region, "sweep")
         region.calls.clear()
         yield region
 
@@ -97,7 +97,7 @@ def woken(seen: Sequence[Invocation]) -> list[Invocation]:
 
 def test_instances_that_start_raise_every_table_that_follows_at_once_before_any_traffic() -> None:
     with led() as region:
-        seen = watch(region)
+        seen = record_invocations(region)
         Ec2(region).launch(8, WORKER)
         assert units(region) | {
             "orders:read": 160,
@@ -105,19 +105,19 @@ def test_instances_that_start_raise_every_table_that_follows_at_once_before_any_
             "orders/by-date:write": 60,
         } == units(region)
         assert actions(woken(seen)[0])[0] == "SetCapacity"
-        assert params(region, "GetMetricData") == []
+        assert requests(region, "GetMetricData") == []
 
 
 def test_one_update_raises_a_table_and_its_indexes_and_the_alarms_follow() -> None:
     with led() as region:
         Ec2(region).launch(8, WORKER)
-        (update,) = params(region, "UpdateTable")
+        (update,) = requests(region, "UpdateTable")
         assert update["ProvisionedThroughput"] == {
             "ReadCapacityUnits": 160,
             "WriteCapacityUnits": 40,
         }
         wait(region, minutes=2)
-        call(region, "follow_up")
+        invoke(region, "follow_up")
         assert (
             region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 160 * 0.8 * 60
         )
@@ -125,7 +125,7 @@ def test_one_update_raises_a_table_and_its_indexes_and_the_alarms_follow() -> No
 
 def test_a_burst_of_events_is_one_increase_and_costs_no_metrics() -> None:
     with led() as region:
-        seen = watch(region)
+        seen = record_invocations(region)
         Ec2(region).launch(12, WORKER)
         assert len(woken(seen)) == 12
         assert not any(invocation.error for invocation in seen)
@@ -139,7 +139,7 @@ def test_an_instance_that_starts_while_its_table_is_updating_is_followed_a_minut
         Ec2(region).launch(4, WORKER)
         assert units(region)["orders:read"] == 80
         wait(region, minutes=2)
-        followed = call(region, "follow_up")
+        followed = invoke(region, "follow_up")
         assert units(region)["orders:read"] == 160
         assert reasons(followed)["orders:read"] == Reason.FLEET
         assert "GetMetricData" not in [made.operation for made in followed.calls]
@@ -202,7 +202,7 @@ def test_members_in_standby_and_on_their_way_out_do_not_count() -> None:
         )
         assert sorted(group.members().values()) == ["InService"] * 3 + ["Standby"] * 2
         wait(region, minutes=5)
-        assert decisions(call(region, "sweep"))[EU_READS]["numbers"]["instances"] == 3
+        assert decisions(invoke(region, "sweep"))[EU_READS]["numbers"]["instances"] == 3
 
 
 # downs
@@ -211,28 +211,28 @@ def test_members_in_standby_and_on_their_way_out_do_not_count() -> None:
 def test_terminated_instances_are_lowered_for_by_the_sweep_and_not_by_their_events() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20)
+        pass_minutes(region, 20)
         Ec2(region).terminate(workers[:8])
         assert units(region)["orders:read"] == 200
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (40, Reason.FLEET)
 
 
 def test_a_fleet_of_none_goes_to_the_floor() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20)
+        pass_minutes(region, 20)
         Ec2(region).stop(workers)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 5)
 
 
 def test_what_is_consumed_stays_when_the_fleet_goes() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20, {READS: 77.0})
+        pass_minutes(region, 20, {READS: 77.0})
         Ec2(region).terminate(workers)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 77
 
 
@@ -240,25 +240,25 @@ def test_decreases_wait_for_dynamodbs_budget() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
         wait(region, minutes=5)
-        drain(region)
-        past(region, 20)
+        use_free_decreases(region)
+        pass_minutes(region, 20)
         Ec2(region).terminate(workers)
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
             200,
             Reason.BUDGET_USED_UP,
         )
-        past(region, 41)
-        call(region, "sweep")
+        pass_minutes(region, 41)
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 5
 
 
 def test_a_floor_that_sank_lets_the_strategy_decide() -> None:
     with led() as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 61, {READS: 52.0})
+        pass_minutes(region, 61, {READS: 52.0})
         Ec2(region).terminate(workers)
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
             80,
             Reason.UTILIZATION_LOW,
@@ -271,17 +271,17 @@ def test_a_floor_that_sank_lets_the_strategy_decide() -> None:
 def test_an_api_that_fails_keeps_what_is_and_is_told() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20)
+        pass_minutes(region, 20)
         Ec2(region).terminate(workers)
         region.faults.append(Fault("DescribeInstances", "RequestLimitExceeded", times=9))
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert units(region)["orders:read"] == 200
         assert reasons(swept)["orders:read"] == Reason.FLEET_UNKNOWN
         assert decisions(swept)[READS]["numbers"]["held_by"] == "fleet workers cannot be counted"
         (failure,) = failures(swept)
         assert failure.startswith("fleet workers: counting its instances failed: ")
         region.faults.clear()
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 5
 
 
@@ -289,11 +289,11 @@ def test_an_unknown_fleet_raises_nothing_of_its_own_and_does_not_stop_an_increas
     None
 ):
     with led() as region:
-        past(region, 5, {READS: 9.9})
+        pass_minutes(region, 5, {READS: 9.9})
         region.faults.append(Fault("DescribeInstances", "UnauthorizedOperation", times=99))
         Ec2(region).launch(10, WORKER)
         assert units(region)["orders:read"] == 10
-        swept = call(region, "scale_down")
+        swept = invoke(region, "scale_down")
         assert (units(region)["orders:read"], reasons(swept)["orders:read"]) == (
             15,
             Reason.UTILIZATION_HIGH,
@@ -304,18 +304,18 @@ def test_one_fleet_that_cannot_be_counted_holds_no_table_of_another() -> None:
     with led(FOLLOWING + BY_GROUP) as region:
         Group(region, "web", 4)
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20)
+        pass_minutes(region, 20)
         Ec2(region).terminate(workers)
         region.faults.append(Fault("DescribeAutoScalingGroups", "InternalFailure", times=9))
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert (units(region)["orders:read"], units(region)["orders-eu:read"]) == (5, 200)
         assert len(failures(swept)) == 1
 
 
 def test_a_group_that_does_not_exist_is_the_operators_mistake_and_holds_decreases() -> None:
     with led(TABLES + BY_GROUP) as region:
-        past(region, 61, {EU_READS: 1.0})
-        swept = call(region, "sweep")
+        pass_minutes(region, 61, {EU_READS: 1.0})
+        swept = invoke(region, "sweep")
         assert swept.error is None
         assert ("fleet web", Reason.FLEET_UNKNOWN) in skips(swept)
         assert units(region)["orders-eu:read"] == 10
@@ -335,7 +335,7 @@ def test_a_fleet_is_counted_once_an_event_however_many_tables_follow(function: s
         for number in range(GROUP + 5):
             region.create_table(f"orders-{number}")
         region.calls.clear()
-        call(region, function)
+        invoke(region, function)
         assert operations(region).count("DescribeInstances") == 1
 
 
@@ -355,7 +355,7 @@ def test_a_table_that_application_auto_scaling_manages_is_left_to_it() -> None:
 def test_where_that_cannot_be_known_the_increase_does_not_wait() -> None:
     with led() as region:
         region.faults.append(Fault("DescribeScalableTargets", "ThrottlingException", times=1))
-        seen = watch(region)
+        seen = record_invocations(region)
         Ec2(region).launch(1, WORKER)
         assert units(region)["orders:read"] == 20
         assert len(failures(woken(seen)[0])) == 1
@@ -439,7 +439,7 @@ def cuts() -> Iterator[Any]:
 def asked() -> list[Ask]:
     """Return all that on_fleet asks for while it raises a table, and its alarms."""
     with led() as region:
-        seen = watch(region)
+        seen = record_invocations(region)
         Ec2(region).launch(8, WORKER)
         assert not [sentence for invocation in seen for sentence in denied(region, invocation)]
         return [

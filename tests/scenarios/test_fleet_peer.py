@@ -18,14 +18,14 @@ from tests.support.iam import listed, statements
 from tests.support.judge import policy_of
 from tests.support.scenes import (
     MIDDAY,
-    call,
     decisions,
+    invoke,
     operations,
-    params,
-    past,
+    pass_minutes,
+    record_invocations,
+    requests,
     units,
     wait,
-    watch,
 )
 
 
@@ -34,7 +34,7 @@ def test_instances_are_counted_and_not_reservations() -> None:
         ec2 = Ec2(region)
         ec2.launch(3, WORKER)  # one reservation
         ec2.launch(1, WORKER)
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert decisions(swept)[READS]["numbers"]["instances"] == 4
 
 
@@ -50,7 +50,7 @@ def test_every_page_is_counted() -> None:
             )
 
         region.answers["ec2", "DescribeInstances"] = page
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert decisions(swept)[READS]["numbers"]["instances"] == 6
 
 
@@ -62,7 +62,7 @@ def test_only_running_instances_with_all_the_tags_count() -> None:
         ec2.launch(4, WORKER)
         ec2.launch(4, {"role": "workers", "stage": "prod"})
         ec2.stop(ec2.launch(3, {**WORKER, "stage": "prod"}))
-        swept = call(region, "sweep")
+        swept = invoke(region, "sweep")
         assert decisions(swept)[READS]["numbers"]["instances"] == 2
 
 
@@ -71,13 +71,13 @@ def test_consumption_is_the_sum_of_what_was_used_and_not_its_biggest_request() -
     was of one unit."""
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20, {READS: 80.0})
+        pass_minutes(region, 20, {READS: 80.0})
         Ec2(region).terminate(workers)
         region.calls.clear()
-        call(region, "sweep")
+        invoke(region, "sweep")
         asked = [
             query["MetricStat"]
-            for one in params(region, "GetMetricData")
+            for one in requests(region, "GetMetricData")
             for query in one["MetricDataQueries"]
         ]
         assert {stat["Stat"] for stat in asked if "Consumed" in stat["Metric"]["MetricName"]} == {
@@ -91,7 +91,7 @@ def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
     quarter of an hour counts."""
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
-        past(region, 20, {READS: [150.0] * 14 + [30.0] * 6})
+        pass_minutes(region, 20, {READS: [150.0] * 14 + [30.0] * 6})
         Ec2(region).terminate(workers)
         answer = region.cloudwatch.answer
 
@@ -109,7 +109,7 @@ def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
             return said
 
         region.answers["cloudwatch", "GetMetricData"] = backwards
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 150
 
 
@@ -117,7 +117,7 @@ def test_the_first_run_needs_nothing_that_an_earlier_one_left() -> None:
     with Region(MIDDAY) as region:
         region.create_table("orders", 10, 10, {"by-date": (10, 10)})
         region.deploy(TABLES + BY_TAG)
-        seen = watch(region)
+        seen = record_invocations(region)
         Ec2(region).launch(8, WORKER)
         assert [invocation.error for invocation in seen] == [None] * 8
         assert units(region)["orders:read"] == 160
@@ -125,25 +125,25 @@ def test_the_first_run_needs_nothing_that_an_earlier_one_left() -> None:
 
 def test_zero_instances_go_to_the_floor() -> None:
     with led(FOLLOWING, read=100, write=100) as region:
-        past(region, 20)
-        call(region, "sweep")
+        pass_minutes(region, 20)
+        invoke(region, "sweep")
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 5)
 
 
 def test_a_fleet_that_grew_never_lowers_a_table_that_was_bigger() -> None:
     with led(FOLLOWING, read=500, write=500) as region:
-        past(region, 20, {READS: 450.0, WRITES: 450.0})
+        pass_minutes(region, 20, {READS: 450.0, WRITES: 450.0})
         Ec2(region).launch(4, WORKER)
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (500, 500)
         wait(region, minutes=2)  # the index was raised
-        call(region, "sweep")  # 4 instances call for 80 and 20; what is consumed stays
+        invoke(region, "sweep")  # 4 instances call for 80 and 20; what is consumed stays
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (450, 450)
 
 
 def test_one_dimension_that_may_fall_does_not_take_the_other_below_its_need() -> None:
     with led(FOLLOWING, read=200, write=200) as region:
-        past(region, 20, {WRITES: 190.0})
-        call(region, "sweep")
+        pass_minutes(region, 20, {WRITES: 190.0})
+        invoke(region, "sweep")
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 190)
 
 

@@ -13,20 +13,20 @@ from headroom.region.region import Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
     actions,
-    call,
-    message,
+    alarm_message,
+    invoke,
     operations,
     orders,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    record_invocations,
+    requests,
     rules,
     send,
     skips,
     thresholds,
     units,
     wait,
-    watch,
     writes,
 )
 
@@ -61,8 +61,8 @@ def minutes_until_raised(region: Region, limit: int = 30) -> int:
 
 
 def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
-    past(region, 5, {READS: 50.0})
-    invocation = call(region, "follow_up")
+    pass_minutes(region, 5, {READS: 50.0})
+    invocation = invoke(region, "follow_up")
     assert operations(region) == ["DescribeAlarms"]
     asked = {
         "ActionPrefix": TOPIC,
@@ -70,16 +70,16 @@ def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
         "StateValue": "ALARM",
         "MaxRecords": 100,
     }
-    assert params(region, "DescribeAlarms") == [asked]
+    assert requests(region, "DescribeAlarms") == [asked]
     assert actions(invocation) == []
 
 
 def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_come(
     region: Region,
 ) -> None:
-    past(region, 5, {READS: 95.0, INDEX_READS: 18.0})
+    pass_minutes(region, 5, {READS: 95.0, INDEX_READS: 18.0})
     in_alarm(region, "headroom-orders/by-date:read")
-    invocation = call(region, "follow_up")
+    invocation = invoke(region, "follow_up")
     assert reasons(invocation) == {
         "orders:read": "UtilizationHigh",
         "orders:write": "AlreadyAtDesiredCapacity",
@@ -91,18 +91,18 @@ def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_c
 
 
 def test_two_alarms_of_one_table_are_one_look(region: Region) -> None:
-    past(region, 5, {READS: 95.0, WRITES: 95.0})
+    pass_minutes(region, 5, {READS: 95.0, WRITES: 95.0})
     in_alarm(region, "headroom-orders:read", "headroom-orders:write")
-    call(region, "follow_up")
+    invoke(region, "follow_up")
     assert operations(region).count("GetMetricData") == 1
     assert writes(region) == ["UpdateTable", "PutMetricAlarm", "PutMetricAlarm"]
 
 
 def test_an_alarm_that_holds_alarm_over_stale_or_spent_data_raises_nothing(region: Region) -> None:
-    past(region, 5, {READS: 95.0})
+    pass_minutes(region, 5, {READS: 95.0})
     in_alarm(region, "headroom-orders:read")
     wait(region, minutes=15)
-    assert reasons(call(region, "follow_up"))["orders:read"] == "NoRecentData"
+    assert reasons(invoke(region, "follow_up"))["orders:read"] == "NoRecentData"
     assert writes(region) == []
 
 
@@ -119,9 +119,9 @@ def test_a_foreign_alarm_on_the_topic_is_followed_and_rewritten(region: Region) 
         Threshold=20000.0,
         AlarmActions=[TOPIC],
     )
-    past(region, 6, {READS: 95.0})
+    pass_minutes(region, 6, {READS: 95.0})
     in_alarm(region, FOREIGN)
-    call(region, "follow_up")
+    invoke(region, "follow_up")
     assert thresholds(region)[FOREIGN] == 150 * 300 * 0.8
 
 
@@ -143,7 +143,7 @@ def test_an_alarm_of_a_table_without_a_rule_is_passed_over_without_a_further_cal
     )
     in_alarm(region, "customers-high")
     region.calls.clear()
-    call(region, "follow_up")
+    invoke(region, "follow_up")
     assert operations(region) == ["DescribeAlarms"]
 
 
@@ -151,16 +151,16 @@ def test_a_table_that_is_gone_or_on_demand_does_not_stop_the_others() -> None:
     with orders() as region:
         region.create_table("orders-old")
         region.create_table("orders-new")
-        call(region, "sweep")
+        invoke(region, "sweep")
         region.client("dynamodb").delete_table(TableName="orders-old")
         region.client("dynamodb").update_table(
             TableName="orders-new", BillingMode="PAY_PER_REQUEST"
         )
-        past(region, 5, {READS: 95.0})
+        pass_minutes(region, 5, {READS: 95.0})
         in_alarm(
             region, "headroom-orders:read", "headroom-orders-old:read", "headroom-orders-new:read"
         )
-        invocation = call(region, "follow_up")
+        invocation = invoke(region, "follow_up")
         assert sorted(skips(invocation)) == [
             ("orders-new", "OnDemand"),
             ("orders-old", "TableGone"),
@@ -170,14 +170,14 @@ def test_a_table_that_is_gone_or_on_demand_does_not_stop_the_others() -> None:
 
 
 def test_nothing_happens_twice_when_the_message_has_already_been_answered(region: Region) -> None:
-    past(region, 5, {READS: 95.0})
+    pass_minutes(region, 5, {READS: 95.0})
     in_alarm(region, "headroom-orders:read")
-    send(region, message(region))
-    call(region, "follow_up")
+    send(region, alarm_message(region))
+    invoke(region, "follow_up")
     wait(region, minutes=1)
-    past(region, 1, {READS: 95.0})
-    call(region, "follow_up")
-    assert len(params(region, "UpdateTable")) == 1
+    pass_minutes(region, 1, {READS: 95.0})
+    invoke(region, "follow_up")
+    assert len(requests(region, "UpdateTable")) == 1
 
 
 # as time goes by
@@ -192,7 +192,7 @@ HOT = [60.0] * 10 + [95.0] * 80
 def test_a_load_that_small_steps_do_not_meet_is_raised_for_again_and_again_until_it_fits() -> None:
     with orders(rules(**SMALL_STEPS)) as region:
         region.serve(READS, HOT)
-        seen = watch(region)
+        seen = record_invocations(region)
         region.run(60)
         raised = [i.function for i in seen if "SetCapacity" in actions(i)]
         assert raised[0] == "on_alarm"
@@ -216,7 +216,7 @@ def test_between_two_raises_lies_only_what_evidence_needs() -> None:
 def test_a_jump_twentyfold_is_met_by_one_step_from_the_demand(region: Region) -> None:
     region.serve(READS, [60.0] * 10 + [1200.0] * 80)
     region.run(60)
-    assert len(params(region, "UpdateTable")) == 1
+    assert len(requests(region, "UpdateTable")) == 1
     assert units(region)["orders:read"] == 1800
     assert stuck_alarms(region) == []
 
@@ -229,7 +229,7 @@ def test_a_lost_message_costs_a_minute_at_the_most() -> None:
     with orders() as deaf:
         deaf.serve(READS, load)
         lose_messages(deaf)
-        seen = watch(deaf)
+        seen = record_invocations(deaf)
         late = minutes_until_raised(deaf)
     assert on_time <= late <= on_time + 1
     assert [i for i in seen if i.function == "on_alarm"] == []
@@ -245,7 +245,7 @@ def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:
 def test_at_the_maximum_it_looks_every_minute_and_changes_nothing() -> None:
     with orders(rules(max_units=100)) as region:
         region.serve(READS, [200.0] * 20)
-        seen = watch(region)
+        seen = record_invocations(region)
         region.run(20)
         looked = [
             reasons(i)["orders:read"] for i in seen if i.function == "follow_up" and reasons(i)

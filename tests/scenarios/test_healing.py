@@ -41,18 +41,18 @@ from tests.support.iam import Ask, Place, allowed
 from tests.support.scenes import (
     MIDDAY,
     actions,
-    call,
+    alarm_message,
     failures,
-    lines,
-    message,
+    invoke,
+    log_lines,
     new_run,
     operations,
     orders,
-    params,
+    record_invocations,
+    requests,
     rules,
     send,
     skips,
-    watch,
 )
 
 OPERATORS = f"arn:aws:sns:us-east-1:{ACCOUNT}:operators"
@@ -93,7 +93,7 @@ def touched(region: Region) -> list[str]:
 
 
 def verdicts(invocation: Invocation) -> dict[str, str]:
-    return {line["instance"]: line["reason"] for line in lines(invocation, "verdict")}
+    return {line["instance"]: line["reason"] for line in log_lines(invocation, "verdict")}
 
 
 def by_function(seen: list[Invocation]) -> dict[str, set[str]]:
@@ -138,7 +138,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
     check: str,
 ) -> None:
     with web() as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0], check=check)
         region.run(6)
         marked = {
@@ -146,7 +146,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
             "HealthStatus": "Unhealthy",
             "ShouldRespectGracePeriod": False,
         }
-        assert params(region, "SetInstanceHealth") == [marked]
+        assert requests(region, "SetInstanceHealth") == [marked]
         assert [i.function for i in seen if "Heal" in actions(i)] == ["on_alarm"]
         members = region.groups.members("web")
         assert len(members) == 6
@@ -175,7 +175,7 @@ def test_instances_set_aside_have_no_alarm() -> None:
             "ShouldDecrementDesiredCapacity": True,
         }
         region.client("autoscaling").enter_standby(**standby)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids[1:]]
 
 
@@ -183,7 +183,7 @@ def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_
     None
 ):
     with web(healing(within_minutes=15)) as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(1)
         region.groups.sicken(ids[1])
@@ -212,7 +212,7 @@ def test_what_others_replaced_for_its_health_counts_too() -> None:
         )
         region.run(3)
         region.calls.clear()
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(5)
         assert touched(region) == []
@@ -253,7 +253,7 @@ def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(
     what: Any, reason: str, action: str
 ) -> None:
     with web(healing(action=action)) as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         what(region, ids[0])
         region.groups.sicken(ids[0])
         region.run(4)
@@ -267,14 +267,14 @@ def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(
 
 def test_a_detached_instance_is_nobodys() -> None:
     with web() as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         detach = {
             "InstanceIds": [ids[0]],
             "AutoScalingGroupName": "web",
             "ShouldDecrementDesiredCapacity": True,
         }
         region.client("autoscaling").detach_instances(**detach)
-        said = send(region, message(region, name=alarm_of(ids[0])))
+        said = send(region, alarm_message(region, name=alarm_of(ids[0])))
         assert skips(said) == [(ids[0], "NotManaged")]
         assert touched(region) == []
         assert all(not i.error for i in seen)
@@ -282,7 +282,7 @@ def test_a_detached_instance_is_nobodys() -> None:
 
 def test_an_instance_that_was_launched_just_now_is_left_to_start() -> None:
     with web(healing(cooldown_minutes=20)) as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         scale_out(region, "")
         region.run(5)
         new = next(iter(set(region.groups.members("web")) - set(ids)))
@@ -296,7 +296,7 @@ def test_an_instance_that_was_launched_just_now_is_left_to_start() -> None:
 
 def test_a_whole_zone_that_fails_at_once_is_an_outage_and_nothing_is_replaced() -> None:
     with web(healing(max_instances=100, max_percent=100)) as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(30)
         assert touched(region) == []
@@ -312,10 +312,10 @@ def test_of_two_the_last_healthy_one_is_never_replaced() -> None:
 
 def test_a_late_a_doubled_or_a_forged_message_does_nothing_that_the_facts_do_not_call_for() -> None:
     with web() as (region, ids):
-        well = send(region, message(region, name=alarm_of(ids[0])))
+        well = send(region, alarm_message(region, name=alarm_of(ids[0])))
         assert verdicts(well) == {ids[0]: "StatusChecksPass"}
         region.groups.sicken(ids[1])
-        once, twice = (send(region, message(region, name=alarm_of(ids[1]))) for _ in range(2))
+        once, twice = (send(region, alarm_message(region, name=alarm_of(ids[1]))) for _ in range(2))
         assert (verdicts(once), verdicts(twice)) == (
             {ids[1]: "StatusCheckFailed"},
             {ids[1]: "BeingReplaced"},
@@ -338,7 +338,7 @@ def test_groups_that_no_rule_names_are_not_even_looked_at() -> None:
             Threshold=1.0,
             AlarmActions=[TOPIC],
         )
-        said = send(region, message(region, name="web-status"))
+        said = send(region, alarm_message(region, name="web-status"))
         assert skips(said) == [(ids[0], "NotManaged")]
         assert "DescribeInstanceStatus" not in operations(region)
 
@@ -350,7 +350,7 @@ def test_an_alarm_of_another_region_or_account_is_not_heard() -> None:
             "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x",
             "arn:aws:cloudwatch:us-east-1:999999999999:alarm:x",
         ):
-            said = send(region, message(region, name=alarm_of(ids[0]), AlarmArn=arn))
+            said = send(region, alarm_message(region, name=alarm_of(ids[0]), AlarmArn=arn))
             assert skips(said) == [(alarm_of(ids[0]), "ForeignAccountOrRegion")]
         assert touched(region) == []
 
@@ -375,7 +375,7 @@ def test_a_reboot_mends_the_instance_and_is_written_into_its_alarm() -> None:
         before = dict(region.cloudwatch.alarms[alarm_of(ids[0])].fields)
         region.groups.sicken(ids[0])
         region.run(10)
-        assert params(region, "RebootInstances") == [{"InstanceIds": [ids[0]]}]
+        assert requests(region, "RebootInstances") == [{"InstanceIds": [ids[0]]}]
         assert region.groups.members("web") == ids
         alarm = region.cloudwatch.alarms[alarm_of(ids[0])]
         assert alarm.state.value == "OK"
@@ -389,7 +389,7 @@ def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> 
         region,
         ids,
     ):
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0], stubborn=True)
         region.run(20)
         assert touched(region) == [ids[0]]
@@ -421,7 +421,7 @@ def test_a_reboot_that_fails_is_written_down_first_and_so_counts() -> None:
 def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing() -> None:
     with web(healing(action="recover")) as (region, ids):
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i, "recovery") for i in ids]
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0], check=SYSTEM)
         region.run(8)
         assert touched(region) == []
@@ -508,7 +508,7 @@ def test_an_outage_is_told_in_few_words_and_once() -> None:
 
 def test_a_notifier_that_fails_stops_no_healing_and_is_raised() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):  # nobody has made this topic
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(4)
         assert touched(region) == [ids[0]]
@@ -521,13 +521,15 @@ def test_a_notifier_that_fails_stops_no_healing_and_is_raised() -> None:
 def test_a_dry_run_of_a_rule_decides_and_tells_and_changes_nothing() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(10)
         assert region.cloudwatch.alarms == {}
         assert touched(region) == []
         assert read() == []
-        (line, *_) = [line for i in seen if i.function == "sweep" for line in lines(i, "verdict")]
+        (line, *_) = [
+            line for i in seen if i.function == "sweep" for line in log_lines(i, "verdict")
+        ]
         assert (line["instance"], line["reason"], line["dry_run"]) == (
             ids[0],
             "StatusCheckFailed",
@@ -590,7 +592,7 @@ def test_where_nothing_is_to_be_healed_nothing_is_called_and_the_message_is_pass
 def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay() -> None:
     with orders(rules() + "\n" + healing()) as region:
         ids = region.groups.create("web", 2)
-        call(region, "sweep")
+        invoke(region, "sweep")
         tables = [name for name in region.cloudwatch.alarms if name.startswith("headroom-orders")]
         assert sorted(region.cloudwatch.alarms) == sorted([*(alarm_of(i) for i in ids), *tables])
         region.calls.clear()
@@ -669,7 +671,7 @@ def data(instance: str, name: str = "StatusCheckFailed") -> dict[str, Any]:
 
 def ways(region: Region, instance: str) -> dict[str, dict[str, Any]]:
     arn = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{alarm_of(instance)}"
-    text = json.dumps(message(region, name=alarm_of(instance)))
+    text = json.dumps(alarm_message(region, name=alarm_of(instance)))
     change = {
         "detail-type": "CloudWatch Alarm State Change",
         "resources": [arn],
@@ -769,7 +771,7 @@ def test_any_other_alarm_on_ec2_is_passed_over(trigger: dict[str, Any], why: str
 
 def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_deleted() -> None:
     with web(healing(max_instances=2, max_percent=40), ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        bodies = [json.dumps(message(region, name=alarm_of(i))) for i in ids[:2]]
+        bodies = [json.dumps(alarm_message(region, name=alarm_of(i))) for i in ids[:2]]
         region.groups.sicken(ids[1])
         region.faults.append(
             Fault(
@@ -786,7 +788,7 @@ def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_delet
 def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message() -> None:
     with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
         region.groups.sicken(ids[0])
-        said = message(
+        said = alarm_message(
             region,
             name=alarm_of(ids[0]),
             AlarmName='say "sick!!" \\" twice',
@@ -827,7 +829,7 @@ def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others
                 matches=lambda p: ids[0] in p["InstanceIds"],
             )
         )
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0], others[0])
         region.run(4)
         assert touched(region) == [others[0]]
@@ -838,7 +840,7 @@ def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others
 
 def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
     with web() as (region, ids):
-        seen = watch(region)
+        seen = record_invocations(region)
         region.faults.append(Fault("SetInstanceHealth", "ResourceContention"))
         region.groups.sicken(ids[0])
         region.run(8)
@@ -853,7 +855,7 @@ def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
 def test_when_the_groups_cannot_be_listed_no_alarm_is_removed() -> None:
     with web() as (region, ids):
         region.faults.append(Fault("DescribeAutoScalingGroups", "AccessDenied", times=99))
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert failures(invocation)
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
 
@@ -875,7 +877,7 @@ def test_an_alarm_of_that_name_that_does_not_call_us_is_not_overwritten() -> Non
             ComparisonOperator="GreaterThanThreshold",
         )
         region.deploy(healing())
-        assert skips(call(region, "sweep")) == [(alarm_of(one), "UnsupportedAlarm")]
+        assert skips(invoke(region, "sweep")) == [(alarm_of(one), "UnsupportedAlarm")]
         assert region.cloudwatch.alarms[alarm_of(one)].fields["Threshold"] == 9.0
 
 
@@ -887,10 +889,10 @@ def test_a_sweep_makes_so_many_alarms_and_no_more_of_tables_and_instances_togeth
         region.create_table("orders")
         region.groups.create("web", MAX_NEW_ALARMS, most=1_000)
         region.deploy(rules() + "\n" + healing())
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS
         assert len(skips(invocation)) == 2
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS + 2
 
 
@@ -1067,7 +1069,7 @@ def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_said(odd: str
         region.answers["autoscaling", "DescribeScalingActivities"] = lambda asked: (
             unforeseen if asked["AutoScalingGroupName"] == odd else None
         )
-        seen = watch(region)
+        seen = record_invocations(region)
         region.groups.sicken(ids[0], other[0])
         region.run(5)
         healed = {"api": other[0], "web": ids[0]}

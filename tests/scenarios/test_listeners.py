@@ -23,7 +23,7 @@ from headroom.project import ROOT
 from headroom.region.lambda_functions import environment_of, fresh_app
 from headroom.region.region import Fault, Region
 from tests.support.builders import READS
-from tests.support.scenes import MIDDAY, call, message, past, rules
+from tests.support.scenes import MIDDAY, alarm_message, invoke, pass_minutes, rules
 
 ALARM = "headroom-orders:read"
 EVERY_WAY = ",".join(LISTENERS)
@@ -35,8 +35,8 @@ def busy(sources: str = EVERY_WAY) -> Iterator[Region]:
     with Region(MIDDAY) as region:
         region.create_table("orders", 100, 100)
         region.deploy(rules(), environment={"ALARM_SOURCES": sources})
-        call(region, "sweep")
-        past(region, 5, {READS: 95.0})
+        invoke(region, "sweep")
+        pass_minutes(region, 5, {READS: 95.0})
         yield region
 
 
@@ -98,7 +98,7 @@ def notification(region: Region) -> str:
 
 def raw(region: Region) -> str:
     """Return the alarm's message itself."""
-    return json.dumps(message(region, name=ALARM))
+    return json.dumps(alarm_message(region, name=ALARM))
 
 
 @pytest.mark.parametrize(("function", "event"), [("on_action", action), ("on_event", change)])

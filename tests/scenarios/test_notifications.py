@@ -25,22 +25,22 @@ from headroom.region.region import Fault, Region
 from tests.support.builders import INDEX_READS, READS, WRITES
 from tests.support.scenes import (
     TARGETS,
+    alarm_message,
     autoscale,
-    call,
-    drain,
     failures,
-    lines,
-    message,
+    invoke,
+    log_lines,
     of_table,
     operations,
     orders,
-    params,
-    past,
+    pass_minutes,
+    record_invocations,
+    requests,
     rules,
     send,
     units,
+    use_free_decreases,
     wait,
-    watch,
 )
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
@@ -74,11 +74,11 @@ def with_topic(region: Region) -> None:
 
 def told(region: Region) -> list[str]:
     """Return the subjects of the messages on topics so far."""
-    return [said["Subject"] for said in params(region, "Publish")]
+    return [said["Subject"] for said in requests(region, "Publish")]
 
 
 def texts(region: Region) -> list[str]:
-    return [said["Message"] for said in params(region, "Publish")]
+    return [said["Message"] for said in requests(region, "Publish")]
 
 
 def tags(region: Region, alarm: str = "headroom-orders:read") -> dict[str, str]:
@@ -100,9 +100,9 @@ def run_with(region: Region, rates: list[float], others: float = 50.0) -> None:
 
 def test_a_raise_is_told_once_with_its_reason_and_numbers(region: Region) -> None:
     with_topic(region)
-    past(region, 5, {READS: 95.0, WRITES: 95.0})
-    send(region, message(region))
-    (said,) = params(region, "Publish")
+    pass_minutes(region, 5, {READS: 95.0, WRITES: 95.0})
+    send(region, alarm_message(region))
+    (said,) = requests(region, "Publish")
     assert (said["TopicArn"], said["Subject"]) == (TOPIC, "Headroom raised orders")
     assert [line.split(" units:")[0] for line in said["Message"].splitlines()[:2]] == [
         "orders:read 100 → 150",
@@ -118,22 +118,22 @@ def test_a_raise_is_told_once_with_its_reason_and_numbers(region: Region) -> Non
 
 def test_a_message_that_comes_twice_and_every_later_look_tell_nothing_more(region: Region) -> None:
     with_topic(region)
-    past(region, 5, {READS: 95.0})
-    said = message(region)
+    pass_minutes(region, 5, {READS: 95.0})
+    said = alarm_message(region)
     send(region, said)
     send(region, said)
     wait(region, minutes=1)
     for function in ("follow_up", "sweep", "scale_down"):
-        call(region, function)
+        invoke(region, function)
     assert told(region) == ["Headroom raised orders"]
 
 
 def test_a_decrease_is_told_once() -> None:
     with scene(telling("scaled_up", "scaled_down")) as region:
         with_topic(region)
-        past(region, 61, LOW)
+        pass_minutes(region, 61, LOW)
         for function in ("scale_down", "sweep", "follow_up", "sweep"):
-            call(region, function)
+            invoke(region, function)
             wait(region, minutes=5)
         assert told(region) == ["Headroom lowered orders"]
         assert texts(region)[0].count("→") == 4
@@ -142,8 +142,8 @@ def test_a_decrease_is_told_once() -> None:
 def test_every_run_tells_what_it_has_done_and_logs_that_it_did() -> None:
     with scene(telling("scaled_up")) as region:
         with_topic(region)
-        past(region, 5, {READS: 95.0})
-        (line,) = lines(send(region, message(region)), "notice")
+        pass_minutes(region, 5, {READS: 95.0})
+        (line,) = log_lines(send(region, alarm_message(region)), "notice")
         assert line["message"] == "notified: Headroom raised orders"
         assert line["facts"] == {"kind": ["scaled_up"], "table": ["orders"]}
 
@@ -155,20 +155,21 @@ def test_a_thousand_tables_are_not_a_thousand_messages() -> None:
             region.create_table(name, 5, 5)
         region.deploy(telling("scaled_up", min_units=10))
         with_topic(region)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert told(region) == [
             "Headroom: 50 notices (scaled_up 50)",
             "Headroom: 10 notices (scaled_up 10)",
         ]
         tables = [
             json.loads(said["MessageAttributes"]["table"]["StringValue"])
-            for said in params(region, "Publish")
+            for said in requests(region, "Publish")
         ]
         assert sorted(tables[0] + tables[1]) == names
         assert (
-            params(region, "Publish")[0]["MessageAttributes"]["table"]["DataType"] == "String.Array"
+            requests(region, "Publish")[0]["MessageAttributes"]["table"]["DataType"]
+            == "String.Array"
         )
-        assert params(region, "Publish")[0]["MessageAttributes"]["kind"] == {
+        assert requests(region, "Publish")[0]["MessageAttributes"]["kind"] == {
             "DataType": "String",
             "StringValue": "scaled_up",
         }
@@ -198,23 +199,23 @@ def test_what_lasts_for_days_is_told_once_a_day() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
         for _ in range(52):
-            past(region, HOUR, {READS: 100.0}, {READS: 20.0})
-            call(region, "sweep")
+            pass_minutes(region, HOUR, {READS: 100.0}, {READS: 20.0})
+            invoke(region, "sweep")
         assert len(told(region)) == 3
 
 
 def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        call(region, "sweep")
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        invoke(region, "sweep")
         assert re.fullmatch(r"told=2026-11-02T12:30:00Z", tags(region)["headroom-told-at_max"])
         region.deploy(region.functions.config)  # a new container
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        call(region, "sweep")
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        invoke(region, "sweep")
         assert len(told(region)) == 1
         assert operations(region).count("ListTagsForResource") == 2
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert (
             operations(region).count("ListTagsForResource") == 2
         )  # what it has read once, it knows
@@ -231,21 +232,21 @@ def test_a_container_reads_the_tags_once_where_nothing_is_news() -> None:
 def test_without_anything_to_tell_no_tag_is_read() -> None:
     with scene() as region:
         with_topic(region)
-        past(region, 61, BUSY)
-        call(region, "sweep")
+        pass_minutes(region, 61, BUSY)
+        invoke(region, "sweep")
         assert set(operations(region)) & {"ListTagsForResource", "TagResource", "Publish"} == set()
 
 
 def test_a_rewrite_of_the_alarm_keeps_what_was_told(region: Region) -> None:
     with_topic(region)
-    past(region, 5, {READS: 95.0})
-    call(region, "sweep")
+    pass_minutes(region, 5, {READS: 95.0})
+    invoke(region, "sweep")
     before = dict(tags(region))
     region.client("cloudwatch").tag_resource(
         ResourceARN=f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{table_alarms.name_of(READS)}",
         Tags=[{"Key": "headroom-told-at_max", "Value": "told=2026-11-02T12:00:00Z"}],
     )
-    send(region, message(region))
+    send(region, alarm_message(region))
     assert tags(region) == before | {"headroom-told-at_max": "told=2026-11-02T12:00:00Z"}
 
 
@@ -268,8 +269,8 @@ def test_high_and_low_throughput_are_told_once_an_episode() -> None:
             (95.0, 30),
         ):
             for _ in range(0, minutes, 5):
-                past(region, 5, BUSY | {READS: load})
-                call(region, "sweep")
+                pass_minutes(region, 5, BUSY | {READS: load})
+                invoke(region, "sweep")
         assert told(region) == ["High throughput: orders"] * 2
         assert texts(region)[0].startswith(
             "orders:read consumes 95 % of its 100 units, at or above 90 %"
@@ -292,8 +293,8 @@ def test_low_throughput_is_told_of_a_table_that_no_sweep_would_look_at() -> None
 
 def budget_scene(region: Region) -> None:
     """Use up the day's free decreases a few minutes before something is to be lowered."""
-    past(region, 61, BUSY | {READS: 5.0, WRITES: 5.0})
-    drain(region)
+    pass_minutes(region, 61, BUSY | {READS: 5.0, WRITES: 5.0})
+    use_free_decreases(region)
 
 
 def test_a_decrease_that_dynamodb_would_refuse_is_told_once_a_utc_day(region: Region) -> None:
@@ -301,17 +302,17 @@ def test_a_decrease_that_dynamodb_would_refuse_is_told_once_a_utc_day(region: Re
     budget_scene(region)
     with_topic(region)
     for _ in range(5):
-        call(region, "sweep")
-        past(region, 5, BUSY | {READS: 5.0, WRITES: 5.0})
+        invoke(region, "sweep")
+        pass_minutes(region, 5, BUSY | {READS: 5.0, WRITES: 5.0})
     assert [subject for subject in told(region) if "decrease" in subject] == [
         "No decrease left for now: orders"
     ]
     assert "orders:read stays at 100 units: DynamoDB allows no decrease yet" in texts(region)[0]
     assert "orders:write stays at 100 units" in texts(region)[0]
-    past(region, 12 * HOUR, BUSY | {READS: 5.0, WRITES: 5.0})
-    drain(region)
+    pass_minutes(region, 12 * HOUR, BUSY | {READS: 5.0, WRITES: 5.0})
+    use_free_decreases(region)
     with_topic(region)
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert [subject for subject in told(region) if "decrease" in subject] == [
         "No decrease left for now: orders"
     ]
@@ -346,9 +347,9 @@ def test_failures_with_a_success_between_are_not_a_row() -> None:
             region.faults.append(
                 Fault("DescribeTable", "InternalServerError", matches=of_table("orders"))
             )
-            call(region, "sweep")
+            invoke(region, "sweep")
             wait(region, minutes=5)
-            call(region, "sweep")
+            invoke(region, "sweep")
             wait(region, minutes=5)
         assert told(region) == []
 
@@ -400,15 +401,15 @@ def test_a_raise_by_the_fleet_is_told_and_a_fleet_that_cannot_be_counted_once() 
     with orders(telling("fleet") + FLEET) as region:
         with_topic(region)
         instances(region, 12)
-        past(region, 5, BUSY)
-        call(region, "sweep")
+        pass_minutes(region, 5, BUSY)
+        invoke(region, "sweep")
         assert told(region) == ["Following its fleet: orders"]
         assert f"orders:read 100 → 120 units: {WHY[Reason.FLEET]}" in texts(region)[0]
         wait(region, minutes=5)
         region.faults.append(Fault("DescribeInstances", "InternalError", times=10_000))
         for _ in range(4):
-            past(region, 5, BUSY)
-            call(region, "sweep")
+            pass_minutes(region, 5, BUSY)
+            invoke(region, "sweep")
         assert told(region) == ["Following its fleet: orders"] * 2
         assert "cannot be counted" in texts(region)[1]
 
@@ -423,11 +424,11 @@ def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> No
     with scene(config) as region:
         with_topic(region)
         assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
-        past(region, 61, BUSY | {READS: 1.0})
+        pass_minutes(region, 61, BUSY | {READS: 1.0})
         for _ in range(3):
-            call(region, "sweep")
+            invoke(region, "sweep")
             region.deploy(region.functions.config)
-            past(region, 5, BUSY | {READS: 1.0})
+            pass_minutes(region, 5, BUSY | {READS: 1.0})
         assert told(region) == ["Low throughput: orders"]
 
 
@@ -437,10 +438,10 @@ def test_without_any_alarm_the_container_remembers() -> None:
     ) as region:
         with_topic(region)
         assert region.cloudwatch.alarms == {}
-        past(region, 61, BUSY | {READS: 1.0})
+        pass_minutes(region, 61, BUSY | {READS: 1.0})
         for _ in range(3):
-            call(region, "sweep")
-            past(region, 5, BUSY | {READS: 1.0})
+            invoke(region, "sweep")
+            pass_minutes(region, 5, BUSY | {READS: 1.0})
         assert told(region) == ["Low throughput: orders"]
         assert set(operations(region)) & {"ListTagsForResource", "TagResource"} == set()
 
@@ -450,11 +451,11 @@ def test_the_sweep_that_makes_the_alarm_leaves_the_telling_to_the_next() -> None
         region.create_table("orders", 100, 100)
         region.deploy(telling("low_throughput", notify_below_percent=10, min_units=100))
         with_topic(region)
-        past(region, 61, {READS: 50.0, WRITES: 1.0})
-        call(region, "sweep")
+        pass_minutes(region, 61, {READS: 50.0, WRITES: 1.0})
+        invoke(region, "sweep")
         assert told(region) == []
-        call(region, "sweep")
-        call(region, "sweep")
+        invoke(region, "sweep")
+        invoke(region, "sweep")
         assert told(region) == ["Low throughput: orders"]
 
 
@@ -486,11 +487,11 @@ notify = ["scaled_down"]
         )
         for name in ("capacity", "capacity-writes"):
             region.client("sns").create_topic(Name=name)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert units(region)["users:read"] == units(region)["carts:read"] == 10
         found = {
             said["TopicArn"]: said["Message"].split(" units")[0]
-            for said in params(region, "Publish")
+            for said in requests(region, "Publish")
         }
         assert found == {TOPIC: "orders:read 5 → 10", f"{TOPIC}-writes": "orders:write 5 → 10"}
 
@@ -505,9 +506,9 @@ def test_a_dry_run_tells_nothing(where: str) -> None:
     )
     with scene(config) as region:
         with_topic(region)
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         for function in ("sweep", "follow_up", "scale_down"):
-            call(region, function)
+            invoke(region, function)
         assert told(region) == []
 
 
@@ -517,7 +518,7 @@ def test_nor_does_a_dry_run_of_the_whole() -> None:
 
     with scene(telling("scaled_up", "at_max", max_units=100)) as region:
         with_topic(region)
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
         assert report.decisions
         assert (told(region), report.notified) == ([], [])
@@ -526,8 +527,8 @@ def test_nor_does_a_dry_run_of_the_whole() -> None:
 def test_a_table_that_is_left_alone_is_not_told_of(region: Region) -> None:
     with_topic(region)
     autoscale(region)
-    past(region, 61, LOW, {READS: 20.0})
-    call(region, "sweep")
+    pass_minutes(region, 61, LOW, {READS: 20.0})
+    invoke(region, "sweep")
     assert told(region) == []
 
 
@@ -537,8 +538,8 @@ def test_a_topic_in_another_region_is_told_there() -> None:
         import boto3
 
         boto3.client("sns", region_name="eu-west-1").create_topic(Name="capacity")
-        past(region, 5, {READS: 95.0})
-        assert send(region, message(region)).error is None
+        pass_minutes(region, 5, {READS: 95.0})
+        assert send(region, alarm_message(region)).error is None
 
 
 # Slack
@@ -569,8 +570,8 @@ def slack(store: str, *kinds: str, **settings: Any) -> str:
 def test_slack_is_told_through_the_url_that_either_store_keeps(store: str, value: str) -> None:
     with scene(slack(store)) as region:
         with_slack(region, store, value)
-        past(region, 5, {READS: 95.0})
-        assert send(region, message(region)).error is None
+        pass_minutes(region, 5, {READS: 95.0})
+        assert send(region, alarm_message(region)).error is None
         (asked,) = region.web.asked
         assert (asked.url, asked.request.get_method(), asked.seconds) == (URL, "POST", 5.0)
         assert asked.headers["content-type"] == "application/json"
@@ -583,11 +584,11 @@ def test_the_url_is_read_once_in_a_while() -> None:
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm")
         for load in (95.0, 145.0):
-            past(region, 5, {READS: load})
-            send(region, message(region))
+            pass_minutes(region, 5, {READS: load})
+            send(region, alarm_message(region))
         assert (len(region.web.asked), operations(region).count("GetParameter")) == (2, 1)
-        past(region, 15, {READS: 220.0})
-        send(region, message(region))
+        pass_minutes(region, 15, {READS: 220.0})
+        send(region, alarm_message(region))
         assert (len(region.web.asked), operations(region).count("GetParameter")) == (3, 2)
 
 
@@ -599,7 +600,7 @@ def test_what_slack_would_take_for_its_own_marks_is_escaped() -> None:
     with scene(config) as region:
         with_slack(region, "ssm")
         backup(region, "RUNNING")
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert "pause &lt;!channel&gt; &amp; co: AWS Backup is running" in posted(region)[0]
 
 
@@ -636,9 +637,9 @@ def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, said: str) -> No
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm")
         region.web.servers[URL] = answer
-        seen = watch(region)
-        past(region, 5, {READS: 95.0})
-        invocation = send(region, message(region))
+        seen = record_invocations(region)
+        pass_minutes(region, 5, {READS: 95.0})
+        invocation = send(region, alarm_message(region))
         assert units(region)["orders:read"] == 150
         assert [said in failure for failure in failures(invocation)] == ([True] if said else [])
         assert SECRET not in everything_said(region, seen)
@@ -659,9 +660,9 @@ def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, said: str) -> No
 def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm", value)
-        seen = watch(region)
-        past(region, 5, {READS: 95.0})
-        (failure,) = failures(send(region, message(region)))
+        seen = record_invocations(region)
+        pass_minutes(region, 5, {READS: 95.0})
+        (failure,) = failures(send(region, alarm_message(region)))
         assert failure.startswith(
             "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
         )
@@ -675,12 +676,12 @@ def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
 def test_a_topic_that_refuses_never_stops_a_scaling_and_is_a_failure(region: Region) -> None:
     with_topic(region)
     region.faults.append(Fault("Publish", "AuthorizationError", times=100))
-    past(region, 5, {READS: 95.0})
-    invocation = send(region, message(region))
+    pass_minutes(region, 5, {READS: 95.0})
+    invocation = send(region, alarm_message(region))
     assert units(region)["orders:read"] == 150
-    assert [line["reason"] for line in lines(invocation, "decision") if line["desired"] == 150] == [
-        "UtilizationHigh"
-    ]
+    assert [
+        line["reason"] for line in log_lines(invocation, "decision") if line["desired"] == 150
+    ] == ["UtilizationHigh"]
     (failure,) = failures(invocation)
     assert failure.startswith(
         f"{TOPIC}: sending 'Headroom raised orders' failed: An error occurred (AuthorizationError)"
@@ -690,14 +691,14 @@ def test_a_topic_that_refuses_never_stops_a_scaling_and_is_a_failure(region: Reg
 def test_lambdas_second_try_scales_nothing_and_tells_nothing_twice(region: Region) -> None:
     with_topic(region)
     region.faults.append(Fault("Publish", "InternalError", times=1))
-    past(region, 5, {READS: 95.0})
-    seen = watch(region)
-    assert send(region, message(region)).error is not None
+    pass_minutes(region, 5, {READS: 95.0})
+    seen = record_invocations(region)
+    assert send(region, alarm_message(region)).error is not None
     region.run(4)
     again = [invocation for invocation in seen if invocation.function == "on_alarm"][1:]
     assert [invocation.error for invocation in again] == [None]
     assert units(region)["orders:read"] == 150
-    assert len(params(region, "UpdateTable")) == 1
+    assert len(requests(region, "UpdateTable")) == 1
     assert told(region).count("Headroom raised orders") == 1  # the one that failed
 
 
@@ -705,12 +706,16 @@ def test_a_queues_message_whose_telling_failed_comes_back_and_then_is_done_with(
     with Region() as region:
         region.create_table("orders", 100, 100)
         app = region.deploy(telling("scaled_up"), environment={"ALARM_SOURCES": "queue"})
-        call(region, "sweep")
+        invoke(region, "sweep")
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=1))
-        past(region, 5, {READS: 95.0})
+        pass_minutes(region, 5, {READS: 95.0})
         body = json.dumps(
-            {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message(region))}
+            {
+                "Type": "Notification",
+                "TopicArn": TOPIC,
+                "Message": json.dumps(alarm_message(region)),
+            }
         )
         event = {"Records": [{"messageId": "1", "receiptHandle": "1", "body": body}]}
         with Client(app.app) as client:
@@ -725,8 +730,8 @@ def test_a_state_that_could_not_be_told_is_told_by_a_later_sweep() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=2))
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        outcomes = [call(region, "sweep").error is None for _ in range(4)]
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        outcomes = [invoke(region, "sweep").error is None for _ in range(4)]
         assert outcomes == [False, False, True, True]
         assert len(told(region)) == 3
         assert "headroom-told-at_max" in tags(region)
@@ -737,8 +742,8 @@ def test_the_other_destination_is_told_and_the_one_that_was_told_is_not_told_aga
         with_topic(region)
         with_slack(region, "ssm")
         region.web.servers[URL] = 500
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        assert [call(region, "sweep").error is None for _ in range(3)] == [False, True, True]
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        assert [invoke(region, "sweep").error is None for _ in range(3)] == [False, True, True]
         assert (len(told(region)), len(posted(region))) == (1, 1)
 
 
@@ -749,7 +754,7 @@ def test_a_destination_that_failed_is_not_tried_again_in_the_same_run() -> None:
         region.deploy(telling("scaled_up", min_units=10))
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=1))
-        assert len(failures(call(region, "sweep"))) == 4
+        assert len(failures(invoke(region, "sweep"))) == 4
         assert len(told(region)) == 1
 
 
@@ -757,11 +762,11 @@ def test_tags_that_cannot_be_read_tell_nothing_and_are_a_failure() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("ListTagsForResource", "AccessDenied", times=1))
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        (failure,) = failures(call(region, "sweep"))
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        (failure,) = failures(invoke(region, "sweep"))
         assert "headroom-orders:read: ListTagsForResource failed" in failure
         assert told(region) == []
-        assert call(region, "sweep").error is None
+        assert invoke(region, "sweep").error is None
         assert len(told(region)) == 1
 
 
@@ -769,9 +774,9 @@ def test_tags_that_cannot_be_written_do_not_tell_it_at_every_sweep() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("TagResource", "AccessDenied", times=1))
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        assert len(failures(call(region, "sweep"))) == 1
-        call(region, "sweep")
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        assert len(failures(invoke(region, "sweep"))) == 1
+        invoke(region, "sweep")
         assert len(told(region)) == 1
 
 
@@ -779,8 +784,8 @@ def test_alarms_that_cannot_be_listed_tell_no_state() -> None:
     with scene(telling("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("DescribeAlarms", "InternalError", times=1))
-        past(region, 30, {READS: 100.0}, {READS: 20.0})
-        assert len(failures(call(region, "sweep"))) == 1
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        assert len(failures(invoke(region, "sweep"))) == 1
         assert told(region) == []
 
 

@@ -15,7 +15,16 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Alarm, Past
 from headroom.region.region import Region
 from tests.support.builders import NOON, READS, WRITES, alarm, policy
-from tests.support.scenes import call, decisions, failures, orders, past, rules, units, writes
+from tests.support.scenes import (
+    decisions,
+    failures,
+    invoke,
+    orders,
+    pass_minutes,
+    rules,
+    units,
+    writes,
+)
 
 
 def described(**changes: Any) -> Mapping[str, Any]:
@@ -80,9 +89,9 @@ def test_metrics_that_came_in_part_only_lower_nothing_of_their_target(
     with PartialRegion() as region:
         region.create_table("orders", 100, 100)
         region.deploy(rules(strategy=strategy))
-        past(region, 65)
+        pass_minutes(region, 65)
         region.partial(metric)
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         lowered = {name for name, count in units(region).items() if count < 100}
         assert lowered == ({"orders:write"} if "Read" in metric else {"orders:read"})
 
@@ -95,18 +104,18 @@ def test_data_that_stopped_minutes_ago_lower_nothing(
     with Region() as region:
         region.create_table("orders", 100, 100)
         region.deploy(rules(strategy=strategy))
-        past(region, 120)
-        past(region, minutes, {READS: [None] * minutes, WRITES: [None] * minutes})
-        call(region, "scale_down")
+        pass_minutes(region, 120)
+        pass_minutes(region, minutes, {READS: [None] * minutes, WRITES: [None] * minutes})
+        invoke(region, "scale_down")
         assert bool(writes(region)) is is_lowered
 
 
 def test_what_breaks_one_tables_decision_is_told_and_the_others_go_on() -> None:
     with orders() as region:
         region.create_table("orders2", 100, 100)
-        past(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})
+        pass_minutes(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})
         region.tables["orders2"].provisions[""].last_increase_at = NOON.replace(tzinfo=None)
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert decisions(invocation)[READS]["desired"] == 150
         assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 

@@ -16,23 +16,23 @@ from tests.support.scenes import (
     MONDAY,
     TARGETS,
     actions,
-    by_hand,
-    call,
+    alarm_message,
     decisions,
-    index_by_hand,
-    message,
+    invoke,
     operations,
     orders,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    record_invocations,
+    requests,
     rules,
     send,
+    set_index_units,
+    set_units,
     skips,
     thresholds,
     units,
     wait,
-    watch,
     writes,
 )
 
@@ -54,7 +54,7 @@ def region() -> Iterator[Region]:
 
 def hot(region: Region) -> None:
     """Let the table's reads be hot for as long as an alarm needs to see it."""
-    past(region, 5, HOT)
+    pass_minutes(region, 5, HOT)
 
 
 # the step
@@ -64,7 +64,7 @@ def test_an_alarm_raises_the_table_by_the_percentage_and_moves_its_threshold(
     region: Region,
 ) -> None:
     hot(region)
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert units(region) == {
         "orders:read": 150,
         "orders:write": 100,
@@ -76,9 +76,9 @@ def test_an_alarm_raises_the_table_by_the_percentage_and_moves_its_threshold(
 
 
 def test_the_whole_table_is_raised_in_one_update_table(region: Region) -> None:
-    past(region, 5, {READS: 95.0, WRITES: 85.0, INDEX_READS: 18.0})
-    send(region, message(region, WRITES))
-    assert params(region, "UpdateTable") == [
+    pass_minutes(region, 5, {READS: 95.0, WRITES: 85.0, INDEX_READS: 18.0})
+    send(region, alarm_message(region, WRITES))
+    assert requests(region, "UpdateTable") == [
         {
             "TableName": "orders",
             "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 150},
@@ -105,26 +105,26 @@ def test_the_whole_table_is_raised_in_one_update_table(region: Region) -> None:
 
 
 def test_only_the_hot_index_is_named_when_the_table_is_cool(region: Region) -> None:
-    past(region, 5, {INDEX_READS: 18.0})
-    send(region, message(region, INDEX_READS))
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+    pass_minutes(region, 5, {INDEX_READS: 18.0})
+    send(region, alarm_message(region, INDEX_READS))
+    assert [sorted(call) for call in requests(region, "UpdateTable")] == [
         ["GlobalSecondaryIndexUpdates", "TableName"]
     ]
     assert units(region)["orders/by-date:read"] == 30
 
 
 def test_the_dimensions_of_an_index_alarm_are_found_by_name_in_any_order(region: Region) -> None:
-    past(region, 5, {INDEX_READS: 18.0})
-    said = message(region, INDEX_READS)
+    pass_minutes(region, 5, {INDEX_READS: 18.0})
+    said = alarm_message(region, INDEX_READS)
     for named in (said["Trigger"]["Dimensions"], said["Trigger"]["Dimensions"][::-1]):
         send(region, said | {"Trigger": said["Trigger"] | {"Dimensions": named}})
     assert units(region)["orders/by-date:read"] == 30
-    assert len(params(region, "UpdateTable")) == 1
+    assert len(requests(region, "UpdateTable")) == 1
 
 
 def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
     hot(region)
-    said = message(region)
+    said = alarm_message(region)
     for member in (
         "AlarmArn",
         "AlarmConfigurationUpdatedTimestamp",
@@ -139,7 +139,7 @@ def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
 
 def test_every_decision_is_told_with_its_numbers(region: Region) -> None:
     hot(region)
-    told = decisions(send(region, message(region)))
+    told = decisions(send(region, alarm_message(region)))
     assert set(told) == set(TARGETS)
     assert (told[READS]["current"], told[READS]["desired"], told[READS]["reason"]) == (
         100,
@@ -159,8 +159,8 @@ def test_every_decision_is_told_with_its_numbers(region: Region) -> None:
 
 
 def test_an_alarm_that_is_already_right_is_not_put_again(region: Region) -> None:
-    past(region, 5, {READS: 50.0})
-    invocation = send(region, message(region))
+    pass_minutes(region, 5, {READS: 50.0})
+    invocation = send(region, alarm_message(region))
     assert reasons(invocation) == {str(target): "AlreadyAtDesiredCapacity" for target in TARGETS}
     assert writes(region) == []
     assert thresholds(region) == FITTING
@@ -168,7 +168,7 @@ def test_an_alarm_that_is_already_right_is_not_put_again(region: Region) -> None
 
 def test_the_same_message_five_times_raises_once(region: Region) -> None:
     hot(region)
-    said = message(region)
+    said = alarm_message(region)
     seen = [reasons(send(region, said))["orders:read"] for _ in range(5)]
     assert seen == ["UtilizationHigh"] + ["TableUpdating"] * 4
     assert writes(region) == ["UpdateTable", "PutMetricAlarm"]
@@ -176,10 +176,10 @@ def test_the_same_message_five_times_raises_once(region: Region) -> None:
 
 def test_datapoints_older_than_the_last_increase_are_spent(region: Region) -> None:
     hot(region)
-    said = message(region)
+    said = alarm_message(region)
     send(region, said)
     wait(region, minutes=1)
-    by_hand(region, "orders", 110, 100)  # the old datapoints, 95 of 110, would be hot again
+    set_units(region, "orders", 110, 100)  # the old datapoints, 95 of 110, would be hot again
     region.calls.clear()
     seen = [reasons(send(region, said))["orders:read"] for _ in range(5)]
     assert seen == ["EvidenceSpent"] * 5
@@ -189,17 +189,17 @@ def test_datapoints_older_than_the_last_increase_are_spent(region: Region) -> No
 
 def test_a_load_that_goes_on_after_an_increase_raises_again(region: Region) -> None:
     hot(region)
-    send(region, message(region))
+    send(region, alarm_message(region))
     wait(region, minutes=1)
-    past(region, 3, {READS: 140.0})
-    send(region, message(region))
+    pass_minutes(region, 3, {READS: 140.0})
+    send(region, alarm_message(region))
     assert units(region)["orders:read"] == 225
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_another_state_than_alarm_asks_for_nothing(region: Region, state: str) -> None:
     hot(region)
-    invocation = send(region, message(region, NewStateValue=state))
+    invocation = send(region, alarm_message(region, NewStateValue=state))
     assert skips(invocation) == [("headroom-orders:read", "NotInAlarm")]
     assert invocation.error is None
     assert region.calls == []
@@ -207,24 +207,26 @@ def test_another_state_than_alarm_asks_for_nothing(region: Region, state: str) -
 
 def test_an_ok_that_overtakes_its_alarm_does_not_hide_it(region: Region) -> None:
     hot(region)
-    send(region, message(region, NewStateValue="OK"))
-    send(region, message(region))
+    send(region, alarm_message(region, NewStateValue="OK"))
+    send(region, alarm_message(region))
     assert units(region)["orders:read"] == 150
 
 
 def test_a_late_message_about_a_load_that_is_gone_changes_nothing(region: Region) -> None:
     hot(region)
-    said = message(region)
-    past(region, 5, {READS: 10.0})
+    said = alarm_message(region)
+    pass_minutes(region, 5, {READS: 10.0})
     assert reasons(send(region, said))["orders:read"] == "AlreadyAtDesiredCapacity"
     assert writes(region) == []
 
 
 def test_a_forged_message_cannot_raise_an_idle_table(region: Region) -> None:
-    past(region, 5)
+    pass_minutes(region, 5)
     send(
         region,
-        message(region, NewStateReason="1 of 1 datapoints [999999.0] was above the threshold"),
+        alarm_message(
+            region, NewStateReason="1 of 1 datapoints [999999.0] was above the threshold"
+        ),
     )
     assert writes(region) == []
 
@@ -232,16 +234,16 @@ def test_a_forged_message_cannot_raise_an_idle_table(region: Region) -> None:
 def test_metrics_that_stopped_ten_minutes_ago_raise_nothing(region: Region) -> None:
     hot(region)
     wait(region, minutes=11)
-    assert reasons(send(region, message(region)))["orders:read"] == "NoRecentData"
+    assert reasons(send(region, alarm_message(region)))["orders:read"] == "NoRecentData"
     assert writes(region) == []
 
 
 @pytest.mark.parametrize("second", [-1, 0], ids=["23:59:59", "00:00:00"])
 def test_an_increase_does_not_mind_midnight(second: int) -> None:
     with orders(start=MONDAY.replace(hour=23, minute=50)) as region:
-        past(region, 9, HOT)
+        pass_minutes(region, 9, HOT)
         wait(region, seconds=60 + second)
-        send(region, message(region))
+        send(region, alarm_message(region))
         assert units(region)["orders:read"] == 150
 
 
@@ -253,7 +255,7 @@ def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> No
     throughput = {"ReadCapacityUnits": 120, "WriteCapacityUnits": 100}
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     region.calls.clear()
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert reasons(invocation)["orders:read"] == "TableUpdating"
     assert writes(region) == []
 
@@ -268,7 +270,7 @@ def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region:
     }
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
     region.calls.clear()
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert writes(region) == []
     assert invocation.error is None
     assert units(region)["orders:read"] == 100
@@ -277,7 +279,7 @@ def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region:
 def test_at_the_maximum_it_says_what_it_would_want() -> None:
     with orders(rules(max_units=100)) as region:
         hot(region)
-        told = decisions(send(region, message(region)))[READS]
+        told = decisions(send(region, alarm_message(region)))[READS]
         assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
             100,
             "AlreadyAtMaxCapacity",
@@ -289,7 +291,7 @@ def test_at_the_maximum_it_says_what_it_would_want() -> None:
 def test_the_step_ends_at_the_maximum() -> None:
     with orders(rules(max_units=120)) as region:
         hot(region)
-        send(region, message(region))
+        send(region, alarm_message(region))
         assert units(region)["orders:read"] == 120
         assert thresholds(region)["headroom-orders:read"] == 5760.0
 
@@ -297,17 +299,17 @@ def test_the_step_ends_at_the_maximum() -> None:
 def test_a_table_above_its_maximum_is_not_lowered_by_an_alarm() -> None:
     with orders(rules(max_units=50)) as region:
         hot(region)
-        assert reasons(send(region, message(region)))["orders:read"] == "AlreadyAtMaxCapacity"
+        assert reasons(send(region, alarm_message(region)))["orders:read"] == "AlreadyAtMaxCapacity"
         assert writes(region) == []
 
 
 def test_what_is_below_its_minimum_is_raised_to_it_without_any_load() -> None:
     with orders(rules(min_units=30), conditions=Conditions(update_minutes=0)) as region:
         wait(region, minutes=1)  # the sweep of the scene has raised the index
-        index_by_hand(region, 20, 20)
+        set_index_units(region, 20, 20)
         region.calls.clear()
-        past(region, 5)
-        invocation = send(region, message(region))
+        pass_minutes(region, 5)
+        invocation = send(region, alarm_message(region))
         assert (
             reasons(invocation)["orders/by-date:read"]
             == reasons(invocation)["orders/by-date:write"]
@@ -317,7 +319,7 @@ def test_what_is_below_its_minimum_is_raised_to_it_without_any_load() -> None:
             30,
             30,
         )
-        assert params(region, "UpdateTable")[0].keys() == {
+        assert requests(region, "UpdateTable")[0].keys() == {
             "TableName",
             "GlobalSecondaryIndexUpdates",
         }
@@ -327,7 +329,7 @@ def test_a_table_on_demand_is_passed_over(region: Region) -> None:
     hot(region)
     region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
     region.calls.clear()
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert skips(invocation) == [("orders", "OnDemand")]
     assert invocation.error is None
     assert operations(region) == ["DescribeTable"]
@@ -336,7 +338,7 @@ def test_a_table_on_demand_is_passed_over(region: Region) -> None:
 def test_a_table_that_is_gone_is_passed_over(region: Region) -> None:
     region.client("dynamodb").delete_table(TableName="orders")
     region.calls.clear()
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert skips(invocation) == [("orders", "TableGone")]
     assert invocation.error is None
     assert operations(region) == ["DescribeTable"]
@@ -345,7 +347,7 @@ def test_a_table_that_is_gone_is_passed_over(region: Region) -> None:
 def test_a_table_that_no_rule_names_costs_no_call() -> None:
     with orders(rules("customers")) as region:
         put(region, FOREIGN)
-        invocation = send(region, message(region, name=FOREIGN))
+        invocation = send(region, alarm_message(region, name=FOREIGN))
         assert skips(invocation) == [(FOREIGN, "NotManaged")]
         assert region.calls == []
 
@@ -354,7 +356,10 @@ def test_scaling_up_can_be_switched_off() -> None:
     with orders(rules(scale_up=False)) as region:
         put(region, FOREIGN)
         hot(region)
-        assert reasons(send(region, message(region, name=FOREIGN)))["orders:read"] == "ScalingOff"
+        assert (
+            reasons(send(region, alarm_message(region, name=FOREIGN)))["orders:read"]
+            == "ScalingOff"
+        )
         assert "UpdateTable" not in operations(region)
 
 
@@ -362,7 +367,7 @@ def test_a_dry_run_tells_the_step_and_writes_nothing() -> None:
     with orders(rules(dry_run=True)) as region:
         put(region, FOREIGN)
         hot(region)
-        told = decisions(send(region, message(region, name=FOREIGN)))[READS]
+        told = decisions(send(region, alarm_message(region, name=FOREIGN)))[READS]
         assert (told["current"], told["desired"], told["dry_run"]) == (100, 150, True)
         assert writes(region) == []
 
@@ -373,7 +378,7 @@ def test_a_dry_run_tells_the_step_and_writes_nothing() -> None:
 def test_an_alarm_of_another_account_is_refused(region: Region) -> None:
     hot(region)
     arn = "arn:aws:cloudwatch:us-east-1:999999999999:alarm:headroom-orders:read"
-    invocation = send(region, message(region, AlarmArn=arn, AWSAccountId="999999999999"))
+    invocation = send(region, alarm_message(region, AlarmArn=arn, AWSAccountId="999999999999"))
     assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
     assert writes(region) == []
 
@@ -381,14 +386,14 @@ def test_an_alarm_of_another_account_is_refused(region: Region) -> None:
 def test_an_alarm_of_another_region_is_refused(region: Region) -> None:
     hot(region)
     arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:headroom-orders:read"
-    invocation = send(region, message(region, AlarmArn=arn))
+    invocation = send(region, alarm_message(region, AlarmArn=arn))
     assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
     assert writes(region) == []
 
 
 def test_an_old_message_is_placed_by_its_topic(region: Region) -> None:
     hot(region)
-    said = message(region)
+    said = alarm_message(region)
     del said["AlarmArn"]
     invocation = send(region, said, TOPIC.replace("us-east-1", "eu-west-1"))
     assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
@@ -435,7 +440,7 @@ ANOMALY = MATH | {"ThresholdMetricId": "ad1"}
 def test_an_alarm_that_says_nothing_about_units_is_refused_with_the_reason(
     region: Region, changes: Mapping[str, Any], why: str
 ) -> None:
-    invocation = send(region, message(region) | changes)
+    invocation = send(region, alarm_message(region) | changes)
     said = [line["message"] for line in invocation.logs if line.get("kind") == "skip"]
     assert said == [
         f"headroom-orders:read: passed over: cannot scale by this alarm: {why} (UnsupportedAlarm)"
@@ -481,7 +486,7 @@ def put(region: Region, name: str, **fields: Any) -> dict[str, Any]:
 def test_a_foreign_alarm_is_rewritten_with_its_own_period(region: Region) -> None:
     put(region, FOREIGN)
     hot(region)
-    send(region, message(region, name=FOREIGN))
+    send(region, alarm_message(region, name=FOREIGN))
     assert thresholds(region)[FOREIGN] == 150 * 300 * 0.8
     assert thresholds(region)["headroom-orders:read"] == 7200.0
     assert region.cloudwatch.alarms[FOREIGN].fields["Period"] == 300
@@ -537,7 +542,7 @@ def test_the_rewrite_keeps_everything_but_the_threshold(region: Region) -> None:
     others = {name: value for name, value in every_member().items() if name not in plain}
     made = put(region, FOREIGN, **others | {"AlarmActions": [TOPIC, f"{TOPIC}-2"]})
     hot(region)
-    send(region, message(region, name=FOREIGN))
+    send(region, alarm_message(region, name=FOREIGN))
     kept = {name: value for name, value in made.items() if name != "Tags"}
     assert region.cloudwatch.alarms[FOREIGN].fields == kept | {"Threshold": 36000.0}
     assert (
@@ -552,7 +557,7 @@ def test_the_rewrite_keeps_everything_but_the_threshold(region: Region) -> None:
 def test_the_state_of_a_rewritten_alarm_is_left_alone(region: Region) -> None:
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
     hot(region)
-    send(region, message(region))
+    send(region, alarm_message(region))
     assert region.cloudwatch.alarms["headroom-orders:read"].state.value == "ALARM"
     assert "SetAlarmState" not in operations(region)
 
@@ -571,17 +576,17 @@ def test_an_alarm_whose_threshold_is_not_in_units_wakes_but_is_not_rewritten(
 ) -> None:
     put(region, FOREIGN, **fields, Threshold=12.5)
     hot(region)
-    send(region, message(region, name=FOREIGN))
+    send(region, alarm_message(region, name=FOREIGN))
     assert units(region)["orders:read"] == 150
     assert thresholds(region)[FOREIGN] == 12.5
-    assert [call["AlarmName"] for call in params(region, "PutMetricAlarm")] == [
+    assert [call["AlarmName"] for call in requests(region, "PutMetricAlarm")] == [
         "headroom-orders:read"
     ]
 
 
 def test_an_alarm_that_was_deleted_meanwhile_still_raises_the_table(region: Region) -> None:
     hot(region)
-    said = message(region)
+    said = alarm_message(region)
     region.client("cloudwatch").delete_alarms(AlarmNames=["headroom-orders:read"])
     invocation = send(region, said)
     assert units(region)["orders:read"] == 150
@@ -593,9 +598,9 @@ def test_an_alarm_that_was_deleted_meanwhile_still_raises_the_table(region: Regi
 
 
 def test_two_alarms_of_one_table_at_once_raise_each_dimension_once(region: Region) -> None:
-    past(region, 5, {READS: 95.0, WRITES: 85.0})
-    outcomes = [send(region, message(region, target)) for target in (READS, WRITES)]
-    assert params(region, "UpdateTable") == [
+    pass_minutes(region, 5, {READS: 95.0, WRITES: 85.0})
+    outcomes = [send(region, alarm_message(region, target)) for target in (READS, WRITES)]
+    assert requests(region, "UpdateTable") == [
         {
             "TableName": "orders",
             "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 150},
@@ -610,13 +615,13 @@ def test_the_two_alarms_that_cloudwatch_itself_fires_in_one_minute_raise_each_di
 ) -> None:
     region.serve(READS, [10] * 3 + [95] * 10)
     region.serve(WRITES, [10] * 3 + [85] * 10)
-    seen = watch(region)
+    seen = record_invocations(region)
     region.run(10)
     assert [i.function for i in seen if i.function == "on_alarm" and reasons(i)] == [
         "on_alarm",
         "on_alarm",
     ]
-    assert len(params(region, "UpdateTable")) == 1
+    assert len(requests(region, "UpdateTable")) == 1
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 150)
     assert [i.error for i in seen if i.error] == []
 
@@ -626,12 +631,12 @@ def test_a_table_that_changed_after_it_was_read_is_decided_anew_and_never_with_o
 ) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert skips(invocation) == [("orders", "ChangedMeanwhile")]
     assert reasons(invocation)["orders:read"] == "ChangedMeanwhile"
     assert invocation.error is None
     assert thresholds(region) == FITTING
-    send(region, message(region))
+    send(region, alarm_message(region))
     assert units(region)["orders:read"] == 150
 
 
@@ -640,7 +645,7 @@ def test_units_that_someone_else_set_between_look_and_write_are_not_overwritten(
 ) -> None:
     hot(region)
     region.faults.append(Meanwhile(region))
-    invocation = send(region, message(region))
+    invocation = send(region, alarm_message(region))
     assert units(region)["orders:read"] == 400
     assert skips(invocation) == [("orders", "ChangedMeanwhile")]
     assert writes(region) == []
@@ -664,7 +669,7 @@ class Meanwhile(Fault):
 
 def test_a_message_really_travels_over_the_topic(region: Region) -> None:
     hot(region)
-    region.functions.deliver(TOPIC, json.dumps(message(region)), "ALARM")
+    region.functions.deliver(TOPIC, json.dumps(alarm_message(region)), "ALARM")
     assert units(region)["orders:read"] == 150
-    call(region, "follow_up")
-    assert len(params(region, "UpdateTable")) == 1
+    invoke(region, "follow_up")
+    assert len(requests(region, "UpdateTable")) == 1

@@ -46,7 +46,7 @@ from tests.support.iam import (
     statements,
 )
 from tests.support.judge import denied, policy_of
-from tests.support.scenes import MIDDAY, MONDAY, call, message, past, rules, send
+from tests.support.scenes import MIDDAY, MONDAY, alarm_message, invoke, pass_minutes, rules, send
 
 CHALICE = ROOT / ".chalice"
 STAGES = ("dev", "prod", "local")
@@ -108,7 +108,7 @@ def world(place: Place, topic: str) -> Iterator[Region]:
             topic=topic,
             environment={"ALARM_SOURCES": "topic,queue,lambda,eventbridge"},
         )
-        call(region, "sweep")
+        invoke(region, "sweep")
         if topic == HEADROOM_TOPIC:
             of_somebody = region.cloudwatch.alarms["headroom-orders:read"].fields | {
                 "AlarmName": FOREIGN
@@ -125,14 +125,14 @@ def reads_alarms(region: Region) -> list[str]:
 
 def set_scene(region: Region, minutes: int, reads: float) -> None:
     """Let minutes pass with this load on `orders`, and forget the calls that made the scene."""
-    past(region, minutes, {READS: reads})
+    pass_minutes(region, minutes, {READS: reads})
     region.calls.clear()
 
 
 def hear(region: Region) -> Invocation:
     """on_alarm raises the table, and rewrites its own alarm and the one that called."""
     set_scene(region, 5, 95.0)
-    return send(region, message(region, name=reads_alarms(region)[0]))
+    return send(region, alarm_message(region, name=reads_alarms(region)[0]))
 
 
 def hear_action(region: Region) -> Invocation:
@@ -158,7 +158,7 @@ def hear_queue(region: Region) -> Invocation:
     """on_queue does the same for a message that waited in a queue."""
     set_scene(region, 5, 95.0)
     return region.functions.invoke(
-        "on_queue", queued(json.dumps(message(region, name=reads_alarms(region)[0])))
+        "on_queue", queued(json.dumps(alarm_message(region, name=reads_alarms(region)[0])))
     )
 
 
@@ -167,13 +167,13 @@ def follow(region: Region) -> Invocation:
     set_scene(region, 5, 95.0)
     for name in reads_alarms(region):
         region.cloudwatch.alarms[name].state.value = "ALARM"
-    return call(region, "follow_up")
+    return invoke(region, "follow_up")
 
 
 def lower(region: Region) -> Invocation:
     """scale_down lowers an idle table, its alarms first."""
     set_scene(region, 180, 10.0)
-    return call(region, "scale_down")
+    return invoke(region, "scale_down")
 
 
 def put_right(region: Region) -> Invocation:
@@ -184,7 +184,7 @@ def put_right(region: Region) -> Invocation:
     for name in reads_alarms(region):
         region.cloudwatch.alarms[name].fields["Threshold"] = 1.0
     set_scene(region, 180, 60.0)
-    return call(region, "sweep")
+    return invoke(region, "sweep")
 
 
 SCENES: Mapping[str, Callable[[Region], Invocation]] = {
@@ -366,7 +366,7 @@ def test_a_call_that_is_not_permitted_fails_the_test_that_made_it_and_says_who_m
         with pytest.raises(
             pytest.fail.Exception, match=f"sweep may not call dynamodb:UpdateTable on {OTHER_TABLE}"
         ):
-            call(region, "sweep")
+            invoke(region, "sweep")
 
 
 def overreach(region: Region) -> None:
@@ -388,7 +388,7 @@ def test_a_function_is_judged_by_its_own_file(function: str) -> None:
 def test_what_the_scene_itself_does_is_nobodys_permission() -> None:
     with world(AWS, HEADROOM_TOPIC) as region:
         region.client("dynamodb").delete_table(TableName="orders-old")
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert "DeleteTable" not in {made.operation for made in invocation.calls}
         assert list(denied(region, invocation)) == []
 

@@ -17,23 +17,23 @@ from tests.support.scenes import (
     Loads,
     actions,
     autoscale,
-    by_hand,
-    call,
     decisions,
-    drain,
     failures,
-    index_by_hand,
-    lines,
+    invoke,
+    log_lines,
     new_run,
     operations,
     orders,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    requests,
     rules,
+    set_index_units,
+    set_units,
     skips,
     thresholds,
     units,
+    use_free_decreases,
     wait,
     writes,
 )
@@ -59,7 +59,7 @@ def decreases(region: Region, index: str = "") -> int:
 
 
 def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> None:
-    past(
+    pass_minutes(
         region,
         65,
         {
@@ -69,7 +69,7 @@ def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> No
             INDEX_WRITES: 14.0,
         },
     )
-    told = decisions(call(region, "scale_down"))[READS]
+    told = decisions(invoke(region, "scale_down"))[READS]
     assert (told["current"], told["desired"], told["reason"]) == (100, 60, "UtilizationLow")
     assert told["numbers"]["peak_units"] == 39.0
     assert units(region) == {
@@ -83,32 +83,32 @@ def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> No
 
 def test_an_idle_table_publishes_zeros_and_goes_down_to_its_minimum() -> None:
     with orders(rules(min_units=5)) as region:
-        past(region, 65)
-        call(region, "scale_down")
+        pass_minutes(region, 65)
+        invoke(region, "scale_down")
         assert units(region) == {str(target): 5 for target in TARGETS}
         assert set(thresholds(region).values()) == {5 * 60 * 0.8}
 
 
 def test_at_the_minimum_nothing_is_done(region: Region) -> None:
-    past(region, 65)
-    call(region, "scale_down")
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
     wait(region, minutes=1)
     region.calls.clear()
-    assert reasons(call(region, "scale_down")) == {
+    assert reasons(invoke(region, "scale_down")) == {
         str(target): "AlreadyAtMinCapacity" for target in TARGETS
     }
     assert writes(region) == []
 
 
 def test_a_peak_just_outside_of_the_hour_is_forgotten(region: Region) -> None:
-    past(region, 66, {**BUSY, READS: [70.0] * 4 + [10.0] * 62})
-    call(region, "scale_down")
+    pass_minutes(region, 66, {**BUSY, READS: [70.0] * 4 + [10.0] * 62})
+    invoke(region, "scale_down")
     assert units(region)["orders:read"] == 16
 
 
 def test_a_decrease_that_is_not_worth_it_waits(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 53.0})
-    told = decisions(call(region, "scale_down"))[READS]
+    pass_minutes(region, 65, {**BUSY, READS: 53.0})
+    told = decisions(invoke(region, "scale_down"))[READS]
     assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
         100,
         "DecreaseNotWorthIt",
@@ -118,8 +118,8 @@ def test_a_decrease_that_is_not_worth_it_waits(region: Region) -> None:
 
 
 def test_a_small_decrease_comes_along_with_a_large_one_of_the_same_table(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 53.0, WRITES: 13.0})
-    told = decisions(call(region, "scale_down"))
+    pass_minutes(region, 65, {**BUSY, READS: 53.0, WRITES: 13.0})
+    told = decisions(invoke(region, "scale_down"))
     assert (told[READS]["desired"], told[READS]["reason"]) == (82, "TogetherWithOther")
     assert (told[WRITES]["desired"], told[WRITES]["reason"]) == (20, "UtilizationLow")
     assert decreases(region) == 1
@@ -148,44 +148,44 @@ def test_a_small_decrease_comes_along_with_a_large_one_of_the_same_table(region:
 def test_throttled_or_unknown_means_keep(
     region: Region, consumed: Loads, throttled: Loads, reason: str
 ) -> None:
-    past(region, 65, {**BUSY, **consumed}, throttled)
-    assert reasons(call(region, "scale_down"))["orders:read"] == reason
+    pass_minutes(region, 65, {**BUSY, **consumed}, throttled)
+    assert reasons(invoke(region, "scale_down"))["orders:read"] == reason
     assert writes(region) == []
 
 
 def test_a_load_that_is_not_known_does_not_keep_what_is_known(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: [None] * 65, WRITES: 13.0})
-    call(region, "scale_down")
+    pass_minutes(region, 65, {**BUSY, READS: [None] * 65, WRITES: 13.0})
+    invoke(region, "scale_down")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 20)
 
 
 def test_a_hot_table_is_raised_and_nothing_of_it_lowered(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 99.0, WRITES: 1.0})
-    told = reasons(call(region, "scale_down"))
+    pass_minutes(region, 65, {**BUSY, READS: 99.0, WRITES: 1.0})
+    told = reasons(invoke(region, "scale_down"))
     assert (told["orders:read"], told["orders:write"]) == ("UtilizationHigh", "IncreaseFirst")
     assert units(region)["orders:read"] == 150
 
 
 def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     throughput = {"ReadCapacityUnits": 120, "WriteCapacityUnits": 100}
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     region.calls.clear()
-    assert reasons(call(region, "scale_down"))["orders:read"] == "TableUpdating"
+    assert reasons(invoke(region, "scale_down"))["orders:read"] == "TableUpdating"
     assert writes(region) == []
 
 
 def test_scaling_down_can_be_switched_off() -> None:
     with orders(rules(scale_down=False)) as region:
-        past(region, 65)
-        assert set(reasons(call(region, "scale_down")).values()) == {"ScalingOff"}
+        pass_minutes(region, 65)
+        assert set(reasons(invoke(region, "scale_down")).values()) == {"ScalingOff"}
         assert writes(region) == []
 
 
 def test_a_dry_run_tells_the_decrease_and_writes_nothing() -> None:
     with orders(rules(dry_run=True)) as region:
-        past(region, 65)
-        told = decisions(call(region, "scale_down"))[READS]
+        pass_minutes(region, 65)
+        told = decisions(invoke(region, "scale_down"))[READS]
         assert (told["current"], told["desired"], told["dry_run"]) == (100, 1, True)
         assert writes(region) == []
 
@@ -194,11 +194,11 @@ def test_a_dry_run_tells_the_decrease_and_writes_nothing() -> None:
 
 
 def test_alarms_are_lowered_before_the_capacity_in_one_call(region: Region) -> None:
-    past(region, 65)
-    call(region, "scale_down")
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
     assert writes(region) == ["PutMetricAlarm"] * 4 + ["UpdateTable"]
     one = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
-    assert params(region, "UpdateTable") == [
+    assert requests(region, "UpdateTable") == [
         {
             "TableName": "orders",
             "ProvisionedThroughput": one,
@@ -210,16 +210,16 @@ def test_alarms_are_lowered_before_the_capacity_in_one_call(region: Region) -> N
 
 
 def test_reads_and_writes_lowered_together_count_once(region: Region) -> None:
-    past(region, 65)
-    call(region, "scale_down")
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
     wait(region, minutes=1)
     assert (decreases(region), decreases(region, "by-date")) == (1, 1)
 
 
 def test_an_alarm_that_cannot_be_lowered_keeps_the_capacity(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     region.faults.append(Fault("PutMetricAlarm", "AccessDeniedException"))
-    invocation = call(region, "scale_down")
+    invocation = invoke(region, "scale_down")
     assert reasons(invocation) == {str(target): "CallFailed" for target in TARGETS}
     assert writes(region) == ["PutMetricAlarm"]
     assert failures(invocation)[0].startswith(
@@ -231,16 +231,16 @@ def test_an_alarm_that_cannot_be_lowered_keeps_the_capacity(region: Region) -> N
 
 
 def test_the_budgets_of_table_and_index_are_apart(region: Region) -> None:
-    past(region, 65)
-    drain(region)
-    invocation = call(region, "scale_down")
+    pass_minutes(region, 65)
+    use_free_decreases(region)
+    invocation = invoke(region, "scale_down")
     assert reasons(invocation) == {
         "orders:read": "DecreaseBudgetUsedUp",
         "orders:write": "DecreaseBudgetUsedUp",
         "orders/by-date:read": "UtilizationLow",
         "orders/by-date:write": "UtilizationLow",
     }
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+    assert [sorted(call) for call in requests(region, "UpdateTable")] == [
         ["GlobalSecondaryIndexUpdates", "TableName"]
     ]
     assert decisions(invocation)[INDEX_READS]["numbers"]["decreases_today"] == 0
@@ -248,23 +248,23 @@ def test_the_budgets_of_table_and_index_are_apart(region: Region) -> None:
 
 
 def test_an_index_whose_budget_is_spent_does_not_keep_the_table(region: Region) -> None:
-    index_by_hand(region, 24, 20)
-    past(region, 65)
+    set_index_units(region, 24, 20)
+    pass_minutes(region, 65)
     for read in (23, 22, 21, 20):
-        index_by_hand(region, read, 20)
+        set_index_units(region, read, 20)
     region.calls.clear()
-    invocation = call(region, "scale_down")
+    invocation = invoke(region, "scale_down")
     assert reasons(invocation)["orders/by-date:read"] == "DecreaseBudgetUsedUp"
-    assert [sorted(call) for call in params(region, "UpdateTable")] == [
+    assert [sorted(call) for call in requests(region, "UpdateTable")] == [
         ["ProvisionedThroughput", "TableName"]
     ]
     assert units(region)["orders:read"] == 1
 
 
 def test_every_decision_says_what_is_left_of_the_budget(region: Region) -> None:
-    past(region, 65)
-    drain(region)
-    numbers = decisions(call(region, "scale_down"))[READS]["numbers"]
+    pass_minutes(region, 65)
+    use_free_decreases(region)
+    numbers = decisions(invoke(region, "scale_down"))[READS]["numbers"]
     assert numbers["decreases_today"] == 4
     assert numbers["decreases_left"] == 10
     assert numbers["next_decrease_at"] == "2026-11-02T14:05:00+00:00"
@@ -278,41 +278,41 @@ def last_decrease_at(region: Region) -> datetime:
 
 def test_a_run_that_is_a_second_early_leaves_the_decrease_to_the_next_sweep(region: Region) -> None:
     """An exactly hourly run meets 3599 s; with the next hourly run alone, an hour would be lost."""
-    drain(region)
-    past(region, 59, {INDEX_READS: 14.0, INDEX_WRITES: 14.0})
+    use_free_decreases(region)
+    pass_minutes(region, 59, {INDEX_READS: 14.0, INDEX_WRITES: 14.0})
     region.travel(last_decrease_at(region) + timedelta(seconds=3599))
-    told = decisions(call(region, "scale_down"))[READS]
+    told = decisions(invoke(region, "scale_down"))[READS]
     assert (told["desired"], told["reason"]) == (100, "DecreaseBudgetUsedUp")
     assert told["numbers"]["next_decrease_at"] == (region.now + timedelta(seconds=1)).isoformat(
         timespec="seconds"
     )
     assert "UpdateTable" not in operations(region)
     wait(region, seconds=1)
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (1, 1)
 
 
 def test_the_first_four_decreases_of_a_day_need_no_hour_between_them(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     for _ in range(4):
-        by_hand(region, "orders", 120, 120)
-        assert reasons(call(region, "scale_down"))["orders:read"] == "UtilizationLow"
+        set_units(region, "orders", 120, 120)
+        assert reasons(invoke(region, "scale_down"))["orders:read"] == "UtilizationLow"
         wait(region, minutes=1)
-    by_hand(region, "orders", 120, 120)
-    assert reasons(call(region, "scale_down"))["orders:read"] == "DecreaseBudgetUsedUp"
+    set_units(region, "orders", 120, 120)
+    assert reasons(invoke(region, "scale_down"))["orders:read"] == "DecreaseBudgetUsedUp"
     assert decreases(region) == 4
 
 
 @pytest.mark.parametrize(("second", "read"), [(-1, 100), (0, 1)])
 def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(second: int, read: int) -> None:
     with orders(start=MONDAY.replace(hour=22, minute=45)) as region:
-        past(region, 70)
-        drain(region)
+        pass_minutes(region, 70)
+        use_free_decreases(region)
         wait(
             region,
             seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds(),
         )
-        told = decisions(call(region, "scale_down"))[READS]
+        told = decisions(invoke(region, "scale_down"))[READS]
         assert told["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
         assert units(region)["orders:read"] == read
         assert told["numbers"]["decreases_today"] == (4 if second else 0)
@@ -337,28 +337,28 @@ def spend_unseen(region: Region) -> None:
 def test_a_decrease_that_dynamodb_refuses_loses_nothing_and_the_next_sweep_mends_the_alarms(
     region: Region,
 ) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     before = (thresholds(region), units(region))
     spend_unseen(region)
-    invocation = call(region, "scale_down")
+    invocation = invoke(region, "scale_down")
     assert skips(invocation) == [("orders", "RefusedByDynamoDB")]
-    assert "Next decrease can be made at" in lines(invocation, "skip")[0]["message"]
+    assert "Next decrease can be made at" in log_lines(invocation, "skip")[0]["message"]
     assert units(region) == before[1]
     assert set(thresholds(region).values()) == {48.0}  # too eager, never too lazy
     assert invocation.error is None
-    index_by_hand(region, 24, 20)
+    set_index_units(region, 24, 20)
     for read in (23, 22, 21, 20):
-        index_by_hand(region, read, 20)
-    call(region, "sweep")
+        set_index_units(region, read, 20)
+    invoke(region, "sweep")
     assert (thresholds(region), units(region)) == before
 
 
 def test_a_refused_decrease_is_tried_again_by_the_next_sweep(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     region.faults.append(Fault("UpdateTable", "LimitExceededException"))
-    call(region, "scale_down")
+    invoke(region, "scale_down")
     assert units(region)["orders:read"] == 100
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (1, 1)
     assert (
         thresholds(region)["headroom-orders:read"]
@@ -373,14 +373,14 @@ def test_a_refused_decrease_is_tried_again_by_the_next_sweep(region: Region) -> 
 def two_tables(region: Region) -> None:
     """Add a table that saves ten times as much."""
     region.create_table("orders-large", 1000, 1000)
-    past(region, 65)
+    pass_minutes(region, 65)
     region.calls.clear()
 
 
 def test_the_biggest_saving_is_taken_first(region: Region) -> None:
     two_tables(region)
-    call(region, "scale_down")
-    assert [call["TableName"] for call in params(region, "UpdateTable")] == [
+    invoke(region, "scale_down")
+    assert [call["TableName"] for call in requests(region, "UpdateTable")] == [
         "orders-large",
         "orders",
     ]
@@ -390,13 +390,13 @@ def test_when_the_time_runs_out_the_rest_is_left_and_said(region: Region) -> Non
     two_tables(region)
     run = new_run(region, seconds_left=lambda: 0.0 if "UpdateTable" in operations(region) else 60.0)
     report = handlers.scale_down(run)
-    assert [call["TableName"] for call in params(region, "UpdateTable")] == ["orders-large"]
+    assert [call["TableName"] for call in requests(region, "UpdateTable")] == ["orders-large"]
     assert [(skip.subject, skip.reason) for skip in report.skips] == [
         ("orders", Reason.NO_TIME_LEFT)
     ]
     assert {decision.target.table for decision in report.decisions} == {"orders-large"}
-    call(region, "scale_down")
-    assert [call["TableName"] for call in params(region, "UpdateTable")] == [
+    invoke(region, "scale_down")
+    assert [call["TableName"] for call in requests(region, "UpdateTable")] == [
         "orders-large",
         "orders",
     ]
@@ -404,17 +404,17 @@ def test_when_the_time_runs_out_the_rest_is_left_and_said(region: Region) -> Non
 
 def test_a_table_that_no_rule_names_is_never_touched(region: Region) -> None:
     region.create_table("customers", 500, 500)
-    past(region, 65)
-    call(region, "scale_down")
-    assert {call["TableName"] for call in params(region, "DescribeTable")} == {"orders"}
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
+    assert {call["TableName"] for call in requests(region, "DescribeTable")} == {"orders"}
     assert (units(region)["customers:read"], units(region)["customers:write"]) == (500, 500)
 
 
 def test_a_table_on_demand_does_not_stop_the_others(region: Region) -> None:
     region.create_table("orders-new")
     region.client("dynamodb").update_table(TableName="orders-new", BillingMode="PAY_PER_REQUEST")
-    past(region, 65)
-    invocation = call(region, "scale_down")
+    pass_minutes(region, 65)
+    invocation = invoke(region, "scale_down")
     assert skips(invocation) == [("orders-new", "OnDemand")]
     assert units(region)["orders:read"] == 1
 
@@ -430,19 +430,19 @@ def test_a_table_that_application_auto_scaling_manages_is_left_alone_with_a_warn
 ) -> None:
     region.create_table("orders-large", 1000, 1000)
     autoscale(region, resource, part)
-    past(region, 65)
-    invocation = call(region, "scale_down")
+    pass_minutes(region, 65)
+    invocation = invoke(region, "scale_down")
     assert [
-        (line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")
+        (line["level"], line["subject"], line["reason"]) for line in log_lines(invocation, "skip")
     ] == [("WARNING", "orders", "ManagedByApplicationAutoScaling")]
-    assert {call["TableName"] for call in params(region, "UpdateTable")} == {"orders-large"}
+    assert {call["TableName"] for call in requests(region, "UpdateTable")} == {"orders-large"}
     assert invocation.error is None
 
 
 def test_without_an_answer_of_application_auto_scaling_nothing_is_lowered(region: Region) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     region.faults.append(Fault("DescribeScalableTargets", "AccessDeniedException"))
-    invocation = call(region, "scale_down")
+    invocation = invoke(region, "scale_down")
     assert len(failures(invocation)) == 1
     assert failures(invocation)[0].startswith(
         "Application Auto Scaling: DescribeScalableTargets failed: An error occurred"
@@ -455,9 +455,9 @@ def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_an
     region: Region,
 ) -> None:
     region.create_table("orders-idle", 100, 100)
-    past(region, 65, {READS: 95.0})
+    pass_minutes(region, 65, {READS: 95.0})
     region.faults.append(Fault("DescribeScalableTargets", "ThrottlingException"))
-    invocation = call(region, "sweep")
+    invocation = invoke(region, "sweep")
     assert units(region) == {
         "orders:read": 150,
         "orders:write": 100,

@@ -21,13 +21,13 @@ from headroom.region.lambda_functions import Invocation
 from headroom.region.region import Fault, Region
 from tests.support.builders import READS, WRITES, decision
 from tests.support.scenes import (
-    call,
+    alarm_message,
     decisions,
     failures,
-    lines,
-    message,
+    invoke,
+    log_lines,
     orders,
-    past,
+    pass_minutes,
     reasons,
     rules,
     send,
@@ -59,13 +59,13 @@ def hot(region: Region) -> None:
     """Reads of `orders` to raise, and its writes to lower."""
     region.web.servers[URL] = 200
     region.client("sns").create_topic(Name="capacity")
-    past(region, 65, {READS: 95.0})
+    pass_minutes(region, 65, {READS: 95.0})
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
     region.calls.clear()
 
 
 def woken(region: Region, handler: str) -> Invocation:
-    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 def of(operation: str, answer: dict[str, Any]) -> tuple[tuple[str, str], dict[str, Any]]:
@@ -109,9 +109,9 @@ def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(
 ) -> None:
     with orders(EVERYTHING) as region:
         region.web.servers[URL] = 200
-        past(region, 65)
+        pass_minutes(region, 65)
         region.answers[where] = lambda _: answer
-        invocation = call(region, "scale_down")
+        invocation = invoke(region, "scale_down")
         assert units(region)["orders:read"] == 100
         assert len(failures(invocation)) == 1
 
@@ -122,7 +122,7 @@ def test_metrics_that_nobody_has_foreseen_are_no_metrics() -> None:
         region.answers["cloudwatch", "GetMetricData"] = lambda _: {
             "MetricDataResults": [{"Id": "m0"}]
         }
-        invocation = call(region, "scale_down")
+        invocation = invoke(region, "scale_down")
         assert (units(region)["orders2:read"], units(region)["orders2:write"]) == (20, 100)
         assert len(failures(invocation)) == 1
 
@@ -131,12 +131,12 @@ def test_metrics_that_nobody_has_foreseen_are_no_metrics() -> None:
 def test_a_table_that_is_described_oddly_stops_no_other(handler: str) -> None:
     with orders() as region:
         region.create_table("orders2", 100, 100)
-        call(region, "sweep")
+        invoke(region, "sweep")
         hot(region)
         region.cloudwatch.alarms["headroom-orders2:read"].state.value = "ALARM"
         odd: Answer = lambda asked: {"Table": {}} if asked["TableName"] == "orders2" else None  # noqa: E731
         region.answers["dynamodb", "DescribeTable"] = odd
-        invocation = call(region, handler)
+        invocation = invoke(region, handler)
         assert decisions(invocation)[READS]["desired"] == 150
         assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 
@@ -144,8 +144,8 @@ def test_a_table_that_is_described_oddly_stops_no_other(handler: str) -> None:
 def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
     with orders() as region:
         region.create_table("orders2", 200, 200)
-        call(region, "sweep")
-        past(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+        invoke(region, "sweep")
+        pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
         looks: list[str] = []
 
         def odd(asked: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -153,7 +153,7 @@ def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
             return {} if looks.count("orders2") == 2 and looks[-1] == "orders2" else None
 
         region.answers["dynamodb", "DescribeTable"] = odd
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         told = reasons(invocation)
         assert (told["orders:read"], told["orders2:read"]) == ("UtilizationHigh", "CallFailed")
 
@@ -161,10 +161,10 @@ def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
 def test_one_table_whose_increase_is_dated_oddly_holds_no_other() -> None:
     with orders(rules(hold_after_manual_change_hours=4)) as region:
         region.create_table("orders2", 100, 100)
-        call(region, "sweep")
-        past(region, 65)
+        invoke(region, "sweep")
+        pass_minutes(region, 65)
         region.tables["orders2"].provisions[""].last_increase_at = region.now.replace(tzinfo=None)
-        invocation = call(region, "scale_down")
+        invocation = invoke(region, "scale_down")
         assert decisions(invocation)[READS]["desired"] == 1
         assert {text.split(":")[0] for text in failures(invocation)} == {"orders2"}
         assert units(region)["orders2:read"] == 100
@@ -173,10 +173,10 @@ def test_one_table_whose_increase_is_dated_oddly_holds_no_other() -> None:
 def test_an_alarm_that_breaks_one_tables_plan_stops_no_other() -> None:
     with orders() as region:
         region.create_table("orders2", 200, 200)
-        call(region, "sweep")
-        past(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+        invoke(region, "sweep")
+        pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
         del region.cloudwatch.alarms["headroom-orders2:read"].fields["Period"]
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert decisions(invocation)[READS]["desired"] == 150
         assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 
@@ -193,7 +193,7 @@ def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised
             "Reservations": [{"Instances": [{}] * 5}]
         }
         region.faults.append(Fault("DescribeAlarms", "ThrottlingException"))
-        invocation = call(region, "follow_up")
+        invocation = invoke(region, "follow_up")
         assert units(region)["orders:read"] == 150
         assert [text.split(":")[0] for text in failures(invocation)] == ["the alarms in ALARM"]
 
@@ -201,9 +201,9 @@ def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised
 def test_alarms_that_cannot_be_made_lose_no_decision() -> None:
     with orders() as region:
         region.create_table("orders2", 100, 100)
-        past(region, 65, {READS: 95.0})
+        pass_minutes(region, 65, {READS: 95.0})
         region.faults.append(Fault("DescribeAlarms", "ThrottlingException", after=1))
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert reasons(invocation)["orders:read"] == "UtilizationHigh"
         assert len(failures(invocation)) == 1
 
@@ -267,7 +267,7 @@ def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:
         hot(region)
         region.web.servers[URL] = drip
         try:
-            invocation = send(region, message(region))
+            invocation = send(region, alarm_message(region))
             assert not over.is_set()
             assert units(region)["orders:read"] == 150
             assert (f"circuit breaker {URL}", "CircuitBreakerUnknown") in skips(invocation)
@@ -281,7 +281,7 @@ def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time() -> 
     ) as region:
         hot(region)
         region.answers["emr", "ListClusters"] = slow(region, 25)
-        send(region, message(region))
+        send(region, alarm_message(region))
         assert units(region)["orders:read"] == 150
         assert region.web.asked == []
 
@@ -311,9 +311,9 @@ def test_what_was_decided_is_logged_before_people_are_told(handler: str) -> None
 def test_each_line_is_logged_once_however_often_something_is_settled() -> None:
     with orders(EVERYTHING) as region:
         hot(region)
-        invocation = call(region, "sweep")
-        assert len(lines(invocation, "decision")) == 4
-        assert len(lines(invocation, "notice")) == 1
+        invocation = invoke(region, "sweep")
+        assert len(log_lines(invocation, "decision")) == 4
+        assert len(log_lines(invocation, "notice")) == 1
 
 
 def test_what_comes_after_it_was_settled_is_logged_too() -> None:

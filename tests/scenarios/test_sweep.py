@@ -17,25 +17,25 @@ from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
     TARGETS,
     actions,
+    alarm_message,
     autoscale,
-    by_hand,
-    call,
     decisions,
-    drain,
     failures,
-    lines,
-    message,
+    invoke,
+    log_lines,
     new_run,
     operations,
     orders,
-    params,
-    past,
+    pass_minutes,
     reasons,
+    requests,
     rules,
     send,
+    set_units,
     skips,
     thresholds,
     units,
+    use_free_decreases,
     wait,
     writes,
 )
@@ -86,14 +86,14 @@ def put_foreign(region: Region, name: str = FOREIGN, table: str = "orders", **fi
 
 
 def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -> None:
-    invocation = call(bare, "sweep")
+    invocation = invoke(bare, "sweep")
     assert sorted(bare.cloudwatch.alarms) == OURS
     assert actions(invocation) == ["CreateAlarm"] * 4
     assert writes(bare) == ["PutMetricAlarm"] * 4
 
 
 def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
-    call(bare, "sweep")
+    invoke(bare, "sweep")
     alarm = bare.cloudwatch.alarms["headroom-orders/by-date:read"]
     assert alarm.tags == [{"Key": "managed-by", "Value": "headroom"}]
     assert alarm.fields == {
@@ -137,8 +137,8 @@ def test_the_alarms_that_it_made_really_fire(bare: Region) -> None:
 
 
 def test_a_second_sweep_writes_nothing(region: Region) -> None:
-    past(region, 65, BUSY)
-    assert actions(call(region, "sweep")) == []
+    pass_minutes(region, 65, BUSY)
+    assert actions(invoke(region, "sweep")) == []
     assert writes(region) == []
 
 
@@ -155,7 +155,7 @@ def test_an_index_that_is_added_later_gets_its_alarms(region: Region) -> None:
         AttributeDefinitions=definitions,
         GlobalSecondaryIndexUpdates=[{"Create": new}],
     )
-    call(region, "sweep")
+    invoke(region, "sweep")
     added = {"headroom-orders/by-city:read": 336.0, "headroom-orders/by-city:write": 336.0}
     assert {name: value for name, value in thresholds(region).items() if "by-city" in name} == added
 
@@ -168,7 +168,7 @@ def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) ->
             matches=lambda p: p["AlarmName"] == "headroom-orders:read",
         )
     )
-    invocation = call(bare, "sweep")
+    invocation = invoke(bare, "sweep")
     assert sorted(bare.cloudwatch.alarms) == [
         name for name in OURS if name != "headroom-orders:read"
     ]
@@ -176,7 +176,7 @@ def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) ->
         "orders:read: PutMetricAlarm failed: An error occurred (LimitExceeded) when calling the PutMetricAlarm operation: "
         "LimitExceeded (injected)"
     ]
-    call(bare, "sweep")
+    invoke(bare, "sweep")
     assert sorted(bare.cloudwatch.alarms) == OURS
 
 
@@ -191,9 +191,9 @@ def test_where_scaling_up_is_off_there_is_no_alarm_to_make() -> None:
 def test_the_alarms_of_a_deleted_table_are_removed(region: Region) -> None:
     region.client("dynamodb").delete_table(TableName="orders")
     region.calls.clear()
-    invocation = call(region, "sweep")
+    invocation = invoke(region, "sweep")
     assert region.cloudwatch.alarms == {}
-    assert params(region, "DeleteAlarms") == [{"AlarmNames": OURS}]
+    assert requests(region, "DeleteAlarms") == [{"AlarmNames": OURS}]
     assert actions(invocation) == ["DeleteAlarms"]
 
 
@@ -201,13 +201,13 @@ def test_the_alarms_of_a_dropped_index_are_removed_and_no_others(region: Region)
     region.client("dynamodb").update_table(
         TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-date"}}]
     )
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read", "headroom-orders:write"]
 
 
 def test_the_alarms_of_a_table_that_went_on_demand_are_removed(region: Region) -> None:
     region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
-    invocation = call(region, "sweep")
+    invocation = invoke(region, "sweep")
     assert region.cloudwatch.alarms == {}
     assert skips(invocation) == [("orders", "OnDemand")]
 
@@ -227,14 +227,14 @@ def test_the_alarms_of_a_table_that_is_no_longer_raised_are_removed(
 def test_a_foreign_alarm_is_never_deleted(region: Region) -> None:
     put_foreign(region)
     region.client("dynamodb").delete_table(TableName="orders")
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == [FOREIGN]
 
 
 def test_an_alarm_that_is_only_named_like_headrooms_is_never_deleted(region: Region) -> None:
     region.create_table("customers")
     put_foreign(region, "headroom-customers", "customers")
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert "headroom-customers" in region.cloudwatch.alarms
     assert "DeleteAlarms" not in operations(region)
 
@@ -242,13 +242,13 @@ def test_an_alarm_that_is_only_named_like_headrooms_is_never_deleted(region: Reg
 def test_an_alarm_of_headrooms_on_another_topic_is_never_deleted(region: Region) -> None:
     region.cloudwatch.alarms["headroom-orders:read"].fields["AlarmActions"] = [f"{TOPIC}-staging"]
     region.client("dynamodb").delete_table(TableName="orders")
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read"]
 
 
 def test_a_table_that_could_not_be_described_keeps_its_alarms(region: Region) -> None:
     region.faults.append(Fault("DescribeTable", "InternalServerError"))
-    invocation = call(region, "sweep")
+    invocation = invoke(region, "sweep")
     assert sorted(region.cloudwatch.alarms) == OURS
     assert failures(invocation)[0].startswith(
         "orders: DescribeTable failed: An error occurred (InternalServerError)"
@@ -257,9 +257,9 @@ def test_a_table_that_could_not_be_described_keeps_its_alarms(region: Region) ->
 
 def test_what_was_deleted_comes_back_with_the_table(region: Region) -> None:
     region.client("dynamodb").delete_table(TableName="orders")
-    call(region, "sweep")
+    invoke(region, "sweep")
     region.create_table("orders", 10, 10)
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert thresholds(region) == {"headroom-orders:read": 480.0, "headroom-orders:write": 480.0}
 
 
@@ -267,23 +267,23 @@ def test_what_was_deleted_comes_back_with_the_table(region: Region) -> None:
 
 
 def test_a_threshold_that_drifted_after_a_change_by_hand_is_mended(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 140.0})
-    by_hand(region, "orders", 200, 100)
+    pass_minutes(region, 65, {**BUSY, READS: 140.0})
+    set_units(region, "orders", 200, 100)
     region.calls.clear()
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert thresholds(region)["headroom-orders:read"] == 9600.0
     assert writes(region) == ["PutMetricAlarm"]
 
 
 def test_a_threshold_that_somebody_put_out_of_reach_is_brought_back(region: Region) -> None:
     region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1e9
-    past(region, 65, BUSY)
-    call(region, "sweep")
+    pass_minutes(region, 65, BUSY)
+    invoke(region, "sweep")
     assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
 def test_an_alarm_of_headrooms_takes_over_a_changed_period_whole(region: Region) -> None:
-    past(region, 65, BUSY)
+    pass_minutes(region, 65, BUSY)
     handlers.sweep(new_run(region, rules(alarm_period_seconds=300)))
     fields = region.cloudwatch.alarms["headroom-orders:read"].fields
     assert (fields["Period"], fields["Threshold"]) == (300, 24000.0)
@@ -292,8 +292,8 @@ def test_an_alarm_of_headrooms_takes_over_a_changed_period_whole(region: Region)
 def test_a_foreign_alarm_on_the_topic_is_mended_with_its_own_period(region: Region) -> None:
     put_foreign(region, EvaluateLowSampleCountPercentile="ignore")
     region.cloudwatch.alarms[FOREIGN].fields["Threshold"] = 7.0
-    past(region, 65, BUSY)
-    call(region, "sweep")
+    pass_minutes(region, 65, BUSY)
+    invoke(region, "sweep")
     fields = region.cloudwatch.alarms[FOREIGN].fields
     assert (fields["Threshold"], fields["Period"]) == (24000.0, 300)
     assert fields["EvaluateLowSampleCountPercentile"] == "ignore"
@@ -303,20 +303,20 @@ def test_an_alarm_is_not_mended_by_units_that_are_about_to_change(region: Region
     throughput = {"ReadCapacityUnits": 200, "WriteCapacityUnits": 100}
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     region.calls.clear()
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert writes(region) == []
     wait(region, minutes=1)
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert thresholds(region)["headroom-orders:read"] == 9600.0
 
 
 def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_table_updates(
     region: Region,
 ) -> None:
-    past(region, 5, {READS: 95.0})
-    send(region, message(region))
+    pass_minutes(region, 5, {READS: 95.0})
+    send(region, alarm_message(region))
     region.calls.clear()
-    call(region, "sweep")  # DescribeTable still shows the old units
+    invoke(region, "sweep")  # DescribeTable still shows the old units
     assert thresholds(region)["headroom-orders:read"] == 7200.0
     assert writes(region) == []
 
@@ -325,7 +325,7 @@ def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_
 
 
 def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
-    past(region, 65, BUSY)
+    pass_minutes(region, 65, BUSY)
     report = handlers.sweep(new_run(region, rules(min_units=30)))
     assert units(region) == {
         "orders:read": 100,
@@ -340,40 +340,40 @@ def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
 
 
 def test_a_table_that_is_hot_without_any_alarm_is_raised_and_given_one(bare: Region) -> None:
-    past(bare, 5, {READS: 95.0})
-    call(bare, "sweep")
+    pass_minutes(bare, 5, {READS: 95.0})
+    invoke(bare, "sweep")
     assert units(bare)["orders:read"] == 150
     assert thresholds(bare)["headroom-orders:read"] == 7200.0
     assert operations(bare).index("UpdateTable") < operations(bare).index("PutMetricAlarm")
 
 
 def test_it_finishes_a_decrease_that_the_hourly_run_left(region: Region) -> None:
-    past(region, 65, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
-    drain(region)
-    assert reasons(call(region, "scale_down"))["orders:read"] == "DecreaseBudgetUsedUp"
-    past(region, 60, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
+    pass_minutes(region, 65, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
+    use_free_decreases(region)
+    assert reasons(invoke(region, "scale_down"))["orders:read"] == "DecreaseBudgetUsedUp"
+    pass_minutes(region, 60, {INDEX_READS: 14.0, TARGETS[3]: 14.0})
     region.calls.clear()
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (1, 1)
     assert writes(region) == ["PutMetricAlarm", "PutMetricAlarm", "UpdateTable"]
 
 
 def test_an_increase_comes_first_and_shares_no_call_with_a_decrease(region: Region) -> None:
-    past(region, 65, {**BUSY, READS: 97.0, WRITES: 1.0})
-    told = decisions(call(region, "sweep"))
+    pass_minutes(region, 65, {**BUSY, READS: 97.0, WRITES: 1.0})
+    told = decisions(invoke(region, "sweep"))
     assert (told[READS]["desired"], told[READS]["reason"]) == (150, "UtilizationHigh")
     assert (told[WRITES]["desired"], told[WRITES]["reason"]) == (100, "IncreaseFirst")
-    past(region, 20, {**BUSY, READS: 97.0, WRITES: 1.0})
-    call(region, "sweep")
+    pass_minutes(region, 20, {**BUSY, READS: 97.0, WRITES: 1.0})
+    invoke(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 2)
-    assert len(params(region, "UpdateTable")) == 2
+    assert len(requests(region, "UpdateTable")) == 2
 
 
 def test_a_table_too_small_to_save_anything_costs_no_metrics() -> None:
     with Region() as region:
         region.create_table("orders", 1, 1)
         region.deploy(rules())
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert "GetMetricData" not in operations(region)
         assert sorted(region.cloudwatch.alarms) == ["headroom-orders:read", "headroom-orders:write"]
 
@@ -385,8 +385,8 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
     with Region() as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.deploy(rules(dry_run=True))
-        past(region, 65, {READS: 95.0})
-        told = decisions(call(region, "sweep"))
+        pass_minutes(region, 65, {READS: 95.0})
+        told = decisions(invoke(region, "sweep"))
         assert {str(target): (line["desired"], line["dry_run"]) for target, line in told.items()}[
             "orders:read"
         ] == (150, True)
@@ -395,7 +395,7 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
 
 
 def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) -> None:
-    past(bare, 65, {READS: 95.0})
+    pass_minutes(bare, 65, {READS: 95.0})
     report = handlers.sweep(new_run(bare, dry_run=True))
     assert [type(action).__name__ for action in report.planned] == [
         "SetCapacity",
@@ -407,10 +407,10 @@ def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) 
 
 def test_a_table_under_application_auto_scaling_gets_no_alarm_and_a_warning(bare: Region) -> None:
     autoscale(bare)
-    past(bare, 65)
-    invocation = call(bare, "sweep")
+    pass_minutes(bare, 65)
+    invocation = invoke(bare, "sweep")
     assert [
-        (line["level"], line["subject"], line["reason"]) for line in lines(invocation, "skip")
+        (line["level"], line["subject"], line["reason"]) for line in log_lines(invocation, "skip")
     ] == [("WARNING", "orders", "ManagedByApplicationAutoScaling")]
     assert writes(bare) == []
 
@@ -418,7 +418,7 @@ def test_a_table_under_application_auto_scaling_gets_no_alarm_and_a_warning(bare
 def test_an_account_without_tables_is_no_trouble() -> None:
     with Region() as region:
         region.deploy(rules())
-        outcomes = [call(region, function) for function in ("sweep", "scale_down", "follow_up")]
+        outcomes = [invoke(region, function) for function in ("sweep", "scale_down", "follow_up")]
         assert [outcome.error for outcome in outcomes] == [None, None, None]
         assert set(operations(region)) == {
             "CreateTopic",
@@ -445,7 +445,7 @@ def large() -> Iterator[Region]:
                 ProvisionedThroughput={"ReadCapacityUnits": 100, "WriteCapacityUnits": 100},
             )
         region.deploy(rules())
-        past(
+        pass_minutes(
             region,
             65,
             {
@@ -460,13 +460,13 @@ def large() -> Iterator[Region]:
 def test_a_thousand_tables_are_read_in_bulk_and_get_their_alarms_in_several_sweeps(
     large: Region,
 ) -> None:
-    invocation = call(large, "sweep")
+    invocation = invoke(large, "sweep")
     assert invocation.error is None
     assert operations(large).count("ListTables") == MANY / 100
     assert (
         operations(large).count("DescribeTable") == MANY + IDLE
     )  # to look, and once more just before a write
-    queries = [len(call["MetricDataQueries"]) for call in params(large, "GetMetricData")]
+    queries = [len(call["MetricDataQueries"]) for call in requests(large, "GetMetricData")]
     assert (max(queries), len(queries)) == (
         GROUP * 6,
         -(-MANY // GROUP),

@@ -12,7 +12,17 @@ import pytest
 from chalicelib.model import Reason
 from headroom.region.region import Region
 from tests.support.builders import READS
-from tests.support.scenes import by_hand, call, decisions, drain, past, rules, units, wait, writes
+from tests.support.scenes import (
+    decisions,
+    invoke,
+    pass_minutes,
+    rules,
+    set_units,
+    units,
+    use_free_decreases,
+    wait,
+    writes,
+)
 
 BUSINESS_HOURS = """
 windows = [{ rule = "floor", between = "09:00-17:00", days = "mon-fri", min_units = 500 }]
@@ -40,14 +50,14 @@ def sweeps(region: Region, until: str, load: float) -> Iterator[tuple[str, str, 
     """Let time pass with this load on the reads; yield the time, the reason and the units of the
     reads at every sweep."""
     while region.now <= november(until):
-        reason = decisions(call(region, "sweep"))[READS]["reason"]
+        reason = decisions(invoke(region, "sweep"))[READS]["reason"]
         yield f"{region.now:%H:%M}", reason, units(region)["orders:read"]
-        past(region, 5, {READS: load})
+        pass_minutes(region, 5, {READS: load})
 
 
 def test_a_floor_is_there_in_the_first_sweep_of_its_window() -> None:
     with orders(BUSINESS_HOURS, "02 07:50") as region:
-        past(region, 65, {READS: 60.0})
+        pass_minutes(region, 65, {READS: 60.0})
         seen = list(sweeps(region, "02 09:10", 60.0))
     assert seen == [
         ("08:55", Reason.NOT_WORTH_IT, 100),
@@ -60,15 +70,15 @@ def test_a_floor_is_there_in_the_first_sweep_of_its_window() -> None:
 @pytest.mark.parametrize("day", ["07", "08"])
 def test_a_floor_of_working_days_does_not_hold_at_the_weekend(day: str) -> None:
     with orders(BUSINESS_HOURS, f"{day} 08:55") as region:
-        past(region, 5, {READS: 55.0})
+        pass_minutes(region, 5, {READS: 55.0})
         assert [number for _, _, number in sweeps(region, f"{day} 09:10", 60.0)] == [100] * 3
 
 
 def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_before() -> None:
     with orders(BUSINESS_HOURS, "02 14:50") as region:
-        by_hand(region, "orders", 900, 100)
-        drain(region)  # the day's free four; the last at 14:50
-        past(region, 75, {READS: 60.0})
+        set_units(region, "orders", 900, 100)
+        use_free_decreases(region)  # the day's free four; the last at 14:50
+        pass_minutes(region, 75, {READS: 60.0})
         seen = list(sweeps(region, "02 17:05", 60.0))
         assert region.tables["orders"].provisions[""].refused_updates == 0
     assert seen == [
@@ -80,18 +90,18 @@ def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_b
 
 def test_without_a_floor_the_same_decrease_is_done_at_once() -> None:
     with orders("\n[tables.write]\nscale_down = false", "02 14:50") as region:
-        by_hand(region, "orders", 900, 100)
-        drain(region)
-        past(region, 75, {READS: 60.0})
+        set_units(region, "orders", 900, 100)
+        use_free_decreases(region)
+        pass_minutes(region, 75, {READS: 60.0})
         assert next(sweeps(region, "02 17:05", 60.0)) == ("16:05", Reason.UTILIZATION_LOW, 93)
 
 
 def test_the_kept_decrease_and_what_it_is_kept_for_are_told() -> None:
     with orders(BUSINESS_HOURS, "02 14:50") as region:
-        by_hand(region, "orders", 900, 100)
-        drain(region)
-        past(region, 75, {READS: 60.0})
-        told = decisions(call(region, "sweep"))[READS]["numbers"]
+        set_units(region, "orders", 900, 100)
+        use_free_decreases(region)
+        pass_minutes(region, 75, {READS: 60.0})
+        told = decisions(invoke(region, "sweep"))[READS]["numbers"]
     assert (told["kept_for"], told["kept_decreases"], told["wanted_units"]) == (
         "2026-11-02T17:00+00:00",
         1,
@@ -106,37 +116,37 @@ windows = [{ rule = "never_down", between = "20:00-06:00", time_zone = "Europe/B
 
 def test_what_must_not_fall_at_night_stays_and_falls_in_the_morning() -> None:
     with orders(NIGHT, "02 18:55") as region:
-        by_hand(region, "orders", 900, 900)
-        past(
+        set_units(region, "orders", 900, 900)
+        pass_minutes(
             region, 65, {READS: 600.0}
         )  # 20:00 UTC; the window began at 19:00 UTC, with 20:00 in Berlin
         night = []
         while region.now < november("03 05:00"):
-            held = decisions(call(region, "scale_down"))[READS]
+            held = decisions(invoke(region, "scale_down"))[READS]
             night.append((held["reason"], held["numbers"]["held_by"], units(region)["orders:read"]))
-            past(region, 60, {READS: 60.0})
+            pass_minutes(region, 60, {READS: 60.0})
         assert set(night) == {(Reason.WINDOW, "never_down 20:00-06:00 Europe/Berlin", 900)}
         assert len(night) == 9
-        assert decisions(call(region, "sweep"))[READS]["reason"] == Reason.UTILIZATION_LOW
+        assert decisions(invoke(region, "sweep"))[READS]["reason"] == Reason.UTILIZATION_LOW
         assert units(region)["orders:read"] == 93
 
 
 def test_a_window_against_decreases_lets_increases_through() -> None:
     with orders(NIGHT, "02 21:00") as region:
-        past(region, 5, {READS: 95.0})
-        call(region, "sweep")
+        pass_minutes(region, 5, {READS: 95.0})
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 150
 
 
 def test_where_everything_is_held_nothing_is_changed() -> None:
     hold = '\nmin_units = 200\nwindows = [{ rule = "hold", between = "21:00-22:00" }]'
     with orders(hold, "02 21:00") as region:
-        past(region, 5, {READS: 95.0})
-        seen = decisions(call(region, "sweep"))
+        pass_minutes(region, 5, {READS: 95.0})
+        seen = decisions(invoke(region, "sweep"))
         assert {line["reason"] for line in seen.values()} == {Reason.WINDOW}
         assert "UpdateTable" not in writes(region)
         wait(region, minutes=55)
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert set(units(region).values()) == {200}
 
 
@@ -151,7 +161,7 @@ scale_down = false
 
 def test_one_decrease_is_kept_for_the_nightly_job() -> None:
     with orders(ETL, "03 00:05") as region:
-        past(region, 5, {READS: 1.0})
+        pass_minutes(region, 5, {READS: 1.0})
         seen = list(sweeps(region, "03 01:55", 1.0))
         lowered = [
             (clock, number) for clock, reason, number in seen if reason == Reason.UTILIZATION_LOW
@@ -163,29 +173,29 @@ def test_one_decrease_is_kept_for_the_nightly_job() -> None:
         assert kept == {f"01:{minute}" for minute in range(25, 60, 5)}
         # the job: up, and down again when it is done
         region.calls.clear()
-        by_hand(region, "orders", 2_000, 100)
+        set_units(region, "orders", 2_000, 100)
         wait(region, minutes=2)
-        by_hand(region, "orders", 42, 100)
+        set_units(region, "orders", 42, 100)
         assert region.tables["orders"].provisions[""].refused_updates == 0
         assert units(region)["orders:read"] == 42
 
 
 def test_without_it_the_job_would_have_been_refused() -> None:
     with orders(ETL.replace('reserve_decreases = [{ at = "02:00" }]', ""), "03 00:05") as region:
-        past(region, 5, {READS: 1.0})
+        pass_minutes(region, 5, {READS: 1.0})
         seen = list(sweeps(region, "03 01:55", 1.0))
         assert ("01:25", Reason.UTILIZATION_LOW, 34) in seen
-        by_hand(region, "orders", 2_000, 100)
+        set_units(region, "orders", 2_000, 100)
         refused = region.client("dynamodb").exceptions.LimitExceededException
         wait(region, minutes=2)
         with pytest.raises(
             refused, match=r"Next decrease can be made at Tuesday, November 3, 2026 at 2:25:00 AM"
         ):
-            by_hand(region, "orders", 42, 100)
+            set_units(region, "orders", 42, 100)
 
 
 def test_from_the_kept_time_on_the_table_falls_by_itself() -> None:
     with orders(ETL, "03 00:05") as region:
-        past(region, 5, {READS: 1.0})
+        pass_minutes(region, 5, {READS: 1.0})
         seen = list(sweeps(region, "03 02:00", 1.0))
     assert seen[-1] == ("02:00", Reason.UTILIZATION_LOW, 34)

@@ -25,7 +25,7 @@ from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRIT
 MONDAY = START
 MIDDAY = MONDAY.replace(hour=12)
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
-AT_ONCE = timedelta(hours=1)
+AFTER_ANY_UPDATE = timedelta(hours=1)
 """Longer than any update takes."""
 WRITING = frozenset({"UpdateTable", "PutMetricAlarm", "DeleteAlarms", "SetAlarmState"})
 """The operations that change something; the policy allows the app no others but SetAlarmState,
@@ -56,7 +56,7 @@ def orders(
     with Region(start, conditions) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.deploy(config or rules())
-        call(region, "sweep")
+        invoke(region, "sweep")
         region.calls.clear()
         yield region
 
@@ -65,13 +65,12 @@ def orders(
 
 
 def wait(region: Region, **time: float) -> None:
-    """Let time pass in which no function runs and no minute is served; updates that are ready
-    hold."""
+    """Let time pass without functions and without load; complete the updates that are due."""
     region.travel(region.now + timedelta(**time))
-    _settle(region, region.now)
+    _complete_updates(region, region.now)
 
 
-def _settle(region: Region, at: datetime) -> None:
+def _complete_updates(region: Region, at: datetime) -> None:
     for table in region.tables.values():
         for provision in table.provisions.values():
             provision.complete_update(at)
@@ -80,11 +79,14 @@ def _settle(region: Region, at: datetime) -> None:
 Loads = Mapping[Target, float | Sequence[float | None]]
 
 
-def past(
+def pass_minutes(
     region: Region, minutes: int, consumed: Loads | None = None, throttled: Loads | None = None
 ) -> None:
-    """Let minutes pass that are in the metrics: steady loads or one a minute, None is a gap, and
-    zero where none is given."""
+    """Let minutes pass with these loads in the metrics.
+
+    A load is steady, or a list with a value a minute, where None is a gap. Targets without one
+    have a load of zero.
+    """
     idle = dict.fromkeys(region.targets(), 0.0)
     _publish(region, CONSUMED, minutes, idle | dict(consumed or {}))
     _publish(region, THROTTLED, minutes, throttled or {})
@@ -102,39 +104,39 @@ def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Load
                 )
 
 
-def by_hand(region: Region, table: str, read: int, write: int) -> None:
-    """Set a table's units as an operator does; they hold at once."""
+def set_units(region: Region, table: str, read: int, write: int) -> None:
+    """Set a table's units as an operator does, effective at once."""
     units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
     region.client("dynamodb").update_table(TableName=table, ProvisionedThroughput=units)
-    _settle(region, region.now + AT_ONCE)
+    _complete_updates(region, region.now + AFTER_ANY_UPDATE)
 
 
-def index_by_hand(region: Region, read: int, write: int) -> None:
-    """Set the units of the index `by-date`; they hold at once."""
+def set_index_units(region: Region, read: int, write: int) -> None:
+    """Set the units of the index `by-date`, effective at once."""
     units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
     update = {"Update": {"IndexName": "by-date", "ProvisionedThroughput": units}}
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
-    _settle(region, region.now + AT_ONCE)
+    _complete_updates(region, region.now + AFTER_ANY_UPDATE)
 
 
-def drain(region: Region, table: str = "orders") -> None:
-    """Spend the day's four free decreases of a table, ending with the units that it had."""
+def use_free_decreases(region: Region, table: str = "orders") -> None:
+    """Use the day's four free decreases of a table; its units end as they were."""
     now = {
         dimension: meter.units
         for dimension, meter in region.tables[table].provisions[""].meters.items()
     }
     read, write = now.values()
-    by_hand(region, table, read + 4, write)
+    set_units(region, table, read + 4, write)
     for more in (3, 2, 1, 0):
-        by_hand(region, table, read + more, write)
+        set_units(region, table, read + more, write)
     region.calls.clear()
 
 
 # events
 
 
-def call(region: Region, function: str) -> Invocation:
-    """Let a schedule fire."""
+def invoke(region: Region, function: str) -> Invocation:
+    """Invoke a function as its schedule does."""
     return region.functions.invoke(function, scheduled_event(region, function))
 
 
@@ -144,7 +146,7 @@ def new_run(region: Region, config: str | None = None, **parts: Any) -> Run:
     return Run(Aws("headroom-alarms"), loaded, region.now, **parts)
 
 
-def message(
+def alarm_message(
     region: Region, target: Target = READS, name: str | None = None, **changes: Any
 ) -> dict[str, Any]:
     """Return the message of the target's alarm (or of the alarm `name`) going to ALARM now, with
@@ -153,17 +155,17 @@ def message(
     return region.cloudwatch.message(stored, "OK") | {"NewStateValue": "ALARM"} | changes
 
 
-def send(region: Region, said: Mapping[str, Any] | str, topic: str = TOPIC) -> Invocation:
+def send(region: Region, message: Mapping[str, Any] | str, topic: str = TOPIC) -> Invocation:
     """Hand a message to on_alarm as SNS does."""
-    text = said if isinstance(said, str) else json.dumps(said)
+    text = message if isinstance(message, str) else json.dumps(message)
     return region.functions.invoke("on_alarm", sns_event(topic, text, "ALARM", region.now))
 
 
-def watch(region: Region) -> list[Invocation]:
+def record_invocations(region: Region) -> list[Invocation]:
     """Return the list to which every invocation from now on is added."""
-    seen: list[Invocation] = []
-    region.functions.watchers.append(seen.append)
-    return seen
+    invocations: list[Invocation] = []
+    region.functions.watchers.append(invocations.append)
+    return invocations
 
 
 def autoscale(region: Region, resource: str = "table/orders", part: str = "table") -> None:
@@ -204,7 +206,7 @@ def of_table(name: str) -> Callable[[Mapping[str, Any]], bool]:
 # outcomes
 
 
-def lines(invocation: Invocation, kind: str) -> list[dict[str, Any]]:
+def log_lines(invocation: Invocation, kind: str) -> list[dict[str, Any]]:
     """Return the structured log lines of a kind: decision, skip, action or failure."""
     return [line for line in invocation.logs if line.get("kind") == kind]
 
@@ -213,7 +215,7 @@ def decisions(invocation: Invocation) -> dict[Target, dict[str, Any]]:
     """Return the decision lines by target."""
     return {
         Target(line["table"], line["index"], line["dimension"]): line
-        for line in lines(invocation, "decision")
+        for line in log_lines(invocation, "decision")
     }
 
 
@@ -224,12 +226,12 @@ def reasons(invocation: Invocation) -> dict[str, str]:
 
 def skips(invocation: Invocation) -> list[tuple[str, str]]:
     """Return subject and reason code of what was passed over."""
-    return [(line["subject"], line["reason"]) for line in lines(invocation, "skip")]
+    return [(line["subject"], line["reason"]) for line in log_lines(invocation, "skip")]
 
 
 def actions(invocation: Invocation) -> list[str]:
     """Return the names of the actions that were done, in order."""
-    return [line["action"] for line in lines(invocation, "action")]
+    return [line["action"] for line in log_lines(invocation, "action")]
 
 
 def failures(invocation: Invocation) -> list[str]:
@@ -250,7 +252,7 @@ def writes(region: Region) -> list[str]:
     return [operation for operation in operations(region) if operation in WRITING]
 
 
-def params(region: Region, operation: str) -> list[dict[str, Any]]:
+def requests(region: Region, operation: str) -> list[dict[str, Any]]:
     """Return the parameters of every call of an operation."""
     return [dict(call.params) for call in region.calls if call.operation == operation]
 

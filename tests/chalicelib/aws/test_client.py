@@ -39,7 +39,15 @@ from chalicelib.model import (
 from headroom.region.region import Fault, Region
 from headroom.simulation.clock import START
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
-from tests.support.scenes import autoscale, by_hand, drain, operations, params, past, wait
+from tests.support.scenes import (
+    autoscale,
+    operations,
+    pass_minutes,
+    requests,
+    set_units,
+    use_free_decreases,
+    wait,
+)
 
 READ, WRITE = Dimension.READ, Dimension.WRITE
 
@@ -127,9 +135,9 @@ def test_a_fresh_table_has_no_history(aws: Aws) -> None:
 
 
 def test_the_history_of_changes_comes_with_the_table(region: Region, aws: Aws) -> None:
-    by_hand(region, "orders", 110, 90)
+    set_units(region, "orders", 110, 90)
     wait(region, minutes=3)
-    by_hand(region, "orders", 80, 80)
+    set_units(region, "orders", 80, 80)
     seen = state_of(aws).throughputs[""]
     assert (seen.decreases_today, seen.last_increase_at, seen.last_decrease_at) == (
         1,
@@ -181,7 +189,7 @@ def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) 
 def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws) -> None:
     set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 150), Change(INDEX_READS, 20, 30))))
     assert operations(region) == ["DescribeTable", "UpdateTable"]
-    assert params(region, "UpdateTable") == [
+    assert requests(region, "UpdateTable") == [
         {
             "TableName": "orders",
             "ProvisionedThroughput": {"ReadCapacityUnits": 150, "WriteCapacityUnits": 90},
@@ -202,7 +210,7 @@ def test_both_dimensions_go_with_each_part_that_changes(region: Region, aws: Aws
 
 def test_an_index_alone_does_not_name_the_throughput_of_its_table(region: Region, aws: Aws) -> None:
     set_capacity(aws, SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
-    assert params(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
+    assert requests(region, "UpdateTable")[0].keys() == {"TableName", "GlobalSecondaryIndexUpdates"}
 
 
 def test_a_table_that_is_not_as_the_decision_saw_it_is_not_written(
@@ -236,7 +244,7 @@ def test_a_loser_of_a_race_is_told_so(region: Region, aws: Aws) -> None:
 
 
 def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws) -> None:
-    drain(region)
+    use_free_decreases(region)
     with pytest.raises(
         Refused,
         match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM",
@@ -262,7 +270,7 @@ def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws
 
 
 def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> None:
-    past(
+    pass_minutes(
         region,
         5,
         {READS: [1.0, 2.0, 3.0, 4.0, 5.0], WRITES: 0.25},
@@ -281,7 +289,7 @@ def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> N
 
 
 def test_a_gap_is_unknown_and_not_zero(region: Region, aws: Aws) -> None:
-    past(region, 5, {READS: [1.0, None, 0.0, 4.0, 5.0]})
+    pass_minutes(region, 5, {READS: [1.0, None, 0.0, 4.0, 5.0]})
     assert read_metrics(aws, [READS], region.now)[READS].consumed.last(4).values == (
         1.0,
         None,
@@ -291,12 +299,12 @@ def test_a_gap_is_unknown_and_not_zero(region: Region, aws: Aws) -> None:
 
 
 def test_a_metric_without_any_datapoint_is_empty(region: Region, aws: Aws) -> None:
-    past(region, 5, {READS: [None] * 5})
+    pass_minutes(region, 5, {READS: [None] * 5})
     assert read_metrics(aws, [READS], region.now)[READS].consumed.known() == []
 
 
 def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
-    past(region, 5, {READS: 1.0, INDEX_READS: 9.0})
+    pass_minutes(region, 5, {READS: 1.0, INDEX_READS: 9.0})
     found = read_metrics(aws, [READS, INDEX_READS], region.now)
     assert (found[READS].consumed.known()[-1], found[INDEX_READS].consumed.known()[-1]) == (
         1.0,
@@ -305,7 +313,7 @@ def test_an_index_has_metrics_of_its_own(region: Region, aws: Aws) -> None:
 
 
 def test_three_hours_are_looked_back_at_and_no_less(region: Region, aws: Aws) -> None:
-    past(region, 240, {READS: 5.0})
+    pass_minutes(region, 240, {READS: 5.0})
     series = read_metrics(aws, [READS], region.now)[READS].consumed
     assert (
         region.now - timedelta(hours=3, minutes=5) < series.start <= region.now - timedelta(hours=3)
@@ -319,10 +327,10 @@ def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aw
         for number in range(150)
         for dimension in Dimension
     ]
-    past(region, 5)
+    pass_minutes(region, 5)
     region.calls.clear()
     read_metrics(aws, targets, region.now, targets[:20])
-    made = params(region, "GetMetricData")
+    made = requests(region, "GetMetricData")
     asked = sum(len(call["MetricDataQueries"]) for call in made)
     assert asked >= 2 * len(targets) + 20
     assert len(made) <= asked / MAX_QUERIES + 5
@@ -373,7 +381,11 @@ def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: A
     region.calls.clear()
     wanted = [f"alarm-{number:03}" for number in range(250)]
     assert len(alarms_named(aws, [*wanted, *wanted])) == 120
-    assert [len(call["AlarmNames"]) for call in params(region, "DescribeAlarms")] == [100, 100, 50]
+    assert [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")] == [
+        100,
+        100,
+        50,
+    ]
 
 
 def creation(number: int) -> CreateAlarm:
@@ -435,7 +447,7 @@ def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
     rewrite_alarm(
         aws, RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0})
     )
-    assert params(region, "PutMetricAlarm") == [
+    assert requests(region, "PutMetricAlarm") == [
         {
             "AlarmName": "high",
             "AlarmDescription": "too hot",
@@ -460,4 +472,4 @@ def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_er
     put(region, "alarm-000")
     delete_alarms(aws, DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
     assert region.cloudwatch.alarms == {}
-    assert [len(call["AlarmNames"]) for call in params(region, "DeleteAlarms")] == [100, 50]
+    assert [len(call["AlarmNames"]) for call in requests(region, "DeleteAlarms")] == [100, 50]

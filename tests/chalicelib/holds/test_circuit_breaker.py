@@ -26,13 +26,13 @@ from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, READS, WRITES, observation
 from tests.support.scenes import (
     MIDDAY,
-    call,
+    alarm_message,
     decisions,
     failures,
-    lines,
-    message,
+    invoke,
+    log_lines,
     orders,
-    past,
+    pass_minutes,
     reasons,
     rules,
     send,
@@ -72,7 +72,7 @@ def guarded(server: Server | None, config: str = GUARDED) -> Iterator[Region]:
 
 def woken(region: Region, handler: str) -> Invocation:
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 # what the answers mean
@@ -119,7 +119,7 @@ def test_what_may_be_secret_in_a_url_is_not_shown(url: str, shown: str) -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_an_open_breaker_holds_an_increase_and_the_decision_says_so(handler: str) -> None:
     with guarded(503) as region:
-        past(region, 65, HOT)
+        pass_minutes(region, 65, HOT)
         invocation = woken(region, handler)
         assert units(region)["orders:read"] == 100
         assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
@@ -130,7 +130,7 @@ def test_an_open_breaker_holds_an_increase_and_the_decision_says_so(handler: str
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_closed_breaker_lets_an_increase_go_on(handler: str) -> None:
     with guarded(204) as region:
-        past(region, 65, HOT)
+        pass_minutes(region, 65, HOT)
         woken(region, handler)
         assert units(region)["orders:read"] > 100
 
@@ -139,8 +139,8 @@ def test_a_closed_breaker_lets_an_increase_go_on(handler: str) -> None:
 @pytest.mark.parametrize("handler", ["scale_down", "sweep"])
 def test_a_decrease_asks_first(handler: str, status: int, lowered: bool) -> None:
     with guarded(status) as region:
-        past(region, 65, IDLE)
-        call(region, handler)
+        pass_minutes(region, 65, IDLE)
+        invoke(region, handler)
         assert (units(region)["orders:write"] < 100) == lowered
 
 
@@ -150,7 +150,7 @@ def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(
     handler: str, server: Server | None
 ) -> None:
     with guarded(server) as region:
-        past(region, 65, HOT)
+        pass_minutes(region, 65, HOT)
         invocation = woken(region, handler)
         assert units(region)["orders:read"] > 100
         assert (f"circuit breaker {URL}", "CircuitBreakerUnknown") in skips(invocation)
@@ -160,11 +160,11 @@ def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(
 @pytest.mark.parametrize("handler", ["scale_down", "sweep"])
 def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
     with guarded(silent) as region:
-        past(region, 65, IDLE)
-        invocation = call(region, handler)
+        pass_minutes(region, 65, IDLE)
+        invocation = invoke(region, handler)
         assert units(region)["orders:write"] == 100
         assert reasons(invocation)["orders:write"] == "CircuitBreakerUnknown"
-        (warning,) = lines(invocation, "skip")
+        (warning,) = log_lines(invocation, "skip")
         assert warning["message"] == (
             f"circuit breaker {URL}: passed over: no answer about orders (timed out): decreases wait, increases go on "
             "(CircuitBreakerUnknown)"
@@ -173,7 +173,7 @@ def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
 
 def test_it_is_not_asked_where_nothing_would_change() -> None:
     with guarded(503) as region:
-        past(
+        pass_minutes(
             region, 65, {target: 70.0 if not target.index else 14.0 for target in region.targets()}
         )
         for handler in HANDLERS:
@@ -185,15 +185,15 @@ def test_it_is_not_asked_about_what_something_else_holds() -> None:
     with guarded(
         200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]'
     ) as region:
-        past(region, 65, HOT)
-        call(region, "sweep")
+        pass_minutes(region, 65, HOT)
+        invoke(region, "sweep")
         assert region.web.asked == []
 
 
 def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_names() -> None:
     with guarded(200) as region:
-        past(region, 65)
-        call(region, "scale_down")
+        pass_minutes(region, 65)
+        invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
         names = {"x-table-name": "orders"}
         got = sorted((asked.headers for asked in region.web.asked), key=len)
@@ -209,8 +209,8 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
 
 def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
     with guarded(lambda asked: 503 if "x-gsi-name" in asked.headers else 200) as region:
-        past(region, 65)
-        call(region, "scale_down")
+        pass_minutes(region, 65)
+        invoke(region, "scale_down")
         assert units(region) == {
             "orders:read": 1,
             "orders:write": 1,
@@ -223,8 +223,8 @@ def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and
     None
 ):
     with guarded(lambda asked: 200 if "x-gsi-name" in asked.headers else 503) as region:
-        past(region, 65, HOT)
-        invocation = call(region, "sweep")
+        pass_minutes(region, 65, HOT)
+        invocation = invoke(region, "sweep")
         assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
         assert units(region) == {
             "orders:read": 100,
@@ -243,22 +243,22 @@ def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
     )
     with guarded(503, config) as region:
         region.web.servers[other] = 200
-        past(region, 65)
-        call(region, "scale_down")
+        pass_minutes(region, 65)
+        invoke(region, "scale_down")
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 1)
 
 
 def test_alarms_are_mended_whatever_it_says() -> None:
     with guarded(503) as region:
         region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1.0
-        past(region, 65, {READS: 70.0, WRITES: 70.0})
-        call(region, "sweep")
+        pass_minutes(region, 65, {READS: 70.0, WRITES: 70.0})
+        invoke(region, "sweep")
         assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
 def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
     with guarded(503) as region:
-        past(region, 65, HOT)
+        pass_minutes(region, 65, HOT)
         aws = Aws("headroom-alarms", http=region.web)
         report = handlers.preview(Run(aws, load(GUARDED), region.now, dry_run=True), "orders")
         assert report.decisions[2].reason is Reason.CIRCUIT_OPEN
@@ -267,8 +267,8 @@ def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
 
 def test_the_same_holds_for_a_rule_in_dry_run() -> None:
     with guarded(503, rules(circuit_breaker_url=URL, dry_run=True)) as region:
-        past(region, 65, dict.fromkeys(region.targets(), 95.0))
-        assert reasons(call(region, "sweep"))["orders:read"] == "CircuitBreakerOpen"
+        pass_minutes(region, 65, dict.fromkeys(region.targets(), 95.0))
+        assert reasons(invoke(region, "sweep"))["orders:read"] == "CircuitBreakerOpen"
 
 
 # many tables
@@ -281,7 +281,7 @@ def fleet(server: Server, tables: int) -> Iterator[Region]:
             region.create_table(f"orders-{number:03}", 100, 100)
         region.deploy(GUARDED)
         region.web.servers[URL] = server
-        past(region, 65)
+        pass_minutes(region, 65)
         region.web.asked.clear()
         yield region
 
@@ -295,7 +295,7 @@ def test_many_questions_are_under_way_at_once() -> None:
         return 200
 
     with fleet(server, PARALLEL) as region:
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
 
 
@@ -303,13 +303,13 @@ def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_b
     None
 ):
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
-        invocation = call(region, "scale_down")
+        invocation = invoke(region, "scale_down")
         assert GIVEN_UP_AFTER <= len(region.web.asked) <= GIVEN_UP_AFTER + PARALLEL
         assert set(units(region).values()) == {100}
         assert {subject for subject, _ in skips(invocation)} == {f"circuit breaker {URL}"}
-        assert " and 75 more (" in lines(invocation, "skip")[0]["message"]
+        assert " and 75 more (" in log_lines(invocation, "skip")[0]["message"]
         region.web.servers[URL] = 200
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
 
 
@@ -318,7 +318,7 @@ def test_one_silence_is_not_taken_for_the_others() -> None:
         return silent(asked) if asked.headers["x-table-name"] == "orders-003" else 200
 
     with fleet(server, 6) as region:
-        call(region, "scale_down")
+        invoke(region, "scale_down")
         assert {name.split(":")[0] for name, value in units(region).items() if value == 100} == {
             "orders-003"
         }

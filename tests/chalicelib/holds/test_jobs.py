@@ -32,14 +32,14 @@ from headroom.region.region import Fault, Region
 from tests.support.builders import NOON, observation
 from tests.support.scenes import (
     MONDAY,
-    by_hand,
-    call,
     decisions,
     failures,
+    invoke,
     orders,
-    past,
+    pass_minutes,
     reasons,
     rules,
+    set_units,
     units,
 )
 
@@ -249,12 +249,12 @@ def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(ki
     )
     with orders(paused_by(text), start=MONDAY) as region:
         end = start(region)
-        past(region, 120, {})
-        assert set(reasons(call(region, "scale_down")).values()) == {"JobRunning"}
-        assert "running" in str(decisions(call(region, "sweep")))
+        pass_minutes(region, 120, {})
+        assert set(reasons(invoke(region, "scale_down")).values()) == {"JobRunning"}
+        assert "running" in str(decisions(invoke(region, "sweep")))
         end()
-        past(region, 5, {})
-        assert reasons(call(region, "scale_down"))["orders:read"] == "UtilizationLow"
+        pass_minutes(region, 5, {})
+        assert reasons(invoke(region, "scale_down"))["orders:read"] == "UtilizationLow"
         assert units(region)["orders:read"] == 1
 
 
@@ -262,29 +262,29 @@ def test_an_increase_is_held_as_well_unless_only_decreases_are() -> None:
     for more, now in (("", 100), ('holds = "decreases"\n', 150)):
         with orders(paused_by(NIGHT + more)) as region:
             run_cluster(region)
-            past(region, 10, dict.fromkeys(region.targets(), 90.0))
-            call(region, "sweep")
+            pass_minutes(region, 10, dict.fromkeys(region.targets(), 90.0))
+            invoke(region, "sweep")
             assert units(region)["orders:read"] == now
 
 
 def test_what_the_job_raised_by_hand_stays_until_it_ends() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         cluster = run_cluster(region)
-        by_hand(region, "orders", 4_000, 100)
-        past(region, 180, {})
-        call(region, "scale_down")
+        set_units(region, "orders", 4_000, 100)
+        pass_minutes(region, 180, {})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 4_000
         region.client("emr").terminate_job_flows(JobFlowIds=[cluster])
-        past(region, 5, {})
-        call(region, "scale_down")
+        pass_minutes(region, 5, {})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 1
 
 
 def test_another_cluster_holds_nothing_so_that_it_never_stays_paused() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         run_cluster(region, "reports")
-        past(region, 120, {})
-        call(region, "scale_down")
+        pass_minutes(region, 120, {})
+        invoke(region, "scale_down")
         assert units(region)["orders:read"] == 1
 
 
@@ -295,24 +295,24 @@ def test_a_cluster_is_found_on_any_page_and_in_any_region() -> None:
         for number in range(60):
             run_cluster(region, f"reports-{number}")
         run_cluster(region, "backup-7")
-        past(region, 120, {})
-        assert set(reasons(call(region, "scale_down")).values()) == {"JobRunning"}
+        pass_minutes(region, 120, {})
+        assert set(reasons(invoke(region, "scale_down")).values()) == {"JobRunning"}
     with orders(paused_by(NIGHT + 'regions = ["eu-west-1"]\n'), start=MONDAY) as region:
         run_cluster(region, "backup 7 of two words", where="us-east-1")
         run_cluster(region, "backup-8 of two words", where="eu-west-1")
-        past(region, 120, {})
-        assert "backup-8 of two words" in str(decisions(call(region, "scale_down")))
+        pass_minutes(region, 120, {})
+        assert "backup-8 of two words" in str(decisions(invoke(region, "scale_down")))
 
 
 def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_said() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
-        past(region, 120, {})
+        pass_minutes(region, 120, {})
         region.faults.append(Fault("ListClusters", "AccessDeniedException", times=10))
-        invocation = call(region, "scale_down")
+        invocation = invoke(region, "scale_down")
         assert set(reasons(invocation).values()) == {"PauseUnknown"}
         assert "the jobs of pause nightly: emr_cluster failed" in failures(invocation)[0]
-        past(region, 10, dict.fromkeys(region.targets(), 90.0))
-        call(region, "sweep")
+        pass_minutes(region, 10, dict.fromkeys(region.targets(), 90.0))
+        invoke(region, "sweep")
         assert units(region)["orders:read"] == 150
 
 
@@ -320,11 +320,11 @@ def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_ane
     None
 ):
     with orders(paused_by(NIGHT), start=MONDAY) as region:
-        past(region, 120, {})
+        pass_minutes(region, 120, {})
         asked = []
         for function, seconds in (("scale_down", 30), ("sweep", 30), ("sweep", 0)):
             region.calls.clear()
-            call(region, function)
+            invoke(region, function)
             asked.append(sum(made.operation == "ListClusters" for made in region.calls))
             region.travel(region.now + timedelta(seconds=seconds))
         assert asked == [2, 0, 2]
@@ -337,8 +337,8 @@ def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> N
         for service in services
     )
     with orders(start=MONDAY) as region:
-        past(region, 120, {})
-        call(region, "scale_down")
+        pass_minutes(region, 120, {})
+        invoke(region, "scale_down")
         assert {made.service for made in region.calls} <= {
             "dynamodb",
             "cloudwatch",

@@ -29,20 +29,20 @@ from tests.support.builders import (
 )
 from tests.support.scenes import (
     MONDAY,
-    by_hand,
-    call,
+    alarm_message,
     decisions,
-    drain,
-    index_by_hand,
-    message,
+    invoke,
     new_run,
     orders,
-    past,
+    pass_minutes,
     reasons,
     rules,
     send,
+    set_index_units,
+    set_units,
     thresholds,
     units,
+    use_free_decreases,
     wait,
 )
 
@@ -166,7 +166,7 @@ def test_an_alarm_that_somebody_made_something_else_of_tells_nothing(left_out: s
 def region() -> Iterator[Region]:
     """The alarms are an hour old, and nothing has happened since."""
     with orders(HELD) as region:
-        past(region, 65, {READS: 70.0, WRITES: 70.0})
+        pass_minutes(region, 65, {READS: 70.0, WRITES: 70.0})
         yield region
 
 
@@ -176,7 +176,7 @@ def reads_alarm(region: Region) -> float:
 
 def woken(region: Region, handler: str) -> Invocation:
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> (
@@ -186,7 +186,7 @@ def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays
         for target in region.targets():
             region.serve(target, [70.0 if not target.index else 15.0] * 24 * 60)
         region.run(30)
-        by_hand(region, "orders", 500, 100)
+        set_units(region, "orders", 500, 100)
         seen: list[tuple[int, float]] = []
         region.on_minute.append(lambda now: seen.append((now.units(READS), reads_alarm(now))))
         region.run(HOURS * 60)
@@ -198,8 +198,8 @@ def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays
 
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep", "explain"])
 def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: str) -> None:
-    by_hand(region, "orders", 500, 100)
-    past(region, 65, {READS: 90.0})
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 65, {READS: 90.0})
     if handler == "explain":
         report = handlers.preview(new_run(region, HELD), "orders")
         assert report.decisions[0].reason is Reason.RAISED_BY_HAND
@@ -209,9 +209,9 @@ def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: st
 
 
 def test_the_decision_says_it(region: Region) -> None:
-    by_hand(region, "orders", 500, 100)
-    past(region, 65)
-    invocation = call(region, "scale_down")
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 65)
+    invocation = invoke(region, "scale_down")
     assert reasons(invocation)["orders:read"] == "RaisedByHand"
     said = decisions(invocation)[READS]["numbers"]["held_by"]
     assert said == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
@@ -220,9 +220,9 @@ def test_the_decision_says_it(region: Region) -> None:
 def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(
     region: Region,
 ) -> None:
-    by_hand(region, "orders", 500, 100)
-    past(region, 65)
-    call(region, "sweep")
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 65)
+    invoke(region, "sweep")
     assert units(region) == {
         "orders:read": 500,
         "orders:write": 1,
@@ -232,41 +232,41 @@ def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_in
 
 
 def test_an_index_that_was_raised_is_held_apart_from_its_table(region: Region) -> None:
-    index_by_hand(region, 200, 20)
-    past(region, 65)
-    invocation = call(region, "sweep")
+    set_index_units(region, 200, 20)
+    pass_minutes(region, 65)
+    invocation = invoke(region, "sweep")
     assert reasons(invocation)[str(INDEX_READS)] == "RaisedByHand"
     assert units(region)["orders/by-date:read"] == 200
     assert units(region)["orders:read"] == 1
 
 
 def test_an_increase_of_headroom_goes_on_and_takes_the_memory_with_it(region: Region) -> None:
-    by_hand(region, "orders", 120, 100)
-    past(region, 10, {READS: 115.0, WRITES: 70.0})
+    set_units(region, "orders", 120, 100)
+    pass_minutes(region, 10, {READS: 115.0, WRITES: 70.0})
     woken(region, "on_alarm")
     raised = units(region)["orders:read"]
     assert raised > 120
     assert reads_alarm(region) == raised * 60 * 0.8
-    past(region, 185, {READS: 5.0, WRITES: 70.0})
-    call(region, "sweep")
+    pass_minutes(region, 185, {READS: 5.0, WRITES: 70.0})
+    invoke(region, "sweep")
     assert units(region)["orders:read"] < raised
 
 
 def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(region: Region) -> None:
     copied = region.cloudwatch.alarms["headroom-orders:read"].fields | {"AlarmName": FOREIGN}
     region.client("cloudwatch").put_metric_alarm(**copied)
-    by_hand(region, "orders", 500, 100)
-    past(region, 65)
-    call(region, "sweep")
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 65)
+    invoke(region, "sweep")
     assert thresholds(region)[FOREIGN] == 4800.0
 
 
 def test_it_is_off_unless_asked_for() -> None:
     with orders() as region:
-        past(region, 65, {READS: 20.0})
-        by_hand(region, "orders", 500, 100)
-        past(region, 10, {READS: 20.0})
-        call(region, "sweep")
+        pass_minutes(region, 65, {READS: 20.0})
+        set_units(region, "orders", 500, 100)
+        pass_minutes(region, 10, {READS: 20.0})
+        invoke(region, "sweep")
         assert units(region)["orders:read"] < 100
 
 
@@ -274,7 +274,7 @@ def test_it_is_off_unless_asked_for() -> None:
 
 
 def raise_it(region: Region) -> int:
-    past(region, 10, {READS: 95.0, WRITES: 70.0})
+    pass_minutes(region, 10, {READS: 95.0, WRITES: 70.0})
     woken(region, "on_alarm")
     wait(region, minutes=5)
     return units(region)["orders:read"]
@@ -293,8 +293,8 @@ def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(
     provision.last_increase_at = region.cloudwatch.alarms[
         "headroom-orders:read"
     ].updated_at + timedelta(seconds=later)
-    past(region, 65, {READS: 5.0, WRITES: 70.0})
-    assert reasons(call(region, "sweep"))["orders:read"] == "UtilizationLow"
+    pass_minutes(region, 65, {READS: 5.0, WRITES: 70.0})
+    assert reasons(invoke(region, "sweep"))["orders:read"] == "UtilizationLow"
     assert units(region)["orders:read"] < raised
 
 
@@ -313,11 +313,11 @@ def test_an_increase_whose_alarm_could_not_be_written_counts_as_one_by_hand(regi
     region.faults.append(Fault("PutMetricAlarm", "AccessDeniedException"))
     raised = raise_it(region)
     assert raised > 100
-    past(region, 65, {READS: 5.0, WRITES: 70.0})
-    assert reasons(call(region, "sweep"))["orders:read"] == "RaisedByHand"
+    pass_minutes(region, 65, {READS: 5.0, WRITES: 70.0})
+    assert reasons(invoke(region, "sweep"))["orders:read"] == "RaisedByHand"
     assert (units(region)["orders:read"], reads_alarm(region)) == (raised, 4800.0)
-    past(region, HOURS * 60, {READS: 5.0, WRITES: 70.0})
-    call(region, "sweep")
+    pass_minutes(region, HOURS * 60, {READS: 5.0, WRITES: 70.0})
+    invoke(region, "sweep")
     assert units(region)["orders:read"] < 100
 
 
@@ -330,11 +330,11 @@ def test_another_alarm_percent_is_no_change_by_hand(region: Region) -> None:
 def test_a_decrease_that_was_refused_leaves_no_trace_of_a_hand(region: Region) -> None:
     """The alarm was lowered first, after the last increase: it is younger, and the next sweep makes
     it fit again."""
-    drain(region)
-    past(region, 30, {READS: 70.0, WRITES: 70.0})
+    use_free_decreases(region)
+    pass_minutes(region, 30, {READS: 70.0, WRITES: 70.0})
     region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 60.0
     region.cloudwatch.alarms["headroom-orders:read"].updated_at = region.now
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert reads_alarm(region) == 4800.0
 
 

@@ -25,18 +25,18 @@ from tests.support.builders import NOON, READS, WRITES
 from tests.support.scenes import (
     MIDDAY,
     MONDAY,
-    by_hand,
-    call,
+    alarm_message,
     decisions,
     failures,
-    message,
+    invoke,
     new_run,
     operations,
     orders,
-    past,
+    pass_minutes,
     reasons,
     rules,
     send,
+    set_units,
     thresholds,
     units,
 )
@@ -143,9 +143,9 @@ def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(
 
 
 def woken(region: Region, handler: str) -> Invocation:
-    past(region, 65, LOADS)
+    pass_minutes(region, 65, LOADS)
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, message(region)) if handler == "on_alarm" else call(region, handler)
+    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
@@ -166,7 +166,7 @@ def test_a_pause_of_decreases_lets_increases_go_on(region: Region, handler: str)
 
 def test_a_decision_tells_until_when_and_why(region: Region) -> None:
     tag(region, "2026-11-02T15:00:00Z everything deployment of v2")
-    said = decisions(call(region, "sweep"))[READS]
+    said = decisions(invoke(region, "sweep"))[READS]
     assert (
         said["numbers"]["held_by"]
         == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
@@ -179,8 +179,8 @@ def test_only_the_table_with_the_tag_is_paused(region: Region) -> None:
     region.create_table("other", 100, 100)
     tag(region, until(region, hours=2), "orders-2")
     tag(region, until(region, hours=2), "other")
-    past(region, 65)
-    call(region, "scale_down")
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
     assert (units(region)["orders:read"], units(region)["orders-2:read"]) == (1, 100)
 
 
@@ -189,21 +189,21 @@ def test_another_tag_is_no_pause(region: Region) -> None:
     region.client("dynamodb").tag_resource(
         ResourceArn=arn, Tags=[{"Key": "Headroom-Pause", "Value": until(region, hours=2)}]
     )
-    past(region, 65)
-    call(region, "scale_down")
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
     assert units(region)["orders:read"] == 1
 
 
 def test_the_alarms_of_a_paused_table_are_mended_all_the_same(region: Region) -> None:
     tag(region, until(region, hours=2))
     region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1.0
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
 def test_what_would_happen_is_told_with_the_pause(region: Region) -> None:
     tag(region, until(region, hours=2))
-    past(region, 65, LOADS)
+    pass_minutes(region, 65, LOADS)
     report = handlers.preview(new_run(region, dry_run=True), "orders")
     assert {decision.reason for decision in report.decisions} == {Reason.PAUSED}
 
@@ -212,8 +212,8 @@ def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_
     region: Region,
 ) -> None:
     tag(region, "until tomorrow")
-    past(region, 65, LOADS)
-    invocation = call(region, "sweep")
+    pass_minutes(region, 65, LOADS)
+    invocation = invoke(region, "sweep")
     assert reasons(invocation)["orders:read"] == "UtilizationHigh"
     assert reasons(invocation)["orders:write"] == "PauseUnknown"
     assert "`headroom resume orders`" in decisions(invocation)[WRITES]["numbers"]["held_by"]
@@ -238,9 +238,9 @@ def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_
 def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown(
     region: Region,
 ) -> None:
-    past(region, 65)
+    pass_minutes(region, 65)
     region.faults.append(Fault("GetResources", "ThrottlingException", times=10))
-    assert set(reasons(call(region, "scale_down")).values()) == {"PauseUnknown"}
+    assert set(reasons(invoke(region, "scale_down")).values()) == {"PauseUnknown"}
     assert units(region)["orders:read"] == 100
 
 
@@ -252,15 +252,15 @@ def test_one_call_serves_all_tables_of_an_event_and_the_next_event_asks_anew(fai
         region.deploy(rules())
         region.faults += [Fault("GetResources", "AccessDeniedException")] if fails else []
         region.calls.clear()
-        invocation = call(region, "sweep")
+        invocation = invoke(region, "sweep")
         assert operations(region).count("GetResources") == 1
         assert len(failures(invocation)) == fails
-        call(region, "sweep")
+        invoke(region, "sweep")
         assert operations(region).count("GetResources") == 2
 
 
 def test_an_event_that_concerns_no_table_asks_for_no_pauses(region: Region) -> None:
-    call(region, "follow_up")
+    invoke(region, "follow_up")
     assert "GetResources" not in operations(region)
 
 
@@ -286,7 +286,7 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
         for target in region.targets():
             region.serve(target, [20.0] * 24 * 60)
         region.run(60)
-        by_hand(region, "orders", 1000, 1000)
+        set_units(region, "orders", 1000, 1000)
         tag(region, "2026-11-02T06:00:00Z everything nightly job")
         before = region.decreases
         region.run(300 - region.minute + 59)
@@ -301,20 +301,20 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
 
 def test_a_pause_that_is_renewed_goes_on(region: Region) -> None:
     tag(region, until(region, minutes=30))
-    past(region, 29)
+    pass_minutes(region, 29)
     tag(region, until(region, hours=1))
-    past(region, 40)
-    call(region, "sweep")
+    pass_minutes(region, 40)
+    invoke(region, "sweep")
     assert units(region)["orders:read"] == 100
 
 
 def test_a_pause_that_is_removed_is_over_at_the_next_look(region: Region) -> None:
     tag(region, until(region, hours=9))
-    past(region, 65)
-    call(region, "sweep")
+    pass_minutes(region, 65)
+    invoke(region, "sweep")
     assert units(region)["orders:read"] == 100
     dynamodb = region.client("dynamodb")
     arn = dynamodb.describe_table(TableName="orders")["Table"]["TableArn"]
     dynamodb.untag_resource(ResourceArn=arn, TagKeys=[KEY])
-    call(region, "sweep")
+    invoke(region, "sweep")
     assert units(region)["orders:read"] == 1

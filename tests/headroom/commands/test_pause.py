@@ -23,7 +23,7 @@ from headroom import cli, pause_tags
 from headroom.pause_tags import PauseError
 from headroom.region.region import Fault, Region
 from tests.support.builders import NOON
-from tests.support.scenes import call, orders, past, reasons, units
+from tests.support.scenes import invoke, orders, pass_minutes, reasons, units
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 
@@ -244,11 +244,11 @@ def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region:
         "orders: paused until 2026-11-02 14:00 UTC: nothing is raised or lowered\n",
     )
     assert tags(region) == {"orders": "2026-11-02T14:00:00Z everything"}
-    past(region, 119)
-    assert set(reasons(call(region, "scale_down")).values()) >= {"Paused"}
+    pass_minutes(region, 119)
+    assert set(reasons(invoke(region, "scale_down")).values()) >= {"Paused"}
     assert units(region)["orders:read"] == 100
-    past(region, 1)
-    call(region, "scale_down")
+    pass_minutes(region, 1)
+    invoke(region, "scale_down")
     assert units(region)["orders:read"] == 1
 
 
@@ -379,7 +379,7 @@ def test_pauses_are_listed_with_their_ends_reasons_and_faults(region: Region) ->
     run("pause", "orders-2", "--for", "5m")
     arn = region.client("dynamodb").describe_table(TableName="orders")["Table"]["TableArn"]
     region.client("dynamodb").tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": "soon"}])
-    past(region, 10)
+    pass_minutes(region, 10)
     result = run("pauses", "--time-zone", "UTC")
     assert result.exit_code == 0
     first, *rest = result.output.splitlines()

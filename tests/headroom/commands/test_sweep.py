@@ -25,7 +25,7 @@ from tests.support.scenes import (
     autoscale,
     of_table,
     operations,
-    past,
+    pass_minutes,
     rules,
     thresholds,
     units,
@@ -41,7 +41,7 @@ def region() -> Iterator[Region]:
     with Region(MIDDAY) as region:
         region.create_table("orders", 100, 100)
         region.create_table("users", 100, 100)
-        past(
+        pass_minutes(
             region,
             65,
             {target: 70.0 for target in region.targets() if target.table == "users"}
@@ -137,7 +137,7 @@ def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_dow
 ) -> None:
     for _ in range(3):
         assert run(config, "--once", "--no-alarms").exit_code == 0
-        past(
+        pass_minutes(
             region,
             65,
             {target: 70.0 for target in region.targets() if target.table == "users"}
@@ -152,7 +152,7 @@ def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_dow
 def test_without_alarms_those_that_there_are_stay_as_they_are(region: Region, config: Path) -> None:
     run(config, "--once")
     before = thresholds(region)
-    past(region, 185, dict.fromkeys(region.targets(), 5.0))
+    pass_minutes(region, 185, dict.fromkeys(region.targets(), 5.0))
     run(config, "--once", "--no-alarms")
     assert units(region)["orders:read"] < 50
     assert thresholds(region) == before
@@ -171,7 +171,7 @@ def test_application_auto_scaling_is_left_alone_as_ever(region: Region, config: 
 def test_a_small_table_is_looked_at_since_no_hourly_pass_will(alone: bool, tmp_path: Path) -> None:
     with Region(MIDDAY) as region:
         region.create_table("orders", 6, 6)
-        past(region, 65)
+        pass_minutes(region, 65)
         file = tmp_path / "headroom.toml"
         file.write_text(rules("*"))
         if alone:
@@ -230,7 +230,7 @@ def test_a_day_without_lambda_follows_the_traffic_up_and_down() -> None:
 
 def test_a_sweep_that_fails_is_told_and_the_next_one_comes(region: Region) -> None:
     region.faults.append(Fault("ListTables", "ExpiredTokenException"))
-    coming = sweeps(region, lambda seconds: past(region, int(seconds) // 60, {READS: 95.0}))
+    coming = sweeps(region, lambda seconds: pass_minutes(region, int(seconds) // 60, {READS: 95.0}))
     began, came = next(coming)
     assert "ExpiredTokenException" in str(came)
     later, came = next(coming)

@@ -42,7 +42,7 @@ from tests.support.deployed import (
     tear_down,
 )
 from tests.support.real_deploy import BIN, CONFIG, Site, configure, copy_project, site
-from tests.support.scenes import MIDDAY, call, rules
+from tests.support.scenes import MIDDAY, invoke, rules
 
 ALL_SOURCES = {
     "ALARM_SOURCES": "topic,queue,lambda,eventbridge",
@@ -361,7 +361,7 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(
 ) -> None:
     with Region(MIDDAY) as region:
         region.deploy(rules())
-        call(region, "sweep")
+        invoke(region, "sweep")
         telemetry.RunLog("sweep", dev().finish(_report()).prefix)
     emf = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     silence = blueprint.own_alarms(dev(), {}, "q", [])[2]

@@ -28,7 +28,17 @@ from headroom.project import ROOT
 from headroom.region.region import Call, Fault, Region
 from tests.headroom.migrate.test_application_autoscaling import action, named, tracking
 from tests.support.builders import ACCOUNT, INDEX_READS, READS, WRITES
-from tests.support.scenes import FaultAt, call, operations, params, past, rules, skips, units, wait
+from tests.support.scenes import (
+    FaultAt,
+    invoke,
+    operations,
+    pass_minutes,
+    requests,
+    rules,
+    skips,
+    units,
+    wait,
+)
 
 SERVICE = "application-autoscaling"
 SCALED = (READS, WRITES, INDEX_READS)
@@ -66,7 +76,7 @@ def region() -> Iterator[Region]:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         setting_up(region)
         region.deploy(translated(region))
-        call(region, "sweep")
+        invoke(region, "sweep")
         region.calls.clear()
         yield region
 
@@ -163,7 +173,7 @@ def test_a_table_is_headrooms_after_the_handover(region: Region, scene: Scene) -
     assert ours(region) == {table_alarms.name_of(target) for target in SCALED}
     assert theirs(region) == set()
     assert all(not part for part in has(region).values())
-    assert skips(call(region, "sweep")) == []
+    assert skips(invoke(region, "sweep")) == []
 
 
 def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_targets_go(
@@ -190,7 +200,7 @@ def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_t
 def test_the_table_gets_the_capacity_that_its_load_calls_for_at_once(
     region: Region, scene: Scene
 ) -> None:
-    past(region, 65, {READS: 20.0, WRITES: 49.0, INDEX_READS: 9.0})
+    pass_minutes(region, 65, {READS: 20.0, WRITES: 49.0, INDEX_READS: 9.0})
     said = scene.over()
     assert units(region) == {
         "orders:read": 45,
@@ -207,7 +217,7 @@ def test_its_alarms_fit_the_units_that_hold_and_not_those_that_are_wanted(
 ) -> None:
     """Were the alarm made for what the look calls for, a refused increase would leave it too
     lazy."""
-    past(region, 65, {READS: 90.0})
+    pass_minutes(region, 65, {READS: 90.0})
     region.faults.append(Fault("UpdateTable", "ThrottlingException"))
     with pytest.raises(HandoverError, match="orders: looking at it: orders: SetCapacity failed: "):
         scene.over()
@@ -220,7 +230,7 @@ def test_alarms_that_a_sweep_removed_meanwhile_are_made_again(region: Region, sc
     Headroom's alarms away."""
     sweeping = Watcher(
         lambda made: made.operation == "DeregisterScalableTarget",
-        lambda: call(region, "sweep"),
+        lambda: invoke(region, "sweep"),
         times=1,
     )
     region.faults.append(sweeping)
@@ -369,7 +379,7 @@ def test_a_handover_that_stops_at_any_call_goes_on_and_loses_nothing(
     for number in range(MOST_CALLS):
         met = attempt(region, scene.over, fault(number))
         if number % 2:
-            call(region, "sweep")  # it may come at any time
+            invoke(region, "sweep")  # it may come at any time
         scene.over()
         assert ours(region) == {table_alarms.name_of(target) for target in SCALED}
         assert not region.autoscaling.targets
@@ -414,7 +424,7 @@ def test_what_was_is_registered_again_before_headrooms_alarms_go(
         for number, name in enumerate(operations(region))
         if name in ("RegisterScalableTarget", "PutScalingPolicy")
     )
-    assert skips(call(region, "sweep")) == [("orders", "ManagedByApplicationAutoScaling")]
+    assert skips(invoke(region, "sweep")) == [("orders", "ManagedByApplicationAutoScaling")]
     assert ours(region) == set()
 
 
@@ -422,7 +432,7 @@ def test_the_service_linked_role_is_awss_to_name(region: Region, scene: Scene) -
     scene.over()
     region.calls.clear()
     scene.back()
-    assert all("RoleARN" not in given for given in params(region, "RegisterScalableTarget"))
+    assert all("RoleARN" not in given for given in requests(region, "RegisterScalableTarget"))
 
 
 def test_a_role_of_the_operators_own_comes_back(region: Region, scene: Scene) -> None:
@@ -481,7 +491,7 @@ def test_the_page_names_every_permission_that_the_two_ways_need(
     region: Region, scene: Scene
 ) -> None:
     page = (ROOT / "docs" / "from-autoscaling.md").read_text()
-    past(region, 65, {READS: 20.0})
+    pass_minutes(region, 65, {READS: 20.0})
     region.calls.clear()
     translated(region)
     scene.over()

@@ -16,7 +16,16 @@ from headroom.region.region import Fault, Region
 from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
-from tests.support.scenes import by_hand, call, drain, index_by_hand, operations, rules, wait, watch
+from tests.support.scenes import (
+    invoke,
+    operations,
+    record_invocations,
+    rules,
+    set_index_units,
+    set_units,
+    use_free_decreases,
+    wait,
+)
 
 CONSUMED = "ConsumedReadCapacityUnits"
 TABLE = [{"Name": "TableName", "Value": "orders"}]
@@ -172,9 +181,9 @@ def test_a_fresh_table_has_neither_of_the_two_times(region: Region) -> None:
 
 
 def test_an_increase_and_a_decrease_leave_their_times(region: Region) -> None:
-    by_hand(region, "orders", 110, 100)
+    set_units(region, "orders", 110, 100)
     wait(region, minutes=5)
-    by_hand(region, "orders", 90, 90)
+    set_units(region, "orders", 90, 90)
     throughput = described(region)["ProvisionedThroughput"]
     assert throughput["LastIncreaseDateTime"] == START
     assert throughput["LastDecreaseDateTime"] == START + timedelta(minutes=5)
@@ -182,18 +191,18 @@ def test_an_increase_and_a_decrease_leave_their_times(region: Region) -> None:
 
 
 def test_more_writes_and_fewer_reads_in_one_call_are_a_decrease(region: Region) -> None:
-    by_hand(region, "orders", 99, 200)
+    set_units(region, "orders", 99, 200)
     assert described(region)["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 1
     for read in (98, 97, 96):
-        by_hand(region, "orders", read, 200)
+        set_units(region, "orders", read, 200)
     assert refusal(region, 95, 300)[0] == "LimitExceededException"
     assert (region.units(READS), region.units(WRITES)) == (96, 200)
 
 
 def test_the_fifth_decrease_is_refused_and_an_increase_never(region: Region) -> None:
-    drain(region)
+    use_free_decreases(region)
     assert refusal(region, 99, 100)[0] == "LimitExceededException"
-    by_hand(region, "orders", 101, 101)
+    set_units(region, "orders", 101, 101)
     assert region.units(READS) == 101
 
 
@@ -217,11 +226,11 @@ def test_the_refusal_is_worded_as_aws_words_it() -> None:
 def test_the_next_decrease_is_taken_3600_seconds_after_the_last_that_was_and_tries_move_nothing(
     region: Region,
 ) -> None:
-    drain(region)
+    use_free_decreases(region)
     wait(region, seconds=3599)
     assert refusal(region, 99, 100)[0] == "LimitExceededException"
     wait(region, seconds=1)
-    by_hand(region, "orders", 99, 100)
+    set_units(region, "orders", 99, 100)
     assert described(region)["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 5
 
 
@@ -229,7 +238,7 @@ def test_the_counter_begins_anew_at_midnight_and_the_time_of_the_last_stays() ->
     late = START + timedelta(hours=23, minutes=59, seconds=59)
     with Region(late) as region:
         region.create_table("orders", 100, 100)
-        drain(region)
+        use_free_decreases(region)
         assert refusal(region, 99, 100)[0] == "LimitExceededException"
         wait(region, seconds=1)
         throughput = described(region)["ProvisionedThroughput"]
@@ -237,15 +246,15 @@ def test_the_counter_begins_anew_at_midnight_and_the_time_of_the_last_stays() ->
             0,
             late,
         )
-        by_hand(region, "orders", 99, 100)
+        set_units(region, "orders", 99, 100)
         assert described(region)["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 1
 
 
 def test_table_and_index_are_counted_apart_and_refused_together(region: Region) -> None:
-    drain(region)
+    use_free_decreases(region)
     assert refusal(region, 99, 100, (10, 10))[0] == "LimitExceededException"
     assert region.units(INDEX_READS) == 20
-    index_by_hand(region, 10, 10)
+    set_index_units(region, 10, 10)
     said = described(region)
     assert said["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 1
     assert said["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 4
@@ -447,7 +456,7 @@ def test_describe_alarms_is_paged(region: Region) -> None:
 def stranger(region: Region, **environment: str) -> list[Invocation]:
     """Deploy the app without any table to manage; return its invocations from now on."""
     region.deploy(rules("customers"), environment=environment)
-    return watch(region)
+    return record_invocations(region)
 
 
 def subjects(seen: Sequence[Invocation]) -> list[str]:
@@ -532,7 +541,7 @@ def test_a_failed_event_is_tried_again_after_one_and_after_two_minutes_and_is_th
 ) -> None:
     region.deploy(rules())
     put(region, AlarmActions=[TOPIC])
-    seen = watch(region)
+    seen = record_invocations(region)
     region.serve(READS, [90.0] * 20)
     region.faults.append(Fault("DescribeTable", "InternalServerError", times=1000))
     region.run(10)
@@ -626,7 +635,7 @@ def test_every_call_is_kept_with_its_time(region: Region) -> None:
 def test_the_clock_of_the_region_is_the_clock_of_the_app(region: Region) -> None:
     region.deploy(rules())
     wait(region, hours=5)
-    told = call(region, "sweep").logs
+    told = invoke(region, "sweep").logs
     assert {line["numbers"]["next_decrease_at"] for line in told if line["kind"] == "decision"} == {
         "2026-11-02T05:00:00+00:00"
     }
@@ -648,9 +657,9 @@ def test_two_regions_after_each_other_share_nothing() -> None:
     with Region() as first:
         first.create_table("orders")
         first.deploy(rules())
-        call(first, "sweep")
+        invoke(first, "sweep")
     with Region() as second:
         second.deploy(rules())
-        assert call(second, "sweep").error is None
+        assert invoke(second, "sweep").error is None
         assert second.cloudwatch.alarms == {}
         assert "DescribeTable" not in operations(second)

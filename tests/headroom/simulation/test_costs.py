@@ -27,7 +27,7 @@ from headroom.simulation.history import NoHistoryError
 from headroom.simulation.replay import START, Outcome, Replay
 from headroom.simulation.traces import DAY
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
-from tests.support.scenes import past, wait
+from tests.support.scenes import pass_minutes, wait
 
 PRICES = pricing.load()
 NO_RULES = loader.load("")
@@ -310,7 +310,7 @@ def region() -> Iterator[Region]:
     with Region() as made:
         made.create_table("orders", 60, 10, {"by-date": (10, 10)})
         made.create_table("lazy", 5, 5)
-        past(made, DAY, {READS: WAVE, WRITES: QUIET, INDEX_READS: QUIET, LAZY_READS: QUIET})
+        pass_minutes(made, DAY, {READS: WAVE, WRITES: QUIET, INDEX_READS: QUIET, LAZY_READS: QUIET})
         made.client("dynamodb").update_table(TableName="lazy", BillingMode="PAY_PER_REQUEST")
         made.create_table("new", 5, 5)
         wait(made, minutes=20)

@@ -25,7 +25,7 @@ from headroom.simulation.replay import replay
 from headroom.simulation.traces import DAY
 from headroom.simulation.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
 from tests.support.builders import INDEX_WRITES, READS, policy
-from tests.support.scenes import past, wait
+from tests.support.scenes import pass_minutes, wait
 
 PLAIN = make_policy()
 GRID: Mapping[str, Sequence[float]] = {
@@ -438,7 +438,7 @@ def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path)
 def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path) -> None:
     with Region() as region:
         region.create_table("orders", 5, 5)
-        past(region, len(THREE_DAYS), {READS: THREE_DAYS})
+        pass_minutes(region, len(THREE_DAYS), {READS: THREE_DAYS})
         wait(region, minutes=20)
         options = [
             "--table",
