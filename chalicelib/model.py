@@ -208,8 +208,8 @@ class TableState:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What the last days say about the hour to come (past.py makes it). Amounts in units per
+class DemandHistory:
+    """What the last days say about the hour to come (onsets.py makes it). Amounts in units per
     second.
 
     end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how
@@ -226,7 +226,7 @@ class Past:
     daily: tuple[tuple[float, ...], ...] = ()
 
 
-NO_PAST = Past()
+NO_HISTORY = DemandHistory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +234,13 @@ class Metrics:
     """What CloudWatch says of one target.
 
     consumed, throttled: one-minute means of the last hours. provisioned: the least of each five
-    minutes of the same hours. past: a summary of the last days.
+    minutes of the same hours. history: a summary of the last days.
     """
 
     consumed: Series = NO_SERIES
     throttled: Series = NO_SERIES
     provisioned: Series = NO_SERIES
-    past: Past = NO_PAST
+    history: DemandHistory = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Decision:
 
     needs_other: whether it may be lowered only together with the other dimension. keeps_alarm:
     whether the alarm's threshold is not to be raised to the units that hold now, because it is what
-    tells that somebody else has set them. booked: what a decrease now would break, as numbers:
+    tells that somebody else has set them. reserved: what a decrease now would break, as numbers:
     decreases kept for later. Empty where it breaks nothing.
     """
 
@@ -276,7 +276,7 @@ class Decision:
     dry_run: bool = False
     needs_other: bool = False
     keeps_alarm: bool = False
-    booked: Mapping[str, Number] = field(default_factory=dict)
+    reserved: Mapping[str, Number] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:

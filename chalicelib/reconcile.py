@@ -168,7 +168,7 @@ def _decide(
     table: TableState, observations: Observations, run: Run, directions: Collection[Direction]
 ) -> list[Decision]:
     decisions = [scaling.decide(observations[t], run.now, directions) for t in table.targets()]
-    return scaling.together(decisions)
+    return scaling.coordinate_dimensions(decisions)
 
 
 def _by_table(alarms: Iterable[Alarm]) -> dict[str, list[Alarm]]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, Aws
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
-from chalicelib.core.healing import Verdict
+from chalicelib.core.healing import HealingDecision
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
 from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
@@ -55,7 +55,7 @@ class Report:
     planned: list[Action] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[HealingDecision] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)

@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.core.explain import sentence
-from chalicelib.core.healing import Verdict
+from chalicelib.core.healing import HealingDecision
 from chalicelib.model import Decision, Heal, Skip
 from chalicelib.run import Report
 
@@ -96,7 +96,7 @@ def _decision_fields(decision: Decision) -> dict[str, object]:
     }
 
 
-def _verdict_fields(verdict: Verdict) -> dict[str, object]:
+def _verdict_fields(verdict: HealingDecision) -> dict[str, object]:
     return {
         "kind": "verdict",
         "instance": verdict.instance,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.config import windows
-from chalicelib.core.pause_tag import KEY, Paused
+from chalicelib.core.pause_tag import KEY, PauseTag
 from chalicelib.model import TableState
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -66,7 +66,7 @@ def after(text: str, now: datetime) -> datetime:
     return (now + lasts).astimezone(UTC)
 
 
-def tag(paused: Paused) -> str:
+def tag(paused: PauseTag) -> str:
     """Return the tag's value. Raises PauseError where a tag cannot hold it."""
     value, bad = str(paused), NO_TAG.search(paused.why)
     if bad:

@@ -14,9 +14,9 @@ from msgspec import Meta
 
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.healing import Healing
-from chalicelib.config.jobs import Pause
+from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import BOUNDS, WORDS
-from chalicelib.config.policy import SETTINGS, Policy, Step
+from chalicelib.config.policy import SETTINGS, Policy, ScalingStep
 from chalicelib.config.windows import Reserve, Window
 from headroom.project import ROOT
 
@@ -77,7 +77,7 @@ GROUPS = {
 """The setting with which each group of Policy begins, and its heading."""
 PARTS: Mapping[str, tuple[type, str]] = {
     "Steps": (
-        Step,
+        ScalingStep,
         "A row of `increase_steps` and the other tables of steps: `percent`, `units`, or the larger of both.",
     ),
     "Windows": (
@@ -92,7 +92,7 @@ PARTS: Mapping[str, tuple[type, str]] = {
     "Tables of a fleet": (FleetTable, "`[[fleet.tables]]`, and `read` and `write` of it:"),
     "Scales": (Scale, "`read = { linear = 10 }` or `write = { ladder = [[1, 5], [4, 50]] }`."),
     "Pauses": (
-        Pause,
+        JobPause,
         "`[[pause]]`: jobs that own a table's capacity while they run (docs/jobs.md).",
     ),
     "Healing": (Healing, "`[[healing]]`: sick instances of Auto Scaling groups (docs/healing.md)."),
@@ -105,9 +105,15 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "max_units"): 5_000,
     (Policy, "increase_percent"): 50,
     (Policy, "increase_units"): 100,
-    (Policy, "increase_steps"): (Step(at=90, percent=25), Step(at=150, units=500)),
-    (Policy, "throttled_provisioned_steps"): (Step(at=0.25, percent=5), Step(at=1, percent=20)),
-    (Policy, "throttled_consumed_steps"): (Step(at=1, percent=10), Step(at=5, percent=100)),
+    (Policy, "increase_steps"): (ScalingStep(at=90, percent=25), ScalingStep(at=150, units=500)),
+    (Policy, "throttled_provisioned_steps"): (
+        ScalingStep(at=0.25, percent=5),
+        ScalingStep(at=1, percent=20),
+    ),
+    (Policy, "throttled_consumed_steps"): (
+        ScalingStep(at=1, percent=10),
+        ScalingStep(at=5, percent=100),
+    ),
     (Policy, "throttled_events"): 100,
     (Policy, "delay_minutes"): 5,
     (Policy, "alarm_percent"): 75,
@@ -116,7 +122,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "lower_percent"): 30,
     (Policy, "decrease_percent"): 25,
     (Policy, "decrease_units"): 10,
-    (Policy, "decrease_steps"): (Step(at=10, percent=50), Step(at=30, percent=10)),
+    (Policy, "decrease_steps"): (ScalingStep(at=10, percent=50), ScalingStep(at=30, percent=10)),
     (Policy, "decrease_checks"): 3,
     (Policy, "check_reset_percent"): 60,
     (Policy, "scale_down_at_zero"): False,
@@ -144,9 +150,9 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "scale_up"): False,
     (Policy, "scale_down"): False,
     (Policy, "dry_run"): True,
-    (Step, "at"): 90,
-    (Step, "percent"): 25,
-    (Step, "units"): 500,
+    (ScalingStep, "at"): 90,
+    (ScalingStep, "percent"): 25,
+    (ScalingStep, "units"): 500,
     (Window, "rule"): "never_down",
     (Window, "between"): "09:00-12:30,13:30-18:00",
     (Window, "outside"): "22:00-06:00",
@@ -166,13 +172,13 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (FleetTable, "write"): Scale(ladder=((1, 5), (4, 50))),
     (Scale, "linear"): 2.5,
     (Scale, "ladder"): ((1, 5), (4, 50), (10, 200)),
-    (Pause, "name"): "nightly backup",
-    (Pause, "job"): "emr_cluster",
-    (Pause, "tables"): ("orders*",),
-    (Pause, "prefix"): "backup-",
-    (Pause, "regions"): ("eu-west-1",),
-    (Pause, "holds"): "decreases",
-    (Pause, "reserve_decrease"): True,
+    (JobPause, "name"): "nightly backup",
+    (JobPause, "job"): "emr_cluster",
+    (JobPause, "tables"): ("orders*",),
+    (JobPause, "prefix"): "backup-",
+    (JobPause, "regions"): ("eu-west-1",),
+    (JobPause, "holds"): "decreases",
+    (JobPause, "reserve_decrease"): True,
     (Healing, "group"): "web-*",
     (Healing, "action"): "reboot",
     (Healing, "max_instances"): 2,

@@ -17,7 +17,7 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.http import Send, send
-from chalicelib.model import Past, Target
+from chalicelib.model import DemandHistory, Target
 
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
@@ -51,7 +51,7 @@ class Aws:
         self._topic = topic
         self.sleep = sleep
         self.http = http
-        self.histories: dict[Target, Past] = {}
+        self.histories: dict[Target, DemandHistory] = {}
         self.notified: dict[Hashable, Any] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._recent: dict[Hashable, tuple[datetime, Any]] = {}

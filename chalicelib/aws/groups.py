@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws, batches
-from chalicelib.core.healing import Event, Group, Happened, Member
+from chalicelib.core.healing import EventKind, InstanceGroup, Member, MemberEvent
 
 MAX_MEMBERS = 50
 """DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read
@@ -47,7 +47,7 @@ def groups_of(aws: Aws, instances: Collection[str]) -> dict[str, str]:
     return groups
 
 
-def groups(aws: Aws, names: Sequence[str] = ()) -> list[Group]:
+def groups(aws: Aws, names: Sequence[str] = ()) -> list[InstanceGroup]:
     """Return the groups of these names, or all: without their members' status and their history."""
     request = {"AutoScalingGroupNames": list(names)} if names else {}
     paginator = aws.client("autoscaling").get_paginator("describe_auto_scaling_groups")
@@ -55,7 +55,7 @@ def groups(aws: Aws, names: Sequence[str] = ()) -> list[Group]:
     return [_group(group) for page in pages for group in page["AutoScalingGroups"]]
 
 
-def with_status(aws: Aws, group: Group) -> Group:
+def with_status(aws: Aws, group: InstanceGroup) -> InstanceGroup:
     """Return the group with the status checks of each member now.
 
     A member without a status is not healthy.
@@ -69,7 +69,7 @@ def with_status(aws: Aws, group: Group) -> Group:
     return replace(group, members=tuple(members))
 
 
-def with_past(aws: Aws, group: Group, since: datetime) -> Group:
+def with_past(aws: Aws, group: InstanceGroup, since: datetime) -> InstanceGroup:
     """Return the group with its history: the launches, and the replacements for health, since then.
 
     Activities in progress come first, then the newest. So the first activity that ended before
@@ -95,9 +95,9 @@ def reboot(aws: Aws, instance: str) -> None:
     aws.client("ec2").reboot_instances(InstanceIds=[instance])
 
 
-def _group(group: Mapping[str, Any]) -> Group:
+def _group(group: Mapping[str, Any]) -> InstanceGroup:
     suspended = [process["ProcessName"] for process in group.get("SuspendedProcesses", [])]
-    return Group(
+    return InstanceGroup(
         name=group["AutoScalingGroupName"],
         members=tuple(_member(member) for member in group.get("Instances", [])),
         suspended=frozenset(suspended),
@@ -127,7 +127,7 @@ def _with_status(member: Member, status: Mapping[str, Any]) -> Member:
     return replace(member, failing=failing, failing_since=min(since, default=None), passing=passing)
 
 
-def _events(aws: Aws, group: str, since: datetime) -> Iterator[Event]:
+def _events(aws: Aws, group: str, since: datetime) -> Iterator[MemberEvent]:
     paginator = aws.client("autoscaling").get_paginator("describe_scaling_activities")
     for page in paginator.paginate(AutoScalingGroupName=group):
         for activity in page["Activities"]:
@@ -136,13 +136,13 @@ def _events(aws: Aws, group: str, since: datetime) -> Iterator[Event]:
             yield from _event(activity)
 
 
-def _event(activity: Mapping[str, Any]) -> Iterator[Event]:
+def _event(activity: Mapping[str, Any]) -> Iterator[MemberEvent]:
     """Yield an activity's launch or replacement of an instance; healing ignores scale-in."""
     description = str(activity.get("Description", ""))
     instance = ID.search(description)
     if instance is None:
         return
     if not description.startswith("Terminating"):
-        yield Event(instance[0], activity["StartTime"], Happened.JOINED)
+        yield MemberEvent(instance[0], activity["StartTime"], EventKind.JOINED)
     elif REPLACED.search(str(activity.get("Cause", ""))):
-        yield Event(instance[0], activity["StartTime"], Happened.REPLACED)
+        yield MemberEvent(instance[0], activity["StartTime"], EventKind.REPLACED)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.aws.client import Aws
-from chalicelib.config.jobs import JobKind, Pause
+from chalicelib.config.jobs import JobKind, JobPause
 from chalicelib.core.budget import next_midnight
 
 CACHED = timedelta(seconds=45)
@@ -36,7 +36,7 @@ class Job:
     table: str = ""
 
 
-def jobs(aws: Aws, pause: Pause, now: datetime) -> list[Job]:
+def jobs(aws: Aws, pause: JobPause, now: datetime) -> list[Job]:
     """Return the jobs of a condition that run now, and those that ended in this UTC day.
 
     The answer is kept for a short time. Raises AwsError (ClientError, BotoCoreError) where one of
@@ -49,7 +49,7 @@ def jobs(aws: Aws, pause: Pause, now: datetime) -> list[Job]:
     return answers
 
 
-def _read(aws: Aws, pause: Pause, region: str, now: datetime) -> list[Job]:
+def _read(aws: Aws, pause: JobPause, region: str, now: datetime) -> list[Job]:
     service, read = READERS[pause.job]
     return list(read(aws.client(service, region), pause.prefix, next_midnight(now) - DAY))
 

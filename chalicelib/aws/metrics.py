@@ -9,9 +9,9 @@ from typing import Any
 
 from chalicelib.aws.client import Aws, batches
 from chalicelib.core import table_alarms
-from chalicelib.core.strategies.onsets import summary
+from chalicelib.core.strategies.onsets import summarize
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
-from chalicelib.model import NO_PAST, NO_SERIES, Metrics, Past, Series, Target
+from chalicelib.model import NO_HISTORY, NO_SERIES, DemandHistory, Metrics, Series, Target
 
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
@@ -66,7 +66,7 @@ def read_metrics(
     queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
     recent = _read(aws, queries, start, end)
     histories = _histories(aws, with_history, history_end(now))
-    return {t: _metrics(t, recent, histories.get(t, NO_PAST)) for t in targets}
+    return {t: _metrics(t, recent, histories.get(t, NO_HISTORY)) for t in targets}
 
 
 def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Series:
@@ -91,7 +91,7 @@ def _load_queries(target: Target, step: int) -> list[Query]:
     return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]
 
 
-def _histories(aws: Aws, targets: Collection[Target], end: datetime) -> dict[Target, Past]:
+def _histories(aws: Aws, targets: Collection[Target], end: datetime) -> dict[Target, DemandHistory]:
     """Return the summaries of the days before `end`; read those that this container lacks."""
     kept = aws.histories
     missing = [t for t in targets if t not in kept or kept[t].end != end]
@@ -101,7 +101,7 @@ def _histories(aws: Aws, targets: Collection[Target], end: datetime) -> dict[Tar
         series = _read(aws, all_queries, end - HISTORY, end)
         for target, (consumed, throttled) in queries.items():
             if consumed in series and throttled in series:
-                kept[target] = summary(_sum(series[consumed], series[throttled]))
+                kept[target] = summarize(_sum(series[consumed], series[throttled]))
     return {t: kept[t] for t in targets if t in kept}
 
 
@@ -132,11 +132,11 @@ def _read(
     }
 
 
-def _metrics(target: Target, series: Mapping[Query, Series], history: Past) -> Metrics:
+def _metrics(target: Target, series: Mapping[Query, Series], history: DemandHistory) -> Metrics:
     """Return a target's metrics: nothing is known where consumption or throttling is incomplete."""
     consumed, throttled = (series.get(query) for query in _load_queries(target, 60))
     if consumed is None or throttled is None:
-        return Metrics(past=history)
+        return Metrics(history=history)
     query = Query(target, PROVISIONED[target.dimension], 300, "Minimum")
     provisioned = series.get(query, NO_SERIES)
     return Metrics(

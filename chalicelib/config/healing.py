@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from chalicelib.config.types import TopicArn, Webhook
 
-Action = Literal["replace", "reboot", "recover", "notify"]
+HealingAction = Literal["replace", "reboot", "recover", "notify"]
 
 
 ACTING = frozenset({"replace", "reboot"})
@@ -25,7 +25,7 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(min_length=1, description="An Auto Scaling group's name, or a glob.")
     ]
     action: Annotated[
-        Action,
+        HealingAction,
         Meta(
             description="What to do with an instance whose status check fails; `notify` only tells."
         ),

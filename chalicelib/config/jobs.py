@@ -16,7 +16,7 @@ OF_TABLE = frozenset({"backup", "export"})
 """Kinds of job that belong to a table, and need no name."""
 
 
-class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """While such a job runs, the capacity of some tables is not ours to change. Raises ValueError
     for what cannot be meant."""
 

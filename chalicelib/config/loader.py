@@ -12,8 +12,8 @@ import msgspec
 from chalicelib.config.checks import conflicts
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
-from chalicelib.config.jobs import Pause
-from chalicelib.config.mistakes import mistake, nearest
+from chalicelib.config.jobs import JobPause
+from chalicelib.config.mistakes import describe, nearest
 from chalicelib.config.policy import SETTINGS, Raw
 from chalicelib.config.rules import Config, IndexRule, Matcher, Scope, TableRule
 from chalicelib.model import Dimension
@@ -66,7 +66,7 @@ class _Reader:
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
             tuple(self._table_rule(rule, f"tables[{i}].") for i, rule in enumerate(tables)),
             self._section(raw, "fleet", Fleet),
-            self._section(raw, "pause", Pause),
+            self._section(raw, "pause", JobPause),
             self._section(raw, "healing", Healing),
         )
 
@@ -83,7 +83,7 @@ class _Reader:
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
-            at, said = mistake(error, raw, kind)
+            at, said = describe(error, raw, kind)
             self.problems.append(f"{path}{at}: {said}")
             return None
 

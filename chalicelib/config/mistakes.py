@@ -25,7 +25,7 @@ FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(
 PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")
 
 
-def mistake(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
+def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
     """Return where in `raw`, such as `[0].between`, msgspec found it unlike `kind`, and what is
     wrong there.
 
@@ -33,7 +33,7 @@ def mistake(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, s
     """
     said, _, at = str(error).partition(" - at `$")
     at = at.rstrip("`")
-    value, hint = _dig(raw, kind, at)
+    value, hint = _locate(raw, kind, at)
     field = FIELD.fullmatch(said)
     if field:
         hints = get_type_hints(_plain(hint), include_extras=True)
@@ -52,7 +52,7 @@ def nearest(given: str, known: Collection[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _dig(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
+def _locate(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
     """Return the value and the type at a path; msgspec writes `[...]` for a value of a table of any
     keys."""
     for part in PART.finditer(at):

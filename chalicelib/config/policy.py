@@ -40,7 +40,7 @@ Percent = Annotated[int, Meta(ge=1, le=100)]
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-Kind = Literal[
+NotificationKind = Literal[
     "scaled_up",
     "scaled_down",
     "at_max",
@@ -55,13 +55,13 @@ Kind = Literal[
 """What Headroom may tell somebody; docs/notifications.md says when."""
 
 
-METRIC_KINDS: frozenset[Kind] = frozenset(
+METRIC_KINDS: frozenset[NotificationKind] = frozenset(
     {"at_max", "budget_used_up", "high_throughput", "low_throughput"}
 )
 """Those that cannot be told without a look at the metrics."""
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of a table of steps: at this metric, in percent, so much more (or less) capacity."""
 
     at: Annotated[float, Meta(ge=0, description="The metric, in percent, at which the row holds.")]
@@ -69,7 +69,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units: Annotated[Units, Meta(description="The step, in units.")] = 0
 
 
-Steps = tuple[Step, ...]
+ScalingSteps = tuple[ScalingStep, ...]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,20 +110,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Units, Meta(description="An increase adds at least so many units.")
     ] = 0
     increase_steps: Annotated[
-        Steps,
+        ScalingSteps,
         Meta(
             description="Instead of one step (strategy `percent`): the row with the highest `at` that consumption, in percent "
             "of the provisioned units, has reached."
         ),
     ] = ()
     throttled_provisioned_steps: Annotated[
-        Steps,
+        ScalingSteps,
         Meta(
             description="The same by throttled requests a second, in percent of the provisioned units. The largest wins."
         ),
     ] = ()
     throttled_consumed_steps: Annotated[
-        Steps,
+        ScalingSteps,
         Meta(
             description="The same by throttled requests a second, in percent of the consumed units. The largest wins."
         ),
@@ -181,7 +181,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 50
     decrease_units: Annotated[Units, Meta(description="… or so many units, if that is more.")] = 0
     decrease_steps: Annotated[
-        Steps,
+        ScalingSteps,
         Meta(
             description="Instead of one step down: the row with the lowest `at` that consumption does not exceed."
         ),
@@ -274,7 +274,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float, Meta(gt=0, le=30, description="How long to wait for its answer.")
     ] = 10.0
     notify: Annotated[
-        tuple[Kind, ...],
+        tuple[NotificationKind, ...],
         Meta(
             description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md."
         ),

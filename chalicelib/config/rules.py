@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
-from chalicelib.config.jobs import Pause
+from chalicelib.config.jobs import JobPause
 from chalicelib.config.policy import Policy, Raw, make_policy
 from chalicelib.model import Dimension, Target
 
@@ -71,7 +71,7 @@ class Config:
     defaults: Scope
     tables: tuple[TableRule, ...] = ()
     fleets: tuple[Fleet, ...] = ()
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[JobPause, ...] = ()
     healing: tuple[Healing, ...] = ()
 
     def policies(self) -> Iterator[Policy]:

@@ -40,7 +40,7 @@ def next_midnight(now: datetime) -> datetime:
     return today + timedelta(days=1)
 
 
-def used_today(seen: Throughput, now: datetime) -> int:
+def decreases_today(seen: Throughput, now: datetime) -> int:
     """Return the decreases of this UTC day.
 
     A counter that belongs to yesterday counts nothing: DescribeTable may be seconds older than
@@ -62,7 +62,7 @@ def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
     """
     if at >= next_midnight(now):
         return True
-    free, last = max(0, FREE_DECREASES_PER_DAY - used_today(seen, now)), seen.last_decrease_at
+    free, last = max(0, FREE_DECREASES_PER_DAY - decreases_today(seen, now)), seen.last_decrease_at
     without = max(free, 1 if last is None or at - last >= DECREASE_SPACING else 0)
     after = max(free - 1, 1 if at - now >= DECREASE_SPACING else 0)
     return after >= min(count, without)
@@ -70,7 +70,7 @@ def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
 
 def budget(seen: Throughput, now: datetime) -> Budget:
     """Return what is left of the decrease quota of one table or index at `now` (aware)."""
-    used, midnight = used_today(seen, now), next_midnight(now)
+    used, midnight = decreases_today(seen, now), next_midnight(now)
     next_at = now
     if used >= FREE_DECREASES_PER_DAY and seen.last_decrease_at is not None:
         next_at = max(now, min(seen.last_decrease_at + DECREASE_SPACING, midnight))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from chalicelib.core.healing import Verdict
+from chalicelib.core.healing import HealingDecision
 from chalicelib.model import (
     Action,
     CreateAlarm,
@@ -88,13 +88,13 @@ HEALS: Mapping[str, str] = {
 }
 
 
-def sentence(subject: Decision | Verdict | Skip | Action, would: bool = False) -> str:
+def sentence(subject: Decision | HealingDecision | Skip | Action, would: bool = False) -> str:
     """Return one line for a decision, a verdict, a skip or an action; with `would`, an action that
     is not done, only planned."""
     match subject:
         case Decision():
             return _decision(subject)
-        case Verdict():
+        case HealingDecision():
             return _verdict(subject)
         case Skip():
             return f"{subject.subject}: passed over: {subject.detail} ({subject.reason})"
@@ -113,7 +113,7 @@ def _decision(decision: Decision) -> str:
     return f"{mode}{decision.target} {move} units: {why} ({decision.reason}; {numbers(decision.numbers)})"
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: HealingDecision) -> str:
     mode = "dry run: " if verdict.dry_run and verdict.acts else ""
     move = HEALS[verdict.action] if verdict.is_sick else "is left alone"
     why = WHY[verdict.reason]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from chalicelib.config.healing import ACTING, Action, Healing
+from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
 
 IN_SERVICE = "InService"
@@ -55,12 +55,12 @@ class Member:
         return not self.healthy or self.lifecycle.startswith("Terminat")
 
     @property
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Tell whether it serves and nothing speaks against it; what is not known does."""
         return self.in_service and self.healthy and self.passing and not self.failing
 
 
-class Happened(StrEnum):
+class EventKind(StrEnum):
     """What is known of an instance's past."""
 
     JOINED = "joined"
@@ -69,16 +69,16 @@ class Happened(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class MemberEvent:
     """Something that happened to an instance of a group at an aware time, as AWS remembers it."""
 
     instance: str
     at: datetime
-    what: Happened
+    what: EventKind
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class InstanceGroup:
     """An Auto Scaling group with its members.
 
     suspended: its suspended processes. grace: its own health check grace period. watched: the
@@ -89,7 +89,7 @@ class Group:
     members: tuple[Member, ...]
     suspended: frozenset[str] = frozenset()
     grace: timedelta = timedelta(0)
-    events: tuple[Event, ...] = ()
+    events: tuple[MemberEvent, ...] = ()
     watched: frozenset[str] = frozenset()
 
     @property
@@ -103,13 +103,13 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HealingDecision:
     """What is to be done about one instance, why, and the numbers behind it. group: "" where it is
     no member of one."""
 
     instance: str
     group: str
-    action: Action
+    action: HealingAction
     reason: Reason
     numbers: Mapping[str, Number] = field(default_factory=dict)
     dry_run: bool = False
@@ -126,8 +126,8 @@ class Verdict:
 
 
 def decide(
-    group: Group, rule: Healing, now: datetime, asked: Collection[str] = ()
-) -> list[Verdict]:
+    group: InstanceGroup, rule: Healing, now: datetime, asked: Collection[str] = ()
+) -> list[HealingDecision]:
     """Return a verdict for every member whose status checks fail, and for those that were asked
     for.
 
@@ -141,7 +141,7 @@ def decide(
     verdicts = []
     for member in sorted(looked_at, key=lambda m: (m.failing_since or EVER, m.instance)):
         reason = _reason(group, rule, member, left, now)
-        verdict = Verdict(
+        verdict = HealingDecision(
             member.instance,
             group.name,
             rule.action,
@@ -154,7 +154,9 @@ def decide(
     return verdicts
 
 
-def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetime) -> Reason:
+def _reason(
+    group: InstanceGroup, rule: Healing, member: Member, left: int, now: datetime
+) -> Reason:
     """Return the first reason that holds for leaving an instance alone, or that it is to be healed.
 
     What only tells is held back by no budget. A suspended process holds no reboot: it is how a
@@ -171,7 +173,7 @@ def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetim
         (member.protected, Reason.PROTECTED),
         (rule.action == "replace" and bool(REPLACING & group.suspended), Reason.PROCESS_SUSPENDED),
         (
-            not any(other.is_well for other in group.members if other is not member),
+            not any(other.is_healthy for other in group.members if other is not member),
             Reason.LAST_HEALTHY,
         ),
         (_was_rebooted(group, rule, member, now), Reason.REBOOTED_RECENTLY),
@@ -182,7 +184,7 @@ def _reason(group: Group, rule: Healing, member: Member, left: int, now: datetim
     return next((reason for holds, reason in checks if holds), Reason.STATUS_CHECK_FAILED)
 
 
-def is_outage(group: Group, zone: str) -> bool:
+def is_outage(group: InstanceGroup, zone: str) -> bool:
     """Tell whether so much fails at once that it is no matter of single instances: all of a zone,
     or most of the group.
 
@@ -195,51 +197,51 @@ def is_outage(group: Group, zone: str) -> bool:
     return is_zone or (len(sick) >= MANY and len(sick) * 2 > len(group.in_service))
 
 
-def _is_new(group: Group, rule: Healing, member: Member, now: datetime) -> bool:
+def _is_new(group: InstanceGroup, rule: Healing, member: Member, now: datetime) -> bool:
     """Tell whether it came into the group within the cooldown, or within the group's own grace
     period where that is longer."""
     settling = max(timedelta(minutes=rule.cooldown_minutes), group.grace)
-    return any(_of(group.events, Happened.JOINED, now - settling, member.instance))
+    return any(_of(group.events, EventKind.JOINED, now - settling, member.instance))
 
 
-def _was_rebooted(group: Group, rule: Healing, member: Member, now: datetime) -> bool:
+def _was_rebooted(group: InstanceGroup, rule: Healing, member: Member, now: datetime) -> bool:
     return any(
         _of(
             group.events,
-            Happened.REBOOTED,
+            EventKind.REBOOTED,
             now - timedelta(minutes=rule.within_minutes),
             member.instance,
         )
     )
 
 
-def _healed(group: Group, rule: Healing, now: datetime) -> set[str]:
+def _healed(group: InstanceGroup, rule: Healing, now: datetime) -> set[str]:
     """Return the instances that count against the budget: those healed of late, by anybody, and
     those on their way out."""
     since = now - timedelta(minutes=rule.within_minutes)
     past = {
         event.instance
-        for what in (Happened.REPLACED, Happened.REBOOTED)
+        for what in (EventKind.REPLACED, EventKind.REBOOTED)
         for event in _of(group.events, what, since)
     }
     return past | {member.instance for member in group.members if member.is_leaving}
 
 
 def _of(
-    events: Iterable[Event], what: Happened, since: datetime, instance: str = ""
-) -> Iterable[Event]:
+    events: Iterable[MemberEvent], what: EventKind, since: datetime, instance: str = ""
+) -> Iterable[MemberEvent]:
     return (e for e in events if e.what is what and e.at > since and instance in ("", e.instance))
 
 
 def _numbers(
-    group: Group, rule: Healing, member: Member, healed: Collection[str]
+    group: InstanceGroup, rule: Healing, member: Member, healed: Collection[str]
 ) -> dict[str, Number]:
     numbers: dict[str, Number] = {
         "failing": ", ".join(member.failing) or "none",
         "lifecycle": member.lifecycle,
         "zone": member.zone,
         "in_service": len(group.in_service),
-        "well": sum(other.is_well for other in group.members),
+        "well": sum(other.is_healthy for other in group.members),
         "sick": sum(bool(other.failing) for other in group.in_service),
         "healed": len(healed),
         "allowed": rule.allowed(len(group.in_service)),

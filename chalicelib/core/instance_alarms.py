@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.config.healing import Healing
-from chalicelib.core.healing import Group
+from chalicelib.core.healing import InstanceGroup
 from chalicelib.core.table_alarms import COMPARISON, PREFIX, TAG, metric_of
 from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
@@ -50,7 +50,7 @@ def watched(alarm: Alarm) -> str:
     return instance_of(metric_of(alarm.fields))
 
 
-def wanted(group: Group, rule: Healing) -> Iterator[str]:
+def wanted(group: InstanceGroup, rule: Healing) -> Iterator[str]:
     """Yield the instances of a group that are to have an alarm: those in service; what is protected
     EC2 is not to recover."""
     for member in group.in_service:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.config.policy import METRIC_KINDS, Kind, Policy
+from chalicelib.config.policy import METRIC_KINDS, NotificationKind, Policy
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
 from chalicelib.core.observation import Observation
@@ -45,8 +45,8 @@ Source: API_Publish, 2026-11. Slack cuts a text off after 40,000 characters. Sou
 changelog, "Truncating really long messages", 2018-04."""
 
 HELD = {Reason.PAUSED, Reason.JOB_RUNNING}
-STATE_KINDS: frozenset[Kind] = METRIC_KINDS | {"failing", "fleet", "paused"}
-SUBJECTS: Mapping[Kind, str] = {
+STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {"failing", "fleet", "paused"}
+SUBJECTS: Mapping[NotificationKind, str] = {
     "scaled_up": "Headroom raised {}",
     "scaled_down": "Headroom lowered {}",
     "at_max": "At its maximum and throttled: {}",
@@ -79,7 +79,7 @@ class Notice:
 class Line:
     """One fact in words, of a kind, about a table, and whom it is for."""
 
-    kind: Kind
+    kind: NotificationKind
     table: str
     text: str
     topic: str
@@ -184,7 +184,7 @@ def of_changes(
             )
 
 
-def _kind(change: Change, decision: Decision, policy: Policy) -> Kind:
+def _kind(change: Change, decision: Decision, policy: Policy) -> NotificationKind:
     if decision.reason is Reason.FLEET and "fleet" in policy.notify:
         return "fleet"
     return "scaled_up" if change.desired > change.current else "scaled_down"
@@ -198,7 +198,7 @@ def _change(change: Change, decision: Decision) -> str:
     return f"{change.target} {change.current} → {change.desired} units; afterwards {WHY[decision.reason]} ({decision.reason})"
 
 
-def _lines(kind: Kind, target: Target, policy: Policy, text: str) -> Iterator[Line]:
+def _lines(kind: NotificationKind, target: Target, policy: Policy, text: str) -> Iterator[Line]:
     if (
         kind in policy.notify
         and (policy.notify_topic or policy.notify_slack)
@@ -226,7 +226,7 @@ def states(
             yield replace(state, line=line)
 
 
-Found = Iterator[tuple[Kind, str, State]]
+Found = Iterator[tuple[NotificationKind, str, State]]
 NOBODY = Line("failing", "", "", "", "")
 
 
@@ -328,7 +328,7 @@ def _began(held: Sequence[bool], step: timedelta, end: datetime) -> datetime:
 
 def notices(lines: Iterable[Line]) -> list[tuple[Notice, list[Line]]]:
     """Return a message for each kind, table and destination, with the lines that stand in it."""
-    found: dict[tuple[Kind, str, str, str], list[Line]] = {}
+    found: dict[tuple[NotificationKind, str, str, str], list[Line]] = {}
     for line in lines:
         found.setdefault((line.kind, line.table, line.topic, line.slack), []).append(line)
     return [
@@ -346,7 +346,7 @@ def notices(lines: Iterable[Line]) -> list[tuple[Notice, list[Line]]]:
     ]
 
 
-def _facts(kind: Kind, table: str) -> Mapping[str, tuple[str, ...]]:
+def _facts(kind: NotificationKind, table: str) -> Mapping[str, tuple[str, ...]]:
     return {"kind": (kind,), "table": (table,)}
 
 

@@ -21,7 +21,7 @@ FORM = f"a time with its zone, then {EVERYTHING} or {DECREASES}, such as 2026-11
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class PauseTag:
     """What a tag says. until: aware, in UTC. what: a key of DIRECTIONS. why: in the operator's
     words, or ""."""
 
@@ -38,7 +38,7 @@ class Paused:
         return now < self.until
 
 
-def parse(value: str) -> Paused:
+def parse(value: str) -> PauseTag:
     """Return what a tag's value says. Raises ValueError, in words, where it says nothing for
     sure."""
     time, what, why = (*value.split(maxsplit=2), "", "", "")[:3]
@@ -53,7 +53,7 @@ def parse(value: str) -> Paused:
         ) from None
     if what not in DIRECTIONS:
         raise ValueError(f"{what!r} is neither {EVERYTHING} nor {DECREASES}; expected {FORM}")
-    return Paused(until, what, why)
+    return PauseTag(until, what, why)
 
 
 def hold(table: str, value: str, now: datetime) -> Hold | None:

@@ -20,7 +20,7 @@ from chalicelib.core import budget as budgets
 from chalicelib.core.budget import Budget, budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
-from chalicelib.core.strategies.demand import Want
+from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
@@ -53,7 +53,7 @@ def decide(seen: Observation, now: datetime, directions: Collection[Direction]) 
         dry_run=policy.dry_run,
         needs_other=policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in seen.holds),
-        booked=_booked(seen, policy, now),
+        reserved=_booked(seen, policy, now),
     )
 
 
@@ -74,7 +74,7 @@ def _scale_up(
     hold = _first(holds, Direction.UP)
     if hold:
         return _keep(seen, hold.reason, {"held_by": hold.detail})
-    want: Want = STRATEGIES[policy.strategy].raise_to(seen, policy, now, urgent)
+    want: Recommendation = STRATEGIES[policy.strategy].scale_up(seen, policy, now, urgent)
     desired = min(max(want.desired, policy.min_units), max(policy.max_units, seen.provisioned))
     if desired > seen.provisioned:
         floor = Reason.FLEET if policy.min_units <= seen.fleet_units else Reason.BELOW_MINIMUM
@@ -105,7 +105,7 @@ def _scale_down(
         return _keep(seen, hold.reason, {"held_by": hold.detail})
     if seen.provisioned <= policy.min_units:
         return _keep(seen, Reason.AT_MIN)
-    want: Want = STRATEGIES[policy.strategy].lower_to(seen, policy, now)
+    want: Recommendation = STRATEGIES[policy.strategy].scale_down(seen, policy, now)
     desired = min(max(want.desired, policy.min_units), seen.provisioned)
     numbers = {**want.numbers, "wanted_units": desired}
     if desired >= seen.provisioned or want.reason not in LOWERS:
@@ -159,7 +159,7 @@ def _reserved(wanted: Decision, booked: Mapping[str, Number]) -> Decision:
     )
 
 
-def together(decisions: Iterable[Decision]) -> list[Decision]:
+def coordinate_dimensions(decisions: Iterable[Decision]) -> list[Decision]:
     """Settle the decisions of one table among themselves.
 
     Nothing is lowered while something is raised: a refused decrease must never cost an increase.
@@ -195,7 +195,7 @@ def _fellow(decision: Decision, others: Iterable[Decision]) -> Decision | None:
 
 def _booked_by_other(decision: Decision, others: Iterable[Decision]) -> Mapping[str, Number]:
     fellow = _fellow(decision, others)
-    return fellow.booked if fellow and not fellow.dry_run else {}
+    return fellow.reserved if fellow and not fellow.dry_run else {}
 
 
 def _is_alone(decision: Decision, others: Iterable[Decision]) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core.explain import sentence
-from chalicelib.core.healing import Verdict
+from chalicelib.core.healing import HealingDecision
 from chalicelib.core.notices import REPEAT, Memory, Notice
 from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notify import TAG, Delivery, Place, StateStore
@@ -38,7 +38,7 @@ operator's own choice."""
 class Refusal:
     """A failed instance that Headroom leaves alone, and where its notification state is kept."""
 
-    verdict: Verdict
+    verdict: HealingDecision
     alarm: Alarm | None
 
     @property
@@ -50,7 +50,7 @@ class Refusal:
         return Place(str(self.alarm.fields["AlarmArn"]), key)
 
 
-def key_of(verdict: Verdict) -> str:
+def key_of(verdict: HealingDecision) -> str:
     """Return the tag's key for a verdict."""
     return f"{TAG}healing-{verdict.reason}"
 
@@ -101,9 +101,9 @@ def _must_notify(run: Run, store: StateStore, refusal: Refusal) -> bool:
     return state is not None and is_due(refusal.alarm, state, run.now)
 
 
-def _notices(run: Run, subject: str, verdicts: list[Verdict]) -> dict[str, Notice]:
+def _notices(run: Run, subject: str, verdicts: list[HealingDecision]) -> dict[str, Notice]:
     """Return a message for each group whose rule has a destination: a line for each instance."""
-    of_groups: dict[str, list[Verdict]] = defaultdict(list)
+    of_groups: dict[str, list[HealingDecision]] = defaultdict(list)
     for verdict in verdicts:
         of_groups[verdict.group].append(verdict)
     messages: dict[str, Notice] = {}
@@ -117,7 +117,7 @@ def _notices(run: Run, subject: str, verdicts: list[Verdict]) -> dict[str, Notic
     return messages
 
 
-def _rule(run: Run, verdict: Verdict) -> Healing:
+def _rule(run: Run, verdict: HealingDecision) -> Healing:
     rule = rule_for(run.config.healing, verdict.group)
     if rule is None:
         raise LookupError(f"no [[healing]] rule names group {verdict.group}")

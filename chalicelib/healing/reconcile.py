@@ -16,7 +16,7 @@ from chalicelib.aws import groups as aws_groups
 from chalicelib.aws.alarms import alarms_named, rewrite_alarm
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core import healing, instance_alarms
-from chalicelib.core.healing import Group, Happened, Verdict
+from chalicelib.core.healing import EventKind, HealingDecision, InstanceGroup
 from chalicelib.events import InstanceEvent
 from chalicelib.model import Alarm, CreateAlarm, Heal, Reason, RewriteAlarm
 from chalicelib.run import Report, Run
@@ -83,13 +83,13 @@ def sweep(run: Run, alarms: Sequence[Alarm]) -> None:
     removes the alarms of an earlier configuration, and calls only CloudWatch.
     """
     rules = run.config.healing
-    groups: Sequence[Group] | None = []
+    groups: Sequence[InstanceGroup] | None = []
     if rules:
         read = partial(aws_groups.groups, run.aws)
         groups = run.attempt("the Auto Scaling groups", "reading", read)
     if groups is None:
         return
-    ruled: list[tuple[Group, Healing]] = []
+    ruled: list[tuple[InstanceGroup, Healing]] = []
     for group in groups:
         rule = rule_for(rules, group.name)
         if rule:
@@ -128,7 +128,9 @@ def _reconcile_group(run: Run, name: str, in_alarm: Collection[str]) -> None:
     run.report.instance_alarms |= alarms
 
 
-def _observe(run: Run, name: str, rule: Healing) -> tuple[Group, Mapping[str, Alarm]] | None:
+def _observe(
+    run: Run, name: str, rule: Healing
+) -> tuple[InstanceGroup, Mapping[str, Alarm]] | None:
     """Return a group with all that a decision depends on, and its members' alarms.
 
     Returns None where there is no such group any more. The group's history is read only where a
@@ -148,14 +150,14 @@ def _observe(run: Run, name: str, rule: Healing) -> tuple[Group, Mapping[str, Al
     return replace(group, events=events, watched=frozenset(alarms)), alarms
 
 
-def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.Event]:
+def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.MemberEvent]:
     for instance, alarm in alarms.items():
         at = instance_alarms.rebooted_at(alarm)
         if at:
-            yield healing.Event(instance, at, Happened.REBOOTED)
+            yield healing.MemberEvent(instance, at, EventKind.REBOOTED)
 
 
-def _act(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> Verdict:
+def _act(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
     """Do what a verdict asks for, and return it as it came out."""
     if not verdict.acts:
         return verdict
@@ -174,7 +176,7 @@ def _act(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> Verdict:
     return verdict
 
 
-def _heal(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> None:
+def _heal(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> None:
     """Replace or reboot an instance.
 
     A reboot is written down first: a crash in between heals one too few, never one too many.
@@ -189,7 +191,7 @@ def _heal(run: Run, verdict: Verdict, alarms: Mapping[str, Alarm]) -> None:
 
 
 def _make_missing(
-    run: Run, ruled: Iterable[tuple[Group, Healing]], alarms: Iterable[Alarm]
+    run: Run, ruled: Iterable[tuple[InstanceGroup, Healing]], alarms: Iterable[Alarm]
 ) -> None:
     existing = {alarm.name for alarm in alarms}
     missing: list[CreateAlarm] = []

@@ -8,12 +8,12 @@ from functools import partial
 
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws.jobs import Job
-from chalicelib.config.jobs import Pause
+from chalicelib.config.jobs import JobPause
 from chalicelib.core.budget import (
     DECREASE_SPACING,
     FREE_DECREASES_PER_DAY,
+    decreases_today,
     next_midnight,
-    used_today,
 )
 from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
@@ -40,7 +40,7 @@ def by_jobs(
 
 
 def judge(
-    pause: Pause, jobs: Sequence[Job] | None, seen: Observation, now: datetime
+    pause: JobPause, jobs: Sequence[Job] | None, seen: Observation, now: datetime
 ) -> Hold | None:
     """Return what a condition holds of one target. jobs: those of the condition, None where they
     cannot be read."""
@@ -67,5 +67,5 @@ def _is_last_free(seen: Observation, now: datetime) -> bool:
     Once the free four are used up one comes back every hour, and within the day's last hour
     midnight brings four new ones: then there is nothing to keep.
     """
-    is_last = used_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
+    is_last = decreases_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
     return is_last and next_midnight(now) - now > DECREASE_SPACING

@@ -14,7 +14,7 @@ from chalicelib.aws import pause_tags
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.core import pause_tag
-from chalicelib.core.pause_tag import DECREASES, EVERYTHING, Paused
+from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
 from headroom.commands.console import DEFAULT_TOPIC, console, errors
@@ -52,7 +52,7 @@ def pause(
     """Let Headroom leave tables alone for a while; it ends by itself. Alarms are still mended."""
     now, local = datetime.now(UTC), _usable(lambda: pausing.zone(time_zone))
     end = _usable(lambda: _end(until, lasting, now, local))
-    paused = Paused(end, DECREASES if only_decreases else EVERYTHING, " ".join(reason.split()))
+    paused = PauseTag(end, DECREASES if only_decreases else EVERYTHING, " ".join(reason.split()))
     value = _usable(lambda: pausing.tag(paused))
     aws = Aws(DEFAULT_TOPIC)
     found = _found(aws, tables)

@@ -26,10 +26,10 @@ from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.config import loader
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
-from chalicelib.config.jobs import Pause
+from chalicelib.config.jobs import JobPause
 from chalicelib.config.policy import TABLE_QUOTA_UNITS
 from chalicelib.config.rules import Config
-from chalicelib.core.healing import REPLACING, Group
+from chalicelib.core.healing import REPLACING, InstanceGroup
 from chalicelib.model import (
     CreateAlarm,
     DeleteAlarms,
@@ -378,7 +378,7 @@ def jobs(patient: Patient) -> Iterator[Finding]:
         yield from _held(patient, pause, names)
 
 
-def _held(patient: Patient, pause: Pause, names: Iterable[str]) -> Iterator[Finding]:
+def _held(patient: Patient, pause: JobPause, names: Iterable[str]) -> Iterator[Finding]:
     for pattern in pause.tables:
         found = [name for name in names if fnmatchcase(name, pattern)]
         if not found:
@@ -488,7 +488,7 @@ def healing(patient: Patient) -> Iterator[Finding]:
             yield from _processes(group, found)
 
 
-def _processes(group: Group, rule: Healing) -> Iterator[Finding]:
+def _processes(group: InstanceGroup, rule: Healing) -> Iterator[Finding]:
     suspended = ", ".join(sorted(group.suspended & REPLACING))
     if rule.action == "replace" and suspended:
         problem = (

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.config.mistakes import mistake
+from chalicelib.config.mistakes import describe
 from chalicelib.config.policy import SETTINGS, TABLE_QUOTA_UNITS, make_policy
 from chalicelib.model import Dimension
 
@@ -524,7 +524,7 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         try:
             good[key] = msgspec.convert(got.value, SETTINGS[key])
         except msgspec.ValidationError as error:
-            yield key, f"{key}: {mistake(error, got.value, SETTINGS[key])[1]}"
+            yield key, f"{key}: {describe(error, got.value, SETTINGS[key])[1]}"
     if len(good) == len(settings):
         for problem in make_policy(**PRESET, **good).problems():
             yield problem.split(":")[0], problem

@@ -17,16 +17,16 @@ from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_a_look
-from chalicelib.core.strategies.onsets import summary
+from chalicelib.core.strategies.onsets import summarize
 from chalicelib.model import (
     BOTH,
-    NO_PAST,
+    NO_HISTORY,
     UP,
     Decision,
+    DemandHistory,
     Dimension,
     Direction,
     Metrics,
-    Past,
     Series,
     Target,
 )
@@ -82,7 +82,7 @@ class _Side:
         self._least: list[float] = []
         self._sums: list[float] = []
         self._days: list[float] = []
-        self._past = NO_PAST
+        self._past = NO_HISTORY
 
     def serve(self, minute: int) -> None:
         """Serve one minute of demand and note what its metrics will show."""
@@ -134,17 +134,17 @@ class _Side:
             provisioned=Series(
                 start, 300, (*(None,) * max(0, -first // 5), *least)
             ).without_trailing_gaps(),
-            past=self._past_until(history_end(self._start + timedelta(minutes=minute))),
+            history=self._past_until(history_end(self._start + timedelta(minutes=minute))),
         )
 
-    def _past_until(self, end: datetime) -> Past:
+    def _past_until(self, end: datetime) -> DemandHistory:
         """Return the summary of the days before `end`."""
         if self._past.end != end:
             last = int((end - self._start).total_seconds()) // MINUTE // 5
             size = HISTORY_MINUTES // 5
             values = self._days[max(0, last - size) : max(0, last)]
             lead: tuple[float | None, ...] = (None,) * (size - len(values))
-            self._past = summary(Series(end - HISTORY, 300, (*lead, *values)))
+            self._past = summarize(Series(end - HISTORY, 300, (*lead, *values)))
         return self._past
 
 
@@ -218,7 +218,7 @@ class Replay:
             for s in self._sides
         }
         is_read = not is_sweep or any(is_worth_a_look(seen) for seen in bare.values())
-        decisions = scaling.together(
+        decisions = scaling.coordinate_dimensions(
             scaling.decide(
                 self._observed(side, seen, minute) if is_read else seen,
                 now,

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.config.policy import make_policy as policy
 from chalicelib.core.strategies import adaptive, percent
-from chalicelib.model import Dimension, Past, Reason
+from chalicelib.model import DemandHistory, Dimension, Reason
 from headroom.project import ROOT
 from headroom.simulation.dynamodb_rules import Meter
 from tests.support.builders import NOON, observation, series
@@ -32,7 +32,7 @@ STEP = adaptive.Load(
 
 def test_the_step_of_the_example_runs_short_and_is_raised_to_1086() -> None:
     assert adaptive.runs_short(STEP, policy(), left=1.0, units=300)
-    assert math.ceil(adaptive.needed_units(STEP, Past())) == 1086
+    assert math.ceil(adaptive.needed_units(STEP, DemandHistory())) == 1086
     assert "1,086" in PAGE
 
 
@@ -72,7 +72,7 @@ STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).defaul
 def test_the_steps_up_of_the_example(
     units: int, consumed: float, throttled: float, desired: int, reason: Reason
 ) -> None:
-    want = percent.raise_to(
+    want = percent.scale_up(
         observation(provisioned=units, consumed=consumed, throttled=throttled), STEPS, NOON
     )
     assert (want.desired, want.reason) == (desired, reason)
@@ -90,6 +90,6 @@ def test_the_steps_up_of_the_example(
 def test_the_steps_down_of_the_example(
     consumed: list[float], desired: int, reason: Reason, low: int
 ) -> None:
-    want = percent.lower_to(observation(provisioned=600, consumed=series(consumed)), STEPS, NOON)
+    want = percent.scale_down(observation(provisioned=600, consumed=series(consumed)), STEPS, NOON)
     assert (want.desired, want.reason, want.numbers["low_checks"]) == (desired, reason, low)
     assert f"{100 * 228 / 480:.1f} %" in PAGE

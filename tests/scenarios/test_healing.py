@@ -22,7 +22,7 @@ from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import groups
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
-from chalicelib.core.healing import Happened
+from chalicelib.core.healing import EventKind
 from chalicelib.events import InstanceEvent, from_event, from_queue, from_sns
 from chalicelib.healing import reconcile
 from chalicelib.metrics import EC2
@@ -907,8 +907,8 @@ def test_everything_is_read_to_the_last_page() -> None:
             aws, groups.with_status(aws, group), region.now - timedelta(hours=1)
         )
         assert [m.instance for m in group.members if m.failing] == [ids[-1]]
-        assert sum(m.is_well for m in group.members) == 119
-        assert {(e.instance, e.what) for e in group.events} == {(i, Happened.JOINED) for i in ids}
+        assert sum(m.is_healthy for m in group.members) == 119
+        assert {(e.instance, e.what) for e in group.events} == {(i, EventKind.JOINED) for i in ids}
         calls: list[Call] = region.calls
         assert [
             len(c.params["InstanceIds"]) for c in calls if c.operation == "DescribeInstanceStatus"

@@ -13,7 +13,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.config import loader as configuration
-from chalicelib.config.policy import Kind
+from chalicelib.config.policy import NotificationKind
 from chalicelib.core import table_alarms
 from chalicelib.core.explain import WHY
 from chalicelib.core.notices import SUBJECTS
@@ -64,7 +64,9 @@ def region() -> Iterator[Region]:
 
 
 def scene(config: str | None = None) -> Any:
-    return orders(config or telling(*(kind for kind in get_args(Kind) if kind != "healing")))
+    return orders(
+        config or telling(*(kind for kind in get_args(NotificationKind) if kind != "healing"))
+    )
 
 
 def with_topic(region: Region) -> None:
@@ -853,7 +855,7 @@ def test_what_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:
 
 def test_the_page_has_a_row_for_every_kind_and_its_example_loads() -> None:
     rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `")}
-    assert set(get_args(Kind)) <= set(rows)
+    assert set(get_args(NotificationKind)) <= set(rows)
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     config = configuration.load(example)
     assert [p.notify for p in config.policies() if p.notify_slack]

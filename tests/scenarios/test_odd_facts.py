@@ -12,7 +12,7 @@ import pytest
 from chalicelib.aws import tables
 from chalicelib.config.policy import make_policy
 from chalicelib.core import table_alarms
-from chalicelib.model import Alarm, Past
+from chalicelib.model import Alarm, DemandHistory
 from headroom.region.region import Region
 from tests.support.builders import NOON, READS, WRITES, alarm, policy
 from tests.support.scenes import (
@@ -160,6 +160,6 @@ def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(
 def test_where_throttling_is_cheap_nothing_is_held_against_it() -> None:
     from chalicelib.core.strategies.adaptive import insured_units
 
-    days = Past(end=NOON, hourly=(100.0,) * 24, daily=((),) * 15)
+    days = DemandHistory(end=NOON, hourly=(100.0,) * 24, daily=((),) * 15)
     assert insured_units(days, make_policy(throttle_price=1.0), 2.0, NOON) == 0
     assert insured_units(days, make_policy(), 2.0, NOON) > 0

@@ -15,12 +15,17 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from chalicelib.config.policy import Policy
-from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, used_today
+from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, decreases_today
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import worth_sleeping
-from chalicelib.core.strategies.demand import APPLIES_AFTER, FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.core.strategies.demand import (
+    APPLIES_AFTER,
+    FRESH_TO_LOWER,
+    Recommendation,
+    is_fresh,
+)
 from chalicelib.core.strategies.onsets import ONSET, SLOTS
-from chalicelib.model import Number, Past, Reason, Series
+from chalicelib.model import DemandHistory, Number, Reason, Series
 
 BURST_SECONDS = 300
 MINUTE = 60
@@ -82,7 +87,9 @@ class Load:
     highest: float
 
 
-def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:
+def scale_up(
+    seen: Observation, policy: Policy, now: datetime, urgent: bool = False
+) -> Recommendation:
     """Return the highest of the levels that call for more than what is provisioned.
 
     What the demand needs, if the trusted part of the bucket would be empty before a later raise
@@ -92,11 +99,11 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
     """
     load = load_of(seen, now)
     if load is None:
-        return Want(seen.provisioned, Reason.NO_DATA)
+        return Recommendation(seen.provisioned, Reason.NO_DATA)
     units, left = seen.provisioned, burst_left(seen)
-    needed = needed_units(load, seen.metrics.past)
+    needed = needed_units(load, seen.metrics.history)
     quiet = load.mean15 + _refill(policy, left, units)
-    insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
+    insured = insured_units(seen.metrics.history, policy, load.lag_minutes, now)
     numbers = _numbers(load, left) | {
         "needed_units": needed,
         "quiet_units": quiet,
@@ -115,11 +122,11 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
     calls.append((insured, Reason.PATTERN_AHEAD))
     level, reason = max(calls, key=lambda call: call[0])
     if level <= units:
-        return Want(units, reason, numbers)
-    return Want(max(math.ceil(level), _least_raise(seen, policy)), reason, numbers)
+        return Recommendation(units, reason, numbers)
+    return Recommendation(max(math.ceil(level), _least_raise(seen, policy)), reason, numbers)
 
 
-def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
+def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:
     """Return the level that the coming hour needs, if one of the day's decreases is well spent on
     it now."""
     load = load_of(seen, now)
@@ -132,24 +139,24 @@ def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
         or None in hour.last(15).values
         or len(hour.known()) < KNOWN_MINUTES
     ):
-        return Want(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
+        return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(seen)
-    insured = insured_units(seen.metrics.past, policy, load.lag_minutes, now)
+    insured = insured_units(seen.metrics.history, policy, load.lag_minutes, now)
     asleep = worth_sleeping(load.mean5, policy.alarm_percent, seen.target.dimension)
     low = math.ceil(max(low_units(load, policy, left, units), insured, asleep, policy.min_units))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
     if load.throttled5 > 0:
-        return Want(units, Reason.THROTTLED_RECENTLY, numbers)
+        return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
     if low >= units:
-        return Want(units, Reason.AT_DESIRED, numbers)
+        return Recommendation(units, Reason.AT_DESIRED, numbers)
     raised_at = seen.throughput.last_increase_at
     if raised_at is not None and now - raised_at < SETTLE:
-        return Want(units, Reason.RAISED_RECENTLY, numbers)
+        return Recommendation(units, Reason.RAISED_RECENTLY, numbers)
     if load.mean5 - load.newest - 2 * load.noise > FALLING_SHARE * (units - low):
-        return Want(units, Reason.STILL_FALLING, numbers)
+        return Recommendation(units, Reason.STILL_FALLING, numbers)
     if (units - low) * 100 <= least_saving_percent(seen, now) * units:
-        return Want(low, Reason.NOT_WORTH_IT, numbers)
-    return Want(low, Reason.UTILIZATION_LOW, numbers)
+        return Recommendation(low, Reason.NOT_WORTH_IT, numbers)
+    return Recommendation(low, Reason.UTILIZATION_LOW, numbers)
 
 
 def _least_raise(seen: Observation, policy: Policy) -> int:
@@ -213,10 +220,10 @@ def burst_left(seen: Observation) -> float:
     return min(left / (BURST_SECONDS * seen.provisioned), 1.0)
 
 
-def needed_units(load: Load, past: Past) -> float:
+def needed_units(load: Load, history: DemandHistory) -> float:
     """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump
     may go on."""
-    highest = max(past.highest, load.highest)
+    highest = max(history.highest, load.highest)
     grown = load.fast + GROWTH_MINUTES * load.growth
     grown = (
         grown + RECORD_SHARE * load.jump
@@ -224,7 +231,7 @@ def needed_units(load: Load, past: Past) -> float:
         else min(grown + JUMP_SHARE * load.jump, highest)
     )
     if load.jump > 0 and load.newest > ONSET * (load.newest - load.jump):
-        grown = max(grown, past.typical_burst)
+        grown = max(grown, history.typical_burst)
     return grown + RAISE_NOISES * load.noise
 
 
@@ -248,7 +255,9 @@ def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
     return quiet + _refill(policy, left_then, quiet) + LOW_NOISES * load.noise
 
 
-def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime) -> float:
+def insured_units(
+    history: DemandHistory, policy: Policy, lag_minutes: float, now: datetime
+) -> float:
     """Return the capacity against sudden onsets whose hour costs what the throttling that it saves
     would.
 
@@ -257,17 +266,17 @@ def insured_units(past: Past, policy: Policy, lag_minutes: float, now: datetime)
     height h nothing but the bucket helps for `lag + 1` minutes, so a level L with a half-full
     bucket carries h = L x (minutes + bucket) / minutes.
     """
-    if past.end is None:
+    if history.end is None:
         return 0.0
     lost = MINUTE * (lag_minutes + 1)
     covered = lost + BURST_SECONDS * INSURED_BUCKET
     share = 1 - 3600 / (policy.throttle_price * covered)
     if share <= 0:
         return 0.0  # throttling is cheaper than any capacity held against it
-    slot = int((now - past.end).total_seconds() + MINUTE) // 300
-    samples = [past.hourly]
-    if slot < SLOTS and len(past.daily[slot]) > 1:
-        samples.append(past.daily[slot])
+    slot = int((now - history.end).total_seconds() + MINUTE) // 300
+    samples = [history.hourly]
+    if slot < SLOTS and len(history.daily[slot]) > 1:
+        samples.append(history.daily[slot])
     return (
         max(_quantile(sample, share) for sample in samples)
         * lost
@@ -283,7 +292,7 @@ def least_saving_percent(seen: Observation, now: datetime) -> int:
     is_free = (
         last is not None
         and now - last < DECREASE_SPACING
-        and used_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
+        and decreases_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
     )
     return LEAST_FREE_SAVING_PERCENT if is_free else LEAST_SAVING_PERCENT
 

@@ -15,7 +15,7 @@ for ever."""
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Recommendation:
     """What a strategy wants, before bounds, budget and switches have their say."""
 
     desired: int

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.observation import Observation
-from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Want, is_fresh
+from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Recommendation, is_fresh
 from chalicelib.model import Reason
 
 LOOK_BACK_MINUTES = 15
@@ -17,47 +17,54 @@ UNCOUNTED_MINUTES = 5
 """Without a count, what was asked for in these minutes is what an increase goes to."""
 
 
-def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
+def scale_up(
+    seen: Observation,
+    policy: Policy,  # noqa: ARG001
+    now: datetime,
+    urgent: bool = False,  # noqa: ARG001
+) -> Recommendation:
     """Return what the fleet calls for, at once: also before its traffic comes. Without a count,
     what is asked for."""
     if seen.instances is None:
         return _asked_for(seen, now)
-    return Want(
+    return Recommendation(
         seen.fleet_units, Reason.FLEET if seen.fleet_units > seen.provisioned else Reason.AT_DESIRED
     )
 
 
-def _asked_for(seen: Observation, now: datetime) -> Want:
+def _asked_for(seen: Observation, now: datetime) -> Recommendation:
     """Return the recent peak of consumption and throttling together: an unknown fleet must not cost
     an increase."""
     recent = seen.metrics.consumed.last(UNCOUNTED_MINUTES)
     throttled = seen.metrics.throttled.since(recent.start).known()
     if not is_fresh(recent, now) or not recent.known():
-        return Want(seen.provisioned, Reason.FLEET_UNKNOWN)
+        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN)
     peak = max(recent.known()) + max(throttled, default=0.0)
     if peak <= seen.provisioned:
-        return Want(seen.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
-    return Want(
+        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
+    return Recommendation(
         math.ceil(peak),
         Reason.THROTTLED if any(throttled) else Reason.UTILIZATION_HIGH,
         {"peak_units": peak},
     )
 
 
-def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:  # noqa: ARG001
+def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:  # noqa: ARG001
     """Return what the fleet calls for, never below what was consumed; an unknown count or
     consumption lowers nothing."""
     if seen.instances is None:
-        return Want(seen.provisioned, Reason.FLEET_UNKNOWN)
+        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN)
     recent = seen.metrics.consumed.last(LOOK_BACK_MINUTES)
     if not is_fresh(recent, now, FRESH_TO_LOWER) or None in recent.values:
-        return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())})
+        return Recommendation(
+            seen.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())}
+        )
     throttled = seen.metrics.throttled.since(recent.start).known()
     peak = max(recent.known())
     if any(throttled):
-        return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak})
+        return Recommendation(seen.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak})
     desired = max(seen.fleet_units, math.ceil(peak))
-    return Want(
+    return Recommendation(
         desired,
         Reason.FLEET if desired < seen.provisioned else Reason.AT_DESIRED,
         {"peak_units": peak},

@@ -1,4 +1,4 @@
-"""What the last days say about the hour to come: a small summary, made once an hour of 14 days of
+"""What the last days say about the hour to come: a small summarize, made once an hour of 14 days of
 five-minute means.
 
 An *onset* is a five-minute mean that came suddenly: well above the two before it. Onsets are what a
@@ -12,7 +12,7 @@ import math
 from bisect import insort
 from collections.abc import Sequence
 
-from chalicelib.model import Past, Series
+from chalicelib.model import DemandHistory, Series
 
 HOUR_BINS, DAY_BINS = 12, 288
 SLOTS = 15
@@ -28,11 +28,11 @@ PEAK_BINS = 4
 """A quarter of an hour and the onset itself: how far an onset's peak is looked for."""
 
 
-def summary(history: Series) -> Past:
+def summarize(history: Series) -> DemandHistory:
     """Return the summary of five-minute means, oldest first; None where nothing is known."""
     values = history.values
     sudden, first = onsets(values), _first_known(values)
-    return Past(
+    return DemandHistory(
         end=history.end,
         highest=max((value for value in values if value is not None), default=0.0),
         typical_burst=_typical_burst(values, sudden),

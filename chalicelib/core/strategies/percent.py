@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.config.policy import Policy, Step, Steps
+from chalicelib.config.policy import Policy, ScalingStep, ScalingSteps
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
     FRESH_TO_LOWER,
-    Want,
+    Recommendation,
     is_fresh,
     known_at,
     means,
@@ -61,7 +61,12 @@ class Cause:
     is_spent: bool
 
 
-def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = False) -> Want:  # noqa: ARG001
+def scale_up(
+    seen: Observation,
+    policy: Policy,
+    now: datetime,
+    urgent: bool = False,  # noqa: ARG001
+) -> Recommendation:
     """Return the highest level that a cause asks for, of those whose evidence no increase has
     answered yet.
 
@@ -91,23 +96,25 @@ def raise_to(seen: Observation, policy: Policy, now: datetime, urgent: bool = Fa
         default=None,
     )
     if best:
-        return Want(
+        return Recommendation(
             best.desired,
             best.reason,
             numbers | ({"base_units": base} if base > seen.provisioned else {}),
         )
     if causes:
-        return Want(seen.provisioned, Reason.EVIDENCE_SPENT, numbers)
-    return Want(seen.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers)
+        return Recommendation(seen.provisioned, Reason.EVIDENCE_SPENT, numbers)
+    return Recommendation(
+        seen.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers
+    )
 
 
-def lower_to(seen: Observation, policy: Policy, now: datetime) -> Want:
+def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:
     """Return the level at which the last hour's peak is `target_percent` of the units; or, with
     `lower_percent`, a step less."""
     at = now - policy.delay_minutes * MINUTE
     consumed = known_at(seen.metrics.consumed, at)
     if not is_fresh(consumed, at, FRESH_TO_LOWER):
-        return Want(
+        return Recommendation(
             seen.provisioned,
             Reason.NO_DATA,
             {"minutes_known": len(consumed.since(at - LOOK_BACK).known())},
@@ -150,7 +157,7 @@ def _evidence(seen: Observation, policy: Policy, now: datetime) -> Evidence:
     )
 
 
-def _for_load(seen: Observation, policy: Policy, found: Evidence) -> Iterator[Step]:
+def _for_load(seen: Observation, policy: Policy, found: Evidence) -> Iterator[ScalingStep]:
     """Yield the step for the consumption that all periods have reached: the alarm's rule."""
     if not found.loads:
         return
@@ -161,7 +168,7 @@ def _for_load(seen: Observation, policy: Policy, found: Evidence) -> Iterator[St
         yield _plain(policy)
 
 
-def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Iterator[Step]:
+def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Iterator[ScalingStep]:
     """Yield the step of each rule about throttling that holds. Without any throttling, no row is
     reached, not even one at 0."""
     if found.throttled <= 0:
@@ -172,18 +179,18 @@ def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Itera
         yield _plain(policy)
 
 
-def _row_reached(rows: Steps, metric: float, whole: float) -> Iterator[Step]:
+def _row_reached(rows: ScalingSteps, metric: float, whole: float) -> Iterator[ScalingStep]:
     """Yield the row with the highest `at` that the metric, in percent of the whole, has reached."""
     yield from sorted(
         (row for row in rows if metric * 100 >= row.at * whole), key=lambda row: row.at
     )[-1:]
 
 
-def _plain(policy: Policy) -> Step:
-    return Step(at=0, percent=policy.increase_percent, units=policy.increase_units)
+def _plain(policy: Policy) -> ScalingStep:
+    return ScalingStep(at=0, percent=policy.increase_percent, units=policy.increase_units)
 
 
-def _stepped(base: float, step: Step) -> int:
+def _stepped(base: float, step: ScalingStep) -> int:
     return math.ceil(base + max(base * step.percent / 100, step.units))
 
 
@@ -210,11 +217,13 @@ def _mean(series: Series) -> float:
 
 def _to_target(
     seen: Observation, policy: Policy, hour: Series, at: datetime, now: datetime
-) -> Want:
+) -> Recommendation:
     """Return what the hour's peak needs, `peak x 100 / target_percent`, where so much less is worth
     a decrease."""
     if hour.start > at - LOOK_BACK + MINUTE or None in hour.values:
-        return Want(seen.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())})
+        return Recommendation(
+            seen.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())}
+        )
     peak = max(hour.known())
     throttled = seen.metrics.throttled.since(at - LOOK_BACK)
     desired = max(
@@ -222,17 +231,19 @@ def _to_target(
     )
     numbers = {"peak_units": peak, "throttled_units": max(throttled.known(), default=0.0)}
     if numbers["throttled_units"] > 0:
-        return Want(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)
+        return Recommendation(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)
     if desired >= seen.provisioned:
-        return Want(seen.provisioned, Reason.AT_DESIRED, numbers)
+        return Recommendation(seen.provisioned, Reason.AT_DESIRED, numbers)
     if (seen.provisioned - desired) * 100 < seen.provisioned * policy.min_decrease_percent:
         raised_at = seen.throughput.last_increase_at
         is_new = raised_at is not None and now - raised_at < SETTLE
-        return Want(desired, Reason.RAISED_RECENTLY if is_new else Reason.NOT_WORTH_IT, numbers)
-    return Want(desired, Reason.UTILIZATION_LOW, numbers)
+        return Recommendation(
+            desired, Reason.RAISED_RECENTLY if is_new else Reason.NOT_WORTH_IT, numbers
+        )
+    return Recommendation(desired, Reason.UTILIZATION_LOW, numbers)
 
 
-def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Want:
+def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Recommendation:
     """Return one step less where the newest periods were low, `decrease_checks` of them.
 
     Only periods since the last change of capacity count, since the percentage is of today's units.
@@ -251,7 +262,7 @@ def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Want:
     numbers: dict[str, Number] = {"lower_level_units": units * policy.lower_percent / 100}
     numbers |= {"low_checks": len(low), "checks_needed": policy.decrease_checks}
     if len(low) < policy.decrease_checks:
-        return Want(units, _why_not_yet(loads, low, looked), numbers)
+        return Recommendation(units, _why_not_yet(loads, low, looked), numbers)
     seen_at = consumed.last(looked * size)
     peak, lost = (
         max(seen_at.known()),
@@ -259,13 +270,13 @@ def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Want:
     )
     numbers |= {"consumed_units": low[0], "peak_units": peak, "throttled_units": lost}
     if lost > 0:
-        return Want(units, Reason.THROTTLED_RECENTLY, numbers)
+        return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
     desired = max(
         units - _step_down(policy, max(low), units), _calm_units(peak, policy), policy.min_units
     )
     if desired >= units:
-        return Want(units, Reason.AT_DESIRED, numbers)
-    return Want(desired, Reason.UTILIZATION_LOW, numbers)
+        return Recommendation(units, Reason.AT_DESIRED, numbers)
+    return Recommendation(desired, Reason.UTILIZATION_LOW, numbers)
 
 
 def _whole_means(series: Series, size: int) -> list[float | None]:
@@ -306,7 +317,7 @@ def _why_not_yet(loads: Sequence[float | None], low: Sequence[float], looked: in
 def _step_down(policy: Policy, consumed: float, units: int) -> int:
     """Return the units of the step: the plain one, or that of the row with the lowest `at` that
     consumption does not exceed."""
-    rows = [Step(at=100, percent=policy.decrease_percent, units=policy.decrease_units)]
+    rows = [ScalingStep(at=100, percent=policy.decrease_percent, units=policy.decrease_units)]
     if policy.decrease_steps:
         rows = sorted(
             (row for row in policy.decrease_steps if consumed * 100 <= row.at * units),

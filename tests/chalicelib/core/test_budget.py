@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.budget import Budget, budget, keeps, next_midnight, used_today
+from chalicelib.core.budget import Budget, budget, decreases_today, keeps, next_midnight
 from chalicelib.model import Dimension
 from headroom.simulation.dynamodb_rules import Meter, Provision, QuotaExceededError
 from tests.support.builders import throughput
@@ -134,7 +134,9 @@ def test_the_day_ends_at_midnight_of_utc_wherever_the_clock_is(
 
 def test_the_day_of_the_last_decrease_is_that_of_utc() -> None:
     last = datetime(2026, 11, 19, 20, tzinfo=timezone(timedelta(hours=-5)))  # 01:00 UTC of the 20th
-    assert used_today(throughput(decreases_today=3, last_decrease_at=last), at("12:00:00")) == 3
+    assert (
+        decreases_today(throughput(decreases_today=3, last_decrease_at=last), at("12:00:00")) == 3
+    )
 
 
 SECONDS = st.integers(0, 2 * 86_400 - 1)

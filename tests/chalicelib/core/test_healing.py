@@ -16,7 +16,15 @@ from chalicelib.aws import groups
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core import instance_alarms
 from chalicelib.core.explain import sentence
-from chalicelib.core.healing import Event, Group, Happened, Member, Verdict, decide, is_outage
+from chalicelib.core.healing import (
+    EventKind,
+    HealingDecision,
+    InstanceGroup,
+    Member,
+    MemberEvent,
+    decide,
+    is_outage,
+)
 from chalicelib.core.notices import Memory
 from chalicelib.core.table_alarms import is_ours as is_a_tables
 from chalicelib.core.table_alarms import name_of as name_of_table
@@ -38,16 +46,16 @@ def member(instance: str = SICK, **fields: Any) -> Member:
 
 def web(
     size: int = 10, sick: dict[str, Any] | None = None, zones: str = "ab", **fields: Any
-) -> Group:
+) -> InstanceGroup:
     """A group of so many well members, but for the first; spread over zones, all of them with an
     alarm."""
     ids = [f"i-{number:02}" for number in range(size)]
     members = [member(i, zone=zones[n % len(zones)]) for n, i in enumerate(ids)]
     members[0] = replace(members[0], **{"failing": ("instance",), "passing": False, **(sick or {})})
-    return Group("web", tuple(members), **{"watched": frozenset(ids), **fields})
+    return InstanceGroup("web", tuple(members), **{"watched": frozenset(ids), **fields})
 
 
-def failing(group: Group, *numbers: int) -> Group:
+def failing(group: InstanceGroup, *numbers: int) -> InstanceGroup:
     """The same group, with these members failing, too."""
     members = [
         replace(m, failing=("system",), passing=False) if n in numbers else m
@@ -56,21 +64,21 @@ def failing(group: Group, *numbers: int) -> Group:
     return replace(group, members=tuple(members))
 
 
-def event(what: Happened, minutes_ago: float, instance: str = SICK) -> Event:
-    return Event(instance, NOON - MINUTE * minutes_ago, what)
+def event(what: EventKind, minutes_ago: float, instance: str = SICK) -> MemberEvent:
+    return MemberEvent(instance, NOON - MINUTE * minutes_ago, what)
 
 
-def reasons(verdicts: list[Verdict]) -> dict[str, Reason]:
+def reasons(verdicts: list[HealingDecision]) -> dict[str, Reason]:
     return {verdict.instance: verdict.reason for verdict in verdicts}
 
 
-def reason(group: Group, **settings: Any) -> Reason:
+def reason(group: InstanceGroup, **settings: Any) -> Reason:
     return reasons(decide(group, rule(**settings), NOON, {SICK}))[SICK]
 
 
 # one rule after the other
 
-JOINED, REPLACED, REBOOTED = Happened.JOINED, Happened.REPLACED, Happened.REBOOTED
+JOINED, REPLACED, REBOOTED = EventKind.JOINED, EventKind.REPLACED, EventKind.REBOOTED
 CASES = [
     pytest.param(web(), {}, Reason.STATUS_CHECK_FAILED, id="sick"),
     pytest.param(
@@ -186,19 +194,19 @@ CASES = [
     pytest.param(web(1), {}, Reason.LAST_HEALTHY, id="the only one"),
     pytest.param(web(2, zones="ab"), {}, Reason.STATUS_CHECK_FAILED, id="one of two"),
     pytest.param(
-        Group("web", (*web(1).members, member("i-01", lifecycle="Standby"))),
+        InstanceGroup("web", (*web(1).members, member("i-01", lifecycle="Standby"))),
         {},
         Reason.LAST_HEALTHY,
         id="the other is in standby",
     ),
     pytest.param(
-        Group("web", (*web(1).members, member("i-01", passing=False))),
+        InstanceGroup("web", (*web(1).members, member("i-01", passing=False))),
         {},
         Reason.LAST_HEALTHY,
         id="the other is still booting",
     ),
     pytest.param(
-        Group("web", (*web(1).members, member("i-01", healthy=False))),
+        InstanceGroup("web", (*web(1).members, member("i-01", healthy=False))),
         {},
         Reason.LAST_HEALTHY,
         id="the other is being replaced",
@@ -285,7 +293,7 @@ CASES = [
 
 @pytest.mark.parametrize(("group", "settings", "expected"), CASES)
 def test_a_sick_instance_is_healed_unless_something_speaks_against_it(
-    group: Group, settings: dict[str, Any], expected: Reason
+    group: InstanceGroup, settings: dict[str, Any], expected: Reason
 ) -> None:
     assert reason(group, **settings) is expected
 
@@ -381,10 +389,10 @@ MEMBERS = st.builds(
     passing=st.booleans(),
 )
 EVENTS = st.builds(
-    event, st.sampled_from(Happened), st.integers(0, 200), st.sampled_from([*IDS, "i-98", "i-99"])
+    event, st.sampled_from(EventKind), st.integers(0, 200), st.sampled_from([*IDS, "i-98", "i-99"])
 )
 GROUPS = st.builds(
-    Group,
+    InstanceGroup,
     name=st.just("web"),
     members=st.lists(MEMBERS, max_size=8, unique_by=lambda m: m.instance).map(tuple),
     suspended=st.sets(st.sampled_from(["Launch", "HealthCheck", "AZRebalance"]), max_size=1).map(
@@ -407,12 +415,12 @@ RULES = st.builds(
 
 @given(GROUPS, RULES, st.sets(st.sampled_from(IDS)))
 def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_be(
-    group: Group, healing: Healing, asked: set[str]
+    group: InstanceGroup, healing: Healing, asked: set[str]
 ) -> None:
     by_id = {m.instance: m for m in group.members}
     chosen = {v.instance for v in decide(group, healing, NOON, asked) if v.acts}
     since = NOON - MINUTE * healing.within_minutes
-    before = {e.instance for e in group.events if e.what is not Happened.JOINED and e.at > since}
+    before = {e.instance for e in group.events if e.what is not EventKind.JOINED and e.at > since}
     before |= {m.instance for m in group.members if not m.healthy or m.lifecycle == "Terminating"}
     in_service = [m for m in group.members if m.lifecycle == "InService"]
     most = min(healing.max_instances, max(1, len(in_service) * healing.max_percent // 100))
@@ -449,9 +457,10 @@ def test_over_any_time_no_more_are_healed_than_the_budget_says(
             if v.acts
         ]
         healed += [(now, instance) for instance in chosen]
-        what = Happened.REPLACED if healing.action == "replace" else Happened.REBOOTED
+        what = EventKind.REPLACED if healing.action == "replace" else EventKind.REBOOTED
         group = replace(
-            group, events=(*group.events, *(Event(instance, now, what) for instance in chosen))
+            group,
+            events=(*group.events, *(MemberEvent(instance, now, what) for instance in chosen)),
         )
         if not stays:
             fresh = [
@@ -590,7 +599,7 @@ def test_a_description_that_tells_no_sure_time_tells_none(text: str) -> None:
 
 
 def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected() -> None:
-    group = Group(
+    group = InstanceGroup(
         "web", (member("i-1"), member("i-2", lifecycle="Standby"), member("i-3", protected=True))
     )
     assert list(instance_alarms.wanted(group, rule())) == ["i-1", "i-3"]

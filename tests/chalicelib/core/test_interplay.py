@@ -122,7 +122,7 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
     scene: Scene, directions: Collection[Direction]
 ) -> None:
     alone = decided(scene, directions)
-    for before, after in zip(alone, scaling.together(alone), strict=True):
+    for before, after in zip(alone, scaling.coordinate_dimensions(alone), strict=True):
         if before.desired > before.current:
             assert after == before
         if after.desired > after.current:
@@ -135,7 +135,7 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
 def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
     scene: Scene, directions: Collection[Direction]
 ) -> None:
-    for found in scaling.together(decided(scene, directions)):
+    for found in scaling.coordinate_dimensions(decided(scene, directions)):
         if found.desired < found.current:
             seen, its = scene[0][found.target], scene[1][found.target]
             floor = max(its.min_units, seen.fleet_units, windows.floor_units(its.windows, NOON))
@@ -150,8 +150,8 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     scene: Scene, directions: Collection[Direction]
 ) -> None:
     alone = decided(scene, directions)
-    live = [found for found in scaling.together(alone) if not found.dry_run]
-    assert live == scaling.together(found for found in alone if not found.dry_run)
+    live = [found for found in scaling.coordinate_dimensions(alone) if not found.dry_run]
+    assert live == scaling.coordinate_dimensions(found for found in alone if not found.dry_run)
 
 
 @settings(max_examples=400)
@@ -159,7 +159,7 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
 def test_one_call_at_the_most_and_in_one_direction(
     scene: Scene, directions: Collection[Direction], units: int
 ) -> None:
-    found = scaling.together(decided(scene, directions))
+    found = scaling.coordinate_dimensions(decided(scene, directions))
     watching = [alarm(target, units, settings=scene[1][target]) for target in TARGETS]
     actions = plan.for_table("orders", found, watching, scene[1])
     updates = [action for action in actions if isinstance(action, SetCapacity)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.policy import Kind, Policy
+from chalicelib.config.policy import NotificationKind, Policy
 from chalicelib.core import notices
 from chalicelib.core.notices import Line, Memory, Notice, State, remembered
 from chalicelib.core.observation import Observation
@@ -555,7 +555,7 @@ def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
 
 
 def test_every_kind_but_those_of_others_has_a_subject() -> None:
-    assert set(notices.SUBJECTS) == set(get_args(Kind)) - {"healing"}
+    assert set(notices.SUBJECTS) == set(get_args(NotificationKind)) - {"healing"}
     assert set(notices.SUBJECTS) >= notices.STATE_KINDS
 
 

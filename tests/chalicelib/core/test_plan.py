@@ -192,7 +192,7 @@ def decided(draw: st.DrawFn) -> list[Decision]:
         desired = current if reason else wanted
         numbers = {"wanted_units": min(current, wanted)}
         found.append(decision(target, current, desired, reason, numbers, draw(st.booleans())))
-    return scaling.together(found)
+    return scaling.coordinate_dimensions(found)
 
 
 @st.composite

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.policy import Step
+from chalicelib.config.policy import ScalingStep
 from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
 from headroom.simulation import pricing
 from tests.support.builders import READS, WRITES, decision, observation, policy
 
-STEPS = (Step(70, 10),)
+STEPS = (ScalingStep(70, 10),)
 
 
 @pytest.mark.parametrize(

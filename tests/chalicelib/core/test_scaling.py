@@ -483,12 +483,12 @@ def small(target: Any = READS, wanted: Any = 90, **fields: Any) -> Decision:
 
 
 def settled(*decisions: Decision) -> list[tuple[int, Reason]]:
-    return [(found.desired, found.reason) for found in scaling.together(decisions)]
+    return [(found.desired, found.reason) for found in scaling.coordinate_dimensions(decisions)]
 
 
 def test_nothing_is_lowered_while_something_of_the_table_is_raised() -> None:
     lowered_index = decision(INDEX_WRITES, 100, 40)
-    assert scaling.together([RAISED, LOWERED, KEPT, lowered_index]) == [
+    assert scaling.coordinate_dimensions([RAISED, LOWERED, KEPT, lowered_index]) == [
         RAISED,
         decision(WRITES, 100, 100, Reason.INCREASE_FIRST),
         KEPT,
@@ -497,7 +497,7 @@ def test_nothing_is_lowered_while_something_of_the_table_is_raised() -> None:
 
 
 def test_decreases_alone_stay_as_they_are() -> None:
-    assert scaling.together([LOWERED, KEPT]) == [LOWERED, KEPT]
+    assert scaling.coordinate_dimensions([LOWERED, KEPT]) == [LOWERED, KEPT]
 
 
 @pytest.mark.parametrize(
@@ -711,7 +711,7 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
 )
 def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, reads: int) -> None:
     wanted = replace(decision(READS, 100, 40), needs_other=True)
-    found = scaling.together([wanted, writes])[0]
+    found = scaling.coordinate_dimensions([wanted, writes])[0]
     assert found.desired == reads
     assert (found.reason is Reason.OTHER_NOT_LOW) == (reads == 100)
 
@@ -737,7 +737,7 @@ def test_what_one_dimension_keeps_the_other_does_not_spend(
 ) -> None:
     asked = [(READS, {}), (WRITES, writes)]
     seen = {target: observation(target, consumed=26.0, decreases_today=3) for target, _ in asked}
-    found = scaling.together(
+    found = scaling.coordinate_dimensions(
         decide_with(seen[t], policy(**settings), NOON, BOTH) for t, settings in asked
     )[0]
     assert found.desired == reads
@@ -745,17 +745,22 @@ def test_what_one_dimension_keeps_the_other_does_not_spend(
     index = decide_with(
         observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH
     )
-    assert scaling.together([index, replace(found, booked={"kept_decreases": 1})])[0].desired == 40
+    assert (
+        scaling.coordinate_dimensions([index, replace(found, reserved={"kept_decreases": 1})])[
+            0
+        ].desired
+        == 40
+    )
 
 
 @given(decisions())
 def test_a_table_is_only_raised_or_only_lowered_and_together_adds_no_increase(
     found: list[Decision],
 ) -> None:
-    after = scaling.together(found)
+    after = scaling.coordinate_dimensions(found)
     moves = {d.desired > d.current for d in after if d.changes}
     assert len(moves) <= 1
     assert [d for d in after if d.desired > d.current] == [
         d for d in found if d.desired > d.current
     ]
-    assert scaling.together(after) == after
+    assert scaling.coordinate_dimensions(after) == after

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from chalicelib.aws.jobs import Job
-from chalicelib.config.jobs import Pause
+from chalicelib.config.jobs import JobPause
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
@@ -44,7 +44,7 @@ from tests.support.scenes import (
 )
 
 NIGHT = 'name = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["orders*"]\n'
-EMR = Pause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",))
+EMR = JobPause(name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",))
 RUNNING, ENDED = Job("EMR cluster backup-7", True), Job("EMR cluster backup-7", False)
 LOW, HIGH = {"orders": 5.0}, {"orders": 95.0}
 
@@ -109,7 +109,7 @@ def paused_by(text: str) -> str:
 def test_what_a_condition_holds(
     settings: dict[str, Any], jobs: list[Job] | None, used: int, expected: Any
 ) -> None:
-    pause = Pause(
+    pause = JobPause(
         name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), **settings
     )
     seen = observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30))
@@ -121,7 +121,7 @@ def test_what_a_condition_holds(
 def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_four(
     minute: int, is_kept: bool
 ) -> None:
-    pause = Pause(
+    pause = JobPause(
         name="nightly",
         job="emr_cluster",
         prefix="backup-",

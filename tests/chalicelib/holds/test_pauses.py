@@ -15,7 +15,7 @@ from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.aws.pause_tags import PAGE, tags
 from chalicelib.core import pause_tag
-from chalicelib.core.pause_tag import DIRECTIONS, KEY, Paused
+from chalicelib.core.pause_tag import DIRECTIONS, KEY, PauseTag
 from chalicelib.model import BOTH, DOWN, Reason
 from chalicelib.reconcile import GROUP
 from headroom.region.lambda_functions import Invocation
@@ -56,7 +56,7 @@ def tag(region: Region, value: str, table: str = "orders") -> None:
 
 
 def until(region: Region, what: str = "everything", **time: float) -> str:
-    return str(Paused(region.now + timedelta(**time), what))
+    return str(PauseTag(region.now + timedelta(**time), what))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> No
     st.sampled_from(sorted(DIRECTIONS)),
 )
 def test_what_is_written_is_what_is_read(end: datetime, what: str) -> None:
-    paused = Paused(end.replace(microsecond=0), what, "in words")
+    paused = PauseTag(end.replace(microsecond=0), what, "in words")
     assert pause_tag.parse(str(paused)) == paused
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.core import pause_tag
-from chalicelib.core.pause_tag import KEY, Paused
+from chalicelib.core.pause_tag import KEY, PauseTag
 from chalicelib.model import TableState
 from headroom import cli, pause_tags
 from headroom.pause_tags import PauseError
@@ -175,7 +175,7 @@ def test_an_end_that_cannot_be_meant_is_refused(text: str, problem: str) -> None
 
 @given(st.text(max_size=300))
 def test_what_can_be_written_as_a_tag_is_read_as_it_was_meant(why: str) -> None:
-    paused = Paused(NOON, "decreases", " ".join(why.split()))
+    paused = PauseTag(NOON, "decreases", " ".join(why.split()))
     try:
         value = pause_tags.tag(paused)
     except PauseError:
@@ -194,11 +194,11 @@ def test_what_can_be_written_as_a_tag_is_read_as_it_was_meant(why: str) -> None:
 )
 def test_a_reason_that_a_tag_cannot_hold_is_refused(why: str, problem: str) -> None:
     with pytest.raises(PauseError, match=problem):
-        pause_tags.tag(Paused(NOON, "everything", why))
+        pause_tags.tag(PauseTag(NOON, "everything", why))
 
 
 def test_a_reason_in_any_language_is_a_reason() -> None:
-    assert pause_tags.tag(Paused(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(
+    assert pause_tags.tag(PauseTag(NOON, "everything", "Umzug auf v2: früh_um_6")).endswith(
         " everything Umzug auf v2: früh_um_6"
     )
 
@@ -366,7 +366,7 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
             for state in describe_tables(aws, table_names(aws)).values()
             if isinstance(state, TableState)
         ]
-        assert [error for _, error in pause_tags.pause(aws, states, str(Paused(NOON)))] == [
+        assert [error for _, error in pause_tags.pause(aws, states, str(PauseTag(NOON)))] == [
             None
         ] * 12
         assert waited == [1, 1]

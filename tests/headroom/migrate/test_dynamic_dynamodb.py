@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.config import loader
-from chalicelib.config.policy import Policy, Step
+from chalicelib.config.policy import Policy, ScalingStep
 from chalicelib.config.rules import Config, Matcher
 from chalicelib.config.windows import Window
 from chalicelib.model import Dimension, Target
@@ -794,7 +794,7 @@ def test_a_default_that_a_table_cannot_have_is_refused_there() -> None:
             ],
             {
                 "increase_percent": 10,
-                "increase_steps": (Step(at=90, percent=30),),
+                "increase_steps": (ScalingStep(at=90, percent=30),),
                 "throttled_events": 5,
             },
             id="a step for each cause",

@@ -16,9 +16,9 @@ from chalicelib.core.explain import numbers, sentence
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive
 from chalicelib.core.strategies.adaptive import Load
-from chalicelib.core.strategies.demand import Want
+from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.core.strategies.onsets import SLOTS
-from chalicelib.model import NO_PAST, Direction, Past, Reason, Series
+from chalicelib.model import NO_HISTORY, DemandHistory, Direction, Reason, Series
 from tests.support.builders import NOON, decide_with, observation, series, steady
 from tests.support.builders import policy as any_policy
 
@@ -37,17 +37,17 @@ def past(
     daily: tuple[tuple[float, ...], ...] = (),
     ago: float = 10,
     **fields: Any,
-) -> Past:
+) -> DemandHistory:
     """Return a summary that ends some minutes ago; nothing is known of the slots that are not
     given."""
     slots = (*daily, *((),) * (SLOTS - len(daily)))
-    return Past(end=NOON - ago * MINUTE, hourly=hourly, daily=slots, **fields)
+    return DemandHistory(end=NOON - ago * MINUTE, hourly=hourly, daily=slots, **fields)
 
 
 def seen_by(
     consumed: Series | float | list[float | None] | None,
     throttled: Series | float | None = None,
-    days: Past = NO_PAST,
+    days: DemandHistory = NO_HISTORY,
     least: list[float | None] | None = None,
     **fields: Any,
 ) -> Observation:
@@ -59,7 +59,7 @@ def seen_by(
     return replace(
         found,
         metrics=replace(
-            found.metrics, past=days, provisioned=Series(start, 300, tuple(least or ()))
+            found.metrics, history=days, provisioned=Series(start, 300, tuple(least or ()))
         ),
     )
 
@@ -248,18 +248,18 @@ def test_the_bucket_is_never_under_empty_nor_over_full(
 @pytest.mark.parametrize(
     ("seen", "days", "units"),
     [
-        pytest.param(load(), NO_PAST, 100.0, id="a record without a jump"),
-        pytest.param(load(noise=8.0), NO_PAST, 104.0, id="half the noise on top"),
-        pytest.param(load(growth=10.0), NO_PAST, 130.0, id="three minutes of growth"),
+        pytest.param(load(), NO_HISTORY, 100.0, id="a record without a jump"),
+        pytest.param(load(noise=8.0), NO_HISTORY, 104.0, id="half the noise on top"),
+        pytest.param(load(growth=10.0), NO_HISTORY, 130.0, id="three minutes of growth"),
         pytest.param(
             load(growth=10.0), past(highest=120.0), 120.0, id="growth up to the highest ever seen"
         ),
         pytest.param(
-            load(growth=10.0, highest=120.0), NO_PAST, 120.0, id="or seen in the last hours"
+            load(growth=10.0, highest=120.0), NO_HISTORY, 120.0, id="or seen in the last hours"
         ),
         pytest.param(
             load(newest=180.0, fast=180.0, jump=80.0),
-            NO_PAST,
+            NO_HISTORY,
             220.0,
             id="a record goes on by half its jump",
         ),
@@ -295,7 +295,7 @@ def test_the_bucket_is_never_under_empty_nor_over_full(
         ),
     ],
 )
-def test_what_the_demand_needs(seen: Load, days: Past, units: float) -> None:
+def test_what_the_demand_needs(seen: Load, days: DemandHistory, units: float) -> None:
     assert adaptive.needed_units(seen, days) == pytest.approx(units)
 
 
@@ -382,7 +382,7 @@ covered."""
 @pytest.mark.parametrize(
     ("days", "settings", "lag", "units"),
     [
-        pytest.param(NO_PAST, {}, 1, 0.0, id="nothing is known"),
+        pytest.param(NO_HISTORY, {}, 1, 0.0, id="nothing is known"),
         pytest.param(past(), {}, 1, 0.0, id="no hour is known"),
         pytest.param(past(FIVE), {}, 1, 40.0, id="90 x 120 / 270"),
         pytest.param(past(FIVE), {}, 3, 90 * 240 / 390, id="late metrics: the bucket helps less"),
@@ -417,7 +417,7 @@ covered."""
     ],
 )
 def test_insurance_against_onsets(
-    days: Past, settings: dict[str, Any], lag: int, units: float
+    days: DemandHistory, settings: dict[str, Any], lag: int, units: float
 ) -> None:
     assert adaptive.insured_units(days, policy(**settings), lag, NOON) == pytest.approx(units)
 
@@ -453,12 +453,12 @@ def test_free_decreases_are_kept_for_what_is_worth_it(
 # raising
 
 
-def up(seen: Observation, urgent: bool = False, **settings: Any) -> Want:
-    return adaptive.raise_to(seen, policy(**settings), NOON, urgent)
+def up(seen: Observation, urgent: bool = False, **settings: Any) -> Recommendation:
+    return adaptive.scale_up(seen, policy(**settings), NOON, urgent)
 
 
-def down(seen: Observation, **settings: Any) -> Want:
-    return adaptive.lower_to(seen, policy(**settings), NOON)
+def down(seen: Observation, **settings: Any) -> Recommendation:
+    return adaptive.scale_down(seen, policy(**settings), NOON)
 
 
 SPIKE = after_calm(300.0)
@@ -733,7 +733,7 @@ def test_the_numbers_behind_a_decrease() -> None:
 # laws
 
 RATES = st.lists(st.none() | st.floats(0, 1e5), max_size=75)
-PASTS = st.just(NO_PAST) | st.builds(
+PASTS = st.just(NO_HISTORY) | st.builds(
     past,
     st.lists(st.floats(0, 1e5), max_size=10).map(lambda found: tuple(sorted(found))),
     st.lists(
@@ -770,7 +770,7 @@ SEEN = st.builds(
 
 @given(SEEN, POLICIES, st.booleans())
 def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
-    want = adaptive.raise_to(seen, settings, NOON, urgent)
+    want = adaptive.scale_up(seen, settings, NOON, urgent)
     assert want.desired >= seen.provisioned
     assert (want.desired > seen.provisioned) <= (
         want.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD}
@@ -779,7 +779,7 @@ def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> N
 
 @given(SEEN, POLICIES)
 def test_down_never_raises(seen: Observation, settings: Policy) -> None:
-    want = adaptive.lower_to(seen, settings, NOON)
+    want = adaptive.scale_down(seen, settings, NOON)
     assert want.desired <= seen.provisioned
     assert (want.desired < seen.provisioned) == (
         want.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT}
@@ -813,7 +813,7 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     holed = Series(
         seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :])
     )
-    want = adaptive.lower_to(
+    want = adaptive.scale_down(
         replace(seen, metrics=replace(seen.metrics, consumed=holed)), settings, NOON
     )
     assert (want.desired, want.reason) == (seen.provisioned, Reason.NO_DATA)
@@ -822,8 +822,10 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
 @given(SEEN, POLICIES, st.integers(11, 300))
 def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
     later = NOON + minutes * MINUTE
-    assert adaptive.raise_to(seen, settings, later) == Want(seen.provisioned, Reason.NO_DATA)
-    assert adaptive.lower_to(seen, settings, later).desired == seen.provisioned
+    assert adaptive.scale_up(seen, settings, later) == Recommendation(
+        seen.provisioned, Reason.NO_DATA
+    )
+    assert adaptive.scale_down(seen, settings, later).desired == seen.provisioned
 
 
 @given(
@@ -835,14 +837,19 @@ def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: 
     st.booleans(),
 )
 def test_more_demand_in_the_newest_minute_never_wants_less(
-    newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
+    newest: list[float],
+    more: float,
+    settings: Policy,
+    days: DemandHistory,
+    units: int,
+    urgent: bool,
 ) -> None:
     little = seen_by(after_calm(*newest), days=days, provisioned=units)
     much = seen_by(after_calm(*newest[:-1], newest[-1] + more), days=days, provisioned=units)
     assert up(little, urgent).desired <= up(much, urgent).desired
     assert (
-        adaptive.raise_to(little, settings, NOON, urgent).desired
-        <= adaptive.raise_to(much, settings, NOON, urgent).desired
+        adaptive.scale_up(little, settings, NOON, urgent).desired
+        <= adaptive.scale_up(much, settings, NOON, urgent).desired
     )
 
 
@@ -855,7 +862,12 @@ def test_more_demand_in_the_newest_minute_never_wants_less(
     st.booleans(),
 )
 def test_more_demand_in_all_the_newest_minutes_never_wants_less(
-    newest: list[float], more: float, settings: Policy, days: Past, units: int, urgent: bool
+    newest: list[float],
+    more: float,
+    settings: Policy,
+    days: DemandHistory,
+    units: int,
+    urgent: bool,
 ) -> None:
     """A jump is one beside the minutes before it; where those rise too it may be none, so typical
     bursts are left out."""
@@ -865,8 +877,8 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
         for add in (0.0, more)
     )
     assert (
-        adaptive.raise_to(little, settings, NOON, urgent).desired
-        <= adaptive.raise_to(much, settings, NOON, urgent).desired
+        adaptive.scale_up(little, settings, NOON, urgent).desired
+        <= adaptive.scale_up(much, settings, NOON, urgent).desired
     )
 
 
@@ -874,13 +886,13 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
 def test_a_second_look_at_the_same_datapoints_wants_no_more(
     seen: Observation, settings: Policy
 ) -> None:
-    first = adaptive.raise_to(seen, settings, NOON, urgent=True)
+    first = adaptive.scale_up(seen, settings, NOON, urgent=True)
     if first.desired == seen.provisioned:
         return  # nothing was raised, so there is no second look
     units = dict.fromkeys(seen.throughput.units, first.desired)
     raised = replace(seen.throughput, units=units, last_increase_at=NOON)
     again = replace(seen, provisioned=first.desired, throughput=raised)
-    assert adaptive.raise_to(again, settings, NOON, urgent=True).desired == first.desired
+    assert adaptive.scale_up(again, settings, NOON, urgent=True).desired == first.desired
 
 
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, UP | DOWN]))

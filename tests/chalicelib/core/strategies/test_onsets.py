@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.strategies import onsets as past
-from chalicelib.core.strategies.onsets import onsets, summary
-from chalicelib.model import Past, Series
+from chalicelib.core.strategies.onsets import onsets, summarize
+from chalicelib.model import DemandHistory, Series
 from tests.support.builders import NOON, series
 
 HOUR, DAY = 12, 288
@@ -17,8 +17,8 @@ HOUR, DAY = 12, 288
 Values = list[float | None]
 
 
-def of(values: Values) -> Past:
-    return summary(series(values, step_seconds=300))
+def of(values: Values) -> DemandHistory:
+    return summarize(series(values, step_seconds=300))
 
 
 def quiet(bins: int) -> Values:
@@ -79,7 +79,7 @@ def test_a_summary_tells_the_highest_five_minutes(values: Values, highest: float
 
 def test_a_summary_speaks_until_its_last_value_closes() -> None:
     assert of(quiet(3)).end == NOON
-    assert summary(Series(NOON, 300)).end == NOON
+    assert summarize(Series(NOON, 300)).end == NOON
 
 
 # like hours

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.policy import Policy, Step
+from chalicelib.config.policy import Policy, ScalingStep
 from chalicelib.core import scaling
 from chalicelib.core.strategies import percent
-from chalicelib.core.strategies.demand import Want
+from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import BOTH, UP, Decision, Reason, Series
 from tests.support.builders import (
     INDEX_WRITES,
@@ -33,23 +33,25 @@ TWO = {"alarm_evaluation_periods": 2}
 FIVE_MINUTES = {"alarm_period_seconds": 300}
 
 
-def rows(**steps: Any) -> dict[str, tuple[Step, ...]]:
+def rows(**steps: Any) -> dict[str, tuple[ScalingStep, ...]]:
     """Return tables of steps: each row is (at, percent) or (at, percent, units)."""
-    return {f"{name}_steps": tuple(Step(*row) for row in given) for name, given in steps.items()}
+    return {
+        f"{name}_steps": tuple(ScalingStep(*row) for row in given) for name, given in steps.items()
+    }
 
 
 def up(
     consumed: Series | float | None, settings: dict[str, Any] | None = None, **fields: Any
-) -> Want:
-    return percent.raise_to(
+) -> Recommendation:
+    return percent.scale_up(
         observation(consumed=consumed, **fields), policy(**(settings or {})), NOON
     )
 
 
 def down(
     consumed: Series | float | None, settings: dict[str, Any] | None = None, **fields: Any
-) -> Want:
-    return percent.lower_to(
+) -> Recommendation:
+    return percent.scale_down(
         observation(consumed=consumed, **fields), policy(**(settings or {})), NOON
     )
 
@@ -639,7 +641,7 @@ THREE = {**LOW, "decrease_checks": 3}
         ),
         pytest.param(
             30.0,
-            {**LOW, "increase_steps": (Step(40, 10),)},
+            {**LOW, "increase_steps": (ScalingStep(40, 10),)},
             76,
             Reason.UTILIZATION_LOW,
             id="below the first row up",
@@ -906,12 +908,12 @@ def test_where_both_are_to_go_down_together_a_low_one_does_not_go_alone(
 ) -> None:
     settings = {"decrease_together": True, **LOW}
     found = [decide(settings, consumed=0.0), decide(settings, target=WRITES, consumed=writes)]
-    assert next((d.desired, d.reason) for d in scaling.together(found)) == (
+    assert next((d.desired, d.reason) for d in scaling.coordinate_dimensions(found)) == (
         100,
         Reason.OTHER_NOT_LOW,
     )
     found[1] = decide(settings, target=WRITES, consumed=0.0)
-    assert [d.desired for d in scaling.together(found)] == [50, 50]
+    assert [d.desired for d in scaling.coordinate_dimensions(found)] == [50, 50]
 
 
 def test_a_budget_that_is_used_up_keeps_decreases_only() -> None:
@@ -936,8 +938,8 @@ def test_no_series_makes_the_strategy_fail(
 ) -> None:
     seen = observation(provisioned=provisioned, consumed=series(values))
     settings = policy(alarm_period_seconds=minutes * 60, alarm_evaluation_periods=periods)
-    assert percent.raise_to(seen, settings, NOON).desired >= provisioned
-    assert percent.lower_to(seen, settings, NOON).desired <= provisioned
+    assert percent.scale_up(seen, settings, NOON).desired >= provisioned
+    assert percent.scale_down(seen, settings, NOON).desired <= provisioned
 
 
 @given(
@@ -948,12 +950,13 @@ def test_more_load_never_wants_less(values: list[float], more: float, provisione
         observation(provisioned=provisioned, consumed=series([v + add for v in values]))
         for add in (0.0, more)
     )
-    for strategy in (percent.raise_to, percent.lower_to):
+    for strategy in (percent.scale_up, percent.scale_down):
         assert strategy(little, policy(), NOON).desired <= strategy(much, policy(), NOON).desired
 
 
 STEPS = st.lists(
-    st.builds(Step, st.floats(0.1, 300), st.integers(0, 200), st.integers(0, 500)), max_size=3
+    st.builds(ScalingStep, st.floats(0.1, 300), st.integers(0, 200), st.integers(0, 500)),
+    max_size=3,
 ).map(tuple)
 
 
@@ -992,8 +995,8 @@ def test_no_settings_make_the_strategy_fail(
         throttled=series(throttled),
         last_increase_at=raised_at,
     )
-    assert percent.raise_to(seen, settings, NOON).desired >= provisioned
-    assert percent.lower_to(seen, settings, NOON).desired <= provisioned
+    assert percent.scale_up(seen, settings, NOON).desired >= provisioned
+    assert percent.scale_down(seen, settings, NOON).desired <= provisioned
 
 
 @given(st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.integers(2, 40_000), policies())
@@ -1001,9 +1004,9 @@ def test_a_decrease_calls_for_no_increase(
     values: list[float], provisioned: int, settings: Policy
 ) -> None:
     seen = observation(provisioned=provisioned, consumed=series(values))
-    want = percent.lower_to(seen, settings, NOON)
+    want = percent.scale_down(seen, settings, NOON)
     if want.reason is Reason.UTILIZATION_LOW:
         assert (
-            percent.raise_to(replace(seen, provisioned=want.desired), settings, NOON).desired
+            percent.scale_up(replace(seen, provisioned=want.desired), settings, NOON).desired
             == want.desired
         )
