@@ -26,7 +26,7 @@ test: $(STAMP) ## everything that CI runs: lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --cov
 
 check: test ## the same as test
 
@@ -49,4 +49,4 @@ teardown: $(STAMP) named-stage ## everything out of your account, but never a ta
 	$(BIN)/headroom teardown --stage $(STAGE)
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage *.egg-info
