@@ -477,3 +477,16 @@ def test_a_thousand_tables_are_read_in_bulk_and_get_their_alarms_in_several_swee
     )
     assert len(skips(invocation)) == 2 * MANY - MAX_NEW_ALARMS
     assert {reason for _, reason in skips(invocation)} == {"NoTimeLeft"}
+
+
+def test_the_tables_with_the_highest_cost_are_looked_at_before_the_time_is_over() -> None:
+    with Region(START) as region:
+        cheap = [f"orders-{number:02}" for number in range(GROUP)]
+        for name in cheap:
+            region.create_table(name, 5, 5)
+        region.create_table("orders-large", 1000, 1000)
+        checks = iter([60.0] * GROUP)  # enough for the first group of tables
+        report = handlers.sweep(new_run(region, seconds_left=lambda: next(checks, 0.0)))
+        decided = {decision.target.table for decision in report.decisions}
+        assert "orders-large" in decided
+        assert cheap[-1] not in decided

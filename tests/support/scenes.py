@@ -93,10 +93,19 @@ def pass_minutes(
     wait(region, minutes=minutes)
 
 
+def metric_dimensions(target: Target) -> dict[str, str]:
+    """Return the dimensions under which DynamoDB publishes a target's metrics.
+
+    They are written out here, so that a mistake of the engine's own function shows in a test.
+    """
+    index = {"GlobalSecondaryIndexName": target.index} if target.index else {}
+    return {"TableName": target.table, **index}
+
+
 def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Loads) -> None:
     for target, load in loads.items():
         rates = load if isinstance(load, Sequence) else [load] * minutes
-        named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
+        named = metric_dimensions(target)
         for minute, rate in enumerate(rates, region.minute):
             if rate is not None:
                 region.cloudwatch.publish(

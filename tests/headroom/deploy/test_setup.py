@@ -643,7 +643,7 @@ def test_every_command_refuses_an_unknown_stage_in_one_sentence(command: str) ->
             "AccessDenied",
             "What was done stays done; put this right and run the same command again.",
         ),
-        ("InvalidClientTokenId", "GetCallerIdentity"),
+        ("InvalidClientTokenId", "Sign in again, or set AWS_PROFILE."),
     ],
 )
 def test_what_aws_refuses_is_told_without_a_traceback(code: str, sentence: str) -> None:

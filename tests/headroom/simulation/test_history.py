@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from chalicelib.aws.client import Aws
-from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from headroom.region.region import Call, Region
 from headroom.simulation import history
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.history import NoHistoryError, Past
-from tests.support.builders import INDEX_WRITES, READS
-from tests.support.scenes import MONDAY
+from tests.support.builders import INDEX_READS, INDEX_WRITES, READS
+from tests.support.scenes import MONDAY, metric_dimensions
 
 DAY = 1440
 WEDNESDAY = MONDAY + timedelta(days=2, hours=9)
@@ -38,7 +37,7 @@ def publish(
     target: Target = READS,
     names: Mapping[str, str] = CONSUMED,
 ) -> None:
-    named = {d["Name"]: d["Value"] for d in table_alarms.dimensions(target)}
+    named = metric_dimensions(target)
     for minute, rate in rates.items():
         region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
 
@@ -70,8 +69,8 @@ def test_demand_is_what_was_consumed_and_what_was_throttled(region: Region, tmp_
 
 def test_an_index_is_read_by_its_own_name(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
-    publish(region, dict.fromkeys(range(2 * DAY), 3.0), INDEX_WRITES)
-    assert set(read(region, tmp_path, target=INDEX_WRITES).demand) == {3.0}
+    publish(region, dict.fromkeys(range(2 * DAY), 3.0), INDEX_READS)
+    assert set(read(region, tmp_path, target=INDEX_READS).demand) == {3.0}
     assert set(read(region, tmp_path).demand) == {100.0}
 
 
