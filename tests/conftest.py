@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from headroom.region.lambda_functions import OBSERVERS
+from headroom.region.region import OBSERVERS
 from tests.support.judge import judge
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)

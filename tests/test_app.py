@@ -18,7 +18,7 @@ from chalicelib.config.loader import ConfigError
 from chalicelib.model import Reason, SetCapacity, Skip
 from chalicelib.run import Failure, Report
 from headroom.project import ROOT
-from headroom.region.lambda_functions import scheduled_event
+from headroom.region.events import scheduled_event
 from headroom.region.region import Region
 from tests.support.builders import INDEX_WRITES, READS, WRITES, decision
 from tests.support.scenes import (

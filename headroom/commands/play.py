@@ -30,7 +30,7 @@ from headroom.commands.console import (
 from headroom.demo import day as demos
 from headroom.demo import terminal
 from headroom.demo.scenes import PLAYS
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation import traces
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Target
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 
 TABLE, INDEX = "orders", "by-date"

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from chalicelib.model import Dimension, Target
 from headroom.demo.narrator import Teller
+from headroom.region.context import Fault
 from headroom.region.ec2 import Ec2, Group
-from headroom.region.region import Fault, Region
+from headroom.region.region import Region
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
 MINUTES = 190
@@ -87,7 +88,7 @@ def play(console: Console) -> None:
                 "throttled requests": round(one.throttled * 60),
                 "decreases of its table": region.tables[target.table]
                 .provisions[""]
-                .seen(region.now)
+                .throughput(region.now)
                 .decreases_today,
             }
             for target, one in seen.items()

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from headroom.demo.narrator import Teller
 from headroom.region.autoscaling_groups import SYSTEM
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 
 CONFIG = """

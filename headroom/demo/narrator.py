@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chalicelib.model import Reason
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 
 MARK = "└─"

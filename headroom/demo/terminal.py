@@ -11,7 +11,7 @@ from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
 from headroom.demo.day import Story, Track
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 
 MARKS = {

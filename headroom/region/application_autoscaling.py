@@ -1,23 +1,21 @@
 """The embedded region's Application Auto Scaling: scalable targets, policies with their alarms,
 scheduled actions and tags.
 
-It keeps what it is told and scales nothing. moto forgets to delete policies and actions with their
+It keeps what is registered and scales nothing. moto forgets to delete policies and actions with their
 target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference, read
 2026-11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from headroom.region.cloudwatch import ACCOUNT, ServiceError
-
-if TYPE_CHECKING:
-    from headroom.region.region import Region
+from headroom.region.context import ACCOUNT, Context, ServiceError
 
 PAGE = 50
+ROLE = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
 Key = tuple[str, ...]
 KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 NOT_SUSPENDED = {
@@ -30,8 +28,17 @@ NOT_SUSPENDED = {
 class ApplicationAutoScaling:
     """The answers to its API calls."""
 
-    def __init__(self, region: Region) -> None:
-        self._region = region
+    def __init__(
+        self,
+        region: Context,
+        has_table: Callable[[str, str], bool],
+        put_alarm: Callable[[Mapping[str, Any]], object],
+        delete_alarms: Callable[[Sequence[str]], object],
+    ) -> None:
+        """has_table: whether a table, or an index of it, exists. put_alarm, delete_alarms: how to
+        change alarms in CloudWatch."""
+        self._region, self._has_table = region, has_table
+        self._put_alarm, self._delete_alarms = put_alarm, delete_alarms
         self.targets: dict[Key, dict[str, Any]] = {}
         self.policies: dict[Key, dict[str, Any]] = {}
         self.actions: dict[Key, dict[str, Any]] = {}
@@ -68,7 +75,7 @@ class ApplicationAutoScaling:
             )
         self._check_resource(params["ResourceId"])
         arn = old["ScalableTargetARN"] if old else self._arn("scalable-target")
-        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{ROLE}"
         suspended = {
             **(old or {}).get("SuspendedState", NOT_SUSPENDED),
             **params.get("SuspendedState", {}),
@@ -86,8 +93,7 @@ class ApplicationAutoScaling:
 
     def _check_resource(self, resource: str) -> None:
         _, name, *index = resource.split("/")
-        table = self._region.tables.get(name)
-        if table is None or (index and index[-1] not in table.provisions):
+        if not self._has_table(name, index[-1] if index else ""):
             raise ServiceError(
                 "ValidationException", f"DynamoDB resource does not exist: {resource}"
             )
@@ -97,11 +103,10 @@ class ApplicationAutoScaling:
         key = _key(params)
         target = self._existing(params)
         del self.targets[key], self.tags[target["ScalableTargetARN"]]
-        for found in [found for found in self.policies if found[:3] == key]:
-            for alarm in self.policies.pop(found)["Alarms"]:
-                self._region.cloudwatch.alarms.pop(alarm["AlarmName"], None)
-        for found in [found for found in self.actions if found[:3] == key]:
-            del self.actions[found]
+        for name in [name for name in self.policies if name[:3] == key]:
+            self._delete_alarms([a["AlarmName"] for a in self.policies.pop(name)["Alarms"]])
+        for name in [name for name in self.actions if name[:3] == key]:
+            del self.actions[name]
         return {}
 
     def _existing(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,10 +125,10 @@ class ApplicationAutoScaling:
             "CreationTime": self._region.now,
             "Alarms": [],
         }
-        said = self.policies[key] = {**(old or made), **params}
+        policy = self.policies[key] = {**(old or made), **params}
         if old is None:
-            said["Alarms"] = [self._alarm(params, level) for level in ("High", "Low")]
-        return {"PolicyARN": said["PolicyARN"], "Alarms": said["Alarms"]}
+            policy["Alarms"] = [self._alarm(params, level) for level in ("High", "Low")]
+        return {"PolicyARN": policy["PolicyARN"], "Alarms": policy["Alarms"]}
 
     def _alarm(self, params: Mapping[str, Any], level: str) -> dict[str, str]:
         _, table, *index = params["ResourceId"].split("/")
@@ -143,7 +148,7 @@ class ApplicationAutoScaling:
             "Threshold": 42.0 if level == "High" else 30.0,
             "AlarmActions": [self._arn("scalingPolicy")],
         }
-        self._region.cloudwatch.answer("PutMetricAlarm", fields)
+        self._put_alarm(fields)
         return {
             "AlarmName": name,
             "AlarmARN": f"arn:aws:cloudwatch:{self._region.name}:{ACCOUNT}:alarm:{name}",
@@ -206,11 +211,11 @@ def _page(
         "ResourceId": params.get("ResourceIds")
         or ([params["ResourceId"]] if "ResourceId" in params else None),
     }
-    found = [
-        said
-        for said in kept.values()
-        if all(values is None or said[key] in values for key, values in wanted.items())
+    items = [
+        item
+        for item in kept.values()
+        if all(values is None or item[key] in values for key, values in wanted.items())
     ]
     first, size = int(params.get("NextToken", 0)), params.get("MaxResults", PAGE)
-    more = {"NextToken": str(first + size)} if first + size < len(found) else {}
-    return {name: [dict(said) for said in found[first : first + size]], **more}
+    more = {"NextToken": str(first + size)} if first + size < len(items) else {}
+    return {name: [dict(item) for item in items[first : first + size]], **more}

@@ -9,17 +9,13 @@ scaling activities that tell of it, in AWS's own words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from moto.backends import get_backend
+from typing import Any
 
 from chalicelib.metrics import EC2
-from headroom.region.cloudwatch import ACCOUNT
-
-if TYPE_CHECKING:
-    from headroom.region.region import Region
+from headroom.region import moto_store
+from headroom.region.context import Context
 
 SYSTEM, INSTANCE, EBS = "system", "instance", "attached_ebs"
 METRICS = {
@@ -43,8 +39,9 @@ class Groups:
     """What happens to the instances of one region. A region in which nobody makes a group does not
     notice it."""
 
-    def __init__(self, region: Region) -> None:
-        self._region = region
+    def __init__(self, region: Context, publish: Callable[..., object]) -> None:
+        """publish: how to publish a minute of a metric (CloudWatch.publish)."""
+        self._region, self._publish_metric = region, publish
         self.failing: dict[str, dict[str, datetime]] = {}
         """By instance: the status checks that fail, and since when."""
         self.stubborn: set[str] = set()
@@ -66,9 +63,7 @@ class Groups:
     ) -> list[str]:
         """Make a group of so many instances, and return their ids, sorted."""
         autoscaling = self._region.client("autoscaling")
-        image = next(
-            iter(get_backend("ec2")[ACCOUNT][self._region.name].amis)
-        )  # asking for them takes most of a second
+        image = moto_store.image(self._region.name)
         autoscaling.create_launch_configuration(
             LaunchConfigurationName=name, ImageId=image, InstanceType="t3.micro"
         )
@@ -134,9 +129,7 @@ class Groups:
                 }
                 for metric, value in checks.items():
                     dimensions = {"InstanceId": state.instance.id}
-                    self._region.cloudwatch.publish(
-                        EC2, metric, dimensions, self._region.minute, float(value)
-                    )
+                    self._publish_metric(EC2, metric, dimensions, self._region.minute, float(value))
 
     def _mend(self, instance: str, checks: Collection[str]) -> None:
         found = self.failing.get(instance, {})
@@ -255,4 +248,4 @@ class Groups:
 
     def _backend(self) -> Any:
         """Return moto's own store: what the region itself does is no API call of anybody's."""
-        return get_backend("autoscaling")[ACCOUNT][self._region.name]
+        return moto_store.store("autoscaling", self._region.name)

@@ -12,15 +12,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from headroom.region.context import ACCOUNT, Context, ServiceError
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.dynamodb_rules import AlarmState
 
-if TYPE_CHECKING:
-    from headroom.region.region import Region
-
-ACCOUNT = "123456789012"
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 REGION_NAMES = {"us-east-1": "US East (N. Virginia)", "eu-west-1": "EU (Ireland)"}
@@ -42,14 +39,6 @@ MAX_RECORDS = 100
 MAX_TAGS = 50
 TAG_TEXT = re.compile(r"[\w\s.:/=+@-]*")
 """AWS General Reference, "Tag naming limits and requirements", read 2026-11."""
-
-
-class ServiceError(Exception):
-    """An error as AWS answers it."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
 
 
 @dataclass
@@ -76,8 +65,15 @@ def key(namespace: str, metric: str, named: Mapping[str, str]) -> Key:
 class CloudWatch:
     """Metrics, alarms, and the answers to their API calls."""
 
-    def __init__(self, region: Region) -> None:
-        self._region = region
+    def __init__(
+        self,
+        region: Context,
+        deliver: Callable[[str, str, str], object],
+        recover: Callable[[str], object],
+    ) -> None:
+        """deliver: how to publish a message to a topic, with a subject. recover: how to recover an
+        instance."""
+        self._region, self._deliver, self._recover = region, deliver, recover
         self.sums: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
@@ -126,19 +122,19 @@ class CloudWatch:
         comes after all verdicts.
         """
         before = {name: alarm.state.value for name, alarm in self.alarms.items()}
-        changed = [name for name, alarm in self.alarms.items() if self._judge(alarm)]
+        changed = [name for name, alarm in self.alarms.items() if self._is_changed(alarm)]
         for name in changed:
             if name in self.alarms:
-                self._changed(self.alarms[name], before[name])
+                self._announce(self.alarms[name], before[name])
 
-    def _judge(self, alarm: StoredAlarm) -> bool:
+    def _is_changed(self, alarm: StoredAlarm) -> bool:
         """Tell whether the newest data change an alarm's state."""
         if "Threshold" not in alarm.fields or "Period" not in alarm.fields:
             return False
         threshold = alarm.fields["Threshold"]
         newest = self._newest(alarm)
         if alarm.key[0] != KEEPS_ITS_STATE and not any(value is not None for value in newest):
-            return self._lack(alarm)
+            return self._set_insufficient_data(alarm)
         changed = alarm.state.evaluate(newest, threshold, alarm.fields["ComparisonOperator"])
         if changed:
             alarm.state.reason = (
@@ -146,7 +142,7 @@ class CloudWatch:
             )
         return changed
 
-    def _lack(self, alarm: StoredAlarm) -> bool:
+    def _set_insufficient_data(self, alarm: StoredAlarm) -> bool:
         """Let an alarm without data say so, which one on DynamoDB never does; tell whether that is
         new."""
         changed = alarm.state.value != "INSUFFICIENT_DATA"
@@ -169,18 +165,16 @@ class CloudWatch:
             for number in range(max(0, end - count), end)
         ]
 
-    def _changed(self, alarm: StoredAlarm, before: str) -> None:
+    def _announce(self, alarm: StoredAlarm, before: str) -> None:
         alarm.changed_at = self._region.now
         self.history.append((self._region.now, alarm.fields["AlarmName"], alarm.state.value))
         if not alarm.fields.get("ActionsEnabled", True):
             return
         for arn in alarm.fields.get(ACTIONS[alarm.state.value], []):
             if ":sns:" in arn:
-                self._region.functions.deliver(
-                    arn, json.dumps(self.message(alarm, before)), alarm.state.value
-                )
+                self._deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
             elif arn.endswith(":ec2:recover"):
-                self._region.groups.recover(dict(alarm.key[2])["InstanceId"])
+                self._recover(dict(alarm.key[2])["InstanceId"])
 
     def message(self, alarm: StoredAlarm, before: str) -> dict[str, Any]:
         """Return the message of a transition as CloudWatch words it today."""
@@ -232,7 +226,8 @@ class CloudWatch:
             case "DescribeAlarms":
                 return self._describe(params)
             case "DeleteAlarms":
-                return self._delete(params["AlarmNames"])
+                self.delete(params["AlarmNames"])
+                return {}
             case "SetAlarmState":
                 return self._set_state(params)
             case "GetMetricData":
@@ -284,31 +279,31 @@ class CloudWatch:
         alarm.tags = [{"Key": name, "Value": value} for name, value in tags.items()]
         return {"Tags": [dict(tag) for tag in alarm.tags]}
 
-    def _delete(self, names: Sequence[str]) -> dict[str, Any]:
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete alarms; names that do not exist are no error."""
         for name in names:
             self.alarms.pop(name, None)
-        return {}
 
     def _set_state(self, params: Mapping[str, Any]) -> dict[str, Any]:
         alarm = self.alarms[params["AlarmName"]]
         before, alarm.state.value = alarm.state.value, params["StateValue"]
         alarm.state.reason = params["StateReason"]
         if before != alarm.state.value:
-            self._changed(alarm, before)
+            self._announce(alarm, before)
         return {}
 
     def _describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = [alarm for _, alarm in sorted(self.alarms.items()) if _asked_for(alarm, params)]
+        found = [alarm for _, alarm in sorted(self.alarms.items()) if _matches(alarm, params)]
         size = min(params.get("MaxRecords", 50), MAX_RECORDS)
         first = int(params.get("NextToken", 0))
         more = {"NextToken": str(first + size)} if first + size < len(found) else {}
         return {
-            "MetricAlarms": [self._shown(alarm) for alarm in found[first : first + size]],
+            "MetricAlarms": [self._description(alarm) for alarm in found[first : first + size]],
             "CompositeAlarms": [],
             **more,
         }
 
-    def _shown(self, alarm: StoredAlarm) -> dict[str, Any]:
+    def _description(self, alarm: StoredAlarm) -> dict[str, Any]:
         return {
             "OKActions": [],
             "AlarmActions": [],
@@ -383,7 +378,7 @@ def _check_known(queries: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
-def _asked_for(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:
+def _matches(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:
     fields = alarm.fields
     actions = [arn for name in ACTIONS.values() for arn in fields.get(name, [])]
     return (

@@ -1,7 +1,6 @@
-"""Instances of the embedded region, which come and go as EC2 and Auto Scaling let them, with the
-events that tell of it.
+"""Instances of the embedded region, which EC2 and Auto Scaling start and end, with their events.
 
-moto keeps them, and says nothing to EventBridge; that part is here. An instance needs no time to
+moto keeps them, but puts no event on EventBridge; that part is here. An instance needs no time to
 start or to end.
 """
 
@@ -10,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headroom.region.cloudwatch import ACCOUNT
-from headroom.region.lambda_functions import Invocation
+from headroom.region import moto_store
+from headroom.region.context import ACCOUNT, Invocation
 from headroom.region.region import Region
 
 STATE_CHANGE = "EC2 Instance State-change Notification"
 LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"
 """Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling
 User Guide, "Event reference"; read 2026-11."""
-IMAGE = "ami-12c6146b"
-"""One of moto's own."""
 
 
 class Ec2:
@@ -35,37 +32,39 @@ class Ec2:
     def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
         """Run instances, all in one reservation, and return their ids."""
         named = [{"Key": key, "Value": value} for key, value in tags.items()]
-        said = self._client.run_instances(
-            ImageId=IMAGE,
+        reservation = self._client.run_instances(
+            ImageId=moto_store.image(self._region.name),
             MinCount=count,
             MaxCount=count,
             TagSpecifications=[{"ResourceType": "instance", "Tags": named}],
         )
-        ids = [str(instance["InstanceId"]) for instance in said["Instances"]]
-        self.tell(ids, "pending", "running")
+        ids = [str(instance["InstanceId"]) for instance in reservation["Instances"]]
+        self.send_state_changes(ids, "pending", "running")
         return ids
 
     def stop(self, ids: Sequence[str]) -> list[Invocation]:
         self._client.stop_instances(InstanceIds=list(ids))
-        return self.tell(ids, "stopping", "stopped")
+        return self.send_state_changes(ids, "stopping", "stopped")
 
     def start(self, ids: Sequence[str]) -> list[Invocation]:
         self._client.start_instances(InstanceIds=list(ids))
-        return self.tell(ids, "pending", "running")
+        return self.send_state_changes(ids, "pending", "running")
 
     def terminate(self, ids: Sequence[str]) -> list[Invocation]:
         self._client.terminate_instances(InstanceIds=list(ids))
-        return self.tell(ids, "shutting-down", "terminated")
+        return self.send_state_changes(ids, "shutting-down", "terminated")
 
-    def tell(self, ids: Sequence[str], *states: str) -> list[Invocation]:
-        """Let EventBridge hear of every instance's way through these states."""
-        found = []
+    def send_state_changes(self, ids: Sequence[str], *states: str) -> list[Invocation]:
+        """Put an event on EventBridge for each state of each instance."""
+        invocations = []
         for state in states:
             for name in ids:
                 arn = f"arn:aws:ec2:{self._region.name}:{ACCOUNT}:instance/{name}"
                 detail = {"instance-id": name, "state": state}
-                found += self._region.functions.happen("aws.ec2", STATE_CHANGE, detail, [arn])
-        return found
+                invocations += self._region.functions.put_event(
+                    "aws.ec2", STATE_CHANGE, detail, [arn]
+                )
+        return invocations
 
 
 class Group:
@@ -75,14 +74,16 @@ class Group:
         self._region, self.name = region, name
         self._ec2 = Ec2(region)
         region.groups.create(name, size, [f"{region.name}a"], most)
-        self._tell(set())
+        self._send_changes(set())
 
     def members(self) -> dict[str, str]:
         """Return the members' lifecycle states by instance id."""
-        said = self._region.client("autoscaling").describe_auto_scaling_groups(
+        response = self._region.client("autoscaling").describe_auto_scaling_groups(
             AutoScalingGroupNames=[self.name]
         )
-        members = said["AutoScalingGroups"][0]["Instances"] if said["AutoScalingGroups"] else []
+        members = (
+            response["AutoScalingGroups"][0]["Instances"] if response["AutoScalingGroups"] else []
+        )
         return {str(member["InstanceId"]): str(member["LifecycleState"]) for member in members}
 
     def resize(self, size: int) -> list[Invocation]:
@@ -91,14 +92,14 @@ class Group:
         self._region.client("autoscaling").set_desired_capacity(
             AutoScalingGroupName=self.name, DesiredCapacity=size
         )
-        return self._tell(before)
+        return self._send_changes(before)
 
-    def _tell(self, before: set[str]) -> list[Invocation]:
+    def _send_changes(self, before: set[str]) -> list[Invocation]:
         after = set(self.members())
         came, went = sorted(after - before), sorted(before - after)
-        found = [
-            *self._ec2.tell(came, "pending", "running"),
-            *self._ec2.tell(went, "shutting-down", "terminated"),
+        invocations = [
+            *self._ec2.send_state_changes(came, "pending", "running"),
+            *self._ec2.send_state_changes(went, "shutting-down", "terminated"),
         ]
         for kind, ids in ((LAUNCHED, came), (TERMINATED, went)):
             for name in ids:
@@ -107,5 +108,5 @@ class Group:
                     "EC2InstanceId": name,
                     "StatusCode": "InProgress",
                 }
-                found += self._region.functions.happen("aws.autoscaling", kind, detail)
-        return found
+                invocations += self._region.functions.put_event("aws.autoscaling", kind, detail)
+        return invocations

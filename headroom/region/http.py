@@ -1,21 +1,18 @@
-"""The embedded region's web: what answers an HTTP request of the app, and which requests were
-made."""
+"""The embedded region's web servers, which answer the app's HTTP requests, and those requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from urllib.request import Request
 
-if TYPE_CHECKING:
-    from headroom.region.region import Region
+from headroom.region.context import Context
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that was made. seconds: how long the app would have waited."""
+class HttpRequest:
+    """A request that was made. seconds: its timeout."""
 
     request: Request
     seconds: float
@@ -31,22 +28,22 @@ class Asked:
         return {name.lower(): value for name, value in self.request.header_items()}
 
 
-class Web:
-    """Servers by URL: each answers with a status, or with what it makes of the request. Elsewhere
-    nobody listens.
+class Http:
+    """Servers by URL: each is a status, or a function that returns one. Other URLs refuse the
+    connection.
 
-    A server that raises OSError has kept silent. It takes the place of chalicelib.web.send.
+    A server that raises OSError does not answer. This takes the place of chalicelib.aws.http.send.
     """
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Context) -> None:
         self._region = region
-        self.servers: dict[str, int | Callable[[Asked], int]] = {}
-        self.asked: list[Asked] = []
+        self.servers: dict[str, int | Callable[[HttpRequest], int]] = {}
+        self.requests: list[HttpRequest] = []
 
     def __call__(self, request: Request, seconds: float) -> int:
-        asked = Asked(request, seconds, self._region.now)
-        self.asked.append(asked)
-        server = self.servers.get(asked.url)
+        made = HttpRequest(request, seconds, self._region.now)
+        self.requests.append(made)
+        server = self.servers.get(made.url)
         if server is None:
             raise ConnectionRefusedError("Connection refused")
-        return server(asked) if callable(server) else server
+        return server(made) if callable(server) else server

@@ -8,56 +8,38 @@ import importlib.util
 import io
 import json
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 from chalice.app import Chalice, CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
 from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
 from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
-from headroom.region.cloudwatch import ACCOUNT
-
-if TYPE_CHECKING:
-    from headroom.region.region import Call, Region
+from headroom.region import moto_store
+from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
+from headroom.region.events import bridge_event, rate_minutes, scheduled_event, sns_event
+from headroom.region.http import Http
 
 RETRY_MINUTES = (1, 2)
 """Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
 Lambda Developer Guide, "Asynchronous invocation error handling", read 2026-10."""
 
 
-@dataclass
-class Invocation:
-    """One run of a function: what woke it, what it logged, which API calls it made, and how it
-    ended."""
-
-    function: str
-    at: datetime
-    payload: Mapping[str, Any]
-    logs: list[dict[str, Any]] = field(default_factory=list)
-    error: BaseException | None = None
-    calls: Sequence[Call] = ()
-
-
-OBSERVERS: list[Callable[[Region, Invocation], None]] = []
-"""Who hears of every invocation in every region of this process; `Functions.watchers` hear of one
-region's."""
-
-
 class Functions:
     """The functions of one app in one region."""
 
-    def __init__(self, region: Region) -> None:
-        self._region = region
+    def __init__(
+        self, region: Context, http: Http, observe: Callable[[Invocation], object]
+    ) -> None:
+        """http: what answers the app's HTTP requests. observe: what is called after each run."""
+        self._region, self._http, self._observe = region, http, observe
         self.watchers: list[Callable[[Invocation], None]] = []
         self.dead_letters: list[Invocation] = []
         self.config = ""
@@ -85,7 +67,7 @@ class Functions:
             with environment_of(settings), _captured_logs() as self.logs:
                 module = fresh_app()
                 module.aws().sleep = lambda _: None  # time is simulated: nobody waits
-                module.aws().http = self._region.web
+                module.aws().http = self._http
                 self._app = module.app
                 for event in module.app.event_sources:
                     self._wire(event)
@@ -95,14 +77,8 @@ class Functions:
     def _wire(self, event: Any) -> None:
         match event:
             case SNSEventConfig():
-                sns = boto3.client("sns")
-                arn = (
-                    event.topic
-                    if event.topic.startswith("arn:")
-                    else sns.create_topic(Name=event.topic)["TopicArn"]
-                )
                 function = f"arn:aws:lambda:{self._region.name}:{ACCOUNT}:function:{event.name}"
-                sns.subscribe(TopicArn=arn, Protocol="lambda", Endpoint=function)
+                moto_store.subscribe(self._region.name, event.topic, function)
             case ScheduledEventConfig():
                 self._schedules.append((rate_minutes(str(event.schedule_expression)), event.name))
             case CloudWatchEventConfig():
@@ -119,10 +95,10 @@ class Functions:
             if self._region.minute % rate == 0:
                 self.invoke(function, scheduled_event(self._region, function))
 
-    def happen(
+    def put_event(
         self, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
     ) -> list[Invocation]:
-        """Let EventBridge hear of an event: every function whose rule's pattern it fits runs.
+        """Put an event on EventBridge: every function whose rule's pattern matches it runs.
 
         source, kind: such as `aws.ec2` and `EC2 Instance State-change Notification`.
         """
@@ -130,24 +106,14 @@ class Functions:
         return [
             self.invoke(function, event)
             for pattern, function in self._patterns
-            if pattern.matches_event(event)
+            if pattern.matches_event(event)  # type: ignore[arg-type]
         ]
 
     def deliver(self, topic_arn: str, message: str, subject: str = "") -> None:
-        """Publish a message as SNS does: moto hands it to queues, the region to the app's
-        functions."""
-        sns = boto3.client("sns")
-        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
-        try:
-            subscriptions = [s for page in pages for s in page["Subscriptions"]]
-        except (
-            sns.exceptions.NotFoundException
-        ):  # an alarm's action on a topic that is gone comes to nothing
-            return
-        for subscription in subscriptions:
-            if subscription["Protocol"] == "lambda":
-                function = subscription["Endpoint"].rsplit(":", 1)[-1]
-                self.invoke(function, sns_event(topic_arn, message, subject, self._region.now))
+        """Run the functions that subscribe to a topic with a message. A topic that does not exist
+        calls none."""
+        for function in moto_store.subscribed_functions(self._region.name, topic_arn):
+            self.invoke(function, sns_event(topic_arn, message, subject, self._region.now))
 
     def answer(self, function: str, payload: dict[str, Any]) -> Any:
         """Run a function, once, and return what it returns; raise what it raises."""
@@ -177,62 +143,10 @@ class Functions:
                 self._retries.append((due, function, payload, attempt + 1))
             else:
                 self.dead_letters.append(invocation)
-        for observer in OBSERVERS:
-            observer(self._region, invocation)
+        self._observe(invocation)
         for watcher in self.watchers:
             watcher(invocation)
         return invocation
-
-
-def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[str, Any]:
-    """Return the event that SNS hands to a function."""
-    record = {
-        "Type": "Notification",
-        "MessageId": "00000000-0000-0000-0000-000000000000",
-        "TopicArn": topic_arn,
-        "Subject": subject,
-        "Message": message,
-        "Timestamp": at.isoformat(),
-        "MessageAttributes": {},
-    }
-    return {
-        "Records": [
-            {
-                "EventSource": "aws:sns",
-                "EventVersion": "1.0",
-                "EventSubscriptionArn": topic_arn,
-                "Sns": record,
-            }
-        ]
-    }
-
-
-def scheduled_event(region: Region, function: str) -> dict[str, Any]:
-    rule = f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"
-    return bridge_event(region, "aws.events", "Scheduled Event", {}, [rule])
-
-
-def bridge_event(
-    region: Region, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]
-) -> dict[str, Any]:
-    """Return the event that EventBridge hands to a function."""
-    return {
-        "version": "0",
-        "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": kind,
-        "source": source,
-        "account": ACCOUNT,
-        "time": region.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": region.name,
-        "resources": list(resources),
-        "detail": dict(detail),
-    }
-
-
-def rate_minutes(expression: str) -> int:
-    """Return the minutes of a schedule such as `rate(5 minutes)`."""
-    amount, unit = expression.removeprefix("rate(").removesuffix(")").split()
-    return int(amount) * {"minute": 1, "hour": 60, "day": 1440}[unit.rstrip("s")]
 
 
 def fresh_app() -> ModuleType:
@@ -244,22 +158,6 @@ def fresh_app() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-@contextlib.contextmanager
-def environment_of(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Let the environment have these values for a while; None takes a variable away."""
-    before = {key: os.environ.get(key) for key in values}
-    for key, value in values.items():
-        os.environ.pop(key, None) if value is None else os.environ.update({key: value})
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
 
 
 @contextlib.contextmanager

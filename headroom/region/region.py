@@ -10,9 +10,7 @@ through a boto3 client and its parameter validation.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -21,65 +19,22 @@ import boto3
 import time_machine
 
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
-from chalicelib.model import Dimension, Target
+from chalicelib.model import Target
+from headroom.region import moto_store
 from headroom.region.application_autoscaling import ApplicationAutoScaling
 from headroom.region.autoscaling_groups import Groups
-from headroom.region.cloudwatch import CloudWatch, ServiceError
-from headroom.region.http import Web
-from headroom.region.lambda_functions import Functions, environment_of
+from headroom.region.cloudwatch import CloudWatch
+from headroom.region.context import Call, Fault, Invocation, ServiceError, environment_of
+from headroom.region.dynamodb import DynamoDB, Table
+from headroom.region.http import Http
+from headroom.region.lambda_functions import Functions
 from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.clock import MINUTE, START
-from headroom.simulation.dynamodb_rules import (
-    Conditions,
-    Meter,
-    Provision,
-    QuotaExceededError,
-)
+from headroom.simulation.dynamodb_rules import Conditions, Meter
 
-
-@dataclass(frozen=True)
-class Call:
-    """One API call that was made."""
-
-    service: str
-    operation: str
-    params: Mapping[str, Any]
-    at: datetime
-
-
-@dataclass
-class Fault:
-    """Answer an operation with an error, from the `after`-th call on, `times` times."""
-
-    operation: str
-    code: str
-    times: int = 1
-    after: int = 0
-    matches: Callable[[Mapping[str, Any]], bool] = lambda _: True
-
-    def strikes(self, call: Call) -> bool:
-        if call.operation != self.operation or not self.matches(call.params) or self.times <= 0:
-            return False
-        if self.after > 0:
-            self.after -= 1
-            return False
-        self.times -= 1
-        return True
-
-
-@dataclass
-class Table:
-    """One table's throughput, by index name ("" is the table)."""
-
-    provisions: dict[str, Provision]
-    on_demand: bool = False
-    said: dict[str, Any] = field(default_factory=dict)
-    """What moto says of it, kept until somebody changes it: asking moto is most of what a simulated
-    minute costs."""
-
-    @property
-    def updating(self) -> bool:
-        return any(provision.pending is not None for provision in self.provisions.values())
+OBSERVERS: list[Callable[[Region, Invocation], None]] = []
+"""What is called after every invocation in every region of this process; `Functions.watchers` are
+those of one region."""
 
 
 class Region:
@@ -94,10 +49,8 @@ class Region:
     ) -> None:
         self.start, self.now, self.name = start, start, name
         self.conditions = conditions or Conditions()
-        self.tables: dict[str, Table] = {}
         self.demand: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
-        self.decreases = 0
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.answers: dict[
@@ -105,11 +58,21 @@ class Region:
         ] = {}
         """What a scene lets a service's operation say instead of moto; None leaves it to moto."""
         self.on_minute: list[Callable[[Region], None]] = []
-        self.cloudwatch = CloudWatch(self)
-        self.autoscaling = ApplicationAutoScaling(self)
-        self.groups = Groups(self)
-        self.functions = Functions(self)
-        self.web = Web(self)
+        self.http = Http(self)
+        self.dynamodb = DynamoDB(self)
+        self.functions = Functions(self, self.http, self._observe)
+        self.cloudwatch = CloudWatch(
+            self,
+            deliver=self.functions.deliver,
+            recover=self._recover,
+        )
+        self.groups = Groups(self, publish=self.cloudwatch.publish)
+        self.autoscaling = ApplicationAutoScaling(
+            self,
+            has_table=self.dynamodb.has,
+            put_alarm=lambda fields: self.cloudwatch.answer("PutMetricAlarm", fields),
+            delete_alarms=self.cloudwatch.delete,
+        )
         self._stack = contextlib.ExitStack()
 
     # life
@@ -123,6 +86,7 @@ class Region:
             "AWS_PROFILE": None,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
         }
         self._stack.enter_context(environment_of(environment))
         self._stack.enter_context(empty_moto())
@@ -191,11 +155,18 @@ class Region:
         return self.tables[target.table].provisions[target.index].meters[target.dimension]
 
     def targets(self) -> Iterator[Target]:
-        for name, table in self.tables.items():
-            if not table.on_demand:
-                for index in table.provisions:
-                    for dimension in Dimension:
-                        yield Target(name, index, dimension)
+        """Yield every dimension that has provisioned units."""
+        return self.dynamodb.targets()
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Return the tables by name."""
+        return self.dynamodb.tables
+
+    @property
+    def decreases(self) -> int:
+        """Return the number of decreases that DynamoDB has counted."""
+        return self.dynamodb.decreases
 
     # time
 
@@ -212,7 +183,8 @@ class Region:
         """Let time pass: updates settle, metrics appear, alarms are judged, functions run, demand
         is served."""
         for _ in range(minutes):
-            self._settle()
+            self.dynamodb.complete_updates()
+            self.groups.settle()
             self.cloudwatch.evaluate()
             self.functions.run_due()
             self._serve_minute()
@@ -224,12 +196,6 @@ class Region:
         """Move the clock, and nothing else."""
         self.now = to
         self._clock.move_to(to, tick=False)
-
-    def _settle(self) -> None:
-        for table in self.tables.values():
-            for provision in table.provisions.values():
-                provision.complete_update(self.now)
-        self.groups.settle()
 
     def _serve_minute(self) -> None:
         for target in self.targets():
@@ -254,7 +220,7 @@ class Region:
         self.calls.append(call)
         try:
             for fault in self.faults:
-                if fault.strikes(call):
+                if fault.applies_to(call):
                     raise ServiceError(fault.code, f"{fault.code} (injected)")
             response = self._answer(call)
         except ServiceError as error:
@@ -271,153 +237,34 @@ class Region:
     ) -> None:
         """Correct moto's response."""
         if service == "dynamodb":
-            self._after_dynamodb(operation, params, response)
+            self.dynamodb.correct(operation, params, response)
         elif operation == "DescribeInstanceStatus":
             self.groups.overlay(response)
 
+    def _recover(self, instance: str) -> None:
+        self.groups.recover(instance)
+
+    def _observe(self, invocation: Invocation) -> None:
+        for observer in OBSERVERS:
+            observer(self, invocation)
+
     def _answer(self, call: Call) -> dict[str, Any] | None:
-        said = self.answers.get((call.service, call.operation), lambda _: None)(call.params)
-        if said is not None:
-            return said
+        replacement = self.answers.get((call.service, call.operation))
+        response = replacement(call.params) if replacement else None
+        if response is not None:
+            return response
         services = {
             "application-autoscaling": self.autoscaling.answer,
             "autoscaling": self.groups.answer,
             "cloudwatch": self.cloudwatch.answer,
+            "dynamodb": self.dynamodb.answer,
             "ec2": self.groups.answer,
         }
         if call.service in services:
-            return services[call.service](call.operation, call.params)
-        table = (
-            self.tables.get(call.params.get("TableName", ""))
-            if call.service == "dynamodb"
-            else None
-        )
-        if table is not None and call.operation == "DescribeTable" and table.said:
-            said = copy.deepcopy(table.said)
-            self._overlay(said)
-            return {"Table": said}
-        if call.operation == "UpdateTable":
-            answer = self._update_table(call.params)
-            if answer is not None:
-                return answer
-        if table is not None:
-            table.said = {}
-        return None
-
-    def _after_dynamodb(
-        self, operation: str, params: Mapping[str, Any], response: dict[str, Any]
-    ) -> None:
-        if operation == "DeleteTable":
-            self.tables.pop(params["TableName"], None)
-            return
-        said = response.get("Table") or response.get("TableDescription")
-        if said and "ProvisionedThroughput" in said:
-            self._adopt(said)
-            if operation == "DescribeTable":
-                self.tables[said["TableName"]].said = copy.deepcopy(said)
-            self._overlay(said)
-
-    def _adopt(self, said: Mapping[str, Any]) -> None:
-        """Take over a table, or the part of it that is new, from moto."""
-        table = self.tables.setdefault(said["TableName"], Table({}))
-        was_on_demand = table.on_demand
-        table.on_demand = said.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-        if was_on_demand and not table.on_demand:
-            table.provisions.clear()  # back from on-demand with the units that were asked for
-        parts = {
-            "": said,
-            **{index["IndexName"]: index for index in said.get("GlobalSecondaryIndexes", [])},
-        }
-        for gone in table.provisions.keys() - parts.keys():
-            del table.provisions[gone]
-        for name, part in parts.items():
-            if name not in table.provisions:
-                units = part["ProvisionedThroughput"]
-                table.provisions[name] = Provision(
-                    {
-                        Dimension.READ: Meter(
-                            int(units["ReadCapacityUnits"]), self.conditions.burst_seconds
-                        ),
-                        Dimension.WRITE: Meter(
-                            int(units["WriteCapacityUnits"]), self.conditions.burst_seconds
-                        ),
-                    }
-                )
-
-    def _overlay(self, said: dict[str, Any]) -> None:
-        table = self.tables[said["TableName"]]
-        said["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
-        said["ProvisionedThroughput"] = self._description(table, "")
-        for index in said.get("GlobalSecondaryIndexes", []):
-            provision = table.provisions[index["IndexName"]]
-            index["IndexStatus"] = "ACTIVE" if provision.pending is None else "UPDATING"
-            index["ProvisionedThroughput"] = self._description(table, index["IndexName"])
-
-    def _description(self, table: Table, index: str) -> dict[str, Any]:
-        seen = table.provisions[index].throughput(self.now)
-        on = 0 if table.on_demand else 1
-        times = {
-            "LastIncreaseDateTime": seen.last_increase_at,
-            "LastDecreaseDateTime": seen.last_decrease_at,
-        }
-        return {
-            "NumberOfDecreasesToday": seen.decreases_today,
-            "ReadCapacityUnits": seen.units[Dimension.READ] * on,
-            "WriteCapacityUnits": seen.units[Dimension.WRITE] * on,
-            **{key: at for key, at in times.items() if at is not None},
-        }
-
-    def _update_table(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Apply DynamoDB's rules to a throughput change; anything else is moto's."""
-        wanted = _wanted(params)
-        table = self.tables.get(params["TableName"])
-        if not wanted or table is None or "BillingMode" in params:
-            return None
-        if table.updating:
-            message = f"Attempt to change a resource which is still in use: Table is being updated: {params['TableName']}"
-            raise ServiceError("ResourceInUseException", message)
-        if table.on_demand:
-            message = "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
-            raise ServiceError(
-                "ValidationException", f"One or more parameter values were invalid: {message}"
-            )
-        for index, units in wanted.items():
-            _check_units(table, index, units)
-        try:
-            for index, units in wanted.items():
-                table.provisions[index].check_quota(units, self.now)
-        except QuotaExceededError as error:
-            raise ServiceError("LimitExceededException", str(error)) from None
-        for index, units in wanted.items():
-            self.decreases += table.provisions[index].start_update(
-                units, self.now, self.conditions.update_minutes
-            )
-        return {"TableDescription": {"TableName": params["TableName"], "TableStatus": "UPDATING"}}
-
-
-def _wanted(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:
-    parts = {"": params["ProvisionedThroughput"]} if "ProvisionedThroughput" in params else {}
-    for change in params.get("GlobalSecondaryIndexUpdates", []):
-        if "Update" in change:
-            parts[change["Update"]["IndexName"]] = change["Update"]["ProvisionedThroughput"]
-    return {
-        index: {
-            Dimension.READ: int(part["ReadCapacityUnits"]),
-            Dimension.WRITE: int(part["WriteCapacityUnits"]),
-        }
-        for index, part in parts.items()
-    }
-
-
-def _check_units(table: Table, index: str, units: Mapping[Dimension, int]) -> None:
-    provision = table.provisions.get(index)
-    if provision is None:
-        message = f"The table does not have the specified index: {index}"
-        raise ServiceError("ResourceNotFoundException", message)
-    now = {dimension: meter.units for dimension, meter in provision.meters.items()}
-    if now == dict(units):
-        message = "The provisioned throughput for the table will not change. The requested value equals the current value."
-        raise ServiceError("ValidationException", message)
+            response = services[call.service](call.operation, call.params)
+        if response is not None:
+            return response
+        return moto_store.answer(self.name, call.service, call.operation, call.params)
 
 
 def _named(target: Target) -> dict[str, str]:

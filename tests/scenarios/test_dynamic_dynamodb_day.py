@@ -13,7 +13,7 @@ import pytest
 from chalicelib.model import Dimension, Target
 from headroom.migrate.dynamic_dynamodb import Imported, translate
 from headroom.project import ROOT
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 from tests.support.scenes import MONDAY, record_invocations, skips
 

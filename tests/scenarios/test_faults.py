@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headroom.region.lambda_functions import Invocation
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC
 from tests.support.scenes import (
     FaultAt,

@@ -21,9 +21,10 @@ from chalicelib.reconcile import GROUP
 from headroom.demo import scenes
 from headroom.deploy import permissions, stage
 from headroom.deploy.stage import Stage
+from headroom.region.context import Fault, Invocation, environment_of
 from headroom.region.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
-from headroom.region.lambda_functions import Invocation, environment_of, fresh_app
-from headroom.region.region import Fault, Region
+from headroom.region.lambda_functions import fresh_app
+from headroom.region.region import Region
 from tests.support.builders import READS
 from tests.support.iam import Ask, allowed, asks, statements
 from tests.support.judge import denied, place_of, shipped
@@ -158,7 +159,7 @@ def test_an_instance_that_starts_while_its_table_is_updating_is_followed_a_minut
 )
 def test_every_state_that_may_change_the_count_wakes_the_function(state: str, wakes: int) -> None:
     with led() as region:
-        assert len(Ec2(region).tell(["i-1"], state)) == wakes
+        assert len(Ec2(region).send_state_changes(["i-1"], state)) == wakes
 
 
 @pytest.mark.parametrize(
@@ -172,13 +173,13 @@ def test_every_state_that_may_change_the_count_wakes_the_function(state: str, wa
 )
 def test_no_other_event_does(source: str, kind: str, detail: dict[str, str], wakes: int) -> None:
     with led() as region:
-        assert len(region.functions.happen(source, kind, detail)) == wakes
+        assert len(region.functions.put_event(source, kind, detail)) == wakes
 
 
 def test_an_event_only_wakes_a_forged_one_changes_nothing() -> None:
     with led() as region:
         before = units(region)
-        (woke,) = Ec2(region).tell(["i-nobody"], "running")
+        (woke,) = Ec2(region).send_state_changes(["i-nobody"], "running")
         assert woke.error is None
         assert units(region) == before
 
@@ -407,7 +408,7 @@ def test_without_a_fleet_there_is_no_function_no_rule_and_no_permission(
         )
     with Region(MIDDAY) as region:
         region.deploy(config)
-        assert bool(Ec2(region).tell(["i-1"], "running")) is there
+        assert bool(Ec2(region).send_state_changes(["i-1"], "running")) is there
 
 
 def test_only_the_calls_that_the_configured_fleets_need_are_allowed() -> None:

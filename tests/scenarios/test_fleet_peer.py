@@ -202,7 +202,7 @@ def test_what_a_fleet_calls_for_is_no_matter_of_the_count_before() -> None:
         ids = ec2.launch(3, WORKER)
         before = len(region.calls)
         for _ in range(3):
-            ec2.tell(ids, "running")
+            ec2.send_state_changes(ids, "running")
         assert "UpdateTable" not in [made.operation for made in region.calls[before:]]
         assert "PutItem" not in operations(region)
         assert units(region)["orders:read"] == 60

@@ -33,9 +33,9 @@ from headroom.deploy import account, doctor, permissions, setup
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.autoscaling_groups import EBS, SYSTEM
-from headroom.region.cloudwatch import ACCOUNT
-from headroom.region.lambda_functions import Invocation, sns_event
-from headroom.region.region import Call, Fault, Region
+from headroom.region.context import ACCOUNT, Call, Fault, Invocation
+from headroom.region.events import sns_event
+from headroom.region.region import Region
 from tests.support.builders import READS, TOPIC
 from tests.support.iam import Ask, Place, allowed
 from tests.support.scenes import (

@@ -20,8 +20,9 @@ from chalicelib.metrics import NAMESPACE
 from headroom.deploy import stage
 from headroom.deploy.stage import LISTENERS, Stage
 from headroom.project import ROOT
-from headroom.region.lambda_functions import environment_of, fresh_app
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, environment_of
+from headroom.region.lambda_functions import fresh_app
+from headroom.region.region import Region
 from tests.support.builders import READS
 from tests.support.scenes import MIDDAY, alarm_message, invoke, pass_minutes, rules
 

@@ -20,8 +20,8 @@ from chalicelib.core.notices import SUBJECTS
 from chalicelib.model import Reason
 from headroom.deploy import permissions
 from headroom.project import ROOT
-from headroom.region.lambda_functions import Invocation
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, READS, WRITES
 from tests.support.scenes import (
     TARGETS,
@@ -552,12 +552,12 @@ def with_slack(region: Region, store: str, value: str = URL) -> None:
         region.client("secretsmanager").create_secret(Name="headroom/slack", SecretString=value)
     else:
         region.client("ssm").put_parameter(Name="/headroom/slack", Value=value, Type="SecureString")
-    region.web.servers[URL] = 200
+    region.http.servers[URL] = 200
     region.calls.clear()
 
 
 def posted(region: Region) -> list[str]:
-    return [json.loads(asked.request.data or b"{}")["text"] for asked in region.web.asked]  # type: ignore[arg-type]
+    return [json.loads(asked.request.data or b"{}")["text"] for asked in region.http.requests]  # type: ignore[arg-type]
 
 
 def slack(store: str, *kinds: str, **settings: Any) -> str:
@@ -574,7 +574,7 @@ def test_slack_is_told_through_the_url_that_either_store_keeps(store: str, value
         with_slack(region, store, value)
         pass_minutes(region, 5, {READS: 95.0})
         assert send(region, alarm_message(region)).error is None
-        (asked,) = region.web.asked
+        (asked,) = region.http.requests
         assert (asked.url, asked.request.get_method(), asked.seconds) == (URL, "POST", 5.0)
         assert asked.headers["content-type"] == "application/json"
         assert posted(region)[0].startswith(
@@ -588,10 +588,10 @@ def test_the_url_is_read_once_in_a_while() -> None:
         for load in (95.0, 145.0):
             pass_minutes(region, 5, {READS: load})
             send(region, alarm_message(region))
-        assert (len(region.web.asked), operations(region).count("GetParameter")) == (2, 1)
+        assert (len(region.http.requests), operations(region).count("GetParameter")) == (2, 1)
         pass_minutes(region, 15, {READS: 220.0})
         send(region, alarm_message(region))
-        assert (len(region.web.asked), operations(region).count("GetParameter")) == (3, 2)
+        assert (len(region.http.requests), operations(region).count("GetParameter")) == (3, 2)
 
 
 def test_what_slack_would_take_for_its_own_marks_is_escaped() -> None:
@@ -638,7 +638,7 @@ def refuse(_: Any) -> int:
 def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, said: str) -> None:
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm")
-        region.web.servers[URL] = answer
+        region.http.servers[URL] = answer
         seen = record_invocations(region)
         pass_minutes(region, 5, {READS: 95.0})
         invocation = send(region, alarm_message(region))
@@ -668,7 +668,7 @@ def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
         assert failure.startswith(
             "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
         )
-        assert region.web.asked == []
+        assert region.http.requests == []
         assert SECRET not in everything_said(region, seen)
 
 
@@ -743,7 +743,7 @@ def test_the_other_destination_is_told_and_the_one_that_was_told_is_not_told_aga
     with scene(slack("ssm", "at_max", max_units=100, notify_topic=TOPIC)) as region:
         with_topic(region)
         with_slack(region, "ssm")
-        region.web.servers[URL] = 500
+        region.http.servers[URL] = 500
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         assert [invoke(region, "sweep").error is None for _ in range(3)] == [False, True, True]
         assert (len(told(region)), len(posted(region))) == (1, 1)

@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
@@ -659,7 +660,7 @@ class Meanwhile(Fault):
         super().__init__("GetMetricData", "none")
         self.region = region
 
-    def strikes(self, call: Any) -> bool:
+    def applies_to(self, call: Any) -> bool:
         if call.operation == self.operation and self.times:
             self.times = 0
             meter = self.region.meter(READS)

@@ -29,8 +29,9 @@ from botocore import xform_name
 from chalice.config import Config
 
 from headroom.project import ROOT
-from headroom.region.lambda_functions import Invocation, environment_of, fresh_app
-from headroom.region.region import Call, Region
+from headroom.region.context import Call, Invocation, environment_of
+from headroom.region.lambda_functions import fresh_app
+from headroom.region.region import Region
 from tests.scenarios.test_listeners import action, change, queued
 from tests.support.builders import FOREIGN, READS
 from tests.support.iam import (

@@ -9,7 +9,8 @@ import pytest
 
 from chalicelib import handlers
 from chalicelib.model import Reason
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import (
     MONDAY,

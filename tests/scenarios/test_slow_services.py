@@ -16,9 +16,9 @@ from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, NEEDED, Aws
 from chalicelib.model import Reason
 from chalicelib.run import Report
 from chalicelib.telemetry import RunLog
-from headroom.region.http import Asked
-from headroom.region.lambda_functions import Invocation
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.http import HttpRequest
+from headroom.region.region import Region
 from tests.support.builders import READS, WRITES, decision
 from tests.support.scenes import (
     alarm_message,
@@ -57,7 +57,7 @@ Answer = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 def hot(region: Region) -> None:
     """Reads of `orders` to raise, and its writes to lower."""
-    region.web.servers[URL] = 200
+    region.http.servers[URL] = 200
     region.client("sns").create_topic(Name="capacity")
     pass_minutes(region, 65, {READS: 95.0})
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
@@ -108,7 +108,7 @@ def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(
     where: tuple[str, str], answer: dict[str, Any]
 ) -> None:
     with orders(EVERYTHING) as region:
-        region.web.servers[URL] = 200
+        region.http.servers[URL] = 200
         pass_minutes(region, 65)
         region.answers[where] = lambda _: answer
         invocation = invoke(region, "scale_down")
@@ -259,13 +259,13 @@ def test_no_other_service_is_waited_for_longer_than_a_question_may_last() -> Non
 def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:
     over = threading.Event()
 
-    def drip(_: Asked) -> int:
+    def drip(_: HttpRequest) -> int:
         over.wait(20)
         return 200
 
     with orders(EVERYTHING) as region:
         hot(region)
-        region.web.servers[URL] = drip
+        region.http.servers[URL] = drip
         try:
             invocation = send(region, alarm_message(region))
             assert not over.is_set()
@@ -283,7 +283,7 @@ def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time() -> 
         region.answers["emr", "ListClusters"] = slow(region, 25)
         send(region, alarm_message(region))
         assert units(region)["orders:read"] == 150
-        assert region.web.asked == []
+        assert region.http.requests == []
 
 
 # what is logged, and when

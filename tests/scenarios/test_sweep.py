@@ -11,7 +11,8 @@ import pytest
 from chalicelib import handlers
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.reconcile import GROUP
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from headroom.simulation.clock import START
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (

@@ -21,7 +21,7 @@ from headroom.deploy import stage as stages
 from headroom.deploy.account import Cloud
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
-from headroom.region.lambda_functions import environment_of
+from headroom.region.context import environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
 LOADER = botocore.loaders.create_loader()

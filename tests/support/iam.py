@@ -17,7 +17,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from headroom.region.region import Call
+from headroom.region.context import Call
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]

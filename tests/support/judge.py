@@ -16,7 +16,7 @@ import pytest
 from chalicelib.config import loader as configuration
 from headroom.deploy import permissions, stage
 from headroom.project import ROOT
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 from tests.support.iam import Ask, Place, Policy, allowed, asks
 

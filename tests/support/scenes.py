@@ -16,8 +16,9 @@ from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
 from chalicelib.run import Run
-from headroom.region.lambda_functions import Invocation, scheduled_event, sns_event
-from headroom.region.region import Call, Fault, Region
+from headroom.region.context import Call, Fault, Invocation
+from headroom.region.events import scheduled_event, sns_event
+from headroom.region.region import Region
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
@@ -199,9 +200,9 @@ class FaultAt(Fault):
     operation: str = "any"
     code: str = "ThrottlingException"
 
-    def strikes(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         self.operation = call.operation
-        return super().strikes(call)
+        return super().applies_to(call)
 
 
 def of_table(name: str) -> Callable[[Mapping[str, Any]], bool]:

@@ -36,7 +36,8 @@ from chalicelib.model import (
     TableState,
     Target,
 )
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from headroom.simulation.clock import START
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (

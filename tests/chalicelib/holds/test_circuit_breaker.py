@@ -20,8 +20,8 @@ from chalicelib.holds import circuit_breaker
 from chalicelib.holds.circuit_breaker import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from chalicelib.run import Run
-from headroom.region.http import Asked
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
+from headroom.region.http import HttpRequest
 from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, READS, WRITES, observation
 from tests.support.scenes import (
@@ -53,10 +53,10 @@ HOT, IDLE = (
         Target("orders", "by-date", Dimension.WRITE): 15.0,
     },
 )
-Server = int | Callable[[Asked], int]
+Server = int | Callable[[HttpRequest], int]
 
 
-def silent(_: Asked) -> int:
+def silent(_: HttpRequest) -> int:
     raise TimeoutError("timed out")
 
 
@@ -64,9 +64,9 @@ def silent(_: Asked) -> int:
 def guarded(server: Server | None, config: str = GUARDED) -> Iterator[Region]:
     """The table `orders` behind a breaker; None: nobody listens there."""
     with orders(config) as region:
-        region.web.asked.clear()
+        region.http.requests.clear()
         if server is not None:
-            region.web.servers[URL] = server
+            region.http.servers[URL] = server
         yield region
 
 
@@ -178,7 +178,7 @@ def test_it_is_not_asked_where_nothing_would_change() -> None:
         )
         for handler in HANDLERS:
             woken(region, handler)
-        assert region.web.asked == []
+        assert region.http.requests == []
 
 
 def test_it_is_not_asked_about_what_something_else_holds() -> None:
@@ -187,7 +187,7 @@ def test_it_is_not_asked_about_what_something_else_holds() -> None:
     ) as region:
         pass_minutes(region, 65, HOT)
         invoke(region, "sweep")
-        assert region.web.asked == []
+        assert region.http.requests == []
 
 
 def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_names() -> None:
@@ -196,15 +196,15 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
         invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
         names = {"x-table-name": "orders"}
-        got = sorted((asked.headers for asked in region.web.asked), key=len)
+        got = sorted((asked.headers for asked in region.http.requests), key=len)
         assert got == [
             {**names, "user-agent": "headroom"},
             {**names, "x-gsi-name": "by-date", "user-agent": "headroom"},
         ]
         assert {
-            (asked.request.get_method(), asked.url, asked.seconds) for asked in region.web.asked
+            (asked.request.get_method(), asked.url, asked.seconds) for asked in region.http.requests
         } == {("GET", URL, 3)}
-        assert {asked.request.data for asked in region.web.asked} == {None}
+        assert {asked.request.data for asked in region.http.requests} == {None}
 
 
 def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
@@ -232,7 +232,7 @@ def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and
             "orders/by-date:read": 1,
             "orders/by-date:write": 1,
         }
-        assert len(region.web.asked) == 2
+        assert len(region.http.requests) == 2
 
 
 def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
@@ -242,7 +242,7 @@ def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
         + f'\n[tables.read]\ncircuit_breaker_url = "{URL}"\n[tables.write]\ncircuit_breaker_url = "{other}"\n'
     )
     with guarded(503, config) as region:
-        region.web.servers[other] = 200
+        region.http.servers[other] = 200
         pass_minutes(region, 65)
         invoke(region, "scale_down")
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 1)
@@ -259,7 +259,7 @@ def test_alarms_are_mended_whatever_it_says() -> None:
 def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
     with guarded(503) as region:
         pass_minutes(region, 65, HOT)
-        aws = Aws("headroom-alarms", http=region.web)
+        aws = Aws("headroom-alarms", http=region.http)
         report = handlers.preview(Run(aws, load(GUARDED), region.now, dry_run=True), "orders")
         assert report.decisions[2].reason is Reason.CIRCUIT_OPEN
         assert [action for action in report.planned if "Set" in type(action).__name__] == []
@@ -280,9 +280,9 @@ def fleet(server: Server, tables: int) -> Iterator[Region]:
         for number in range(tables):
             region.create_table(f"orders-{number:03}", 100, 100)
         region.deploy(GUARDED)
-        region.web.servers[URL] = server
+        region.http.servers[URL] = server
         pass_minutes(region, 65)
-        region.web.asked.clear()
+        region.http.requests.clear()
         yield region
 
 
@@ -290,7 +290,7 @@ def test_many_questions_are_under_way_at_once() -> None:
     """Each waits until all the others have come: one after the other they would wait for ever."""
     together = threading.Barrier(PARALLEL, timeout=20)
 
-    def server(_: Asked) -> int:
+    def server(_: HttpRequest) -> int:
         together.wait()
         return 200
 
@@ -304,17 +304,17 @@ def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_b
 ):
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
         invocation = invoke(region, "scale_down")
-        assert GIVEN_UP_AFTER <= len(region.web.asked) <= GIVEN_UP_AFTER + PARALLEL
+        assert GIVEN_UP_AFTER <= len(region.http.requests) <= GIVEN_UP_AFTER + PARALLEL
         assert set(units(region).values()) == {100}
         assert {subject for subject, _ in skips(invocation)} == {f"circuit breaker {URL}"}
         assert " and 75 more (" in log_lines(invocation, "skip")[0]["message"]
-        region.web.servers[URL] = 200
+        region.http.servers[URL] = 200
         invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
 
 
 def test_one_silence_is_not_taken_for_the_others() -> None:
-    def server(asked: Asked) -> int:
+    def server(asked: HttpRequest) -> int:
         return silent(asked) if asked.headers["x-table-name"] == "orders-003" else 200
 
     with fleet(server, 6) as region:

@@ -28,7 +28,8 @@ from chalicelib.model import BOTH, DOWN, Reason
 from headroom.demo.scenes import PLAYS
 from headroom.deploy import permissions
 from headroom.project import ROOT
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from tests.support.builders import NOON, observation
 from tests.support.scenes import (
     MONDAY,

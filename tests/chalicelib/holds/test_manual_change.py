@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from chalicelib import handlers
 from chalicelib.holds.manual_change import judge
 from chalicelib.model import DOWN, Reason
-from headroom.region.lambda_functions import Invocation
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import (
     FOREIGN,

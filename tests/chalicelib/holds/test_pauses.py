@@ -18,8 +18,8 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DIRECTIONS, KEY, PauseTag
 from chalicelib.model import BOTH, DOWN, Reason
 from chalicelib.reconcile import GROUP
-from headroom.region.lambda_functions import Invocation
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import NOON, READS, WRITES
 from tests.support.scenes import (

@@ -21,7 +21,8 @@ from chalicelib.core.pause_tag import KEY, PauseTag
 from chalicelib.model import TableState
 from headroom import cli, pause_tags
 from headroom.pause_tags import PauseError
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from tests.support.builders import NOON
 from tests.support.scenes import invoke, orders, pass_minutes, reasons, units
 

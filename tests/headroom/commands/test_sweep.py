@@ -16,7 +16,8 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Report, Run
 from headroom import cli, sweeping
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import READS, WRITES
 from tests.support.scenes import (

@@ -15,7 +15,7 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
 from headroom.demo import day, terminal
 from headroom.demo.day import Story, Track
-from headroom.region.lambda_functions import Invocation
+from headroom.region.context import Invocation
 from headroom.region.region import Region
 from tests.support.builders import READS, policy
 from tests.support.scenes import rules

@@ -25,7 +25,8 @@ from headroom.cli import app
 from headroom.migrate import application_autoscaling, handover
 from headroom.migrate.handover import HandoverError, Record
 from headroom.project import ROOT
-from headroom.region.region import Call, Fault, Region
+from headroom.region.context import Call, Fault
+from headroom.region.region import Region
 from tests.headroom.migrate.test_application_autoscaling import action, named, tracking
 from tests.support.builders import ACCOUNT, INDEX_READS, READS, WRITES
 from tests.support.scenes import (
@@ -319,7 +320,7 @@ class Watcher(Fault):
         self.meant, self.look = meant, look
         self.found: list[Any] = []
 
-    def strikes(self, made: Call) -> bool:
+    def applies_to(self, made: Call) -> bool:
         if self.meant(made) and self.times > 0:
             self.times -= 1
             self.found.append(self.look())
@@ -329,8 +330,8 @@ class Watcher(Fault):
 class StopAt(FaultAt):
     """Stop the run at a call, as Ctrl-C does."""
 
-    def strikes(self, made: Call) -> bool:
-        if super().strikes(made):
+    def applies_to(self, made: Call) -> bool:
+        if super().applies_to(made):
             raise Stopped
         return False
 

@@ -11,8 +11,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from headroom.region.lambda_functions import Invocation, rate_minutes
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault, Invocation
+from headroom.region.events import rate_minutes
+from headroom.region.region import Region
 from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES

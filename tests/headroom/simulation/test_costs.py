@@ -18,7 +18,8 @@ from chalicelib.config import loader
 from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension, TableState, Target
 from headroom.cli import app
-from headroom.region.region import Fault, Region
+from headroom.region.context import Fault
+from headroom.region.region import Region
 from headroom.simulation import costs, pricing
 from headroom.simulation import history as account
 from headroom.simulation.compare import first_units

@@ -12,7 +12,8 @@ import pytest
 from chalicelib.aws.client import Aws
 from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
 from chalicelib.model import Target
-from headroom.region.region import Call, Region
+from headroom.region.context import Call
+from headroom.region.region import Region
 from headroom.simulation import history
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.history import NoHistoryError, Past

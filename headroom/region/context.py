@@ -1,0 +1,106 @@
+"""What the region's services share: the region as they see it, calls, faults and invocations.
+
+The services know no more of each other than the callables that Region hands to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from headroom.simulation.dynamodb_rules import Conditions
+
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API call that was made."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    at: datetime
+
+
+class Context(Protocol):
+    """The region, as its services see it."""
+
+    start: datetime
+    now: datetime
+    name: str
+    conditions: Conditions
+    calls: list[Call]
+
+    @property
+    def minute(self) -> int:
+        """Return the whole minutes since the region's start."""
+
+    def minute_of(self, at: datetime) -> int:
+        """Return the whole minutes from the region's start to a time."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client whose calls this region answers."""
+
+
+class ServiceError(Exception):
+    """An error as AWS answers it."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+@dataclass
+class Fault:
+    """Answer an operation with an error, from the `after`-th call on, `times` times."""
+
+    operation: str
+    code: str
+    times: int = 1
+    after: int = 0
+    matches: Callable[[Mapping[str, Any]], bool] = lambda _: True
+
+    def applies_to(self, call: Call) -> bool:
+        if call.operation != self.operation or not self.matches(call.params) or self.times <= 0:
+            return False
+        if self.after > 0:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+@dataclass
+class Invocation:
+    """One run of a function: its event, its log lines, its API calls and its error."""
+
+    function: str
+    at: datetime
+    payload: Mapping[str, Any]
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    error: BaseException | None = None
+    calls: Sequence[Call] = ()
+
+
+@contextlib.contextmanager
+def environment_of(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables for a while; None removes a variable."""
+    before = {key: os.environ.get(key) for key in values}
+    _set_environment(values)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for key, value in values.items():
+        if value is None:
+            os.environ.pop(key, None)
+        else:
+            os.environ[key] = value
