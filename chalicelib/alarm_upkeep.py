@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 
 from chalicelib.aws.alarms import alarms_named, create_alarms, delete_alarms
 from chalicelib.config.rules import Config
@@ -29,10 +28,8 @@ def maintain_alarms(
     of the tables whose alarms may stay. tables: those that exist and are provisioned.
     """
     if may_make:
-        make = partial(_make_missing, run, alarms)
-        run.attempt("the alarms", "making those that are missing", make)
-    remove = partial(_remove_orphans, run, alarms, existing, tables)
-    run.attempt("the alarms", "removing orphans", remove)
+        run.attempt("the alarms", "making those that are missing", _make_missing, run, alarms)
+    run.attempt("the alarms", "removing orphans", _remove_orphans, run, alarms, existing, tables)
 
 
 def make_alarms(run: Run, missing: Sequence[CreateAlarm]) -> None:
@@ -40,13 +37,13 @@ def make_alarms(run: Run, missing: Sequence[CreateAlarm]) -> None:
 
     An alarm of the same name that does not notify our topic belongs to somebody: it is kept.
     """
-    without_taken = partial(_without_taken, run, missing)
-    missing = run.attempt("the alarms to make", "DescribeAlarms", without_taken) or []
+    missing = (
+        run.attempt("the alarms to make", "DescribeAlarms", _without_taken, run, missing) or []
+    )
     made = sum(isinstance(action, CreateAlarm) for action in run.report.planned)
     rest = max(0, MAX_NEW_ALARMS - made)
     for action in missing[rest:]:
-        why = "its alarm is made by a later sweep"
-        run.skip(str(action.target), Reason.NO_TIME_LEFT, why)
+        run.skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep")
     run.report.planned += missing[:rest]
     if run.dry_run:
         return

@@ -50,16 +50,14 @@ def follow_up(run: Run) -> Report:
     one whose message was lost, is found here. So is an instance whose event came while its table
     was updating, as most events of a burst do. That look takes no metrics.
     """
-    read = partial(alarms_on_topic, run.aws, "ALARM")
-    in_alarm = run.attempt("the alarms in ALARM", "DescribeAlarms", read) or []
-    in_alarm = [alarm for alarm in in_alarm if not alarm.is_silenced]
+    alarms = run.attempt("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
+    in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
     targets = {alarm.name: table_alarms.watched(alarm) for alarm in in_alarm}
     tables = {t.table for t in targets.values() if t and run.config.manages(t.table)}
-    names = tables | set(_followers(run))
-    if names:
-        read_alarms = partial(_named_or_ours, run, set(targets), False)
-        reconcile(run, sorted(names), UP, read_alarms, lambda o: o.target.table in tables)
-    run.attempt("the failed instances", "looking at them", lambda: healing.follow(run, in_alarm))
+    names = sorted(tables | set(_followers(run)))
+    read_alarms = partial(_named_or_ours, run, set(targets), False)
+    reconcile(run, names, UP, read_alarms, lambda o: o.target.table in tables)
+    run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)
     return run.report
 
 
@@ -90,15 +88,13 @@ def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
     names = managed if free is None else free
     directions = UP if free is None or alarms is None else BOTH
     needs_metrics = (lambda _: True) if alone else is_worth_a_look
-    read = alarms or []
-    tables = reconcile(run, names, directions, lambda _: read, needs_metrics) if names else {}
+    tables = reconcile(run, names, directions, lambda _: alarms or [], needs_metrics)
     if alarms is None:
         return run.report
     if with_alarms:
         kept = set(existing) - (set(managed) - set(names))
         maintain_alarms(run, alarms, kept, tables, may_make=free is not None)
-        heal = partial(healing.sweep, run, alarms)
-        run.attempt("the Auto Scaling groups", "looking at them", heal)
+        run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
 
@@ -109,10 +105,8 @@ def on_fleet(run: Run) -> Report:
     Events come in bursts, one for each instance. So no metrics are read; what there is to lower is
     left to the sweep.
     """
-    names = _followers(run)
-    if names:
-        read_alarms = partial(_named_or_ours, run, set(), False)
-        reconcile(run, names, UP, read_alarms, lambda _: False)
+    read_alarms = partial(_named_or_ours, run, set(), False)
+    reconcile(run, _followers(run), UP, read_alarms, lambda _: False)
     return run.report
 
 
@@ -128,8 +122,8 @@ def preview(run: Run, table: str) -> Report:
 def notify(run: Run) -> None:
     """Notify people of what a run did, after it is logged. A dry run notifies nobody."""
     if not run.dry_run:
-        run.attempt("notifications", "sending", partial(notify_of_instances, run))
-        run.attempt("notifications", "sending", partial(notify_of_tables, run))
+        run.attempt("notifications", "sending", notify_of_instances, run)
+        run.attempt("notifications", "sending", notify_of_tables, run)
 
 
 def _skip_unmanaged(run: Run, subject: str, table: str) -> None:
@@ -137,8 +131,7 @@ def _skip_unmanaged(run: Run, subject: str, table: str) -> None:
 
 
 def _topic_alarms(run: Run) -> list[Alarm] | None:
-    read = partial(alarms_on_topic, run.aws)
-    return run.attempt("the alarms on the topic", "DescribeAlarms", read)
+    return run.attempt("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
 
 
 def _followers(run: Run) -> list[str]:
@@ -150,7 +143,7 @@ def _followers(run: Run) -> list[str]:
     fleets = run.config.fleets
     if not fleets:
         return []
-    existing = run.attempt("the tables", "ListTables", partial(table_names, run.aws)) or []
+    existing = run.attempt("the tables", "ListTables", table_names, run.aws) or []
     managed = [name for name in existing if run.config.manages(name)]
     names = [name for name in managed if any(fleet.concerns_table(name) for fleet in fleets)]
     free = _without_autoscaled(run, names)
@@ -161,8 +154,9 @@ def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
     """Return the tables that Application Auto Scaling does not manage; None where that is unknown."""
     if not names:
         return []
-    read = partial(autoscaled_owners, run.aws)
-    owners = run.attempt("Application Auto Scaling", "DescribeScalableTargets", read)
+    owners = run.attempt(
+        "Application Auto Scaling", "DescribeScalableTargets", autoscaled_owners, run.aws
+    )
     if owners is None:
         return None
     autoscaled = {owner.split("/")[0] for owner in owners}

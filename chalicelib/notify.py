@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
@@ -84,8 +83,9 @@ class StateStore:
         if not place.arn:
             return self.known(place)
         aws = self.run.aws
-        read = partial(notifications.tags, aws, place.arn)
-        tags = self.run.attempt(place.arn, "ListTagsForResource", read)
+        tags = self.run.attempt(
+            place.arn, "ListTagsForResource", notifications.tags, aws, place.arn
+        )
         if tags is None:
             return None
         state = notices.remembered(tags.get(place.key, ""))
@@ -97,8 +97,15 @@ class StateStore:
         aws = self.run.aws
         aws.notified[place] = state
         if place.arn:
-            write = partial(notifications.tag, aws, place.arn, place.key, str(state))
-            self.run.attempt(place.arn, "TagResource", write)
+            self.run.attempt(
+                place.arn,
+                "TagResource",
+                notifications.tag,
+                aws,
+                place.arn,
+                place.key,
+                str(state),
+            )
 
 
 # states of tables
@@ -121,8 +128,7 @@ def _pending(run: Run, sweep: Sweep) -> Iterator[PendingNotification]:
         if place is None:
             continue
         if not run.has_time():
-            why = "a later sweep notifies of what holds"
-            run.skip("notifications", Reason.NO_TIME_LEFT, why)
+            run.skip("notifications", Reason.NO_TIME_LEFT, "a later sweep sends what still holds")
             return
         pending = _judge(run, state, place, store.known(place))
         if pending and place.arn:  # the container's knowledge is not enough to write or to notify

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from datetime import datetime
 from typing import assert_never
 
 from chalicelib import fleet_count
@@ -67,7 +67,7 @@ def reconcile(
                 run.skip_for_time(table.name)
             continue
         observations = _observe(run, group, counts, needs_metrics)
-        alarms = run.attempt("the alarms", "DescribeAlarms", partial(read_alarms, observations))
+        alarms = run.attempt("the alarms", "DescribeAlarms", read_alarms, observations)
         allowed = directions if alarms is not None else UP & frozenset(directions)
         observations = collect(run, observations, alarms or [])
         run.report.observations |= {t: o for t, o in observations.items() if o.policy.notify}
@@ -89,8 +89,11 @@ def _decide_and_act(
         if not run.has_time():
             run.skip_for_time(name)
             continue
-        plan_table = partial(_plan, name, decisions[name], alarms_of.get(name, []), observations)
-        actions = run.attempt(name, "planning", plan_table)
+        policies = {d.target: observations[d.target].policy for d in decisions[name]}
+        alarms_of_table = alarms_of.get(name, [])
+        actions = run.attempt(
+            name, "planning", plan.for_table, name, decisions[name], alarms_of_table, policies
+        )
         if actions is None:
             continue
         run.report.planned += actions
@@ -130,9 +133,12 @@ def _observe(
     if not targets:
         return observations
     adaptive = [t for t in targets if observations[t].policy.strategy == "adaptive"]
-    read = partial(read_metrics, run.aws, targets, run.now, adaptive)
-    metrics = run.attempt("the metrics", "GetMetricData", read) or {}
-    return {t: replace(o, metrics=metrics.get(t, Metrics())) for t, o in observations.items()}
+    metrics = run.attempt(
+        "the metrics", "GetMetricData", read_metrics, run.aws, targets, run.now, adaptive
+    )
+    return {
+        t: replace(o, metrics=(metrics or {}).get(t, Metrics())) for t, o in observations.items()
+    }
 
 
 def _decide_all(
@@ -150,8 +156,9 @@ def _decide_all(
     asked = set[circuit_breaker.Question]()
     while tables:
         for table in tables:
-            decide = partial(_decide, table, known, run, directions)
-            decided = run.attempt(table.name, "deciding", decide)
+            decided = run.attempt(
+                table.name, "deciding", _decide, table, known, run.now, directions
+            )
             decisions.pop(table.name, None)
             if decided is not None:
                 decisions[table.name] = decided
@@ -165,9 +172,9 @@ def _decide_all(
 
 
 def _decide(
-    table: TableState, observations: Observations, run: Run, directions: Collection[Direction]
+    table: TableState, observations: Observations, now: datetime, directions: Collection[Direction]
 ) -> list[Decision]:
-    decisions = [scaling.decide(observations[t], run.now, directions) for t in table.targets()]
+    decisions = [scaling.decide(observations[t], now, directions) for t in table.targets()]
     return scaling.coordinate_dimensions(decisions)
 
 
@@ -179,13 +186,6 @@ def _by_table(alarms: Iterable[Alarm]) -> dict[str, list[Alarm]]:
         if target:
             by_table.setdefault(target.table, []).append(alarm)
     return by_table
-
-
-def _plan(
-    name: str, decisions: Sequence[Decision], alarms: Sequence[Alarm], observations: Observations
-) -> list[TableAction]:
-    policies = {d.target: observations[d.target].policy for d in decisions}
-    return plan.for_table(name, decisions, alarms, policies)
 
 
 def _act(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, Aws
 from chalicelib.config.policy import Policy
@@ -16,6 +16,7 @@ from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
 from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LAST_SECONDS = 2.0
@@ -116,19 +117,23 @@ class Run:
         """Report a failure. All failures are raised at the end."""
         self.report.failures.append(Failure(subject, doing, error))
 
-    def attempt(self, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+    def attempt(
+        self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
         """Return what a call gives; None where it fails, and report the failure.
 
         Every exception counts, also that of an unforeseen answer: it must lose neither the other
         tables nor the log.
         """
         try:
-            return call()
+            return call(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  it is raised at the end
             self.fail(subject, doing, error)
             return None
 
-    def ask(self, subject: str, doing: str, call: Callable[[], T]) -> T | None:
+    def ask(
+        self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
         """Do the same for a service whose answer can only hold capacity; None also without time.
 
         An increase does not depend on the answer. So a silent service must not use up the time of
@@ -138,7 +143,7 @@ class Run:
             why = "not asked: the time that is left is for increases"
             self.skip(subject, Reason.NO_TIME_LEFT, why)
             return None
-        return self.attempt(subject, doing, call)
+        return self.attempt(subject, doing, call, *args, **kwargs)
 
     def once(self, key: Hashable, read: Callable[[], T]) -> T:
         """Return what `read` gave in this run: many groups of tables ask, one call is made."""

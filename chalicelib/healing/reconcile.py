@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from chalicelib.alarm_upkeep import make_alarms, remove_alarms
 from chalicelib.aws import groups as aws_groups
@@ -50,9 +49,8 @@ def reconcile(run: Run, instances: Collection[str]) -> dict[str, str]:
 
     Returns the instances that no rule is about, with their group or "".
     """
-    read = partial(aws_groups.groups_of, run.aws, instances)
-    subject = ", ".join(sorted(instances))
-    groups = run.attempt(subject, "DescribeAutoScalingInstances", read)
+    subject, read = ", ".join(sorted(instances)), aws_groups.groups_of
+    groups = run.attempt(subject, "DescribeAutoScalingInstances", read, run.aws, instances)
     if groups is None:
         return {}
     members: dict[str, set[str]] = defaultdict(set)
@@ -67,8 +65,7 @@ def reconcile(run: Run, instances: Collection[str]) -> dict[str, str]:
 
 def preview(run: Run, group: str) -> Report:
     """Look at one group and all its members, for an operator who asks what would happen."""
-    read = partial(aws_groups.groups, run.aws, [group])
-    groups = run.attempt(group, "DescribeAutoScalingGroups", read)
+    groups = run.attempt(group, "DescribeAutoScalingGroups", aws_groups.groups, run.aws, [group])
     if groups:
         _reconcile_group(run, group, {member.instance for member in groups[0].members})
     elif groups is not None:
@@ -85,8 +82,7 @@ def sweep(run: Run, alarms: Sequence[Alarm]) -> None:
     rules = run.config.healing
     groups: Sequence[InstanceGroup] | None = []
     if rules:
-        read = partial(aws_groups.groups, run.aws)
-        groups = run.attempt("the Auto Scaling groups", "reading", read)
+        groups = run.attempt("the Auto Scaling groups", "reading", aws_groups.groups, run.aws)
     if groups is None:
         return
     ruled: list[tuple[InstanceGroup, Healing]] = []
@@ -118,12 +114,12 @@ def _reconcile_group(run: Run, name: str, in_alarm: Collection[str]) -> None:
     if not run.has_time():
         run.skip_for_time(name)
         return
-    observation = run.attempt(name, "reading the group", partial(_observe, run, name, rule))
+    observation = run.attempt(name, "reading the group", _observe, run, name, rule)
     if observation is None:
         return
     group, alarms = observation
-    decide = partial(healing.decide, group, rule, run.now, in_alarm)
-    for verdict in run.attempt(name, "deciding", decide) or []:
+    verdicts = run.attempt(name, "deciding", healing.decide, group, rule, run.now, in_alarm)
+    for verdict in verdicts or []:
         run.report.verdicts.append(_act(run, verdict, alarms))
     run.report.instance_alarms |= alarms
 

@@ -6,6 +6,7 @@ decreases, and lets increases go on.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Run
 
 Observations = Mapping[Target, Observation]
+Holds = list[tuple[Target, Hold]]
 Source = Callable[[Run, Observations, Sequence[Alarm]], Iterator[tuple[Target, Hold]]]
 SOURCES: Sequence[Source] = (by_pauses, by_jobs, by_hand)
 
@@ -34,27 +36,21 @@ def collect(
 
 def _holds_of(
     source: Source, run: Run, observations: Observations, alarms: Sequence[Alarm]
-) -> list[tuple[Target, Hold]]:
+) -> Holds:
     """Return the holds of one source.
 
     Where it fails, each table is tried alone. A table for which it fails is not lowered.
     """
-    try:
-        return list(source(run, observations, alarms))
-    except Exception:  # noqa: BLE001  the table that causes it is reported below
-        holds: list[tuple[Target, Hold]] = []
-        for table in sorted({target.table for target in observations}):
-            of_table = {t: o for t, o in observations.items() if t.table == table}
-            holds += _holds_of_table(source, run, table, of_table, alarms)
-        return holds
+    with contextlib.suppress(Exception):  # the table that causes it is reported below
+        return _read(source, run, observations, alarms)
+    holds: Holds = []
+    for table in sorted({target.table for target in observations}):
+        of_table = {t: o for t, o in observations.items() if t.table == table}
+        known = run.attempt(table, source.__name__, _read, source, run, of_table, alarms)
+        unknown = Hold(Reason.PAUSE_UNKNOWN, f"its holds are unknown ({source.__name__})", DOWN)
+        holds += [(target, unknown) for target in of_table] if known is None else known
+    return holds
 
 
-def _holds_of_table(
-    source: Source, run: Run, table: str, observations: Observations, alarms: Sequence[Alarm]
-) -> list[tuple[Target, Hold]]:
-    name = source.__name__
-    holds = run.attempt(table, name, lambda: list(source(run, observations, alarms)))
-    if holds is not None:
-        return holds
-    why = f"its holds are unknown ({name})"
-    return [(target, Hold(Reason.PAUSE_UNKNOWN, why, DOWN)) for target in observations]
+def _read(source: Source, run: Run, observations: Observations, alarms: Sequence[Alarm]) -> Holds:
+    return list(source(run, observations, alarms))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws.jobs import Job
@@ -31,8 +30,8 @@ def by_jobs(
         concerned = [target for target in observations if pause.concerns(target.table)]
         if not concerned:
             continue
-        read = partial(aws_jobs.jobs, run.aws, pause, run.now)
-        jobs = run.ask(f"the jobs of pause {pause.name}", pause.job, read)
+        subject = f"the jobs of pause {pause.name}"
+        jobs = run.ask(subject, pause.job, aws_jobs.jobs, run.aws, pause, run.now)
         for target in concerned:
             hold = judge(pause, jobs, observations[target], run.now)
             if hold:

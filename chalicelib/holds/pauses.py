@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from chalicelib.aws import pause_tags
 from chalicelib.core import pause_tag
@@ -16,8 +15,9 @@ def by_pauses(
     run: Run, observations: Mapping[Target, Observation], _: Sequence[Alarm]
 ) -> Iterator[tuple[Target, Hold]]:
     """Yield the holds of the tags. They are read once in a run; unreadable tags hold decreases."""
-    read = partial(pause_tags.tags, run.aws)
-    tags = run.once("pauses", lambda: run.ask("the pauses", "GetResources", read))
+    tags = run.once(
+        "pauses", lambda: run.ask("the pauses", "GetResources", pause_tags.tags, run.aws)
+    )
     unknown = Hold(Reason.PAUSE_UNKNOWN, f"the tags {pause_tag.KEY} cannot be read", DOWN)
     for target in observations:
         if tags is None:
