@@ -103,8 +103,8 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
     )  # the errors of each function, and one for each of the others
     reckoned = {
         "a table: its two alarms": 2 * prices["alarm_month"],
-        "a table: the hourly look": HOURS * look,
-        "a table: the sweep's look": HOURS * SWEEPS_PER_HOUR * look,
+        "a table: the hourly check": HOURS * look,
+        "a table: the sweep's check": HOURS * SWEEPS_PER_HOUR * look,
         "a stage: runs of its functions": runs * prices["invocation"]
         + gb_seconds * prices["gb_second"],
         "a stage: the three alarms": metrics * prices["alarm_month"],
