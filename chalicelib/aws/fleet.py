@@ -6,14 +6,11 @@ from collections.abc import Mapping
 
 from chalicelib.aws.client import Aws
 from chalicelib.config.fleet import Fleet
+from chalicelib.core.healing import IN_SERVICE
 
 PAGE = 1_000
 """DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
 2026-11."""
-IN_SERVICE = "InService"
-"""A member that counts towards the group's capacity. Members of a warm pool, in standby, and those
-that come or go are in other states. Source: Amazon EC2 Auto Scaling User Guide,
-"Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
 
 
 class NoSuchGroupError(LookupError):

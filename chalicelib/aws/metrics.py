@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws, batches
+from chalicelib.config.policy import RECENT_MINUTES
 from chalicelib.core import table_alarms
 from chalicelib.core.strategies.onsets import summarize
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
@@ -16,7 +17,7 @@ from chalicelib.model import NO_HISTORY, NO_SERIES, DemandHistory, Metrics, Seri
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
 """GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10."""
-RECENT = timedelta(hours=3)
+RECENT = timedelta(minutes=RECENT_MINUTES)
 HISTORY = timedelta(days=14)
 """CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
 retention", read 2026-10."""

@@ -12,6 +12,9 @@ from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
 
 IN_SERVICE = "InService"
+"""The state of a member that counts towards the group's capacity. Members of a warm pool, in
+standby, and those that come or go are in other states. Source: Amazon EC2 Auto Scaling User Guide,
+"Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
 MANY = 2
 """So many instances that fail at once may be an outage; one is a sick instance."""
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
