@@ -8,34 +8,52 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ENGINE = ROOT / "chalicelib"
-MODULES = {
-    path.relative_to(ENGINE).with_suffix("").as_posix(): path
-    for path in sorted(ENGINE.rglob("*.py"))
-    if path.stem != "__init__"
-}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Return the modules of a package by their paths in it, as in `core/plan`."""
+    folder = ROOT / package
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*.py"))
+        if path.stem != "__init__"
+    }
+
+
+MODULES = modules("chalicelib")
+PACKAGES = {"chalicelib": MODULES, "headroom": modules("headroom")}
 SHIPPED = {**MODULES, "app": ROOT / "app.py"}
-LADDER = [
-    ["model", "metrics"],
-    ["config"],
-    ["core/observation", "core/budget"],
-    ["core/prices"],
-    ["core/strategies"],
-    ["core"],
-    ["aws"],
-    ["run"],
-    ["events", "fleet_count", "alarm_upkeep", "notify", "holds", "telemetry"],
-    ["healing", "reconcile"],
-    ["handlers"],
-]
-"""Folders and files of the engine. Each imports from itself and from the steps above it, never from
-a later step."""
-FOLDERS = {"config", "core", "core/strategies", "aws", "holds", "healing"}
+LADDERS = {
+    "chalicelib": [
+        ["model", "metrics"],
+        ["config"],
+        ["core/observation", "core/budget"],
+        ["core/prices"],
+        ["core/strategies"],
+        ["core"],
+        ["aws"],
+        ["run"],
+        ["events", "fleet_count", "alarm_upkeep", "notify", "holds", "telemetry"],
+        ["healing", "reconcile"],
+        ["handlers"],
+    ],
+    "headroom": [
+        ["project", "pause_tags", "sweeping", "simulation", "migrate"],
+        ["deploy", "reference", "region"],
+        ["demo"],
+        ["commands"],
+        ["cli"],
+    ],
+}
+"""The steps of each package: folders, and files of its root. A module imports from its own step and
+from the steps above it in this list, never from a later step."""
+EVERY_MODULE = [(package, module) for package in PACKAGES for module in PACKAGES[package]]
 LIBRARIES = {
     "config": {"msgspec"},
     "core": {"msgspec"},
@@ -59,32 +77,25 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = ".".join(filter(None, ["chalicelib" if node.level else "", node.module]))
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            assert not node.level, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def our_imports(module: str) -> set[str]:
-    """Return the modules of the engine that one of them imports."""
+def own_imports(package: str, module: str) -> set[str]:
+    """Return the other modules of its package that a module imports."""
     names = (
-        name.replace(".", "/").removeprefix("chalicelib/") for name in imported(MODULES[module])
+        name.replace(".", "/").removeprefix(f"{package}/")
+        for name in imported(PACKAGES[package][module])
     )
-    return {part for name in names for part in (name, name.rpartition("/")[0]) if part in MODULES}
+    parts = {part for name in names for part in (name, name.rpartition("/")[0])}
+    return (parts & PACKAGES[package].keys()) - {module}
 
 
-def step(module: str) -> int | None:
-    """Return the step of the ladder on which a module stands: that of the longest path that holds
-    it."""
-    steps = {place: number for number, places in enumerate(LADDER) for place in places}
-    is_file = {
-        place: (ENGINE / place).with_suffix(".py").exists() and not (ENGINE / place).is_dir()
-        for place in steps
-    }
-    held = [
-        p
-        for p in steps
-        if module.startswith(f"{p}/") or (module == p and is_file[p] and p not in FOLDERS)
-    ]
-    return steps[max(held, key=len)] if held else None
+def step(package: str, module: str) -> int:
+    """Return the step on which a module stands: that of the longest place that holds it."""
+    steps = {place: number for number, places in enumerate(LADDERS[package]) for place in places}
+    holding = [place for place in steps if f"{module}/".startswith(f"{place}/")]
+    return steps[max(holding, key=len)]
 
 
 def libraries(module: str) -> set[str]:
@@ -93,15 +104,23 @@ def libraries(module: str) -> set[str]:
     return roots - set(sys.stdlib_module_names) - {"chalicelib"}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if step(module) is not None])
-def test_imports_point_down(module: str) -> None:
-    later = {name for name in our_imports(module) if (step(name) or 0) > (step(module) or 0)}
-    assert later == set()
+@pytest.mark.parametrize(("package", "module"), EVERY_MODULE)
+def test_every_module_stands_on_a_step_and_imports_from_no_later_one(
+    package: str, module: str
+) -> None:
+    own_step = step(package, module)
+    assert {m for m in own_imports(package, module) if step(package, m) > own_step} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    imports = {module: own_imports(package, module) for module in PACKAGES[package]}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_guard_sees_imports_of_every_form() -> None:
-    assert our_imports("handlers")
-    assert our_imports("model") == set()
+    assert own_imports("chalicelib", "handlers")
+    assert own_imports("chalicelib", "model") == set()
 
 
 @pytest.mark.parametrize("module", SHIPPED)
@@ -140,7 +159,7 @@ def test_the_engine_reads_neither_clock_nor_environment(module: str) -> None:
     names = set(imported(MODULES[module]))
     assert readings(MODULES[module]) == []
     assert not any(name == "os" or name.startswith(("os.", "time.")) for name in names)
-    assert "time" not in names or module in ("aws", "aws/client")
+    assert "time" not in names or module == "aws/client"
 
 
 def test_the_guard_sees_a_clock_where_there_is_one() -> None:
@@ -151,7 +170,7 @@ def test_the_guard_sees_a_clock_where_there_is_one() -> None:
 def test_the_adapters_only_use_of_time_is_the_default_way_to_wait() -> None:
     nodes = [
         n
-        for n in ast.walk(tree(MODULES.get("aws/client") or MODULES["aws"]))
+        for n in ast.walk(tree(MODULES["aws/client"]))
         if isinstance(n, ast.Name) and n.id == "time"
     ]
     assert len(nodes) == 1
@@ -170,9 +189,7 @@ def requirements(name: str = "requirements.txt") -> dict[str, str]:
 def test_what_goes_to_lambda_is_what_it_imports_and_its_runtime_lacks() -> None:
     used = set[str]().union(*(libraries(module) for module in SHIPPED)) - OUTSIDE_OF_THE_PACKAGE
     if any("zoneinfo" in name for module in MODULES for name in imported(MODULES[module])):
-        used |= {
-            "tzdata"
-        }  # Python's zoneinfo takes the rules from there, where the system has none
+        used |= {"tzdata"}  # zoneinfo reads the rules from it where the system has none
     assert {name.replace("-", "_") for name in requirements()} == used
     assert requirements().keys() & {"boto3", "botocore", "moto", "chalice"} == set()
 
