@@ -72,10 +72,10 @@ STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).defaul
 def test_the_steps_up_of_the_example(
     units: int, consumed: float, throttled: float, desired: int, reason: Reason
 ) -> None:
-    want = percent.scale_up(
-        observation(provisioned=units, consumed=consumed, throttled=throttled), STEPS, NOON
+    advice = percent.scale_up(
+        observation(provisioned=units, consumed=consumed, throttled=throttled, settings=STEPS), NOON
     )
-    assert (want.desired, want.reason) == (desired, reason)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,8 @@ def test_the_steps_up_of_the_example(
 def test_the_steps_down_of_the_example(
     consumed: list[float], desired: int, reason: Reason, low: int
 ) -> None:
-    want = percent.scale_down(observation(provisioned=600, consumed=series(consumed)), STEPS, NOON)
-    assert (want.desired, want.reason, want.numbers["low_checks"]) == (desired, reason, low)
+    advice = percent.scale_down(
+        observation(provisioned=600, consumed=series(consumed), settings=STEPS), NOON
+    )
+    assert (advice.desired, advice.reason, advice.numbers["low_checks"]) == (desired, reason, low)
     assert f"{100 * 228 / 480:.1f} %" in PAGE

@@ -93,7 +93,12 @@ def decide_with(
     observation: Observation, settings: Policy, now: datetime, directions: Collection[Direction]
 ) -> Decision:
     """Decide on an observation whose target has these settings."""
-    return scaling.decide(replace(observation, policy=settings), now, directions)
+    return scaling.decide(with_policy(observation, settings), now, directions)
+
+
+def with_policy(observation: Observation, settings: Policy) -> Observation:
+    """Return an observation whose target has these settings."""
+    return replace(observation, policy=settings)
 
 
 def _series(given: Series | float | None) -> Series:

@@ -87,9 +87,7 @@ class Load:
     highest: float
 
 
-def scale_up(
-    seen: Observation, policy: Policy, now: datetime, urgent: bool = False
-) -> Recommendation:
+def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> Recommendation:
     """Return the highest of the levels that call for more than what is provisioned.
 
     What the demand needs, if the trusted part of the bucket would be empty before a later raise
@@ -97,13 +95,13 @@ def scale_up(
     past days had now. urgent: an alarm asks, and quiet times are left to the sweep, so that a small
     raise does not keep a big one waiting for its update.
     """
-    load = load_of(seen, now)
+    load, policy = load_of(observation, now), observation.policy
     if load is None:
-        return Recommendation(seen.provisioned, Reason.NO_DATA)
-    units, left = seen.provisioned, burst_left(seen)
-    needed = needed_units(load, seen.metrics.history)
+        return Recommendation(observation.provisioned, Reason.NO_DATA)
+    units, left = observation.provisioned, burst_left(observation)
+    needed = needed_units(load, observation.metrics.history)
     quiet = load.mean15 + _refill(policy, left, units)
-    insured = insured_units(seen.metrics.history, policy, load.lag_minutes, now)
+    insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
     numbers = _numbers(load, left) | {
         "needed_units": needed,
         "quiet_units": quiet,
@@ -113,7 +111,7 @@ def scale_up(
     if runs_short(load, policy, left, units):
         calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
     if not urgent:
-        asleep = worth_sleeping(load.mean15, policy.alarm_percent, seen.target.dimension)
+        asleep = worth_sleeping(load.mean15, policy.alarm_percent, observation.target.dimension)
         calls += [
             (level, Reason.UTILIZATION_HIGH)
             for level in (quiet, asleep)
@@ -123,16 +121,16 @@ def scale_up(
     level, reason = max(calls, key=lambda call: call[0])
     if level <= units:
         return Recommendation(units, reason, numbers)
-    return Recommendation(max(math.ceil(level), _least_raise(seen, policy)), reason, numbers)
+    return Recommendation(max(math.ceil(level), _least_raise(observation)), reason, numbers)
 
 
-def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:
+def scale_down(observation: Observation, now: datetime) -> Recommendation:
     """Return the level that the coming hour needs, if one of the day's decreases is well spent on
     it now."""
-    load = load_of(seen, now)
-    units = seen.provisioned
-    hour = seen.metrics.consumed.last(60)
-    is_young = is_fresh(seen.metrics.consumed, now, FRESH_TO_LOWER)
+    load, policy = load_of(observation, now), observation.policy
+    units = observation.provisioned
+    hour = observation.metrics.consumed.last(60)
+    is_young = is_fresh(observation.metrics.consumed, now, FRESH_TO_LOWER)
     if (
         load is None
         or not is_young
@@ -140,39 +138,40 @@ def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendati
         or len(hour.known()) < KNOWN_MINUTES
     ):
         return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
-    left = burst_left(seen)
-    insured = insured_units(seen.metrics.history, policy, load.lag_minutes, now)
-    asleep = worth_sleeping(load.mean5, policy.alarm_percent, seen.target.dimension)
+    left = burst_left(observation)
+    insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
+    asleep = worth_sleeping(load.mean5, policy.alarm_percent, observation.target.dimension)
     low = math.ceil(max(low_units(load, policy, left, units), insured, asleep, policy.min_units))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
     if load.throttled5 > 0:
         return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
     if low >= units:
         return Recommendation(units, Reason.AT_DESIRED, numbers)
-    raised_at = seen.throughput.last_increase_at
+    raised_at = observation.throughput.last_increase_at
     if raised_at is not None and now - raised_at < SETTLE:
         return Recommendation(units, Reason.RAISED_RECENTLY, numbers)
     if load.mean5 - load.newest - 2 * load.noise > FALLING_SHARE * (units - low):
         return Recommendation(units, Reason.STILL_FALLING, numbers)
-    if (units - low) * 100 <= least_saving_percent(seen, now) * units:
+    if (units - low) * 100 <= least_saving_percent(observation, now) * units:
         return Recommendation(low, Reason.NOT_WORTH_IT, numbers)
     return Recommendation(low, Reason.UTILIZATION_LOW, numbers)
 
 
-def _least_raise(seen: Observation, policy: Policy) -> int:
+def _least_raise(observation: Observation) -> int:
     """Return the configured least increase, once for the same evidence: older datapoints than the
     last increase are spent."""
-    consumed, raised_at = seen.metrics.consumed, seen.throughput.last_increase_at
+    policy, consumed = observation.policy, observation.metrics.consumed
+    raised_at = observation.throughput.last_increase_at
     if raised_at is not None and consumed.end <= raised_at:
-        return seen.provisioned
-    percent = math.ceil(seen.provisioned * (100 + policy.increase_percent) / 100)
-    return max(percent, seen.provisioned + policy.increase_units)
+        return observation.provisioned
+    percent = math.ceil(observation.provisioned * (100 + policy.increase_percent) / 100)
+    return max(percent, observation.provisioned + policy.increase_units)
 
 
-def load_of(seen: Observation, now: datetime) -> Load | None:
+def load_of(observation: Observation, now: datetime) -> Load | None:
     """Return what the newest minutes say, or None where nothing is known of the last ten
     minutes."""
-    consumed, throttled = seen.metrics.consumed, seen.metrics.throttled
+    consumed, throttled = observation.metrics.consumed, observation.metrics.throttled
     if not is_fresh(consumed, now):
         return None
     demand = _demand(consumed, throttled)
@@ -197,16 +196,18 @@ def load_of(seen: Observation, now: datetime) -> Load | None:
     )
 
 
-def burst_left(seen: Observation) -> float:
+def burst_left(observation: Observation) -> float:
     """Return the share of the burst bucket that is left, reckoned minute by minute from capacity
     and consumption.
 
     It begins half full, which three hours later hardly matters. A throttled minute proves it empty.
     """
-    consumed = seen.metrics.consumed
-    lost = _by_minute(seen.metrics.throttled, consumed)
-    left, held = 0.5 * BURST_SECONDS * seen.provisioned, 0.0
-    for units, used, throttled in zip(units_by_minute(seen), consumed.values, lost, strict=True):
+    consumed = observation.metrics.consumed
+    lost = _by_minute(observation.metrics.throttled, consumed)
+    left, held = 0.5 * BURST_SECONDS * observation.provisioned, 0.0
+    for units, used, throttled in zip(
+        units_by_minute(observation), consumed.values, lost, strict=True
+    ):
         if units < held:
             left = min(left, BURST_SECONDS * units)
         held = units
@@ -217,7 +218,7 @@ def burst_left(seen: Observation) -> float:
             left = 0.0
         elif left > BURST_SECONDS * units:
             left = BURST_SECONDS * units
-    return min(left / (BURST_SECONDS * seen.provisioned), 1.0)
+    return min(left / (BURST_SECONDS * observation.provisioned), 1.0)
 
 
 def needed_units(load: Load, history: DemandHistory) -> float:
@@ -286,13 +287,13 @@ def insured_units(
     )
 
 
-def least_saving_percent(seen: Observation, now: datetime) -> int:
+def least_saving_percent(observation: Observation, now: datetime) -> int:
     """Return the least saving, in percent of the units, that a decrease now must bring."""
-    last = seen.throughput.last_decrease_at
+    last = observation.throughput.last_decrease_at
     is_free = (
         last is not None
         and now - last < DECREASE_SPACING
-        and decreases_today(seen.throughput, now) < FREE_DECREASES_PER_DAY
+        and decreases_today(observation.throughput, now) < FREE_DECREASES_PER_DAY
     )
     return LEAST_FREE_SAVING_PERCENT if is_free else LEAST_SAVING_PERCENT
 
@@ -319,28 +320,28 @@ def _by_minute(series: Series, other: Series) -> tuple[float | None, ...]:
     return series.values[: len(other.values)] + (None,) * max(0, missing)
 
 
-def units_by_minute(seen: Observation) -> list[float]:
+def units_by_minute(observation: Observation) -> list[float]:
     """Return the units that held in each minute of the consumed series.
 
     Since the last change they are known; before it, the least of each five minutes tells.
     """
-    consumed, provisioned = seen.metrics.consumed, seen.metrics.provisioned.values
+    consumed, provisioned = observation.metrics.consumed, observation.metrics.provisioned.values
     changes = [
         at
-        for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at)
+        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
         if at is not None
     ]
     size = len(consumed.values)
     if not changes or not provisioned:
-        return [float(seen.provisioned)] * size
+        return [float(observation.provisioned)] * size
     since = min(
         max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0),
         size,
     )
-    least = [float(seen.provisioned if units is None else units) for units in provisioned]
+    least = [float(observation.provisioned if units is None else units) for units in provisioned]
     before = [units for units in least for _ in range(5)][:since]
     before += [least[-1]] * (since - len(before))
-    return before + [float(seen.provisioned)] * (size - since)
+    return before + [float(observation.provisioned)] * (size - since)
 
 
 def _mean(values: list[float]) -> float:

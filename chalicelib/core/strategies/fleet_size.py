@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from chalicelib.config.policy import Policy
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Recommendation, is_fresh
 from chalicelib.model import Reason
@@ -18,30 +17,30 @@ UNCOUNTED_MINUTES = 5
 
 
 def scale_up(
-    seen: Observation,
-    policy: Policy,  # noqa: ARG001
+    observation: Observation,
     now: datetime,
     urgent: bool = False,  # noqa: ARG001
 ) -> Recommendation:
     """Return what the fleet calls for, at once: also before its traffic comes. Without a count,
     what is asked for."""
-    if seen.instances is None:
-        return _asked_for(seen, now)
+    if observation.instances is None:
+        return _asked_for(observation, now)
     return Recommendation(
-        seen.fleet_units, Reason.FLEET if seen.fleet_units > seen.provisioned else Reason.AT_DESIRED
+        observation.fleet_units,
+        Reason.FLEET if observation.fleet_units > observation.provisioned else Reason.AT_DESIRED,
     )
 
 
-def _asked_for(seen: Observation, now: datetime) -> Recommendation:
+def _asked_for(observation: Observation, now: datetime) -> Recommendation:
     """Return the recent peak of consumption and throttling together: an unknown fleet must not cost
     an increase."""
-    recent = seen.metrics.consumed.last(UNCOUNTED_MINUTES)
-    throttled = seen.metrics.throttled.since(recent.start).known()
+    recent = observation.metrics.consumed.last(UNCOUNTED_MINUTES)
+    throttled = observation.metrics.throttled.since(recent.start).known()
     if not is_fresh(recent, now) or not recent.known():
-        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN)
+        return Recommendation(observation.provisioned, Reason.FLEET_UNKNOWN)
     peak = max(recent.known()) + max(throttled, default=0.0)
-    if peak <= seen.provisioned:
-        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
+    if peak <= observation.provisioned:
+        return Recommendation(observation.provisioned, Reason.FLEET_UNKNOWN, {"peak_units": peak})
     return Recommendation(
         math.ceil(peak),
         Reason.THROTTLED if any(throttled) else Reason.UTILIZATION_HIGH,
@@ -49,23 +48,25 @@ def _asked_for(seen: Observation, now: datetime) -> Recommendation:
     )
 
 
-def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:  # noqa: ARG001
+def scale_down(observation: Observation, now: datetime) -> Recommendation:
     """Return what the fleet calls for, never below what was consumed; an unknown count or
     consumption lowers nothing."""
-    if seen.instances is None:
-        return Recommendation(seen.provisioned, Reason.FLEET_UNKNOWN)
-    recent = seen.metrics.consumed.last(LOOK_BACK_MINUTES)
+    if observation.instances is None:
+        return Recommendation(observation.provisioned, Reason.FLEET_UNKNOWN)
+    recent = observation.metrics.consumed.last(LOOK_BACK_MINUTES)
     if not is_fresh(recent, now, FRESH_TO_LOWER) or None in recent.values:
         return Recommendation(
-            seen.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())}
+            observation.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())}
         )
-    throttled = seen.metrics.throttled.since(recent.start).known()
+    throttled = observation.metrics.throttled.since(recent.start).known()
     peak = max(recent.known())
     if any(throttled):
-        return Recommendation(seen.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak})
-    desired = max(seen.fleet_units, math.ceil(peak))
+        return Recommendation(
+            observation.provisioned, Reason.THROTTLED_RECENTLY, {"peak_units": peak}
+        )
+    desired = max(observation.fleet_units, math.ceil(peak))
     return Recommendation(
         desired,
-        Reason.FLEET if desired < seen.provisioned else Reason.AT_DESIRED,
+        Reason.FLEET if desired < observation.provisioned else Reason.AT_DESIRED,
         {"peak_units": peak},
     )

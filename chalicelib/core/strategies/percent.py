@@ -62,8 +62,7 @@ class Cause:
 
 
 def scale_up(
-    seen: Observation,
-    policy: Policy,
+    observation: Observation,
     now: datetime,
     urgent: bool = False,  # noqa: ARG001
 ) -> Recommendation:
@@ -78,14 +77,14 @@ def scale_up(
 
     urgent: whether an alarm asks; a step is a step either way.
     """
-    found = _evidence(seen, policy, now)
-    base = max(float(seen.provisioned), found.demand)
-    numbers = _numbers(seen, policy, found)
+    found = _evidence(observation, now)
+    base = max(float(observation.provisioned), found.demand)
+    numbers = _numbers(observation, found)
     causes = [
         Cause(_stepped(base, step), reason, is_spent)
         for steps, reason, is_spent in (
-            (_for_load(seen, policy, found), Reason.UTILIZATION_HIGH, found.load_is_spent),
-            (_for_throttling(seen, policy, found), Reason.THROTTLED, found.throttling_is_spent),
+            (_for_load(observation, found), Reason.UTILIZATION_HIGH, found.load_is_spent),
+            (_for_throttling(observation, found), Reason.THROTTLED, found.throttling_is_spent),
         )
         for step in steps
         if step.percent or step.units
@@ -99,42 +98,47 @@ def scale_up(
         return Recommendation(
             best.desired,
             best.reason,
-            numbers | ({"base_units": base} if base > seen.provisioned else {}),
+            numbers | ({"base_units": base} if base > observation.provisioned else {}),
         )
     if causes:
-        return Recommendation(seen.provisioned, Reason.EVIDENCE_SPENT, numbers)
+        return Recommendation(observation.provisioned, Reason.EVIDENCE_SPENT, numbers)
     return Recommendation(
-        seen.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers
+        observation.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers
     )
 
 
-def scale_down(seen: Observation, policy: Policy, now: datetime) -> Recommendation:
+def scale_down(observation: Observation, now: datetime) -> Recommendation:
     """Return the level at which the last hour's peak is `target_percent` of the units; or, with
     `lower_percent`, a step less."""
+    policy = observation.policy
     at = now - policy.delay_minutes * MINUTE
-    consumed = known_at(seen.metrics.consumed, at)
+    consumed = known_at(observation.metrics.consumed, at)
     if not is_fresh(consumed, at, FRESH_TO_LOWER):
         return Recommendation(
-            seen.provisioned,
+            observation.provisioned,
             Reason.NO_DATA,
             {"minutes_known": len(consumed.since(at - LOOK_BACK).known())},
         )
     if policy.lower_percent:
-        return _a_step_down(seen, policy, consumed)
-    return _to_target(seen, policy, consumed.since(at - LOOK_BACK), at, now)
+        return _a_step_down(observation, consumed)
+    return _to_target(observation, consumed.since(at - LOOK_BACK), at, now)
 
 
 # up
 
 
-def _evidence(seen: Observation, policy: Policy, now: datetime) -> Evidence:
+def _evidence(observation: Observation, now: datetime) -> Evidence:
     """Read the alarm's newest periods. Throttling may be shown a minute before the consumption of
     the same minute is."""
+    policy = observation.policy
     at = now - policy.delay_minutes * MINUTE
-    consumed, throttled = known_at(seen.metrics.consumed, at), known_at(seen.metrics.throttled, at)
+    consumed, throttled = (
+        known_at(observation.metrics.consumed, at),
+        known_at(observation.metrics.throttled, at),
+    )
     size = policy.alarm_period_seconds // 60
     count = size * policy.alarm_evaluation_periods
-    recent, raised_at = consumed.last(count), seen.throughput.last_increase_at
+    recent, raised_at = consumed.last(count), observation.throughput.last_increase_at
     loads = means(recent, size) if is_fresh(consumed, at) else []
     known = [load for load in loads if load is not None]
     end = max(consumed.end, throttled.end)
@@ -157,23 +161,27 @@ def _evidence(seen: Observation, policy: Policy, now: datetime) -> Evidence:
     )
 
 
-def _for_load(seen: Observation, policy: Policy, found: Evidence) -> Iterator[ScalingStep]:
+def _for_load(observation: Observation, found: Evidence) -> Iterator[ScalingStep]:
     """Yield the step for the consumption that all periods have reached: the alarm's rule."""
+    policy = observation.policy
     if not found.loads:
         return
     lowest = min(found.loads)
     if policy.increase_steps:
-        yield from _row_reached(policy.increase_steps, lowest, seen.provisioned)
-    elif lowest * 100 >= seen.provisioned * policy.alarm_percent:
+        yield from _row_reached(policy.increase_steps, lowest, observation.provisioned)
+    elif lowest * 100 >= observation.provisioned * policy.alarm_percent:
         yield _plain(policy)
 
 
-def _for_throttling(seen: Observation, policy: Policy, found: Evidence) -> Iterator[ScalingStep]:
+def _for_throttling(observation: Observation, found: Evidence) -> Iterator[ScalingStep]:
     """Yield the step of each rule about throttling that holds. Without any throttling, no row is
     reached, not even one at 0."""
+    policy = observation.policy
     if found.throttled <= 0:
         return
-    yield from _row_reached(policy.throttled_provisioned_steps, found.throttled, seen.provisioned)
+    yield from _row_reached(
+        policy.throttled_provisioned_steps, found.throttled, observation.provisioned
+    )
     yield from _row_reached(policy.throttled_consumed_steps, found.throttled, found.consumed)
     if 0 < policy.throttled_events < found.events:
         yield _plain(policy)
@@ -194,9 +202,10 @@ def _stepped(base: float, step: ScalingStep) -> int:
     return math.ceil(base + max(base * step.percent / 100, step.units))
 
 
-def _numbers(seen: Observation, policy: Policy, found: Evidence) -> dict[str, Number]:
+def _numbers(observation: Observation, found: Evidence) -> dict[str, Number]:
+    policy = observation.policy
     numbers: dict[str, Number] = {
-        "alarm_level_units": seen.provisioned * policy.alarm_percent / 100
+        "alarm_level_units": observation.provisioned * policy.alarm_percent / 100
     }
     if found.loads:
         numbers["consumed_units"] = found.loads[-1]
@@ -216,26 +225,29 @@ def _mean(series: Series) -> float:
 
 
 def _to_target(
-    seen: Observation, policy: Policy, hour: Series, at: datetime, now: datetime
+    observation: Observation, hour: Series, at: datetime, now: datetime
 ) -> Recommendation:
     """Return what the hour's peak needs, `peak x 100 / target_percent`, where so much less is worth
     a decrease."""
+    policy = observation.policy
     if hour.start > at - LOOK_BACK + MINUTE or None in hour.values:
         return Recommendation(
-            seen.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())}
+            observation.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())}
         )
     peak = max(hour.known())
-    throttled = seen.metrics.throttled.since(at - LOOK_BACK)
+    throttled = observation.metrics.throttled.since(at - LOOK_BACK)
     desired = max(
         math.ceil(peak * 100 / policy.target_percent), _calm_units(peak, policy), policy.min_units
     )
     numbers = {"peak_units": peak, "throttled_units": max(throttled.known(), default=0.0)}
     if numbers["throttled_units"] > 0:
-        return Recommendation(seen.provisioned, Reason.THROTTLED_RECENTLY, numbers)
-    if desired >= seen.provisioned:
-        return Recommendation(seen.provisioned, Reason.AT_DESIRED, numbers)
-    if (seen.provisioned - desired) * 100 < seen.provisioned * policy.min_decrease_percent:
-        raised_at = seen.throughput.last_increase_at
+        return Recommendation(observation.provisioned, Reason.THROTTLED_RECENTLY, numbers)
+    if desired >= observation.provisioned:
+        return Recommendation(observation.provisioned, Reason.AT_DESIRED, numbers)
+    if (
+        observation.provisioned - desired
+    ) * 100 < observation.provisioned * policy.min_decrease_percent:
+        raised_at = observation.throughput.last_increase_at
         is_new = raised_at is not None and now - raised_at < SETTLE
         return Recommendation(
             desired, Reason.RAISED_RECENTLY if is_new else Reason.NOT_WORTH_IT, numbers
@@ -243,7 +255,7 @@ def _to_target(
     return Recommendation(desired, Reason.UTILIZATION_LOW, numbers)
 
 
-def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Recommendation:
+def _a_step_down(observation: Observation, consumed: Series) -> Recommendation:
     """Return one step less where the newest periods were low, `decrease_checks` of them.
 
     Only periods since the last change of capacity count, since the percentage is of today's units.
@@ -251,10 +263,11 @@ def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Recomme
     The step is max(units x percent / 100, units), at least one unit. It ends above what the peak of
     these periods needs for the alarm to stay quiet, so never below what was consumed.
     """
-    units, size = seen.provisioned, policy.alarm_period_seconds // 60
+    policy = observation.policy
+    units, size = observation.provisioned, policy.alarm_period_seconds // 60
     changes = [
         at
-        for at in (seen.throughput.last_increase_at, seen.throughput.last_decrease_at)
+        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
         if at is not None
     ]
     loads = _whole_means(consumed.since(max(changes, default=None)), size)
@@ -266,7 +279,7 @@ def _a_step_down(seen: Observation, policy: Policy, consumed: Series) -> Recomme
     seen_at = consumed.last(looked * size)
     peak, lost = (
         max(seen_at.known()),
-        max(seen.metrics.throttled.since(seen_at.start).known(), default=0.0),
+        max(observation.metrics.throttled.since(seen_at.start).known(), default=0.0),
     )
     numbers |= {"consumed_units": low[0], "peak_units": peak, "throttled_units": lost}
     if lost > 0:

@@ -19,7 +19,7 @@ from chalicelib.core.strategies.adaptive import Load
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.core.strategies.onsets import SLOTS
 from chalicelib.model import NO_HISTORY, DemandHistory, Direction, Reason, Series
-from tests.support.builders import NOON, decide_with, observation, series, steady
+from tests.support.builders import NOON, decide_with, observation, series, steady, with_policy
 from tests.support.builders import policy as any_policy
 
 MINUTE = timedelta(minutes=1)
@@ -454,11 +454,11 @@ def test_free_decreases_are_kept_for_what_is_worth_it(
 
 
 def up(seen: Observation, urgent: bool = False, **settings: Any) -> Recommendation:
-    return adaptive.scale_up(seen, policy(**settings), NOON, urgent)
+    return adaptive.scale_up(with_policy(seen, policy(**settings)), NOON, urgent)
 
 
 def down(seen: Observation, **settings: Any) -> Recommendation:
-    return adaptive.scale_down(seen, policy(**settings), NOON)
+    return adaptive.scale_down(with_policy(seen, policy(**settings)), NOON)
 
 
 SPIKE = after_calm(300.0)
@@ -502,8 +502,8 @@ SPIKE = after_calm(300.0)
 def test_up_to_the_highest_level_that_calls(
     seen: Observation, desired: int, reason: Reason, urgent: bool
 ) -> None:
-    want = up(seen, urgent)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = up(seen, urgent)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -712,8 +712,8 @@ HELD = [100.0] * 36
 def test_down_to_what_the_coming_hour_needs(
     seen: Observation, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    want = down(seen, **settings)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = down(seen, **settings)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 def test_the_numbers_behind_a_decrease() -> None:
@@ -770,19 +770,19 @@ SEEN = st.builds(
 
 @given(SEEN, POLICIES, st.booleans())
 def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
-    want = adaptive.scale_up(seen, settings, NOON, urgent)
-    assert want.desired >= seen.provisioned
-    assert (want.desired > seen.provisioned) <= (
-        want.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD}
+    advice = adaptive.scale_up(with_policy(seen, settings), NOON, urgent)
+    assert advice.desired >= seen.provisioned
+    assert (advice.desired > seen.provisioned) <= (
+        advice.reason in {Reason.UTILIZATION_HIGH, Reason.THROTTLED, Reason.PATTERN_AHEAD}
     )
 
 
 @given(SEEN, POLICIES)
 def test_down_never_raises(seen: Observation, settings: Policy) -> None:
-    want = adaptive.scale_down(seen, settings, NOON)
-    assert want.desired <= seen.provisioned
-    assert (want.desired < seen.provisioned) == (
-        want.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT}
+    advice = adaptive.scale_down(with_policy(seen, settings), NOON)
+    assert advice.desired <= seen.provisioned
+    assert (advice.desired < seen.provisioned) == (
+        advice.reason in {Reason.UTILIZATION_LOW, Reason.NOT_WORTH_IT}
     )
 
 
@@ -813,19 +813,19 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     holed = Series(
         seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :])
     )
-    want = adaptive.scale_down(
-        replace(seen, metrics=replace(seen.metrics, consumed=holed)), settings, NOON
+    advice = adaptive.scale_down(
+        replace(seen, policy=settings, metrics=replace(seen.metrics, consumed=holed)), NOON
     )
-    assert (want.desired, want.reason) == (seen.provisioned, Reason.NO_DATA)
+    assert (advice.desired, advice.reason) == (seen.provisioned, Reason.NO_DATA)
 
 
 @given(SEEN, POLICIES, st.integers(11, 300))
 def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
     later = NOON + minutes * MINUTE
-    assert adaptive.scale_up(seen, settings, later) == Recommendation(
+    assert adaptive.scale_up(with_policy(seen, settings), later) == Recommendation(
         seen.provisioned, Reason.NO_DATA
     )
-    assert adaptive.scale_down(seen, settings, later).desired == seen.provisioned
+    assert adaptive.scale_down(with_policy(seen, settings), later).desired == seen.provisioned
 
 
 @given(
@@ -848,8 +848,8 @@ def test_more_demand_in_the_newest_minute_never_wants_less(
     much = seen_by(after_calm(*newest[:-1], newest[-1] + more), days=days, provisioned=units)
     assert up(little, urgent).desired <= up(much, urgent).desired
     assert (
-        adaptive.scale_up(little, settings, NOON, urgent).desired
-        <= adaptive.scale_up(much, settings, NOON, urgent).desired
+        adaptive.scale_up(with_policy(little, settings), NOON, urgent).desired
+        <= adaptive.scale_up(with_policy(much, settings), NOON, urgent).desired
     )
 
 
@@ -877,8 +877,8 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
         for add in (0.0, more)
     )
     assert (
-        adaptive.scale_up(little, settings, NOON, urgent).desired
-        <= adaptive.scale_up(much, settings, NOON, urgent).desired
+        adaptive.scale_up(with_policy(little, settings), NOON, urgent).desired
+        <= adaptive.scale_up(with_policy(much, settings), NOON, urgent).desired
     )
 
 
@@ -886,13 +886,15 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
 def test_a_second_look_at_the_same_datapoints_wants_no_more(
     seen: Observation, settings: Policy
 ) -> None:
-    first = adaptive.scale_up(seen, settings, NOON, urgent=True)
+    first = adaptive.scale_up(with_policy(seen, settings), NOON, urgent=True)
     if first.desired == seen.provisioned:
         return  # nothing was raised, so there is no second look
     units = dict.fromkeys(seen.throughput.units, first.desired)
     raised = replace(seen.throughput, units=units, last_increase_at=NOON)
     again = replace(seen, provisioned=first.desired, throughput=raised)
-    assert adaptive.scale_up(again, settings, NOON, urgent=True).desired == first.desired
+    assert (
+        adaptive.scale_up(with_policy(again, settings), NOON, urgent=True).desired == first.desired
+    )
 
 
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, UP | DOWN]))

@@ -26,6 +26,7 @@ from tests.support.builders import (
     policy,
     series,
     steady,
+    with_policy,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -44,7 +45,7 @@ def up(
     consumed: Series | float | None, settings: dict[str, Any] | None = None, **fields: Any
 ) -> Recommendation:
     return percent.scale_up(
-        observation(consumed=consumed, **fields), policy(**(settings or {})), NOON
+        observation(consumed=consumed, settings=policy(**(settings or {})), **fields), NOON
     )
 
 
@@ -52,7 +53,7 @@ def down(
     consumed: Series | float | None, settings: dict[str, Any] | None = None, **fields: Any
 ) -> Recommendation:
     return percent.scale_down(
-        observation(consumed=consumed, **fields), policy(**(settings or {})), NOON
+        observation(consumed=consumed, settings=policy(**(settings or {})), **fields), NOON
     )
 
 
@@ -125,8 +126,8 @@ def down(
 def test_one_step_up_where_the_newest_periods_are_all_hot(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    want = up(consumed, settings)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = up(consumed, settings)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(("provisioned", "desired"), [(1, 2), (2, 3), (3, 5), (39_999, 59_999)])
@@ -174,18 +175,18 @@ def test_instead_of_one_step_the_highest_row_that_consumption_has_reached(
     consumed: Series | float, desired: int
 ) -> None:
     # the rows may stand in any order
-    want = up(
+    advice = up(
         consumed, {"alarm_percent": 80, **rows(increase=[(90, 30, 50), (120, 100), (70, 10)])}
     )
-    assert (want.desired, want.reason) == (
+    assert (advice.desired, advice.reason) == (
         desired,
         Reason.AT_DESIRED if desired == 100 else Reason.UTILIZATION_HIGH,
     )
 
 
 def test_a_row_without_a_step_raises_nothing() -> None:
-    want = up(300.0, rows(increase=[(0, 0), (400, 50)]))
-    assert (want.desired, want.reason) == (100, Reason.AT_DESIRED)
+    advice = up(300.0, rows(increase=[(0, 0), (400, 50)]))
+    assert (advice.desired, advice.reason) == (100, Reason.AT_DESIRED)
 
 
 def test_of_several_periods_the_lowest_names_the_row() -> None:
@@ -245,8 +246,8 @@ CONSUMED = rows(throttled_consumed=[(10, 20), (50, 100)])
 def test_throttling_raises_by_the_steps_about_it(
     consumed: float | None, throttled: float, settings: dict[str, Any], desired: int
 ) -> None:
-    want = up(consumed, settings, throttled=throttled)
-    assert (want.desired, want.reason is Reason.THROTTLED) == (desired, desired > 100)
+    advice = up(consumed, settings, throttled=throttled)
+    assert (advice.desired, advice.reason is Reason.THROTTLED) == (desired, desired > 100)
 
 
 @pytest.mark.parametrize(
@@ -272,8 +273,8 @@ def test_throttling_raises_by_the_steps_about_it(
 def test_of_all_causes_the_largest_step_is_taken_once(
     throttled: float, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    want = up(90.0, settings, throttled=throttled)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = up(90.0, settings, throttled=throttled)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -313,8 +314,8 @@ def test_throttling_may_be_shown_a_minute_before_consumption() -> None:
 
 def test_throttling_that_is_too_old_raises_nothing() -> None:
     old = NOON - 11 * MINUTE
-    want = up(steady(30.0, end=old), PROVISIONED, throttled=steady(5.0, end=old))
-    assert (want.desired, want.reason) == (100, Reason.NO_DATA)
+    advice = up(steady(30.0, end=old), PROVISIONED, throttled=steady(5.0, end=old))
+    assert (advice.desired, advice.reason) == (100, Reason.NO_DATA)
 
 
 @pytest.mark.parametrize(
@@ -332,16 +333,16 @@ def test_throttling_that_is_too_old_raises_nothing() -> None:
 def test_throttling_that_an_increase_has_answered_raises_nothing(
     ago: float, settings: dict[str, Any], reason: Reason
 ) -> None:
-    want = up(
+    advice = up(
         30.0, {**settings, **PROVISIONED}, throttled=5.0, last_increase_at=NOON - ago * MINUTE
     )
-    assert (want.desired, want.reason) == (150 if reason is Reason.THROTTLED else 100, reason)
+    assert (advice.desired, advice.reason) == (150 if reason is Reason.THROTTLED else 100, reason)
 
 
 def test_where_one_cause_is_answered_another_may_still_raise() -> None:
     settings = {**rows(throttled_provisioned=[(1, 100)])}
-    want = up(90.0, settings, throttled=5.0, last_increase_at=NOON - MINUTE)
-    assert (want.desired, want.reason) == (150, Reason.UTILIZATION_HIGH)
+    advice = up(90.0, settings, throttled=5.0, last_increase_at=NOON - MINUTE)
+    assert (advice.desired, advice.reason) == (150, Reason.UTILIZATION_HIGH)
 
 
 @pytest.mark.parametrize(
@@ -394,8 +395,8 @@ def test_where_one_cause_is_answered_another_may_still_raise() -> None:
 def test_the_newest_minutes_are_left_out_where_metrics_come_late(
     consumed: Series | float, throttled: Series | None, desired: int, reason: Reason
 ) -> None:
-    want = up(consumed, {"delay_minutes": 5, **PROVISIONED}, throttled=throttled)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = up(consumed, {"delay_minutes": 5, **PROVISIONED}, throttled=throttled)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 def test_with_a_delay_an_increase_is_not_repeated_before_its_own_minutes_count() -> None:
@@ -420,9 +421,9 @@ def test_with_a_delay_an_increase_is_not_repeated_before_its_own_minutes_count()
 def test_datapoints_that_an_increase_has_answered_raise_nothing(
     ago: float, settings: dict[str, Any], reason: Reason
 ) -> None:
-    want = up(90.0, settings, last_increase_at=NOON - ago * MINUTE)
-    assert want.reason is reason
-    assert (want.desired > 100) == (reason is Reason.UTILIZATION_HIGH)
+    advice = up(90.0, settings, last_increase_at=NOON - ago * MINUTE)
+    assert advice.reason is reason
+    assert (advice.desired > 100) == (reason is Reason.UTILIZATION_HIGH)
 
 
 def test_the_numbers_behind_a_step_are_the_load_and_the_level() -> None:
@@ -510,8 +511,8 @@ def test_the_numbers_behind_a_step_are_the_load_and_the_level() -> None:
 def test_down_to_what_the_last_hours_peak_needs(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    want = down(consumed, settings)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = down(consumed, settings)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -526,8 +527,8 @@ def test_throttling_within_the_hour_forbids_a_decrease(
     minutes_ago: int, desired: int, reason: Reason
 ) -> None:
     throttled = series([None] * (180 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1))
-    want = down(10.0, throttled=throttled)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = down(10.0, throttled=throttled)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 def test_the_numbers_behind_a_decrease_are_the_peak_and_the_throttling() -> None:
@@ -750,8 +751,8 @@ THREE = {**LOW, "decrease_checks": 3}
 def test_down_by_a_step_where_the_newest_periods_were_low(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    want = down(consumed, settings)
-    assert (want.desired, want.reason) == (desired, reason)
+    advice = down(consumed, settings)
+    assert (advice.desired, advice.reason) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -766,8 +767,8 @@ def test_down_by_a_step_where_the_newest_periods_were_low(
 def test_the_row_down_is_the_lowest_that_consumption_does_not_exceed(
     consumed: float, desired: int
 ) -> None:
-    want = down(consumed, {**LOW, **rows(decrease=[(20, 10, 20), (0, 90)])})
-    assert (want.desired, want.reason) == (
+    advice = down(consumed, {**LOW, **rows(decrease=[(20, 10, 20), (0, 90)])})
+    assert (advice.desired, advice.reason) == (
         desired,
         Reason.AT_DESIRED if desired == 100 else Reason.UTILIZATION_LOW,
     )
@@ -938,8 +939,8 @@ def test_no_series_makes_the_strategy_fail(
 ) -> None:
     seen = observation(provisioned=provisioned, consumed=series(values))
     settings = policy(alarm_period_seconds=minutes * 60, alarm_evaluation_periods=periods)
-    assert percent.scale_up(seen, settings, NOON).desired >= provisioned
-    assert percent.scale_down(seen, settings, NOON).desired <= provisioned
+    assert percent.scale_up(with_policy(seen, settings), NOON).desired >= provisioned
+    assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
 @given(
@@ -951,7 +952,10 @@ def test_more_load_never_wants_less(values: list[float], more: float, provisione
         for add in (0.0, more)
     )
     for strategy in (percent.scale_up, percent.scale_down):
-        assert strategy(little, policy(), NOON).desired <= strategy(much, policy(), NOON).desired
+        assert (
+            strategy(with_policy(little, policy()), NOON).desired
+            <= strategy(with_policy(much, policy()), NOON).desired
+        )
 
 
 STEPS = st.lists(
@@ -995,8 +999,8 @@ def test_no_settings_make_the_strategy_fail(
         throttled=series(throttled),
         last_increase_at=raised_at,
     )
-    assert percent.scale_up(seen, settings, NOON).desired >= provisioned
-    assert percent.scale_down(seen, settings, NOON).desired <= provisioned
+    assert percent.scale_up(with_policy(seen, settings), NOON).desired >= provisioned
+    assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
 @given(st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.integers(2, 40_000), policies())
@@ -1004,9 +1008,11 @@ def test_a_decrease_calls_for_no_increase(
     values: list[float], provisioned: int, settings: Policy
 ) -> None:
     seen = observation(provisioned=provisioned, consumed=series(values))
-    want = percent.scale_down(seen, settings, NOON)
-    if want.reason is Reason.UTILIZATION_LOW:
+    advice = percent.scale_down(with_policy(seen, settings), NOON)
+    if advice.reason is Reason.UTILIZATION_LOW:
         assert (
-            percent.scale_up(replace(seen, provisioned=want.desired), settings, NOON).desired
-            == want.desired
+            percent.scale_up(
+                replace(seen, provisioned=advice.desired, policy=settings), NOON
+            ).desired
+            == advice.desired
         )
