@@ -1,7 +1,7 @@
-"""Hypothesis profiles: `ci` where the environment says CI, else `dev`: the same examples every run;
-`search` finds new ones.
+"""What every test has: Hypothesis' profiles, the judge of permissions, and the fixture `region`.
 
-And the judge, who hears of every invocation of a function in any test.
+The profile is `ci` where the environment sets CI, else `dev`. Both run the same examples every
+time; `search` finds new ones.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from headroom.region.region import OBSERVERS
+from headroom.region.region import OBSERVERS, Region
 from tests.support.judge import judge
+from tests.support.scenes import orders
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
@@ -23,8 +24,17 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_call_is_permitted() -> Iterator[None]:
-    """Judge each invocation's calls by the function's policies; of the whole session, for the
-    fixtures of wider scope, too."""
+    """Judge each invocation's calls by the function's policies.
+
+    It lasts the whole session, so that it covers the fixtures of wider scope.
+    """
     OBSERVERS.append(judge)
     yield
     OBSERVERS.remove(judge)
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    """A region at midday with `orders`, its index and the app; other scenes extend or replace it."""
+    with orders() as region:
+        yield region

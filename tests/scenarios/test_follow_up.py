@@ -3,10 +3,7 @@ costs a minute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
-
-import pytest
 
 from headroom.demo.day import stuck_alarms
 from headroom.region.region import Region
@@ -29,12 +26,6 @@ from tests.support.scenes import (
     wait,
     writes,
 )
-
-
-@pytest.fixture
-def region() -> Iterator[Region]:
-    with orders() as region:
-        yield region
 
 
 def in_alarm(region: Region, *names: str) -> None:

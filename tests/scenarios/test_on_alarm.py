@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -45,12 +45,6 @@ FITTING = {
     "headroom-orders:write": 4800.0,
 }
 """The thresholds at 80 percent of 100 and of 20 units over a minute."""
-
-
-@pytest.fixture
-def region() -> Iterator[Region]:
-    with orders() as region:
-        yield region
 
 
 def hot(region: Region) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -41,12 +40,6 @@ from tests.support.scenes import (
 
 BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, INDEX_WRITES: 14.0}
 """Loads that fit 100 and 20 units: neither hot, nor worth a decrease."""
-
-
-@pytest.fixture
-def region() -> Iterator[Region]:
-    with orders() as region:
-        yield region
 
 
 def decreases(region: Region, index: str = "") -> int:

@@ -51,12 +51,6 @@ BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, TARGETS[3]: 14.0}
 
 
 @pytest.fixture
-def region() -> Iterator[Region]:
-    with orders() as region:
-        yield region
-
-
-@pytest.fixture
 def bare() -> Iterator[Region]:
     """A table and the app, which has not run yet."""
     with Region() as region:

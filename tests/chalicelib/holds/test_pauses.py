@@ -3,7 +3,6 @@ by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,12 +56,6 @@ def tag(region: Region, value: str, table: str = "orders") -> None:
 
 def until(region: Region, what: str = "everything", **time: float) -> str:
     return str(PauseTag(region.now + timedelta(**time), what))
-
-
-@pytest.fixture
-def region() -> Iterator[Region]:
-    with orders() as region:
-        yield region
 
 
 # the verdict

@@ -4,7 +4,6 @@ Headroom does then."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,7 +23,7 @@ from headroom.pause_tags import PauseError
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import NOON
-from tests.support.scenes import invoke, orders, pass_minutes, reasons, units
+from tests.support.scenes import invoke, pass_minutes, reasons, units
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 
@@ -208,13 +207,12 @@ def test_a_reason_in_any_language_is_a_reason() -> None:
 
 
 @pytest.fixture
-def region() -> Iterator[Region]:
+def region(region: Region) -> Region:
     """`orders`, `orders-2` and `users`, at midday UTC."""
-    with orders() as region:
-        region.create_table("orders-2")
-        region.create_table("users")
-        region.calls.clear()
-        yield region
+    region.create_table("orders-2")
+    region.create_table("users")
+    region.calls.clear()
+    return region
 
 
 def run(*words: str) -> Result:
