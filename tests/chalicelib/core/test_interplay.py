@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config import windows
@@ -116,7 +116,6 @@ def barred(decision: Decision, scene: Scene) -> set[Direction]:
     }
 
 
-@settings(max_examples=400)
 @given(scenes(), DIRECTIONS)
 def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_nor_maximum(
     scene: Scene, directions: Collection[Direction]
@@ -130,7 +129,6 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
             assert after.desired <= scene[1][after.target].max_units
 
 
-@settings(max_examples=400)
 @given(scenes(), DIRECTIONS)
 def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
     scene: Scene, directions: Collection[Direction]
@@ -144,7 +142,6 @@ def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
             assert budget(seen.throughput, NOON).allows(NOON)
 
 
-@settings(max_examples=400)
 @given(scenes(), DIRECTIONS)
 def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     scene: Scene, directions: Collection[Direction]
@@ -154,7 +151,6 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     assert live == scaling.coordinate_dimensions(found for found in alone if not found.dry_run)
 
 
-@settings(max_examples=400)
 @given(scenes(), DIRECTIONS, st.integers(1, 500))
 def test_one_call_at_the_most_and_in_one_direction(
     scene: Scene, directions: Collection[Direction], units: int
