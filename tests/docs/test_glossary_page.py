@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.core.explain import WHY
 from chalicelib.model import Reason
 from headroom.project import ROOT
 
@@ -52,3 +53,18 @@ def test_every_number_is_explained(key: str) -> None:
 
 def test_the_numbers_are_found_in_the_code() -> None:
     assert {"burst_left_percent", "consumed_units", "held_by", "allowed", "fleet"} <= number_keys()
+
+
+def quotations() -> Iterator[tuple[str, Reason]]:
+    """Yield the words and the reason of each decision that a page quotes as output."""
+    for page in (ROOT / "docs").glob("*.md"):
+        for block in re.findall(r"^```.*?^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+            output = " ".join(block.split())
+            for words, code in re.findall(r": ([^()→]+) \(([A-Z]\w+);", output):
+                yield words, Reason(code)
+
+
+def test_quoted_output_has_the_words_of_today() -> None:
+    quoted = list(quotations())
+    assert len(quoted) > 20
+    assert [(words, code) for words, code in quoted if not words.endswith(WHY[code])] == []
