@@ -32,9 +32,11 @@ def test_the_example_of_a_setting_is_right_and_says_something(setting: str) -> N
     row = next(row for row in rows(reference.markdown()) if row.startswith(f"| `{setting}` |"))
     line = re.findall(r"`([^`]*)` \|$", row)[0]
     target = Target("orders", "", Dimension.READ)
-    found = load(f'[defaults]\n{line}\n[[tables]]\nname = "orders"').policy_for(target)
+    policy = load(f'[defaults]\n{line}\n[[tables]]\nname = "orders"').policy_for(target)
     assert (
-        getattr(found, setting) == reference.EXAMPLES[Policy, setting] != getattr(Policy(), setting)
+        getattr(policy, setting)
+        == reference.EXAMPLES[Policy, setting]
+        != getattr(Policy(), setting)
     )
 
 

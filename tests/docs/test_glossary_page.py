@@ -37,8 +37,8 @@ def keys(path: Path) -> Iterator[str]:
 
 
 def number_keys() -> set[str]:
-    found = {key for path in MODULES for key in keys(path) if re.fullmatch(r"[a-z][a-z0-9_]*", key)}
-    return found - {"adaptive", "percent"}  # the names of strategies; "fleet" is a number's, too
+    names = {key for path in MODULES for key in keys(path) if re.fullmatch(r"[a-z][a-z0-9_]*", key)}
+    return names - {"adaptive", "percent"}  # the names of strategies; "fleet" is a number's, too
 
 
 @pytest.mark.parametrize("reason", Reason)

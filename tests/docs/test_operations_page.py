@@ -1,5 +1,5 @@
 """docs/operations.md is followed from top to bottom, as a new user would; what it names exists, and
-what it reckons is right."""
+its sums are right."""
 
 from __future__ import annotations
 
@@ -45,9 +45,11 @@ def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None
         before = inventory(there.client)
         for command in COMMANDS:
             status = BEFORE_THE_FIRST_SWEEP if " doctor " in command else 0
-            said = follow(there, command, status)
+            output = follow(there, command, status)
             if command.endswith("--json"):
-                assert {finding["check"] for finding in json.loads(said)["findings"]} == {"alarms"}
+                assert {finding["check"] for finding in json.loads(output)["findings"]} == {
+                    "alarms"
+                }
         assert inventory(there.client) == before
         assert (tmp_path / "out" / "sam" / "sam.json").exists()
         assert "removed" not in there.make("teardown", "STAGE=dev", answer="y\n")
@@ -101,7 +103,7 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
     metrics = (
         len(dev().functions) + 2
     )  # the errors of each function, and one for each of the others
-    reckoned = {
+    costs = {
         "a table: its two alarms": 2 * prices["alarm_month"],
         "a table: the hourly check": HOURS * look,
         "a table: the sweep's check": HOURS * SWEEPS_PER_HOUR * look,
@@ -109,7 +111,7 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
         + gb_seconds * prices["gb_second"],
         "a stage: the three alarms": metrics * prices["alarm_month"],
     }
-    for row, usd in reckoned.items():
+    for row, usd in costs.items():
         line = next(line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
         assert float(line.split("|")[3]) == round(usd, 2), row
     assert f"{runs:,} runs" in TEXT

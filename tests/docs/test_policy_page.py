@@ -1,4 +1,4 @@
-"""docs/policy.md's worked example and defaults are what the code reckons."""
+"""docs/policy.md's worked example and defaults are what the code computes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""docs/windows.md: each example is taken as it stands, and does what the page says of it."""
+"""Each example of docs/windows.md does what the page says of it."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -23,25 +24,23 @@ WINDOWS, FLOORS, RESERVED, TOGETHER = (
 
 
 def decide(
-    found: Config,
+    config: Config,
     table: str,
     now: str,
     dimension: Dimension = Dimension.READ,
     units: int = 1_000,
-    **seen: object,
+    **facts: Any,
 ) -> Decision:
     """Decide on an idle target at a time of November 2026, in UTC; the 2nd is a Monday."""
-    target, at = (
-        Target(table, "", dimension),
-        datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00"),
-    )
-    settings = found.policy_for(target)
-    assert settings is not None
-    return decide_with(observation(target, units, steady(0.5, end=at), **seen), settings, at, BOTH)
+    target = Target(table, "", dimension)
+    at = datetime.fromisoformat(f"2026-11-{now.replace(' ', 'T')}+00:00")
+    policy = config.policy_for(target)
+    assert policy is not None
+    return decide_with(observation(target, units, steady(0.5, end=at), **facts), policy, at, BOTH)
 
 
 @pytest.mark.parametrize(
-    ("found", "table", "now", "reason"),
+    ("config", "table", "now", "reason"),
     [
         pytest.param(
             WINDOWS, "orders", "02 06:59", Reason.UTILIZATION_LOW, id="before eight in Berlin"
@@ -58,8 +57,8 @@ def decide(
         pytest.param(TOGETHER, "reports", "02 20:00", Reason.UTILIZATION_LOW, id="in the evening"),
     ],
 )
-def test_the_windows_of_the_page(found: Config, table: str, now: str, reason: Reason) -> None:
-    assert decide(found, table, now).reason is reason
+def test_the_windows_of_the_page(config: Config, table: str, now: str, reason: Reason) -> None:
+    assert decide(config, table, now).reason is reason
 
 
 @pytest.mark.parametrize(
