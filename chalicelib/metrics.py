@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from chalicelib.model import Dimension, Target
 
@@ -43,6 +44,21 @@ PROVISIONED = {
 DIMENSION_OF = {
     metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
 }
+
+
+RECENT = timedelta(hours=3)
+"""So much of the newest metrics is read: what a setting looks back at must fit into it."""
+HISTORY = timedelta(days=14)
+"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
+retention", read 2026-10."""
+SETTLED = timedelta(minutes=10)
+"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10). After
+this time they are complete."""
+
+
+def history_end(now: datetime) -> datetime:
+    """Return the last full hour with complete metrics: a container reads the history once an hour."""
+    return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws, batches
-from chalicelib.config.policy import RECENT_MINUTES
 from chalicelib.core import table_alarms
 from chalicelib.core.strategies.onsets import summarize
-from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.metrics import (
+    CONSUMED,
+    HISTORY,
+    NAMESPACE,
+    PROVISIONED,
+    RECENT,
+    THROTTLED,
+    history_end,
+)
 from chalicelib.model import NO_HISTORY, NO_SERIES, DemandHistory, Metrics, Series, Target
 
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
 """GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10."""
-RECENT = timedelta(minutes=RECENT_MINUTES)
-HISTORY = timedelta(days=14)
-"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
-retention", read 2026-10."""
-SETTLED = timedelta(minutes=10)
-"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10). After
-this time they are complete."""
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 """So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call."""
 
@@ -80,11 +80,6 @@ def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Ser
     if len(series) < len(queries):
         raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
     return _sum(series[queries[0]], series[queries[1]])
-
-
-def history_end(now: datetime) -> datetime:
-    """Return the last full hour with complete metrics: a container reads the history once an hour."""
-    return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
 
 
 def _load_queries(target: Target, step: int) -> list[Query]:

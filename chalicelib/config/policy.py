@@ -7,6 +7,7 @@ The reader, the checks and the reference documentation use it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -15,6 +16,7 @@ from msgspec import Meta
 
 from chalicelib.config.types import TopicArn, Webhook
 from chalicelib.config.windows import Reserve, Window, never_lets
+from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
 
 TABLE_QUOTA_UNITS = 40_000
@@ -25,10 +27,6 @@ DynamoDB", read 2026-10."""
 DAY_SECONDS = 86_400
 """CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source:
 API_PutMetricAlarm, 2026-10."""
-
-
-RECENT_MINUTES = 180
-"""So much of the newest metrics is read: what a setting looks back at must fit into it."""
 
 
 Raw = Mapping[str, Any]
@@ -339,9 +337,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
         if (
             self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60
-            > RECENT_MINUTES * 60
+            > RECENT.total_seconds()
         ):
-            yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT_MINUTES} minutes"
+            yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT // timedelta(minutes=1)} minutes"
 
     def _window_problems(self) -> Iterator[str]:
         floor = max((window.min_units for window in self.windows), default=0)

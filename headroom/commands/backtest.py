@@ -73,65 +73,69 @@ def backtest(
 ) -> None:
     """Replay demand under the current configuration, side by side with everything else that could
     run the table."""
-    conditions, targets = Conditions(burst_seconds, metric_delay, update_minutes), aas or (70,)
-    asked = sources(trace, table, index, dimension, days)
-    found = list(_replayed(asked, config_file, pricing.load(prices), targets, conditions))
-    if not found:
+    conditions = Conditions(burst_seconds, metric_delay, update_minutes)
+    requested = sources(trace, table, index, dimension, days)
+    compared = _compared(requested, config_file, pricing.load(prices), aas or (70,), conditions)
+    sections = list(compared)
+    if not sections:
         raise NoHistoryError("there is nothing to replay")
     if html:
-        _write_page(found, html)
+        _write_page(sections, html)
     if as_json:
-        data = [{"target": section.title, **section.comparison.as_data()} for section in found]
-        sys.stdout.write(
-            json.dumps(found[0].comparison.as_data() if trace else data, indent=2) + "\n"
-        )
+        data = [
+            section.comparison.as_data() if trace else _named_data(section) for section in sections
+        ]
+        sys.stdout.write(json.dumps(data[0] if trace else data, indent=2) + "\n")
     elif as_csv:
-        _csv(found, with_target=trace is None)
+        _csv(sections, with_target=trace is None)
     else:
-        for section in found:
+        for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
 
 
-def _replayed(
+def _named_data(section: Section) -> dict[str, object]:
+    return {"target": section.title, **section.comparison.as_data()}
+
+
+def _compared(
     sources: Sequence[Source],
     config_file: Path | None,
     prices: Prices,
     targets: Sequence[int],
     conditions: Conditions,
 ) -> Iterator[Section]:
-    """Yield each source's comparison; one that has no history is told, and left out."""
+    """Yield each source's comparison; report a source without a history, and leave it out."""
     with progress_bar() as progress:
-        for asked in sources:
+        for source in sources:
             try:
-                demand, start = demand_of(progress, asked)
+                demand, start = demand_of(progress, source)
             except NoHistoryError as error:
                 errors.print(f"left out: {error}", markup=False)
                 continue
-            task = progress.add_task(f"replaying {asked.title}", total=5 + len(targets))
-            done = partial(_advance, progress, task)
-            policy = policy_for(config_file, asked.target)
-            yield Section(
-                asked.title,
-                compare(demand, policy, prices, asked.target.dimension, targets, conditions, done),
-                start,
-            )
+            task = progress.add_task(f"replaying {source.title}", total=5 + len(targets))
+            on_done = partial(_advance, progress, task)
+            policy = policy_for(config_file, source.target)
+            dimension = source.target.dimension
+            comparison = compare(demand, policy, prices, dimension, targets, conditions, on_done)
+            yield Section(source.title, comparison, start)
 
 
 def _advance(progress: Progress, task: TaskID, _: str) -> None:
     progress.advance(task)
 
 
-def _write_page(found: Sequence[Section], path: Path) -> None:
+def _write_page(sections: Sequence[Section], path: Path) -> None:
     # plotly takes a second to import, and only --html needs it
     from headroom.simulation import report  # noqa: PLC0415
 
-    report.write(found, path)
+    report.write(sections, path)
     errors.print(f"Wrote {path}", markup=False)
 
 
-def _table(found: Comparison, name: str) -> Table:
+def _table(comparison: Comparison, name: str) -> Table:
     table = Table(
-        title=f"{name}{len(found.demand):,} minutes of {found.dimension}s", title_justify="left"
+        title=f"{name}{len(comparison.demand):,} minutes of {comparison.dimension}s",
+        title_justify="left",
     )
     headings = (
         "",
@@ -145,28 +149,15 @@ def _table(found: Comparison, name: str) -> Table:
     )
     for heading in headings:
         table.add_column(heading, justify="left" if not heading else "right")
-    for row in found.rows:
-        table.add_row(*_cells(row), style="bold green" if row.name == HEADROOM else None)
+    for row in comparison.rows:
+        table.add_row(*row.cells(), style="bold green" if row.name == HEADROOM else None)
     return table
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.name,
-        f"{row.cost_month:,.2f}",
-        f"{row.over_optimum:.2f}",
-        f"{row.effective:.2f}",
-        f"{row.throttled_ppm:,.0f}",
-        f"{row.throttled_minutes:,}",
-        f"{row.decreases:,}",
-        f"{row.changes:,}",
-    )
-
-
-def _csv(found: Sequence[Section], with_target: bool) -> None:
+def _csv(sections: Sequence[Section], with_target: bool) -> None:
     columns = [field.name for field in fields(Row)]
     writer = csv.DictWriter(sys.stdout, ["target", *columns] if with_target else columns)
     writer.writeheader()
-    for section in found:
+    for section in sections:
         named = {"target": section.title} if with_target else {}
         writer.writerows(named | asdict(row) for row in section.comparison.rows)

@@ -11,7 +11,7 @@ from rich.table import Table
 from headroom.commands.console import ConfigOption, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.project import ROOT
-from headroom.simulation import benchmark as benches
+from headroom.simulation import benchmark
 from headroom.simulation.traces import TraceError
 
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -40,40 +40,41 @@ def bench(
         raise TraceError(
             f"{folder}: there is no such folder; without --traces the bench generates its own"
         )
-    found = benches.shared(folder) if folder else benches.generated()
-    console.print(f"{len(found)} traces from {folder or 'the generator'}")
+    traces = benchmark.read_traces(folder) if folder else benchmark.generated_traces()
+    console.print(f"{len(traces)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:
-        task = progress.add_task("measuring", total=len(found))
-        measured = benches.run(found, policy_for(config_file), lambda _: progress.advance(task))
-    for world in benches.WORLDS:
-        here = [m for m in measured if m.world == world]
+        task = progress.add_task("measuring", total=len(traces))
+        policy = policy_for(config_file)
+        measured = benchmark.run(traces, policy, lambda _: progress.advance(task))
+    for name in benchmark.CONDITIONS:
+        here = [m for m in measured if m.conditions_name == name]
         console.print(
-            _table(f"{world}: over the optimum within DynamoDB's quota", benches.lines(here))
+            _table(f"{name}: over the optimum within DynamoDB's quota", benchmark.summarize(here))
         )
         console.print(
             _table(
-                f"{world}: over the optimum with 27 decreases a day at any minute",
-                benches.lines(here, any_minute=True)[:3],
+                f"{name}: over the optimum with 27 decreases a day at any minute",
+                benchmark.summarize(here, any_minute=True)[:3],
             )
         )
         if each:
             console.print(_each(here))
-        looks = sum(m.looks_a_day for m in here) / len(here)
-        console.print(f"Looks a day and target: {looks:,.0f}\n")
+        reads = sum(m.metric_reads_a_day for m in here) / len(here)
+        console.print(f"Metric reads a day and target: {reads:,.0f}\n")
     _compare(measured, results)
     if save:
-        benches.write(measured, results)
+        benchmark.write_results(measured, results)
         console.print(f"Wrote {results}")
 
 
-def _table(title: str, lines: list[benches.Line]) -> Table:
+def _table(title: str, rows: list[benchmark.SummaryRow]) -> Table:
     table = Table("", title=title, title_justify="left")
-    for policy in benches.POLICIES:
+    for policy in benchmark.POLICIES:
         table.add_column(
-            policy, justify="right", style="bold green" if policy == benches.OURS else None
+            policy, justify="right", style="bold green" if policy == benchmark.HEADROOM else None
         )
-    for line in lines:
-        table.add_row(line.label, *(_figure(line.figures[policy]) for policy in benches.POLICIES))
+    for row in rows:
+        table.add_row(row.label, *(_figure(row.figures[policy]) for policy in benchmark.POLICIES))
     return table
 
 
@@ -81,7 +82,7 @@ def _figure(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _each(measured: list[benches.Measured]) -> Table:
+def _each(measured: list[benchmark.Measurement]) -> Table:
     table = Table(
         "trace",
         "class",
@@ -89,27 +90,28 @@ def _each(measured: list[benches.Measured]) -> Table:
         title="every trace: effective cost (throttled ppm)",
         title_justify="left",
     )
-    for policy in benches.POLICIES:
+    for policy in benchmark.POLICIES:
         table.add_column(policy, justify="right")
     for m in measured:
         cells = [
-            f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benches.POLICIES
+            f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benchmark.POLICIES
         ]
         table.add_row(m.trace, m.kind, f"{m.on_demand:.2f}", *cells)
     return table
 
 
-def _compare(measured: list[benches.Measured], file: Path) -> None:
+def _compare(measured: list[benchmark.Measurement], file: Path) -> None:
     if not file.exists():
         return
-    before = benches.read(file)
+    before = benchmark.read_results(file)
     changed = 0
     for m in measured:
-        old = before.get((m.world, m.trace))
-        new = m.results[benches.OURS].effective
+        old = before.get((m.conditions_name, m.trace))
+        new = m.results[benchmark.HEADROOM].effective
         if old is not None and abs(new / old - 1) > NOTED_CHANGE:
             changed += 1
-            console.print(f"{m.world}, {m.trace}: {old:.3f} → {new:.3f}")
+            console.print(f"{m.conditions_name}, {m.trace}: {old:.3f} → {new:.3f}")
     console.print(
-        f"{changed} of {len(measured)} figures differ by more than {NOTED_CHANGE:.1%} from {file.name}."
+        f"{changed} of {len(measured)} figures differ by more than {NOTED_CHANGE:.1%} "
+        f"from {file.name}."
     )

@@ -27,9 +27,9 @@ from headroom.commands.console import (
     rules_of,
 )
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
-from headroom.simulation import costs, pricing
-from headroom.simulation import history as account
-from headroom.simulation.costs import History, Line, Unread
+from headroom.simulation import costs, history, pricing
+from headroom.simulation.costs import ReadFailure, TableHistory, TargetCosts
+from headroom.simulation.history import TargetHistory
 from headroom.simulation.pricing import Prices
 
 
@@ -47,42 +47,43 @@ def cost(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Say what each table and index of the region costs a month, and what it would cost run
-    otherwise. Changes nothing."""
+    """Show what each table and index of the region costs a month, and what it would cost in other
+    billing modes. Changes nothing."""
     charged, rules = pricing.load(prices), rules_of(config_file)
     aws = Aws(DEFAULT_TOPIC)
     if aws.region != charged.region:
         errors.print(
-            f"The prices are those of {charged.region}, the tables are in {aws.region}: give --prices FILE."
+            f"The prices are those of {charged.region}, the tables are in {aws.region}: "
+            "give --prices FILE."
         )
     with progress_bar() as progress:
-        histories, unread = _histories(progress, aws, table, days)
+        histories, failures = _histories(progress, aws, table, days)
         task = progress.add_task("replaying", total=len(histories))
-        lines = costs.costs(histories, rules, charged, lambda: progress.advance(task))
-    for problem in unread:
+        all_costs = costs.costs(histories, rules, charged, lambda: progress.advance(task))
+    for failure in failures:
         errors.print(
-            f"{problem.subject} is left out: {problem.why}",
+            f"{failure.subject} is left out: {failure.why}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
     if as_json:
-        sys.stdout.write(json.dumps(costs.as_data(lines, unread, charged), indent=2) + "\n")
+        sys.stdout.write(json.dumps(costs.as_data(all_costs, failures, charged), indent=2) + "\n")
     elif as_csv:
-        _csv(lines)
+        _csv(all_costs)
     else:
-        _tell(lines, charged, f"{aws.region}: USD a month, from the last {days} days")
-    if unread and not lines:
+        _print_report(all_costs, charged, f"{aws.region}: USD a month, from the last {days} days")
+    if failures and not all_costs:
         raise typer.Exit(1)
 
 
 def _histories(
     progress: Progress, aws: Aws, glob: str, days: int
-) -> tuple[list[History], list[Unread]]:
+) -> tuple[list[TableHistory], list[ReadFailure]]:
     names = sorted(name for name in table_names(aws) if fnmatchcase(name, glob))
     tables = describe_tables(aws, names)
-    unread = [
-        Unread(name, _why(state))
+    failures = [
+        ReadFailure(name, _why(state))
         for name, state in tables.items()
         if not isinstance(state, TableState)
     ]
@@ -92,49 +93,52 @@ def _histories(
     )
     now, folder = settled_now(), cache()
 
-    def past_of(target: Target) -> account.Past:
-        return account.read(aws, target, days, now, folder, lambda: progress.advance(task))
+    def read_history(target: Target) -> TargetHistory:
+        return history.read(aws, target, days, now, folder, lambda: progress.advance(task))
 
-    found = []
+    histories = []
     for state in known:
-        history, problems = costs.read(state, past_of, AwsError)
-        found += [history] if history else []
-        unread += problems
-    return found, unread
+        table_history, table_failures = costs.read(state, read_history, AwsError)
+        if table_history:
+            histories.append(table_history)
+        failures += table_failures
+    return histories, failures
 
 
 def _why(state: Exception | None) -> str:
     return str(state) if state else "the table does not exist any more"
 
 
-def _csv(lines: Sequence[Line]) -> None:
-    rows = [line.as_data() for line in lines]
+def _csv(all_costs: Sequence[TargetCosts]) -> None:
+    rows = [target_costs.as_data() for target_costs in all_costs]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
     writer.writeheader()
     writer.writerows(rows)
 
 
-def _tell(lines: Sequence[Line], prices: Prices, title: str) -> None:
-    if not lines:
+def _print_report(all_costs: Sequence[TargetCosts], prices: Prices, title: str) -> None:
+    if not all_costs:
         console.print("There is no table to cost.")
         return
-    console.print(_table(lines, title))
-    total = costs.totals(lines)
+    console.print(_table(all_costs, title))
+    total = costs.totals(all_costs)
     own = [total["own_alarms"], total["own_metric_reads"], total["own_lambda"]]
     for sentence in (
-        f"As advised, all together: {total['advised']:,.2f} USD a month, Headroom's own cost included; now {total['now']:,.2f}.",
+        f"As advised, all together: {total['advised']:,.2f} USD a month, "
+        f"Headroom's own cost included; now {total['now']:,.2f}.",
         f"Headroom itself, on all of them: {sum(own):,.2f} USD a month "
         f"({own[0]:,.2f} alarms, {own[1]:,.2f} metric reads, {own[2]:,.2f} Lambda).",
         costs.break_even(prices),
-        f"Reserved: fixed at the peak of these days, blocks of {costs.BLOCK_UNITS} units for a year where they pay.",
-        f"The advice counts a throttled unit as {costs.THROTTLED_UNIT_PRICE} units. Prices: {prices.region}, "
-        f"{prices.table_class} class, read {prices.read_on}.",
+        f"Reserved: fixed at the peak of these days, blocks of {costs.BLOCK_UNITS} units for a "
+        "year where they pay.",
+        f"The advice counts a throttled unit as {pricing.THROTTLED_UNIT_PRICE} units. "
+        f"Prices: {prices.region}, {prices.table_class} class, read {prices.read_on}.",
         costs.ASSUMPTIONS,
     ):
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
-def _table(lines: Sequence[Line], title: str) -> Table:
+def _table(all_costs: Sequence[TargetCosts], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("target", overflow="fold")
     for heading in (
@@ -150,9 +154,9 @@ def _table(lines: Sequence[Line], title: str) -> Table:
     ):
         table.add_column(heading, justify="right")
     table.add_column("advice", no_wrap=True)
-    for line in lines:
-        table.add_row(*_cells(line))
-    total = costs.totals(lines)
+    for target_costs in all_costs:
+        table.add_row(*_cells(target_costs))
+    total = costs.totals(all_costs)
     own = total["own_alarms"] + total["own_metric_reads"] + total["own_lambda"]
     sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]
     table.add_section()
@@ -160,18 +164,18 @@ def _table(lines: Sequence[Line], title: str) -> Table:
     return table
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    used = line.utilisation_percent
+def _cells(target_costs: TargetCosts) -> tuple[str, ...]:
+    used = target_costs.utilisation_percent
     return (
-        str(line.target),
-        "on demand" if line.units_now is None else f"{line.units_now:,}",
+        str(target_costs.target),
+        "on demand" if target_costs.units_now is None else f"{target_costs.units_now:,}",
         "–" if used is None else f"{used:.1f} %",
-        f"{line.now:,.2f}",
-        f"{line.headroom:,.2f}",
-        f"{line.headroom_utilisation_percent:.1f} %",
-        f"{line.headroom_ppm:,.0f}",
-        f"{line.own.total:,.2f}",
-        f"{line.on_demand:,.2f}",
-        f"{line.reserved:,.2f}",
-        str(line.advice),
+        f"{target_costs.now:,.2f}",
+        f"{target_costs.headroom:,.2f}",
+        f"{target_costs.headroom_utilisation_percent:.1f} %",
+        f"{target_costs.headroom_ppm:,.0f}",
+        f"{target_costs.own.total:,.2f}",
+        f"{target_costs.on_demand:,.2f}",
+        f"{target_costs.reserved:,.2f}",
+        str(target_costs.advice),
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from rich.progress import Progress
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.policy import Policy
+from chalicelib.metrics import SETTLED
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import DEFAULT_TOPIC, errors, rules_of
 from headroom.simulation import history, traces
@@ -52,9 +53,6 @@ PricesOption = Annotated[Path, typer.Option("--prices", help="Another price file
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
-SETTLED = timedelta(minutes=10)
-"""A day whose last metrics may still be on their way is not a whole day yet."""
-
 
 @dataclass(frozen=True)
 class Source:
@@ -72,8 +70,10 @@ class Source:
 def source(
     trace: Path | None, table: str | None, index: str, dimension: Dimension, days: int
 ) -> Source:
-    """Return what the options ask for. Raises BadParameter unless it is either a trace or a
-    table."""
+    """Return what the options select.
+
+    Raises BadParameter unless it is either a trace or a table.
+    """
     if (trace is None) == (table is None):
         raise typer.BadParameter("give either --trace FILE or --table NAME")
     return Source(trace, Target(table or "trace", index, dimension), days)
@@ -82,8 +82,10 @@ def source(
 def sources(
     trace: Path | None, table: str | None, index: str | None, dimension: Dimension | None, days: int
 ) -> list[Source]:
-    """Return a trace; or the targets of a table: all of them, unless an index or a dimension is
-    named."""
+    """Return a trace, or the targets of a table.
+
+    These are all targets, unless an index or a dimension is named.
+    """
     one = source(trace, table, index or "", dimension or Dimension.READ, days)
     if table is None or (index is not None and dimension is not None):
         return [one]
@@ -96,45 +98,47 @@ def sources(
         t for t in state.targets() if index in (None, t.index) and dimension in (None, t.dimension)
     ]
     if not targets:
-        there = ", ".join(filter(None, state.throughputs)) or "none"
-        raise typer.BadParameter(f"table {table} has no index {index}; it has {there}")
+        indexes = ", ".join(filter(None, state.throughputs)) or "none"
+        raise typer.BadParameter(f"table {table} has no index {index}; it has {indexes}")
     return [Source(None, target, days) for target in targets]
 
 
 def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
-    """Return the policy that the configuration gives a target; for a trace that no rule names, the
-    defaults."""
+    """Return the policy of a target, or the default policy if no rule matches it."""
     rules = rules_of(config_file)
-    found = rules.policy_for(target) if target else None
-    return found or rules.default_policy(target.dimension if target else Dimension.READ)
+    policy = rules.policy_for(target) if target else None
+    return policy or rules.default_policy(target.dimension if target else Dimension.READ)
 
 
-def demand_of(progress: Progress, asked: Source) -> tuple[list[float], datetime]:
-    """Return the demand and when it begins; a table's is read from CloudWatch, or from the disk
-    where it was read before."""
-    if asked.trace:
-        return traces.read(asked.trace), START
-    task = progress.add_task("reading CloudWatch", total=asked.days)
-    past = history.read(
+def demand_of(progress: Progress, source: Source) -> tuple[list[float], datetime]:
+    """Return the demand and its start.
+
+    A table's demand is read from CloudWatch, or from the disk if it was read before.
+    """
+    if source.trace:
+        return traces.read(source.trace), START
+    task = progress.add_task("reading CloudWatch", total=source.days)
+    past_days = history.read(
         Aws(DEFAULT_TOPIC),
-        asked.target,
-        asked.days,
+        source.target,
+        source.days,
         settled_now(),
         cache(),
         lambda: progress.advance(task),
     )
-    if past.unknown:
+    if past_days.filled_minutes:
         errors.print(
-            f"{past.unknown:,} minutes have no datapoint; each was filled with the one before."
+            f"{past_days.filled_minutes:,} minutes have no datapoint; "
+            "each was filled with the one before."
         )
-    return past.demand, past.start
+    return past_days.demand, past_days.start
 
 
 def cache() -> Path:
-    """Return the folder in which histories are kept."""
+    """Return the folder that keeps the histories."""
     return Path(typer.get_app_dir("headroom")) / "history"
 
 
 def settled_now() -> datetime:
-    """Return the time until which all metrics are in."""
+    """Return the time until which all metrics are complete."""
     return datetime.now(UTC) - SETTLED

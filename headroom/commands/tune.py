@@ -32,7 +32,7 @@ from headroom.commands.demand_source import (
 )
 from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.tuning import Figures, Plan, Tuning, Verdict
+from headroom.simulation.tuning import Figures, SearchPlan, Tuning, TuningVerdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,33 +60,34 @@ def tune(
 ) -> None:
     """Search for the cheapest adaptive settings that meet a throttling goal, and check them on days
     not searched on."""
-    asked = source(trace, table, index, dimension, days)
-    policy = policy_for(config_file, asked.target)
+    selected = source(trace, table, index, dimension, days)
+    policy = policy_for(config_file, selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     with progress_bar() as progress:
-        demand, _ = demand_of(progress, asked)
+        demand, _ = demand_of(progress, selected)
         task = progress.add_task("replaying (Ctrl-C stops with the best so far)", total=None)
 
-        def done(finished: int, expected: int) -> None:
+        def on_progress(finished: int, expected: int) -> None:
             progress.update(task, completed=finished, total=expected)
 
-        found = tuning.tune(demand, policy, throttled_ppm, conditions, Plan(most=candidates), done)
+        plan = SearchPlan(most=candidates)
+        result = tuning.tune(demand, policy, throttled_ppm, conditions, plan, on_progress)
 
     def month(figures: Figures) -> float:
         return pricing.month(figures.unit_hours, figures.minutes, unit_hour)
 
-    named = None if trace else asked.target
+    target = None if trace else selected.target
     if as_json:
-        sys.stdout.write(json.dumps(tuning.as_data(found, named, month), indent=2) + "\n")
+        sys.stdout.write(json.dumps(tuning.as_data(result, target, month), indent=2) + "\n")
         return
-    console.print(_table(found, asked.title, month))
-    _tell(found, named)
+    console.print(_table(result, selected.title, month))
+    _print_report(result, target)
 
 
-def _table(found: Tuning, title: str, month: Callable[[Figures], float]) -> Table:
+def _table(tuned: Tuning, title: str, month: Callable[[Figures], float]) -> Table:
     heading = (
-        f"{title}: {found.candidates} candidates, throttling at most {found.goal_ppm:,.0f} ppm"
+        f"{title}: {tuned.candidates} candidates, throttling at most {tuned.goal_ppm:,.0f} ppm"
     )
     table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
     headings = (
@@ -105,32 +106,30 @@ def _table(found: Tuning, title: str, month: Callable[[Figures], float]) -> Tabl
     for heading in headings:
         table.add_column(heading, justify="right")
 
-    def shown(figures: Figures) -> tuple[str, str]:
+    def cells_of(figures: Figures) -> tuple[str, str]:
         return f"{month(figures):,.2f}", f"{figures.throttled_ppm:,.0f}"
 
-    for number, fold in enumerate(found.folds, start=1):
+    for number, fold in enumerate(tuned.folds, start=1):
         cells = (
-            *_settings(fold.found),
-            *shown(fold.searched),
-            *shown(fold.unseen),
-            *shown(fold.today),
+            *_settings(fold.best),
+            *cells_of(fold.searched),
+            *cells_of(fold.held_out),
+            *cells_of(fold.current),
         )
         table.add_row(f"fold {number}", *cells)
     table.add_section()
     blank = ("", "")
     table.add_row(
         "all days",
-        *_settings(found.found),
-        *shown(found.found_figures),
-        *shown(found.unseen),
-        *shown(found.today_unseen),
+        *_settings(tuned.best),
+        *cells_of(tuned.best_figures),
+        *cells_of(tuned.held_out),
+        *cells_of(tuned.current_held_out),
     )
-    today = (
-        _settings(found.today)
-        if found.today.strategy == "adaptive"
-        else (found.today.strategy, "", "", "")
-    )
-    table.add_row("today", *today, *shown(found.today_figures), *blank, *blank)
+    current = tuned.current
+    is_adaptive = current.strategy == "adaptive"
+    settings = _settings(current) if is_adaptive else (current.strategy, "", "", "")
+    table.add_row("today", *settings, *cells_of(tuned.current_figures), *blank, *blank)
     return table
 
 
@@ -138,26 +137,28 @@ def _settings(policy: Policy) -> tuple[str, ...]:
     return tuple(f"{value:g}" for value in tuning.settings_of(policy).values())
 
 
-def _tell(found: Tuning, target: Target | None) -> None:
-    if found.stopped:
-        console.print(f"Stopped after {found.candidates} candidates: this is the best so far.")
+def _print_report(tuned: Tuning, target: Target | None) -> None:
+    if tuned.stopped:
+        console.print(f"Stopped after {tuned.candidates} candidates: this is the best so far.")
     console.print(
-        "USD a month. Day 0 is replayed, not counted. A fold's search left out its days, and is judged on them (other days).",
+        "USD a month. Day 0 is replayed, not counted. A fold's search left out its days, and is "
+        "judged on them (other days).",
         soft_wrap=True,
     )
-    console.print(tuning.sentence(found), style="bold", highlight=False, soft_wrap=True)
-    if found.verdict is Verdict.KEEP:
+    console.print(tuning.sentence(tuned), style="bold", highlight=False, soft_wrap=True)
+    if tuned.verdict is TuningVerdict.KEEP:
         return
-    removed = tuning.to_remove(found)
+    removed = tuning.to_remove(tuned)
     if removed:
         console.print(
             f"Remove from the configuration: {', '.join(removed)}.", highlight=False, soft_wrap=True
         )
-    if tuning.leans_more_on_burst(found):
+    if tuning.relies_more_on_burst(tuned):
         console.print(
-            "It leans more on the burst bucket, which AWS does not promise: see what --burst-seconds 150 finds.",
+            "It relies more on the burst bucket, which AWS does not promise: see what "
+            "--burst-seconds 150 finds.",
             soft_wrap=True,
         )
-    if tuning.changed(found):
+    if tuning.changed(tuned):
         console.print("To paste (into the table's own rule, where the configuration has one):")
-        console.print(tuning.toml(found, target), highlight=False, markup=False, soft_wrap=True)
+        console.print(tuning.toml(tuned, target), highlight=False, markup=False, soft_wrap=True)

@@ -1,7 +1,7 @@
-"""The benchmark: every trace, every policy, three worlds; geometric means, and who beats whom.
+"""The benchmark: every trace, every policy, three sets of conditions, and their summary.
 
-`effective` is unit-hours plus 34.6 times the throttled unit-hours, over the optimum's unit-hours
-(see compare.py).
+The summary has geometric means and counts of wins. The effective cost is defined in compare.py:
+unit-hours plus throttled unit-hours at their price, over the optimum's unit-hours.
 """
 
 from __future__ import annotations
@@ -11,158 +11,154 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import msgspec
+
 from chalicelib.config.policy import Policy, make_policy
 from headroom.simulation import competitors, traces
-from headroom.simulation.compare import effective, first_units
+from headroom.simulation.clock import DAY, HOUR
+from headroom.simulation.compare import effective_cost
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.optimum import optimum
-from headroom.simulation.replay import Outcome, replay
+from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
+from headroom.simulation.replay import Outcome, initial_units, replay
 
-WORLDS = {
+CONDITIONS = {
     "as measured": Conditions(),
     "half the burst bucket": Conditions(burst_seconds=150),
     "slow": Conditions(metric_delay_minutes=3, update_minutes=3),
 }
 AAS_TARGETS = (50, 60, 70, 80, 90)
-AAS, AAS_90, AAS_BEST, OURS, PLAIN, DYNAMIC = (
-    "AAS 70 %",
-    "AAS 90 %",
-    "AAS at its best",
-    "Headroom",
-    "percent",
-    "Dynamic DynamoDB",
-)
-POLICIES = (AAS, AAS_90, AAS_BEST, DYNAMIC, PLAIN, OURS)
+AAS, AAS_90, AAS_BEST = "AAS 70 %", "AAS 90 %", "AAS at its best"
+HEADROOM, PLAIN, DYNAMIC = "Headroom", "percent", "Dynamic DynamoDB"
+POLICIES = (AAS, AAS_90, AAS_BEST, DYNAMIC, PLAIN, HEADROOM)
 CALM_PPM = 100
 DECREASES_A_DAY = 27
-ON_DEMAND_PRICE = 3.46
-"""An on-demand unit in provisioned units: 0.125 / (0.00013 / 3600 x 1e6), prices of us-east-1, read
-2026-08-21."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """One policy on one trace: effective cost and throttled parts per million."""
 
     effective: float
     ppm: float
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One trace in one world. scale: the optimum with 27 decreases a day at any minute, over the
-    one within the quota."""
+class Measurement(msgspec.Struct, frozen=True):
+    """All policies on one trace under one set of conditions.
+
+    on_demand: the cost on demand over the optimum's. scale: the optimum with 27 decreases a day at
+    any minute, over the optimum within the quota.
+    """
 
     trace: str
     kind: str
-    world: str
+    conditions_name: str = msgspec.field(name="world")
     on_demand: float
     scale: float
     results: Mapping[str, Result]
-    looks_a_day: float
+    metric_reads_a_day: float = msgspec.field(name="looks_a_day")
 
 
-def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> list[Measured]:
-    """Run every policy on one trace, in every world."""
-    best = optimum(demand)
-    free = optimum(demand, every_minute=DECREASES_A_DAY)
-    on_demand = ON_DEMAND_PRICE * sum(demand) / 60 / best
-    return [
-        _measure(name, kind, demand, policy, label, world, best, on_demand, free / best)
-        for label, world in WORLDS.items()
-    ]
+def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> list[Measurement]:
+    """Run every policy on one trace, under all conditions."""
+    # numpy takes long to import, and only a measurement needs it
+    from headroom.simulation.optimum import optimum  # noqa: PLC0415
 
-
-def _measure(
-    name: str,
-    kind: str,
-    demand: Sequence[float],
-    policy: Policy,
-    label: str,
-    world: Conditions,
-    best: float,
-    on_demand: float,
-    scale: float,
-) -> Measured:
-    begin = first_units(demand)
-
-    def result(outcome: Outcome) -> Result:
-        return Result(effective(outcome, best), outcome.throttled_ppm(demand))
-
-    tracked = {
-        (target, high): result(
-            competitors.run(demand, begin, competitors.AutoScaling(target, high), world)
+    optimum_hours = optimum(demand)
+    scale = optimum(demand, every_minute=DECREASES_A_DAY) / optimum_hours
+    on_demand = ON_DEMAND_UNIT_PRICE * sum(demand) / HOUR / optimum_hours
+    measurements = []
+    for conditions_name, conditions in CONDITIONS.items():
+        outcomes = _outcomes(demand, policy, conditions, optimum_hours)
+        results = {
+            policy_name: Result(
+                effective_cost(outcome, optimum_hours), outcome.throttled_ppm(demand)
+            )
+            for policy_name, outcome in outcomes.items()
+        }
+        reads = outcomes[HEADROOM].metric_reads / (len(demand) / DAY)
+        measurements.append(
+            Measurement(name, kind, conditions_name, on_demand, scale, results, reads)
         )
-        for target in AAS_TARGETS
-        for high in (False, True)
+    return measurements
+
+
+def _outcomes(
+    demand: Sequence[float], policy: Policy, conditions: Conditions, optimum_hours: float
+) -> dict[str, Outcome]:
+    """Return the outcome of each policy under these conditions."""
+    units = initial_units(demand)
+    tracking: dict[tuple[int, bool], Outcome] = {}
+    for target in AAS_TARGETS:
+        for from_highest in (False, True):
+            rule = competitors.AutoScaling(target, from_highest)
+            outcome = competitors.run(demand, units, rule, conditions)
+            tracking[target, from_highest] = outcome
+    return {
+        AAS: tracking[70, False],
+        AAS_90: tracking[90, False],
+        AAS_BEST: min(tracking.values(), key=lambda o: effective_cost(o, optimum_hours)),
+        DYNAMIC: competitors.run(demand, units, competitors.dynamic_dynamodb, conditions),
+        PLAIN: replay(demand, make_policy(strategy="percent"), units, conditions),
+        HEADROOM: replay(demand, policy, units, conditions),
     }
-    ours = replay(demand, policy, begin, world)
-    results = {
-        AAS: tracked[70, False],
-        AAS_90: tracked[90, False],
-        AAS_BEST: min(tracked.values(), key=lambda found: found.effective),
-        DYNAMIC: result(competitors.run(demand, begin, competitors.dynamic_dynamodb, world)),
-        PLAIN: result(replay(demand, make_policy(strategy="percent"), begin, world)),
-        OURS: result(ours),
-    }
-    return Measured(
-        name, kind, label, on_demand, scale, results, ours.looks / (len(demand) / traces.DAY)
-    )
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the final table: a figure for each policy."""
+class SummaryRow:
+    """One row of the summary: a figure for each policy."""
 
     label: str
     figures: Mapping[str, float]
 
 
-def lines(measured: Sequence[Measured], any_minute: bool = False) -> list[Line]:
-    """Return the table of one world. any_minute: divide by the optimum with 27 decreases a day at
-    any minute."""
-    calm = [m for m in measured if m.results[AAS].ppm < CALM_PPM]
-    found = [
-        Line(f"effective cost, all {len(measured)}", _means(measured, any_minute)),
-        Line("the better of it and on-demand", _means(measured, any_minute, or_on_demand=True)),
-        Line(f"calm traces ({len(calm)})", _means(calm, any_minute)),
+def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> list[SummaryRow]:
+    """Return the summary of one set of conditions.
+
+    any_minute: divide by the optimum with 27 decreases a day at any minute.
+    """
+    calm = [m for m in measurements if m.results[AAS].ppm < CALM_PPM]
+    on_demand_too = _means(measurements, any_minute, or_on_demand=True)
+    rows = [
+        SummaryRow(f"effective cost, all {len(measurements)}", _means(measurements, any_minute)),
+        SummaryRow("the better of it and on-demand", on_demand_too),
+        SummaryRow(f"calm traces ({len(calm)})", _means(calm, any_minute)),
     ]
-    for kind in sorted({m.kind for m in measured}):
-        group = [m for m in measured if m.kind == kind]
-        found.append(Line(f"{kind} ({len(group)})", _means(group, any_minute)))
-    found.append(Line("beats AAS 70 % in cost and throttling", _count(measured, _beats_both)))
-    found.append(Line("beats AAS at its best in cost", _count(measured, _beats_best)))
-    return found
+    for kind in sorted({m.kind for m in measurements}):
+        group = [m for m in measurements if m.kind == kind]
+        rows.append(SummaryRow(f"{kind} ({len(group)})", _means(group, any_minute)))
+    wins = _count(measurements, _beats_aas)
+    rows.append(SummaryRow("beats AAS 70 % in cost and throttling", wins))
+    rows.append(SummaryRow("beats AAS at its best in cost", _count(measurements, _beats_best_aas)))
+    return rows
 
 
 def _means(
-    measured: Sequence[Measured], any_minute: bool, or_on_demand: bool = False
+    measurements: Sequence[Measurement], any_minute: bool, or_on_demand: bool = False
 ) -> dict[str, float]:
-    def figure(m: Measured, policy: str) -> float:
+    def figure(m: Measurement, policy: str) -> float:
         cost = m.results[policy].effective
         return (min(cost, m.on_demand) if or_on_demand else cost) / (m.scale if any_minute else 1.0)
 
-    return {policy: geometric_mean(figure(m, policy) for m in measured) for policy in POLICIES}
+    return {policy: geometric_mean(figure(m, policy) for m in measurements) for policy in POLICIES}
 
 
-def _count(measured: Iterable[Measured], wins: Callable[[Measured, str], bool]) -> dict[str, float]:
-    return {policy: sum(wins(m, policy) for m in measured) for policy in POLICIES}
+def _count(
+    measurements: Iterable[Measurement], wins: Callable[[Measurement, str], bool]
+) -> dict[str, float]:
+    return {policy: sum(wins(m, policy) for m in measurements) for policy in POLICIES}
 
 
-def _beats_both(m: Measured, policy: str) -> bool:
-    mine, theirs = m.results[policy], m.results[AAS]
-    return policy != AAS and mine.effective <= theirs.effective and mine.ppm <= theirs.ppm
+def _beats_aas(m: Measurement, policy: str) -> bool:
+    own, aas = m.results[policy], m.results[AAS]
+    return policy != AAS and own.effective <= aas.effective and own.ppm <= aas.ppm
 
 
-def _beats_best(m: Measured, policy: str) -> bool:
-    return (
-        policy not in (AAS, AAS_90, AAS_BEST)
-        and m.results[policy].effective <= m.results[AAS_BEST].effective
-    )
+def _beats_best_aas(m: Measurement, policy: str) -> bool:
+    is_aas = policy in (AAS, AAS_90, AAS_BEST)
+    return not is_aas and m.results[policy].effective <= m.results[AAS_BEST].effective
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -171,35 +167,37 @@ def geometric_mean(values: Iterable[float]) -> float:
     return math.exp(sum(logs) / len(logs)) if logs else 0.0
 
 
+Traces = Mapping[str, tuple[str, Sequence[float]]]
+"""The class and the demand of each trace, by its name."""
+
+
 def run(
-    found: Mapping[str, tuple[str, Sequence[float]]],
-    policy: Policy,
-    done: Callable[[str], None] = lambda _: None,
-) -> list[Measured]:
-    """Measure all traces, given as name → (class, demand), on all processors."""
-    with ProcessPoolExecutor(
-        mp_context=get_context("spawn")
-    ) as pool:  # fork is unsafe beside threads, and on its way out
+    all_traces: Traces, policy: Policy, on_done: Callable[[str], None] = lambda _: None
+) -> list[Measurement]:
+    """Measure all traces on all processors. on_done: called with the name of each trace."""
+    measurements: list[Measurement] = []
+    # a forked process is unsafe beside threads, and Python is giving up fork as the default
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         jobs = {
             pool.submit(measure, name, kind, demand, policy): name
-            for name, (kind, demand) in found.items()
+            for name, (kind, demand) in all_traces.items()
         }
-        measured: list[Measured] = []
         for job in as_completed(jobs):
-            measured += job.result()
-            done(jobs[job])
-    return sorted(measured, key=lambda m: (list(WORLDS).index(m.world), m.trace))
+            measurements += job.result()
+            on_done(jobs[job])
+    order = list(CONDITIONS)
+    return sorted(measurements, key=lambda m: (order.index(m.conditions_name), m.trace))
 
 
-def shared(folder: Path) -> dict[str, tuple[str, list[float]]]:
+def read_traces(folder: Path) -> Traces:
     """Return the traces of a folder with their classes, as its INDEX.md lists them."""
-    kinds = dict(_index(folder / "INDEX.md")) if (folder / "INDEX.md").exists() else {}
-    files = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
-    return {
-        name: (kinds.get(name, "unknown"), traces.read(file))
-        for file in files
-        for name in [file.name.split(".csv")[0]]
-    }
+    index = folder / "INDEX.md"
+    kinds = dict(_index(index)) if index.exists() else {}
+    all_traces = {}
+    for file in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
+        name = file.name.split(".csv")[0]
+        all_traces[name] = (kinds.get(name, "unknown"), traces.read(file))
+    return all_traces
 
 
 def _index(file: Path) -> Iterator[tuple[str, str]]:
@@ -209,42 +207,32 @@ def _index(file: Path) -> Iterator[tuple[str, str]]:
             yield cells[1], cells[2]
 
 
-def generated(days: int = 14) -> dict[str, tuple[str, list[float]]]:
-    """Return made-up traces of the classes that matter, for those who have no others."""
+def generated_traces(days: int = 14) -> Traces:
+    """Return one generated trace of each class."""
     smooth = traces.generated(days, seed=1)
-    chance = random.Random(2)  # noqa: S311  a repeatable shape, not a secret
-    spikes = [rate * (6.0 if chance.random() < 1 / 900 else 1.0) for rate in smooth]
-    noisy = [300 * chance.lognormvariate(0, 0.35) for _ in smooth]
-    batch = [
-        2000.0 if minute % traces.DAY in range(120, 150) else 3.0 for minute in range(len(smooth))
-    ]
-    weekdays = [rate if minute // traces.DAY % 7 < 5 else 0.0 for minute, rate in enumerate(smooth)]
-    step = [
-        rate * (1.0 if minute < len(smooth) // 2 else 2.5) for minute, rate in enumerate(smooth)
-    ]
-    made = {
+    half = len(smooth) // 2
+    rng = random.Random(2)  # noqa: S311  a repeatable shape, not a secret
+    shapes = {
         "smooth": smooth,
-        "spikes": spikes,
-        "noisy": noisy,
-        "batch": batch,
-        "zero-weekends": weekdays,
-        "step": step,
+        "spikes": [rate * (6.0 if rng.random() < 1 / 900 else 1.0) for rate in smooth],
+        "noisy": [300 * rng.lognormvariate(0, 0.35) for _ in smooth],
+        "batch": [2000.0 if 120 <= minute % DAY < 150 else 3.0 for minute in range(len(smooth))],
+        "zero-weekends": [
+            rate if minute // DAY % 7 < 5 else 0.0 for minute, rate in enumerate(smooth)
+        ],
+        "step": [*smooth[:half], *(rate * 2.5 for rate in smooth[half:])],
     }
-    return {f"generated-{kind}": (kind, demand) for kind, demand in made.items()}
+    return {f"generated-{kind}": (kind, demand) for kind, demand in shapes.items()}
 
 
-def as_data(measured: Sequence[Measured]) -> dict[str, object]:
-    """Return the result file: every figure by world, trace and policy."""
-    return {"measured": [asdict(m) for m in measured]}
-
-
-def write(measured: Sequence[Measured], file: Path) -> None:
-    """Write the result file."""
+def write_results(measurements: Sequence[Measurement], file: Path) -> None:
+    """Write the result file: every figure by conditions, trace and policy."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(as_data(measured), indent=1, default=str) + "\n")
+    data = {"measured": msgspec.to_builtins(measurements)}
+    file.write_text(json.dumps(data, indent=1) + "\n")
 
 
-def read(file: Path) -> dict[tuple[str, str], float]:
-    """Return an earlier result file's effective cost of Headroom, by world and trace."""
-    said = json.loads(file.read_text())
-    return {(m["world"], m["trace"]): m["results"][OURS]["effective"] for m in said["measured"]}
+def read_results(file: Path) -> dict[tuple[str, str], float]:
+    """Return Headroom's effective cost in an earlier result file, by conditions and trace."""
+    measured = json.loads(file.read_text())["measured"]
+    return {(m["world"], m["trace"]): m["results"][HEADROOM]["effective"] for m in measured}

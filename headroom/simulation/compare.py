@@ -1,23 +1,19 @@
-"""Headroom beside everything else that could run the table, on one trace, in one physics."""
+"""Headroom beside everything else that could run the table, on one trace, by the same rules."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.optimum import optimum
-from headroom.simulation.pricing import Prices, month, on_demand_month
-from headroom.simulation.replay import Outcome, replay
+from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_demand_month
+from headroom.simulation.replay import Outcome, initial_units, replay
 
-THROTTLED_UNIT_PRICE = 34.6
-"""What a throttled unit counts for in the effective cost: ten times its on-demand price, in
-provisioned units."""
 HEADROOM = "Headroom"
 
 
@@ -34,10 +30,23 @@ class Row:
     decreases: int
     changes: int
 
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as text for a table."""
+        return (
+            self.name,
+            f"{self.cost_month:,.2f}",
+            f"{self.over_optimum:.2f}",
+            f"{self.effective:.2f}",
+            f"{self.throttled_ppm:,.0f}",
+            f"{self.throttled_minutes:,}",
+            f"{self.decreases:,}",
+            f"{self.changes:,}",
+        )
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """All ways, and the outcomes of those that are a capacity over time."""
+    """Every way to run the table, and the outcomes of those with a capacity over time."""
 
     demand: Sequence[float]
     dimension: Dimension
@@ -57,16 +66,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Section:
-    """One target's comparison under its name. start: when minute 0 of its demand was."""
+    """The comparison of one target, with its title. start: the time of its demand's minute 0."""
 
     title: str
     comparison: Comparison
     start: datetime
-
-
-def first_units(demand: Sequence[float]) -> int:
-    """Return the capacity that every policy begins with: the first minute's demand at 70 %."""
-    return max(1, math.ceil(demand[0] * 100 / 70))
 
 
 def compare(
@@ -76,63 +80,80 @@ def compare(
     dimension: Dimension = Dimension.READ,
     targets: Sequence[int] = (70,),
     conditions: Conditions | None = None,
-    done: Callable[[str], None] = lambda _: None,
+    on_done: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """Replay the demand under every policy. done: called with each one's name when it is
-    finished."""
-    begin = first_units(demand)
+    """Replay the demand under every policy.
+
+    targets: Application Auto Scaling's target percents. on_done: called with the name of each
+    policy when its replay is finished.
+    """
+    # numpy takes long to import, and only a comparison needs it
+    from headroom.simulation.optimum import optimum  # noqa: PLC0415
+
+    outcomes: dict[str, Outcome] = {}
+    for name, run in _runs(demand, policy, targets, conditions).items():
+        outcomes[name] = run()
+        on_done(name)
+    optimum_hours = optimum(demand)
+    on_done("optimum")
+    rows = _rows(demand, outcomes, optimum_hours, prices, dimension)
+    return Comparison(demand, dimension, rows, outcomes)
+
+
+def _runs(
+    demand: Sequence[float],
+    policy: Policy,
+    targets: Sequence[int],
+    conditions: Conditions | None,
+) -> dict[str, Callable[[], Outcome]]:
+    """Return the replay of each policy, by its name."""
+    units = initial_units(demand)
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
-    ways: dict[str, Callable[[], Outcome]] = {
-        HEADROOM: lambda: replay(demand, policy, begin, conditions),
-        "plain percentage": lambda: replay(demand, plain, begin, conditions),
-        **{
-            f"Application Auto Scaling {percent} %": lambda percent=percent: competitors.run(  # type: ignore[misc]
-                demand, begin, competitors.AutoScaling(percent), conditions
-            )
-            for percent in targets
-        },
-        "Dynamic DynamoDB": lambda: competitors.run(
-            demand, begin, competitors.dynamic_dynamodb, conditions
-        ),
-        "fixed at peak": lambda: competitors.fixed_at_peak(demand),
+    tracking = {
+        f"Application Auto Scaling {percent} %": partial(
+            competitors.run, demand, units, competitors.AutoScaling(percent), conditions
+        )
+        for percent in targets
     }
-    outcomes = {}
-    for name, way in ways.items():
-        outcomes[name] = way()
-        done(name)
-    best = optimum(demand)
-    done("optimum")
-    return Comparison(demand, dimension, _rows(demand, outcomes, best, prices, dimension), outcomes)
+    dynamic = partial(competitors.run, demand, units, competitors.dynamic_dynamodb, conditions)
+    return {
+        HEADROOM: partial(replay, demand, policy, units, conditions),
+        "plain percentage": partial(replay, demand, plain, units, conditions),
+        **tracking,
+        "Dynamic DynamoDB": dynamic,
+        "fixed at peak": partial(competitors.fixed_at_peak, demand),
+    }
 
 
 def _rows(
     demand: Sequence[float],
     outcomes: Mapping[str, Outcome],
-    best: float,
+    optimum_hours: float,
     prices: Prices,
     dimension: Dimension,
 ) -> list[Row]:
     unit = prices.of(dimension)
-    minutes = len(demand)
     rows = [
-        row_of(name, outcome, demand, best, unit.unit_hour) for name, outcome in outcomes.items()
+        row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
+        for name, outcome in outcomes.items()
     ]
-    asked = on_demand_month(demand, unit)
-    optimum_month = month(best, minutes, unit.unit_hour)
-    rows.append(Row("on demand", asked, asked / optimum_month, asked / optimum_month, 0.0, 0, 0, 0))
+    optimum_month = month(optimum_hours, len(demand), unit.unit_hour)
+    on_demand = on_demand_month(demand, unit)
+    ratio = on_demand / optimum_month
+    rows.append(Row("on demand", on_demand, ratio, ratio, 0.0, 0, 0, 0))
     rows.append(Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0))
     return rows
 
 
 def row_of(
-    name: str, outcome: Outcome, demand: Sequence[float], best: float, unit_hour: float
+    name: str, outcome: Outcome, demand: Sequence[float], optimum_hours: float, unit_hour: float
 ) -> Row:
-    """Return an outcome's row. best: the optimum's unit-hours."""
+    """Return an outcome's row. optimum_hours: the optimum's unit-hours."""
     return Row(
         name,
         month(outcome.unit_hours, len(demand), unit_hour),
-        outcome.unit_hours / best,
-        effective(outcome, best),
+        outcome.unit_hours / optimum_hours,
+        effective_cost(outcome, optimum_hours),
         outcome.throttled_ppm(demand),
         outcome.throttled_minutes,
         outcome.decreases,
@@ -140,7 +161,7 @@ def row_of(
     )
 
 
-def effective(outcome: Outcome, best: float) -> float:
-    """Return the effective cost: unit-hours, and throttled ones at their price, over the optimum's
-    unit-hours."""
-    return (outcome.unit_hours + THROTTLED_UNIT_PRICE * outcome.throttled_unit_hours) / best
+def effective_cost(outcome: Outcome, optimum_hours: float) -> float:
+    """Return the unit-hours, plus the throttled ones at their price, over the optimum's."""
+    throttled = THROTTLED_UNIT_PRICE * outcome.throttled_unit_hours
+    return (outcome.unit_hours + throttled) / optimum_hours

@@ -1,8 +1,7 @@
-"""What else could run the table: Application Auto Scaling, Dynamic DynamoDB, fixed capacity, and
-perfect foresight.
+"""What else could run the table: Application Auto Scaling, Dynamic DynamoDB and fixed capacity.
 
-All stand in the same physics as Headroom's own replay. Units are integers of at least 1; time is
-minutes.
+All are replayed with the same rules of DynamoDB as Headroom. Units are integers of at least 1. Time
+is in minutes.
 """
 
 from __future__ import annotations
@@ -17,50 +16,47 @@ from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
 from headroom.simulation.replay import Outcome
 
-SIDE = Dimension.READ
-
-# What a rival wants at one minute: from the units that hold and the consumption that can be read,
-# the units or None.
 Rule = Callable[[int, int, Sequence[float]], int | None]
+"""A competitor's rule: from the minute, the current units and the visible consumption to the new
+units, or None for no change."""
+VISIBLE_MINUTES = 20
+"""So many minutes of consumption a rule can read."""
 
 
 def run(
     demand: Sequence[float],
-    first_units: int,
+    initial_units: int,
     rule: Rule,
     conditions: Conditions | None = None,
     start: datetime = START,
 ) -> Outcome:
-    """Let a rule scale one target; a decrease over the quota is refused, and the rule asks again by
-    itself."""
+    """Let a rule scale one target. The rule itself repeats a decrease that the quota refused."""
     conditions = conditions or Conditions()
-    meter = Meter(first_units, conditions.burst_seconds)
-    provision = Provision({SIDE: meter})
-    outcome, consumed = Outcome(), []
-    for minute, wanted in enumerate(demand):
-        if provision.pending is not None:
-            provision.complete_update(start + timedelta(minutes=minute))
+    meter = Meter(initial_units, conditions.burst_seconds)
+    provision = Provision({Dimension.READ: meter})
+    outcome = Outcome()
+    consumed: list[float] = []
+    for minute, rate in enumerate(demand):
+        now = start + timedelta(minutes=minute)
+        provision.complete_update(now)
         visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
-            units = rule(
-                minute,
-                meter.units,
-                consumed[:visible] if visible < 20 else consumed[visible - 20 : visible],
-            )
+            readable = consumed[max(0, visible - VISIBLE_MINUTES) : visible]
+            units = rule(minute, meter.units, readable)
             if units is not None and units != meter.units:
-                _change(provision, units, start + timedelta(minutes=minute), conditions, outcome)
-        served, throttled = meter.serve(wanted)
+                _change(provision, units, now, conditions, outcome)
+        served, throttled = meter.serve(rate)
         consumed.append(served)
-        outcome.units.append(meter.units)
-        outcome.throttled.append(throttled)
+        outcome.record(meter.units, throttled)
     return outcome
 
 
 def _change(
     provision: Provision, units: int, now: datetime, conditions: Conditions, outcome: Outcome
 ) -> None:
-    if provision.is_allowed({SIDE: units}, now):
-        outcome.decreases += provision.start_update({SIDE: units}, now, conditions.update_minutes)
+    update = {Dimension.READ: units}
+    if provision.is_allowed(update, now):
+        outcome.decreases += provision.start_update(update, now, conditions.update_minutes)
         outcome.changes += 1
 
 
@@ -68,10 +64,10 @@ def _change(
 class AutoScaling:
     """Application Auto Scaling's target tracking for DynamoDB.
 
-    Out after 2 of 2 minutes above the target, in after 15 of 15 below target - 20 points, to
-    ceil(consumed / target). Sources: the alarms that it makes, and AWS's knowledge centre,
-    "DynamoDB auto scaling", read 2026-10. How it reads the 15 minutes is not documented:
-    `from_highest` takes the highest of them, else the last.
+    It scales out after 2 of 2 minutes above the target. It scales in after 15 of 15 minutes below
+    the target minus 20 points. The new units are ceil(consumed / target). Sources: the alarms that
+    it makes, and AWS's knowledge centre, "DynamoDB auto scaling", read 2026-10. How it reads the 15
+    minutes is not documented: `from_highest` takes the highest of them, else the last.
     """
 
     target_percent: int = 70
@@ -81,20 +77,21 @@ class AutoScaling:
         last = consumed[-15:]
         high, low = units * self.target_percent, units * (self.target_percent - 20)
         if len(last) >= 2 and min(last[-2:]) * 100 > high:
-            return max(units, self._fitting(last[-1]))
+            return max(units, self._units_for(last[-1]))
         if len(last) == 15 and max(last) * 100 < low:
-            return min(units, self._fitting(max(last) if self.from_highest else last[-1]))
+            return min(units, self._units_for(max(last) if self.from_highest else last[-1]))
         return None
 
-    def _fitting(self, consumed: float) -> int:
+    def _units_for(self, consumed: float) -> int:
         return max(1, math.ceil(consumed * 100 / self.target_percent))
 
 
 def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int | None:
     """Scale as Dynamic DynamoDB does with its defaults.
 
-    Every 5 minutes it reads the 5 minutes that began 15 minutes ago: up by 50 percent at 90, down
-    by 50 at 30. Source: its documentation's list of options and their defaults, read 2026-10.
+    Every 5 minutes it reads the 5 minutes that started 15 minutes ago. It scales up by 50 percent
+    at 90 percent, and down by 50 percent at 30. Source: the options and defaults in its
+    documentation, read 2026-10.
     """
     if minute % 5 or len(consumed) < 15:
         return None
@@ -110,10 +107,10 @@ def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int 
 
 
 def fixed(demand: Sequence[float], units: int, conditions: Conditions | None = None) -> Outcome:
-    """Capacity that never changes."""
+    """Return the outcome of a capacity that never changes."""
     return run(demand, units, lambda *_: None, conditions)
 
 
 def fixed_at_peak(demand: Sequence[float]) -> Outcome:
-    """Capacity fixed at the highest minute."""
+    """Return the outcome of a capacity fixed at the highest minute."""
     return fixed(demand, max(1, math.ceil(max(demand, default=1))))

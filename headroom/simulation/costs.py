@@ -1,56 +1,55 @@
-"""What every table and index of a region costs, and would cost run otherwise: advice in a word, and
-what Headroom itself costs.
+"""What every table and index of a region costs, and what it would cost in other billing modes.
 
-A table is billed one way, so on-demand is weighed for a table with its indexes; everything else for
-each target by itself.
+Each target gets an advice. A table has one billing mode, so on-demand is compared for a table with
+its indexes, and everything else for each target alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core.prices import METRICS_PER_LOOK
 from chalicelib.model import Dimension, TableState, Target
 from headroom.simulation import competitors
-from headroom.simulation import history as account
-from headroom.simulation.compare import THROTTLED_UNIT_PRICE, first_units
-from headroom.simulation.history import NoHistoryError
-from headroom.simulation.parallel import spread
+from headroom.simulation.clock import HOUR, MINUTE
+from headroom.simulation.history import NoHistoryError, TargetHistory
+from headroom.simulation.parallel import parallel_map
 from headroom.simulation.pricing import (
     HOURS_A_MONTH,
+    THROTTLED_UNIT_PRICE,
     OwnPrices,
     Prices,
     UnitPrices,
     month,
     on_demand_month,
 )
-from headroom.simulation.replay import HOUR, Outcome, Replay
+from headroom.simulation.replay import Outcome, Replay, initial_units
 
 BLOCK_UNITS = 100
 """Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read
 2026-10."""
 WORTH_PERCENT = 5
-"""Another way to run something must save so much of what it costs now to be advised."""
+"""A change is advised only if it saves this much of the present cost."""
 PAST_READS_AN_HOUR = 4
-"""The summary of past days: consumed and throttled, once an hour, in each of the two functions that
-look at every target."""
+"""The history: consumed and throttled, once an hour, in each of the two functions that read every
+target."""
 
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
 RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
 MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
-"""Assumptions about Lambda: how often each function runs and how long, and .chalice/config.json's
-memory."""
+"""Assumptions about Lambda: how often and how long each function runs, and its memory in
+.chalice/config.json."""
 ASSUMPTIONS = (
-    "Headroom's own cost: one alarm a target; metric reads: the replay's looks x 3 metrics, and 4 an hour for the past days; "
-    "Lambda (512 MB, the two that look at all tables 1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, "
-    "scale_down hourly at 5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
+    "Headroom's own cost: one alarm a target; metric reads: 3 metrics each time the replay reads "
+    "them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables 1 GB): "
+    "follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at 5 s, "
+    "on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
 )
 
 
@@ -64,7 +63,7 @@ class Advice(StrEnum):
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnCosts:
     """What Headroom itself would cost a month for one target, in USD."""
 
     alarms: float
@@ -77,9 +76,11 @@ class Own:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One target. USD a month; units_now is None for a table on demand; utilisation is mean demand
-    over mean units."""
+class TargetCosts:
+    """What one target costs in USD a month.
+
+    units_now is None for a table on demand. Utilisation is mean demand over mean units.
+    """
 
     target: Target
     units_now: int | None
@@ -87,7 +88,7 @@ class Line:
     now: float
     headroom: float
     headroom_ppm: float
-    own: Own
+    own: OwnCosts
     on_demand: float
     reserved: float
     utilisation_percent: float | None
@@ -96,20 +97,14 @@ class Line:
 
     def as_data(self) -> dict[str, object]:
         """Return what --json and --csv print."""
-        named = {
-            "table": self.target.table,
-            "index": self.target.index,
-            "dimension": str(self.target.dimension),
-        }
-        own = {f"own_{name.rstrip('_')}": value for name, value in asdict(self.own).items()}
-        rest = {
-            name: value for name, value in asdict(self).items() if name not in ("target", "own")
-        }
-        return {**named, **rest, **own, "advice": str(self.advice)}
+        data = asdict(self)
+        target, own = data.pop("target"), data.pop("own")
+        renamed = {f"own_{name.rstrip('_')}": value for name, value in own.items()}
+        return {**target, **data, **renamed, "advice": str(self.advice)}
 
 
 @dataclass(frozen=True)
-class Unread:
+class ReadFailure:
     """A table or target that could not be read, and why."""
 
     subject: str
@@ -117,8 +112,8 @@ class Unread:
 
 
 @dataclass(frozen=True)
-class History:
-    """A table's demand by target, all of the same minutes. is_whole: no target of it is missing."""
+class TableHistory:
+    """A table's demand by target, all for the same minutes. is_whole: no target is missing."""
 
     table: TableState
     demand: Mapping[Target, Sequence[float]]
@@ -126,106 +121,115 @@ class History:
     is_whole: bool
 
 
-def align(table: TableState, pasts: Mapping[Target, account.Past]) -> History:
-    """Return the part of the targets' histories that all have."""
-    start = max(past.start for past in pasts.values())
-    late = {
-        target: int((start - past.start).total_seconds()) // 60 for target, past in pasts.items()
-    }
-    demand = {target: past.demand[late[target] :] for target, past in pasts.items()}
-    return History(table, demand, start, len(demand) == len(table.targets()))
+def align(table: TableState, histories: Mapping[Target, TargetHistory]) -> TableHistory:
+    """Return the minutes that the histories of all targets have."""
+    start = max(history.start for history in histories.values())
+    demand = {}
+    for target, history in histories.items():
+        missing = int((start - history.start).total_seconds()) // MINUTE
+        demand[target] = history.demand[missing:]
+    return TableHistory(table, demand, start, len(demand) == len(table.targets()))
 
 
 def read(
     table: TableState,
-    past_of: Callable[[Target], account.Past],
+    read_history: Callable[[Target], TargetHistory],
     errors: tuple[type[Exception], ...],
-) -> tuple[History | None, list[Unread]]:
-    """Read a table's targets, as many as can be read."""
-    pasts, unread = {}, []
+) -> tuple[TableHistory | None, list[ReadFailure]]:
+    """Read the history of a table's targets, and return the failures.
+
+    errors: what may be raised, besides NoHistoryError, without stopping the other targets.
+    """
+    expected: tuple[type[Exception], ...] = (NoHistoryError, *errors)
+    histories, failures = {}, []
     for target in table.targets():
         try:
-            pasts[target] = past_of(target)
-        except (NoHistoryError, *errors) as error:
-            unread.append(Unread(str(target), str(error)))
-    return (align(table, pasts) if pasts else None), unread
+            histories[target] = read_history(target)
+        except expected as error:
+            failures.append(ReadFailure(str(target), str(error)))
+    return (align(table, histories) if histories else None), failures
 
 
 def costs(
-    histories: Sequence[History],
+    histories: Sequence[TableHistory],
     config: Config,
     prices: Prices,
-    done: Callable[[], None] = lambda: None,
+    on_table: Callable[[], None] = lambda: None,
     workers: int | None = None,
-) -> list[Line]:
-    """Return a line for each target. done: called after each table."""
+) -> list[TargetCosts]:
+    """Return the costs of each target. on_table: called after each table."""
     targets = sum(len(history.demand) for history in histories)
-    lines: list[Line] = []
-    for found in spread(
-        partial(_table_lines, config=config, prices=prices, targets=targets), histories, workers
-    ):
-        lines += found
-        done()
-    return lines
+    work = partial(_table_costs, config=config, prices=prices, targets=targets)
+    all_costs: list[TargetCosts] = []
+    for table_costs in parallel_map(work, histories, workers):
+        all_costs += table_costs
+        on_table()
+    return all_costs
 
 
-def _table_lines(history: History, config: Config, prices: Prices, targets: int) -> list[Line]:
-    """Return the lines of one table. targets: among how many targets the schedules' cost is
-    shared."""
-    policies = {target: _policy(config, target) for target in history.demand}
-    begin = {target: first_units(demand) for target, demand in history.demand.items()}
-    outcomes = Replay(history.demand, policies, begin, start=history.start).run()
-    ways = {t: _ways(history, t, outcomes[t], prices, targets) for t in history.demand}
-    advice = advise(ways, history.table.on_demand, may_switch=history.is_whole)
+def _table_costs(
+    history: TableHistory, config: Config, prices: Prices, targets: int
+) -> list[TargetCosts]:
+    """Return the costs of one table's targets.
+
+    targets: how many targets share the cost of the scheduled functions.
+    """
+    policies = {
+        target: config.policy_for(target) or config.default_policy(target.dimension)
+        for target in history.demand
+    }
+    units = {target: initial_units(demand) for target, demand in history.demand.items()}
+    outcomes = Replay(history.demand, policies, units, start=history.start).run()
+    options = {t: _options(history, t, outcomes[t], prices, targets) for t in history.demand}
+    advice = advise(options, history.table.on_demand, may_switch=history.is_whole)
     return [
-        _line(history, target, outcomes[target], ways[target], advice[target])
+        _target_costs(history, target, outcomes[target], options[target], advice[target])
         for target in history.demand
     ]
 
 
-def _policy(config: Config, target: Target) -> Policy:
-    return config.policy_for(target) or config.default_policy(target.dimension)
-
-
 @dataclass(frozen=True)
-class Ways:
-    """What one target costs a month, each way; `own` is part of no other figure. The weights add
-    what throttling is worth."""
+class Options:
+    """What one target costs a month in each way to run it.
+
+    own: Headroom's own cost, which is part of no other figure. The weights add the worth of
+    throttled units.
+    """
 
     now: float
     headroom: float
     on_demand: float
     reserved: float
-    own: Own
+    own: OwnCosts
     now_weight: float
     headroom_weight: float
 
 
-def _ways(history: History, target: Target, outcome: Outcome, prices: Prices, targets: int) -> Ways:
+def _options(
+    history: TableHistory, target: Target, outcome: Outcome, prices: Prices, targets: int
+) -> Options:
     demand, unit = history.demand[target], prices.of(target.dimension)
-    asked = on_demand_month(demand, unit)
     minutes = len(demand)
 
-    def throttling(found: Outcome) -> float:
-        return month(THROTTLED_UNIT_PRICE * found.throttled_unit_hours, minutes, unit.unit_hour)
+    def throttling(outcome: Outcome) -> float:
+        return month(THROTTLED_UNIT_PRICE * outcome.throttled_unit_hours, minutes, unit.unit_hour)
 
-    now, lost = asked, 0.0
+    on_demand = on_demand_month(demand, unit)
+    now, throttled_now = on_demand, 0.0
     if not history.table.on_demand:
         units = units_now(history.table, target)
-        now, lost = (
-            units * unit.unit_hour * HOURS_A_MONTH,
-            throttling(competitors.fixed(demand, units)),
-        )
-    ours = month(outcome.unit_hours, minutes, unit.unit_hour)
-    own = own_cost(outcome, minutes, prices.headroom, targets)
-    return Ways(
+        now = units * unit.unit_hour * HOURS_A_MONTH
+        throttled_now = throttling(competitors.fixed(demand, units))
+    headroom = month(outcome.unit_hours, minutes, unit.unit_hour)
+    own = own_costs(outcome, minutes, prices.headroom, targets)
+    return Options(
         now=now,
-        headroom=ours,
-        on_demand=asked,
+        headroom=headroom,
+        on_demand=on_demand,
         reserved=reserved_month(max(demand, default=1), unit),
         own=own,
-        now_weight=now + lost,
-        headroom_weight=ours + own.total + throttling(outcome),
+        now_weight=now + throttled_now,
+        headroom_weight=headroom + own.total + throttling(outcome),
     )
 
 
@@ -235,8 +239,10 @@ def units_now(table: TableState, target: Target) -> int:
 
 
 def reserved_month(peak: float, unit: UnitPrices) -> float:
-    """Return USD a month for capacity fixed at the peak: blocks reserved for a year where they pay,
-    the rest at its price."""
+    """Return USD a month for capacity fixed at the peak.
+
+    Blocks are reserved for a year where that is cheaper; the rest has its normal price.
+    """
     units = max(1, math.ceil(peak))
     block = BLOCK_UNITS * unit.reserved_hour_1_year
     hour = sum(
@@ -246,135 +252,123 @@ def reserved_month(peak: float, unit: UnitPrices) -> float:
     return hour * HOURS_A_MONTH
 
 
-def own_cost(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -> Own:
+def own_costs(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -> OwnCosts:
     """Return what Headroom costs a month for one of so many targets."""
     months = minutes / HOUR / HOURS_A_MONTH
-    changes = outcome.changes / months
-    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()} | {
-        "on_alarm": changes
-    }
+    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()}
+    runs["on_alarm"] = outcome.changes / months
     gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
-    return Own(
+    recent_reads = outcome.metric_reads * METRICS_PER_LOOK / months
+    return OwnCosts(
         alarms=prices.alarm_month,
-        metric_reads=(
-            outcome.looks * METRICS_PER_LOOK / months + PAST_READS_AN_HOUR * HOURS_A_MONTH
-        )
-        * prices.metric_read,
+        metric_reads=(recent_reads + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read,
         lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
     )
 
 
 def advise(
-    ways: Mapping[Target, Ways], is_on_demand: bool, may_switch: bool
+    options: Mapping[Target, Options], is_on_demand: bool, may_switch: bool
 ) -> dict[Target, Advice]:
-    """Return each target's advice. may_switch: whether another billing mode may be advised for the
-    table."""
+    """Return each target's advice. may_switch: whether another billing mode may be advised."""
     provisioned = {
-        target: _provisioned_advice(way, may_stay=not is_on_demand) for target, way in ways.items()
+        target: _provisioned_advice(option, may_stay=not is_on_demand)
+        for target, option in options.items()
     }
-    best = sum(_weight(ways[target], advice) for target, advice in provisioned.items())
-    asked = sum(way.on_demand for way in ways.values())
+    best = sum(_weight(options[target], advice) for target, advice in provisioned.items())
+    on_demand = sum(option.on_demand for option in options.values())
     if is_on_demand:
-        stays = not may_switch or not _is_worth_it(best, asked)
-        return dict.fromkeys(ways, Advice.AS_IT_IS) if stays else provisioned
-    return (
-        dict.fromkeys(ways, Advice.ON_DEMAND)
-        if may_switch and _is_worth_it(asked, best)
-        else provisioned
-    )
+        stays = not may_switch or not _is_worth_it(best, on_demand)
+        return dict.fromkeys(options, Advice.AS_IT_IS) if stays else provisioned
+    switches = may_switch and _is_worth_it(on_demand, best)
+    return dict.fromkeys(options, Advice.ON_DEMAND) if switches else provisioned
 
 
-def _provisioned_advice(way: Ways, may_stay: bool) -> Advice:
-    best = min((Advice.HEADROOM, Advice.RESERVED), key=lambda advice: _weight(way, advice))
-    return (
-        best
-        if not may_stay or _is_worth_it(_weight(way, best), way.now_weight)
-        else Advice.AS_IT_IS
-    )
+def _provisioned_advice(option: Options, may_stay: bool) -> Advice:
+    best = min((Advice.HEADROOM, Advice.RESERVED), key=lambda advice: _weight(option, advice))
+    stays = may_stay and not _is_worth_it(_weight(option, best), option.now_weight)
+    return Advice.AS_IT_IS if stays else best
 
 
-def _weight(way: Ways, advice: Advice) -> float:
-    match advice:
-        case Advice.HEADROOM:
-            return way.headroom_weight
-        case Advice.RESERVED:
-            return way.reserved
-        case Advice.ON_DEMAND:
-            return way.on_demand
-        case _:
-            return way.now_weight
+def _weight(option: Options, advice: Advice) -> float:
+    return {
+        Advice.HEADROOM: option.headroom_weight,
+        Advice.RESERVED: option.reserved,
+        Advice.ON_DEMAND: option.on_demand,
+        Advice.AS_IT_IS: option.now_weight,
+    }[advice]
 
 
 def _is_worth_it(other: float, now: float) -> bool:
     return other * 100 <= now * (100 - WORTH_PERCENT)
 
 
-def _line(history: History, target: Target, outcome: Outcome, way: Ways, advice: Advice) -> Line:
+def _target_costs(
+    history: TableHistory, target: Target, outcome: Outcome, option: Options, advice: Advice
+) -> TargetCosts:
     demand = history.demand[target]
     mean = sum(demand) / len(demand)
     units = None if history.table.on_demand else units_now(history.table, target)
-    return Line(
+    return TargetCosts(
         target=target,
         units_now=units,
         mean_units=mean,
-        now=way.now,
-        headroom=way.headroom,
+        now=option.now,
+        headroom=option.headroom,
         headroom_ppm=outcome.throttled_ppm(demand),
-        own=way.own,
-        on_demand=way.on_demand,
-        reserved=way.reserved,
+        own=option.own,
+        on_demand=option.on_demand,
+        reserved=option.reserved,
         utilisation_percent=None if units is None else 100 * mean / units,
         headroom_utilisation_percent=100 * mean * len(demand) / sum(outcome.units),
         advice=advice,
     )
 
 
-def advised_month(line: Line) -> float:
-    """Return USD a month when the advice is followed, Headroom's own cost included."""
-    match line.advice:
-        case Advice.HEADROOM:
-            return line.headroom + line.own.total
-        case Advice.RESERVED:
-            return line.reserved
-        case Advice.ON_DEMAND:
-            return line.on_demand
-        case _:
-            return line.now
+def advised_month(costs: TargetCosts) -> float:
+    """Return USD a month when the advice is followed, with Headroom's own cost."""
+    return {
+        Advice.HEADROOM: costs.headroom + costs.own.total,
+        Advice.RESERVED: costs.reserved,
+        Advice.ON_DEMAND: costs.on_demand,
+        Advice.AS_IT_IS: costs.now,
+    }[costs.advice]
 
 
 def break_even(prices: Prices) -> str:
-    """Say below which utilisation nothing provisioned can win."""
-    found = {
-        dimension: f"{prices.of(dimension).break_even_percent:.1f} %" for dimension in Dimension
-    }
-    read, write = found.values()
-    shown = read if read == write else f"{read} (reads) and {write} (writes)"
-    return f"Below {shown} mean utilisation on-demand is cheaper than anything provisioned at the normal price."
+    """Return a sentence: below which utilisation on-demand is the cheapest."""
+    read = f"{prices.read.break_even_percent:.1f} %"
+    write = f"{prices.write.break_even_percent:.1f} %"
+    percents = read if read == write else f"{read} (reads) and {write} (writes)"
+    return (
+        f"Below {percents} mean utilisation on-demand is cheaper than anything provisioned at the "
+        "normal price."
+    )
 
 
-def totals(lines: Iterable[Line]) -> dict[str, float]:
+def totals(all_costs: Sequence[TargetCosts]) -> dict[str, float]:
     """Return the sums over all targets, USD a month."""
-    rows = list(lines)
     return {
-        "now": sum(line.now for line in rows),
-        "headroom": sum(line.headroom for line in rows),
-        "on_demand": sum(line.on_demand for line in rows),
-        "reserved": sum(line.reserved for line in rows),
-        "own_alarms": sum(line.own.alarms for line in rows),
-        "own_metric_reads": sum(line.own.metric_reads for line in rows),
-        "own_lambda": sum(line.own.lambda_ for line in rows),
-        "advised": sum(advised_month(line) for line in rows),
+        "now": sum(costs.now for costs in all_costs),
+        "headroom": sum(costs.headroom for costs in all_costs),
+        "on_demand": sum(costs.on_demand for costs in all_costs),
+        "reserved": sum(costs.reserved for costs in all_costs),
+        "own_alarms": sum(costs.own.alarms for costs in all_costs),
+        "own_metric_reads": sum(costs.own.metric_reads for costs in all_costs),
+        "own_lambda": sum(costs.own.lambda_ for costs in all_costs),
+        "advised": sum(advised_month(costs) for costs in all_costs),
     }
 
 
-def as_data(lines: Sequence[Line], unread: Sequence[Unread], prices: Prices) -> dict[str, object]:
+def as_data(
+    all_costs: Sequence[TargetCosts], failures: Sequence[ReadFailure], prices: Prices
+) -> dict[str, object]:
     """Return what --json prints."""
     return {
         "region": prices.region,
         "prices_read_on": str(prices.read_on),
         "break_even_percent": {str(d): prices.of(d).break_even_percent for d in Dimension},
-        "targets": [line.as_data() for line in lines],
-        "totals": totals(lines),
-        "unread": [asdict(problem) for problem in unread],
+        "targets": [costs.as_data() for costs in all_costs],
+        "totals": totals(all_costs),
+        "unread": [asdict(failure) for failure in failures],
         "assumptions": ASSUMPTIONS,
     }

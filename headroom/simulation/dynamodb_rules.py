@@ -1,7 +1,7 @@
-"""How DynamoDB serves, throttles, updates and counts: the rules that the embedded region and the
-backtest share.
+"""How DynamoDB serves, throttles, updates and counts.
 
-Time is whole minutes' worth of demand; demand, consumption and throttling are units per second.
+The embedded region and the backtest share these rules. Demand comes in whole minutes. Demand,
+consumption and throttling are in units per second.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from headroom.simulation.clock import MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What may differ between worlds.
+    """What may differ between simulations.
 
-    burst_seconds: unused capacity that is kept; 300 by the Developer Guide ("burst capacity", read
-    2026-10). metric_delay_minutes: from a minute's end until CloudWatch shows it; no figure is
-    published beyond "up to a few minutes". update_minutes: how long UpdateTable takes; AWS's own
-    samples show half a minute, its prose "several minutes".
+    burst_seconds: how much unused capacity is kept: 300 by the Developer Guide ("burst capacity",
+    read 2026-10). metric_delay_minutes: from a minute's end until CloudWatch shows it. AWS
+    publishes no figure but "up to a few minutes". update_minutes: how long UpdateTable takes.
+    AWS's samples show half a minute, its text says "several minutes".
     """
 
     burst_seconds: int = 300
@@ -33,8 +33,10 @@ class Conditions:
 
 @dataclass(slots=True)
 class Meter:
-    """One dimension of one table or index: its units, and the burst bucket in unit-seconds, full to
-    begin with."""
+    """One dimension of a table or index: its units, and its burst balance in unit-seconds.
+
+    The balance starts full.
+    """
 
     units: int
     burst_seconds: int = 300
@@ -45,49 +47,47 @@ class Meter:
             self.burst_balance = float(self.units * self.burst_seconds)
 
     def serve(self, demand: float) -> tuple[float, float]:
-        """Serve one minute of even demand; return what was consumed and what was throttled."""
+        """Serve one minute of even demand; return the consumed and the throttled rate."""
         spare = (self.units - demand) * MINUTE
-        if spare >= 0:
-            self.burst_balance = min(self.burst_balance + spare, self.units * self.burst_seconds)
-            return demand, 0.0
         if self.burst_balance + spare >= 0:
-            self.burst_balance += spare
+            self.burst_balance = min(self.burst_balance + spare, self.units * self.burst_seconds)
             return demand, 0.0
         consumed = self.units + self.burst_balance / MINUTE
         self.burst_balance = 0.0
         return consumed, demand - consumed
 
     def set_units(self, units: int) -> None:
-        """Take other units; what is burst_balance stays, as far as it fits (undocumented by AWS: an
-        assumption)."""
+        """Set the units. The burst balance stays, up to its new limit.
+
+        AWS does not document what happens to the balance: this is an assumption.
+        """
         self.units = units
         self.burst_balance = min(self.burst_balance, units * self.burst_seconds)
 
 
 class QuotaExceededError(Exception):
-    """DynamoDB's refusal of one decrease too many, in its own words."""
+    """DynamoDB refuses one decrease too many. The text is its own."""
 
     def __init__(self, throughput: Throughput, now: datetime) -> None:
-        left = budget(throughput, now)
-        last = throughput.last_decrease_at
+        decreases = budget(throughput, now)
         super().__init__(
-            "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day. After the first 4 "
-            "decreases, each subsequent decrease in the same UTC day can be performed at most once every 3600 seconds. "
-            f"Number of decreases today: {left.used}. Last decrease at {_in_words(last)}. "
-            f"Next decrease can be made at {_in_words(left.next_at)}"
+            "Subscriber limit exceeded: Provisioned throughput decreases are limited within a "
+            "given UTC day. After the first 4 decreases, each subsequent decrease in the same UTC "
+            "day can be performed at most once every 3600 seconds. "
+            f"Number of decreases today: {decreases.used}. "
+            f"Last decrease at {_formatted(throughput.last_decrease_at)}. "
+            f"Next decrease can be made at {_formatted(decreases.next_at)}"
         )
 
 
-def _in_words(at: datetime | None) -> str:
-    return (
-        at.strftime("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time") if at else "never"
-    )
+def _formatted(at: datetime | None) -> str:
+    form = "%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time"
+    return at.strftime(form) if at else "never"
 
 
 @dataclass(slots=True)
 class Provision:
-    """A table's or an index's throughput: what holds, what is on its way, and what was changed
-    when."""
+    """The throughput of a table or an index: its meters, the pending update, and its history."""
 
     meters: dict[Dimension, Meter]
     pending: dict[Dimension, int] | None = None
@@ -98,7 +98,7 @@ class Provision:
     refused_updates: int = 0
 
     def throughput(self, now: datetime) -> Throughput:
-        """Return what DescribeTable tells; the counter starts anew at 00:00 UTC."""
+        """Return what DescribeTable shows; the decreases are counted from 00:00 UTC."""
         last = self.last_decrease_at
         is_today = last is not None and last.date() == now.date()
         return Throughput(
@@ -109,46 +109,45 @@ class Provision:
             last_decrease_at=last,
         )
 
-    def check_quota(self, wanted: Mapping[Dimension, int], now: datetime) -> None:
-        """Raise QuotaExceededError where the update lowers something and the quota does not allow
-        it."""
-        if not self.is_allowed(wanted, now):
+    def check_quota(self, units: Mapping[Dimension, int], now: datetime) -> None:
+        """Raise QuotaExceededError if the quota does not allow the update."""
+        if not self.is_allowed(units, now):
             self.refused_updates += 1
             raise QuotaExceededError(self.throughput(now), now)
 
-    def is_allowed(self, wanted: Mapping[Dimension, int], now: datetime) -> bool:
+    def is_allowed(self, units: Mapping[Dimension, int], now: datetime) -> bool:
         """Tell whether the quota allows the update."""
-        return not self._lowers(wanted) or budget(self.throughput(now), now).allows(now)
+        return not self._lowers(units) or budget(self.throughput(now), now).allows(now)
 
-    def start_update(self, wanted: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
-        """Begin an update that was checked; it holds `minutes` later. Tells whether it is a
-        decrease."""
-        lowers = self._lowers(wanted)
+    def start_update(self, units: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
+        """Start an allowed update, which takes `minutes`; tell whether it is a decrease."""
+        lowers = self._lowers(units)
         if lowers:
             self.decreases = self.throughput(now).decreases_today + 1
             self.last_decrease_at = now
-        if any(wanted[d] > meter.units for d, meter in self.meters.items()):
+        if any(units[d] > meter.units for d, meter in self.meters.items()):
             self.last_increase_at = now
-        self.pending, self.ready_at = dict(wanted), now + timedelta(minutes=minutes)
+        self.pending, self.ready_at = dict(units), now + timedelta(minutes=minutes)
         return lowers
 
     def complete_update(self, now: datetime) -> None:
-        """Let an update that is ready hold."""
+        """Apply the pending update if it is ready."""
         if self.pending is not None and self.ready_at is not None and self.ready_at <= now:
             for dimension, units in self.pending.items():
                 self.meters[dimension].set_units(units)
             self.pending = self.ready_at = None
 
-    def _lowers(self, wanted: Mapping[Dimension, int]) -> bool:
-        return any(wanted[d] < meter.units for d, meter in self.meters.items())
+    def _lowers(self, units: Mapping[Dimension, int]) -> bool:
+        return any(units[d] < meter.units for d, meter in self.meters.items())
 
 
 @dataclass(slots=True)
 class AlarmState:
     """The state of one alarm, and the rule by which CloudWatch changes it.
 
-    M of N; missing data of AWS/DynamoDB is ignored, so that an alarm without news keeps its state.
-    Source: CloudWatch User Guide, "How alarms evaluate missing data", read 2026-10.
+    M of N datapoints decide. Missing data of AWS/DynamoDB is ignored, so that an alarm without new
+    data keeps its state. Source: CloudWatch User Guide, "How alarms evaluate missing data", read
+    2026-10.
     """
 
     evaluation_periods: int = 1
@@ -158,12 +157,12 @@ class AlarmState:
     newest: list[float] = field(default_factory=list)
 
     def evaluate(self, sums: Sequence[float | None], threshold: float, comparison: str) -> bool:
-        """Judge the newest periods, oldest first; tell whether the state changed."""
+        """Evaluate the newest periods, oldest first; tell whether the state changed."""
         real = [value for value in sums if value is not None][-self.evaluation_periods :]
         if len(real) < self.datapoints_to_alarm:
             return False
-        hot = sum(breaches(value, threshold, comparison) for value in real)
-        state = "ALARM" if hot >= self.datapoints_to_alarm else "OK"
+        breaching = sum(breaches(value, threshold, comparison) for value in real)
+        state = "ALARM" if breaching >= self.datapoints_to_alarm else "OK"
         changed = state != self.value
         self.value, self.newest = state, real
         return changed

@@ -1,9 +1,9 @@
-"""The clairvoyant optimum: the least unit-hours with capacity never under demand and no more
-decreases than DynamoDB allows.
+"""The clairvoyant optimum: the least unit-hours of a policy that knows the future.
 
-Increases are free, so between two decreases the best capacity is the running maximum of demand.
-What is left to choose is when to decrease: a shortest path over (minute of the last decrease,
-decreases used in its UTC day), solved forwards.
+Capacity is never below demand, and there are no more decreases than DynamoDB allows. Increases are
+free, so between two decreases the best capacity is the running maximum of demand. The choice is
+when to decrease: a shortest path over (minute of the last decrease, decreases used in its UTC day),
+solved forwards.
 """
 
 from __future__ import annotations
@@ -12,29 +12,32 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-DAY, HOUR = 1440, 60
-FREE = 4
+from headroom.simulation.clock import DAY, HOUR
+
+FREE_DECREASES = 4
+Floats = npt.NDArray[np.float64]
 
 
 def optimum(demand: Sequence[float], every_minute: int | None = None) -> float:
     """Return the optimum's unit-hours. Minute 0 is 00:00 UTC.
 
-    every_minute: instead of DynamoDB's rule (four, then one in 3600 s), allow so many decreases a
-    day at any minute.
+    every_minute: allow so many decreases a day, at any minute. Without it, DynamoDB's rule holds:
+    four, then one in 3600 s.
     """
     needed = np.ceil(np.asarray(demand, dtype=np.float64)).clip(min=1.0)
-    if every_minute is not None:
-        return _solve(needed, every_minute, spaced=False) / HOUR
-    return _solve(needed, FREE, spaced=True) / HOUR
+    if every_minute is None:
+        return _solve(needed, FREE_DECREASES, spaced=True) / HOUR
+    return _solve(needed, every_minute, spaced=False) / HOUR
 
 
-def _solve(needed: np.ndarray, most: int, spaced: bool) -> float:
+def _solve(needed: Floats, most: int, spaced: bool) -> float:
     """Return the least unit-minutes.
 
-    best[k, m]: least cost of the minutes before m, with a decrease at m that is the k-th of its day
-    (k = most: that many or more). A segment is at most two days long: a day always has a decrease
-    to spare that lowers nothing.
+    best[k, m] is the least cost of the minutes before m, with a decrease at m that is the k-th of
+    its day (k = most: that many or more). A segment is at most two days long, since each day has an
+    unused decrease that lowers nothing.
     """
     size = len(needed)
     best = np.full((most + 1, size + 1), math.inf)
@@ -59,8 +62,8 @@ def _solve(needed: np.ndarray, most: int, spaced: bool) -> float:
     return float(total)
 
 
-def _relax(best: np.ndarray, ways: np.ndarray, costs: np.ndarray, first: int, spaced: bool) -> None:
-    """Offer the next decrease of the same day at each of the minutes from `first` on."""
+def _relax(best: Floats, ways: Floats, costs: Floats, first: int, spaced: bool) -> None:
+    """Try the next decrease of the same day at each minute from `first` on."""
     last = len(best) - 1
     for used in range(last):
         if ways[used] < math.inf:

@@ -1,4 +1,4 @@
-"""The same work on many items, on all processors; Ctrl-C ends it at once."""
+"""Work on many items in parallel, on all processors. Ctrl-C ends it at once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def spread(work: Callable[[T], R], items: Sequence[T], workers: int | None = None) -> Iterator[R]:
-    """Yield what the work made of each item, in the items' order. workers: processes, else as many
-    as there are processors.
+def parallel_map(
+    work: Callable[[T], R], items: Sequence[T], workers: int | None = None
+) -> Iterator[R]:
+    """Yield the result of the work on each item, in the order of the items.
 
-    Work and items travel to other processes, so they must be picklable. Leaving the iterator early
-    drops what is not begun. Raises BrokenProcessPool where a process dies, for want of memory for
-    instance.
+    workers: how many processes; without it, one for each processor. Work and items go to other
+    processes, so they must be picklable. When the caller leaves the iterator early, items that were
+    not started are dropped. Raises BrokenProcessPool if a process dies, for example without memory.
     """
     count = min(workers or os.cpu_count() or 1, len(items))
     if count <= 1:
         yield from map(work, items)
         return
-    # an executor, and no Pool: a Pool puts a new process in the place of one that died, for ever,
-    # and nobody hears of it
+    # an executor, because a Pool silently replaces a process that died, again and again
     with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _end_at_once) as pool:
         try:
             yield from pool.map(work, items)

@@ -1,4 +1,4 @@
-"""Prices, read from one data file that says where they come from and when."""
+"""Prices, read from one data file that names their source and their date."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from chalicelib.model import Dimension
+from headroom.simulation.clock import HOUR, MINUTE
 
 FILE = Path(__file__).parent / "prices.toml"
 HOURS_A_MONTH = 730
-SECONDS_A_MINUTE = 60
 
 
 class PriceError(ValueError):
@@ -29,9 +29,18 @@ class UnitPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def break_even_percent(self) -> float:
-        """Return the mean utilisation below which on-demand is cheaper than any provisioned
-        capacity."""
-        return 100 * self.unit_hour / (3600 * self.million_requests / 1e6)
+        """Return the mean utilisation below which on-demand is the cheapest."""
+        return 100 * self.unit_hour / self._on_demand_hour
+
+    @property
+    def on_demand_ratio(self) -> float:
+        """Return the price of an on-demand unit in provisioned units, to two decimals."""
+        return round(self._on_demand_hour / self.unit_hour, 2)
+
+    @property
+    def _on_demand_hour(self) -> float:
+        """Return USD for one unit per second, served on demand for an hour."""
+        return 3600 * self.million_requests / 1e6
 
 
 class OwnPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +53,7 @@ class OwnPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole price file."""
+    """The content of a price file."""
 
     region: str
     table_class: str
@@ -59,7 +68,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path = FILE) -> Prices:
-    """Return the prices. Raises PriceError with the path of what is wrong."""
+    """Return the prices of a file. Raises PriceError, which names the wrong field."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text()), Prices)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -67,11 +76,17 @@ def load(path: Path = FILE) -> Prices:
 
 
 def month(unit_hours: float, minutes: int, price: float) -> float:
-    """Return USD a month for unit-hours that were spent in `minutes`."""
-    return unit_hours * price * HOURS_A_MONTH * 60 / minutes
+    """Return USD a month for unit-hours that were used in `minutes`."""
+    return unit_hours * price * HOURS_A_MONTH * HOUR / minutes
 
 
 def on_demand_month(demand: Sequence[float], prices: UnitPrices) -> float:
-    """Return USD a month for serving this demand (units per second, a value a minute) on demand."""
-    requests = sum(demand) * SECONDS_A_MINUTE
-    return requests / 1e6 * prices.million_requests * HOURS_A_MONTH * 60 / len(demand)
+    """Return USD a month for this demand on demand (units per second, a value a minute)."""
+    requests = sum(demand) * MINUTE
+    return requests / 1e6 * prices.million_requests * HOURS_A_MONTH * HOUR / len(demand)
+
+
+ON_DEMAND_UNIT_PRICE = load().read.on_demand_ratio
+"""An on-demand unit in provisioned units, by the project's own price file."""
+THROTTLED_UNIT_PRICE = 10 * ON_DEMAND_UNIT_PRICE
+"""A throttled unit in the effective cost, in provisioned units: ten times its on-demand price."""

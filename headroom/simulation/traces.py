@@ -1,4 +1,4 @@
-"""Demand over time: read from a CSV file, or generated for the demo."""
+"""Demand over time: read from a CSV file, or generated."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import gzip
 import math
 import random
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
-DAY = 1440
+from headroom.simulation.clock import DAY
+
 UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
-"""What reading something else than a whole text file of columns can raise."""
+"""What reading can raise when the file is not a complete text file with columns."""
 
 
 class TraceError(ValueError):
-    """A trace cannot be read; the text says which line, and what is expected."""
+    """A trace cannot be read. The text names the line and what is expected."""
 
 
 def read(path: Path) -> list[float]:
-    """Return a trace: units per second, a value a minute. The file is CSV, `minute,demand`, plain
-    or gzipped.
+    """Return a trace: units per second, one value a minute.
 
-    Raises TraceError for anything but minutes 0, 1, 2, … with a demand of 0 or more.
+    The file is CSV with the columns `minute,demand`, plain or gzipped. Raises TraceError for
+    anything but minutes 0, 1, 2, … with a demand of 0 or more.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -34,9 +36,9 @@ def read(path: Path) -> list[float]:
         ) from None
 
 
-def _parse(rows: object, source: str) -> list[float]:
+def _parse(rows: Iterable[list[str]], source: str) -> list[float]:
     trace: list[float] = []
-    for number, row in enumerate(rows, start=1):  # type: ignore[attr-defined]
+    for number, row in enumerate(rows, start=1):
         if number == 1:
             if [cell.strip().lower() for cell in row] != ["minute", "demand"]:
                 raise TraceError(
@@ -66,9 +68,12 @@ def _demand(row: list[str], minute: int, place: str) -> float:
 
 
 def generated(days: int = 1, seed: int = 7, mean: float = 400.0) -> list[float]:
-    """Return a made-up trace: low at night, a peak in the evening, noise of a few percent, a flash
-    crowd each afternoon."""
-    chance = random.Random(seed)  # noqa: S311  a repeatable shape, not a secret
+    """Return a generated trace.
+
+    Demand is low at night, has a peak in the evening, a flash crowd each afternoon, and noise of a
+    few percent.
+    """
+    rng = random.Random(seed)  # noqa: S311  a repeatable shape, not a secret
     trace = []
     for minute in range(days * DAY):
         hour = minute % DAY / 60
@@ -78,5 +83,5 @@ def generated(days: int = 1, seed: int = 7, mean: float = 400.0) -> list[float]:
             + 0.25 * math.sin((hour - 14.0) / 12 * 2 * math.pi)
         )
         crowd = 2.2 * math.exp(-(((hour - 15.2) / 0.22) ** 2)) if hour > 15.0 else 0.0
-        trace.append(round(max(0.0, mean * (wave + crowd) * chance.gauss(1.0, 0.04)), 2))
+        trace.append(round(max(0.0, mean * (wave + crowd) * rng.gauss(1.0, 0.04)), 2))
     return trace

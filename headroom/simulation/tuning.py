@@ -1,11 +1,10 @@
-"""Search the adaptive strategy's few settings on a history, and check every find on days that were
-not searched on.
+"""Search the settings of the strategy `adaptive` on a history, and check them on held-out days.
 
-A candidate is replayed once, over the whole history, so that each day has the days before it to
-lean on; what it cost and throttled is kept by the day. The first day has none before it: it is
-replayed, and never counted. The other days are dealt out into folds, one after the other, so that
-each fold has days of every week. Then the same search is made once with each fold left out, and
-what it finds is judged on that fold alone; and once on all days, for what is to be pasted.
+A candidate is replayed once, over the whole history, so that each day has the days before it as its
+own history. Costs and throttling are kept by the day. The first day has no day before it: it is
+replayed, but never counted. The other days are dealt into folds in turn, so that each fold has days
+of every week. One search is made for each fold, without its days, and the result is evaluated on
+that fold alone. One more search is made on all days, for the settings that are recommended.
 """
 
 from __future__ import annotations
@@ -13,20 +12,19 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
-from functools import partial, reduce
-from itertools import product
+from functools import partial
+from itertools import product, zip_longest
 
 from msgspec import structs
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Target
-from headroom.simulation.compare import first_units
+from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.parallel import spread
-from headroom.simulation.replay import HOUR, replay
-from headroom.simulation.traces import DAY
+from headroom.simulation.parallel import parallel_map
+from headroom.simulation.replay import initial_units, parts_per_million, replay
 
 LADDERS: Mapping[str, Sequence[float]] = {
     "burst_trust_percent": range(0, 101, 10),
@@ -34,59 +32,52 @@ LADDERS: Mapping[str, Sequence[float]] = {
     "throttle_price": (10.0, 15.0, 20.0, 30.0, 45.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0),
     "insurance_percent": range(0, 301, 25),
 }
-"""The values that a setting is searched among, besides today's."""
+"""The values that are searched for each setting, besides the current one."""
 COARSE: Mapping[str, Sequence[float]] = {
     "burst_trust_percent": (40, 80),
     "burst_keep_percent": (50, 100),
     "throttle_price": (30.0, 150.0),
     "insurance_percent": (0, 100, 200),
 }
-"""The grid that a search begins with; today's value stands in for the nearest of each."""
+"""The grid that a search starts with; the current value replaces the nearest one."""
 STEPS = (2, 1)
-"""How far along its ladder each setting is moved from the best, round after round."""
+"""How far each setting is moved along its ladder from the best candidate, in each round."""
 MOST_CANDIDATES = 60
 FOLDS = 3
 FEWEST_DAYS = 3
-"""One to begin with, and two to judge each other."""
+"""The first day, and two days that are evaluated against each other."""
 CLOSE_ENOUGH = 1.005
-"""Of candidates that cost nearly the same, the one nearest to today's settings is taken."""
+"""Among candidates that cost nearly the same, the one nearest to the current settings wins."""
 LEAST_GAIN_PERCENT = 1.0
-"""A gain on days not searched on that is smaller than this is no reason to change anything."""
+"""A smaller gain on held-out days is no reason to change anything."""
 
 
 class TooShortError(ValueError):
-    """The history has too few days to search on some and judge on others."""
+    """The history has too few days: some are searched, others are held out."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What some days came to: minutes, unit-hours, and sums of demand and throttled units over
-    their minutes."""
+    """The figures of some days: minutes, unit-hours, and sums of demand and throttled units."""
 
     minutes: int = 0
     unit_hours: float = 0.0
     demanded: float = 0.0
     throttled: float = 0.0
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(
-            self.minutes + other.minutes,
-            self.unit_hours + other.unit_hours,
-            self.demanded + other.demanded,
-            self.throttled + other.throttled,
-        )
-
     @property
     def throttled_ppm(self) -> float:
-        return self.throttled / self.demanded * 1e6 if self.demanded else 0.0
+        return parts_per_million(self.throttled, self.demanded)
 
 
 def total(figures: Iterable[Figures]) -> Figures:
-    return reduce(Figures.__add__, figures, Figures())
+    """Return the sums."""
+    sums = [sum(column) for column in zip(*map(astuple, figures), strict=True)]
+    return Figures(*sums)
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """How thorough a search is."""
 
     coarse: Mapping[str, Sequence[float]] = field(default_factory=lambda: COARSE)
@@ -97,16 +88,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fold:
-    """Some days, and what was found without looking at them."""
+    """Some days, and the best policy of the search without them.
+
+    searched: its figures on the other days. held_out: its figures on these days. current: the
+    current policy's figures on these days.
+    """
 
     days: Sequence[int]
-    found: Policy
+    best: Policy
     searched: Figures
-    unseen: Figures
-    today: Figures
+    held_out: Figures
+    current: Figures
 
 
-class Verdict(StrEnum):
+class TuningVerdict(StrEnum):
     """What the operator should do."""
 
     KEEP = "keep"
@@ -116,81 +111,85 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the search came to. today, found: a policy and its figures on all counted days."""
+    """The result of a search. current, best: a policy and its figures on all counted days."""
 
     goal_ppm: float
-    today: Policy
-    today_figures: Figures
-    found: Policy
-    found_figures: Figures
+    current: Policy
+    current_figures: Figures
+    best: Policy
+    best_figures: Figures
     folds: Sequence[Fold]
     candidates: int
     stopped: bool
 
     @property
-    def unseen(self) -> Figures:
-        """Return what the finds came to on the days that each was not searched on."""
-        return total(fold.unseen for fold in self.folds)
+    def held_out(self) -> Figures:
+        """Return the figures of each fold's best policy on its held-out days."""
+        return total(fold.held_out for fold in self.folds)
 
     @property
-    def today_unseen(self) -> Figures:
-        return total(fold.today for fold in self.folds)
+    def current_held_out(self) -> Figures:
+        return total(fold.current for fold in self.folds)
 
     @property
     def gain_percent(self) -> float:
-        """Return how much cheaper the finds were than today's configuration, on days not searched
-        on."""
-        return 100 * (1 - self.unseen.unit_hours / self.today_unseen.unit_hours)
+        """Return how much cheaper than the current policy it is on held-out days."""
+        return 100 * (1 - self.held_out.unit_hours / self.current_held_out.unit_hours)
 
     @property
-    def verdict(self) -> Verdict:
-        if settings_of(self.found) == settings_of(self.today) and self.today.strategy == "adaptive":
-            return Verdict.KEEP
-        unseen_ppm, today_ppm = self.unseen.throttled_ppm, self.today_unseen.throttled_ppm
-        if max(self.found_figures.throttled_ppm, unseen_ppm) <= self.goal_ppm:
-            is_better = today_ppm > self.goal_ppm or self.gain_percent >= LEAST_GAIN_PERCENT
-            return Verdict.ADOPT if is_better else Verdict.KEEP
-        return Verdict.CLOSER if unseen_ppm < today_ppm > self.goal_ppm else Verdict.KEEP
+    def verdict(self) -> TuningVerdict:
+        is_adaptive = self.current.strategy == "adaptive"
+        if is_adaptive and not differing(self.best, self.current):
+            return TuningVerdict.KEEP
+        best_ppm, current_ppm = self.held_out.throttled_ppm, self.current_held_out.throttled_ppm
+        misses_goal = current_ppm > self.goal_ppm
+        if max(self.best_figures.throttled_ppm, best_ppm) <= self.goal_ppm:
+            is_better = misses_goal or self.gain_percent >= LEAST_GAIN_PERCENT
+            return TuningVerdict.ADOPT if is_better else TuningVerdict.KEEP
+        is_closer = misses_goal and best_ppm < current_ppm
+        return TuningVerdict.CLOSER if is_closer else TuningVerdict.KEEP
 
 
 def tune(
     demand: Sequence[float],
-    today: Policy,
+    current: Policy,
     goal_ppm: float,
     conditions: Conditions | None = None,
-    plan: Plan | None = None,
-    done: Callable[[int, int], None] = lambda _finished, _expected: None,
+    plan: SearchPlan | None = None,
+    on_progress: Callable[[int, int], None] = lambda _finished, _expected: None,
 ) -> Tuning:
     """Search for the cheapest settings that throttle no more than `goal_ppm`.
 
-    done: called after each replay with how many are finished and how many are foreseen. A
+    on_progress: called after each replay with the numbers of finished and expected replays. A
     KeyboardInterrupt ends the search with the best so far. Raises TooShortError for less than three
     whole days.
     """
-    search = _Search(demand, today, goal_ppm, conditions, plan or Plan(), done)
-    stopped = False
+    search = _Search(demand, current, goal_ppm, conditions, plan or SearchPlan(), on_progress)
     try:
         search.run()
     except KeyboardInterrupt:
-        if not search.can_tell:
+        if not search.has_result:
             raise
-        stopped = True
-    return search.outcome(stopped)
+        return search.result(stopped=True)
+    return search.result(stopped=False)
 
 
 def counted_days(minutes: int) -> range:
-    """Return the days of a history that are counted: whole ones, without the first. Raises
-    TooShortError for fewer than two."""
+    """Return the days that are counted: whole ones, without the first.
+
+    Raises TooShortError if they are fewer than two.
+    """
     whole = minutes // DAY
     if whole < FEWEST_DAYS:
         raise TooShortError(
-            f"the history has {whole} whole days; tuning needs {FEWEST_DAYS}, to search on some and judge on others"
+            f"the history has {whole} whole days; tuning needs {FEWEST_DAYS}, to search on some "
+            "and judge on others"
         )
     return range(1, whole)
 
 
 def folds_of(days: Sequence[int]) -> list[list[int]]:
-    """Deal the days out into folds."""
+    """Deal the days into folds in turn."""
     count = min(FOLDS, len(days))
     return [list(days[first::count]) for first in range(count)]
 
@@ -199,122 +198,118 @@ def measure(
     demand: Sequence[float], conditions: Conditions | None, policy: Policy
 ) -> list[Figures]:
     """Replay a history; return each whole day's figures."""
-    outcome = replay(demand, policy, first_units(demand), conditions)
-    return [
-        _day(demand, outcome.units, outcome.throttled, day) for day in range(len(demand) // DAY)
-    ]
-
-
-def _day(
-    demand: Sequence[float], units: Sequence[int], throttled: Sequence[float], day: int
-) -> Figures:
-    here = slice(day * DAY, (day + 1) * DAY)
-    return Figures(DAY, sum(units[here]) / HOUR, sum(demand[here]), sum(throttled[here]))
+    outcome = replay(demand, policy, initial_units(demand), conditions)
+    days = []
+    for start in range(0, len(demand) - DAY + 1, DAY):
+        day = slice(start, start + DAY)
+        unit_hours = sum(outcome.units[day]) / HOUR
+        days.append(Figures(DAY, unit_hours, sum(demand[day]), sum(outcome.throttled[day])))
+    return days
 
 
 class _Search:
+    """One search for each fold, and one on all days; they share the replays."""
+
     def __init__(
         self,
         demand: Sequence[float],
-        today: Policy,
+        current: Policy,
         goal_ppm: float,
         conditions: Conditions | None,
-        plan: Plan,
-        done: Callable[[int, int], None],
+        plan: SearchPlan,
+        on_progress: Callable[[int, int], None],
     ) -> None:
         self._measure = partial(measure, demand, conditions)
-        self._today, self._goal_ppm, self._plan, self._done = today, goal_ppm, plan, done
-        self._base = adaptive(today)
-        self._all = tuple(counted_days(len(demand)))
-        self._folds = folds_of(self._all)
+        self._current, self._goal_ppm, self._plan = current, goal_ppm, plan
+        self._on_progress = on_progress
+        self._base = adaptive(current)
+        self._days = tuple(counted_days(len(demand)))
+        self._folds = folds_of(self._days)
         self._measured: dict[Policy, list[Figures]] = {}
-        searched = [tuple(day for day in self._all if day not in fold) for fold in self._folds]
-        self._views: dict[tuple[int, ...], dict[Policy, None]] = {
-            days: {} for days in (self._all, *searched)
+        self._candidates: dict[tuple[int, ...], dict[Policy, None]] = {
+            days: {} for days in (self._days, *map(self._without, self._folds))
         }
+        """The candidates of each search, by the days that it is made on."""
+
+    def _without(self, fold: Sequence[int]) -> tuple[int, ...]:
+        return tuple(day for day in self._days if day not in fold)
 
     @property
-    def can_tell(self) -> bool:
-        return self._today in self._measured and self._base in self._measured
+    def has_result(self) -> bool:
+        return self._current in self._measured and self._base in self._measured
 
     def run(self) -> None:
-        """Replay the grid, then move from each search's own best, with smaller and smaller
+        """Replay the grid, then move from each search's best candidate in smaller and smaller
         steps."""
         grid = dict.fromkeys([self._base, *coarse(self._base, self._plan.coarse)])
-        for pool in self._views.values():
-            pool.update(grid)
-        self._replay([self._today, *grid])
+        for candidates in self._candidates.values():
+            candidates.update(grid)
+        self._replay([self._current, *grid])
         for step in self._plan.steps:
-            for days, pool in self._views.items():
-                pool.update(dict.fromkeys(neighbours(self._best(days), step)))
-            self._replay(_in_turn(list(self._views.values())))
+            for days, candidates in self._candidates.items():
+                candidates.update(dict.fromkeys(neighbours(self._best(days), step)))
+            self._replay(_in_turn(list(self._candidates.values())))
 
-    def _replay(self, wanted: Iterable[Policy]) -> None:
-        new = [policy for policy in dict.fromkeys(wanted) if policy not in self._measured]
+    def _replay(self, policies: Iterable[Policy]) -> None:
+        new = [policy for policy in dict.fromkeys(policies) if policy not in self._measured]
         new = new[: max(0, self._plan.most - len(self._measured))]
         expected = len(self._measured) + len(new)
-        for policy, days in zip(new, spread(self._measure, new, self._plan.workers), strict=True):
+        measured = parallel_map(self._measure, new, self._plan.workers)
+        for policy, days in zip(new, measured, strict=True):
             self._measured[policy] = days
-            self._done(len(self._measured), expected)
+            self._on_progress(len(self._measured), expected)
 
     def _best(self, days: tuple[int, ...]) -> Policy:
-        """Return the cheapest of a search's candidates that meets the goal, or else the one that
-        throttles least."""
-        found = {
-            policy: self._on(policy, days)
-            for policy in self._views[days]
+        """Return a search's cheapest candidate that meets the goal, or else the one that throttles
+        least."""
+        measured = {
+            policy: self._figures(policy, days)
+            for policy in self._candidates[days]
             if policy in self._measured
         }
         good = {
             policy: figures
-            for policy, figures in found.items()
+            for policy, figures in measured.items()
             if figures.throttled_ppm <= self._goal_ppm
         }
         if not good:
-            return min(
-                found, key=lambda policy: (found[policy].throttled_ppm, found[policy].unit_hours)
-            )
-        least = min(figures.unit_hours for figures in good.values())
-        near = [
-            policy for policy, figures in good.items() if figures.unit_hours <= CLOSE_ENOUGH * least
-        ]
-        return min(
-            near, key=lambda policy: (len(differing(policy, self._base)), good[policy].unit_hours)
-        )
+            return min(measured, key=lambda p: (measured[p].throttled_ppm, measured[p].unit_hours))
+        limit = CLOSE_ENOUGH * min(figures.unit_hours for figures in good.values())
+        near = [policy for policy, figures in good.items() if figures.unit_hours <= limit]
+        return min(near, key=lambda p: (len(differing(p, self._base)), good[p].unit_hours))
 
-    def _on(self, policy: Policy, days: Iterable[int]) -> Figures:
+    def _figures(self, policy: Policy, days: Iterable[int]) -> Figures:
         return total(self._measured[policy][day] for day in days)
 
-    def outcome(self, stopped: bool) -> Tuning:
-        found = self._best(self._all)
+    def result(self, stopped: bool) -> Tuning:
+        best = self._best(self._days)
         return Tuning(
             goal_ppm=self._goal_ppm,
-            today=self._today,
-            today_figures=self._on(self._today, self._all),
-            found=found,
-            found_figures=self._on(found, self._all),
+            current=self._current,
+            current_figures=self._figures(self._current, self._days),
+            best=best,
+            best_figures=self._figures(best, self._days),
             folds=[self._fold(fold) for fold in self._folds],
             candidates=len(self._measured),
             stopped=stopped,
         )
 
     def _fold(self, fold: Sequence[int]) -> Fold:
-        searched = tuple(day for day in self._all if day not in fold)
-        found = self._best(searched)
+        searched = self._without(fold)
+        best = self._best(searched)
         return Fold(
             fold,
-            found,
-            self._on(found, searched),
-            self._on(found, fold),
-            self._on(self._today, fold),
+            best,
+            self._figures(best, searched),
+            self._figures(best, fold),
+            self._figures(self._current, fold),
         )
 
 
-def adaptive(today: Policy) -> Policy:
-    """Return today's policy, or, where it has another strategy, the adaptive one within the same
-    bounds."""
-    if today.strategy == "adaptive":
-        return today
+def adaptive(policy: Policy) -> Policy:
+    """Return the policy; if it has another strategy, the adaptive one within the same bounds."""
+    if policy.strategy == "adaptive":
+        return policy
     kept = (
         "min_units",
         "max_units",
@@ -323,12 +318,14 @@ def adaptive(today: Policy) -> Policy:
         "scale_up",
         "scale_down",
     )
-    return make_policy(**{setting: getattr(today, setting) for setting in kept})
+    return make_policy(**{setting: getattr(policy, setting) for setting in kept})
 
 
 def coarse(base: Policy, levels: Mapping[str, Sequence[float]]) -> list[Policy]:
-    """Return the grid around a policy. Without insurance its price has no meaning, so only one is
-    tried."""
+    """Return the grid around a policy.
+
+    Without insurance, the throttle price has no effect, so only one is tried.
+    """
     around = [_around(getattr(base, setting), values) for setting, values in levels.items()]
     grid = [
         structs.replace(base, **dict(zip(levels, values, strict=True)))
@@ -343,13 +340,14 @@ def _around(own: float, values: Sequence[float]) -> list[float]:
 
 
 def neighbours(policy: Policy, step: int) -> list[Policy]:
-    """Return the policies one move away: one setting, so many rungs of its ladder up or down."""
-    return [
-        structs.replace(policy, **{setting: value})
-        for setting, ladder in LADDERS.items()
-        if setting != "throttle_price" or policy.insurance_percent > 0
-        for value in _moves(getattr(policy, setting), ladder, step)
-    ]
+    """Return the policies in which one setting is moved `step` rungs along its ladder."""
+    policies = []
+    for setting, ladder in LADDERS.items():
+        if setting == "throttle_price" and policy.insurance_percent == 0:
+            continue
+        for value in _moves(getattr(policy, setting), ladder, step):
+            policies.append(structs.replace(policy, **{setting: value}))
+    return policies
 
 
 def _moves(value: float, ladder: Sequence[float], step: int) -> list[float]:
@@ -359,13 +357,9 @@ def _moves(value: float, ladder: Sequence[float], step: int) -> list[float]:
 
 
 def _in_turn(pools: Sequence[Iterable[Policy]]) -> list[Policy]:
-    """Return all pools' policies, one of each in turn, so that a limit cuts all alike."""
-    ranked = sorted(
-        (place, number, policy)
-        for number, pool in enumerate(pools)
-        for place, policy in enumerate(pool)
-    )
-    return [policy for _, _, policy in ranked]
+    """Return the policies of all pools, one of each pool in turn: a limit cuts all pools alike."""
+    rounds = zip_longest(*pools)
+    return [policy for policies in rounds for policy in policies if policy is not None]
 
 
 def settings_of(policy: Policy) -> dict[str, float]:
@@ -379,74 +373,66 @@ def differing(policy: Policy, other: Policy) -> list[str]:
 
 
 def changed(tuning: Tuning) -> list[str]:
-    """Return the lines of configuration in which the find differs from the defaults."""
-    lines = [
-        f"{name} = {json.dumps(getattr(tuning.found, name))}"
-        for name in differing(tuning.found, make_policy())
-    ]
-    return lines if tuning.today.strategy == "adaptive" else ['strategy = "adaptive"', *lines]
+    """Return the lines of configuration in which the best policy differs from the defaults."""
+    names = differing(tuning.best, make_policy())
+    lines = [f"{name} = {json.dumps(getattr(tuning.best, name))}" for name in names]
+    return lines if tuning.current.strategy == "adaptive" else ['strategy = "adaptive"', *lines]
 
 
 def toml(tuning: Tuning, target: Target | None) -> str:
-    """Return what to paste: for a target its table's rule, for a trace the defaults; only what
-    differs from the defaults."""
+    """Return what to paste: the rule of a target's table, or for a trace the defaults.
+
+    It holds only what differs from the defaults.
+    """
     return "\n".join([*_heading(target), *changed(tuning)])
 
 
 def _heading(target: Target | None) -> list[str]:
     if target is None:
         return ["[defaults]"]
-    lines = ["[[tables]]", f"name = {json.dumps(target.table)}", ""]
-    if target.index:
-        return [
-            *lines,
-            "[[tables.indexes]]",
-            f"name = {json.dumps(target.index)}",
-            "",
-            f"[tables.indexes.{target.dimension}]",
-        ]
-    return [*lines, f"[tables.{target.dimension}]"]
+    rule = ["[[tables]]", f"name = {json.dumps(target.table)}", ""]
+    if not target.index:
+        return [*rule, f"[tables.{target.dimension}]"]
+    index = ["[[tables.indexes]]", f"name = {json.dumps(target.index)}", ""]
+    return [*rule, *index, f"[tables.indexes.{target.dimension}]"]
 
 
 def to_remove(tuning: Tuning) -> list[str]:
-    """Return the settings that today's configuration gives and the find leaves at their
-    defaults."""
-    plain = make_policy()
-    return [
-        name
-        for name in differing(tuning.today, plain)
-        if name not in differing(tuning.found, plain)
-    ]
+    """Return the settings of the current configuration that are at their defaults in the best."""
+    defaults = make_policy()
+    kept = differing(tuning.best, defaults)
+    return [name for name in differing(tuning.current, defaults) if name not in kept]
 
 
-def leans_more_on_burst(tuning: Tuning) -> bool:
-    """Tell whether the find trusts the burst bucket more, or keeps it emptier, than today's
-    settings."""
-    found, today = tuning.found, tuning.today
+def relies_more_on_burst(tuning: Tuning) -> bool:
+    """Tell whether the best policy uses more of the burst bucket, or keeps it emptier."""
+    best, current = tuning.best, tuning.current
     return (
-        found.burst_trust_percent > today.burst_trust_percent
-        or found.burst_keep_percent < today.burst_keep_percent
+        best.burst_trust_percent > current.burst_trust_percent
+        or best.burst_keep_percent < current.burst_keep_percent
     )
 
 
 def sentence(tuning: Tuning) -> str:
-    """Say what the search came to, and what to do."""
-    goal, unseen, today = (
-        f"{ppm:,.0f} ppm"
-        for ppm in (tuning.goal_ppm, tuning.unseen.throttled_ppm, tuning.today_unseen.throttled_ppm)
-    )
+    """Return a sentence: the result of the search, and what to do."""
+    goal = f"{tuning.goal_ppm:,.0f} ppm"
+    best = f"{tuning.held_out.throttled_ppm:,.0f} ppm"
+    current = f"{tuning.current_held_out.throttled_ppm:,.0f} ppm"
     match tuning.verdict:
-        case Verdict.ADOPT if tuning.today_unseen.throttled_ppm > tuning.goal_ppm:
+        case TuningVerdict.ADOPT if tuning.current_held_out.throttled_ppm > tuning.goal_ppm:
             return (
-                f"Today's configuration throttles {today}; what was found throttles {unseen} on days not searched on, "
-                f"and is {_cost(tuning)}."
+                f"Today's configuration throttles {current}; what was found throttles {best} on "
+                f"days not searched on, and is {_cost(tuning)}."
             )
-        case Verdict.ADOPT:
-            return f"What was found is {tuning.gain_percent:.1f} % cheaper on days not searched on, and throttles {unseen} there."
-        case Verdict.CLOSER:
+        case TuningVerdict.ADOPT:
             return (
-                f"The goal of {goal} is not met on days not searched on: what was found throttles {unseen} there, "
-                f"today's configuration {today}; it is {_cost(tuning)}."
+                f"What was found is {_cost(tuning)} on days not searched on, and throttles {best} "
+                "there."
+            )
+        case TuningVerdict.CLOSER:
+            return (
+                f"The goal of {goal} is not met on days not searched on: what was found throttles "
+                f"{best} there, today's configuration {current}; it is {_cost(tuning)}."
             )
         case _:
             return f"Keep what you have: {_why_keep(tuning)}."
@@ -454,23 +440,23 @@ def sentence(tuning: Tuning) -> str:
 
 def _cost(tuning: Tuning) -> str:
     gain = tuning.gain_percent
-    return f"{gain:.1f} % cheaper" if gain >= 0 else f"{-gain:.1f} % dearer"
+    return f"{gain:.1f} % cheaper" if gain >= 0 else f"{-gain:.1f} % more expensive"
 
 
 def _why_keep(tuning: Tuning) -> str:
-    goal, unseen, least = (
-        tuning.goal_ppm,
-        tuning.unseen.throttled_ppm,
-        tuning.found_figures.throttled_ppm,
-    )
-    if tuning.today_unseen.throttled_ppm > goal and least > goal:
+    goal = tuning.goal_ppm
+    held_out, searched = tuning.held_out.throttled_ppm, tuning.best_figures.throttled_ppm
+    if tuning.current_held_out.throttled_ppm > goal and searched > goal:
         return (
-            f"no candidate meets the goal of {goal:,.0f} ppm; the best throttles {least:,.0f}, "
-            f"and {unseen:,.0f} on days not searched on"
+            f"no candidate meets the goal of {goal:,.0f} ppm; the best throttles {searched:,.0f}, "
+            f"and {held_out:,.0f} on days not searched on"
         )
-    if unseen > goal:
-        return f"what was found throttles {unseen:,.0f} ppm on days not searched on, more than the goal of {goal:,.0f}"
-    if not differing(tuning.found, tuning.today):
+    if held_out > goal:
+        return (
+            f"what was found throttles {held_out:,.0f} ppm on days not searched on, more than the "
+            f"goal of {goal:,.0f}"
+        )
+    if not differing(tuning.best, tuning.current):
         return "no candidate is cheaper and meets the goal"
     return f"on days not searched on, what was found is {_cost(tuning)}"
 
@@ -480,7 +466,7 @@ def as_data(
 ) -> dict[str, object]:
     """Return what --json prints. month: USD a month for figures."""
 
-    def shown(figures: Figures) -> dict[str, float]:
+    def data_of(figures: Figures) -> dict[str, float]:
         return {"cost_month": month(figures), "throttled_ppm": figures.throttled_ppm}
 
     return {
@@ -491,20 +477,20 @@ def as_data(
         "sentence": sentence(tuning),
         "gain_percent": tuning.gain_percent,
         "today": {
-            "strategy": tuning.today.strategy,
-            "settings": settings_of(tuning.today),
-            **shown(tuning.today_figures),
+            "strategy": tuning.current.strategy,
+            "settings": settings_of(tuning.current),
+            **data_of(tuning.current_figures),
         },
-        "found": {"settings": settings_of(tuning.found), **shown(tuning.found_figures)},
-        "unseen": shown(tuning.unseen),
-        "today_unseen": shown(tuning.today_unseen),
+        "found": {"settings": settings_of(tuning.best), **data_of(tuning.best_figures)},
+        "unseen": data_of(tuning.held_out),
+        "today_unseen": data_of(tuning.current_held_out),
         "folds": [
             {
                 "days": list(fold.days),
-                "settings": settings_of(fold.found),
-                "searched": shown(fold.searched),
-                "unseen": shown(fold.unseen),
-                "today": shown(fold.today),
+                "settings": settings_of(fold.best),
+                "searched": data_of(fold.searched),
+                "unseen": data_of(fold.held_out),
+                "today": data_of(fold.current),
             }
             for fold in tuning.folds
         ],

@@ -32,7 +32,7 @@ Demand = Mapping[Target, Sequence[float]]
 
 
 @dataclass
-class Seen:
+class RegionRun:
     """What the embedded region went through, by target and minute."""
 
     units: dict[Target, list[int]] = field(default_factory=dict)
@@ -51,9 +51,9 @@ def first_units(demand: Demand) -> dict[Target, int]:
     }
 
 
-def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime) -> Seen:
+def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime) -> RegionRun:
     """Play the demand against the deployed app."""
-    first, seen = first_units(demand), Seen({t: [] for t in demand}, {t: [] for t in demand})
+    first, run = first_units(demand), RegionRun({t: [] for t in demand}, {t: [] for t in demand})
     index = (
         {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
     )
@@ -62,22 +62,22 @@ def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime
         region.deploy(text)
         for target, rates in demand.items():
             region.serve(target, rates)
-        region.on_minute.append(lambda now: _note(now, seen))
+        region.on_minute.append(lambda now: _note(now, run))
         region.run(len(demand[READS]))
-        seen.thresholds = {
+        run.thresholds = {
             t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand
         }
-        seen.refused = sum(
+        run.refused = sum(
             provision.refused_updates for provision in region.tables["orders"].provisions.values()
         )
-        seen.dead_letters = len(region.functions.dead_letters)
-    return seen
+        run.dead_letters = len(region.functions.dead_letters)
+    return run
 
 
-def _note(region: Region, seen: Seen) -> None:
-    for target, units in seen.units.items():
+def _note(region: Region, run: RegionRun) -> None:
+    for target, units in run.units.items():
         units.append(region.units(target))
-        seen.throttled[target].append(region.served[target][1])
+        run.throttled[target].append(region.served[target][1])
 
 
 def in_backtest(
@@ -98,16 +98,16 @@ def assert_equal(
     throttles: bool,
 ) -> None:
     """Hold both side by side; the trace must have made them do something."""
-    seen, outcomes = (
+    run, outcomes = (
         in_region(demand, text, conditions, start),
         in_backtest(demand, text, conditions, start),
     )
     for target, outcome in outcomes.items():
-        assert _differences(seen.units[target], outcome.units, start) == [], target
-        assert seen.throttled[target] == outcome.throttled, target
-    assert (seen.refused, seen.dead_letters) == (0, 0)
+        assert _differences(run.units[target], outcome.units, start) == [], target
+        assert run.throttled[target] == outcome.throttled, target
+    assert (run.refused, run.dead_letters) == (0, 0)
     assert sum(outcome.changes for outcome in outcomes.values()) >= least_changes
-    assert any(any(throttled) for throttled in seen.throttled.values()) == throttles
+    assert any(any(throttled) for throttled in run.throttled.values()) == throttles
 
 
 def _differences(region: Sequence[int], backtest: Sequence[int], start: datetime) -> list[str]:
@@ -151,8 +151,8 @@ def small() -> list[float]:
 
 
 def noise(seed: int = 3, mean: float = 300.0, minutes: int = 240) -> list[float]:
-    chance = random.Random(seed)
-    return [mean * chance.lognormvariate(0, 0.5) for _ in range(minutes)]
+    rng = random.Random(seed)
+    return [mean * rng.lognormvariate(0, 0.5) for _ in range(minutes)]
 
 
 @pytest.mark.parametrize("strategy", ["adaptive", "percent"])
@@ -267,13 +267,13 @@ def test_they_agree_on_windows_and_steps(
 
 def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
-    seen, outcome = (
+    run, outcome = (
         in_region(demand, text, Conditions(), EVENING),
         in_backtest(demand, text, Conditions(), EVENING)[READS],
     )
     policy = loader.load(text).policy_for(READS)
     assert policy is not None
-    assert seen.thresholds == {READS: table_alarms.threshold(outcome.units[-1], 60, policy)}
+    assert run.thresholds == {READS: table_alarms.threshold(outcome.units[-1], 60, policy)}
 
 
 def test_a_difference_of_one_unit_in_one_minute_is_found() -> None:

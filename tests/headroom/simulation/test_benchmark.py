@@ -13,19 +13,19 @@ from headroom.simulation.benchmark import (
     AAS,
     AAS_90,
     AAS_BEST,
+    CONDITIONS,
     DYNAMIC,
-    OURS,
+    HEADROOM,
     PLAIN,
     POLICIES,
-    WORLDS,
-    Line,
-    Measured,
+    Measurement,
     Result,
+    SummaryRow,
 )
-from headroom.simulation.compare import effective, first_units
+from headroom.simulation.compare import effective_cost
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
-from headroom.simulation.replay import replay
+from headroom.simulation.replay import initial_units, replay
 
 CALM = {
     AAS: (1.6, 0),
@@ -33,7 +33,7 @@ CALM = {
     AAS_BEST: (1.2, 50),
     DYNAMIC: (1.7, 0),
     PLAIN: (1.6, 0),
-    OURS: (1.1, 0),
+    HEADROOM: (1.1, 0),
 }
 LIVELY = {
     AAS: (2.5, 900),
@@ -41,27 +41,27 @@ LIVELY = {
     AAS_BEST: (2.0, 700),
     DYNAMIC: (2.8, 800),
     PLAIN: (2.4, 950),
-    OURS: (2.1, 50),
+    HEADROOM: (2.1, 50),
 }
-"""Effective cost and throttled ppm of two traces, in one world."""
+"""Effective cost and throttled ppm of two traces, under one set of conditions."""
 
 
 def measured(
     name: str, kind: str, figures: dict[str, tuple[float, float]], on_demand: float, scale: float
-) -> Measured:
+) -> Measurement:
     results = {policy: Result(*figure) for policy, figure in figures.items()}
-    return Measured(name, kind, "as measured", on_demand, scale, results, 400.0)
+    return Measurement(name, kind, "as measured", on_demand, scale, results, 400.0)
 
 
 TWO = [measured("a", "smooth", CALM, 3.0, 0.9), measured("b", "spikes", LIVELY, 2.2, 0.8)]
 
 
-def lines(any_minute: bool = False) -> dict[str, Line]:
-    return {line.label: line for line in benchmark.lines(TWO, any_minute)}
+def summary(any_minute: bool = False) -> dict[str, SummaryRow]:
+    return {row.label: row for row in benchmark.summarize(TWO, any_minute)}
 
 
-def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> None:
-    assert list(lines()) == [
+def test_the_summary_has_a_row_for_all_traces_calm_ones_each_class_and_the_wins() -> None:
+    assert list(summary()) == [
         "effective cost, all 2",
         "the better of it and on-demand",
         "calm traces (1)",
@@ -76,7 +76,7 @@ def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> 
     ("label", "policy", "figure"),
     [
         pytest.param("effective cost, all 2", AAS, (1.6 * 2.5) ** 0.5, id="geometric mean"),
-        pytest.param("effective cost, all 2", OURS, (1.1 * 2.1) ** 0.5, id="ours"),
+        pytest.param("effective cost, all 2", HEADROOM, (1.1 * 2.1) ** 0.5, id="ours"),
         pytest.param(
             "the better of it and on-demand",
             AAS,
@@ -84,7 +84,7 @@ def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> 
             id="on demand for one of them",
         ),
         pytest.param(
-            "the better of it and on-demand", OURS, (1.1 * 2.1) ** 0.5, id="on demand for none"
+            "the better of it and on-demand", HEADROOM, (1.1 * 2.1) ** 0.5, id="on demand for none"
         ),
         pytest.param(
             "calm traces (1)", AAS_90, 1.2, id="calm is where AAS at 70 throttles less than 100 ppm"
@@ -94,36 +94,36 @@ def test_the_lines_are_all_the_better_of_the_calm_the_classes_and_the_wins() -> 
     ],
 )
 def test_a_mean_by_hand(label: str, policy: str, figure: float) -> None:
-    assert lines()[label].figures[policy] == pytest.approx(figure)
+    assert summary()[label].figures[policy] == pytest.approx(figure)
 
 
-def test_over_the_freer_optimum_every_cost_is_divided_by_its_scale() -> None:
-    found = lines(any_minute=True)
-    assert found["effective cost, all 2"].figures[OURS] == pytest.approx(
+def test_any_minute_divides_every_cost_by_its_scale() -> None:
+    measurements = summary(any_minute=True)
+    assert measurements["effective cost, all 2"].figures[HEADROOM] == pytest.approx(
         (1.1 / 0.9 * 2.1 / 0.8) ** 0.5
     )
-    assert found["the better of it and on-demand"].figures[AAS] == pytest.approx(
+    assert measurements["the better of it and on-demand"].figures[AAS] == pytest.approx(
         (1.6 / 0.9 * 2.2 / 0.8) ** 0.5
     )
 
 
-def test_wins_are_counted_ties_too_and_nobody_beats_himself() -> None:
-    found = lines()
-    assert found["beats AAS 70 % in cost and throttling"].figures == {
+def test_wins_and_ties_are_counted_but_no_policy_beats_itself() -> None:
+    measurements = summary()
+    assert measurements["beats AAS 70 % in cost and throttling"].figures == {
         AAS: 0,
         AAS_90: 0,  # cheaper on the calm one, but it throttles more
         AAS_BEST: 1,
         DYNAMIC: 0,
         PLAIN: 1,  # a tie in both
-        OURS: 2,
+        HEADROOM: 2,
     }
-    assert found["beats AAS at its best in cost"].figures == {
+    assert measurements["beats AAS at its best in cost"].figures == {
         AAS: 0,
         AAS_90: 0,
         AAS_BEST: 0,
         DYNAMIC: 0,
         PLAIN: 0,
-        OURS: 1,
+        HEADROOM: 1,
     }
 
 
@@ -135,27 +135,31 @@ def test_a_geometric_mean(values: list[float], mean: float) -> None:
 TRACE = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
 
 
-def test_a_trace_is_measured_in_every_world_over_the_same_optimum() -> None:
-    found = benchmark.measure("steps", "step", TRACE, make_policy())
+def test_a_trace_is_measured_under_all_conditions_over_the_same_optimum() -> None:
+    measurements = benchmark.measure("steps", "step", TRACE, make_policy())
     best = optimum(TRACE)
     assert (
-        [m.world for m in found] == list(WORLDS) == ["as measured", "half the burst bucket", "slow"]
+        [m.conditions_name for m in measurements]
+        == list(CONDITIONS)
+        == ["as measured", "half the burst bucket", "slow"]
     )
-    for m in found:
+    for m in measurements:
         assert (m.trace, m.kind, m.scale) == ("steps", "step", optimum(TRACE, 27) / best)
         assert m.on_demand == pytest.approx(3.46 * sum(TRACE) / 60 / best)
         assert set(m.results) == set(POLICIES)
-        ours = replay(TRACE, make_policy(), first_units(TRACE), WORLDS[m.world])
-        assert m.results[OURS] == Result(effective(ours, best), ours.throttled_ppm(TRACE))
-        assert m.looks_a_day == ours.looks * 6
+        ours = replay(TRACE, make_policy(), initial_units(TRACE), CONDITIONS[m.conditions_name])
+        assert m.results[HEADROOM] == Result(effective_cost(ours, best), ours.throttled_ppm(TRACE))
+        assert m.metric_reads_a_day == ours.metric_reads * 6
 
 
 def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
-    [found] = [
-        m for m in benchmark.measure("steps", "step", TRACE, make_policy()) if m.world == "slow"
+    [measurements] = [
+        m
+        for m in benchmark.measure("steps", "step", TRACE, make_policy())
+        if m.conditions_name == "slow"
     ]
     begin, best, slow = (
-        first_units(TRACE),
+        initial_units(TRACE),
         optimum(TRACE),
         Conditions(metric_delay_minutes=3, update_minutes=3),
     )
@@ -164,38 +168,41 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
         for target in (50, 60, 70, 80, 90)
         for high in (False, True)
     ]
-    costs = [effective(competitors.run(TRACE, begin, rule, slow), best) for rule in ten]
-    assert found.results[AAS_BEST].effective == min(costs)
-    assert (found.results[AAS].effective, found.results[AAS_90].effective) == (costs[4], costs[8])
+    costs = [effective_cost(competitors.run(TRACE, begin, rule, slow), best) for rule in ten]
+    assert measurements.results[AAS_BEST].effective == min(costs)
+    assert (measurements.results[AAS].effective, measurements.results[AAS_90].effective) == (
+        costs[4],
+        costs[8],
+    )
     assert len(set(costs)) > 2
 
 
-def test_all_traces_are_measured_and_sorted_by_world_and_name() -> None:
+def test_all_traces_are_measured_and_sorted_by_conditions_and_name() -> None:
     done: list[str] = []
-    found = benchmark.run(
+    measurements = benchmark.run(
         {"b": ("step", TRACE), "a": ("even", [50.0] * 60)}, make_policy(), done.append
     )
-    assert [(m.world, m.trace) for m in found] == [
-        (world, name) for world in WORLDS for name in ("a", "b")
+    assert [(m.conditions_name, m.trace) for m in measurements] == [
+        (conditions_name, name) for conditions_name in CONDITIONS for name in ("a", "b")
     ]
     assert sorted(done) == ["a", "b"]
-    assert found[1] == benchmark.measure("b", "step", TRACE, make_policy())[0]
+    assert measurements[1] == benchmark.measure("b", "step", TRACE, make_policy())[0]
 
 
-def test_a_folder_of_traces_has_its_classes_in_an_index(tmp_path: Path) -> None:
+def test_the_index_of_a_folder_gives_the_classes_of_its_traces(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text("minute,demand\n0,1\n")
     (tmp_path / "two.csv.gz").write_bytes(gzip.compress(b"minute,demand\n0,2\n"))
     (tmp_path / "INDEX.md").write_text(
         "# Traces\n\n| trace | class | what |\n|---|---|---|\n| one | smooth | a day |\n"
     )
-    assert benchmark.shared(tmp_path) == {"one": ("smooth", [1.0]), "two": ("unknown", [2.0])}
+    assert benchmark.read_traces(tmp_path) == {"one": ("smooth", [1.0]), "two": ("unknown", [2.0])}
     (tmp_path / "INDEX.md").unlink()
-    assert benchmark.shared(tmp_path)["one"] == ("unknown", [1.0])
+    assert benchmark.read_traces(tmp_path)["one"] == ("unknown", [1.0])
 
 
-def test_without_traces_there_are_generated_ones_of_each_class_the_same_every_time() -> None:
-    found = benchmark.generated(days=8)
-    assert [kind for kind, _ in found.values()] == [
+def test_the_generated_traces_have_each_class_and_are_the_same_every_time() -> None:
+    measurements = benchmark.generated_traces(days=8)
+    assert [kind for kind, _ in measurements.values()] == [
         "smooth",
         "spikes",
         "noisy",
@@ -203,14 +210,14 @@ def test_without_traces_there_are_generated_ones_of_each_class_the_same_every_ti
         "zero-weekends",
         "step",
     ]
-    assert {len(demand) for _, demand in found.values()} == {8 * 1440}
-    assert found == benchmark.generated(days=8)
-    assert set(found["generated-zero-weekends"][1][5 * 1440 : 7 * 1440]) == {0.0}
-    assert max(found["generated-batch"][1]) == 2000.0
+    assert {len(demand) for _, demand in measurements.values()} == {8 * 1440}
+    assert measurements == benchmark.generated_traces(days=8)
+    assert set(measurements["generated-zero-weekends"][1][5 * 1440 : 7 * 1440]) == {0.0}
+    assert max(measurements["generated-batch"][1]) == 2000.0
 
 
-def test_a_result_file_tells_a_later_run_what_ours_were(tmp_path: Path) -> None:
+def test_a_result_file_keeps_headrooms_costs_for_a_later_run(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "results.json"
-    benchmark.write(TWO, file)
-    assert benchmark.read(file) == {("as measured", "a"): 1.1, ("as measured", "b"): 2.1}
+    benchmark.write_results(TWO, file)
+    assert benchmark.read_results(file) == {("as measured", "a"): 1.1, ("as measured", "b"): 2.1}
     assert file.read_text().endswith("}\n")

@@ -1,4 +1,4 @@
-"""Headroom beside everything else: which rows there are, and every figure recomputed by hand."""
+"""The comparison: which rows there are, and every figure computed by hand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from headroom.simulation.compare import (
     Comparison,
     Row,
     compare,
-    effective,
-    first_units,
+    effective_cost,
     row_of,
 )
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
-from headroom.simulation.replay import Outcome, replay
+from headroom.simulation.replay import Outcome, initial_units, replay
 
 PRICES = pricing.load()
 DEMAND = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
@@ -31,13 +30,13 @@ def compared(**options: object) -> Comparison:
     return compare(DEMAND, make_policy(), PRICES, **options)  # type: ignore[arg-type]
 
 
-def rows(found: Comparison) -> dict[str, Row]:
-    return {row.name: row for row in found.rows}
+def rows(comparison: Comparison) -> dict[str, Row]:
+    return {row.name: row for row in comparison.rows}
 
 
 @pytest.mark.parametrize(("first", "units"), [(70.0, 100), (70.1, 101), (0.5, 1), (0.0, 1)])
-def test_everybody_begins_with_the_first_minute_at_70_percent(first: float, units: int) -> None:
-    assert first_units([first, 1000.0]) == units
+def test_every_policy_starts_with_the_first_minute_at_70_percent(first: float, units: int) -> None:
+    assert initial_units([first, 1000.0]) == units
 
 
 OUTCOME = Outcome(
@@ -46,8 +45,8 @@ OUTCOME = Outcome(
 """60 + 120 unit-hours, and a tenth of one throttled."""
 
 
-def test_a_throttled_unit_counts_as_much_as_34_6_provisioned_ones() -> None:
-    assert effective(OUTCOME, 90.0) == pytest.approx((180 + 3.46) / 90)
+def test_a_throttled_unit_counts_as_34_6_provisioned_ones() -> None:
+    assert effective_cost(OUTCOME, 90.0) == pytest.approx((180 + 3.46) / 90)
 
 
 def test_a_row_by_hand() -> None:
@@ -73,46 +72,48 @@ def test_every_way_to_run_the_table_has_its_row() -> None:
 
 
 def test_each_row_is_its_own_replay() -> None:
-    found, slow = compared(), Conditions(150, 3, 3)
+    comparison, slow = compared(), Conditions(150, 3, 3)
     late = compared(conditions=slow)
-    begin = first_units(DEMAND)
-    assert found.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin)
+    begin = initial_units(DEMAND)
+    assert comparison.outcomes[HEADROOM] == replay(DEMAND, make_policy(), begin)
     assert (
         late.outcomes[HEADROOM]
         == replay(DEMAND, make_policy(), begin, slow)
-        != found.outcomes[HEADROOM]
+        != comparison.outcomes[HEADROOM]
     )
     assert (
-        found.outcomes[PLAIN]
+        comparison.outcomes[PLAIN]
         == replay(DEMAND, make_policy(strategy="percent"), begin)
-        != found.outcomes[HEADROOM]
+        != comparison.outcomes[HEADROOM]
     )
-    assert found.outcomes[f"{AAS} 70 %"] == competitors.run(
+    assert comparison.outcomes[f"{AAS} 70 %"] == competitors.run(
         DEMAND, begin, competitors.AutoScaling(70)
     )
     assert late.outcomes[f"{AAS} 70 %"] == competitors.run(
         DEMAND, begin, competitors.AutoScaling(70), slow
     )
-    assert found.outcomes[DYNAMIC] == competitors.run(DEMAND, begin, competitors.dynamic_dynamodb)
-    assert found.outcomes["fixed at peak"].units == [400] * 240
+    assert comparison.outcomes[DYNAMIC] == competitors.run(
+        DEMAND, begin, competitors.dynamic_dynamodb
+    )
+    assert comparison.outcomes["fixed at peak"].units == [400] * 240
 
 
-def test_bounds_hold_for_the_plain_percentage_too() -> None:
-    found = compare(DEMAND, make_policy(min_units=120, max_units=200), PRICES)
+def test_the_bounds_apply_to_the_plain_percentage_too() -> None:
+    comparison = compare(DEMAND, make_policy(min_units=120, max_units=200), PRICES)
     for name in (HEADROOM, PLAIN):
-        assert min(found.outcomes[name].units[10:]) >= 120
-        assert max(found.outcomes[name].units) <= 200
+        assert min(comparison.outcomes[name].units[10:]) >= 120
+        assert max(comparison.outcomes[name].units) <= 200
 
 
-def test_all_are_divided_by_the_optimum_on_demand_too() -> None:
-    found, best = rows(compared()), optimum(DEMAND)
+def test_all_are_divided_by_the_optimum_and_so_is_on_demand() -> None:
+    comparison, best = rows(compared()), optimum(DEMAND)
     assert best == 600.0  # two decreases at most: capacity is the demand
     for name, outcome in compared().outcomes.items():
-        assert found[name].over_optimum == pytest.approx(outcome.unit_hours / 600)
-    asked = 600 * 3600 / 1e6 * 0.125
-    assert found["on demand"].cost_month == pytest.approx(asked * 730 / 4)
-    assert found["on demand"].effective == pytest.approx(asked / (600 * 0.00013))
-    assert found["clairvoyant optimum"] == Row(
+        assert comparison[name].over_optimum == pytest.approx(outcome.unit_hours / 600)
+    on_demand = 600 * 3600 / 1e6 * 0.125
+    assert comparison["on demand"].cost_month == pytest.approx(on_demand * 730 / 4)
+    assert comparison["on demand"].effective == pytest.approx(on_demand / (600 * 0.00013))
+    assert comparison["clairvoyant optimum"] == Row(
         "clairvoyant optimum",
         pytest.approx(78 * 0.00013 / 78 * 600 * 730 / 4),
         1.0,
@@ -124,33 +125,33 @@ def test_all_are_divided_by_the_optimum_on_demand_too() -> None:
     )
 
 
-def test_writes_cost_what_writes_cost() -> None:
+def test_writes_have_their_own_price() -> None:
     reads, writes = rows(compared()), rows(compared(dimension=Dimension.WRITE))
     for name in reads:
         assert writes[name].cost_month == pytest.approx(5 * reads[name].cost_month)
         assert writes[name].effective == pytest.approx(reads[name].effective)
 
 
-def test_done_is_told_the_name_of_each() -> None:
-    done: list[str] = []
-    compared(done=done.append)
-    assert done == [HEADROOM, PLAIN, f"{AAS} 70 %", DYNAMIC, "fixed at peak", "optimum"]
+def test_on_done_gets_the_name_of_each_policy() -> None:
+    names: list[str] = []
+    compared(on_done=names.append)
+    assert names == [HEADROOM, PLAIN, f"{AAS} 70 %", DYNAMIC, "fixed at peak", "optimum"]
 
 
-def test_the_data_is_what_json_can_say() -> None:
-    found = compared()
-    data = json.loads(json.dumps(found.as_data()))
+def test_the_data_can_be_printed_as_json() -> None:
+    comparison = compared()
+    data = json.loads(json.dumps(comparison.as_data()))
     assert {key: data[key] for key in data if key != "rows"} == {
         "minutes": 240,
         "mean_units": 150.0,
         "peak_units": 400.0,
         "dimension": "read",
     }
-    assert [Row(**row) for row in data["rows"]] == found.rows
+    assert [Row(**row) for row in data["rows"]] == comparison.rows
 
 
-def test_a_table_that_is_never_asked_is_compared_all_the_same() -> None:
-    found = rows(compare([0.0] * 120, make_policy(), PRICES))
-    assert found["on demand"].cost_month == 0.0
-    assert {row.throttled_ppm for row in found.values()} == {0.0}
-    assert found[HEADROOM].effective == found["fixed at peak"].effective == 1.0
+def test_a_table_without_demand_is_compared_too() -> None:
+    comparison = rows(compare([0.0] * 120, make_policy(), PRICES))
+    assert comparison["on demand"].cost_month == 0.0
+    assert {row.throttled_ppm for row in comparison.values()} == {0.0}
+    assert comparison[HEADROOM].effective == comparison["fixed at peak"].effective == 1.0

@@ -1,5 +1,4 @@
-"""What else could run the table: each rival's rule in a table, and the physics in which all of them
-stand."""
+"""The competitors: the rule of each one, and the rules of DynamoDB that apply to all."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from headroom.simulation.replay import Outcome
             AutoScaling(), [71.0, 71.0], 102, id="out: two minutes above the target, 71 / 0.7"
         ),
         pytest.param(AutoScaling(), [71.0, 90.0], 129, id="out: to the last of the two"),
-        pytest.param(AutoScaling(), [90.0, 71.0], 102, id="out: whatever the first was"),
+        pytest.param(AutoScaling(), [90.0, 71.0], 102, id="out: the first does not matter"),
         pytest.param(AutoScaling(), [70.0, 90.0], None, id="one of two is not above"),
         pytest.param(AutoScaling(), [90.0], None, id="one minute is not two"),
         pytest.param(AutoScaling(90), [90.0, 90.1], None, id="a higher target"),
@@ -78,49 +77,54 @@ def test_dynamic_dynamodb_never_lowers_by_more_than_half(
     assert dynamic_dynamodb(5, units, [mean] * 15) == lowered
 
 
-# the physics
+# the rules of DynamoDB
 
 
 def one_less(_minute: int, units: int, _consumed: Sequence[float]) -> int:
     return units - 1
 
 
-def test_a_decrease_over_the_quota_is_refused_and_the_rule_asks_again() -> None:
-    found = competitors.run([0.0] * 70, 100, one_less)
-    assert found.units[:10] == [100, 100, 100, 99, 98, 97, 96, 96, 96, 96]
-    assert (found.units[65], found.units[66], found.decreases, found.changes) == (96, 95, 5, 5)
+def test_a_decrease_over_the_quota_is_refused_and_the_rule_tries_again() -> None:
+    outcome = competitors.run([0.0] * 70, 100, one_less)
+    assert outcome.units[:10] == [100, 100, 100, 99, 98, 97, 96, 96, 96, 96]
+    assert (outcome.units[65], outcome.units[66], outcome.decreases, outcome.changes) == (
+        96,
+        95,
+        5,
+        5,
+    )
 
 
-def test_a_slow_world_shows_late_and_changes_slowly() -> None:
-    found = competitors.run(
+def test_slow_conditions_show_metrics_late_and_change_slowly() -> None:
+    outcome = competitors.run(
         [0.0] * 15, 100, one_less, Conditions(metric_delay_minutes=3, update_minutes=3)
     )
-    assert found.units == [100] * 7 + [99] * 3 + [98] * 3 + [97] * 2
+    assert outcome.units == [100] * 7 + [99] * 3 + [98] * 3 + [97] * 2
 
 
-def test_a_rule_sees_the_newest_twenty_minutes_that_can_be_read() -> None:
-    seen: list[list[float]] = []
+def test_a_rule_reads_the_newest_twenty_visible_minutes() -> None:
+    visible: list[list[float]] = []
 
     def keep(_minute: int, _units: int, consumed: Sequence[float]) -> None:
-        seen.append(list(consumed))
+        visible.append(list(consumed))
 
     competitors.run([float(minute) for minute in range(30)], 100, keep)
-    assert seen[0] == [0.0]
-    assert seen[-1] == [float(minute) for minute in range(8, 28)]
+    assert visible[0] == [0.0]
+    assert visible[-1] == [float(minute) for minute in range(8, 28)]
 
 
 def test_what_is_throttled_is_not_consumed() -> None:
-    found = competitors.fixed([100.0] * 5 + [700.0] * 2, 100, Conditions(burst_seconds=60))
-    assert found.units == [100] * 7
-    assert found.throttled == [0.0] * 5 + [500.0, 600.0]
-    assert (found.throttled_minutes, found.throttled_unit_hours) == (2, 1100 / 60)
-    assert found.throttled_ppm([100.0] * 5 + [700.0] * 2) == pytest.approx(1100 / 1900 * 1e6)
+    outcome = competitors.fixed([100.0] * 5 + [700.0] * 2, 100, Conditions(burst_seconds=60))
+    assert outcome.units == [100] * 7
+    assert outcome.throttled == [0.0] * 5 + [500.0, 600.0]
+    assert (outcome.throttled_minutes, outcome.throttled_unit_hours) == (2, 1100 / 60)
+    assert outcome.throttled_ppm([100.0] * 5 + [700.0] * 2) == pytest.approx(1100 / 1900 * 1e6)
 
 
 @pytest.mark.parametrize(("demand", "units"), [([1.0, 7.2, 3.0], 8), ([0.0, 0.0], 1), ([], 1)])
-def test_fixed_at_peak_holds_the_highest_minute(demand: list[float], units: int) -> None:
-    found = competitors.fixed_at_peak(demand)
-    assert found == Outcome([units] * len(demand), [0.0] * len(demand))
+def test_fixed_at_peak_has_the_units_of_the_highest_minute(demand: list[float], units: int) -> None:
+    outcome = competitors.fixed_at_peak(demand)
+    assert outcome == Outcome([units] * len(demand), [0.0] * len(demand))
 
 
 @given(
@@ -131,7 +135,7 @@ def test_fixed_at_peak_holds_the_highest_minute(demand: list[float], units: int)
 def test_every_minute_has_units_of_at_least_one(
     demand: list[float], units: int, rule: competitors.Rule
 ) -> None:
-    found = competitors.run(demand, units, rule)
-    assert len(found.units) == len(found.throttled) == len(demand)
-    assert all(held >= 1 for held in found.units)
-    assert found.decreases <= found.changes
+    outcome = competitors.run(demand, units, rule)
+    assert len(outcome.units) == len(outcome.throttled) == len(demand)
+    assert all(n >= 1 for n in outcome.units)
+    assert outcome.decreases <= outcome.changes

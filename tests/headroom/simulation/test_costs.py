@@ -21,12 +21,17 @@ from headroom.cli import app
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation import costs, pricing
-from headroom.simulation import history as account
-from headroom.simulation.compare import first_units
-from headroom.simulation.costs import Advice, History, Line, Own, Unread, Ways
-from headroom.simulation.history import NoHistoryError
-from headroom.simulation.replay import START, Outcome, Replay
-from headroom.simulation.traces import DAY
+from headroom.simulation.clock import DAY, START
+from headroom.simulation.costs import (
+    Advice,
+    Options,
+    OwnCosts,
+    ReadFailure,
+    TableHistory,
+    TargetCosts,
+)
+from headroom.simulation.history import NoHistoryError, TargetHistory
+from headroom.simulation.replay import Outcome, Replay, initial_units
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, throughput
 from tests.support.scenes import pass_minutes, wait
 
@@ -48,14 +53,16 @@ def history(
     writes: Sequence[float] | None = None,
     state: TableState | None = None,
     is_whole: bool = True,
-) -> History:
+) -> TableHistory:
     demand = {READS: reads, WRITES: writes or [0.0] * len(reads)}
-    return History(state or table(), demand, START, is_whole)
+    return TableHistory(state or table(), demand, START, is_whole)
 
 
-def reads_of(found: History) -> Line:
+def reads_of(aligned: TableHistory) -> TargetCosts:
     return next(
-        line for line in costs.costs([found], NO_RULES, PRICES, workers=1) if line.target == READS
+        target_costs
+        for target_costs in costs.costs([aligned], NO_RULES, PRICES, workers=1)
+        if target_costs.target == READS
     )
 
 
@@ -63,26 +70,26 @@ def reads_of(found: History) -> Line:
 
 
 def test_a_target_is_costed_each_way_from_the_price_file() -> None:
-    line = reads_of(history(WAVE, state=table(read=80)))
+    target_costs = reads_of(history(WAVE, state=table(read=80)))
     mean = sum(WAVE) / DAY
-    assert (line.units_now, line.mean_units) == (80, mean)
-    assert line.now == pytest.approx(80 * 0.00013 * 730)
-    assert line.on_demand == pytest.approx(mean * 3600 * 730 / 1e6 * 0.125)
-    assert line.reserved == pytest.approx((100 * 0.0000592 + 20 * 0.00013) * 730)
-    assert line.utilisation_percent == pytest.approx(100 * mean / 80)
+    assert (target_costs.units_now, target_costs.mean_units) == (80, mean)
+    assert target_costs.now == pytest.approx(80 * 0.00013 * 730)
+    assert target_costs.on_demand == pytest.approx(mean * 3600 * 730 / 1e6 * 0.125)
+    assert target_costs.reserved == pytest.approx((100 * 0.0000592 + 20 * 0.00013) * 730)
+    assert target_costs.utilisation_percent == pytest.approx(100 * mean / 80)
 
 
-def test_headrooms_month_is_the_replays() -> None:
-    found = history(WAVE)
+def test_headrooms_month_comes_from_the_replay() -> None:
+    aligned = history(WAVE)
     outcomes = Replay(
-        found.demand,
-        {target: make_policy() for target in found.demand},
-        {target: first_units(demand) for target, demand in found.demand.items()},
+        aligned.demand,
+        {target: make_policy() for target in aligned.demand},
+        {target: initial_units(demand) for target, demand in aligned.demand.items()},
     ).run()
-    line = reads_of(found)
-    assert line.headroom == pytest.approx(outcomes[READS].unit_hours / 24 * 730 * 0.00013)
-    assert line.headroom_ppm == outcomes[READS].throttled_ppm(WAVE) > 0
-    assert line.headroom_utilisation_percent == pytest.approx(
+    target_costs = reads_of(aligned)
+    assert target_costs.headroom == pytest.approx(outcomes[READS].unit_hours / 24 * 730 * 0.00013)
+    assert target_costs.headroom_ppm == outcomes[READS].throttled_ppm(WAVE) > 0
+    assert target_costs.headroom_utilisation_percent == pytest.approx(
         100 * sum(WAVE) / sum(outcomes[READS].units)
     )
 
@@ -90,13 +97,13 @@ def test_headrooms_month_is_the_replays() -> None:
 def test_the_configuration_of_the_table_is_replayed() -> None:
     rules = loader.load('[[tables]]\nname = "orders"\nmin_units = 500')
     lines = costs.costs([history(WAVE)], rules, PRICES, workers=1)
-    assert [line.headroom for line in lines] > [499 * 0.00013 * 730] * 2
+    assert [target_costs.headroom for target_costs in lines] > [499 * 0.00013 * 730] * 2
 
 
 def test_a_table_on_demand_costs_what_it_consumes() -> None:
-    line = reads_of(history(WAVE, state=table(0, 0, on_demand=True)))
-    assert (line.units_now, line.utilisation_percent) == (None, None)
-    assert line.now == line.on_demand > 0
+    target_costs = reads_of(history(WAVE, state=table(0, 0, on_demand=True)))
+    assert (target_costs.units_now, target_costs.utilisation_percent) == (None, None)
+    assert target_costs.now == target_costs.on_demand > 0
 
 
 @pytest.mark.parametrize(
@@ -119,8 +126,8 @@ def test_blocks_are_reserved_where_they_pay_and_the_rest_has_its_price(
 
 
 def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
-    outcome = Outcome(looks=300, changes=10)
-    own = costs.own_cost(outcome, 73 * 60, PRICES.headroom, targets=4)
+    outcome = Outcome(metric_reads=300, changes=10)
+    own = costs.own_costs(outcome, 73 * 60, PRICES.headroom, targets=4)
     runs = (60 + 12 + 1) * 730 / 4 + 100
     gb_seconds = 730 / 4 * (60 * 0.2 * 0.5 + 12 * 2.0 + 5.0) + 100 * 0.5 * 0.5
     assert own.alarms == 0.10
@@ -145,12 +152,12 @@ def as_fields(prices: pricing.Prices) -> dict[str, object]:
 
 # the advice
 
-DEAR = Ways(
+EXPENSIVE = Options(
     now=100,
     headroom=99,
     on_demand=98,
     reserved=97,
-    own=Own(1, 0, 0),
+    own=OwnCosts(1, 0, 0),
     now_weight=100,
     headroom_weight=100,
 )
@@ -187,18 +194,18 @@ DEAR = Ways(
         "on demand is left for a reservation",
     ],
 )
-def test_the_advice_is_the_cheapest_that_is_worth_the_change(
+def test_the_advice_is_the_cheapest_option_that_is_worth_a_change(
     changes: dict[str, float], is_on_demand: bool, may_switch: bool, advice: Advice
 ) -> None:
-    assert costs.advise({READS: replace(DEAR, **changes)}, is_on_demand, may_switch) == {
+    assert costs.advise({READS: replace(EXPENSIVE, **changes)}, is_on_demand, may_switch) == {
         READS: advice
     }
 
 
-def test_a_table_goes_on_demand_whole_or_not_at_all() -> None:
+def test_a_table_is_on_demand_with_all_its_targets_or_none() -> None:
     idle, busy = (
-        replace(DEAR, on_demand=1, headroom_weight=30),
-        replace(DEAR, on_demand=400, headroom_weight=50),
+        replace(EXPENSIVE, on_demand=1, headroom_weight=30),
+        replace(EXPENSIVE, on_demand=400, headroom_weight=50),
     )
     assert costs.advise({READS: idle, WRITES: busy}, False, True) == {
         READS: Advice.HEADROOM,
@@ -210,46 +217,52 @@ def test_a_table_goes_on_demand_whole_or_not_at_all() -> None:
     }
 
 
-def test_what_throttles_as_it_is_is_not_left_so() -> None:
-    line = reads_of(history([90.0] * DAY, state=table(read=30)))
-    assert line.now < line.headroom
-    assert line.advice is not Advice.AS_IT_IS
+def test_a_table_that_throttles_is_not_left_as_it_is() -> None:
+    target_costs = reads_of(history([90.0] * DAY, state=table(read=30)))
+    assert target_costs.now < target_costs.headroom
+    assert target_costs.advice is not Advice.AS_IT_IS
 
 
-def test_what_headroom_costs_itself_weighs_against_it() -> None:
+def test_headrooms_own_cost_counts_against_it() -> None:
     busy_hour = [3.0 if minute in range(600, 660) else 0.5 for minute in range(DAY)]
-    line = reads_of(history(busy_hour, state=table(read=3), is_whole=False))
-    assert line.headroom < 0.9 * line.now < line.headroom + line.own.total
-    assert line.advice is Advice.AS_IT_IS
+    target_costs = reads_of(history(busy_hour, state=table(read=3), is_whole=False))
+    assert (
+        target_costs.headroom
+        < 0.9 * target_costs.now
+        < target_costs.headroom + target_costs.own.total
+    )
+    assert target_costs.advice is Advice.AS_IT_IS
 
 
-def test_what_throttles_under_headroom_weighs_against_it() -> None:
+def test_throttling_under_headroom_counts_against_it() -> None:
     spikes = [600.0 if minute % 240 in range(220, 224) else 1.0 for minute in range(DAY)]
-    line = reads_of(history(spikes, state=table(read=600), is_whole=False))
-    assert line.headroom + line.own.total < 0.9 * line.reserved
-    assert line.headroom_ppm > 100_000
-    assert line.advice is Advice.RESERVED
+    target_costs = reads_of(history(spikes, state=table(read=600), is_whole=False))
+    assert target_costs.headroom + target_costs.own.total < 0.9 * target_costs.reserved
+    assert target_costs.headroom_ppm > 100_000
+    assert target_costs.advice is Advice.RESERVED
 
 
-def test_a_table_that_hardly_works_belongs_on_demand() -> None:
-    line = reads_of(
+def test_a_table_with_little_demand_belongs_on_demand() -> None:
+    target_costs = reads_of(
         history([60.0 if minute < 20 else 0.1 for minute in range(DAY)], state=table(100, 50))
     )
-    assert line.utilisation_percent is not None
-    assert line.utilisation_percent < 28.9
-    assert line.advice is Advice.ON_DEMAND
+    assert target_costs.utilisation_percent is not None
+    assert target_costs.utilisation_percent < 28.9
+    assert target_costs.advice is Advice.ON_DEMAND
 
 
 @pytest.mark.parametrize("advice", list(Advice))
-def test_the_advised_month_is_the_ways_own(advice: Advice) -> None:
-    line = Line(READS, 1, 1.0, 1.0, 2.0, 0.0, Own(0.1, 0.2, 0.3), 4.0, 8.0, 1.0, 1.0, advice)
+def test_the_advised_month_is_that_of_the_advice(advice: Advice) -> None:
+    target_costs = TargetCosts(
+        READS, 1, 1.0, 1.0, 2.0, 0.0, OwnCosts(0.1, 0.2, 0.3), 4.0, 8.0, 1.0, 1.0, advice
+    )
     expected = {
         Advice.AS_IT_IS: 1.0,
         Advice.HEADROOM: 2.6,
         Advice.ON_DEMAND: 4.0,
         Advice.RESERVED: 8.0,
     }
-    assert costs.advised_month(line) == pytest.approx(expected[advice])
+    assert costs.advised_month(target_costs) == pytest.approx(expected[advice])
 
 
 # the histories
@@ -258,45 +271,45 @@ def test_the_advised_month_is_the_ways_own(advice: Advice) -> None:
 def test_targets_whose_histories_differ_in_length_are_cut_to_what_all_have() -> None:
     later = START.replace(day=START.day + 1)
     pasts = {
-        READS: account.Past([1.0] * DAY + [2.0] * DAY, 0, START),
-        WRITES: account.Past([3.0] * DAY, 0, later),
+        READS: TargetHistory([1.0] * DAY + [2.0] * DAY, 0, START),
+        WRITES: TargetHistory([3.0] * DAY, 0, later),
     }
-    found = costs.align(table(), pasts)
-    assert found.start == later
-    assert found.demand == {READS: [2.0] * DAY, WRITES: [3.0] * DAY}
-    assert found.is_whole
+    aligned = costs.align(table(), pasts)
+    assert aligned.start == later
+    assert aligned.demand == {READS: [2.0] * DAY, WRITES: [3.0] * DAY}
+    assert aligned.is_whole
 
 
-def test_a_target_that_cannot_be_read_is_told_and_the_others_are_read() -> None:
-    def past_of(target: Target) -> account.Past:
+def test_a_target_that_cannot_be_read_is_reported_and_the_others_are_read() -> None:
+    def read_history(target: Target) -> TargetHistory:
         if target == READS:
             raise NoHistoryError("nothing of it")
-        return account.Past([1.0], 0, START)
+        return TargetHistory([1.0], 0, START)
 
-    found, unread = costs.read(table(), past_of, ())
-    assert unread == [Unread("orders:read", "nothing of it")]
-    assert found is not None
-    assert (list(found.demand), found.is_whole) == ([WRITES], False)
+    table_history, failures = costs.read(table(), read_history, ())
+    assert failures == [ReadFailure("orders:read", "nothing of it")]
+    assert table_history is not None
+    assert (list(table_history.demand), table_history.is_whole) == ([WRITES], False)
 
 
 def test_a_table_of_which_nothing_can_be_read_has_no_history() -> None:
-    def past_of(target: Target) -> account.Past:
+    def read_history(target: Target) -> TargetHistory:
         raise ValueError(str(target))
 
-    found, unread = costs.read(table(), past_of, (ValueError,))
-    assert found is None
-    assert [problem.why for problem in unread] == ["orders:read", "orders:write"]
+    table_history, failures = costs.read(table(), read_history, (ValueError,))
+    assert table_history is None
+    assert [failure.why for failure in failures] == ["orders:read", "orders:write"]
 
 
 def test_two_processes_cost_what_one_costs() -> None:
     histories = [history(WAVE), history([5.0] * DAY)]
-    told: list[int] = []
+    calls: list[int] = []
     one, two = (
-        costs.costs(histories, NO_RULES, PRICES, lambda: told.append(1), workers)
+        costs.costs(histories, NO_RULES, PRICES, lambda: calls.append(1), workers)
         for workers in (1, 2)
     )
     assert one == two
-    assert len(told) == 4
+    assert len(calls) == 4
 
 
 # the command
@@ -333,8 +346,8 @@ def test_the_command_costs_every_table_and_index_of_the_region(
     region: Region, folder: Path
 ) -> None:
     done = run(folder, "--json")
-    said = json.loads(done.stdout)
-    shown = {(row["table"], row["index"], row["dimension"]): row for row in said["targets"]}
+    data = json.loads(done.stdout)
+    shown = {(row["table"], row["index"], row["dimension"]): row for row in data["targets"]}
     assert done.exit_code == 0
     assert list(shown) == [
         (t.table, t.index, str(t.dimension)) for t in (LAZY_READS, LAZY_WRITES, *TARGETS)
@@ -342,9 +355,9 @@ def test_the_command_costs_every_table_and_index_of_the_region(
     assert shown["orders", "", "read"]["now"] == pytest.approx(60 * 0.00013 * 730)
     assert shown["lazy", "", "read"]["now"] == pytest.approx(3 * 3600 * 730 / 1e6 * 0.125)
     assert shown["lazy", "", "read"]["units_now"] is None
-    assert said["totals"]["now"] == pytest.approx(sum(row["now"] for row in said["targets"]))
-    assert said["totals"]["own_alarms"] == pytest.approx(0.6)
-    assert said["break_even_percent"] == {
+    assert data["totals"]["now"] == pytest.approx(sum(row["now"] for row in data["targets"]))
+    assert data["totals"]["own_alarms"] == pytest.approx(0.6)
+    assert data["break_even_percent"] == {
         "read": pytest.approx(28.89, abs=0.01),
         "write": pytest.approx(28.89, abs=0.01),
     }
@@ -353,34 +366,34 @@ def test_the_command_costs_every_table_and_index_of_the_region(
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 
 
-def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(
+def test_a_read_failure_is_reported_and_does_not_stop_the_others(
     region: Region, folder: Path
 ) -> None:
     region.faults.append(
         Fault(
             "DescribeTable",
             "AccessDeniedException",
-            matches=lambda asked: asked["TableName"] == "lazy",
+            matches=lambda request: request["TableName"] == "lazy",
         )
     )
     done = run(folder, "--json")
-    said = json.loads(done.stdout)
+    data = json.loads(done.stdout)
     assert done.exit_code == 0
-    assert {row["table"] for row in said["targets"]} == {"orders"}
-    assert [problem["subject"] for problem in said["unread"]] == ["lazy", "new:read", "new:write"]
-    assert "AccessDeniedException" in said["unread"][0]["why"]
+    assert {row["table"] for row in data["targets"]} == {"orders"}
+    assert [failure["subject"] for failure in data["unread"]] == ["lazy", "new:read", "new:write"]
+    assert "AccessDeniedException" in data["unread"][0]["why"]
     assert (
         "new:read is left out: CloudWatch has no datapoint of new:read in the last 1 whole UTC days"
         in done.stderr
     )
 
 
-def test_metrics_that_are_refused_once_cost_one_target(region: Region, folder: Path) -> None:
+def test_metrics_that_are_refused_once_leave_out_one_target(region: Region, folder: Path) -> None:
     region.faults.append(Fault("GetMetricData", "AccessDenied", after=3))
     done = run(folder, "--table", "orders", "--json")
-    said = json.loads(done.stdout)
-    assert [problem["subject"] for problem in said["unread"]] == ["orders/by-date:write"]
-    assert len(said["targets"]) == 3
+    data = json.loads(done.stdout)
+    assert [failure["subject"] for failure in data["unread"]] == ["orders/by-date:write"]
+    assert len(data["targets"]) == 3
 
 
 def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder: Path) -> None:
@@ -392,7 +405,7 @@ def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder:
     assert {row["advice"] for row in rows} <= {str(advice) for advice in Advice}
 
 
-def test_the_command_says_what_it_adds_up_to(region: Region, folder: Path) -> None:
+def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "orders")
     assert "us-east-1: USD a month, from the last 1 days" in done.stdout
     assert (
@@ -402,7 +415,11 @@ def test_the_command_says_what_it_adds_up_to(region: Region, folder: Path) -> No
     assert "Headroom itself, on all of them: " in done.stdout
     assert "(0.40 alarms, " in done.stdout
     assert costs.ASSUMPTIONS in done.stdout
-    assert [line.split()[0] for line in done.stdout.splitlines() if ":read " in line] == [
+    assert [
+        target_costs.split()[0]
+        for target_costs in done.stdout.splitlines()
+        if ":read " in target_costs
+    ] == [
         "orders:read",
         "orders/by-date:read",
     ]
@@ -415,9 +432,9 @@ def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     text = pricing.FILE.read_text().replace('region = "us-east-1"', 'region = "eu-west-1"')
     file.write_text(text.replace("unit_hour = 0.00013 ", "unit_hour = 0.00026 "))
     done = run(folder, "--table", "orders", "--prices", str(file), "--json")
-    said = json.loads(done.stdout)
-    assert said["targets"][0]["now"] == pytest.approx(60 * 0.00026 * 730)
-    assert said["break_even_percent"]["read"] == pytest.approx(57.78, abs=0.01)
+    data = json.loads(done.stdout)
+    assert data["targets"][0]["now"] == pytest.approx(60 * 0.00026 * 730)
+    assert data["break_even_percent"]["read"] == pytest.approx(57.78, abs=0.01)
     assert "The prices are those of eu-west-1, the tables are in us-east-1" in " ".join(
         done.stderr.split()
     )

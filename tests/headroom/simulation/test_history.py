@@ -15,12 +15,11 @@ from chalicelib.model import Target
 from headroom.region.context import Call
 from headroom.region.region import Region
 from headroom.simulation import history
-from headroom.simulation.clock import MINUTE
-from headroom.simulation.history import NoHistoryError, Past
+from headroom.simulation.clock import DAY, MINUTE
+from headroom.simulation.history import NoHistoryError, TargetHistory
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS
 from tests.support.scenes import MONDAY, metric_dimensions
 
-DAY = 1440
 WEDNESDAY = MONDAY + timedelta(days=2, hours=9)
 
 
@@ -43,22 +42,22 @@ def publish(
         region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
 
 
-def read(region: Region, cache: Path, days: int = 2, target: Target = READS) -> Past:
+def read(region: Region, cache: Path, days: int = 2, target: Target = READS) -> TargetHistory:
     return history.read(Aws("headroom-alarms"), target, days, region.now, cache)
 
 
 def reads_of(region: Region) -> list[Call]:
     """Return the calls for metrics since the last time, oldest first."""
-    found = [call for call in region.calls if call.operation == "GetMetricData"]
+    calls = [call for call in region.calls if call.operation == "GetMetricData"]
     region.calls.clear()
-    return found
+    return calls
 
 
 def test_the_last_whole_days_are_read_by_the_minute(region: Region, tmp_path: Path) -> None:
     publish(region, {minute: minute / 60 for minute in range(3 * DAY)})
-    found = read(region, tmp_path)
-    assert found.demand == pytest.approx([minute / 60 for minute in range(2 * DAY)])
-    assert (found.unknown, found.start) == (0, MONDAY)
+    target_history = read(region, tmp_path)
+    assert target_history.demand == pytest.approx([minute / 60 for minute in range(2 * DAY)])
+    assert (target_history.filled_minutes, target_history.start) == (0, MONDAY)
     assert read(region, tmp_path, days=1).start == MONDAY + timedelta(days=1)
 
 
@@ -77,15 +76,19 @@ def test_an_index_is_read_by_its_own_name(region: Region, tmp_path: Path) -> Non
 
 def test_a_gap_is_filled_with_the_minute_before_and_counted(region: Region, tmp_path: Path) -> None:
     publish(region, {minute: float(minute) for minute in range(3, 2 * DAY) if minute not in (5, 6)})
-    found = read(region, tmp_path)
-    assert found.demand[:9] == [0.0, 0.0, 0.0, 3.0, 4.0, 4.0, 4.0, 7.0, 8.0]
-    assert found.unknown == 5
+    target_history = read(region, tmp_path)
+    assert target_history.demand[:9] == [0.0, 0.0, 0.0, 3.0, 4.0, 4.0, 4.0, 7.0, 8.0]
+    assert target_history.filled_minutes == 5
 
 
 def test_days_before_the_first_datapoint_are_left_out(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(DAY + 60, 2 * DAY), 5.0))
-    found = read(region, tmp_path)
-    assert (found.start, len(found.demand), found.unknown) == (MONDAY + timedelta(days=1), DAY, 60)
+    target_history = read(region, tmp_path)
+    assert (target_history.start, len(target_history.demand), target_history.filled_minutes) == (
+        MONDAY + timedelta(days=1),
+        DAY,
+        60,
+    )
 
 
 def test_a_table_without_any_datapoint_has_no_history(region: Region, tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_a_day_later_only_the_new_day_is_read(region: Region, tmp_path: Path) ->
     ]
 
 
-def test_what_is_kept_is_kept_apart_by_account_region_owner_dimension_and_day(
+def test_files_are_kept_apart_by_account_region_owner_dimension_and_day(
     region: Region, tmp_path: Path
 ) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
@@ -137,13 +140,13 @@ def test_what_is_kept_is_kept_apart_by_account_region_owner_dimension_and_day(
     }
 
 
-def test_a_gap_is_a_gap_in_what_is_kept_too(region: Region, tmp_path: Path) -> None:
+def test_a_gap_stays_a_gap_in_the_file(region: Region, tmp_path: Path) -> None:
     publish(region, {minute: 5.0 for minute in range(2 * DAY) if minute != 9})
-    assert read(region, tmp_path).unknown == read(region, tmp_path).unknown == 1
+    assert read(region, tmp_path).filled_minutes == read(region, tmp_path).filled_minutes == 1
 
 
-def test_each_day_is_told_when_it_is_done(region: Region, tmp_path: Path) -> None:
+def test_on_day_is_called_after_each_day(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
-    told: list[None] = []
-    history.read(Aws("headroom-alarms"), READS, 2, region.now, tmp_path, lambda: told.append(None))
-    assert len(told) == 2
+    days: list[None] = []
+    history.read(Aws("headroom-alarms"), READS, 2, region.now, tmp_path, lambda: days.append(None))
+    assert len(days) == 2

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroom.simulation.optimum import DAY, HOUR, optimum
+from headroom.simulation.clock import DAY, HOUR
+from headroom.simulation.optimum import optimum
 
 State = tuple[int, int, int]
 """Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an
@@ -61,13 +62,13 @@ LEVELS = st.sampled_from([0.0, 1.0, 2.5, 4.0, 7.0])
 
 @given(st.lists(LEVELS, min_size=1, max_size=12))
 @settings(max_examples=40)
-def test_within_an_hour_it_is_what_the_search_finds(demand: list[float]) -> None:
+def test_within_an_hour_it_equals_the_search(demand: list[float]) -> None:
     assert optimum(demand) == pytest.approx(by_search(demand, 4, spaced=True))
 
 
 @given(st.lists(LEVELS, min_size=1, max_size=10), st.integers(1, 3))
 @settings(max_examples=40)
-def test_with_so_many_decreases_at_any_minute_too(demand: list[float], most: int) -> None:
+def test_with_decreases_at_any_minute_it_equals_the_search(demand: list[float], most: int) -> None:
     assert optimum(demand, every_minute=most) == pytest.approx(
         by_search(demand, most, spaced=False)
     )
@@ -76,10 +77,10 @@ def test_with_so_many_decreases_at_any_minute_too(demand: list[float], most: int
 def blocks(seed: int, minutes: int) -> list[float]:
     """Return a demand of three levels that changes every few minutes: more valleys than
     decreases."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     demand: list[float] = []
     while len(demand) < minutes:
-        demand += [chance.choice([1.0, 5.0, 20.0])] * chance.randrange(3, 15)
+        demand += [rng.choice([1.0, 5.0, 20.0])] * rng.randrange(3, 15)
     return demand[:minutes]
 
 
@@ -118,7 +119,7 @@ QUOTAS = st.sampled_from([None, 1, 4, 27])
 
 @given(RATES, QUOTAS)
 @settings(max_examples=25)
-def test_it_is_never_below_the_demands_own_sum_nor_above_its_peak(
+def test_it_lies_between_the_sum_of_the_demand_and_its_peak(
     demand: list[float], most: int | None
 ) -> None:
     needed = [max(1, math.ceil(rate)) for rate in demand]

@@ -1,10 +1,9 @@
-"""The HTML page of a backtest: self-contained, with its table, its finding and its pictures."""
+"""The HTML page of a backtest: self-contained, with its table, its summary and its charts."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,26 +11,26 @@ import pytest
 
 from chalicelib.config.policy import make_policy
 from headroom.simulation import pricing, report
+from headroom.simulation.clock import START
 from headroom.simulation.compare import Comparison, Section, compare
 
 CHROMIUM = Path("/usr/bin/chromium")
-MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 DEMAND = [100.0] * 90 + [400.0] * 90 + [60.0] * 120
 
 
 class Page(HTMLParser):
-    """Collects what a page asks for from elsewhere, and its table."""
+    """Collects the addresses in a page, and its table."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[str] = []
+        self.links: list[str] = []
         self.rows: list[list[str]] = []
         self.text = ""
         self._tag = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._tag = tag
-        self.asked += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
         if tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th"):
@@ -52,7 +51,7 @@ def comparison() -> Comparison:
 @pytest.fixture(scope="module")
 def file(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "page.html"
-    report.write([Section("orders <&> more", comparison, MONDAY)], path)
+    report.write([Section("orders <&> more", comparison, START)], path)
     return path
 
 
@@ -63,8 +62,8 @@ def page(file: Path) -> Page:
     return page
 
 
-def test_the_page_asks_for_nothing_from_elsewhere(file: Path, page: Page) -> None:
-    assert page.asked == []
+def test_the_page_loads_nothing_from_elsewhere(file: Path, page: Page) -> None:
+    assert page.links == []
     styles = re.findall(r"<style>(.*?)</style>", file.read_text(), re.DOTALL)
     assert len(styles) >= 1
     assert not any("url(" in style or "@import" in style for style in styles)
@@ -96,7 +95,7 @@ def test_the_title_is_text_and_no_markup(file: Path) -> None:
     assert "orders <&> more" not in text
 
 
-def test_the_finding_says_the_figures_in_a_sentence(comparison: Comparison, page: Page) -> None:
+def test_the_summary_has_the_figures_in_a_sentence(comparison: Comparison, page: Page) -> None:
     rows = {row.name: row for row in comparison.rows}
     ours, theirs = rows["Headroom"], rows["Application Auto Scaling 70 %"]
     assert (
@@ -106,7 +105,7 @@ def test_the_finding_says_the_figures_in_a_sentence(comparison: Comparison, page
     ) in page.text
 
 
-def test_both_pictures_have_their_data_and_the_library_is_in_the_page_once(file: Path) -> None:
+def test_both_charts_have_their_data_and_the_library_is_in_the_page_once(file: Path) -> None:
     text = file.read_text()
     assert text.count("Plotly.newPlot(") == 2
     assert text.count("plotly.js v") == 1
@@ -131,7 +130,7 @@ def test_both_pictures_have_their_data_and_the_library_is_in_the_page_once(file:
 def test_a_step_function_is_drawn_by_its_corners(
     values: list[float], corners: list[tuple[int, float]]
 ) -> None:
-    times = [MONDAY.replace(minute=minute) for minute in range(len(values))]
+    times = [START.replace(minute=minute) for minute in range(len(values))]
     x, y = report._corners(times, values)
     assert list(zip([at.minute for at in x], y, strict=True)) == corners
 

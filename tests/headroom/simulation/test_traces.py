@@ -95,7 +95,7 @@ GOOD = gzip.compress(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "detail"),
     [
         pytest.param("a.csv.gz", b"minute,demand\n0,1\n", "Not a gzipped file", id="not gzipped"),
         pytest.param("a.csv.gz", GOOD[:-300], "ended before", id="cut off"),
@@ -111,8 +111,8 @@ GOOD = gzip.compress(
         ),
     ],
 )
-def test_what_is_no_csv_file_is_refused_in_a_sentence(
-    name: str, content: bytes, said: str, tmp_path: Path
+def test_another_file_than_csv_is_refused_in_a_sentence(
+    name: str, content: bytes, detail: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
@@ -120,7 +120,7 @@ def test_what_is_no_csv_file_is_refused_in_a_sentence(
         traces.read(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: not a CSV file (")
-    assert said in message
+    assert detail in message
     assert message.endswith("; expected the columns minute,demand")
 
 

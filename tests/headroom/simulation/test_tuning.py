@@ -19,11 +19,18 @@ from chalicelib.model import Target
 from headroom.cli import app
 from headroom.region.region import Region
 from headroom.simulation import tuning
-from headroom.simulation.compare import first_units
-from headroom.simulation.parallel import spread
+from headroom.simulation.compare import initial_units
+from headroom.simulation.parallel import parallel_map
 from headroom.simulation.replay import replay
 from headroom.simulation.traces import DAY
-from headroom.simulation.tuning import Figures, Fold, Plan, TooShortError, Tuning, Verdict
+from headroom.simulation.tuning import (
+    Figures,
+    Fold,
+    SearchPlan,
+    TooShortError,
+    Tuning,
+    TuningVerdict,
+)
 from tests.support.builders import INDEX_WRITES, READS, policy
 from tests.support.scenes import pass_minutes, wait
 
@@ -32,7 +39,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "burst_keep_percent": (50, 100),
     "insurance_percent": (0, 100),
 }
-SMALL = Plan(coarse=GRID, steps=(), workers=1)
+SMALL = SearchPlan(coarse=GRID, steps=(), workers=1)
 
 
 def lively(days: int, last: float = 1.0) -> list[float]:
@@ -82,7 +89,7 @@ def test_days_are_dealt_out_into_folds(days: range, folds: list[list[int]]) -> N
 
 
 def test_the_days_figures_add_up_to_the_replay() -> None:
-    outcome = replay(THREE_DAYS, PLAIN, first_units(THREE_DAYS))
+    outcome = replay(THREE_DAYS, PLAIN, initial_units(THREE_DAYS))
     days = tuning.measure(THREE_DAYS, None, PLAIN)
     together = tuning.total(days)
     assert [day.minutes for day in days] == [DAY] * 3
@@ -137,14 +144,14 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(
     assert [value for value in found if value != given[setting]] == moves
 
 
-def test_no_more_is_tried_than_allowed_and_each_is_told() -> None:
-    told: list[tuple[int, int]] = []
-    plan = Plan(coarse=GRID, steps=(2, 1), most=6, workers=1)
+def test_no_more_is_tried_than_allowed_and_each_is_reported() -> None:
+    calls: list[tuple[int, int]] = []
+    plan = SearchPlan(coarse=GRID, steps=(2, 1), most=6, workers=1)
     found = tuning.tune(
-        THREE_DAYS, PLAIN, 100, plan=plan, done=lambda *numbers: told.append(numbers)
+        THREE_DAYS, PLAIN, 100, plan=plan, on_progress=lambda *numbers: calls.append(numbers)
     )
     assert found.candidates == 6
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6)]
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6)]
 
 
 # what is taken
@@ -172,8 +179,8 @@ def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int
     good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
     least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
     assert len({figures.unit_hours for figures in measured.values()}) == 4
-    assert (found.found.burst_keep_percent, found.found.insurance_percent) == taken
-    assert found.found_figures == measured[taken]
+    assert (found.best.burst_keep_percent, found.best.insurance_percent) == taken
+    assert found.best_figures == measured[taken]
     assert measured[taken] == (
         min(good.values(), key=lambda figures: figures.unit_hours) if good else least
     )
@@ -181,7 +188,7 @@ def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int
 
 def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     found = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
-    assert (found.found, found.verdict) == (PLAIN, Verdict.KEEP)
+    assert (found.best, found.verdict) == (PLAIN, TuningVerdict.KEEP)
     assert (
         tuning.sentence(found) == "Keep what you have: no candidate is cheaper and meets the goal."
     )
@@ -190,9 +197,9 @@ def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
 def test_a_fold_is_searched_without_its_own_days() -> None:
     calm, wild = (tuning.tune(lively(3, last), PLAIN, 1_000_000, plan=SMALL) for last in (1.0, 5.0))
     assert (calm.folds[1].days, wild.folds[1].days) == ([2], [2])
-    assert calm.folds[1].found == wild.folds[1].found
+    assert calm.folds[1].best == wild.folds[1].best
     assert calm.folds[1].searched == wild.folds[1].searched
-    assert calm.folds[1].unseen != wild.folds[1].unseen
+    assert calm.folds[1].held_out != wild.folds[1].held_out
     assert calm.folds[0].searched != wild.folds[0].searched
 
 
@@ -200,9 +207,9 @@ def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
     today = adaptive(burst_keep_percent=80)
     found = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
     fold = found.folds[0]
-    assert fold.unseen == tuning.measure(THREE_DAYS, None, fold.found)[1]
-    assert fold.today == tuning.measure(THREE_DAYS, None, today)[1]
-    assert found.today_unseen == found.today_figures
+    assert fold.held_out == tuning.measure(THREE_DAYS, None, fold.best)[1]
+    assert fold.current == tuning.measure(THREE_DAYS, None, today)[1]
+    assert found.current_held_out == found.current_figures
 
 
 def test_two_processes_find_what_one_finds() -> None:
@@ -212,15 +219,15 @@ def test_two_processes_find_what_one_finds() -> None:
     assert found[0] == found[1]
 
 
-def structs_of(plan: Plan, workers: int) -> Plan:
-    return Plan(plan.coarse, plan.steps, plan.most, workers)
+def structs_of(plan: SearchPlan, workers: int) -> SearchPlan:
+    return SearchPlan(plan.coarse, plan.steps, plan.most, workers)
 
 
 def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
     found = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
-    assert found.today.strategy == "percent"
-    assert found.today_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
-    assert (found.found.strategy, found.found.min_units, found.found.alarm_percent) == (
+    assert found.current.strategy == "percent"
+    assert found.current_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
+    assert (found.best.strategy, found.best.min_units, found.best.alarm_percent) == (
         "adaptive",
         3,
         95,
@@ -240,14 +247,14 @@ def interrupt_after(count: int) -> Callable[[int, int], None]:
 
 
 def test_ctrl_c_ends_with_the_best_so_far() -> None:
-    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, done=interrupt_after(2))
+    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, on_progress=interrupt_after(2))
     assert (found.stopped, found.candidates) == (True, 2)
-    assert found.found in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
+    assert found.best in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
 
 
 def test_ctrl_c_before_today_is_known_ends_it_all() -> None:
     with pytest.raises(KeyboardInterrupt):
-        tuning.tune(THREE_DAYS, policy(), 100, plan=SMALL, done=interrupt_after(1))
+        tuning.tune(THREE_DAYS, policy(), 100, plan=SMALL, on_progress=interrupt_after(1))
 
 
 # the verdict
@@ -272,43 +279,43 @@ def tuned(
 VERDICTS = [
     (
         tuned((90, 50), (92, 60), (100, 0)),
-        Verdict.ADOPT,
+        TuningVerdict.ADOPT,
         "What was found is 8.0 % cheaper on days not searched on, and throttles 60 ppm there.",
     ),
     (
         tuned((110, 50), (115, 80), (100, 500)),
-        Verdict.ADOPT,
-        "Today's configuration throttles 500 ppm; what was found throttles 80 ppm on days not searched on, and is 15.0 % dearer.",
+        TuningVerdict.ADOPT,
+        "Today's configuration throttles 500 ppm; what was found throttles 80 ppm on days not searched on, and is 15.0 % more expensive.",
     ),
     (
         tuned((99.5, 50), (99.5, 60), (100, 0)),
-        Verdict.KEEP,
+        TuningVerdict.KEEP,
         "Keep what you have: on days not searched on, what was found is 0.5 % cheaper.",
     ),
     (
         tuned((90, 50), (101, 60), (100, 0)),
-        Verdict.KEEP,
-        "Keep what you have: on days not searched on, what was found is 1.0 % dearer.",
+        TuningVerdict.KEEP,
+        "Keep what you have: on days not searched on, what was found is 1.0 % more expensive.",
     ),
     (
         tuned((90, 50), (92, 160), (100, 0)),
-        Verdict.KEEP,
+        TuningVerdict.KEEP,
         "Keep what you have: what was found throttles 160 ppm on days not searched on, more than the goal of 100.",
     ),
     (
         tuned((150, 300), (140, 400), (100, 900)),
-        Verdict.CLOSER,
+        TuningVerdict.CLOSER,
         "The goal of 100 ppm is not met on days not searched on: what was found throttles 400 ppm there, today's configuration "
-        "900 ppm; it is 40.0 % dearer.",
+        "900 ppm; it is 40.0 % more expensive.",
     ),
     (
         tuned((150, 300), (140, 950), (100, 900)),
-        Verdict.KEEP,
+        TuningVerdict.KEEP,
         "Keep what you have: no candidate meets the goal of 100 ppm; the best throttles 300, and 950 on days not searched on.",
     ),
     (
         tuned((100, 0), (100, 0), (100, 0), burst_keep_percent=100),
-        Verdict.KEEP,
+        TuningVerdict.KEEP,
         "Keep what you have: no candidate is cheaper and meets the goal.",
     ),
 ]
@@ -321,14 +328,14 @@ VERDICTS = [
         "cheaper",
         "safer",
         "nil",
-        "dearer",
+        "more expensive",
         "throttles-unseen",
         "closer",
         "out-of-reach",
         "the-same",
     ],
 )
-def test_the_verdict_is_honest(found: Tuning, verdict: Verdict, sentence: str) -> None:
+def test_the_verdict_and_its_sentence(found: Tuning, verdict: TuningVerdict, sentence: str) -> None:
     assert (found.verdict, tuning.sentence(found)) == (verdict, sentence)
 
 
@@ -339,7 +346,7 @@ def test_the_verdict_is_honest(found: Tuning, verdict: Verdict, sentence: str) -
 def test_what_is_pasted_gives_the_target_what_was_found(target: Target) -> None:
     found = tuned((90, 0), (90, 0), (100, 0), burst_keep_percent=60, throttle_price=70.0)
     pasted = loader.load(tuning.toml(found, target))
-    assert pasted.policy_for(target) == found.found
+    assert pasted.policy_for(target) == found.best
     assert pasted.default_policy(target.dimension) == PLAIN
 
 
@@ -351,13 +358,13 @@ def test_for_a_trace_the_defaults_are_pasted() -> None:
 def test_what_is_a_default_again_is_to_be_removed() -> None:
     found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
     before = Tuning(
-        **{**vars(found), "today": adaptive(burst_keep_percent=60, insurance_percent=50)}
+        **{**vars(found), "current": adaptive(burst_keep_percent=60, insurance_percent=50)}
     )
     assert tuning.to_remove(before) == ["burst_keep_percent"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "leans"),
+    ("settings", "relies"),
     [
         ({"burst_trust_percent": 80}, True),
         ({"burst_keep_percent": 90}, True),
@@ -365,8 +372,10 @@ def test_what_is_a_default_again_is_to_be_removed() -> None:
     ],
     ids=str,
 )
-def test_leaning_on_the_burst_bucket_is_noticed(settings: dict[str, float], leans: bool) -> None:
-    assert tuning.leans_more_on_burst(tuned((90, 0), (90, 0), (100, 0), **settings)) is leans
+def test_relying_more_on_the_burst_bucket_is_noticed(
+    settings: dict[str, float], relies: bool
+) -> None:
+    assert tuning.relies_more_on_burst(tuned((90, 0), (90, 0), (100, 0), **settings)) is relies
 
 
 # the processes
@@ -378,7 +387,7 @@ def square(number: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_work_comes_back_in_the_items_order(workers: int) -> None:
-    assert list(spread(square, list(range(20)), workers)) == [
+    assert list(parallel_map(square, list(range(20)), workers)) == [
         number * number for number in range(20)
     ]
 
@@ -408,7 +417,7 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
     )
     assert done.exit_code == 0, done.output
-    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=Plan(most=3))
+    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=SearchPlan(most=3))
     rows = [
         line.split()[:2]
         for line in done.output.splitlines()
@@ -424,15 +433,15 @@ def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path)
     done = CliRunner().invoke(
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
     )
-    said = json.loads(done.stdout)
-    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=Plan(most=4))
-    assert (said["candidates"], said["goal_ppm"], said["stopped"]) == (4, 1_000_000, False)
-    assert said["found"]["settings"] == tuning.settings_of(found.found)
-    assert said["found"]["cost_month"] == pytest.approx(
-        found.found_figures.unit_hours / 48 * 730 * 0.00013
+    data = json.loads(done.stdout)
+    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SearchPlan(most=4))
+    assert (data["candidates"], data["goal_ppm"], data["stopped"]) == (4, 1_000_000, False)
+    assert data["found"]["settings"] == tuning.settings_of(found.best)
+    assert data["found"]["cost_month"] == pytest.approx(
+        found.best_figures.unit_hours / 48 * 730 * 0.00013
     )
-    assert said["toml"] == tuning.toml(found, None)
-    assert [fold["days"] for fold in said["folds"]] == [[1], [2]]
+    assert data["toml"] == tuning.toml(found, None)
+    assert [fold["days"] for fold in data["folds"]] == [[1], [2]]
 
 
 def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path) -> None:
@@ -452,12 +461,12 @@ def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path
             "--json",
         ]
         done = CliRunner().invoke(app, ["tune", *options], env={"XDG_CONFIG_HOME": str(tmp_path)})
-    said = json.loads(done.stdout)
+    data = json.loads(done.stdout)
     kept = sorted(path.name for path in tmp_path.rglob("read-*.json"))
-    assert said["today"]["throttled_ppm"] == pytest.approx(
+    assert data["today"]["throttled_ppm"] == pytest.approx(
         on_counted_days(PLAIN, THREE_DAYS).throttled_ppm
     )
-    assert said["toml"].startswith('[[tables]]\nname = "orders"\n\n[tables.read]')
+    assert data["toml"].startswith('[[tables]]\nname = "orders"\n\n[tables.read]')
     assert kept == ["read-2026-11-02.json", "read-2026-11-03.json", "read-2026-11-04.json"]
 
 
@@ -470,7 +479,7 @@ def test_the_command_wants_a_trace_or_a_table(given: list[str]) -> None:
     assert "give either --trace FILE or --table NAME" in done.output
 
 
-def test_a_history_too_short_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_history_too_short_is_reported_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "short.csv"
     file.write_text("minute,demand\n0,1\n")
     done = subprocess.run(
