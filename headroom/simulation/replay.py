@@ -224,7 +224,9 @@ class Replay:
                 self._with_metrics(target, observation, minute)
                 for target, observation in zip(self._targets, observations, strict=True)
             ]
-        decisions = scaling.together(scaling.decide(o, now, directions) for o in observations)
+        decisions = scaling.coordinate_dimensions(
+            scaling.decide(o, now, directions) for o in observations
+        )
         self._apply(decisions, now)
         for target, decision in zip(self._targets, decisions, strict=True):
             if is_sweep and target.threshold is None:
