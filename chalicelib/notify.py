@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
 from chalicelib.core import notices, table_alarms
-from chalicelib.core.notices import Memory, Notice, State
+from chalicelib.core.notices import Condition, Notice, NotificationState
 from chalicelib.model import (
     Alarm,
     CreateAlarm,
@@ -48,7 +48,7 @@ def notify_of_tables(run: Run) -> None:
     store = StateStore(run)
     for one in pending:
         was_sent = id(one.state.line) in sent_lines
-        state = notices.noted(one.state, one.known, run.now, was_sent)
+        state = notices.update_state(one.state, one.known, run.now, was_sent)
         if state != one.known:
             store.write(one.place, state)
 
@@ -73,12 +73,12 @@ class StateStore:
 
     run: Run
 
-    def known(self, place: Place) -> Memory:
+    def known(self, place: Place) -> NotificationState:
         """Return what this container knows."""
-        state: Memory = self.run.aws.notified.get(place, Memory())
+        state: NotificationState = self.run.aws.notified.get(place, NotificationState())
         return state
 
-    def read(self, place: Place) -> Memory | None:
+    def read(self, place: Place) -> NotificationState | None:
         """Return what the tag says; None where it cannot be read, and report the failure."""
         if not place.arn:
             return self.known(place)
@@ -88,11 +88,11 @@ class StateStore:
         )
         if tags is None:
             return None
-        state = notices.remembered(tags.get(place.key, ""))
+        state = notices.parse_state(tags.get(place.key, ""))
         aws.notified[place] = state
         return state
 
-    def write(self, place: Place, state: Memory) -> None:
+    def write(self, place: Place, state: NotificationState) -> None:
         """Keep a state in the container, and in the tag."""
         aws = self.run.aws
         aws.notified[place] = state
@@ -115,9 +115,9 @@ class StateStore:
 class PendingNotification:
     """A state that people must be notified of, or that must be written."""
 
-    state: State
+    state: Condition
     place: Place
-    known: Memory
+    known: NotificationState
     is_due: bool
 
 
@@ -138,20 +138,22 @@ def _pending(run: Run, sweep: Sweep) -> Iterator[PendingNotification]:
             yield pending
 
 
-def _judge(run: Run, state: State, place: Place, known: Memory) -> PendingNotification | None:
-    is_due = notices.is_news(state, known, run.now)
-    must_write = notices.noted(state, known, run.now, told=False) != known
+def _judge(
+    run: Run, state: Condition, place: Place, known: NotificationState
+) -> PendingNotification | None:
+    is_due = notices.is_due(state, known, run.now)
+    must_write = notices.update_state(state, known, run.now, notified=False) != known
     return PendingNotification(state, place, known, is_due) if is_due or must_write else None
 
 
-def _states(run: Run) -> Iterator[State]:
+def _states(run: Run) -> Iterator[Condition]:
     decisions = {decision.target: decision for decision in run.report.decisions}
     for target, observation in run.report.observations.items():
         decision = decisions.get(target)
-        yield from notices.states(observation, decision, observation.policy, run.now)
+        yield from notices.conditions(observation, decision, run.now)
 
 
-def _failing(run: Run, tables: Collection[str]) -> Iterator[State]:
+def _failing(run: Run, tables: Collection[str]) -> Iterator[Condition]:
     """Yield the state of each table for which something failed: its first failure, in words."""
     failed: dict[str, str] = {}
     for failure in run.report.failures:
@@ -166,7 +168,7 @@ def _failing(run: Run, tables: Collection[str]) -> Iterator[State]:
             yield from notices.failing(target, run.policy(target), why)
 
 
-def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[State], Place | None]:
+def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[Condition], Place | None]:
     """Return where a state is kept: on the target's own alarm, on another alarm of the table, or in
     the container.
 
@@ -183,7 +185,7 @@ def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[State], Place 
             arns[alarm.name] = str(alarm.fields["AlarmArn"])
             of_table.setdefault(target.table, arns[alarm.name])
 
-    def place_of(state: State) -> Place | None:
+    def place_of(state: Condition) -> Place | None:
         key = f"{TAG}{state.line.kind}"
         own = arns.get(table_alarms.name_of(state.target))
         if own:

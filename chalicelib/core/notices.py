@@ -1,9 +1,8 @@
-"""What is told to people: what was done, and what has come to hold. Pure: whom, in which words, and
-whether it is news.
+"""What Headroom notifies people of: changes that it made, and conditions that hold. Pure.
 
-A change of capacity is told when it was done. A state, such as a table at its maximum, holds for
-hours, and is told once an episode: Headroom remembers that as a tag on its own alarm of the target,
-and takes from the metrics when the episode began.
+A change of capacity is notified once, when it was made. A condition, such as a table at its
+maximum, may hold for hours. It is notified once an episode. A tag on Headroom's own alarm of the
+target keeps when that was, and the metrics show when the episode began.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ from chalicelib.core.strategies.demand import FRESH, is_fresh, means
 from chalicelib.model import Change, Decision, Reason, SetCapacity, Target
 
 EPISODE_GAP = timedelta(hours=1)
-"""What has not held for so long begins anew."""
+"""A condition that did not hold for so long begins a new episode."""
 REPEAT = timedelta(hours=24)
-"""An episode that is older than all that is seen is told again after so long."""
+"""A longer episode than the metrics show is notified again after so long."""
 SWEEP = timedelta(minutes=5)
 SWEEP_GAP = timedelta(minutes=6, seconds=30)
-"""Two failures of sweeps further apart have a sweep between them that did not fail: Lambda tries a
-failed one again one minute and then two minutes later, and the next but one comes after seven
-minutes more. Source: Lambda Developer Guide, 2026-10."""
+"""Between two failures that are further apart, one sweep did not fail. Lambda retries a failed sweep
+after one minute and after two more. The next sweep but one begins seven minutes later. Source:
+Lambda Developer Guide, 2026-10."""
 JITTER = timedelta(minutes=1)
-"""A schedule keeps time to the minute. Source: EventBridge User Guide, "Creating a rule that runs
+"""A schedule is exact to the minute. Source: EventBridge User Guide, "Creating a rule that runs
 on a schedule", 2026-10."""
 MINUTE = timedelta(minutes=1)
 AT_ONCE = 5
-"""So many messages of a run to one destination go apart; more go together."""
+"""Up to so many messages of a run go to one destination separately. More are merged."""
 TOGETHER = 50
-"""So many at the most in one message."""
+"""The most notices that one merged message holds."""
 MAX_TEXT = 30_000
 """Characters. SNS takes 262,144 bytes, attributes included, and no character has more than four.
 Source: API_Publish, 2026-11. Slack cuts a text off after 40,000 characters. Source: Slack's
@@ -61,11 +60,11 @@ SUBJECTS: Mapping[NotificationKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message. topic: the ARN of an SNS topic, slack: where a webhook's URL is kept; either may
+    """One message. topic: the ARN of an SNS topic. slack: where a webhook's URL is kept. Either may
     be "".
 
-    facts: what a subscriber may filter by, such as kind and table: one value, or several where
-    notices went together.
+    facts: what a subscriber may filter by, such as kind and table. A merged notice has several
+    values of a fact.
     """
 
     subject: str
@@ -76,8 +75,8 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One fact in words, of a kind, about a table, and whom it is for."""
+class NotificationLine:
+    """One fact about a table as a sentence, with its kind and its destinations."""
 
     kind: NotificationKind
     table: str
@@ -87,29 +86,29 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Condition:
     """Something that holds now.
 
-    target: whose alarm remembers that it was told. since: when the episode began, where the metrics
-    tell. Elsewhere the memory keeps when it was first and last seen: an episode ends with a `gap`,
-    and is news when it has held for `span`. `noted`: how old the memory's last sight may become
-    before it is written again.
+    target: the target whose alarm keeps the notification state. since: when the episode began,
+    where the metrics show it. Without it, the notification state keeps when the condition was first
+    and last observed. Then an episode ends with a `gap`, and is due when it has held for `span`.
+    refresh: how old the last observation may become before it is written again.
     """
 
-    line: Line
+    line: NotificationLine
     target: Target
     since: datetime | None = None
     gap: timedelta = EPISODE_GAP
     span: timedelta = timedelta()
-    noted: timedelta = timedelta()
+    refresh: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What a tag remembers of a state: when it was told, and when it was first and last seen in the
-    newest episode."""
+class NotificationState:
+    """What a tag keeps of a condition: when it was notified, and when it was first and last
+    observed in the newest episode."""
 
-    told: datetime | None = None
+    notified: datetime | None = None
     first: datetime | None = None
     last: datetime | None = None
 
@@ -119,69 +118,66 @@ class Memory:
         Letters, digits, spaces and `_ . : / = + - @` are allowed, 256 of them. Source: API_Tag of
         CloudWatch, and AWS General Reference, "Tag naming limits and requirements", read 2026-11.
         """
-        times = {"told": self.told, "first": self.first, "last": self.last}
+        times = {"told": self.notified, "first": self.first, "last": self.last}
         return " ".join(f"{name}={at:%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items() if at)
 
 
-def remembered(value: str) -> Memory:
-    """Return what a tag's value says; what somebody else has made of it says nothing."""
+def parse_state(value: str) -> NotificationState:
+    """Return the state in a tag's value. A value that Headroom did not write is an empty state."""
     pairs = dict(part.split("=", 1) for part in value.split() if "=" in part)
     try:
-        return Memory(
-            **{name: datetime.fromisoformat(at).astimezone(UTC) for name, at in pairs.items()}
-        )
+        times = {name: datetime.fromisoformat(at).astimezone(UTC) for name, at in pairs.items()}
+        return NotificationState(times.pop("told", None), **times)
     except (TypeError, ValueError, OverflowError):
-        return Memory()
+        return NotificationState()
 
 
-def is_news(state: State, memory: Memory, now: datetime) -> bool:
-    """Tell whether a state is to be told: it has held for long enough, and was not told since its
-    episode began."""
-    first = state.since or _noted(state, memory, now).first or now
-    if state.since is None:
-        if now - first < state.span:
+def is_due(condition: Condition, state: NotificationState, now: datetime) -> bool:
+    """Tell whether to notify: the condition has held long enough, and was not notified in this
+    episode."""
+    first = condition.since or _observed(condition, state, now).first or now
+    if condition.since is None:
+        if now - first < condition.span:
             return False
         first = max(first, now - REPEAT)
-    return memory.told is None or memory.told < first
+    return state.notified is None or state.notified < first
 
 
-def noted(state: State, memory: Memory, now: datetime, told: bool) -> Memory:
-    """Return what to remember after a look at which a state held; the same memory where nothing is
-    to be written."""
-    found = memory if state.since else _noted(state, memory, now)
-    if told:
-        return replace(found, told=now)
-    return (
-        found
-        if memory.last is None or found.first != memory.first or now - memory.last >= state.noted
-        else memory
-    )
+def update_state(
+    condition: Condition, state: NotificationState, now: datetime, notified: bool
+) -> NotificationState:
+    """Return the state after an observation of the condition: the same one where nothing must be
+    written."""
+    updated = state if condition.since else _observed(condition, state, now)
+    if notified:
+        return replace(updated, notified=now)
+    is_old = state.last is None or now - state.last >= condition.refresh
+    return updated if is_old or updated.first != state.first else state
 
 
-def _noted(state: State, memory: Memory, now: datetime) -> Memory:
-    goes_on = (
-        memory.first is not None and memory.last is not None and now - memory.last <= state.gap
-    )
-    return replace(memory, first=memory.first if goes_on else now, last=now)
+def _observed(condition: Condition, state: NotificationState, now: datetime) -> NotificationState:
+    is_same_episode = state.last is not None and now - state.last <= condition.gap
+    first = state.first if is_same_episode and state.first else now
+    return replace(state, first=first, last=now)
 
 
-# what was done
+# changes that were made
 
 
 def of_changes(
     done: Iterable[SetCapacity],
     decisions: Mapping[Target, Decision],
     policies: Mapping[Target, Policy],
-) -> Iterator[Line]:
-    """Yield a line for each change of capacity that somebody wants to hear of. All maps hold every
+) -> Iterator[NotificationLine]:
+    """Yield a line for each change of capacity that its policy notifies of. Both maps hold every
     changed target."""
     for action in done:
         for change in action.changes:
             decision = decisions[change.target]
-            kind = _kind(change, decision, policies[change.target])
-            yield from _lines(
-                kind, change.target, policies[change.target], _change(change, decision)
-            )
+            policy = policies[change.target]
+            kind = _kind(change, decision, policy)
+            if _is_wanted(kind, policy):
+                yield _line(kind, change.target, policy, _change(change, decision))
 
 
 def _kind(change: Change, decision: Decision, policy: Policy) -> NotificationKind:
@@ -198,110 +194,128 @@ def _change(change: Change, decision: Decision) -> str:
     return f"{change.target} {change.current} → {change.desired} units; afterwards {WHY[decision.reason]} ({decision.reason})"
 
 
-def _lines(kind: NotificationKind, target: Target, policy: Policy, text: str) -> Iterator[Line]:
-    if (
-        kind in policy.notify
-        and (policy.notify_topic or policy.notify_slack)
-        and not policy.dry_run
+def _is_wanted(kind: NotificationKind, policy: Policy) -> bool:
+    has_destination = bool(policy.notify_topic or policy.notify_slack)
+    return kind in policy.notify and has_destination and not policy.dry_run
+
+
+def _line(kind: NotificationKind, target: Target, policy: Policy, text: str) -> NotificationLine:
+    return NotificationLine(kind, target.table, text, policy.notify_topic, policy.notify_slack)
+
+
+# conditions that hold
+
+
+def conditions(
+    observation: Observation, decision: Decision | None, now: datetime
+) -> Iterator[Condition]:
+    """Yield the conditions of one target that the policy notifies of. decision: a sweep's decision,
+    if there is one."""
+    for condition in (
+        *_at_max(observation, now),
+        *_load(observation, now),
+        *_budget(observation, decision, now),
+        *_held(observation, decision),
     ):
-        yield Line(kind, target.table, text, policy.notify_topic, policy.notify_slack)
+        if _is_wanted(condition.line.kind, observation.policy):
+            yield condition
 
 
-# what holds
+def _condition(
+    kind: NotificationKind, observation: Observation, text: str, since: datetime | None = None
+) -> Condition:
+    line = _line(kind, observation.target, observation.policy, text)
+    return Condition(line, observation.target, since)
 
 
-def states(
-    seen: Observation, decision: Decision | None, policy: Policy, now: datetime
-) -> Iterator[State]:
-    """Yield what holds of one target and somebody wants to hear of. decision: that of a sweep, if
-    it came to one."""
-    found = (
-        _at_max(seen, policy, now),
-        _throughput(seen, policy, now),
-        _budget(seen, decision, now),
-        _held(seen, decision),
-    )
-    for kind, text, state in (entry for entries in found for entry in entries):
-        for line in _lines(kind, seen.target, policy, text):
-            yield replace(state, line=line)
-
-
-Found = Iterator[tuple[NotificationKind, str, State]]
-NOBODY = Line("failing", "", "", "", "")
-
-
-def _at_max(seen: Observation, policy: Policy, now: datetime) -> Found:
-    """Requests were throttled within the last minutes, and capacity may not be raised any more."""
-    throttled = seen.metrics.throttled
+def _at_max(observation: Observation, now: datetime) -> Iterator[Condition]:
+    """Requests were throttled in the last minutes, and the capacity is at its maximum."""
+    target, most = observation.target, observation.policy.max_units
+    throttled = observation.metrics.throttled
     newest = max(throttled.since(now - FRESH).known(), default=0.0)
-    if seen.provisioned < policy.max_units or not newest:
+    if observation.provisioned < most or not newest:
         return
-    text = f"{seen.target} has {seen.provisioned} units, max_units is {policy.max_units}, and requests are throttled: up to "
-    text += f"{newest:.2f} a second in the last {FRESH // MINUTE} minutes; raise max_units if they are meant to be served"
+    text = (
+        f"{target} has {observation.provisioned} units, max_units is {most}, and requests are "
+        f"throttled: up to {newest:.2f} a second in the last {FRESH // MINUTE} minutes; "
+        "raise max_units if they are meant to be served"
+    )
     since = _began([bool(value) for value in throttled.values], MINUTE, throttled.end)
-    yield "at_max", text, State(NOBODY, seen.target, since)
+    yield _condition("at_max", observation, text, since)
 
 
-def _throughput(seen: Observation, policy: Policy, now: datetime) -> Found:
-    """The mean of the newest alarm period is at or above, or at or below, a percentage of the
-    provisioned units."""
-    consumed = seen.metrics.consumed
+def _load(observation: Observation, now: datetime) -> Iterator[Condition]:
+    """The mean of the newest alarm period is at or beyond a percentage of the provisioned units."""
+    policy, consumed = observation.policy, observation.metrics.consumed
     if not is_fresh(consumed, now):
         return
     per_period = policy.alarm_period_seconds // 60
     shares = [
-        None if used is None else used * 100 / n
-        for used, n in zip(consumed.values, units_by_minute(seen), strict=True)
+        None if used is None else used * 100 / units
+        for used, units in zip(consumed.values, units_by_minute(observation), strict=True)
     ]
     periods = means(replace(consumed, values=tuple(shares)), per_period)
     newest = periods[-1] if periods else None
     if newest is None:
         return
     above, below = policy.notify_above_percent, policy.notify_below_percent
-    said = f"{seen.target} consumes {newest:.0f} % of its {seen.provisioned} units"
+    units = observation.provisioned
+    text = f"{observation.target} consumes {newest:.0f} % of its {units} units, at or"
     step = timedelta(minutes=per_period)
     if above and newest >= above:
-        hot = _carried([None if share is None else share >= above for share in periods])
-        since = _began(hot, step, consumed.end)
-        yield "high_throughput", f"{said}, at or above {above} %", State(NOBODY, seen.target, since)
+        is_high = _carried([None if share is None else share >= above for share in periods])
+        since = _began(is_high, step, consumed.end)
+        yield _condition("high_throughput", observation, f"{text} above {above} %", since)
     if below and newest <= below:
-        cold = _carried([None if share is None else share <= below for share in periods])
-        since = _began(cold, step, consumed.end)
-        yield "low_throughput", f"{said}, at or below {below} %", State(NOBODY, seen.target, since)
+        is_low = _carried([None if share is None else share <= below for share in periods])
+        since = _began(is_low, step, consumed.end)
+        yield _condition("low_throughput", observation, f"{text} below {below} %", since)
 
 
-def _budget(seen: Observation, decision: Decision | None, now: datetime) -> Found:
-    """A decrease is wanted and DynamoDB would refuse it; told once a UTC day."""
+def _budget(
+    observation: Observation, decision: Decision | None, now: datetime
+) -> Iterator[Condition]:
+    """A decrease is wanted and DynamoDB would refuse it. This is notified once a UTC day."""
     if decision and decision.reason is Reason.BUDGET_USED_UP:
         today = next_midnight(now) - timedelta(days=1)
-        yield "budget_used_up", sentence(decision), State(NOBODY, seen.target, today)
+        yield _condition("budget_used_up", observation, sentence(decision), today)
 
 
-def _held(seen: Observation, decision: Decision | None) -> Found:
-    """A pause or a job holds it, or its fleet cannot be counted. No metric tells since when: the
-    memory does."""
-    state = State(NOBODY, seen.target, gap=EPISODE_GAP + SWEEP * 6, noted=SWEEP * 6)
-    hold = next((hold for hold in seen.holds if hold.reason in HELD), None)
-    if hold:
-        yield "paused", f"{seen.target}: {WHY[hold.reason]}: {hold.detail}", state
-    unknown = next((hold for hold in seen.holds if hold.reason is Reason.FLEET_UNKNOWN), None)
+def _held(observation: Observation, decision: Decision | None) -> Iterator[Condition]:
+    """A pause or a job holds the target, or its fleet cannot be counted. No metric shows since
+    when."""
+    held = next((hold for hold in observation.holds if hold.reason in HELD), None)
+    if held:
+        text = f"{observation.target}: {WHY[held.reason]}: {held.detail}"
+        yield _without_metric("paused", observation, text)
+    holds = (hold for hold in observation.holds if hold.reason is Reason.FLEET_UNKNOWN)
+    unknown = next(holds, None)
     if unknown or (decision and decision.reason is Reason.FLEET_UNKNOWN):
-        text = f"{seen.target}: {WHY[Reason.FLEET_UNKNOWN]}"
-        yield "fleet", f"{text}: {unknown.detail}" if unknown else text, state
+        text = f"{observation.target}: {WHY[Reason.FLEET_UNKNOWN]}"
+        text = f"{text}: {unknown.detail}" if unknown else text
+        yield _without_metric("fleet", observation, text)
 
 
-def failing(target: Target, policy: Policy, why: str) -> Iterator[State]:
-    """Yield that a sweep has failed for a target's table. why: what failed, in words."""
+def _without_metric(kind: NotificationKind, observation: Observation, text: str) -> Condition:
+    condition = _condition(kind, observation, text)
+    return replace(condition, gap=EPISODE_GAP + SWEEP * 6, refresh=SWEEP * 6)
+
+
+def failing(target: Target, policy: Policy, why: str) -> Iterator[Condition]:
+    """Yield the condition that sweeps fail for a target's table, if the policy notifies of it.
+
+    why: what failed, as a sentence.
+    """
     count = policy.notify_failing_sweeps
     text = f"{count} sweeps in a row have failed for {target.table}, at last with: {why}"
     span = max(SWEEP * (count - 1) - JITTER, timedelta())
-    for line in _lines("failing", target, policy, text):
-        yield State(line, target, gap=SWEEP_GAP, span=span)
+    if _is_wanted("failing", policy):
+        yield Condition(_line("failing", target, policy, text), target, gap=SWEEP_GAP, span=span)
 
 
 def _carried(periods: Sequence[bool | None]) -> list[bool]:
-    """Return whether it held in each period: the unknown ones are as those before them, and the
-    first as if it had held."""
+    """Return whether the condition held in each period. An unknown period counts as the one before
+    it, the first as held."""
     found: list[bool] = []
     for held in periods:
         found.append((found[-1] if found else True) if held is None else held)
@@ -309,10 +323,10 @@ def _carried(periods: Sequence[bool | None]) -> list[bool]:
 
 
 def _began(held: Sequence[bool], step: timedelta, end: datetime) -> datetime:
-    """Return since when a fact has held without being absent for EPISODE_GAP.
+    """Return since when a condition has held without a gap of EPISODE_GAP.
 
     held: whether it held in each step, the newest last, which ends at `end`. An episode that is
-    older than all that is seen counts from REPEAT ago, so that it is told again after that.
+    older than the series counts from REPEAT ago, so it is notified again after that.
     """
     longest = math.ceil(EPISODE_GAP / step)
     first, absent = len(held), 0
@@ -326,9 +340,9 @@ def _began(held: Sequence[bool], step: timedelta, end: datetime) -> datetime:
 # into messages
 
 
-def notices(lines: Iterable[Line]) -> list[tuple[Notice, list[Line]]]:
-    """Return a message for each kind, table and destination, with the lines that stand in it."""
-    found: dict[tuple[NotificationKind, str, str, str], list[Line]] = {}
+def notices(lines: Iterable[NotificationLine]) -> list[tuple[Notice, list[NotificationLine]]]:
+    """Return a message for each kind, table and destination, with its lines."""
+    found: dict[tuple[NotificationKind, str, str, str], list[NotificationLine]] = {}
     for line in lines:
         found.setdefault((line.kind, line.table, line.topic, line.slack), []).append(line)
     return [
@@ -352,21 +366,22 @@ def _facts(kind: NotificationKind, table: str) -> Mapping[str, tuple[str, ...]]:
 
 def _joined(texts: Sequence[str], between: str = "\n") -> str:
     text = between.join(texts)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … (the rest stands in the log)"
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … (the log has the rest)"
 
 
 def batches(found: Sequence[Notice]) -> list[Sequence[Notice]]:
-    """Return the notices as they go out, those of one batch as one message: each alone, or many
-    together where there are many."""
-    apart: dict[tuple[str, str], list[Notice]] = {}
+    """Return the notices in batches, each of which is sent as one message.
+
+    A few notices to one destination are batches of their own. Many are merged.
+    """
+    of_destinations: dict[tuple[str, str], list[Notice]] = {}
     for notice in found:
-        apart.setdefault((notice.topic, notice.slack), []).append(notice)
-    return [
-        of[i : i + size]
-        for of in apart.values()
-        for size in [1 if len(of) <= AT_ONCE else TOGETHER]
-        for i in range(0, len(of), size)
-    ]
+        of_destinations.setdefault((notice.topic, notice.slack), []).append(notice)
+    batched: list[Sequence[Notice]] = []
+    for batch in of_destinations.values():
+        size = 1 if len(batch) <= AT_ONCE else TOGETHER
+        batched += [batch[i : i + size] for i in range(0, len(batch), size)]
+    return batched
 
 
 def merged(batch: Sequence[Notice]) -> Notice:

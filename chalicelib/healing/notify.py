@@ -15,7 +15,7 @@ from datetime import datetime
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import HealingDecision
-from chalicelib.core.notices import REPEAT, Memory, Notice
+from chalicelib.core.notices import REPEAT, Notice, NotificationState
 from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notify import TAG, Delivery, Place, StateStore
 from chalicelib.run import Run
@@ -68,21 +68,21 @@ def notify_of_instances(run: Run) -> None:
     sent = Delivery(run).send([*of_healed.values(), *of_refusals.values()])
     for refusal in refusals:
         if of_refusals[refusal.verdict.group] in sent:
-            store.write(refusal.place, Memory(told=run.now))
+            store.write(refusal.place, NotificationState(notified=run.now))
 
 
-def is_due(alarm: Alarm | None, state: Memory, now: datetime) -> bool:
+def is_due(alarm: Alarm | None, state: NotificationState, now: datetime) -> bool:
     """Tell whether a refusal must be sent: once since the alarm went to ALARM.
 
     Without an alarm it is sent once within REPEAT.
     """
     if alarm is None:
-        return state.told is None or now - state.told >= REPEAT
+        return state.notified is None or now - state.notified >= REPEAT
     fields = alarm.fields
     began = fields.get("StateTransitionedTimestamp") or fields.get("StateUpdatedTimestamp")
     if fields.get("StateValue") != "ALARM" or not isinstance(began, datetime):
         return False
-    return state.told is None or state.told < began
+    return state.notified is None or state.notified < began
 
 
 def _refusals(run: Run) -> Iterator[Refusal]:

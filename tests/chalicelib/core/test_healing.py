@@ -25,7 +25,7 @@ from chalicelib.core.healing import (
     decide,
     is_outage,
 )
-from chalicelib.core.notices import Memory
+from chalicelib.core.notices import NotificationState
 from chalicelib.core.table_alarms import is_ours as is_a_tables
 from chalicelib.core.table_alarms import name_of as name_of_table
 from chalicelib.healing.notify import is_due
@@ -622,11 +622,13 @@ def test_a_refusal_is_told_once_for_each_time_of_being_sick(
     state: str, minutes_sick: int, told_minutes_ago: int | None, expected: bool
 ) -> None:
     seen = alarm(StateValue=state, StateTransitionedTimestamp=NOON - MINUTE * minutes_sick)
-    memory = Memory(told=None if told_minutes_ago is None else NOON - MINUTE * told_minutes_ago)
+    memory = NotificationState(
+        notified=None if told_minutes_ago is None else NOON - MINUTE * told_minutes_ago
+    )
     assert is_due(seen, memory, NOON) is expected
 
 
 def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:
-    assert is_due(None, Memory(), NOON)
-    assert not is_due(None, Memory(told=NOON - timedelta(hours=23)), NOON)
-    assert is_due(None, Memory(told=NOON - timedelta(hours=24)), NOON)
+    assert is_due(None, NotificationState(), NOON)
+    assert not is_due(None, NotificationState(notified=NOON - timedelta(hours=23)), NOON)
+    assert is_due(None, NotificationState(notified=NOON - timedelta(hours=24)), NOON)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from chalicelib.config.policy import NotificationKind, Policy
 from chalicelib.core import notices
-from chalicelib.core.notices import Line, Memory, Notice, State, remembered
+from chalicelib.core.notices import (
+    Condition,
+    Notice,
+    NotificationLine,
+    NotificationState,
+    parse_state,
+)
 from chalicelib.core.observation import Observation
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Reason, SetCapacity, Target
 from headroom.region.cloudwatch import TAG_TEXT
@@ -25,6 +31,7 @@ from tests.support.builders import (
     observation,
     policy,
     series,
+    with_policy,
 )
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
@@ -115,7 +122,9 @@ def test_the_changes_of_one_call_are_one_message_for_each_destination() -> None:
 
 
 def holding(seen: Observation, settings: Policy, decided: Decision | None = None) -> list[str]:
-    return [state.line.kind for state in notices.states(seen, decided, settings, NOON)]
+    return [
+        state.line.kind for state in notices.conditions(with_policy(seen, settings), decided, NOON)
+    ]
 
 
 AT_MAX = telling("at_max", max_units=100)
@@ -265,14 +274,14 @@ def test_high_and_low_throughput_is_the_mean_of_the_newest_period(
 
 
 def test_the_percentage_is_of_the_units_that_hold_now_where_nothing_has_changed() -> None:
-    (state,) = notices.states(
-        observation(consumed=95.0), None, telling("high_throughput", **BOUNDS), NOON
+    (state,) = notices.conditions(
+        observation(consumed=95.0, settings=telling("high_throughput", **BOUNDS)), None, NOON
     )
     assert state.line.text == "orders:read consumes 95 % of its 100 units, at or above 90 %"
 
 
 def test_at_the_maximum_is_told_with_its_numbers() -> None:
-    (state,) = notices.states(observation(throttled=2.5), None, AT_MAX, NOON)
+    (state,) = notices.conditions(observation(throttled=2.5, settings=AT_MAX), None, NOON)
     assert state.line.text == (
         "orders:read has 100 units, max_units is 100, and requests are throttled: up to 2.50 a second in the last 10 minutes; "
         "raise max_units if they are meant to be served"
@@ -283,7 +292,7 @@ def test_at_the_maximum_is_told_with_its_numbers() -> None:
 
 
 def since(seen: Observation, settings: Policy) -> datetime | None:
-    (state,) = notices.states(seen, None, settings, NOON)
+    (state,) = notices.conditions(with_policy(seen, settings), None, NOON)
     return state.since
 
 
@@ -357,14 +366,14 @@ def test_an_episode_of_high_throughput_began(
 
 
 def test_the_budget_begins_with_the_utc_day() -> None:
-    (state,) = notices.states(observation(), REFUSED, telling("budget_used_up"), NOON)
+    (state,) = notices.conditions(observation(settings=telling("budget_used_up")), REFUSED, NOON)
     assert state.since == NOON.replace(hour=0)
 
 
 # news or not
 
 
-LINE = Line("at_max", "orders", "text", TOPIC, "")
+LINE = NotificationLine("at_max", "orders", "text", TOPIC, "")
 
 
 @pytest.mark.parametrize(
@@ -377,25 +386,30 @@ LINE = Line("at_max", "orders", "text", TOPIC, "")
     ],
 )
 def test_a_state_is_news_once_an_episode(told: datetime | None, news: bool) -> None:
-    assert notices.is_news(State(LINE, READS, since=NOON - HOUR), Memory(told=told), NOON) is news
+    assert (
+        notices.is_due(
+            Condition(LINE, READS, since=NOON - HOUR), NotificationState(notified=told), NOON
+        )
+        is news
+    )
 
 
 FAILING = telling("failing", notify_failing_sweeps=3)
 
 
-def failing(settings: Policy = FAILING) -> State:
+def failing(settings: Policy = FAILING) -> Condition:
     (state,) = notices.failing(READS, settings, "orders: DescribeTable failed: no")
     return state
 
 
-def sweeps(state: State, *minutes: float) -> list[bool]:
+def sweeps(state: Condition, *minutes: float) -> list[bool]:
     """Return whether it is told at each of the failures, so many minutes after noon, by a notifier
     that always works."""
-    memory, told = Memory(), []
+    memory, told = NotificationState(), []
     for minute in minutes:
         now = NOON + timedelta(minutes=minute)
-        told.append(notices.is_news(state, memory, now))
-        memory = remembered(str(notices.noted(state, memory, now, told[-1])))
+        told.append(notices.is_due(state, memory, now))
+        memory = parse_state(str(notices.update_state(state, memory, now, told[-1])))
     return told
 
 
@@ -434,8 +448,10 @@ def test_a_table_that_keeps_failing_is_told_when_n_sweeps_in_a_row_have(
     assert sweeps(failing(telling("failing", notify_failing_sweeps=count)), *minutes) == told
 
 
-def paused() -> State:
-    (state,) = notices.states(observation(holds=(BY_OPERATOR,)), None, telling("paused"), NOON)
+def paused() -> Condition:
+    (state,) = notices.conditions(
+        observation(holds=(BY_OPERATOR,), settings=telling("paused")), None, NOON
+    )
     return state
 
 
@@ -461,18 +477,18 @@ def test_a_pause_is_told_when_it_begins(minutes: list[int], told: list[bool]) ->
 
 
 def test_a_pause_is_noted_every_half_an_hour_and_not_at_every_sweep() -> None:
-    state, memory, written = paused(), Memory(), 0
+    state, memory, written = paused(), NotificationState(), 0
     for minute in range(0, 180, 5):
         now = NOON + timedelta(minutes=minute)
-        noted = notices.noted(state, memory, now, notices.is_news(state, memory, now))
+        noted = notices.update_state(state, memory, now, notices.is_due(state, memory, now))
         written, memory = written + (noted != memory), noted
     assert written == 6
 
 
 def test_what_was_not_delivered_is_news_at_the_next_look() -> None:
     state = paused()
-    memory = notices.noted(state, Memory(), NOON, told=False)
-    assert notices.is_news(state, memory, NOON + 5 * MINUTE)
+    memory = notices.update_state(state, NotificationState(), NOON, notified=False)
+    assert notices.is_due(state, memory, NOON + 5 * MINUTE)
 
 
 # the memory
@@ -487,8 +503,8 @@ TIMES = st.none() | st.integers(0, 4_000_000_000).map(
 def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(
     told: Any, first: Any, last: Any
 ) -> None:
-    memory = Memory(told, first, last)
-    assert remembered(str(memory)) == memory
+    memory = NotificationState(told, first, last)
+    assert parse_state(str(memory)) == memory
     assert len(str(memory)) <= 256
     assert TAG_TEXT.fullmatch(str(memory))
 
@@ -505,7 +521,7 @@ def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(
     ],
 )
 def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
-    assert remembered(value) == Memory()
+    assert parse_state(value) == NotificationState()
 
 
 # into messages
@@ -513,7 +529,7 @@ def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
 
 def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
     lines = (
-        Line("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack)
+        NotificationLine("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack)
         for i in range(count)
     )
     return [notice for notice, _ in notices.notices(lines)]
@@ -533,7 +549,7 @@ def test_each_destination_is_counted_for_itself() -> None:
 
 
 def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table() -> None:
-    line = Line("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
+    line = NotificationLine("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
     low = [notice for notice, _ in notices.notices([line])]
     merged = notices.merged([*many(6), *low])
     assert merged.subject == "Headroom: 7 notices (at_max 1, scaled_up 6)"
@@ -547,11 +563,14 @@ def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table(
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
-    lines = (Line("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "") for i in range(100))
+    lines = (
+        NotificationLine("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "")
+        for i in range(100)
+    )
     ((notice, of),) = notices.notices(lines)
     assert len(of) == 100
     assert len(notice.text) < notices.MAX_TEXT + 100
-    assert notice.text.endswith("(the rest stands in the log)")
+    assert notice.text.endswith("(the log has the rest)")
 
 
 def test_every_kind_but_those_of_others_has_a_subject() -> None:
@@ -561,5 +580,5 @@ def test_every_kind_but_those_of_others_has_a_subject() -> None:
 
 @pytest.mark.parametrize("target", [READS, WRITES, INDEX_READS], ids=str)
 def test_every_target_is_judged_alike(target: Target) -> None:
-    (state,) = notices.states(observation(target, throttled=1.0), None, AT_MAX, NOON)
+    (state,) = notices.conditions(observation(target, throttled=1.0, settings=AT_MAX), None, NOON)
     assert (state.target, state.line.table) == (target, "orders")
