@@ -1,0 +1,113 @@
+"""Healing: one failure does not stop the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.metrics import EC2
+from headroom.region.context import Fault
+from headroom.region.region import Region
+from tests.support.healing import (
+    alarm_of,
+    by_function,
+    healing,
+    touched,
+    web,
+)
+from tests.support.scenes import (
+    MIDDAY,
+    failures,
+    invoke,
+    record_invocations,
+    skips,
+)
+
+# what fails
+
+
+def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others() -> None:
+    with web(healing("web") + healing("api")) as (region, ids):
+        others = region.groups.create("api", 4)
+        region.run(6)
+        region.faults.append(
+            Fault(
+                "DescribeInstanceStatus",
+                "InvalidInstanceID.NotFound",
+                times=99,
+                matches=lambda p: ids[0] in p["InstanceIds"],
+            )
+        )
+        seen = record_invocations(region)
+        region.groups.sicken(ids[0], others[0])
+        region.run(4)
+        assert touched(region) == [others[0]]
+        assert any(
+            "web: reading the group failed" in sentence for i in seen for sentence in failures(i)
+        )
+
+
+def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
+    with web() as (region, ids):
+        seen = record_invocations(region)
+        region.faults.append(Fault("SetInstanceHealth", "ResourceContention"))
+        region.groups.sicken(ids[0])
+        region.run(8)
+        assert "CallFailed" in by_function(seen)["on_alarm"]
+        assert any(
+            f"{ids[0]}: to replace it failed" in sentence for i in seen for sentence in failures(i)
+        )
+        assert touched(region) == [ids[0]] * 2
+        assert ids[0] not in region.groups.members("web")
+
+
+def test_when_the_groups_cannot_be_listed_no_alarm_is_removed() -> None:
+    with web() as (region, ids):
+        region.faults.append(Fault("DescribeAutoScalingGroups", "AccessDenied", times=99))
+        invocation = invoke(region, "sweep")
+        assert failures(invocation)
+        assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
+
+
+def test_an_alarm_of_that_name_that_does_not_call_us_is_not_overwritten() -> None:
+    with Region(MIDDAY) as region:
+        (one,) = region.groups.create("web", 1)
+        taken = {
+            "AlarmName": alarm_of(one),
+            "Namespace": EC2,
+            "MetricName": "CPUUtilization",
+            "Threshold": 9.0,
+            "Period": 60,
+        }
+        region.client("cloudwatch").put_metric_alarm(
+            **taken,
+            Statistic="Maximum",
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        region.deploy(healing())
+        assert skips(invoke(region, "sweep")) == [(alarm_of(one), "UnsupportedAlarm")]
+        assert region.cloudwatch.alarms[alarm_of(one)].fields["Threshold"] == 9.0
+
+
+# the workbench and the documentation
+
+
+@pytest.mark.parametrize("odd", ["api", "web"])
+def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_said(odd: str) -> None:
+    with web(healing("*")) as (region, ids):
+        other = region.groups.create("api", 6)
+        region.run(6)
+        unforeseen = {"Activities": [{"Cause": "no time, no status"}]}
+        region.answers["autoscaling", "DescribeScalingActivities"] = lambda asked: (
+            unforeseen if asked["AutoScalingGroupName"] == odd else None
+        )
+        seen = record_invocations(region)
+        region.groups.sicken(ids[0], other[0])
+        region.run(5)
+        healed = {"api": other[0], "web": ids[0]}
+        assert touched(region) == [instance for name, instance in healed.items() if name != odd]
+        assert any(
+            sentence.startswith(f"{odd}: ")
+            for invocation in seen
+            for sentence in failures(invocation)
+        )

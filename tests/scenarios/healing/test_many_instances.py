@@ -1,0 +1,77 @@
+"""Healing: many instances, long histories, and tables beside them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
+from chalicelib.aws import groups
+from chalicelib.core.healing import EventKind
+from headroom.region.context import Call
+from headroom.region.region import Region
+from tests.support.builders import READS
+from tests.support.healing import (
+    healing,
+    quick,
+    touched,
+    web,
+)
+from tests.support.scenes import (
+    MIDDAY,
+    invoke,
+    orders,
+    rules,
+    skips,
+)
+
+
+def test_a_sweep_makes_so_many_alarms_and_no_more_of_tables_and_instances_together() -> None:
+    with Region(MIDDAY) as region:
+        region.create_table("orders")
+        region.groups.create("web", MAX_NEW_ALARMS, most=1_000)
+        region.deploy(rules() + "\n" + healing())
+        invocation = invoke(region, "sweep")
+        assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS
+        assert len(skips(invocation)) == 2
+        invoke(region, "sweep")
+        assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS + 2
+
+
+def test_everything_is_read_to_the_last_page() -> None:
+    with Region(MIDDAY) as region:
+        ids = region.groups.create("web", 120, most=1_000)
+        region.groups.sicken(ids[-1])
+        aws = quick()
+        assert groups.groups_of(aws, ids) == dict.fromkeys(ids, "web")
+        (group,) = groups.groups(aws)
+        group = groups.with_past(
+            aws, groups.with_status(aws, group), region.now - timedelta(hours=1)
+        )
+        assert [m.instance for m in group.members if m.failing] == [ids[-1]]
+        assert sum(m.is_healthy for m in group.members) == 119
+        assert {(e.instance, e.what) for e in group.events} == {(i, EventKind.JOINED) for i in ids}
+        calls: list[Call] = region.calls
+        assert [
+            len(c.params["InstanceIds"]) for c in calls if c.operation == "DescribeInstanceStatus"
+        ] == [100, 20]
+
+
+def test_the_past_is_read_as_far_back_as_it_counts_and_no_further() -> None:
+    with web() as (region, ids):
+        region.run(120)
+        (group,) = groups.groups(quick(), ["web"])
+        assert groups.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
+        assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(
+            ids
+        )
+
+
+def test_tables_and_instances_are_followed_in_one_run() -> None:
+    with orders(rules() + "\n" + healing()) as region:
+        ids = region.groups.create("web", 4)
+        region.run(6)
+        region.serve(READS, [50.0] * 6 + [95.0] * 20)
+        region.groups.sicken(ids[0])
+        region.run(6)
+        assert touched(region) == [ids[0]]
+        assert region.units(READS) == 150

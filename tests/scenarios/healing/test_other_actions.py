@@ -1,0 +1,109 @@
+"""Healing: the actions reboot, recover and notify."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib import handlers
+from headroom.region.autoscaling_groups import SYSTEM
+from headroom.region.context import Fault
+from tests.support.healing import (
+    OPERATORS,
+    alarm_of,
+    by_function,
+    healing,
+    inbox,
+    quick,
+    touched,
+    web,
+)
+from tests.support.scenes import (
+    new_run,
+    operations,
+    record_invocations,
+    requests,
+)
+
+
+def test_a_reboot_mends_the_instance_and_is_written_into_its_alarm() -> None:
+    with web(healing(action="reboot")) as (region, ids):
+        before = dict(region.cloudwatch.alarms[alarm_of(ids[0])].fields)
+        region.groups.sicken(ids[0])
+        region.run(10)
+        assert requests(region, "RebootInstances") == [{"InstanceIds": [ids[0]]}]
+        assert region.groups.members("web") == ids
+        alarm = region.cloudwatch.alarms[alarm_of(ids[0])]
+        assert alarm.state.value == "OK"
+        described = alarm.fields["AlarmDescription"]
+        assert described == f"{before['AlarmDescription']} Rebooted at 2026-11-02T12:09:00+00:00."
+        assert {**alarm.fields, "AlarmDescription": before["AlarmDescription"]} == before
+
+
+def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> None:
+    with web(healing(action="reboot", within_minutes=20, max_instances=3, max_percent=60)) as (
+        region,
+        ids,
+    ):
+        seen = record_invocations(region)
+        region.groups.sicken(ids[0], stubborn=True)
+        region.run(20)
+        assert touched(region) == [ids[0]]
+        assert "RebootedRecently" in by_function(seen)["follow_up"]
+        region.run(10)
+        assert touched(region) == [ids[0]] * 2
+
+
+def test_reboots_count_against_the_budget_of_the_group() -> None:
+    with web(healing(action="reboot")) as (region, ids):
+        region.groups.sicken(ids[0])
+        region.run(8)
+        region.groups.sicken(ids[1])
+        region.run(10)
+        assert touched(region) == [ids[0]]
+
+
+def test_a_reboot_that_fails_is_written_down_first_and_so_counts() -> None:
+    with web(healing(action="reboot")) as (region, ids):
+        region.faults.append(Fault("RebootInstances", "InternalError", times=99))
+        region.groups.sicken(ids[0])
+        region.run(6)
+        assert operations(region).count("RebootInstances") == 1
+        assert (
+            "Rebooted at" in region.cloudwatch.alarms[alarm_of(ids[0])].fields["AlarmDescription"]
+        )
+
+
+def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing() -> None:
+    with web(healing(action="recover")) as (region, ids):
+        assert sorted(region.cloudwatch.alarms) == [alarm_of(i, "recovery") for i in ids]
+        seen = record_invocations(region)
+        region.groups.sicken(ids[0], check=SYSTEM)
+        region.run(8)
+        assert touched(region) == []
+        assert region.groups.failing == {}
+        assert region.groups.members("web") == ids
+        assert by_function(seen)["on_alarm"] == {"StatusCheckFailed"}
+
+
+def test_a_change_of_action_makes_the_alarms_anew() -> None:
+    with web(healing(action="recover")) as (region, ids):
+        handlers.sweep(replace(new_run(region, healing()), aws=quick()))
+        assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
+
+
+def test_who_is_only_to_be_told_is_told_once_for_each_time_of_being_sick() -> None:
+    with web(healing(action="notify", notify_topic=OPERATORS)) as (region, ids):
+        read = inbox(region)
+        region.groups.sicken(ids[0])
+        region.run(20)
+        ((subject, text),) = read()
+        assert subject == "Failed instances of group web are left alone"
+        assert text.startswith(
+            f"instance {ids[0]} of group web is sick: its status checks fail (StatusCheckFailed; failing instance"
+        )
+        region.groups.mend(ids[0])
+        region.run(5)
+        region.groups.sicken(ids[0])
+        region.run(20)
+        assert len(read()) == 1
+        assert touched(region) == []

@@ -1,0 +1,149 @@
+"""Healing in the workbench and in its page."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from chalicelib.config.loader import load
+from chalicelib.model import Reason
+from headroom.cli import app
+from headroom.demo.scenes import PLAYS
+from headroom.deploy import account, doctor, permissions, setup
+from headroom.deploy.stage import Stage
+from headroom.project import ROOT
+from headroom.region.context import Fault
+from headroom.region.region import Region
+from tests.support.builders import TOPIC
+from tests.support.healing import (
+    alarm_of,
+    healing,
+    touched,
+    web,
+)
+
+
+def test_the_demo_plays_what_it_says() -> None:
+    console = Console(record=True, width=200, file=io.StringIO())
+    PLAYS["healing"](console)
+    said = console.export_text()
+    assert said.count("is replaced") == 2
+    for reason in ("HealingBudgetUsedUp", "NotInService", "Outage", "StatusChecksPass"):
+        assert reason in said
+    assert re.search(r"replaced +│ +2 ", said)
+    assert re.search(r"instances lost to the outage +│ +0 ", said)
+
+
+PAGE = (ROOT / "docs" / "healing.md").read_text()
+
+
+def test_the_pages_example_loads_and_its_permissions_are_those_that_it_names() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    web, workers = load(text).healing
+    assert (web.allowed(10), web.within_minutes, web.action) == (2, 60, "replace")
+    assert (workers.action, workers.dry_run) == ("reboot", True)
+    for function in ("on_alarm", "follow_up"):
+        found = {
+            s["Sid"]: s for s in permissions.configured_policy(load(text), function)["Statement"]
+        }  # type: ignore[index]
+        assert found.keys() - {"OnlyTheTablesOfTheConfiguration"} == {
+            "MarkInstances",
+            "PublishNotifications",
+            "ReadGroups",
+            "RememberWhatWasToldOfInstances",
+        }
+        assert len(found["ReadGroups"]["Action"]) == 4
+
+
+def test_the_page_names_every_reason_and_every_action() -> None:
+    told = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    ours = {
+        str(reason) for reason in list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) + 1 :]
+    }
+    assert told == ours | {"replace", "reboot", "recover", "notify"}
+
+
+def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
+    config = tmp_path / "headroom.toml"
+    config.write_text(healing())
+    with web() as (region, ids):
+        region.groups.sicken(ids[0])
+        result = CliRunner().invoke(app, ["explain", "web", "--config", str(config)])
+        assert result.exit_code == 0, result.output
+        said = " ".join(result.output.split())
+        assert f"instance {ids[0]} of group web is replaced: its status checks fail" in said
+        assert f"Would let group web replace instance {ids[0]}" in said
+        assert said.count("StatusChecksPass") == 5
+        assert touched(region) == []
+
+
+def patient(region: Region, config: str) -> doctor.Patient:
+    found = doctor.Patient(Stage("headroom", "dev"), ROOT, account.Cloud(), region.now)
+    found.__dict__["rules"] = load(config)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("config", "suspended", "problems"),
+    [
+        pytest.param(healing(), [], [], id="all is well"),
+        pytest.param(
+            healing("api"), [], ["no Auto Scaling group is named api"], id="no such group"
+        ),
+        pytest.param(
+            healing(),
+            ["Launch", "AZRebalance"],
+            ["group web has suspended Launch: its sick instances are not replaced"],
+            id="nothing would be replaced",
+        ),
+        pytest.param(
+            healing(action="recover"),
+            [],
+            ["group web replaces by itself, minutes later, what action = recover is to keep"],
+            id="the group would be first",
+        ),
+        pytest.param(
+            healing(action="reboot"),
+            ["ReplaceUnhealthy"],
+            [],
+            id="reboots, and the group lets them",
+        ),
+    ],
+)
+def test_the_doctor_says_what_would_keep_instances_from_being_healed(
+    config: str, suspended: list[str], problems: list[str]
+) -> None:
+    with web(config) as (region, _):
+        if suspended:
+            region.client("autoscaling").suspend_processes(
+                AutoScalingGroupName="web", ScalingProcesses=suspended
+            )
+        assert [finding.problem for finding in doctor.healing(patient(region, config))] == problems
+        assert doctor.CHECKS["healing"] is doctor.healing
+
+
+def test_the_doctor_says_what_may_not_be_read() -> None:
+    with web() as (region, _):
+        region.faults.append(Fault("DescribeInstanceStatus", "UnauthorizedOperation", times=99))
+        (finding,) = doctor._guarded("healing", doctor.healing, patient(region, healing()))
+        assert finding.problem == "not allowed to call DescribeInstanceStatus"
+
+
+def test_the_doctor_says_which_instance_has_no_alarm() -> None:
+    with web() as (region, ids):
+        region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
+        assert [f.problem for f in doctor.alarms(patient(region, healing()))] == [
+            f"instance {ids[0]} of web has no alarm"
+        ]
+
+
+def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
+    with web() as (_, ids):
+        assert setup.foreign_alarms(TOPIC) == []
+        (*_, ours) = setup._alarms(Stage("headroom", "dev"), TOPIC)
+        assert all(alarm_of(i) in ours.subject for i in ids)

@@ -1,0 +1,1 @@
+"""Notifications in the embedded region: each fact is sent once and never delays scaling."""

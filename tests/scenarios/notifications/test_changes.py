@@ -1,0 +1,103 @@
+"""Notifications of changes: each is sent once."""
+
+from __future__ import annotations
+
+import json
+
+from headroom.region.region import Region
+from tests.support.builders import READS, WRITES
+from tests.support.notifications import (
+    LOW,
+    TOPIC,
+    scene,
+    telling,
+    texts,
+    told,
+    with_topic,
+)
+from tests.support.scenes import (
+    alarm_message,
+    invoke,
+    log_lines,
+    pass_minutes,
+    requests,
+    send,
+    wait,
+)
+
+
+def test_a_raise_is_told_once_with_its_reason_and_numbers(region: Region) -> None:
+    with_topic(region)
+    pass_minutes(region, 5, {READS: 95.0, WRITES: 95.0})
+    send(region, alarm_message(region))
+    (said,) = requests(region, "Publish")
+    assert (said["TopicArn"], said["Subject"]) == (TOPIC, "Headroom raised orders")
+    assert [line.split(" units:")[0] for line in said["Message"].splitlines()[:2]] == [
+        "orders:read 100 → 150",
+        "orders:write 100 → 150",
+    ]
+    assert "(UtilizationHigh; alarm level units 80, consumed units 95" in said["Message"]
+    assert said["Message"].endswith("(Headroom in us-east-1, account 123456789012)")
+    assert said["MessageAttributes"] == {
+        "kind": {"DataType": "String", "StringValue": "scaled_up"},
+        "table": {"DataType": "String", "StringValue": "orders"},
+    }
+
+
+def test_a_message_that_comes_twice_and_every_later_look_tell_nothing_more(region: Region) -> None:
+    with_topic(region)
+    pass_minutes(region, 5, {READS: 95.0})
+    said = alarm_message(region)
+    send(region, said)
+    send(region, said)
+    wait(region, minutes=1)
+    for function in ("follow_up", "sweep", "scale_down"):
+        invoke(region, function)
+    assert told(region) == ["Headroom raised orders"]
+
+
+def test_a_decrease_is_told_once() -> None:
+    with scene(telling("scaled_up", "scaled_down")) as region:
+        with_topic(region)
+        pass_minutes(region, 61, LOW)
+        for function in ("scale_down", "sweep", "follow_up", "sweep"):
+            invoke(region, function)
+            wait(region, minutes=5)
+        assert told(region) == ["Headroom lowered orders"]
+        assert texts(region)[0].count("→") == 4
+
+
+def test_every_run_tells_what_it_has_done_and_logs_that_it_did() -> None:
+    with scene(telling("scaled_up")) as region:
+        with_topic(region)
+        pass_minutes(region, 5, {READS: 95.0})
+        (line,) = log_lines(send(region, alarm_message(region)), "notice")
+        assert line["message"] == "notified: Headroom raised orders"
+        assert line["facts"] == {"kind": ["scaled_up"], "table": ["orders"]}
+
+
+def test_a_thousand_tables_are_not_a_thousand_messages() -> None:
+    names = [f"orders-{i:02}" for i in range(60)]
+    with Region() as region:
+        for name in names:
+            region.create_table(name, 5, 5)
+        region.deploy(telling("scaled_up", min_units=10))
+        with_topic(region)
+        invoke(region, "sweep")
+        assert told(region) == [
+            "Headroom: 50 notices (scaled_up 50)",
+            "Headroom: 10 notices (scaled_up 10)",
+        ]
+        tables = [
+            json.loads(said["MessageAttributes"]["table"]["StringValue"])
+            for said in requests(region, "Publish")
+        ]
+        assert sorted(tables[0] + tables[1]) == names
+        assert (
+            requests(region, "Publish")[0]["MessageAttributes"]["table"]["DataType"]
+            == "String.Array"
+        )
+        assert requests(region, "Publish")[0]["MessageAttributes"]["kind"] == {
+            "DataType": "String",
+            "StringValue": "scaled_up",
+        }

@@ -1,0 +1,155 @@
+"""Notifications: who gets them, and where their state is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.core import table_alarms
+from headroom.region.region import Region
+from tests.support.builders import READS, WRITES
+from tests.support.notifications import (
+    BUSY,
+    LOW,
+    TOPIC,
+    scene,
+    telling,
+    told,
+    with_topic,
+)
+from tests.support.scenes import (
+    alarm_message,
+    autoscale,
+    invoke,
+    operations,
+    pass_minutes,
+    requests,
+    send,
+    units,
+)
+
+# where there is no alarm to remember it
+
+
+def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> None:
+    config = (
+        telling("low_throughput", notify_below_percent=10) + "\n[tables.read]\nscale_up = false\n"
+    )
+    with scene(config) as region:
+        with_topic(region)
+        assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
+        pass_minutes(region, 61, BUSY | {READS: 1.0})
+        for _ in range(3):
+            invoke(region, "sweep")
+            region.deploy(region.functions.config)
+            pass_minutes(region, 5, BUSY | {READS: 1.0})
+        assert told(region) == ["Low throughput: orders"]
+
+
+def test_without_any_alarm_the_container_remembers() -> None:
+    with scene(
+        telling("low_throughput", notify_below_percent=10, scale_up=False, scale_down=False)
+    ) as region:
+        with_topic(region)
+        assert region.cloudwatch.alarms == {}
+        pass_minutes(region, 61, BUSY | {READS: 1.0})
+        for _ in range(3):
+            invoke(region, "sweep")
+            pass_minutes(region, 5, BUSY | {READS: 1.0})
+        assert told(region) == ["Low throughput: orders"]
+        assert set(operations(region)) & {"ListTagsForResource", "TagResource"} == set()
+
+
+def test_the_sweep_that_makes_the_alarm_leaves_the_telling_to_the_next() -> None:
+    with Region() as region:
+        region.create_table("orders", 100, 100)
+        region.deploy(telling("low_throughput", notify_below_percent=10, min_units=100))
+        with_topic(region)
+        pass_minutes(region, 61, {READS: 50.0, WRITES: 1.0})
+        invoke(region, "sweep")
+        assert told(region) == []
+        invoke(region, "sweep")
+        invoke(region, "sweep")
+        assert told(region) == ["Low throughput: orders"]
+
+
+# whom
+
+
+def test_each_table_and_dimension_has_its_own_kinds_and_destinations() -> None:
+    config = f"""
+[defaults]
+strategy = "percent"
+notify = ["scaled_up"]
+notify_topic = "{TOPIC}"
+[[tables]]
+name = "orders"
+[tables.write]
+notify_topic = "{TOPIC}-writes"
+[[tables]]
+name = "users"
+notify = []
+[[tables]]
+name = "carts"
+notify = ["scaled_down"]
+"""
+    with Region() as region:
+        for name in ("orders", "users", "carts"):
+            region.create_table(name, 5, 5)
+        region.deploy(
+            config.replace('strategy = "percent"', 'strategy = "percent"\nmin_units = 10')
+        )
+        for name in ("capacity", "capacity-writes"):
+            region.client("sns").create_topic(Name=name)
+        invoke(region, "sweep")
+        assert units(region)["users:read"] == units(region)["carts:read"] == 10
+        found = {
+            said["TopicArn"]: said["Message"].split(" units")[0]
+            for said in requests(region, "Publish")
+        }
+        assert found == {TOPIC: "orders:read 5 → 10", f"{TOPIC}-writes": "orders:write 5 → 10"}
+
+
+@pytest.mark.parametrize("where", ["policy", "nothing to tell"])
+def test_a_dry_run_tells_nothing(where: str) -> None:
+    config = telling(
+        "scaled_up",
+        "at_max",
+        max_units=100,
+        **({"dry_run": True} if where == "policy" else {"notify": ()}),
+    )
+    with scene(config) as region:
+        with_topic(region)
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        for function in ("sweep", "follow_up", "scale_down"):
+            invoke(region, function)
+        assert told(region) == []
+
+
+def test_nor_does_a_dry_run_of_the_whole() -> None:
+    from chalicelib import handlers
+    from tests.support.scenes import new_run
+
+    with scene(telling("scaled_up", "at_max", max_units=100)) as region:
+        with_topic(region)
+        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+        report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
+        assert report.decisions
+        assert (told(region), report.notified) == ([], [])
+
+
+def test_a_table_that_is_left_alone_is_not_told_of(region: Region) -> None:
+    with_topic(region)
+    autoscale(region)
+    pass_minutes(region, 61, LOW, {READS: 20.0})
+    invoke(region, "sweep")
+    assert told(region) == []
+
+
+def test_a_topic_in_another_region_is_told_there() -> None:
+    there = TOPIC.replace("us-east-1", "eu-west-1")
+    with scene(telling("scaled_up", notify_topic=there)) as region:
+        import boto3
+
+        boto3.client("sns", region_name="eu-west-1").create_topic(Name="capacity")
+        pass_minutes(region, 5, {READS: 95.0})
+        assert send(region, alarm_message(region)).error is None
