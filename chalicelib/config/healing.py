@@ -27,30 +27,35 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: Annotated[
         HealingAction,
         Meta(
-            description="What to do with an instance whose status check fails; `notify` only tells."
+            description="What to do with an instance whose status check fails; `notify` only notifies."
         ),
     ] = "replace"
     max_instances: Annotated[
-        int, Meta(ge=1, le=1_000, description="At most so many of a group within `within_minutes`.")
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="The most instances of a group that are healed within `within_minutes`.",
+        ),
     ] = 1
     max_percent: Annotated[
         int,
         Meta(
             ge=1,
             le=100,
-            description="… and at most so much of the group's instances in service, one at the least.",
+            description="The same limit as a share of the group's instances in service; at least one.",
         ),
     ] = 20
     within_minutes: Annotated[
-        int, Meta(ge=1, le=1_440, description="The time over which the two are counted.")
+        int, Meta(ge=1, le=1_440, description="The time over which both limits count.")
     ] = 60
     cooldown_minutes: Annotated[
         int,
         Meta(
-            ge=0, le=1_440, description="An instance that was launched less long ago is left alone."
+            ge=0, le=1_440, description="An instance that was launched more recently is left alone."
         ),
     ] = 10
-    dry_run: Annotated[bool, Meta(description="Decide and tell, but change nothing.")] = False
+    dry_run: Annotated[bool, Meta(description="Decide and log, but change nothing.")] = False
     notify_topic: TopicArn = ""
     notify_slack: Webhook = ""
 

@@ -29,7 +29,8 @@ class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     tables: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="The tables that it holds: names or globs.")
+        tuple[str, ...],
+        Meta(min_length=1, description="The tables that it pauses: names or globs."),
     ]
     prefix: Annotated[
         str,
@@ -41,12 +42,12 @@ class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     holds: Annotated[
         Literal["everything", "decreases"],
-        Meta(description="Whether increases are held as well, or only decreases."),
+        Meta(description="Whether increases are paused as well, or only decreases."),
     ] = "everything"
     reserve_decrease: Annotated[
         bool,
         Meta(
-            description="Keep one decrease of the day, so that what the job raised can come down when it ends."
+            description="Reserve one decrease of the day, so that capacity can be lowered when the job ends."
         ),
     ] = False
 
@@ -54,7 +55,7 @@ class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse a job without a name, and a name for a job that has none."""
         if (self.job in OF_TABLE) == bool(self.prefix):
             needs = (
-                "takes no prefix: it belongs to the table"
+                "takes no prefix, since it belongs to the table"
                 if self.job in OF_TABLE
                 else "needs the prefix of its name"
             )

@@ -150,7 +150,7 @@ def _advice(value: Any, base: Any) -> str:
     if get_origin(base) is Literal and isinstance(value, str):
         return nearest(value, get_args(base))
     if get_origin(base) is tuple and isinstance(value, dict):
-        return "; put it into brackets, or write [[…]] instead of […] above it"
+        return "; put it in brackets, or write [[…]] instead of […] above it"
     if (
         get_origin(base) is tuple
         and isinstance(value, str)

@@ -85,7 +85,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000_000,
-            description="Never lower than this; a table found below it is raised.",
+            description="The minimum. A table that is below it is raised.",
         ),
     ] = 1
     max_units: Annotated[
@@ -93,7 +93,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000_000,
-            description="Never higher than this. The default is DynamoDB's own quota for a table.",
+            description="The maximum. The default is DynamoDB's own quota for a table.",
         ),
     ] = TABLE_QUOTA_UNITS
     increase_percent: Annotated[
@@ -105,7 +105,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0
     increase_units: Annotated[
-        Units, Meta(description="An increase adds at least so many units.")
+        Units, Meta(description="An increase adds at least this many units.")
     ] = 0
     increase_steps: Annotated[
         ScalingSteps,
@@ -130,7 +130,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int,
         Meta(
             ge=0,
-            description="Raise, too, where more requests than this were throttled within the alarm's periods (strategy "
+            description="Also raise when more requests than this were throttled within the alarm's periods (strategy "
             "`percent`); 0 is off.",
         ),
     ] = 0
@@ -139,7 +139,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=60,
-            description="Leave the newest minutes out of account (strategy `percent`), for metrics that come late.",
+            description="Ignore the newest minutes (strategy `percent`), for metrics that arrive late.",
         ),
     ] = 0
     alarm_percent: Annotated[
@@ -157,7 +157,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     min_decrease_percent: Annotated[
         Percent,
         Meta(
-            description="A decrease (strategy `percent`) smaller than this is not worth one of the day's quota."
+            description="A smaller decrease (strategy `percent`) is not made: it would use one of the day's quota."
         ),
     ] = 20
     lower_percent: Annotated[
@@ -177,7 +177,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="The step down, where `lower_percent` is set; never below what was consumed.",
         ),
     ] = 50
-    decrease_units: Annotated[Units, Meta(description="… or so many units, if that is more.")] = 0
+    decrease_units: Annotated[
+        Units, Meta(description="The step down in units, if that is more.")
+    ] = 0
     decrease_steps: Annotated[
         ScalingSteps,
         Meta(
@@ -189,7 +191,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=180,
-            description="So many of the alarm's periods must have been low, one after the other, where `lower_percent` is set.",
+            description="How many of the alarm's periods in a row must be low, where `lower_percent` is set.",
         ),
     ] = 1
     check_reset_percent: Annotated[
@@ -206,11 +208,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decrease_together: Annotated[
         bool,
         Meta(
-            description="Lower reads and writes only together; one that is at its minimum does not keep the other."
+            description="Lower reads and writes only together. A dimension at its minimum does not block the other."
         ),
     ] = False
     min_decrease_units: Annotated[
-        Units, Meta(description="Never spend a decrease on fewer units than this.")
+        Units, Meta(description="Never make a decrease of fewer units than this.")
     ] = 0
     reserve_decreases: Annotated[
         tuple[Reserve, ...],
@@ -221,7 +223,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=24 * 14,
-            description="Do not lower for so long what somebody has raised by hand; 0 is off.",
+            description="For how long a capacity that was raised by hand is not lowered; 0 is off.",
         ),
     ] = 0
     burst_trust_percent: Annotated[
@@ -245,7 +247,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=10_000,
-            description="What a throttled unit is worth, in provisioned units (strategy `adaptive`).",
+            description="The cost of a throttled unit, in provisioned units (strategy `adaptive`).",
         ),
     ] = 34.6
     insurance_percent: Annotated[
@@ -253,28 +255,30 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=300,
-            description="How much of what past days' sudden onsets call for is held ready (strategy `adaptive`).",
+            description="How much of the capacity for sudden onsets, as on past days, is kept ready (strategy `adaptive`).",
         ),
     ] = 100
     windows: Annotated[
         tuple[Window, ...],
-        Meta(description="Hours in which capacity is held, only lowered, or kept above a floor."),
+        Meta(
+            description="Hours in which capacity is not changed, only lowered, or kept above a floor."
+        ),
     ] = ()
     circuit_breaker_url: Annotated[
         str,
         Meta(
             pattern=r"^(https?://.+)?$",
             examples=["https://ops.example.com/headroom"],
-            description="Ask here, by GET, before every change: any answer but 2xx holds everything.",
+            description="A URL that is requested by GET before every change. Any response but 2xx stops all changes.",
         ),
     ] = ""
     circuit_breaker_seconds: Annotated[
-        float, Meta(gt=0, le=30, description="How long to wait for its answer.")
+        float, Meta(gt=0, le=30, description="How long to wait for the response.")
     ] = 10.0
     notify: Annotated[
         tuple[NotificationKind, ...],
         Meta(
-            description="What to tell `notify_topic` and `notify_slack`: see docs/notifications.md."
+            description="Which notifications go to `notify_topic` and `notify_slack`: see docs/notifications.md."
         ),
     ] = ()
     notify_topic: TopicArn = ""
@@ -300,7 +304,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000,
-            description="`failing` means that so many sweeps in a row have failed for a table.",
+            description="`failing` means that this many sweeps in a row have failed for a table.",
         ),
     ] = 3
     alarm_period_seconds: Annotated[
@@ -313,12 +317,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 60
     alarm_evaluation_periods: Annotated[
-        int, Meta(ge=1, le=60, description="How many periods in a row must be hot.")
+        int, Meta(ge=1, le=60, description="How many periods in a row must reach the threshold.")
     ] = 1
     scale_up: Annotated[bool, Meta(description="Whether capacity may be raised.")] = True
     scale_down: Annotated[bool, Meta(description="Whether capacity may be lowered.")] = True
     dry_run: Annotated[
-        bool, Meta(description="Decide and tell, but change neither the capacity nor an alarm.")
+        bool, Meta(description="Decide and log, but change neither the capacity nor an alarm.")
     ] = False
 
     def problems(self) -> Iterator[str]:
@@ -329,7 +333,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.lower_percent >= self.alarm_percent:
             yield f"lower_percent: {self.lower_percent} is not below alarm_percent = {self.alarm_percent}"
         if self.strategy == "fleet" and not self.scale_up:
-            yield "scale_up: false would keep the strategy fleet from following its fleet"
+            yield "scale_up: with false, the strategy fleet cannot follow its fleet"
         yield from self._window_problems()
         if self.strategy == "percent":
             yield from self._step_problems()
@@ -339,7 +343,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60
             > RECENT.total_seconds()
         ):
-            yield f"decrease_checks: so many alarm periods, and delay_minutes, must lie within {RECENT // timedelta(minutes=1)} minutes"
+            yield f"decrease_checks: the alarm periods and delay_minutes together must fit into {RECENT // timedelta(minutes=1)} minutes"
 
     def _window_problems(self) -> Iterator[str]:
         floor = max((window.min_units for window in self.windows), default=0)
@@ -350,7 +354,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (Direction.DOWN, "lowered", self.scale_down),
         ):
             if switch and never_lets(self.windows, direction):
-                yield f"windows: at no time of the week may anything be {way}; if that is meant, write scale_{direction} = false"
+                yield f"windows: at no time of the week can a target be {way}; if that is meant, write scale_{direction} = false"
 
     def _step_problems(self) -> Iterator[str]:
         if not (self.increase_percent or self.increase_units or self.increase_steps):
@@ -367,7 +371,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.lower_percent and self.target_percent >= self.alarm_percent:
             yield (
                 f"target_percent: {self.target_percent} is not below alarm_percent = {self.alarm_percent}, "
-                "so that every decrease would raise the alarm again"
+                "so every decrease would set off the alarm again"
             )
 
 

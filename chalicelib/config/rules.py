@@ -89,7 +89,7 @@ class Config:
                 policy.notify and not (policy.notify_topic or policy.notify_slack)
                 for policy in found
             ):
-                yield f"{path}.notify: nobody is told, for neither notify_topic nor notify_slack is set there, or in [defaults]"
+                yield f"{path}.notify: nobody is notified, because neither notify_topic nor notify_slack is set there or in [defaults]"
 
     def rule_for(self, table: str) -> TableRule | None:
         """Return the first rule that matches, or None: the table is not managed."""

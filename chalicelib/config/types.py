@@ -11,7 +11,7 @@ TopicArn = Annotated[
     Meta(
         pattern=r"^(arn:[^:]+:sns:[^:]+:\d{12}:[A-Za-z0-9_-]+)?$",
         examples=["arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)"],
-        description="The ARN of an SNS topic to tell.",
+        description="The ARN of the SNS topic for notifications.",
     ),
 ]
 """A setting: whom to tell."""

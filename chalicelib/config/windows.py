@@ -43,17 +43,15 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: Annotated[
         Literal["never_down", "only_down", "hold", "floor"],
         Meta(
-            description="What holds in it: no decreases, no increases, neither, or at least `min_units`."
+            description="The rule inside the window: no decreases, no increases, neither, or at least `min_units`."
         ),
     ]
     between: Annotated[
         str,
-        Meta(
-            description="Its hours, `HH:MM-HH:MM`, several divided by commas; across midnight, too."
-        ),
+        Meta(description="Its hours, `HH:MM-HH:MM`, separated by commas. They may cross midnight."),
     ] = ""
     outside: Annotated[
-        str, Meta(description="Instead of `between`: the hours in which it does not hold.")
+        str, Meta(description="Instead of `between`: the hours in which the window is closed.")
     ] = ""
     days: Annotated[
         str,
@@ -101,7 +99,7 @@ class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     at: Annotated[str, Meta(description="The time of day, `HH:MM`.")]
     count: Annotated[
-        int, Meta(ge=1, le=4, description="How many decreases are to be possible then.")
+        int, Meta(ge=1, le=4, description="How many decreases must be possible then.")
     ] = 1
     time_zone: Annotated[str, Meta(description="An IANA time zone.")] = "UTC"
 

@@ -362,7 +362,7 @@ def test_the_settings_of_a_table_are_shown_for_reads_and_writes(tmp_path: Path, 
 def test_what_is_doubtful_is_told_and_is_no_mistake(tmp_path: Path, run: Run) -> None:
     ended = run("check", written(tmp_path, '[[tables]]\nname = "orders"\nnotify = ["scaled_up"]\n'))
     assert (ended.code, ended.out) == (0, "The configuration is right: 1 rule(s) for tables.\n")
-    assert ended.complained.startswith("but tables[0].notify: nobody is told")
+    assert ended.complained.startswith("but tables[0].notify: nobody is notified")
 
 
 def test_windows_and_steps_are_shown_as_the_configuration_has_them(

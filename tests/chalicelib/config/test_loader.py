@@ -346,7 +346,7 @@ RULES = "one of never_down, only_down, hold, floor"
         pytest.param(
             f"windows = {{ {HOLD} }}",
             "windows: expected a list of tables, [{ rule = …, … }], got a table; "
-            "put it into brackets, or write [[…]] instead of […] above it",
+            "put it in brackets, or write [[…]] instead of […] above it",
             id="one window without its brackets",
         ),
         pytest.param(
@@ -506,7 +506,7 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             "[defaults]\nstrategy = 'percent'\n[[tables]]\nname = 'x'\n[tables.write]\ntarget_percent = 80",
             [
                 "tables[0].write.target_percent: 80 is not below alarm_percent = 80, "
-                "so that every decrease would raise the alarm again"
+                "so every decrease would set off the alarm again"
             ],
             id="a target at the alarm's level",
         ),
@@ -544,7 +544,7 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             "[[tables]]\nname = 'x'\n[tables.read]\nwindows = [{ rule = 'never_down', outside = '22:00-06:00' }, "
             "{ rule = 'hold', between = '22:00-06:00' }]",
             [
-                "tables[0].read.windows: at no time of the week may anything be lowered; "
+                "tables[0].read.windows: at no time of the week can a target be lowered; "
                 "if that is meant, write scale_down = false"
             ],
             id="windows that together leave no hour",
@@ -552,7 +552,7 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
         pytest.param(
             "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = '00:00-24:00' }]",
             [
-                "defaults.read.windows: at no time of the week may anything be raised; if that is meant, write scale_up = false"
+                "defaults.read.windows: at no time of the week can a target be raised; if that is meant, write scale_up = false"
             ],
             id="a direction that is off may be held, too",
         ),
@@ -597,13 +597,13 @@ def test_settings_that_just_fit_are_taken(text: str) -> None:
         ),
         pytest.param(
             f"{LEAST}[tables.write]\nnotify = ['at_max']\n",
-            ["tables[0].notify: nobody is told"],
+            ["tables[0].notify: nobody is notified"],
             id="nobody",
         ),
         pytest.param(
             f"{LEAST}notify = ['at_max']\nnotify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
             "[[tables.indexes]]\nname = 'x'\nnotify_topic = ''\n",
-            ["tables[0].indexes[0].notify: nobody is told"],
+            ["tables[0].indexes[0].notify: nobody is notified"],
             id="an index that took the topic away",
         ),
     ],

@@ -659,7 +659,7 @@ def test_a_section_for_every_index_needs_no_rule_for_the_others() -> None:
         pytest.param(
             "[table: t]\nnum-read-checks-before-scale-down: 99",
             2,
-            "must lie within 180 minutes; without it",
+            "must fit into 180 minutes; without it",
             id="many checks",
         ),
         pytest.param(
