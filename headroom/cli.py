@@ -23,7 +23,7 @@ from headroom.commands import (
     tune,
 )
 from headroom.commands.console import errors
-from headroom.deploy.account import in_words
+from headroom.deploy.account import describe_error
 from headroom.project import version
 from headroom.simulation.history import NoHistoryError
 from headroom.simulation.pricing import PriceError
@@ -74,7 +74,7 @@ def main() -> None:
         UnicodeDecodeError,
         *AwsError,
     ) as error:
-        errors.print(f"[bold red]headroom:[/] {escape(in_words(error))}", highlight=False)
+        errors.print(f"[bold red]headroom:[/] {escape(describe_error(error))}", highlight=False)
         sys.exit(2)
 
 

@@ -19,7 +19,7 @@ from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
-from headroom.deploy.account import in_words
+from headroom.deploy.account import describe_error
 from headroom.project import ROOT
 
 PIPE_WIDTH = 120
@@ -66,7 +66,7 @@ def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
     if dry_run and not report.planned:
         console.print("Would change nothing.")
     for failure in report.failures:
-        sentence_of = f"{failure.subject}: {failure.doing} failed: {in_words(failure.error)}"
+        sentence_of = f"{failure.subject}: {failure.doing} failed: {describe_error(failure.error)}"
         errors.print(f"[bold red]{escape(sentence_of)}[/]", highlight=False)
 
 

@@ -23,8 +23,10 @@ from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
 from headroom.deploy import setup as deployment
-from headroom.deploy.account import REFUSED, Cloud, code_of, in_words
-from headroom.deploy.setup import Outcome
+from headroom.deploy import teardown as teardowns
+from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_code
+from headroom.deploy.checks.deployment import Deployment
+from headroom.deploy.setup import ResourceResult
 
 StageOption = Annotated[
     str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")
@@ -43,21 +45,25 @@ def setup(name: StageOption) -> None:
     """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to
     repeat."""
     with _plain_errors():
-        cloud, settings = Cloud(), stage.read(name)
+        cloud, settings = AwsSession(), stage.read(name)
         rules = _rules(
             settings, cloud
         )  # first of all: what is wrong in it must not be met half-way
-        _tell(deployment.setup(deployment.steps_before(settings, cloud), cloud))
+        _tell(deployment.setup(deployment.resources_before_functions(settings, cloud), cloud))
         functions = deployment.functions_of(settings, cloud)
         if not functions:
             console.print(
                 f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again."
             )
             return
-        _tell(deployment.setup(deployment.steps_after(settings, cloud, functions, rules), cloud))
+        _tell(
+            deployment.setup(
+                deployment.resources_of_functions(settings, cloud, functions, rules), cloud
+            )
+        )
 
 
-def _rules(settings: stage.Stage, cloud: Cloud) -> Config:
+def _rules(settings: stage.Stage, cloud: AwsSession) -> Config:
     """Return the stage's configuration; one that is refused is told to the operators as well:
     nobody may watch a pipeline."""
     try:
@@ -65,10 +71,10 @@ def _rules(settings: stage.Stage, cloud: Cloud) -> Config:
     except ConfigError as error:
         said = f"Headroom's stage {settings.name} keeps its old configuration: the new one is refused.\n\n{error}"
         try:
-            deployment.tell_operators(settings, cloud, "Headroom: configuration refused", said)
+            deployment.notify_operators(settings, cloud, "Headroom: configuration refused", said)
         except AwsError as failure:
             errors.print(
-                f"The operators could not be told of it: {escape(in_words(failure))}",
+                f"The operators could not be notified: {escape(describe_error(failure))}",
                 highlight=False,
             )
         raise
@@ -82,13 +88,13 @@ def teardown(
     to repeat."""
     project = stage.project_folder()
     with _plain_errors():
-        cloud, settings = Cloud(), stage.read(name)
-        place = cloud.place
+        cloud, settings = AwsSession(), stage.read(name)
+        place = cloud.location
         if not yes:
             asked = f"Remove stage {name} of Headroom, its alarms, logs and dead letters, from {place.account} in {place.region}?"
             typer.confirm(asked, abort=True)
-        left = deployment.foreign_alarms(settings.topic_arn(place))
-        _tell(deployment.teardown(deployment.removals(settings, cloud, project), cloud))
+        left = teardowns.foreign_alarms(settings.topic_arn(place))
+        _tell(teardowns.teardown(teardowns.removals(settings, cloud, project), cloud))
         if left:
             console.print(
                 f"Alarms that are not Headroom's still name the topic: {', '.join(left)}.",
@@ -105,10 +111,10 @@ def doctor(
     """Look at a stage from all sides and say what is wrong and what to do. Changes nothing; ends
     with 1 on any finding."""
     with _plain_errors():
-        patient = doctors.Patient(
-            stage.read(name), stage.project_folder(), Cloud(), datetime.now(UTC)
+        checked = Deployment(
+            stage.read(name), stage.project_folder(), AwsSession(), datetime.now(UTC)
         )
-        findings = doctors.examine(patient)
+        findings = doctors.diagnose(checked)
     if as_json:
         typer.echo(
             json.dumps(
@@ -125,7 +131,7 @@ def doctor(
             )
             console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
         if not findings:
-            console.print(f"Stage {name} is well: {len(doctors.CHECKS) + 1} checks.")
+            console.print(f"Stage {name} is healthy: {len(doctors.CHECKS) + 1} checks.")
     raise typer.Exit(1 if findings else 0)
 
 
@@ -134,9 +140,9 @@ def redrive(name: StageOption) -> None:
     queue."""
     handled = stay = 0
     with _plain_errors():
-        for letter in redrives.redrive(stage.read(name), Cloud()):
-            handled, stay = (handled, stay + 1) if letter.why else (handled + 1, stay)
-            became = f"stays: {letter.why}" if letter.why else "handled"
+        for letter in redrives.redrive(stage.read(name), AwsSession()):
+            handled, stay = (handled, stay + 1) if letter.error else (handled + 1, stay)
+            became = f"stays: {letter.error}" if letter.error else "handled"
             console.print(
                 f"{letter.subject}: {became}", highlight=False, markup=False, soft_wrap=True
             )
@@ -155,7 +161,7 @@ def package(
             console.print(str(folder), highlight=False, soft_wrap=True)
 
 
-def _tell(outcomes: Iterable[Outcome]) -> None:
+def _tell(outcomes: Iterable[ResourceResult]) -> None:
     for outcome in outcomes:
         why = f" ({'; '.join(outcome.details)})" if outcome.details else ""
         console.print(f"{outcome.subject}: {outcome.result}{why}", highlight=False, soft_wrap=True)
@@ -170,9 +176,9 @@ def _plain_errors() -> Iterator[None]:
         _end(str(error))
     except ClientError as error:
         again = "What was done stays done; put this right and run the same command again."
-        _end(in_words(error) if code_of(error) in REFUSED else f"{error}. {again}")
+        _end(describe_error(error) if error_code(error) in REFUSED else f"{error}. {again}")
     except BotoCoreError as error:
-        _end(in_words(error))
+        _end(describe_error(error))
 
 
 def _end(sentence: str) -> None:

@@ -18,7 +18,7 @@ from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
 from headroom.commands.console import DEFAULT_TOPIC, console, errors
-from headroom.deploy.account import in_words
+from headroom.deploy.account import describe_error
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
@@ -108,7 +108,7 @@ def _found(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
     described = describe_tables(aws, _usable(lambda: pausing.matching(patterns, table_names(aws))))
     failed = [(name, state) for name, state in described.items() if isinstance(state, Exception)]
     for name, error in failed:
-        errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)
+        errors.print(f"[bold red]{escape(f'{name}: {describe_error(error)}')}[/]", highlight=False)
     if failed:
         raise typer.Exit(1)
     return [state for state in described.values() if isinstance(state, TableState)]
@@ -119,7 +119,9 @@ def _do(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
     for name, error in outcomes:
         if error:
             failed = True
-            errors.print(f"[bold red]{escape(f'{name}: {in_words(error)}')}[/]", highlight=False)
+            errors.print(
+                f"[bold red]{escape(f'{name}: {describe_error(error)}')}[/]", highlight=False
+            )
         else:
             console.print(f"{name}: {done}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

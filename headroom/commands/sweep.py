@@ -21,7 +21,7 @@ from headroom.commands.console import (
     rules_of,
     say,
 )
-from headroom.deploy.account import in_words
+from headroom.deploy.account import describe_error
 
 
 def add_to(app: typer.Typer) -> None:
@@ -71,7 +71,7 @@ def _tell(began: datetime, came: Report | Exception, dry_run: bool, all_decision
     at = f"{began:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(came, Exception):
         errors.print(
-            f"[bold red]{at}: the sweep failed:[/] {escape(in_words(came) or type(came).__name__)}",
+            f"[bold red]{at}: the sweep failed:[/] {escape(describe_error(came) or type(came).__name__)}",
             highlight=False,
         )
         return

@@ -1,9 +1,10 @@
-"""The account and Region that an operator's command works in: clients, and where they are."""
+"""The account and Region that an operator's command works in."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +19,6 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from headroom.deploy.stage import Place
-
 LONGEST_RUN_SECONDS = 900
 MISSING = frozenset(
     {
@@ -31,19 +30,37 @@ MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""The codes with which SNS, SQS, Lambda, IAM, EventBridge and Logs say that something does not
+"""The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
 exist."""
 REFUSED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 )
-"""The codes with which AWS says that it does not take the credentials."""
+"""The error codes for credentials that AWS does not accept."""
 
 
-class Cloud:
-    """Clients of the default session, made when first needed. sleep: how to wait, in seconds."""
+@dataclass(frozen=True)
+class Location:
+    """Where a stage is. Each field may be a template's expression, such as `${AWS::Region}`."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    partition: str
+    region: str
+    account: str
+
+    def arn(self, service: str, name: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
+
+
+class AwsSession:
+    """Clients of the default session, created when first needed.
+
+    sleep: waits for a number of seconds. receive_wait_seconds: how long SQS waits for a message.
+    """
+
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, receive_wait_seconds: int = 1
+    ) -> None:
         self.sleep = sleep
+        self.receive_wait_seconds = receive_wait_seconds
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -53,28 +70,35 @@ class Cloud:
 
     @cached_property
     def runner(self) -> Any:
-        """Return a Lambda client that waits for the longest run, and never runs a function twice by
-        itself."""
-        patient = Config(read_timeout=LONGEST_RUN_SECONDS, retries={"total_max_attempts": 1})
-        return boto3.client("lambda", config=patient)
+        """Return a Lambda client that waits for the longest run and never retries a call."""
+        config = Config(read_timeout=LONGEST_RUN_SECONDS, retries={"total_max_attempts": 1})
+        return boto3.client("lambda", config=config)
 
     @cached_property
-    def place(self) -> Place:
-        region = str(
-            self.client("sqs").meta.region_name
-        )  # fails without a Region, which STS does not need
+    def location(self) -> Location:
+        # STS works without a Region, SQS does not: this fails first where none is set.
+        region = str(self.client("sqs").meta.region_name)
         arn = str(self.client("sts").get_caller_identity()["Arn"]).split(":")
-        return Place(arn[1], region, arn[4])
+        return Location(arn[1], region, arn[4])
 
-    def pages(self, service: str, operation: str, key: str, **asked: Any) -> Iterator[Any]:
+    def pages(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
         """Yield the items under `key` on all pages of a list operation."""
-        for page in self.client(service).get_paginator(operation).paginate(**asked):
+        for page in self.client(service).get_paginator(operation).paginate(**parameters):
             yield from page.get(key, [])
 
+    def subscriptions(self, topic_arn: str) -> list[dict[str, str]]:
+        """Return the subscriptions of a topic. A topic that does not exist has none."""
+        operation = "list_subscriptions_by_topic"
+        try:
+            return list(self.pages("sns", operation, "Subscriptions", TopicArn=topic_arn))
+        except ClientError as error:
+            if error_code(error) != "NotFound":
+                raise
+            return []
 
-def in_words(error: Exception) -> str:
-    """Return an error in words that say what to do, where it is one of those that a new operator
-    meets first."""
+
+def describe_error(error: Exception) -> str:
+    """Return the text of an error. For the errors of a first start it says what to do."""
     match error:
         case NoRegionError():
             return "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."
@@ -84,21 +108,23 @@ def in_words(error: Exception) -> str:
             return f"{error}. Set AWS_PROFILE to one that your AWS configuration has."
         case EndpointConnectionError():
             return f"AWS could not be reached: {error}. Check the network and the Region."
-        case ClientError() if code_of(error) in REFUSED:
-            return f"AWS does not take the credentials: {error}. Sign in again, or set AWS_PROFILE."
+        case ClientError() if error_code(error) in REFUSED:
+            return (
+                f"AWS does not accept the credentials: {error}. Sign in again, or set AWS_PROFILE."
+            )
         case _:
             return str(error)
 
 
-def code_of(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def found(call: Callable[..., Any], **parameters: Any) -> Any:
-    """Return what a call answers, or None where AWS says that there is no such thing."""
+def get_or_none(call: Callable[..., Any], **parameters: Any) -> Any:
+    """Return the response of a call, or None where the resource does not exist."""
     try:
         return call(**parameters)
     except ClientError as error:
-        if code_of(error) in MISSING:
+        if error_code(error) in MISSING:
             return None
         raise

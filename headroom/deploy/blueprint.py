@@ -1,7 +1,7 @@
-"""What a stage needs besides what Chalice makes, as AWS's own documents and settings.
+"""What a stage needs besides Chalice's resources, as AWS's own documents and settings.
 
-Written once: `headroom setup` hands it to the API, `headroom package` renders it for SAM and
-Terraform. That is why names, ARNs and places come in as text, which may be a template's expression.
+`headroom setup` sends them to the API, and `headroom package` renders them for SAM and Terraform.
+Names, ARNs and locations are therefore texts, which may be a template's expression.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import telemetry
-from headroom.deploy.stage import SCHEDULED, Place, Stage
+from headroom.deploy.account import Location
+from headroom.deploy.stage import SCHEDULED, Stage
 
 Document = dict[str, Any]
 
 DEAD_LETTER_SECONDS = 1_209_600
-"""SQS keeps a message for 14 days at the most. Source: API_SetQueueAttributes, read 2026-10."""
+"""SQS keeps a message for at most 14 days. Source: API_SetQueueAttributes, read 2026-10."""
 FUNCTION_SECONDS = 300
-"""No function of Headroom may run longer: the longest timeout in .chalice/config.json."""
+"""No function of Headroom may run longer. It is the longest timeout in .chalice/config.json."""
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
-"""Lambda asks for six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
+"""Lambda recommends six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
 with Amazon SQS", 2026-10."""
 BUFFER_RECEIVES = 5
 EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
-"""An event of these comes once, so that it is tried again. The others run by a schedule, and the
-next run is the retry."""
+"""Their events come only once, so that Lambda retries them. The other functions run by a schedule:
+their next run is the retry."""
 QUEUE_FUNCTION = "on_queue"
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
-"""Those that a rule of EventBridge wakes, by a schedule or by a pattern of events."""
+"""The functions that a rule of EventBridge runs, by a schedule or by a pattern of events."""
 SILENCE_MINUTES = 30
 
 
-def topic_policy(topic_arn: str, place: Place) -> Document:
-    """Let this account's CloudWatch alarms publish, and nobody without TLS."""
+def topic_policy(topic_arn: str, location: Location) -> Document:
+    """Allow this account's CloudWatch alarms to publish, and deny everything without TLS."""
     return _policy(
         {
             "Sid": "AlarmsOfThisAccountPublish",
@@ -41,18 +42,20 @@ def topic_policy(topic_arn: str, place: Place) -> Document:
             "Action": "sns:Publish",
             "Resource": topic_arn,
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": place.account},
-                "ArnLike": {"aws:SourceArn": place.arn("cloudwatch", "alarm:*")},
+                "StringEquals": {"aws:SourceAccount": location.account},
+                "ArnLike": {"aws:SourceArn": location.arn("cloudwatch", "alarm:*")},
             },
         },
         _tls_only("sns:Publish", topic_arn),
     )
 
 
-def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Document:
-    """Let the topic, and the stage's functions by their roles (`roles` is their names' pattern),
-    send; nobody without TLS."""
-    iam = f"arn:{place.partition}:iam::{place.account}"
+def queue_policy(queue_arn: str, topic_arn: str, location: Location, roles: str) -> Document:
+    """Allow the topic and the stage's functions to send, and deny everything without TLS.
+
+    roles: the pattern of the names of the functions' roles.
+    """
+    iam = f"arn:{location.partition}:iam::{location.account}"
     return _policy(
         _topic_sends(queue_arn, topic_arn),
         {
@@ -68,7 +71,7 @@ def queue_policy(queue_arn: str, topic_arn: str, place: Place, roles: str) -> Do
 
 
 def buffer_policy(queue_arn: str, topic_arn: str) -> Document:
-    """Let the topic send into the queue between it and the function; nobody without TLS."""
+    """Allow the topic to send to the queue before the function, and deny everything without TLS."""
     return _policy(_topic_sends(queue_arn, topic_arn), _tls_only("sqs:*", queue_arn))
 
 
@@ -99,8 +102,8 @@ def _tls_only(action: str, resource: str) -> Document:
 
 
 def invoke_settings(function: str) -> Document:
-    """Return how often and how long Lambda tries an asynchronous event of a function (its short
-    name) again."""
+    """Return how often and how long Lambda retries an asynchronous event of a function (its short
+    name)."""
     if function in EVENT_FUNCTIONS:
         return {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
     return {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300}
@@ -109,9 +112,9 @@ def invoke_settings(function: str) -> Document:
 def own_alarms(
     stage: Stage, functions: Mapping[str, str], dead_letters: str, actions: list[str]
 ) -> list[Document]:
-    """Return the three alarms about Headroom itself, as PutMetricAlarm's parameters.
+    """Return the three alarms about Headroom itself, as parameters of PutMetricAlarm.
 
-    functions: short name → the name that Lambda knows it by.
+    functions: short name → its name in Lambda.
     """
     alarms: list[Document] = [
         _errors(stage, functions),
@@ -145,7 +148,8 @@ def _errors(stage: Stage, functions: Mapping[str, str]) -> Document:
     total = {"Id": "errors", "Expression": "SUM(METRICS())", "Label": "Errors", "ReturnData": True}
     return {
         "AlarmName": f"{stage.prefix}-errors",
-        "AlarmDescription": "Headroom's functions fail again and again. What to do: docs/operations.md, Errors.",
+        "AlarmDescription": "Headroom's functions fail again and again. "
+        "What to do: docs/operations.md, Errors.",
         "Metrics": [*queries, total],
         "EvaluationPeriods": 3,
         "DatapointsToAlarm": 2,
@@ -158,7 +162,8 @@ def _errors(stage: Stage, functions: Mapping[str, str]) -> Document:
 def _dead_letters(stage: Stage, queue: str) -> Document:
     return {
         "AlarmName": f"{stage.prefix}-dead-letters",
-        "AlarmDescription": "A message to Headroom could not be handled. What to do: docs/operations.md, Dead letters.",
+        "AlarmDescription": "A message to Headroom could not be handled. "
+        "What to do: docs/operations.md, Dead letters.",
         "Namespace": "AWS/SQS",
         "MetricName": "ApproximateNumberOfMessagesVisible",
         "Dimensions": [{"Name": "QueueName", "Value": queue}],
@@ -172,11 +177,11 @@ def _dead_letters(stage: Stage, queue: str) -> Document:
 
 
 def _silence(stage: Stage) -> Document:
-    """Return the alarm on what does not happen: every sweep that came to its end counts one
-    `Completed`."""
+    """Return the alarm on missing sweeps: every completed sweep counts one `Completed`."""
     return {
         "AlarmName": f"{stage.prefix}-silence",
-        "AlarmDescription": "No sweep of Headroom has completed for 30 minutes. What to do: docs/operations.md, Silence.",
+        "AlarmDescription": "No sweep of Headroom has completed for 30 minutes. "
+        "What to do: docs/operations.md, Silence.",
         "Namespace": telemetry.NAMESPACE,
         "MetricName": "Completed",
         "Dimensions": [

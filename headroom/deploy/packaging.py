@@ -1,9 +1,8 @@
-"""A stage as a SAM template and as a Terraform module, for those who do not deploy with the Chalice
-command.
+"""Write a stage as a SAM template and as a Terraform module, for a deployment without Chalice.
 
-Chalice writes the functions; everything else comes from headroom/blueprint.py, with the template's
-own expressions for names and places. For SAM it is a template that Chalice merges in; for Terraform
-it is files beside Chalice's, one of them an override.
+Chalice writes the functions. Everything else comes from headroom/deploy/blueprint.py, with the
+template's own expressions for names and locations. For SAM it is a template that Chalice merges.
+For Terraform it is files beside Chalice's, one of them an override.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from chalice.utils import to_cfn_resource_name
 from chalicelib.config.rules import Config
 from headroom.deploy import blueprint, permissions
 from headroom.deploy import stage as stages
+from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
 from headroom.deploy.stage import (
     LAMBDA_SOURCE,
     QUEUE_SOURCE,
     TOPIC_SOURCE,
-    Place,
     Stage,
     StageError,
 )
@@ -40,11 +39,11 @@ SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
 CHALICE = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
 ANY_REGION = "any-region-1"
-"""Chalice wants a Region even for a template, where none is written."""
-SAM_PLACE = Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
-TERRAFORM_PLACE = Place(
+"""Chalice needs a Region even for a template, which contains none."""
+SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+TERRAFORM_LOCATION = Location(
     "${data.aws_partition.chalice.partition}",
-    # `name` is deprecated since version 6 of the provider; `id` is in all of them
+    # `name` is deprecated since version 6 of the provider. All versions have `id`.
     "${data.aws_region.chalice.id}",
     "${data.aws_caller_identity.chalice.account_id}",
 )
@@ -55,8 +54,8 @@ AWS_PROVIDER_VERSION = ">= 5.0"
 def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     """Write both packages and return their folders.
 
-    Raises ConfigError, before anything else, where the configuration is wrong; StageError where
-    Chalice cannot package, or where the module is broken.
+    Raises ConfigError, before anything else, if the configuration is wrong. Raises StageError if
+    Chalice cannot package, or if the module is broken.
     """
     rules = stages.rules(stage, project)
     stage = stages.complete(stage, rules)
@@ -67,38 +66,20 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
         copy = _copied(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
         merged.write_text(json.dumps(sam_template(stage, rules)))
-        _chalice(
-            copy,
-            "package",
-            "--stage",
-            stage.name,
-            "--merge-template",
-            str(merged),
-            str(sam.absolute()),
-        )
+        _chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
-        _chalice(
-            copy,
-            "package",
-            "--stage",
-            stage.name,
-            "--pkg-format",
-            "terraform",
-            str(terraform.absolute()),
-        )
-    (terraform / "headroom.tf.json").write_text(
-        json.dumps(terraform_extras(stage, rules), indent=2)
-    )
-    (terraform / "chalice_override.tf.json").write_text(
-        json.dumps(terraform_override(stage), indent=2)
-    )
-    broken = terraform_problems(terraform, stage)
-    if broken:
-        raise StageError(
-            "the Terraform module would not work:\n"
-            + "\n".join(f"  - {problem}" for problem in broken)
-        )
+        _chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
+    _write(terraform / "headroom.tf.json", terraform_extras(stage, rules))
+    _write(terraform / "chalice_override.tf.json", terraform_override(stage))
+    problems = terraform_problems(terraform, stage)
+    if problems:
+        sentences = "\n".join(f"  - {problem}" for problem in problems)
+        raise StageError(f"the Terraform module would not work:\n{sentences}")
     return [sam, terraform]
+
+
+def _write(file: Path, document: Document) -> None:
+    file.write_text(json.dumps(document, indent=2))
 
 
 def _copied(project: Path, folder: Path) -> Path:
@@ -112,17 +93,20 @@ def _copied(project: Path, folder: Path) -> Path:
 
 
 def _without_log_retention(project: Path) -> None:
-    """Take a setting away that Chalice 1.34 cannot write for Terraform; terraform_extras makes the
-    log groups."""
+    """Remove a setting that Chalice 1.34 cannot write for Terraform.
+
+    terraform_extras creates the log groups.
+    """
     file = project / ".chalice" / "config.json"
-    said = json.loads(file.read_text())
-    for level in (said, *said.get("stages", {}).values()):
+    settings = json.loads(file.read_text())
+    for level in (settings, *settings.get("stages", {}).values()):
         level.pop("log_retention_in_days", None)
-    file.write_text(json.dumps(said))
+    file.write_text(json.dumps(settings))
 
 
-def _chalice(project: Path, *arguments: str) -> None:
+def _chalice_package(project: Path, stage: Stage, *options: str) -> None:
     environment = {"AWS_DEFAULT_REGION": ANY_REGION, **os.environ}
+    arguments = ["package", "--stage", stage.name, *options]
     command = [*CHALICE, *arguments]
     done = subprocess.run(  # noqa: S603
         command, cwd=project, env=environment, text=True, capture_output=True, check=False
@@ -135,7 +119,7 @@ def _chalice(project: Path, *arguments: str) -> None:
 
 
 def sam_template(stage: Stage, rules: Config) -> Document:
-    """Return what is merged into Chalice's template: the extras, and more properties of the
+    """Return what Chalice merges into its template: more resources, and more properties of the
     functions."""
     topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
     resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
@@ -146,13 +130,11 @@ def sam_template(stage: Stage, rules: Config) -> Document:
         policy = permissions.configured_policy(rules, name)
         if policy:
             resources[f"{logical}ConfiguredPolicy"] = _sam_role_policy(f"{logical}Role", policy)
-    operators = stage.operators_arn(SAM_PLACE)
     functions = {name: stage.function(name) for name in stage.functions}
-    own = blueprint.own_alarms(
-        stage, functions, stage.dead_letters, [operators] if operators else []
-    )
-    for word, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
-        resources[f"Headroom{word}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
+    actions = stage.operator_actions(SAM_LOCATION)
+    own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
+    for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
+        resources[f"Headroom{name}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
     substituted: Document = _substituted({"Resources": resources})
     return substituted
 
@@ -165,7 +147,7 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
         "Tags": [{"Key": DeployedVersion.KEY, "Value": version()}],
     }
     policy = blueprint.queue_policy(
-        "${HeadroomDeadLetters.Arn}", topic, SAM_PLACE, stage.function("*")
+        "${HeadroomDeadLetters.Arn}", topic, SAM_LOCATION, stage.function("*")
     )
     stores: Document = {
         "HeadroomDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": queue},
@@ -178,7 +160,7 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
             "Type": "AWS::SNS::Topic",
             "Properties": {"TopicName": stage.topic},
         }
-        policy = blueprint.topic_policy(topic, SAM_PLACE)
+        policy = blueprint.topic_policy(topic, SAM_LOCATION)
         stores["HeadroomTopicPolicy"] = _sam_policy(
             "AWS::SNS::TopicPolicy", "Topics", "HeadroomTopic", policy
         )
@@ -199,7 +181,7 @@ def _sam_role_policy(role: str, policy: Document) -> Document:
 
 
 def _sam_listeners(stage: Stage, topic: str) -> Document:
-    found: Document = {}
+    resources: Document = {}
     if QUEUE_SOURCE in stage.sources:
         redrive = {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}
         queue = {
@@ -215,11 +197,11 @@ def _sam_listeners(stage: Stage, topic: str) -> Document:
             "Endpoint": "${HeadroomBuffer.Arn}",
             "RedrivePolicy": redrive,
         }
-        found["HeadroomBuffer"] = {"Type": "AWS::SQS::Queue", "Properties": queue}
-        found["HeadroomBufferPolicy"] = _sam_policy(
+        resources["HeadroomBuffer"] = {"Type": "AWS::SQS::Queue", "Properties": queue}
+        resources["HeadroomBufferPolicy"] = _sam_policy(
             "AWS::SQS::QueuePolicy", "Queues", "HeadroomBuffer", policy
         )
-        found["HeadroomBufferSubscription"] = {
+        resources["HeadroomBufferSubscription"] = {
             "Type": "AWS::SNS::Subscription",
             "Properties": delivery,
         }
@@ -228,18 +210,20 @@ def _sam_listeners(stage: Stage, topic: str) -> Document:
             "FunctionName": {"Ref": "OnAction"},
             "Action": "lambda:InvokeFunction",
             "Principal": ALARM_PRINCIPAL,
-            "SourceAccount": SAM_PLACE.account,
+            "SourceAccount": SAM_LOCATION.account,
         }
-        found["HeadroomActionPermission"] = {
+        resources["HeadroomActionPermission"] = {
             "Type": "AWS::Lambda::Permission",
             "Properties": permission,
         }
-    return found
+    return resources
 
 
 def _sam_function(stage: Stage, name: str, topic: str) -> Document:
-    """Return a function's properties besides Chalice's. Its name is fixed, so that the operator's
-    commands find it."""
+    """Return a function's properties besides Chalice's.
+
+    The name is fixed, so that the operator's commands find the function.
+    """
     properties: Document = {"FunctionName": stage.function(name)}
     if name != blueprint.QUEUE_FUNCTION:
         failure = {"Type": "SQS", "Destination": "${HeadroomDeadLetters.Arn}"}
@@ -261,7 +245,7 @@ def _sam_function(stage: Stage, name: str, topic: str) -> Document:
 
 
 def _substituted(value: Any) -> Any:
-    """Return a document with every text that holds an expression wrapped in Fn::Sub."""
+    """Return a document in which every text with an expression is wrapped in Fn::Sub."""
     match value:
         case str():
             return {"Fn::Sub": value} if "${" in value else value
@@ -298,8 +282,8 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
         "sqs_managed_sse_enabled": True,
         "tags": {DeployedVersion.KEY: version()},
     }
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_PLACE, stage.function("*"))
-    found: Document = {
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
+    resources: Document = {
         "aws_sqs_queue": {"headroom_dead_letters": queue},
         "aws_sqs_queue_policy": {
             "headroom_dead_letters": {
@@ -323,17 +307,19 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
     }
     policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
     if any(policies.values()):
-        found["aws_iam_role_policy"] = {
+        resources["aws_iam_role_policy"] = {
             f"{name}_configured": _terraform_role_policy(f"{name}_role", policy)
             for name, policy in policies.items()
             if policy
         }
     if stage.makes_topic:
-        found["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
-        policy = blueprint.topic_policy(topic, TERRAFORM_PLACE)
-        found["aws_sns_topic_policy"] = {"headroom": {"arn": topic, "policy": json.dumps(policy)}}
-    _add_terraform_listeners(found, stage, topic)
-    return {"resource": found}
+        resources["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
+        policy = blueprint.topic_policy(topic, TERRAFORM_LOCATION)
+        resources["aws_sns_topic_policy"] = {
+            "headroom": {"arn": topic, "policy": json.dumps(policy)}
+        }
+    _add_terraform_listeners(resources, stage, topic)
+    return {"resource": resources}
 
 
 def _terraform_role_policy(role: str, policy: Document) -> Document:
@@ -358,17 +344,17 @@ def _terraform_alarms(stage: Stage) -> Document:
     functions = {
         name: _of("aws_lambda_function", name, "function_name") for name in stage.functions
     }
-    operators = stage.operators_arn(TERRAFORM_PLACE)
+    actions = stage.operator_actions(TERRAFORM_LOCATION)
     dead_letters = "${aws_sqs_queue.headroom_dead_letters.name}"
-    own = blueprint.own_alarms(stage, functions, dead_letters, [operators] if operators else [])
+    own = blueprint.own_alarms(stage, functions, dead_letters, actions)
     return {
-        word: _terraform_alarm(fields)
-        for word, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)
+        name: _terraform_alarm(fields)
+        for name, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)
     }
 
 
 def _terraform_alarm(fields: Document) -> Document:
-    """Return an alarm in the provider's words: snake case, dimensions as a map, queries as
+    """Return an alarm in the provider's syntax: snake case, dimensions as a map, queries as
     blocks."""
     alarm = {
         _snake(key): value for key, value in fields.items() if key not in ("Dimensions", "Metrics")
@@ -381,37 +367,37 @@ def _terraform_alarm(fields: Document) -> Document:
 
 
 def _terraform_query(query: Document) -> Document:
-    found = {_snake(key): value for key, value in query.items() if key != "MetricStat"}
+    block = {_snake(key): value for key, value in query.items() if key != "MetricStat"}
     if "MetricStat" in query:
         metric, stat = query["MetricStat"]["Metric"], query["MetricStat"]
-        found["metric"] = {
+        block["metric"] = {
             "namespace": metric["Namespace"],
             "metric_name": metric["MetricName"],
             "dimensions": {d["Name"]: d["Value"] for d in metric["Dimensions"]},
             "period": stat["Period"],
             "stat": stat["Stat"],
         }
-    return found
+    return block
 
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _add_terraform_listeners(found: Document, stage: Stage, topic: str) -> None:
+def _add_terraform_listeners(resources: Document, stage: Stage, topic: str) -> None:
     if QUEUE_SOURCE in stage.sources:
         redrive = {"deadLetterTargetArn": DEAD_LETTERS}
-        found["aws_sqs_queue"]["headroom_buffer"] = {
+        resources["aws_sqs_queue"]["headroom_buffer"] = {
             "name": stage.buffer,
             "visibility_timeout_seconds": blueprint.BUFFER_SECONDS,
             "sqs_managed_sse_enabled": True,
             "redrive_policy": json.dumps({**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES}),
         }
-        found["aws_sqs_queue_policy"]["headroom_buffer"] = {
+        resources["aws_sqs_queue_policy"]["headroom_buffer"] = {
             "queue_url": "${aws_sqs_queue.headroom_buffer.id}",
             "policy": json.dumps(blueprint.buffer_policy(BUFFER, topic)),
         }
-        found["aws_sns_topic_subscription"] = {
+        resources["aws_sns_topic_subscription"] = {
             "headroom_buffer": {
                 "topic_arn": topic,
                 "protocol": "sqs",
@@ -420,21 +406,21 @@ def _add_terraform_listeners(found: Document, stage: Stage, topic: str) -> None:
             }
         }
     if LAMBDA_SOURCE in stage.sources:
-        found["aws_lambda_permission"] = {
+        resources["aws_lambda_permission"] = {
             "headroom_action": {
                 "function_name": "${aws_lambda_function.on_action.function_name}",
                 "action": "lambda:InvokeFunction",
                 "principal": ALARM_PRINCIPAL,
-                "source_account": TERRAFORM_PLACE.account,
+                "source_account": TERRAFORM_LOCATION.account,
             }
         }
 
 
 def terraform_override(stage: Stage) -> Document:
-    """Return what replaces Chalice's own words.
+    """Return what replaces values of Chalice's.
 
-    Chalice 1.34 asks for Terraform before 1.4 and a provider before 5, gives event rules the same
-    name in every stage, and writes the topic's ARN as text, so that nothing makes the subscription
+    Chalice 1.34 requires Terraform before 1.4 and a provider before 5. It gives event rules the
+    same name in every stage. It writes the topic's ARN as text, so that the subscription does not
     wait for the topic.
     """
     topic = _terraform_topic(stage)
@@ -468,52 +454,54 @@ def terraform_override(stage: Stage) -> Document:
 
 
 def terraform_problems(folder: Path, stage: Stage) -> list[str]:
-    """Return what is known to break in a module: its JSON is read as Terraform does, overrides
-    last."""
+    """Return the known problems of a module. Its JSON is read as Terraform does, overrides last."""
     files = sorted(
         folder.glob("*.tf.json"),
         key=lambda file: (file.name.endswith("_override.tf.json"), file.name),
     )
     merged: dict[str, Any] = {"resource": {}, "data": {}, "terraform": {}}
-    found: list[str] = []
+    problems: list[str] = []
     for file in files:
-        found += _merge_into(merged, json.loads(file.read_text()), file.name)
-    found += _version_problems(merged["terraform"])
-    found += _name_problems(merged["resource"], stage)
-    found += _reference_problems(merged, (stage.topic, stage.operators))
-    return found
+        problems += _merge_into(merged, json.loads(file.read_text()), file.name)
+    problems += _version_problems(merged["terraform"])
+    problems += _name_problems(merged["resource"], stage)
+    problems += _reference_problems(merged, (stage.topic, stage.operators))
+    return problems
 
 
-def _merge_into(merged: dict[str, Any], said: Mapping[str, Any], file: str) -> Iterator[str]:
+def _merge_into(merged: dict[str, Any], module: Mapping[str, Any], file: str) -> Iterator[str]:
     overrides = file.endswith("_override.tf.json")
     for block in ("resource", "data"):
-        for kind, instances in said.get(block, {}).items():
+        for kind, instances in module.get(block, {}).items():
             known = merged[block].setdefault(kind, {})
             for name, body in instances.items():
                 if (name in known) is not overrides:
-                    yield f"{file}: {kind}.{name} {'overrides nothing' if overrides else 'is there twice'}"
+                    problem = "overrides nothing" if overrides else "is defined twice"
+                    yield f"{file}: {kind}.{name} {problem}"
                 known[name] = {**known.get(name, {}), **body}
-    for key, value in said.get("terraform", {}).items():
+    for key, value in module.get("terraform", {}).items():
         merged["terraform"][key] = (
             {**merged["terraform"].get(key, {}), **value} if isinstance(value, dict) else value
         )
 
 
 def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
-    if "<" in terraform.get("required_version", "<"):
-        yield f"required_version {terraform.get('required_version')} shuts out newer versions of Terraform"
-    version = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
-    if "<" in version:
-        yield f"the version {version} shuts out newer versions of the AWS provider"
+    required = terraform.get("required_version", "<")
+    if "<" in required:
+        yield f"required_version {required} excludes newer versions of Terraform"
+    provider = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
+    if "<" in provider:
+        yield f"the version {provider} excludes newer versions of the AWS provider"
 
 
 def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
     for name, rule in resources.get("aws_cloudwatch_event_rule", {}).items():
         if not rule["name"].startswith(f"{stage.prefix}-"):
-            yield f"aws_cloudwatch_event_rule.{name}: the name {rule['name']} is the same in every stage"
+            problem = f"the name {rule['name']} is the same in every stage"
+            yield f"aws_cloudwatch_event_rule.{name}: {problem}"
     for name, group in resources.get("aws_cloudwatch_log_group", {}).items():
         if not group["name"].startswith(f"/aws/lambda/{stage.prefix}-"):
-            yield f"aws_cloudwatch_log_group.{name}: {group['name']} is the log of no function"
+            yield f"aws_cloudwatch_log_group.{name}: {group['name']} is not the log of a function"
 
 
 REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")
@@ -521,12 +509,11 @@ FIXED = re.compile(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)")
 
 
 def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iterator[str]:
-    """Yield the references to nothing, and the places that are fixed though the operator did not
-    give them."""
+    """Yield the references to nothing, and fixed locations that the operator did not give."""
     text = json.dumps(merged)
     for data, kind, name in sorted(set(REFERENCE.findall(text))):
         if kind != "path" and name not in merged["data" if data else "resource"].get(kind, {}):
-            yield f"{data}{kind}.{name} is referred to, and is not there"
+            yield f"{data}{kind}.{name} is referenced, and does not exist"
     text = json.dumps({**merged, "resource": _without_configured(merged["resource"])})
     for arn in given:
         text = text.replace(arn, "") if arn else text
@@ -535,11 +522,11 @@ def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iter
 
 
 def _without_configured(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resources without the policies that follow from the configuration: what those name
-    is the operator's own.
+    """Return the resources without the policies that follow from the configuration.
 
-    A table or group may have twelve digits in its name, and a topic or secret is given by its ARN.
-    What permissions.py itself writes fixes no place; a test holds it to that.
+    Those name what is the operator's own. A table or group may have twelve digits in its name, and
+    a topic or secret is given by its ARN. permissions.py itself fixes no location: a test proves
+    it.
     """
     policies = resources.get("aws_iam_role_policy", {})
     kept = {

@@ -1,8 +1,8 @@
-"""Dead letters back to the function that could not handle them; a letter is deleted only when its
-function has succeeded.
+"""Return dead letters to the functions that could not handle them.
 
-Two kinds come into the queue. Both hold the original message, and neither function minds a message
-that is old or doubled: a message only wakes it, and it looks at the facts.
+A letter is deleted only after its function has succeeded. Two kinds come into the queue. Both hold
+the original message. An old or a second message does no harm: a message only starts a function,
+and the function reads the current facts.
 """
 
 from __future__ import annotations
@@ -12,111 +12,114 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headroom.deploy.account import Cloud
+from headroom.deploy.account import AwsSession
 from headroom.deploy.blueprint import EVENT_FUNCTIONS, FUNCTION_SECONDS
 from headroom.deploy.resources import queue_url
 from headroom.deploy.stage import Stage, StageError
 
 
 @dataclass(frozen=True)
-class Call:
-    """What a dead letter asks for: this function (its full name) with this event."""
+class DeadLetter:
+    """The function (its full name) that a dead letter is for, and its event."""
 
     function: str
     event: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Redriven:
-    """What became of one dead letter. why: what kept it in the queue, or ""."""
+class RedriveResult:
+    """The result for one dead letter. error: why it stays in the queue, or ""."""
 
     subject: str
-    why: str = ""
+    error: str = ""
 
 
-def letter(body: str, stage: Stage) -> Call | str:
-    """Return what a dead letter asks for, or why that cannot be said.
+def parse_letter(body: str, stage: Stage) -> DeadLetter | str:
+    """Return a message of the queue as a dead letter, or why it is none.
 
-    From the subscription comes what SNS could not deliver: its notification. From Lambda comes a
-    record of a failed invocation. Source: Lambda Developer Guide, "Capturing records of
-    asynchronous invocations", read 2026-10.
+    The subscription sends what SNS could not deliver: its notification. Lambda sends a record of a
+    failed invocation. Source: Lambda Developer Guide, "Capturing records of asynchronous
+    invocations", read 2026-10.
     """
     try:
-        said = json.loads(body)
+        document = json.loads(body)
     except ValueError:
-        return "it is no JSON"
-    if not isinstance(said, dict):
-        return "it is no JSON object"
-    if said.get("Type") == "Notification" and isinstance(said.get("Message"), str):
-        sns = {"Subject": None, "MessageAttributes": {}, **said}
+        return "it is not JSON"
+    if not isinstance(document, dict):
+        return "it is not a JSON object"
+    if document.get("Type") == "Notification" and isinstance(document.get("Message"), str):
         record = {
             "EventSource": "aws:sns",
             "EventVersion": "1.0",
             "EventSubscriptionArn": "",
-            "Sns": sns,
+            "Sns": {"Subject": None, "MessageAttributes": {}, **document},
         }
-        return Call(stage.function("on_alarm"), {"Records": [record]})
-    context = said.get("requestContext")
-    if isinstance(context, dict) and isinstance(said.get("requestPayload"), dict):
-        return _of_record(str(context.get("functionArn")), said["requestPayload"], stage)
-    return "it is neither a notification of SNS nor a failure record of Lambda"
+        return DeadLetter(stage.function("on_alarm"), {"Records": [record]})
+    context, payload = document.get("requestContext"), document.get("requestPayload")
+    if isinstance(context, dict) and isinstance(payload, dict):
+        return _of_record(str(context.get("functionArn")), payload, stage)
+    return "it is neither an SNS notification nor a failure record of Lambda"
 
 
-def _of_record(arn: str, payload: Mapping[str, Any], stage: Stage) -> Call | str:
+def _of_record(arn: str, payload: Mapping[str, Any], stage: Stage) -> DeadLetter | str:
     parts = arn.split(":")
     name = parts[6] if len(parts) > 6 else arn
-    return (
-        Call(name, payload)
-        if stage.is_function(name)
-        else f"{name} is no function of stage {stage.name}"
-    )
+    if stage.is_function(name):
+        return DeadLetter(name, payload)
+    return f"{name} is not a function of stage {stage.name}"
 
 
-def redrive(stage: Stage, cloud: Cloud) -> Iterator[Redriven]:
-    """Try every dead letter once. Those that fail again stay, and can be received again at once."""
-    url = queue_url(cloud, stage.dead_letters)
+def redrive(stage: Stage, session: AwsSession) -> Iterator[RedriveResult]:
+    """Try every dead letter once.
+
+    Those that fail again stay in the queue, and can be received again at once.
+    """
+    url = queue_url(session, stage.dead_letters)
     if url is None:
         raise StageError(
             f"queue {stage.dead_letters} does not exist; run: headroom setup --stage {stage.name}"
         )
-    sqs, held, ran = cloud.client("sqs"), dict[str, None](), set[str]()
+    sqs = session.client("sqs")
+    remaining: set[str] = set()
+    completed: set[str] = set()
     try:
-        while messages := _received(cloud, url):
-            held |= dict.fromkeys(message["ReceiptHandle"] for message in messages)
+        while messages := _receive(session, url):
+            remaining.update(message["ReceiptHandle"] for message in messages)
             for message in messages:
-                outcome = _tried(message["Body"], stage, cloud, ran)
-                if not outcome.why:
+                result = _run(message["Body"], stage, session, completed)
+                if not result.error:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                    del held[message["ReceiptHandle"]]
-                yield outcome
+                    remaining.remove(message["ReceiptHandle"])
+                yield result
     finally:
-        for receipt in held:
+        for receipt in remaining:
             sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
 
-def _received(cloud: Cloud, url: str) -> list[dict[str, Any]]:
-    """Receive letters, out of everybody's sight for longer than their functions may run."""
-    said = cloud.client("sqs").receive_message(
+def _receive(session: AwsSession, url: str) -> list[dict[str, Any]]:
+    """Receive letters, and hide them from others for longer than their functions may run."""
+    response = session.client("sqs").receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=10,
         VisibilityTimeout=10 * FUNCTION_SECONDS + 60,
-        WaitTimeSeconds=1,
+        WaitTimeSeconds=session.receive_wait_seconds,
     )
-    return list(said.get("Messages", []))
+    return list(response.get("Messages", []))
 
 
-def _tried(body: str, stage: Stage, cloud: Cloud, ran: set[str]) -> Redriven:
-    call = letter(body, stage)
-    if isinstance(call, str):
-        return Redriven("a message", call)
-    short = call.function.removeprefix(f"{stage.prefix}-")
-    if call.function in ran:
-        return Redriven(f"{short}, which has just run")
-    answer = cloud.runner.invoke(FunctionName=call.function, Payload=json.dumps(call.event))
-    if "FunctionError" in answer:
-        return Redriven(short, f"it failed again: {answer['Payload'].read().decode()[:500]}")
+def _run(body: str, stage: Stage, session: AwsSession, completed: set[str]) -> RedriveResult:
+    letter = parse_letter(body, stage)
+    if isinstance(letter, str):
+        return RedriveResult("a message", letter)
+    short = letter.function.removeprefix(stage.function(""))
+    if letter.function in completed:
+        return RedriveResult(f"{short}, which has just run")
+    payload = json.dumps(letter.event)
+    response = session.runner.invoke(FunctionName=letter.function, Payload=payload)
+    if "FunctionError" in response:
+        text = response["Payload"].read().decode()[:500]
+        return RedriveResult(short, f"it failed again: {text}")
     if short not in EVENT_FUNCTIONS:
-        ran.add(
-            call.function
-        )  # a schedule's events are all alike: one run does what all of them asked for
-    return Redriven(short)
+        # The events of a schedule are all alike: one run does the work of all of them.
+        completed.add(letter.function)
+    return RedriveResult(short)

@@ -1,9 +1,8 @@
-"""The steps of a deployment that Chalice does not take: each knows what is right, and can look, put
-right, and remove.
+"""The resources of a deployment that Chalice does not create.
 
-A step is plain data. `differences` says in words what is not as it should be (nothing: it is
-right), `put` makes it right, `remove` takes it away and tells whether there was anything. All three
-may be repeated, and stopped, at any time.
+A resource is plain data. `differences` lists, in sentences, what differs from the right state; an
+empty list means that the resource is right. `apply` creates or corrects the resource. `delete`
+removes it and tells whether it existed. All three may be repeated, and stopped, at any time.
 """
 
 from __future__ import annotations
@@ -16,26 +15,27 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from headroom.deploy import permissions
-from headroom.deploy.account import Cloud, code_of, found
+from headroom.deploy.account import AwsSession, error_code, get_or_none
 from headroom.deploy.blueprint import Document
 
 ALARM_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
 """Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10."""
-ROLE_SETTLES_SECONDS = 3
+ROLE_WAIT_SECONDS = 3
 ROLE_ATTEMPTS = 10
+DOES_NOT_EXIST = ["it does not exist"]
 
 
-class Step(Protocol):
-    """What setup puts, doctor looks at and teardown removes."""
+class Resource(Protocol):
+    """What setup applies, doctor compares and teardown deletes."""
 
     @property
     def subject(self) -> str: ...
 
-    def differences(self, cloud: Cloud) -> list[str]: ...
+    def differences(self, session: AwsSession) -> list[str]: ...
 
-    def put(self, cloud: Cloud) -> None: ...
+    def apply(self, session: AwsSession) -> None: ...
 
-    def remove(self, cloud: Cloud) -> bool: ...
+    def delete(self, session: AwsSession) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,24 @@ class Queue:
     def subject(self) -> str:
         return f"queue {self.name}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        url = queue_url(cloud, self.name)
+    def differences(self, session: AwsSession) -> list[str]:
+        url = queue_url(session, self.name)
         if url is None:
-            return ["it does not exist"]
-        said = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
-            "Attributes"
-        ]
-        return _different(self.attributes, said)
+            return DOES_NOT_EXIST
+        response = session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return _differences(self.attributes, response["Attributes"])
 
-    def put(self, cloud: Cloud) -> None:
-        url = (
-            queue_url(cloud, self.name)
-            or cloud.client("sqs").create_queue(QueueName=self.name)["QueueUrl"]
-        )
-        cloud.client("sqs").set_queue_attributes(
-            QueueUrl=url, Attributes={k: _text(v) for k, v in self.attributes.items()}
-        )
+    def apply(self, session: AwsSession) -> None:
+        sqs = session.client("sqs")
+        url = queue_url(session, self.name) or sqs.create_queue(QueueName=self.name)["QueueUrl"]
+        attributes = {key: _text(value) for key, value in self.attributes.items()}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
-    def remove(self, cloud: Cloud) -> bool:
-        url = queue_url(cloud, self.name)
-        return url is not None and found(cloud.client("sqs").delete_queue, QueueUrl=url) is not None
+    def delete(self, session: AwsSession) -> bool:
+        url = queue_url(session, self.name)
+        if url is None:
+            return False
+        return get_or_none(session.client("sqs").delete_queue, QueueUrl=url) is not None
 
 
 @dataclass(frozen=True)
@@ -84,31 +81,32 @@ class Topic:
     def subject(self) -> str:
         return f"topic {self.name}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        said = found(cloud.client("sns").get_topic_attributes, TopicArn=self.arn)
-        return (
-            _different({"Policy": self.policy}, said["Attributes"])
-            if said
-            else ["it does not exist"]
-        )
+    def differences(self, session: AwsSession) -> list[str]:
+        response = self._response(session)
+        if response is None:
+            return DOES_NOT_EXIST
+        return _differences({"Policy": self.policy}, response["Attributes"])
 
-    def put(self, cloud: Cloud) -> None:
-        sns = cloud.client("sns")
+    def apply(self, session: AwsSession) -> None:
+        sns = session.client("sns")
         sns.create_topic(Name=self.name)
         sns.set_topic_attributes(
             TopicArn=self.arn, AttributeName="Policy", AttributeValue=_text(self.policy)
         )
 
-    def remove(self, cloud: Cloud) -> bool:
-        there = found(cloud.client("sns").get_topic_attributes, TopicArn=self.arn) is not None
-        if there:
-            cloud.client("sns").delete_topic(TopicArn=self.arn)
-        return there
+    def delete(self, session: AwsSession) -> bool:
+        exists = self._response(session) is not None
+        if exists:
+            session.client("sns").delete_topic(TopicArn=self.arn)
+        return exists
+
+    def _response(self, session: AwsSession) -> Any:
+        return get_or_none(session.client("sns").get_topic_attributes, TopicArn=self.arn)
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """What the topic delivers to, and where messages go that cannot be delivered."""
+    """An endpoint of the topic, and the queue for messages that cannot be delivered to it."""
 
     topic_arn: str
     protocol: str
@@ -119,44 +117,38 @@ class Subscription:
     def subject(self) -> str:
         return f"subscription of {self.endpoint.rsplit(':', 1)[-1]}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        arn = self._arn(cloud)
+    def differences(self, session: AwsSession) -> list[str]:
+        arn = self._arn(session)
         if arn is None:
             return [f"it is not subscribed to {self.topic_arn}"]
-        said = cloud.client("sns").get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-        return _different({"RedrivePolicy": self.redrive}, said)
+        response = session.client("sns").get_subscription_attributes(SubscriptionArn=arn)
+        return _differences({"RedrivePolicy": self.redrive}, response["Attributes"])
 
-    def put(self, cloud: Cloud) -> None:
-        sns = cloud.client("sns")
-        asked = {"TopicArn": self.topic_arn, "Protocol": self.protocol, "Endpoint": self.endpoint}
-        arn = (
-            self._arn(cloud)
-            or sns.subscribe(**asked, ReturnSubscriptionArn=True)["SubscriptionArn"]
-        )
+    def apply(self, session: AwsSession) -> None:
+        sns = session.client("sns")
+        arn = self._arn(session)
+        if arn is None:
+            arn = sns.subscribe(
+                TopicArn=self.topic_arn,
+                Protocol=self.protocol,
+                Endpoint=self.endpoint,
+                ReturnSubscriptionArn=True,
+            )["SubscriptionArn"]
         sns.set_subscription_attributes(
             SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=_text(self.redrive)
         )
 
-    def remove(self, cloud: Cloud) -> bool:
-        arn = self._arn(cloud)
+    def delete(self, session: AwsSession) -> bool:
+        arn = self._arn(session)
         if arn is not None:
-            cloud.client("sns").unsubscribe(SubscriptionArn=arn)
+            session.client("sns").unsubscribe(SubscriptionArn=arn)
         return arn is not None
 
-    def _arn(self, cloud: Cloud) -> str | None:
-        try:
-            subscriptions = list(
-                cloud.pages(
-                    "sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=self.topic_arn
-                )
-            )
-        except ClientError as error:
-            if code_of(error) != "NotFound":
-                raise
-            return None
-        return next(
-            (s["SubscriptionArn"] for s in subscriptions if s["Endpoint"] == self.endpoint), None
-        )
+    def _arn(self, session: AwsSession) -> str | None:
+        for subscription in session.subscriptions(self.topic_arn):
+            if subscription["Endpoint"] == self.endpoint:
+                return subscription["SubscriptionArn"]
+        return None
 
 
 @dataclass(frozen=True)
@@ -172,47 +164,42 @@ class InvokeSettings:
         return f"retries and dead letters of {self.function}"
 
     @property
-    def _right(self) -> Document:
-        return {
-            **self.settings,
-            "DestinationConfig": {"OnFailure": {"Destination": self.destination}},
-        }
+    def _expected(self) -> Document:
+        failure = {"OnFailure": {"Destination": self.destination}}
+        return {**self.settings, "DestinationConfig": failure}
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        said = found(
-            cloud.client("lambda").get_function_event_invoke_config, FunctionName=self.function
-        )
-        if said is None:
-            return ["Lambda's defaults hold, and a message that fails is lost"]
-        failure = {"OnFailure": said.get("DestinationConfig", {}).get("OnFailure", {})}
-        return _different(self._right, {**said, "DestinationConfig": failure})
+    def differences(self, session: AwsSession) -> list[str]:
+        call = session.client("lambda").get_function_event_invoke_config
+        response = get_or_none(call, FunctionName=self.function)
+        if response is None:
+            return ["Lambda's defaults are in force, and a message that fails is lost"]
+        return _differences(self._expected, response)
 
-    def put(self, cloud: Cloud) -> None:
-        """Put the settings; Lambda asks whether the role may write to the queue, and a new role
-        takes seconds to be known."""
-        for attempt in range(ROLE_ATTEMPTS):
+    def apply(self, session: AwsSession) -> None:
+        """Apply the settings.
+
+        Lambda checks that the role may write to the queue. A new role takes seconds to be known.
+        """
+        put = session.client("lambda").put_function_event_invoke_config
+        for attempt in range(1, ROLE_ATTEMPTS + 1):
             try:
-                cloud.client("lambda").put_function_event_invoke_config(
-                    FunctionName=self.function, **self._right
-                )
+                put(FunctionName=self.function, **self._expected)
             except ClientError as error:
-                if (
-                    code_of(error) != "InvalidParameterValueException"
-                    or attempt == ROLE_ATTEMPTS - 1
-                ):
+                is_role_unknown = error_code(error) == "InvalidParameterValueException"
+                if not is_role_unknown or attempt == ROLE_ATTEMPTS:
                     raise
-                cloud.sleep(ROLE_SETTLES_SECONDS)
+                session.sleep(ROLE_WAIT_SECONDS)
             else:
                 return
 
-    def remove(self, cloud: Cloud) -> bool:
-        call = cloud.client("lambda").delete_function_event_invoke_config
-        return found(call, FunctionName=self.function) is not None
+    def delete(self, session: AwsSession) -> bool:
+        call = session.client("lambda").delete_function_event_invoke_config
+        return get_or_none(call, FunctionName=self.function) is not None
 
 
 @dataclass(frozen=True)
 class LogGroup:
-    """A function's log, kept for some days."""
+    """A function's log group with its retention in days."""
 
     function: str
     days: int
@@ -225,27 +212,28 @@ class LogGroup:
     def subject(self) -> str:
         return f"log group {self.name}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        said = self._said(cloud)
-        if said is None:
-            return ["it does not exist"]
-        days = said.get("retentionInDays")
-        return (
-            []
-            if days == self.days
-            else [f"it keeps logs {f'{days} days' if days else 'for ever'}, not {self.days} days"]
-        )
+    def differences(self, session: AwsSession) -> list[str]:
+        group = self._group(session)
+        if group is None:
+            return DOES_NOT_EXIST
+        days = group.get("retentionInDays")
+        if days == self.days:
+            return []
+        kept = f"{days} days" if days else "for ever"
+        return [f"it keeps logs {kept}, not {self.days} days"]
 
-    def put(self, cloud: Cloud) -> None:
-        if self._said(cloud) is None:
-            cloud.client("logs").create_log_group(logGroupName=self.name)
-        cloud.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=self.days)
+    def apply(self, session: AwsSession) -> None:
+        logs = session.client("logs")
+        if self._group(session) is None:
+            logs.create_log_group(logGroupName=self.name)
+        logs.put_retention_policy(logGroupName=self.name, retentionInDays=self.days)
 
-    def remove(self, cloud: Cloud) -> bool:
-        return found(cloud.client("logs").delete_log_group, logGroupName=self.name) is not None
+    def delete(self, session: AwsSession) -> bool:
+        call = session.client("logs").delete_log_group
+        return get_or_none(call, logGroupName=self.name) is not None
 
-    def _said(self, cloud: Cloud) -> dict[str, Any] | None:
-        groups = cloud.pages(
+    def _group(self, session: AwsSession) -> dict[str, Any] | None:
+        groups = session.pages(
             "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name
         )
         return next((group for group in groups if group["logGroupName"] == self.name), None)
@@ -253,8 +241,10 @@ class LogGroup:
 
 @dataclass(frozen=True)
 class OwnAlarm:
-    """An alarm about Headroom itself. Where no actions are configured, those that an operator added
-    by hand stay."""
+    """An alarm about Headroom itself.
+
+    Where no actions are configured, those that an operator added by hand are kept.
+    """
 
     fields: Document
 
@@ -266,30 +256,30 @@ class OwnAlarm:
     def subject(self) -> str:
         return f"alarm {self.name}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        said = self._said(cloud)
-        return _different(self.fields, said) if said else ["it does not exist"]
+    def differences(self, session: AwsSession) -> list[str]:
+        alarm = self._alarm(session)
+        return _differences(self.fields, alarm) if alarm else DOES_NOT_EXIST
 
-    def put(self, cloud: Cloud) -> None:
-        kept = (self._said(cloud) or {}).get("AlarmActions", [])
-        cloud.client("cloudwatch").put_metric_alarm(**{"AlarmActions": kept, **self.fields})
+    def apply(self, session: AwsSession) -> None:
+        actions = (self._alarm(session) or {}).get("AlarmActions", [])
+        session.client("cloudwatch").put_metric_alarm(**{"AlarmActions": actions, **self.fields})
 
-    def remove(self, cloud: Cloud) -> bool:
-        there = self._said(cloud) is not None
-        if there:
-            cloud.client("cloudwatch").delete_alarms(AlarmNames=[self.name])
-        return there
+    def delete(self, session: AwsSession) -> bool:
+        exists = self._alarm(session) is not None
+        if exists:
+            session.client("cloudwatch").delete_alarms(AlarmNames=[self.name])
+        return exists
 
-    def _said(self, cloud: Cloud) -> dict[str, Any] | None:
-        said = cloud.client("cloudwatch").describe_alarms(
+    def _alarm(self, session: AwsSession) -> dict[str, Any] | None:
+        response = session.client("cloudwatch").describe_alarms(
             AlarmNames=[self.name], AlarmTypes=["MetricAlarm"]
         )
-        return next(iter(said["MetricAlarms"]), None)
+        return next(iter(response["MetricAlarms"]), None)
 
 
 @dataclass(frozen=True)
 class PartialFailures:
-    """Lets a function that reads a queue give back the messages that failed, and those alone."""
+    """Lets a function that reads a queue return only the messages that failed."""
 
     function: str
 
@@ -297,34 +287,31 @@ class PartialFailures:
     def subject(self) -> str:
         return f"partial batch failures of {self.function}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        mappings = self._mappings(cloud)
+    def differences(self, session: AwsSession) -> list[str]:
+        mappings = self._mappings(session)
         if not mappings:
             return ["the function reads no queue"]
-        right = all(
-            "ReportBatchItemFailures" in m.get("FunctionResponseTypes", []) for m in mappings
-        )
-        return [] if right else ["one failed message brings its whole batch back"]
+        for mapping in mappings:
+            if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
+                return ["one failed message returns its whole batch to the queue"]
+        return []
 
-    def put(self, cloud: Cloud) -> None:
-        for mapping in self._mappings(cloud):
-            cloud.client("lambda").update_event_source_mapping(
+    def apply(self, session: AwsSession) -> None:
+        for mapping in self._mappings(session):
+            session.client("lambda").update_event_source_mapping(
                 UUID=mapping["UUID"], FunctionResponseTypes=["ReportBatchItemFailures"]
             )
 
-    def remove(self, cloud: Cloud) -> bool:
-        mappings = self._mappings(cloud)
+    def delete(self, session: AwsSession) -> bool:
+        mappings = self._mappings(session)
         for mapping in mappings:
-            found(cloud.client("lambda").delete_event_source_mapping, UUID=mapping["UUID"])
+            get_or_none(session.client("lambda").delete_event_source_mapping, UUID=mapping["UUID"])
         return bool(mappings)
 
-    def _mappings(self, cloud: Cloud) -> list[dict[str, Any]]:
-        arn = cloud.place.arn("lambda", f"function:{self.function}")
-        return list(
-            cloud.pages(
-                "lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=arn
-            )
-        )
+    def _mappings(self, session: AwsSession) -> list[dict[str, Any]]:
+        arn = session.location.arn("lambda", f"function:{self.function}")
+        operation = "list_event_source_mappings"
+        return list(session.pages("lambda", operation, "EventSourceMappings", FunctionName=arn))
 
 
 @dataclass(frozen=True)
@@ -340,13 +327,14 @@ class AlarmPermission:
     def subject(self) -> str:
         return f"permission of alarms to run {self.function}"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        said = found(cloud.client("lambda").get_policy, FunctionName=self.function)
-        statements = json.loads(said["Policy"])["Statement"] if said else []
-        return [] if any(s["Sid"] == self.SID for s in statements) else ["no alarm may run it"]
+    def differences(self, session: AwsSession) -> list[str]:
+        response = get_or_none(session.client("lambda").get_policy, FunctionName=self.function)
+        statements = json.loads(response["Policy"])["Statement"] if response else []
+        is_allowed = any(statement["Sid"] == self.SID for statement in statements)
+        return [] if is_allowed else ["no alarm may run it"]
 
-    def put(self, cloud: Cloud) -> None:
-        cloud.client("lambda").add_permission(
+    def apply(self, session: AwsSession) -> None:
+        session.client("lambda").add_permission(
             FunctionName=self.function,
             StatementId=self.SID,
             Action="lambda:InvokeFunction",
@@ -354,18 +342,17 @@ class AlarmPermission:
             SourceAccount=self.account,
         )
 
-    def remove(self, cloud: Cloud) -> bool:
-        call = cloud.client("lambda").remove_permission
-        return found(call, FunctionName=self.function, StatementId=self.SID) is not None
+    def delete(self, session: AwsSession) -> bool:
+        call = session.client("lambda").remove_permission
+        return get_or_none(call, FunctionName=self.function, StatementId=self.SID) is not None
 
 
 @dataclass(frozen=True)
 class ConfiguredPolicy:
-    """What the configuration says that a role may, and may not; None: nothing. remark: what does
-    not fit into it, in words.
+    """The role policy that follows from the configuration; None: no policy.
 
-    A role of another name is none that the deployment made: it is left alone, and the doctor says
-    so where it compares policies.
+    remark: what does not fit into the policy, as a sentence. A role of another name is not one that
+    the deployment made. It is left alone, and the doctor reports it where it compares policies.
     """
 
     role: str
@@ -374,42 +361,40 @@ class ConfiguredPolicy:
 
     @property
     def subject(self) -> str:
-        return f"policy {permissions.NAME} of role {self.role}{f' ({self.remark})' if self.remark else ''}"
+        remark = f" ({self.remark})" if self.remark else ""
+        return f"policy {permissions.NAME} of role {self.role}{remark}"
 
     @property
     def _names(self) -> dict[str, str]:
         return {"RoleName": self.role, "PolicyName": permissions.NAME}
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        iam = cloud.client("iam")
-        said = found(iam.get_role_policy, **self._names)
-        if said is None:
-            is_missing = (
-                self.policy is not None and found(iam.get_role, RoleName=self.role) is not None
-            )
-            return ["it does not exist"] if is_missing else []
+    def differences(self, session: AwsSession) -> list[str]:
+        iam = session.client("iam")
+        response = get_or_none(iam.get_role_policy, **self._names)
+        if response is None:
+            if self.policy is None or get_or_none(iam.get_role, RoleName=self.role) is None:
+                return []
+            return DOES_NOT_EXIST
         if self.policy is None:
             return ["the configuration calls for none"]
-        return (
-            []
-            if said["PolicyDocument"] == self.policy
-            else ["it is not what the configuration calls for"]
-        )
+        if response["PolicyDocument"] == self.policy:
+            return []
+        return ["it is not what the configuration calls for"]
 
-    def put(self, cloud: Cloud) -> None:
+    def apply(self, session: AwsSession) -> None:
         if self.policy is None:
-            self.remove(cloud)
+            self.delete(session)
         else:
-            cloud.client("iam").put_role_policy(**self._names, PolicyDocument=_text(self.policy))
+            document = _text(self.policy)
+            session.client("iam").put_role_policy(**self._names, PolicyDocument=document)
 
-    def remove(self, cloud: Cloud) -> bool:
-        return found(cloud.client("iam").delete_role_policy, **self._names) is not None
+    def delete(self, session: AwsSession) -> bool:
+        return get_or_none(session.client("iam").delete_role_policy, **self._names) is not None
 
 
 @dataclass(frozen=True)
 class DeployedVersion:
-    """A tag on the dead-letter queue that says which version of Headroom the stage was last set up
-    with."""
+    """A tag on the dead-letter queue: the version of Headroom that last set up the stage."""
 
     queue: str
     version: str
@@ -420,52 +405,52 @@ class DeployedVersion:
     def subject(self) -> str:
         return "deployed version"
 
-    def differences(self, cloud: Cloud) -> list[str]:
-        url = queue_url(cloud, self.queue)
-        tags = cloud.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}) if url else {}
+    def differences(self, session: AwsSession) -> list[str]:
+        url = queue_url(session, self.queue)
+        tags = session.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}) if url else {}
         deployed = tags.get(self.KEY)
-        return (
-            []
-            if deployed == self.version
-            else [f"it is {deployed or 'unknown'}, this is {self.version}"]
-        )
+        if deployed == self.version:
+            return []
+        return [f"it is {deployed or 'unknown'}, this is {self.version}"]
 
-    def put(self, cloud: Cloud) -> None:
-        url = queue_url(cloud, self.queue)
-        cloud.client("sqs").tag_queue(QueueUrl=url, Tags={self.KEY: self.version})
+    def apply(self, session: AwsSession) -> None:
+        url = queue_url(session, self.queue)
+        session.client("sqs").tag_queue(QueueUrl=url, Tags={self.KEY: self.version})
 
-    def remove(self, cloud: Cloud) -> bool:  # noqa: ARG002  it goes with its queue
+    def delete(self, session: AwsSession) -> bool:  # noqa: ARG002  the queue's deletion removes it
         return False
 
 
-def queue_url(cloud: Cloud, name: str) -> str | None:
-    said = found(cloud.client("sqs").get_queue_url, QueueName=name)
-    return str(said["QueueUrl"]) if said else None
+def queue_url(session: AwsSession, name: str) -> str | None:
+    response = get_or_none(session.client("sqs").get_queue_url, QueueName=name)
+    return str(response["QueueUrl"]) if response else None
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _different(right: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each field that is not as it should be."""
-    wrong = []
-    for key, value in right.items():
-        there = said.get(key)
-        if not _holds(there, value):
-            wrong.append(f"its {key} is {'not set' if there in (None, '', []) else 'another'}")
-    return wrong
+def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each field that differs."""
+    sentences = []
+    for key, value in expected.items():
+        current = actual.get(key)
+        if not _matches(current, value):
+            is_empty = current in (None, "", [])
+            sentences.append(f"its {key} is {'not set' if is_empty else 'different'}")
+    return sentences
 
 
-def _holds(there: Any, right: Any) -> bool:
-    """Tell whether what is there says what is right. AWS gives documents back as text, and may add
-    fields of its own."""
-    if isinstance(there, str) and isinstance(right, Mapping):
-        return bool(there) and json.loads(there) == right
-    if isinstance(there, Mapping) and isinstance(right, Mapping):
-        return all(_holds(there.get(key), value) for key, value in right.items())
-    if isinstance(there, list) and isinstance(right, list):
-        return len(there) == len(right) and all(
-            any(_holds(one, value) for one in there) for value in right
-        )
-    return bool(there == right)
+def _matches(actual: Any, expected: Any) -> bool:
+    """Tell whether an actual value contains the expected one.
+
+    AWS returns documents as text, and may add fields of its own.
+    """
+    if isinstance(actual, str) and isinstance(expected, Mapping):
+        return bool(actual) and json.loads(actual) == expected
+    if isinstance(actual, Mapping) and isinstance(expected, Mapping):
+        return all(_matches(actual.get(key), value) for key, value in expected.items())
+    if isinstance(actual, list) and isinstance(expected, list):
+        has_all = all(any(_matches(one, value) for one in actual) for value in expected)
+        return len(actual) == len(expected) and has_all
+    return bool(actual == expected)

@@ -1,27 +1,18 @@
-"""What a stage needs and Chalice does not make, as steps in order; and all that a stage leaves, to
-take away.
+"""Set up the resources that a stage needs besides Chalice's.
 
-`headroom setup` runs before `chalice deploy`, which needs the topic and the queues, and again after
-it, for what hangs on the functions. Each time it does what can be done, and finds done what is
-done.
+`headroom setup` runs before `chalice deploy`, which needs the topic and the queues. It runs again
+after it, for what belongs to the functions. Each run applies what can be applied, and leaves what
+is already correct.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from botocore.exceptions import ClientError
-
-from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
-from chalicelib.aws.client import Aws
 from chalicelib.config.rules import Config
-from chalicelib.core import instance_alarms, table_alarms
-from chalicelib.model import Alarm, DeleteAlarms
 from headroom.deploy import blueprint, permissions
-from headroom.deploy.account import Cloud, code_of, found
+from headroom.deploy.account import AwsSession
 from headroom.deploy.resources import (
     AlarmPermission,
     ConfiguredPolicy,
@@ -31,7 +22,7 @@ from headroom.deploy.resources import (
     OwnAlarm,
     PartialFailures,
     Queue,
-    Step,
+    Resource,
     Subscription,
     Topic,
 )
@@ -40,9 +31,11 @@ from headroom.project import version
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one step: its subject, `made right`, `already right`, `removed` or `not
-    there`, and what was wrong."""
+class ResourceResult:
+    """What was done about one resource, and how it differed before.
+
+    result: `applied`, `already correct`, `removed` or `not found`.
+    """
 
     subject: str
     result: str
@@ -50,255 +43,102 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        return self.result in ("made right", "removed")
+        return self.result in ("applied", "removed")
 
 
-# setting up
-
-
-def functions_of(stage: Stage, cloud: Cloud) -> list[str]:
+def functions_of(stage: Stage, session: AwsSession) -> list[str]:
     """Return the stage's functions that exist, by their short names."""
-    names = [str(f["FunctionName"]) for f in cloud.pages("lambda", "list_functions", "Functions")]
+    functions = session.pages("lambda", "list_functions", "Functions")
+    names = [str(function["FunctionName"]) for function in functions]
     return sorted(
-        name.removeprefix(f"{stage.prefix}-") for name in names if stage.is_function(name)
+        name.removeprefix(stage.function("")) for name in names if stage.is_function(name)
     )
 
 
-def steps_before(stage: Stage, cloud: Cloud) -> list[Step]:
-    """Return the steps that `chalice deploy` needs taken: queues, topic, and what the topic
-    delivers to besides functions."""
-    place = cloud.place
-    topic_arn, dead_letters = stage.topic_arn(place), place.arn("sqs", stage.dead_letters)
-    steps: list[Step] = [
-        Queue(
-            stage.dead_letters,
-            {
-                "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
-                "SqsManagedSseEnabled": "true",
-                "Policy": blueprint.queue_policy(
-                    dead_letters, topic_arn, place, stage.function("*")
-                ),
-            },
-        )
-    ]
+def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resource]:
+    """Return the resources that `chalice deploy` needs: queues, topic, and the queue's
+    subscription."""
+    location = session.location
+    topic_arn, dead_letters = stage.topic_arn(location), location.arn("sqs", stage.dead_letters)
+    roles = stage.function("*")
+    dead_letter_attributes = {
+        "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
+        "SqsManagedSseEnabled": "true",
+        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, roles),
+    }
+    resources: list[Resource] = [Queue(stage.dead_letters, dead_letter_attributes)]
     if stage.makes_topic:
-        steps.append(Topic(stage.topic, topic_arn, blueprint.topic_policy(topic_arn, place)))
+        policy = blueprint.topic_policy(topic_arn, location)
+        resources.append(Topic(stage.topic, topic_arn, policy))
     if QUEUE_SOURCE in stage.sources:
-        buffer = place.arn("sqs", stage.buffer)
-        settings = {
+        buffer = location.arn("sqs", stage.buffer)
+        redrive = _redrive(dead_letters)
+        buffer_attributes = {
             "VisibilityTimeout": str(blueprint.BUFFER_SECONDS),
             "SqsManagedSseEnabled": "true",
-            "RedrivePolicy": {
-                "deadLetterTargetArn": dead_letters,
-                "maxReceiveCount": blueprint.BUFFER_RECEIVES,
-            },
+            "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
             "Policy": blueprint.buffer_policy(buffer, topic_arn),
         }
-        steps += [
-            Queue(stage.buffer, settings),
-            Subscription(topic_arn, "sqs", buffer, _redrive(dead_letters)),
-        ]
-    return steps
+        resources.append(Queue(stage.buffer, buffer_attributes))
+        resources.append(Subscription(topic_arn, "sqs", buffer, redrive))
+    return resources
 
 
-def steps_after(stage: Stage, cloud: Cloud, functions: Iterable[str], rules: Config) -> list[Step]:
-    """Return the steps that hang on the functions (short names): permissions, logs, retries, dead
-    letters, own alarms."""
-    place = cloud.place
-    dead_letters = place.arn("sqs", stage.dead_letters)
+def resources_of_functions(
+    stage: Stage, session: AwsSession, functions: Iterable[str], rules: Config
+) -> list[Resource]:
+    """Return the resources that belong to the functions (short names).
+
+    These are permissions, logs, retries, dead letters, and the alarms about Headroom itself.
+    """
+    location = session.location
+    dead_letters = location.arn("sqs", stage.dead_letters)
     full = {name: stage.function(name) for name in functions}
-    operators = stage.operators_arn(place)
-    steps: list[Step] = [_configured_policy(stage, short, rules) for short in full]
-    steps += [LogGroup(name, stage.log_days) for name in full.values()]
-    steps += [
+    resources: list[Resource] = [_configured_policy(stage, short, rules) for short in full]
+    resources += [LogGroup(name, stage.log_days) for name in full.values()]
+    resources += [
         InvokeSettings(name, blueprint.invoke_settings(short), dead_letters)
         for short, name in full.items()
         if short != blueprint.QUEUE_FUNCTION
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
-        endpoint = place.arn("lambda", f"function:{full['on_alarm']}")
-        steps.append(
-            Subscription(stage.topic_arn(place), "lambda", endpoint, _redrive(dead_letters))
-        )
+        endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
+        topic_arn = stage.topic_arn(location)
+        resources.append(Subscription(topic_arn, "lambda", endpoint, _redrive(dead_letters)))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
-        steps.append(AlarmPermission(full["on_action"], place.account))
+        resources.append(AlarmPermission(full["on_action"], location.account))
     if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
-        steps.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
-    own = blueprint.own_alarms(stage, full, stage.dead_letters, [operators] if operators else [])
-    return [
-        *steps,
-        *(OwnAlarm(fields) for fields in own),
-        DeployedVersion(stage.dead_letters, version()),
-    ]
+        resources.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
+    actions = stage.operator_actions(location)
+    own = blueprint.own_alarms(stage, full, stage.dead_letters, actions)
+    resources += [OwnAlarm(fields) for fields in own]
+    resources.append(DeployedVersion(stage.dead_letters, version()))
+    return resources
 
 
-def _configured_policy(stage: Stage, function: str, rules: Config) -> Step:
-    policy, remark = (
-        permissions.configured_policy(rules, function),
-        permissions.shortening(rules, function),
+def _configured_policy(stage: Stage, function: str, rules: Config) -> Resource:
+    policy = permissions.configured_policy(rules, function)
+    return ConfiguredPolicy(
+        stage.function(function), policy, permissions.shortening(rules, function)
     )
-    return ConfiguredPolicy(stage.function(function), policy, remark)
 
 
-def tell_operators(stage: Stage, cloud: Cloud, subject: str, text: str) -> None:
-    """Publish to the topic that hears the alarms about Headroom, where the stage names one."""
+def notify_operators(stage: Stage, session: AwsSession, subject: str, text: str) -> None:
+    """Publish to the topic of the alarms about Headroom, where the stage names one."""
     if stage.operators:
-        cloud.client("sns").publish(
-            TopicArn=stage.operators_arn(cloud.place), Subject=subject, Message=text
-        )
+        topic_arn = stage.operators_arn(session.location)
+        session.client("sns").publish(TopicArn=topic_arn, Subject=subject, Message=text)
 
 
 def _redrive(dead_letters: str) -> blueprint.Document:
     return {"deadLetterTargetArn": dead_letters}
 
 
-def setup(steps: Iterable[Step], cloud: Cloud) -> Iterator[Outcome]:
-    """Take the steps in order, each only where something is not as it should be."""
-    for step in steps:
-        wrong = step.differences(cloud)
-        if wrong:
-            step.put(cloud)
-        yield Outcome(step.subject, "made right" if wrong else "already right", tuple(wrong))
-
-
-# taking down
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One thing to take away, which may be gone already."""
-
-    subject: str
-    remove: Callable[[Cloud], bool]
-
-
-def removals(stage: Stage, cloud: Cloud, project: Path) -> Iterator[Removal]:
-    """Yield all that belongs to the stage, in an order in which nothing removed comes back.
-
-    First what wakes the functions, then the functions, then the alarms (a sweep would make them
-    again), then what the functions wrote to. The tables are not among it. Names are looked up as
-    they come, so that a second run finds what a first one left; what must go before its function is
-    gone goes with it.
-    """
-    topic_arn = stage.topic_arn(cloud.place)
-    yield from _rules(stage, cloud)
-    yield from _subscriptions(stage, cloud, topic_arn)
-    yield from _functions(stage, cloud)
-    yield from _roles(stage, cloud)
-    yield from _alarms(stage, topic_arn)
-    yield from _stores(stage, cloud)
-    deployed = project / ".chalice" / "deployed" / f"{stage.name}.json"
-    yield Removal(
-        f"Chalice's notes in {deployed.relative_to(project)}", lambda _: _unlink(deployed)
-    )
-
-
-def teardown(removals: Iterable[Removal], cloud: Cloud) -> Iterator[Outcome]:
-    for removal in removals:
-        yield Outcome(removal.subject, "removed" if removal.remove(cloud) else "not there")
-
-
-def _is_ours(alarm: Alarm) -> bool:
-    return table_alarms.is_ours(alarm) or instance_alarms.is_ours(alarm)
-
-
-def foreign_alarms(topic_arn: str) -> list[str]:
-    """Return the alarms on the topic that somebody else made; teardown leaves them, with nobody to
-    hear them."""
-    return sorted(alarm.name for alarm in alarms_on_topic(Aws(topic_arn)) if not _is_ours(alarm))
-
-
-def _rules(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
-    found_rules = list(cloud.pages("events", "list_rules", "Rules", NamePrefix=f"{stage.prefix}-"))
-    for name in [str(rule["Name"]) for rule in found_rules if stage.is_rule(rule["Name"])]:
-        yield Removal(f"event rule {name}", partial(_remove_rule, name=name))
-
-
-def _remove_rule(cloud: Cloud, name: str) -> bool:
-    events = cloud.client("events")
-    targets = found(events.list_targets_by_rule, Rule=name)
-    if targets and targets["Targets"]:
-        events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets["Targets"]])
-    return targets is not None and found(events.delete_rule, Name=name) is not None
-
-
-def _subscriptions(stage: Stage, cloud: Cloud, topic_arn: str) -> Iterator[Removal]:
-    try:
-        there = list(
-            cloud.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic_arn)
-        )
-    except ClientError as error:
-        if code_of(error) != "NotFound":
-            raise
-        return
-    for endpoint, protocol in [(str(s["Endpoint"]), str(s["Protocol"])) for s in there]:
-        name = endpoint.rsplit(":", 1)[-1]
-        if stage.is_function(name) or name == stage.buffer:
-            step = Subscription(topic_arn, protocol, endpoint, {})
-            yield Removal(step.subject, step.remove)
-
-
-def _functions(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
-    for name in map(stage.function, functions_of(stage, cloud)):
-        mappings = PartialFailures(name)
-        yield Removal(f"queues that {name} reads", mappings.remove)
-        yield Removal(f"function {name}", partial(_remove_function, name=name))
-
-
-def _remove_function(cloud: Cloud, name: str) -> bool:
-    return found(cloud.client("lambda").delete_function, FunctionName=name) is not None
-
-
-def _roles(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
-    names = [str(role["RoleName"]) for role in cloud.pages("iam", "list_roles", "Roles")]
-    for name in [name for name in names if stage.is_function(name) or name == stage.prefix]:
-        yield Removal(f"role {name}", partial(_remove_role, name=name))
-
-
-def _remove_role(cloud: Cloud, name: str) -> bool:
-    iam = cloud.client("iam")
-    policies = found(iam.list_role_policies, RoleName=name)
-    for policy in policies["PolicyNames"] if policies else []:
-        found(iam.delete_role_policy, RoleName=name, PolicyName=policy)
-    return found(iam.delete_role, RoleName=name) is not None
-
-
-def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal]:
-    for name in blueprint.own_alarm_names(stage):
-        step = OwnAlarm({"AlarmName": name})
-        yield Removal(step.subject, step.remove)
-    aws = Aws(topic_arn)
-    ours = sorted(alarm.name for alarm in alarms_on_topic(aws) if _is_ours(alarm))
-    if ours:
-        yield Removal(
-            f"{len(ours)} alarm(s) of tables and instances: {', '.join(ours)}",
-            lambda _: _remove_alarms(aws, ours),
-        )
-
-
-def _remove_alarms(aws: Aws, names: list[str]) -> bool:
-    delete_alarms(aws, DeleteAlarms(tuple(names)))
-    return True
-
-
-def _stores(stage: Stage, cloud: Cloud) -> Iterator[Removal]:
-    topic_arn = stage.topic_arn(cloud.place)
-    steps: list[Step] = [Topic(stage.topic, topic_arn, {})] if stage.makes_topic else []
-    steps += [Queue(stage.buffer, {})] if QUEUE_SOURCE in stage.sources else []
-    steps.append(Queue(stage.dead_letters, {}))
-    groups = cloud.pages(
-        "logs",
-        "describe_log_groups",
-        "logGroups",
-        logGroupNamePrefix=f"/aws/lambda/{stage.prefix}-",
-    )
-    names = [str(group["logGroupName"]).removeprefix("/aws/lambda/") for group in groups]
-    steps += [LogGroup(name, 0) for name in names if stage.is_function(name)]
-    for step in steps:
-        yield Removal(step.subject, step.remove)
-
-
-def _unlink(file: Path) -> bool:
-    there = file.exists()
-    file.unlink(missing_ok=True)
-    return there
+def setup(resources: Iterable[Resource], session: AwsSession) -> Iterator[ResourceResult]:
+    """Apply the resources in order, each only where something differs."""
+    for resource in resources:
+        differences = resource.differences(session)
+        if differences:
+            resource.apply(session)
+        result = "applied" if differences else "already correct"
+        yield ResourceResult(resource.subject, result, tuple(differences))

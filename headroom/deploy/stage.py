@@ -1,5 +1,5 @@
-"""One stage of a deployment, as `.chalice/config.json` describes it, and all the names that follow
-from it."""
+"""One stage of a deployment, as `.chalice/config.json` describes it, and the names of its
+resources."""
 
 from __future__ import annotations
 
@@ -13,50 +13,38 @@ from typing import Any
 
 from chalicelib.config import loader
 from chalicelib.config.rules import Config
+from headroom.deploy.account import Location
 from headroom.project import ROOT
 
-TOPIC_SOURCE, QUEUE_SOURCE, LAMBDA_SOURCE, EVENTBRIDGE_SOURCE = (
-    "topic",
-    "queue",
-    "lambda",
-    "eventbridge",
-)
+TOPIC_SOURCE = "topic"
+QUEUE_SOURCE = "queue"
+LAMBDA_SOURCE = "lambda"
+EVENTBRIDGE_SOURCE = "eventbridge"
 LISTENERS = {
     TOPIC_SOURCE: "on_alarm",
     QUEUE_SOURCE: "on_queue",
     LAMBDA_SOURCE: "on_action",
     EVENTBRIDGE_SOURCE: "on_event",
 }
-"""The function that listens to each source of alarms."""
+"""The function for each source of alarms."""
 SCHEDULED = ("follow_up", "scale_down", "sweep")
 CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
-"""The functions that are deployed only where the configuration has a section for them; app.py asks
+"""The functions that are deployed only where the configuration has a section for them. app.py tests
 the same."""
 DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
 
 class StageError(ValueError):
-    """The stage cannot be used as it is; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stage is. Any of the three may be a template's expression, such as
-    `${AWS::Region}`."""
-
-    partition: str
-    region: str
-    account: str
-
-    def arn(self, service: str, name: str) -> str:
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
+    """The stage cannot be used. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage's names and settings. `app` and `name` prefix whatever belongs to it; `policies`:
-    file by function."""
+    """A stage's names and settings.
+
+    `app` and `name` are the prefix of everything that belongs to it. policies: file by function.
+    """
 
     app: str
     name: str
@@ -64,7 +52,7 @@ class Stage:
     log_days: int = DEFAULT_LOG_DAYS
     policies: Mapping[str, str] = field(default_factory=dict)
     configured: frozenset[str] = frozenset()
-    """The functions that the configuration calls for; `complete` finds them."""
+    """The functions that the configuration needs; `complete` adds them."""
 
     @property
     def prefix(self) -> str:
@@ -72,7 +60,7 @@ class Stage:
 
     @property
     def topic(self) -> str:
-        """Return the alarm topic's name, or the ARN of a topic that is not Headroom's to make."""
+        """Return the alarm topic's name, or the ARN of a topic that Headroom does not make."""
         return self.environment.get("ALARM_TOPIC", DEFAULT_TOPIC)
 
     @property
@@ -84,8 +72,8 @@ class Stage:
     def makes_topic(self) -> bool:
         return not self.topic.startswith("arn:")
 
-    def topic_arn(self, place: Place) -> str:
-        return place.arn("sns", self.topic) if self.makes_topic else self.topic
+    def topic_arn(self, location: Location) -> str:
+        return location.arn("sns", self.topic) if self.makes_topic else self.topic
 
     @property
     def dead_letters(self) -> str:
@@ -93,16 +81,21 @@ class Stage:
 
     @property
     def operators(self) -> str:
-        """Return the name or ARN of the topic that hears the alarms about Headroom, or ""."""
+        """Return the name or ARN of the topic for the alarms about Headroom, or ""."""
         return self.environment.get("OPERATIONS_TOPIC", "")
 
-    def operators_arn(self, place: Place) -> str:
-        named = self.operators
-        return place.arn("sns", named) if named and not named.startswith("arn:") else named
+    def operators_arn(self, location: Location) -> str:
+        topic = self.operators
+        return location.arn("sns", topic) if topic and not topic.startswith("arn:") else topic
+
+    def operator_actions(self, location: Location) -> list[str]:
+        """Return the actions of the alarms about Headroom."""
+        topic_arn = self.operators_arn(location)
+        return [topic_arn] if topic_arn else []
 
     @property
     def sources(self) -> frozenset[str]:
-        """Return the ways in which alarms come in; app.py knows the same words."""
+        """Return the sources of alarms. app.py knows the same words."""
         return frozenset(self.environment.get("ALARM_SOURCES", TOPIC_SOURCE).split(","))
 
     @property
@@ -120,8 +113,10 @@ class Stage:
         return f"{self.prefix}-{name}"
 
     def is_function(self, full_name: str) -> bool:
-        """Tell whether a function, or its role, is of this stage; `headroom-dev-2-sweep` is none of
-        stage `dev`."""
+        """Tell whether a function, or its role, belongs to this stage.
+
+        `headroom-dev-2-sweep` does not belong to stage `dev`.
+        """
         return re.fullmatch(rf"{re.escape(self.prefix)}-[a-z_]+", full_name) is not None
 
     def is_rule(self, full_name: str) -> bool:
@@ -129,51 +124,56 @@ class Stage:
 
 
 def project_folder() -> Path:
-    """Return the folder with app.py and .chalice: the current one, or else the checkout that this
-    code is in."""
+    """Return the folder with app.py and .chalice.
+
+    It is the current folder, or else the checkout of this code.
+    """
     here = Path.cwd()
     return here if (here / ".chalice" / "config.json").exists() else ROOT
 
 
 def read(name: str, project: Path | None = None) -> Stage:
-    """Return a stage of the project. Raises StageError where there is none of that name."""
+    """Return a stage of the project. Raises StageError if there is no stage of that name."""
     file = (project or project_folder()) / ".chalice" / "config.json"
-    said: dict[str, Any] = json.loads(file.read_text())
-    stages = said.get("stages", {})
+    settings: dict[str, Any] = json.loads(file.read_text())
+    stages = settings.get("stages", {})
     if name not in stages:
         near = get_close_matches(name, stages, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise StageError(f"{file} has no stage {name!r}, only {', '.join(sorted(stages))}{hint}")
     stage = stages[name]
     environment = {
-        **said.get("environment_variables", {}),
+        **settings.get("environment_variables", {}),
         **stage.get("environment_variables", {}),
     }
-    days = stage.get("log_retention_in_days", said.get("log_retention_in_days", DEFAULT_LOG_DAYS))
-    functions = said.get("lambda_functions", {})
+    default_days = settings.get("log_retention_in_days", DEFAULT_LOG_DAYS)
+    days = stage.get("log_retention_in_days", default_days)
     policies = {
-        short: settings["iam_policy_file"]
-        for short, settings in functions.items()
-        if "iam_policy_file" in settings
+        short: function["iam_policy_file"]
+        for short, function in settings.get("lambda_functions", {}).items()
+        if "iam_policy_file" in function
     }
-    found = Stage(said["app_name"], name, environment, days, policies)
-    unknown = found.sources - LISTENERS.keys()
+    result = Stage(settings["app_name"], name, environment, days, policies)
+    unknown = result.sources - LISTENERS.keys()
     if unknown:
         raise StageError(
-            f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; it may name {', '.join(LISTENERS)}"
+            f"{file}, stage {name}: ALARM_SOURCES names {min(unknown)!r}; "
+            f"it may name {', '.join(LISTENERS)}"
         )
-    return found
+    return result
 
 
 def rules(stage: Stage, project: Path) -> Config:
-    """Return the stage's configuration, checked. Raises ConfigError with every problem, OSError
-    where there is no such file."""
+    """Return the stage's configuration, checked.
+
+    Raises ConfigError with every problem, OSError if there is no such file.
+    """
     file = project / stage.config_file
     return loader.load(file.read_text(), str(file))
 
 
 def complete(stage: Stage, rules: Config) -> Stage:
-    """Return the stage with the functions that its configuration calls for."""
+    """Return the stage with the functions that its configuration needs."""
     return replace(
         stage, configured=frozenset(name for name, is_on in CONFIGURED.items() if is_on(rules))
     )

@@ -27,7 +27,7 @@ from headroom.region.lambda_functions import fresh_app
 from headroom.region.region import Region
 from tests.support.builders import READS
 from tests.support.iam import Ask, allowed, asks, statements
-from tests.support.judge import denied, place_of, shipped
+from tests.support.judge import denied, location_of, shipped
 from tests.support.scenes import (
     MIDDAY,
     actions,
@@ -447,7 +447,7 @@ def asked() -> list[Ask]:
             ask
             for invocation in seen
             for made in invocation.calls
-            for ask in asks(made, place_of(region.name))
+            for ask in asks(made, location_of(region.name))
         ]
 
 

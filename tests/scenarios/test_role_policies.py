@@ -37,7 +37,7 @@ from tests.support.builders import FOREIGN, READS
 from tests.support.iam import (
     NEEDS,
     Ask,
-    Place,
+    Location,
     Policy,
     Statement,
     UnsupportedError,
@@ -63,8 +63,8 @@ EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
 SHIPPED = (*FUNCTIONS, "on_fleet")
 """The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet
 calls."""
-AWS = Place()
-PLACES = (AWS, Place("aws-cn", "cn-north-1"), Place("aws-us-gov", "us-gov-west-1"))
+AWS = Location()
+LOCATIONS = (AWS, Location("aws-cn", "cn-north-1"), Location("aws-us-gov", "us-gov-west-1"))
 HEADROOM_TOPIC = "headroom-alarms-dev"
 OTHER_TOPIC = "capacity-pages"
 """A topic of the operator's own naming: Headroom's own alarms work with it, too."""
@@ -98,10 +98,10 @@ def is_for_lambda_itself(statement: Statement) -> bool:
 
 
 @contextlib.contextmanager
-def world(place: Place, topic: str) -> Iterator[Region]:
+def world(location: Location, topic: str) -> Iterator[Region]:
     """A region with `orders` and its index, `orders-old`, Headroom's alarms, and somebody's alarm
     on a Headroom topic."""
-    with Region(MIDDAY, name=place.region) as region:
+    with Region(MIDDAY, name=location.region) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.create_table("orders-old")
         region.deploy(
@@ -200,32 +200,32 @@ SCENES: Mapping[str, Callable[[Region], Invocation]] = {
 
 
 @cache
-def calls(function: str, place: Place = AWS) -> list[Call]:
+def calls(function: str, location: Location = AWS) -> list[Call]:
     """Return every call that a function makes in its scene, on a topic of Headroom's and on one of
     another name."""
     found: list[Call] = []
     for topic in (HEADROOM_TOPIC, OTHER_TOPIC):
-        with world(place, topic) as region:
+        with world(location, topic) as region:
             invocation = SCENES[function](region)
             assert (invocation.function, invocation.error) == (function, None)
             found += region.calls
     return found
 
 
-def needed(function: str, place: Place = AWS) -> list[Ask]:
+def needed(function: str, location: Location = AWS) -> list[Ask]:
     """Return the permissions that a function's calls ask for."""
-    return [ask for made in calls(function, place) for ask in asks(made, place)]
+    return [ask for made in calls(function, location) for ask in asks(made, location)]
 
 
 # each function's policy, against its calls
 
 
 @pytest.mark.parametrize("function", EVERY_FUNCTION)
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
 def test_every_call_of_a_handler_is_allowed_by_its_own_policy_in_every_partition(
-    function: str, place: Place
+    function: str, location: Location
 ) -> None:
-    asked = needed(function, place)
+    asked = needed(function, location)
     assert asked
     assert [ask for ask in asked if not allowed(policy(function), ask)] == []
 
@@ -335,14 +335,14 @@ def test_only_these_functions_may(ask: Ask, functions: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("function", EVERY_FUNCTION)
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
 def test_with_what_the_configuration_calls_for_a_function_sets_the_capacity_of_managed_tables_only(
-    function: str, place: Place
+    function: str, location: Location
 ) -> None:
     def may(table: str, config: str) -> bool:
         return allowed(
             policy_of(function, config),
-            Ask("dynamodb:UpdateTable", place.arn("dynamodb", f"table/{table}")),
+            Ask("dynamodb:UpdateTable", location.arn("dynamodb", f"table/{table}")),
         )
 
     assert may("orders-eu", rules("orders-*", "users"))
@@ -395,12 +395,14 @@ def test_what_the_scene_itself_does_is_nobodys_permission() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_an_alarm_on_the_topic_of_any_stage_may_be_rewritten(stage: str, place: Place) -> None:
-    topic = place.arn("sns", settings()["stages"][stage]["environment_variables"]["ALARM_TOPIC"])
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
+def test_an_alarm_on_the_topic_of_any_stage_may_be_rewritten(
+    stage: str, location: Location
+) -> None:
+    topic = location.arn("sns", settings()["stages"][stage]["environment_variables"]["ALARM_TOPIC"])
     ask = Ask(
         "cloudwatch:PutMetricAlarm",
-        place.arn("cloudwatch", f"alarm:{FOREIGN}"),
+        location.arn("cloudwatch", f"alarm:{FOREIGN}"),
         {"cloudwatch:AlarmActions": [topic]},
     )
     assert all(allowed(policy(function), ask) for function in FUNCTIONS)
@@ -447,7 +449,8 @@ def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statemen
         if resource != "*"
     ]
     assert {
-        (partition, *place) for _, partition, _, *place, _ in (r.split(":", 5) for r in resources)
+        (partition, *location)
+        for _, partition, _, *location, _ in (r.split(":", 5) for r in resources)
     } == {("*", "*", "*")}
 
 
@@ -466,13 +469,15 @@ def test_a_function_writes_its_own_logs_and_does_not_make_groups(function: str) 
     ]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_the_logs_of_every_stage_are_covered_and_nobody_elses(place: Place) -> None:
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
+def test_the_logs_of_every_stage_are_covered_and_nobody_elses(location: Location) -> None:
     def may_write(function: str, group: str) -> bool:
-        streams = Ask("logs:CreateLogStream", place.arn("logs", f"log-group:/aws/lambda/{group}"))
+        streams = Ask(
+            "logs:CreateLogStream", location.arn("logs", f"log-group:/aws/lambda/{group}")
+        )
         events = Ask(
             "logs:PutLogEvents",
-            place.arn("logs", f"log-group:/aws/lambda/{group}:log-stream:2026/11/20/[1]f00"),
+            location.arn("logs", f"log-group:/aws/lambda/{group}:log-stream:2026/11/20/[1]f00"),
         )
         return allowed(policy(function), streams) and allowed(policy(function), events)
 
@@ -488,12 +493,12 @@ def test_the_logs_of_every_stage_are_covered_and_nobody_elses(place: Place) -> N
 
 
 @pytest.mark.parametrize("function", SHIPPED)
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
 def test_lambda_may_send_what_fails_to_the_dead_letter_queue_of_every_stage_and_nowhere_else(
-    function: str, place: Place
+    function: str, location: Location
 ) -> None:
     def may(action: str, queue: str) -> bool:
-        return allowed(policy(function), Ask(action, place.arn("sqs", queue)))
+        return allowed(policy(function), Ask(action, location.arn("sqs", queue)))
 
     assert all(may("sqs:SendMessage", f"headroom-{stage}-dead-letters") for stage in STAGES)
     assert not may("sqs:SendMessage", "billing-dead-letters")

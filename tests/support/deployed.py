@@ -16,9 +16,9 @@ import botocore.session
 from moto import mock_aws
 
 from chalicelib.config.rules import Config
-from headroom.deploy import setup
+from headroom.deploy import setup, teardown
 from headroom.deploy import stage as stages
-from headroom.deploy.account import Cloud
+from headroom.deploy.account import AwsSession
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import environment_of
@@ -34,29 +34,29 @@ def dev(**environment: str) -> Stage:
 
 
 @contextlib.contextmanager
-def account(region: str = "us-east-1") -> Iterator[Cloud]:
+def account(region: str = "us-east-1") -> Iterator[AwsSession]:
     """An empty account. Nobody waits in it."""
-    place = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS}
-    with environment_of(place), mock_aws(config={"lambda": {"use_docker": False}}):
+    location = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS}
+    with environment_of(location), mock_aws(config={"lambda": {"use_docker": False}}):
         session = botocore.session.get_session()
         session.register_component("data_loader", LOADER)
         boto3.setup_default_session(botocore_session=session, region_name=region)
         try:
-            yield Cloud(sleep=lambda _: None)
+            yield AwsSession(sleep=lambda _: None)
         finally:
             boto3.DEFAULT_SESSION = None
 
 
-def make_functions(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS) -> None:
+def make_functions(stage: Stage, session: AwsSession, names: tuple[str, ...] = FUNCTIONS) -> None:
     """Make functions as `chalice deploy` does: each with its role, and the events that wake it."""
     for name in names:
         full = stage.function(name)
-        iam, events = cloud.client("iam"), cloud.client("events")
+        iam, events = session.client("iam"), session.client("events")
         role = iam.create_role(RoleName=full, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         file = ROOT / ".chalice" / f"policy-{name}.json"
         policy = file if file.exists() else ROOT / ".chalice" / "policy-on_alarm.json"
         iam.put_role_policy(RoleName=full, PolicyName=full, PolicyDocument=policy.read_text())
-        arn = cloud.client("lambda").create_function(
+        arn = session.client("lambda").create_function(
             FunctionName=full,
             Runtime="python3.11",
             Handler=f"app.{name}",
@@ -64,12 +64,12 @@ def make_functions(stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTION
             Code={"ZipFile": _empty_zip()},
         )["FunctionArn"]
         if name == "on_alarm":
-            cloud.client("sns").subscribe(
-                TopicArn=stage.topic_arn(cloud.place), Protocol="lambda", Endpoint=arn
+            session.client("sns").subscribe(
+                TopicArn=stage.topic_arn(session.location), Protocol="lambda", Endpoint=arn
             )
         elif name == "on_queue":
-            queue = cloud.place.arn("sqs", stage.buffer)
-            cloud.client("lambda").create_event_source_mapping(
+            queue = session.location.arn("sqs", stage.buffer)
+            session.client("lambda").create_event_source_mapping(
                 FunctionName=arn, EventSourceArn=queue
             )
         elif name != "on_action":
@@ -83,12 +83,19 @@ def shipped_rules() -> Config:
 
 
 def set_up(
-    stage: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None
+    stage: Stage,
+    session: AwsSession,
+    names: tuple[str, ...] = FUNCTIONS,
+    rules: Config | None = None,
 ) -> None:
     """Deploy a stage whole, with the checkout's configuration where no other is given."""
-    list(setup.setup(setup.steps_before(stage, cloud), cloud))
-    make_functions(stage, cloud, names)
-    list(setup.setup(setup.steps_after(stage, cloud, names, rules or shipped_rules()), cloud))
+    list(setup.setup(setup.resources_before_functions(stage, session), session))
+    make_functions(stage, session, names)
+    list(
+        setup.setup(
+            setup.resources_of_functions(stage, session, names, rules or shipped_rules()), session
+        )
+    )
 
 
 def make_table(client: Callable[[str], Any], name: str = "orders", units: int = 100) -> None:
@@ -122,8 +129,8 @@ def inventory(client: Callable[[str], Any]) -> set[str]:
     }
 
 
-def tear_down(stage: Stage, cloud: Cloud, project: Path) -> list[setup.Outcome]:
-    return list(setup.teardown(setup.removals(stage, cloud, project), cloud))
+def tear_down(stage: Stage, session: AwsSession, project: Path) -> list[setup.ResourceResult]:
+    return list(teardown.teardown(teardown.removals(stage, session, project), session))
 
 
 def _empty_zip() -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from headroom.deploy import account
 from headroom.region.context import Call
 
 Statement = Mapping[str, Any]
@@ -172,39 +173,35 @@ def _holds(operator: str, wanted: Sequence[str], values: Sequence[str] | None) -
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a call goes."""
+class Location(account.Location):
+    """Where a call goes, with the defaults of the tests."""
 
     partition: str = "aws"
     region: str = "us-east-1"
     account: str = "123456789012"
 
-    def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource here."""
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
-
-def asks(call: Call, place: Place) -> list[Ask]:
+def asks(call: Call, location: Location) -> list[Ask]:
     """Return the permissions that a recorded call needs."""
     if (call.service, call.operation) not in NEEDS:
         raise UnsupportedError(
             f"the call {call.service} {call.operation}: say in NEEDS what it asks for"
         )
-    return list(NEEDS[call.service, call.operation](call.params, place))
+    return list(NEEDS[call.service, call.operation](call.params, location))
 
 
-def _no_resource(action: str) -> Callable[[Mapping[str, Any], Place], Iterable[Ask]]:
-    return lambda params, place: [Ask(action)]
+def _no_resource(action: str) -> Callable[[Mapping[str, Any], Location], Iterable[Ask]]:
+    return lambda params, location: [Ask(action)]
 
 
-def _table(action: str) -> Callable[[Mapping[str, Any], Place], Iterable[Ask]]:
-    return lambda params, place: [
-        Ask(action, place.arn("dynamodb", f"table/{params['TableName']}"))
+def _table(action: str) -> Callable[[Mapping[str, Any], Location], Iterable[Ask]]:
+    return lambda params, location: [
+        Ask(action, location.arn("dynamodb", f"table/{params['TableName']}"))
     ]
 
 
-def _put_alarm(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
-    alarm = place.arn("cloudwatch", f"alarm:{params['AlarmName']}")
+def _put_alarm(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
+    alarm = location.arn("cloudwatch", f"alarm:{params['AlarmName']}")
     context = (
         {"cloudwatch:AlarmActions": params["AlarmActions"]} if "AlarmActions" in params else {}
     )
@@ -213,35 +210,37 @@ def _put_alarm(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
         yield Ask("cloudwatch:TagResource", alarm)
 
 
-def _delete_alarms(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
+def _delete_alarms(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
     for name in params["AlarmNames"]:
-        yield Ask("cloudwatch:DeleteAlarms", place.arn("cloudwatch", f"alarm:{name}"))
+        yield Ask("cloudwatch:DeleteAlarms", location.arn("cloudwatch", f"alarm:{name}"))
 
 
-def _mark(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
+def _mark(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
     """The call names the instance; IAM asks for its group."""
-    group = _group_of(params["InstanceId"], place)
+    group = _group_of(params["InstanceId"], location)
     yield Ask(
         "autoscaling:SetInstanceHealth",
-        place.arn("autoscaling", f"autoScalingGroup:1-2-3:autoScalingGroupName/{group}"),
+        location.arn("autoscaling", f"autoScalingGroup:1-2-3:autoScalingGroupName/{group}"),
     )
 
 
-def _reboot(params: Mapping[str, Any], place: Place) -> Iterator[Ask]:
+def _reboot(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
     for instance in params["InstanceIds"]:
-        context = {"aws:ResourceTag/aws:autoscaling:groupName": [_group_of(instance, place)]}
-        yield Ask("ec2:RebootInstances", place.arn("ec2", f"instance/{instance}"), context)
+        context = {"aws:ResourceTag/aws:autoscaling:groupName": [_group_of(instance, location)]}
+        yield Ask("ec2:RebootInstances", location.arn("ec2", f"instance/{instance}"), context)
 
 
-def _group_of(instance: str, place: Place) -> str:
+def _group_of(instance: str, location: Location) -> str:
     """Return the group of an instance, as moto keeps it."""
-    groups = get_backend("autoscaling")[place.account][place.region].autoscaling_groups.values()
+    groups = get_backend("autoscaling")[location.account][
+        location.region
+    ].autoscaling_groups.values()
     return next(
         (g.name for g in groups for state in g.instance_states if state.instance.id == instance), ""
     )
 
 
-NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[Ask]]] = {
+NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Location], Iterable[Ask]]] = {
     ("autoscaling", "DescribeAutoScalingGroups"): _no_resource(
         "autoscaling:DescribeAutoScalingGroups"
     ),
@@ -260,38 +259,40 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[As
     ),
     ("cloudwatch", "DeleteAlarms"): _delete_alarms,
     # one call lists alarms by action and state: what it asks for is all of them
-    ("cloudwatch", "DescribeAlarms"): lambda params, place: [
-        Ask("cloudwatch:DescribeAlarms", place.arn("cloudwatch", "alarm:*"))
+    ("cloudwatch", "DescribeAlarms"): lambda params, location: [
+        Ask("cloudwatch:DescribeAlarms", location.arn("cloudwatch", "alarm:*"))
     ],
     ("cloudwatch", "GetMetricData"): _no_resource("cloudwatch:GetMetricData"),
     ("cloudwatch", "PutMetricAlarm"): _put_alarm,
-    ("cloudwatch", "ListTagsForResource"): lambda params, place: [
+    ("cloudwatch", "ListTagsForResource"): lambda params, location: [
         Ask("cloudwatch:ListTagsForResource", params["ResourceARN"])
     ],
-    ("cloudwatch", "TagResource"): lambda params, place: [
+    ("cloudwatch", "TagResource"): lambda params, location: [
         Ask("cloudwatch:TagResource", params["ResourceARN"])
     ],
-    ("secretsmanager", "GetSecretValue"): lambda params, place: [
+    ("secretsmanager", "GetSecretValue"): lambda params, location: [
         Ask(
             "secretsmanager:GetSecretValue",
-            place.arn("secretsmanager", f"secret:{params['SecretId']}-AbCdEf"),
+            location.arn("secretsmanager", f"secret:{params['SecretId']}-AbCdEf"),
         )
     ],
-    ("sns", "Publish"): lambda params, place: [Ask("sns:Publish", params["TopicArn"])],
-    ("ssm", "GetParameter"): lambda params, place: [
-        Ask("ssm:GetParameter", place.arn("ssm", f"parameter/{params['Name'].removeprefix('/')}"))
+    ("sns", "Publish"): lambda params, location: [Ask("sns:Publish", params["TopicArn"])],
+    ("ssm", "GetParameter"): lambda params, location: [
+        Ask(
+            "ssm:GetParameter", location.arn("ssm", f"parameter/{params['Name'].removeprefix('/')}")
+        )
     ],
     ("backup", "ListBackupJobs"): _no_resource("backup:ListBackupJobs"),
-    ("dynamodb", "DescribeExport"): lambda params, place: [
+    ("dynamodb", "DescribeExport"): lambda params, location: [
         Ask("dynamodb:DescribeExport", params["ExportArn"])
     ],
     ("dynamodb", "ListExports"): _no_resource("dynamodb:ListExports"),
     ("emr", "ListClusters"): _no_resource("elasticmapreduce:ListClusters"),
-    ("glue", "GetJobRuns"): lambda params, place: [
-        Ask("glue:GetJobRuns", place.arn("glue", f"job/{params['JobName']}"))
+    ("glue", "GetJobRuns"): lambda params, location: [
+        Ask("glue:GetJobRuns", location.arn("glue", f"job/{params['JobName']}"))
     ],
     ("glue", "ListJobs"): _no_resource("glue:ListJobs"),
-    ("stepfunctions", "ListExecutions"): lambda params, place: [
+    ("stepfunctions", "ListExecutions"): lambda params, location: [
         Ask("states:ListExecutions", params["stateMachineArn"])
     ],
     ("stepfunctions", "ListStateMachines"): _no_resource("states:ListStateMachines"),
@@ -299,5 +300,5 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Place], Iterable[As
     ("dynamodb", "ListTables"): _no_resource("dynamodb:ListTables"),
     ("dynamodb", "UpdateTable"): _table("dynamodb:UpdateTable"),
     ("resourcegroupstaggingapi", "GetResources"): _no_resource("tag:GetResources"),
-    ("sts", "GetCallerIdentity"): lambda params, place: [],  # anybody may ask who he is
+    ("sts", "GetCallerIdentity"): lambda params, location: [],  # anybody may ask who he is
 }

@@ -18,7 +18,7 @@ from headroom.deploy import permissions, stage
 from headroom.project import ROOT
 from headroom.region.context import Invocation
 from headroom.region.region import Region
-from tests.support.iam import Ask, Place, Policy, allowed, asks
+from tests.support.iam import Ask, Location, Policy, allowed, asks
 
 
 @cache
@@ -42,19 +42,19 @@ def policy_of(function: str, config: str) -> Policy:
     return {"Version": "2012-10-17", "Statement": [*shipped(function)["Statement"], *more]}
 
 
-def place_of(region: str) -> Place:
+def location_of(region: str) -> Location:
     """Return where a region's calls go."""
     partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
     found = (partition for prefix, partition in partitions.items() if region.startswith(prefix))
-    return Place(next(found, "aws"), region)
+    return Location(next(found, "aws"), region)
 
 
 def denied(region: Region, invocation: Invocation) -> Iterator[str]:
     """Yield, for each call that the function may not make, which function may not do what, and to
     which resource."""
-    place, config = place_of(region.name), region.functions.config
+    location, config = location_of(region.name), region.functions.config
     for call in invocation.calls:
-        for ask in asks(call, place):
+        for ask in asks(call, location):
             context = tuple((key, tuple(values)) for key, values in ask.context.items())
             if not _may(invocation.function, config, ask.action, ask.resource, context):
                 said = f", {dict(ask.context)}" if ask.context else ""

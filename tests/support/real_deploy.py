@@ -52,11 +52,11 @@ class Site:
             check=False,
             timeout=120,
         )
-        said = done.stdout + done.stderr
+        response = done.stdout + done.stderr
         assert done.returncode == status, (
-            f"{' '.join(command)} ended with {done.returncode}:\n{said}"
+            f"{' '.join(command)} ended with {done.returncode}:\n{response}"
         )
-        return said
+        return response
 
     def make(self, *words: str, status: int = 0, answer: str = "") -> str:
         """Run make as the README says, with the environment that the tests run in instead of one of

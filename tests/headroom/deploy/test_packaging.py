@@ -40,10 +40,10 @@ notify = ["at_max"]
 notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
 notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
 """
-PLACES = re.compile(
+LOCATIONS = re.compile(
     r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
 )
-"""What TOLD names, which is in a place of its own."""
+"""What TOLD names, which is in a location of its own."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def test_every_role_of_the_template_has_what_the_configuration_calls_for(
 
 
 def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -> None:
-    text = PLACES.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
+    text = LOCATIONS.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
     assert not packaging.FIXED.search(text)
     assert packaging.ANY_REGION not in text
 
@@ -291,20 +291,23 @@ def spoil_logs(module: dict[str, Any]) -> None:
     [
         (
             spoil_version,
-            "required_version >= 0.12.26, < 1.4.0 shuts out newer versions of Terraform",
+            "required_version >= 0.12.26, < 1.4.0 excludes newer versions of Terraform",
         ),
-        (spoil_provider, "the version >= 3.61.0, < 5 shuts out newer versions of the AWS provider"),
+        (spoil_provider, "the version >= 3.61.0, < 5 excludes newer versions of the AWS provider"),
         (
             spoil_rule,
             "aws_cloudwatch_event_rule.sweep-event: the name sweep-event is the same in every stage",
         ),
-        (spoil_reference, "aws_sns_topic.gone is referred to, and is not there"),
+        (spoil_reference, "aws_sns_topic.gone is referenced, and does not exist"),
         (
             spoil_target,
             "chalice_override.tf.json: aws_cloudwatch_event_rule.weekly-event overrides nothing",
         ),
         (spoil_partition, "arn:aws: fixes a partition or an account"),
-        (spoil_logs, "aws_cloudwatch_log_group.sweep: sweep-log-group is the log of no function"),
+        (
+            spoil_logs,
+            "aws_cloudwatch_log_group.sweep: sweep-log-group is not the log of a function",
+        ),
     ],
 )
 def test_what_is_known_to_break_is_found(

@@ -28,7 +28,7 @@ from headroom.deploy.permissions import (
 )
 from headroom.deploy.stage import LISTENERS, SCHEDULED
 from headroom.project import ROOT
-from tests.support.iam import Ask, Place, allowed
+from tests.support.iam import Ask, Location, allowed
 from tests.support.scenes import rules
 
 FUNCTIONS = (*SCHEDULED, *LISTENERS.values())
@@ -47,7 +47,9 @@ def may_update(config: Config, table: str) -> bool:
     """Tell whether the configured policy leaves UpdateTable on a table allowed."""
     configured = configured_policy(config, "sweep") or {"Statement": []}
     policy = {"Version": "2012-10-17", "Statement": [ANYTHING, *configured["Statement"]]}
-    return allowed(policy, Ask("dynamodb:UpdateTable", Place().arn("dynamodb", f"table/{table}")))
+    return allowed(
+        policy, Ask("dynamodb:UpdateTable", Location().arn("dynamodb", f"table/{table}"))
+    )
 
 
 def characters(policy: Any) -> int:
@@ -276,7 +278,7 @@ def test_names_that_do_not_fit_are_told_by_their_common_beginnings_and_it_is_sai
     assert not may_update(config, "billing-0001")
     assert not may_update(config, "orders-9999")  # no more than must be is cut away
     assert shortening(config, "sweep") == (
-        "1,000 names of tables do not fit into the 10,240 characters of a role's policies; common beginnings stand for them"
+        "1,000 names of tables do not fit into the 10,240 characters of a role's policies; common prefixes replace them"
     )
 
 
@@ -311,12 +313,12 @@ def test_a_rule_for_all_of_them_takes_the_place_of_the_names_that_it_covers() ->
 def test_every_pattern_is_a_table_of_any_partition_region_and_account() -> None:
     (deny,) = configured_policy(load(rules("orders-*")), "sweep")["Statement"]  # type: ignore[index]
     assert deny["NotResource"] == [f"{TABLES}orders-*"]
-    for place in (
-        Place(),
-        Place("aws-cn", "cn-north-1", "210987654321"),
-        Place("aws-us-gov", "us-gov-west-1"),
+    for location in (
+        Location(),
+        Location("aws-cn", "cn-north-1", "210987654321"),
+        Location("aws-us-gov", "us-gov-west-1"),
     ):
         assert allowed(
             {"Version": "2012-10-17", "Statement": [ANYTHING, deny]},
-            Ask("dynamodb:UpdateTable", place.arn("dynamodb", "table/orders-1")),
+            Ask("dynamodb:UpdateTable", location.arn("dynamodb", "table/orders-1")),
         )

@@ -11,8 +11,8 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from typer.testing import CliRunner
 
 from headroom.cli import app
-from headroom.deploy.account import Cloud
-from headroom.deploy.redrive import Call, Redriven, letter, redrive
+from headroom.deploy.account import AwsSession
+from headroom.deploy.redrive import DeadLetter, RedriveResult, parse_letter, redrive
 from headroom.deploy.stage import StageError
 from tests.support.deployed import account, dev, set_up
 
@@ -48,40 +48,40 @@ def record(arn: str = SWEEP, payload: Any = None) -> dict[str, Any]:
 
 
 def test_what_sns_could_not_deliver_becomes_the_event_that_it_would_have_delivered() -> None:
-    call = letter(json.dumps(NOTIFICATION), dev())
-    assert isinstance(call, Call)
-    assert call.function == "headroom-dev-on_alarm"
-    sns = call.event["Records"][0]["Sns"]
+    letter = parse_letter(json.dumps(NOTIFICATION), dev())
+    assert isinstance(letter, DeadLetter)
+    assert letter.function == "headroom-dev-on_alarm"
+    sns = letter.event["Records"][0]["Sns"]
     assert (sns["Message"], sns["TopicArn"]) == (ALARM, "arn:aws:sns:us-east-1:1:t")
     assert {"Subject", "MessageAttributes"} <= sns.keys()  # Chalice reads them
 
 
 def test_what_lambda_could_not_run_becomes_the_same_invocation() -> None:
-    assert letter(json.dumps(record()), dev()) == Call(
+    assert parse_letter(json.dumps(record()), dev()) == DeadLetter(
         "headroom-dev-sweep", {"source": "aws.events"}
     )
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "error"),
     [
-        ("lost", "it is no JSON"),
-        ("[]", "it is no JSON object"),
-        ("{}", "neither a notification of SNS nor a failure record"),
+        ("lost", "it is not JSON"),
+        ("[]", "it is not a JSON object"),
+        ("{}", "neither an SNS notification nor a failure record"),
         (
             json.dumps({"Type": "Notification"}),
-            "neither a notification of SNS nor a failure record",
+            "neither an SNS notification nor a failure record",
         ),
-        (json.dumps(record(payload="x")), "neither a notification of SNS nor a failure record"),
+        (json.dumps(record(payload="x")), "neither an SNS notification nor a failure record"),
         (
             json.dumps(record(SWEEP.replace("dev", "prod"))),
-            "headroom-prod-sweep is no function of stage dev",
+            "headroom-prod-sweep is not a function of stage dev",
         ),
-        (json.dumps(record("nonsense")), "nonsense is no function of stage dev"),
+        (json.dumps(record("nonsense")), "nonsense is not a function of stage dev"),
     ],
 )
-def test_what_cannot_be_read_is_told_and_never_run(body: str, why: str) -> None:
-    assert why in str(letter(body, dev()))
+def test_what_cannot_be_read_is_told_and_never_run(body: str, error: str) -> None:
+    assert error in str(parse_letter(body, dev()))
 
 
 class Lambda:
@@ -119,14 +119,14 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Lambda:
 
 
 @pytest.fixture
-def cloud(functions: Lambda) -> Iterator[Cloud]:
+def session(functions: Lambda) -> Iterator[AwsSession]:
     with account() as found:
         set_up(dev(), found)
         yield found
 
 
-def send(cloud: Cloud, *letters: Mapping[str, Any] | str) -> None:
-    sqs = cloud.client("sqs")
+def send(session: AwsSession, *letters: Mapping[str, Any] | str) -> None:
+    sqs = session.client("sqs")
     url = sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"]
     for body in letters:
         sqs.send_message(
@@ -134,70 +134,78 @@ def send(cloud: Cloud, *letters: Mapping[str, Any] | str) -> None:
         )
 
 
-def waiting(cloud: Cloud) -> int:
-    sqs = cloud.client("sqs")
+def waiting(session: AwsSession) -> int:
+    sqs = session.client("sqs")
     url = sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"]
-    said = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(said["Attributes"]["ApproximateNumberOfMessages"])
+    response = sqs.get_queue_attributes(
+        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def test_letters_of_both_kinds_are_handled_and_gone(cloud: Cloud, functions: Lambda) -> None:
-    send(cloud, NOTIFICATION, NOTIFICATION, record())
-    assert sorted(r.subject for r in redrive(dev(), cloud)) == ["on_alarm", "on_alarm", "sweep"]
+def test_letters_of_both_kinds_are_handled_and_gone(session: AwsSession, functions: Lambda) -> None:
+    send(session, NOTIFICATION, NOTIFICATION, record())
+    assert sorted(r.subject for r in redrive(dev(), session)) == ["on_alarm", "on_alarm", "sweep"]
     assert sorted(functions.runs) == [
         "headroom-dev-on_alarm",
         "headroom-dev-on_alarm",
         "headroom-dev-sweep",
     ]
-    assert waiting(cloud) == 0
+    assert waiting(session) == 0
 
 
-def test_a_letter_that_fails_again_stays_and_the_others_go(cloud: Cloud, functions: Lambda) -> None:
+def test_a_letter_that_fails_again_stays_and_the_others_go(
+    session: AwsSession, functions: Lambda
+) -> None:
     functions.failing = {"headroom-dev-on_alarm"}
-    send(cloud, NOTIFICATION, record(), "lost")
-    outcomes = {r.subject: r.why for r in redrive(dev(), cloud)}
+    send(session, NOTIFICATION, record(), "lost")
+    outcomes = {r.subject: r.error for r in redrive(dev(), session)}
     assert outcomes == {
         "on_alarm": 'it failed again: {"errorMessage": "boom"}',
         "sweep": "",
-        "a message": "it is no JSON",
+        "a message": "it is not JSON",
     }
-    assert waiting(cloud) == 2
+    assert waiting(session) == 2
     functions.failing = set()
-    assert Redriven("on_alarm") in list(redrive(dev(), cloud))
-    assert waiting(cloud) == 1
+    assert RedriveResult("on_alarm") in list(redrive(dev(), session))
+    assert waiting(session) == 1
 
 
-def test_a_schedules_letters_are_answered_by_one_run(cloud: Cloud, functions: Lambda) -> None:
-    send(cloud, *[record() for _ in range(12)])
-    assert len(list(redrive(dev(), cloud))) == 12
+def test_a_schedules_letters_are_answered_by_one_run(
+    session: AwsSession, functions: Lambda
+) -> None:
+    send(session, *[record() for _ in range(12)])
+    assert len(list(redrive(dev(), session))) == 12
     assert functions.runs == ["headroom-dev-sweep"]
-    assert waiting(cloud) == 0
+    assert waiting(session) == 0
 
 
-def test_a_redrive_that_is_stopped_loses_nothing(cloud: Cloud, functions: Lambda) -> None:
+def test_a_redrive_that_is_stopped_loses_nothing(session: AwsSession, functions: Lambda) -> None:
     functions.failing = {"headroom-dev-on_alarm"}
-    send(cloud, NOTIFICATION, NOTIFICATION)
-    steps = redrive(dev(), cloud)
+    send(session, NOTIFICATION, NOTIFICATION)
+    steps = redrive(dev(), session)
     next(steps)
     steps.close()
-    assert waiting(cloud) == 2
+    assert waiting(session) == 2
 
 
 def test_without_a_queue_the_operator_is_told_what_to_do() -> None:
-    with account() as cloud, pytest.raises(StageError, match="run: headroom setup --stage dev"):
-        list(redrive(dev(), cloud))
+    with account() as session, pytest.raises(StageError, match="run: headroom setup --stage dev"):
+        list(redrive(dev(), session))
 
 
-def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(cloud: Cloud) -> None:
-    send(cloud, NOTIFICATION)
+def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(
+    session: AwsSession,
+) -> None:
+    send(session, NOTIFICATION)
     done = CliRunner().invoke(app, ["redrive", "--stage", "dev"])
     assert (done.exit_code, done.output.splitlines()) == (
         0,
         ["on_alarm: handled", "1 handled, 0 stay."],
     )
-    send(cloud, "lost")
+    send(session, "lost")
     done = CliRunner().invoke(app, ["redrive", "--stage", "dev"])
     assert (done.exit_code, done.output.splitlines()) == (
         1,
-        ["a message: stays: it is no JSON", "0 handled, 1 stay."],
+        ["a message: stays: it is not JSON", "0 handled, 1 stay."],
     )

@@ -23,11 +23,12 @@ from chalicelib import telemetry
 from chalicelib.config.loader import load
 from chalicelib.config.rules import Config
 from chalicelib.core import table_alarms
+from chalicelib.run import Report
 from headroom.cli import app
-from headroom.deploy import blueprint, permissions, setup, stage
-from headroom.deploy.account import Cloud, found
-from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Step
-from headroom.deploy.stage import Place, Stage, StageError
+from headroom.deploy import blueprint, permissions, setup, stage, teardown
+from headroom.deploy.account import AwsSession, Location, get_or_none
+from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Resource
+from headroom.deploy.stage import Stage, StageError
 from headroom.region.region import Region
 from tests.support.builders import READS, policy
 from tests.support.deployed import (
@@ -49,18 +50,21 @@ ALL_SOURCES = {
     "ALARM_QUEUE": "headroom-buffer-dev",
 }
 ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
-PLACES = [
-    Place("aws", "eu-west-1", "1"),
-    Place("aws-cn", "cn-north-1", "2"),
-    Place("aws-us-gov", "us-gov-west-1", "3"),
+LOCATIONS = [
+    Location("aws", "eu-west-1", "1"),
+    Location("aws-cn", "cn-north-1", "2"),
+    Location("aws-us-gov", "us-gov-west-1", "3"),
 ]
 
 
-def all_steps(
-    settings: Stage, cloud: Cloud, names: tuple[str, ...] = FUNCTIONS, rules: Config | None = None
-) -> list[Step]:
-    after = setup.steps_after(settings, cloud, names, rules or shipped_rules())
-    return [*setup.steps_before(settings, cloud), *after]
+def all_resources(
+    settings: Stage,
+    session: AwsSession,
+    names: tuple[str, ...] = FUNCTIONS,
+    rules: Config | None = None,
+) -> list[Resource]:
+    after = setup.resources_of_functions(settings, session, names, rules or shipped_rules())
+    return [*setup.resources_before_functions(settings, session), *after]
 
 
 # setting up
@@ -72,68 +76,73 @@ def all_steps(
 def test_after_setup_everything_is_right_and_a_second_setup_changes_nothing(
     more: dict[str, str], names: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with account() as cloud:
+    with account() as session:
         settings = dev(**more)
-        set_up(settings, cloud, names)
-        assert [o for o in setup.setup(all_steps(settings, cloud, names), cloud) if o.changed] == []
-        tear_down(settings, cloud, tmp_path)
-        assert inventory(cloud.client) == set()
+        set_up(settings, session, names)
+        assert [
+            o for o in setup.setup(all_resources(settings, session, names), session) if o.changed
+        ] == []
+        tear_down(settings, session, tmp_path)
+        assert inventory(session.client) == set()
 
 
 def test_a_queues_function_gives_back_only_what_failed() -> None:
-    with account() as cloud:
-        set_up(dev(**ALL_SOURCES), cloud, ALL_FUNCTIONS)
-        (mapping,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    with account() as session:
+        set_up(dev(**ALL_SOURCES), session, ALL_FUNCTIONS)
+        (mapping,) = session.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> None:
-    with account() as cloud:
-        outcomes = list(setup.setup(setup.steps_before(dev(**ALL_SOURCES), cloud), cloud))
+    with account() as session:
+        outcomes = list(
+            setup.setup(setup.resources_before_functions(dev(**ALL_SOURCES), session), session)
+        )
         assert [o.subject for o in outcomes] == [
             "queue headroom-dev-dead-letters",
             "topic headroom-alarms-dev",
             "queue headroom-buffer-dev",
             "subscription of headroom-buffer-dev",
         ]
-        assert setup.functions_of(dev(), cloud) == []
+        assert setup.functions_of(dev(), session) == []
 
 
 def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(
     tmp_path: Path,
 ) -> None:
-    with account() as cloud:
-        arn = cloud.client("sns").create_topic(Name="pages")["TopicArn"]
-        before = cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
+    with account() as session:
+        arn = session.client("sns").create_topic(Name="pages")["TopicArn"]
+        before = session.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
         settings = dev(ALARM_TOPIC=arn)
-        set_up(settings, cloud)
+        set_up(settings, session)
         assert (
-            cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"] == before
+            session.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]
+            == before
         )
-        tear_down(settings, cloud, tmp_path)
-        assert inventory(cloud.client) == {arn}
+        tear_down(settings, session, tmp_path)
+        assert inventory(session.client) == {arn}
 
 
 def test_what_drifts_is_told_and_put_right() -> None:
-    with account() as cloud:
-        set_up(dev(), cloud)
-        cloud.client("lambda").delete_function_event_invoke_config(
+    with account() as session:
+        set_up(dev(), session)
+        session.client("lambda").delete_function_event_invoke_config(
             FunctionName="headroom-dev-on_alarm"
         )
-        cloud.client("logs").put_retention_policy(
+        session.client("logs").put_retention_policy(
             logGroupName="/aws/lambda/headroom-dev-sweep", retentionInDays=1
         )
-        cloud.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
-        topic = dev().topic_arn(cloud.place)
-        cloud.client("sns").set_topic_attributes(
+        session.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
+        topic = dev().topic_arn(session.location)
+        session.client("sns").set_topic_attributes(
             TopicArn=topic, AttributeName="Policy", AttributeValue="{}"
         )
-        outcomes = list(setup.setup(all_steps(dev(), cloud), cloud))
+        outcomes = list(setup.setup(all_resources(dev(), session), session))
         assert {(o.subject, *o.details) for o in outcomes if o.changed} == {
-            ("topic headroom-alarms-dev", "its Policy is another"),
+            ("topic headroom-alarms-dev", "its Policy is different"),
             (
                 "retries and dead letters of headroom-dev-on_alarm",
-                "Lambda's defaults hold, and a message that fails is lost",
+                "Lambda's defaults are in force, and a message that fails is lost",
             ),
             ("log group /aws/lambda/headroom-dev-sweep", "it keeps logs 1 days, not 14 days"),
             ("alarm headroom-dev-silence", "it does not exist"),
@@ -143,27 +152,27 @@ def test_what_drifts_is_told_and_put_right() -> None:
 def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actions_are_kept_without_one() -> (
     None
 ):
-    with account() as cloud:
-        set_up(dev(), cloud)
-        arn = cloud.place.arn("sns", "pages")
+    with account() as session:
+        set_up(dev(), session)
+        arn = session.location.arn("sns", "pages")
         alarm = OwnAlarm(blueprint.own_alarms(dev(), {}, "q", [])[1])
-        cloud.client("cloudwatch").put_metric_alarm(**{**alarm.fields, "AlarmActions": [arn]})
-        list(setup.setup(all_steps(dev(), cloud), cloud))
-        said = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        assert {a["AlarmName"]: a["AlarmActions"] for a in said}[alarm.name] == [arn]
-        list(setup.setup(all_steps(dev(OPERATIONS_TOPIC="ops"), cloud), cloud))
-        said = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        assert [a["AlarmActions"] for a in said] == [[cloud.place.arn("sns", "ops")]] * 3
+        session.client("cloudwatch").put_metric_alarm(**{**alarm.fields, "AlarmActions": [arn]})
+        list(setup.setup(all_resources(dev(), session), session))
+        response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        assert {a["AlarmName"]: a["AlarmActions"] for a in response}[alarm.name] == [arn]
+        list(setup.setup(all_resources(dev(OPERATIONS_TOPIC="ops"), session), session))
+        response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        assert [a["AlarmActions"] for a in response] == [[session.location.arn("sns", "ops")]] * 3
 
 
 # what the configuration says of the roles
 
 
-def configured(cloud: Cloud, role: str) -> Any:
-    said = found(
-        cloud.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
+def configured(session: AwsSession, role: str) -> Any:
+    response = get_or_none(
+        session.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
     )
-    return said and said["PolicyDocument"]
+    return response and response["PolicyDocument"]
 
 
 @pytest.mark.parametrize(
@@ -172,44 +181,44 @@ def configured(cloud: Cloud, role: str) -> Any:
 def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy(
     more: dict[str, str], names: tuple[str, ...]
 ) -> None:
-    with account() as cloud:
-        set_up(dev(**more), cloud, names, load(rules("orders-*")))
+    with account() as session:
+        set_up(dev(**more), session, names, load(rules("orders-*")))
         for name in names:
             role = f"headroom-dev-{name}"
-            assert configured(cloud, role) == permissions.configured_policy(
+            assert configured(session, role) == permissions.configured_policy(
                 load(rules("orders-*")), name
             )
-            assert len(cloud.client("iam").list_role_policies(RoleName=role)["PolicyNames"]) == 2
+            assert len(session.client("iam").list_role_policies(RoleName=role)["PolicyNames"]) == 2
 
 
-def changes(cloud: Cloud, config: str) -> dict[str, tuple[str, ...]]:
-    steps = all_steps(dev(), cloud, rules=load(config))
-    return {o.subject: o.details for o in setup.setup(steps, cloud) if o.changed}
+def changes(session: AwsSession, config: str) -> dict[str, tuple[str, ...]]:
+    steps = all_resources(dev(), session, rules=load(config))
+    return {o.subject: o.details for o in setup.setup(steps, session) if o.changed}
 
 
 def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> (
     None
 ):
-    with account() as cloud:
-        set_up(dev(), cloud, rules=load(rules("orders-*")))
+    with account() as session:
+        set_up(dev(), session, rules=load(rules("orders-*")))
         subjects = {f"policy headroom-configured of role headroom-dev-{name}" for name in FUNCTIONS}
         for config, why in (
             (rules("users"), "it is not what the configuration calls for"),
             (rules("*"), "the configuration calls for none"),
             (rules("orders"), "it does not exist"),
         ):
-            assert changes(cloud, config) == dict.fromkeys(subjects, (why,))
-            assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(
+            assert changes(session, config) == dict.fromkeys(subjects, (why,))
+            assert configured(session, "headroom-dev-sweep") == permissions.configured_policy(
                 load(config), "sweep"
             )
-            assert changes(cloud, config) == {}
+            assert changes(session, config) == {}
 
 
 def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
-    with account() as cloud:
-        step = ConfiguredPolicy("somebodys", {"Version": "2012-10-17", "Statement": []})
-        assert [o.result for o in setup.setup([step], cloud)] == ["already right"]
-        assert step.remove(cloud) is False
+    with account() as session:
+        resource = ConfiguredPolicy("somebodys", {"Version": "2012-10-17", "Statement": []})
+        assert [o.result for o in setup.setup([resource], session)] == ["already correct"]
+        assert resource.delete(session) is False
 
 
 def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
@@ -217,15 +226,15 @@ def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
 ) -> None:
     monkeypatch.chdir(copy_project(tmp_path))
     configure(tmp_path, rules(*(f"orders-{number:04}" for number in range(1_000))))
-    with account() as cloud:
-        set_up(dev(), cloud)
-        status, said = operate("setup", "--stage", "dev")
+    with account() as session:
+        set_up(dev(), session)
+        status, response = operate("setup", "--stage", "dev")
         assert status == 0
         assert (
             "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters"
-            in said
+            in response
         )
-        assert configured(cloud, "headroom-dev-sweep")
+        assert configured(session, "headroom-dev-sweep")
 
 
 @contextmanager
@@ -261,21 +270,26 @@ def again_and_again(work: Callable[[], object]) -> int:
 
 
 def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
-    with account() as cloud:
-        list(setup.setup(setup.steps_before(dev(), cloud), cloud))
-        make_functions(dev(), cloud)
-        # a new Cloud each time, as each command has one; its clients must be those of the session
+    with account() as session:
+        list(setup.setup(setup.resources_before_functions(dev(), session), session))
+        make_functions(dev(), session)
+        # a new AwsSession each time, as each command has one; its clients must be those of the session
         # that is interrupted
-        assert again_and_again(lambda: list(setup.setup(all_steps(dev(), Cloud()), Cloud()))) > 10
-        assert [o for o in setup.setup(all_steps(dev(), cloud), cloud) if o.changed] == []
+        assert (
+            again_and_again(
+                lambda: list(setup.setup(all_resources(dev(), AwsSession()), AwsSession()))
+            )
+            > 10
+        )
+        assert [o for o in setup.setup(all_resources(dev(), session), session) if o.changed] == []
 
 
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:
-    with account() as cloud:
-        before = inventory(cloud.client)
-        set_up(dev(), cloud)
-        assert again_and_again(lambda: tear_down(dev(), Cloud(), tmp_path)) > 10
-        assert inventory(cloud.client) == before
+    with account() as session:
+        before = inventory(session.client)
+        set_up(dev(), session)
+        assert again_and_again(lambda: tear_down(dev(), AwsSession(), tmp_path)) > 10
+        assert inventory(session.client) == before
 
 
 # taking down
@@ -283,27 +297,30 @@ def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path:
 
 def test_teardown_takes_the_stage_and_nothing_of_a_neighbour(tmp_path: Path) -> None:
     """The neighbours' names begin as the stage's do."""
-    with account() as cloud:
+    with account() as session:
         for name in ("dev-2", "devel"):
-            set_up(Stage("headroom", name, {"ALARM_TOPIC": f"headroom-alarms-{name}"}), cloud)
-        make_table(cloud.client)
+            set_up(Stage("headroom", name, {"ALARM_TOPIC": f"headroom-alarms-{name}"}), session)
+        make_table(session.client)
         before, table = (
-            inventory(cloud.client),
-            cloud.client("dynamodb").describe_table(TableName="orders")["Table"],
+            inventory(session.client),
+            session.client("dynamodb").describe_table(TableName="orders")["Table"],
         )
-        set_up(dev(), cloud)
-        assert inventory(cloud.client) > before
-        tear_down(dev(), cloud, tmp_path)
-        assert inventory(cloud.client) == before
-        assert cloud.client("dynamodb").describe_table(TableName="orders")["Table"] == table
+        set_up(dev(), session)
+        assert inventory(session.client) > before
+        tear_down(dev(), session, tmp_path)
+        assert inventory(session.client) == before
+        assert session.client("dynamodb").describe_table(TableName="orders")["Table"] == table
 
 
 def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_those_of_others(
     tmp_path: Path,
 ) -> None:
-    with account() as cloud:
-        set_up(dev(), cloud)
-        here, there = dev().topic_arn(cloud.place), cloud.place.arn("sns", "headroom-alarms-dev-2")
+    with account() as session:
+        set_up(dev(), session)
+        here, there = (
+            dev().topic_arn(session.location),
+            session.location.arn("sns", "headroom-alarms-dev-2"),
+        )
         orders, users = READS, replace(READS, table="users")
         for target, topic, name in [
             (orders, here, ""),
@@ -311,44 +328,46 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
             (orders, here, "orders-hot"),
         ]:
             fields = table_alarms.new_fields(target, 100, policy(), topic)
-            cloud.client("cloudwatch").put_metric_alarm(
+            session.client("cloudwatch").put_metric_alarm(
                 **fields | ({"AlarmName": name} if name else {})
             )
-        assert setup.foreign_alarms(here) == ["orders-hot"]
-        tear_down(dev(), cloud, tmp_path)
-        assert inventory(cloud.client) == {"alarm headroom-users:read", "alarm orders-hot"}
+        assert teardown.foreign_alarms(here) == ["orders-hot"]
+        tear_down(dev(), session, tmp_path)
+        assert inventory(session.client) == {"alarm headroom-users:read", "alarm orders-hot"}
 
 
 # the documents
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
-def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(place: Place) -> None:
-    allow, deny = blueprint.topic_policy(place.arn("sns", "t"), place)["Statement"]
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
+def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(
+    location: Location,
+) -> None:
+    allow, deny = blueprint.topic_policy(location.arn("sns", "t"), location)["Statement"]
     assert (allow["Principal"], allow["Action"]) == (
         {"Service": "cloudwatch.amazonaws.com"},
         "sns:Publish",
     )
     assert allow["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": place.account},
+        "StringEquals": {"aws:SourceAccount": location.account},
         "ArnLike": {
-            "aws:SourceArn": f"arn:{place.partition}:cloudwatch:{place.region}:{place.account}:alarm:*"
+            "aws:SourceArn": f"arn:{location.partition}:cloudwatch:{location.region}:{location.account}:alarm:*"
         },
     }
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.partition)
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
 def test_only_the_topic_and_the_stages_functions_may_fill_the_dead_letter_queue(
-    place: Place,
+    location: Location,
 ) -> None:
-    topic = place.arn("sns", "t")
+    topic = location.arn("sns", "t")
     sns, functions, deny = blueprint.queue_policy(
-        place.arn("sqs", "q"), topic, place, "headroom-dev-*"
+        location.arn("sqs", "q"), topic, location, "headroom-dev-*"
     )["Statement"]
     assert sns["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}
-    role = f"arn:{place.partition}:iam::{place.account}:role/headroom-dev-*"
+    role = f"arn:{location.partition}:iam::{location.account}:role/headroom-dev-*"
     assert functions["Condition"] == {"ArnLike": {"aws:PrincipalArn": role}}
     assert (deny["Effect"], deny["Condition"]) == (
         "Deny",
@@ -362,7 +381,7 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(
     with Region(MIDDAY) as region:
         region.deploy(rules())
         invoke(region, "sweep")
-        telemetry.RunLog("sweep", dev().finish(_report()).prefix)
+        telemetry.RunLog("sweep", dev().prefix).finish(Report())
     emf = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     silence = blueprint.own_alarms(dev(), {}, "q", [])[2]
     assert emf[silence["MetricName"]] == [1.0]
@@ -372,12 +391,6 @@ def test_silence_watches_the_very_metric_that_a_sweep_publishes(
     }
     assert silence["Period"] * silence["EvaluationPeriods"] == 30 * 60
     assert silence["TreatMissingData"] == "breaching"
-
-
-def _report() -> Any:
-    from chalicelib.run import Report
-
-    return Report()
 
 
 def test_no_own_alarm_can_be_taken_for_the_alarm_of_a_table() -> None:
@@ -441,17 +454,17 @@ def make_busy(there: Site) -> None:
 
 
 def units(there: Site) -> int:
-    said = there.client("dynamodb").describe_table(TableName="orders")["Table"][
+    response = there.client("dynamodb").describe_table(TableName="orders")["Table"][
         "ProvisionedThroughput"
     ]
-    return int(said["ReadCapacityUnits"])
+    return int(response["ReadCapacityUnits"])
 
 
 def threshold(there: Site) -> float:
-    said = there.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])[
+    response = there.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])[
         "MetricAlarms"
     ]
-    return float(said[0]["Threshold"])
+    return float(response[0]["Threshold"])
 
 
 def set_alarm(there: Site, value: str) -> None:
@@ -476,9 +489,9 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
         before = inventory(there.client)
 
         configure(tmp_path, CONFIG.replace("strategy", "stratgey"))
-        said = there.make("deploy", "STAGE=dev", status=2)
-        assert "tables[0].stratgey: unknown key; did you mean strategy?" in said
-        assert "Traceback" not in said
+        response = there.make("deploy", "STAGE=dev", status=2)
+        assert "tables[0].stratgey: unknown key; did you mean strategy?" in response
+        assert "Traceback" not in response
         assert inventory(there.client) == before
 
         configure(tmp_path, CONFIG)
@@ -502,8 +515,8 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
         there.run("headroom", "doctor", "--stage", "dev")
 
         again = there.make("deploy", "STAGE=dev")
-        assert "made right" not in again
-        assert "already right" in again
+        assert "applied" not in again
+        assert "already correct" in again
         with_tables = {"alarm headroom-orders:read", "alarm headroom-orders:write"}
         assert inventory(there.client) == deployed | with_tables
 
@@ -524,35 +537,35 @@ def operate(*arguments: str, answer: str = "") -> tuple[int, str]:
 
 def test_setup_before_any_function_says_what_comes_next() -> None:
     with account():
-        status, said = operate("setup", "--stage", "dev")
+        status, response = operate("setup", "--stage", "dev")
         assert status == 0
         assert (
             "No function of stage dev yet. Next: chalice deploy --stage dev, then this command again."
-            in said
+            in response
         )
 
 
 def test_setup_tells_of_each_step_what_was_wrong() -> None:
-    with account() as cloud:
-        set_up(stage.read("dev"), cloud)
-        cloud.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
-        status, said = operate("setup", "--stage", "dev")
-        assert (status, said.count("made right")) == (0, 1)
-        assert "alarm headroom-dev-silence: made right (it does not exist)" in said
+    with account() as session:
+        set_up(stage.read("dev"), session)
+        session.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
+        status, response = operate("setup", "--stage", "dev")
+        assert (status, response.count("applied")) == (0, 1)
+        assert "alarm headroom-dev-silence: applied (it does not exist)" in response
 
 
 def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> None:
-    with account() as cloud:
-        set_up(dev(), cloud)
-        fields = blueprint.own_alarms(dev(), {}, "q", [dev().topic_arn(cloud.place)])[1]
-        cloud.client("cloudwatch").put_metric_alarm(**{**fields, "AlarmName": "orders-hot"})
-        before = inventory(cloud.client)
-        status, said = operate("teardown", "--stage", "dev", answer="n\n")
-        assert (status, inventory(cloud.client)) == (1, before)
-        assert "from 123456789012 in us-east-1?" in said
-        status, said = operate("teardown", "--stage", "dev", answer="y\n")
-        assert (status, inventory(cloud.client)) == (0, {"alarm orders-hot"})
-        assert "Alarms that are not Headroom's still name the topic: orders-hot." in said
+    with account() as session:
+        set_up(dev(), session)
+        fields = blueprint.own_alarms(dev(), {}, "q", [dev().topic_arn(session.location)])[1]
+        session.client("cloudwatch").put_metric_alarm(**{**fields, "AlarmName": "orders-hot"})
+        before = inventory(session.client)
+        status, response = operate("teardown", "--stage", "dev", answer="n\n")
+        assert (status, inventory(session.client)) == (1, before)
+        assert "from 123456789012 in us-east-1?" in response
+        status, response = operate("teardown", "--stage", "dev", answer="y\n")
+        assert (status, inventory(session.client)) == (0, {"alarm orders-hot"})
+        assert "Alarms that are not Headroom's still name the topic: orders-hot." in response
 
 
 @pytest.mark.parametrize(
@@ -574,10 +587,10 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
     configure(tmp_path, text or "")
     if text is None:
         (tmp_path / "chalicelib" / "headroom.toml").unlink()
-    with account() as cloud:
-        status, said = operate(command, "--stage", "dev")
-        assert (status, sentence in said) == (2, True)
-        assert inventory(cloud.client) == set()
+    with account() as session:
+        status, response = operate(command, "--stage", "dev")
+        assert (status, sentence in response) == (2, True)
+        assert inventory(session.client) == set()
         assert not (tmp_path / "out").exists()
 
 
@@ -589,14 +602,14 @@ def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(
 ) -> None:
     monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
     configure(tmp_path, WRONG)
-    with account() as cloud:
-        topic = cloud.client("sns").create_topic(Name="oncall")["TopicArn"]
-        queue = cloud.client("sqs").create_queue(QueueName="pager")["QueueUrl"]
-        cloud.client("sns").subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint=cloud.place.arn("sqs", "pager")
+    with account() as session:
+        topic = session.client("sns").create_topic(Name="oncall")["TopicArn"]
+        queue = session.client("sqs").create_queue(QueueName="pager")["QueueUrl"]
+        session.client("sns").subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=session.location.arn("sqs", "pager")
         )
         status, _ = operate("setup", "--stage", "dev")
-        heard = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
+        heard = session.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
             "Messages"
         ]
         told = json.loads(heard[0]["Body"])
@@ -610,10 +623,10 @@ def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot
     monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
     configure(tmp_path, WRONG)
     with account():
-        status, said = operate("setup", "--stage", "dev")
+        status, response = operate("setup", "--stage", "dev")
         assert status == 2
-        assert "The operators could not be told of it: " in said
-        assert "did you mean max_units?" in said
+        assert "The operators could not be notified: " in response
+        assert "did you mean max_units?" in response
 
 
 def test_a_stages_own_configuration_file_is_the_one_that_counts(
@@ -621,19 +634,19 @@ def test_a_stages_own_configuration_file_is_the_one_that_counts(
 ) -> None:
     monkeypatch.chdir(copy_project(tmp_path, HEADROOM_CONFIG="chalicelib/dev.toml"))
     (tmp_path / "chalicelib" / "dev.toml").write_text(rules("users"))
-    with account() as cloud:
-        set_up(dev(), cloud)
+    with account() as session:
+        set_up(dev(), session)
         assert operate("setup", "--stage", "dev")[0] == 0
-        assert configured(cloud, "headroom-dev-sweep") == permissions.configured_policy(
+        assert configured(session, "headroom-dev-sweep") == permissions.configured_policy(
             load(rules("users")), "sweep"
         )
 
 
 @pytest.mark.parametrize("command", ["setup", "teardown", "doctor", "redrive", "package"])
 def test_every_command_refuses_an_unknown_stage_in_one_sentence(command: str) -> None:
-    status, said = operate(command, "--stage", "nowhere")
+    status, response = operate(command, "--stage", "nowhere")
     assert status == 2
-    assert "has no stage 'nowhere', only dev, local, prod" in said
+    assert "has no stage 'nowhere', only dev, local, prod" in response
 
 
 @pytest.mark.parametrize(
@@ -653,8 +666,8 @@ def test_what_aws_refuses_is_told_without_a_traceback(code: str, sentence: str) 
     with account():
         assert boto3.DEFAULT_SESSION
         boto3.DEFAULT_SESSION.events.register("before-call.sts.GetCallerIdentity", refuse)
-        status, said = operate("setup", "--stage", "dev")
-        assert (status, sentence in said) == (2, True)
+        status, response = operate("setup", "--stage", "dev")
+        assert (status, sentence in response) == (2, True)
 
 
 def test_without_a_region_the_operator_is_told_which_variable_to_set(
@@ -665,8 +678,8 @@ def test_without_a_region_the_operator_is_told_which_variable_to_set(
         without.delenv("AWS_DEFAULT_REGION")
         without.delenv("AWS_REGION")
         boto3.setup_default_session()
-        status, said = operate("setup", "--stage", "dev")
-        assert (status, "Set AWS_DEFAULT_REGION" in said) == (2, True)
+        status, response = operate("setup", "--stage", "dev")
+        assert (status, "Set AWS_DEFAULT_REGION" in response) == (2, True)
 
 
 def test_make_asks_for_the_stage() -> None:

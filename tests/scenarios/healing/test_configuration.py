@@ -18,7 +18,7 @@ from tests.support.healing import (
     healing,
     quick,
 )
-from tests.support.iam import Ask, Place, allowed
+from tests.support.iam import Ask, Location, allowed
 from tests.support.scenes import (
     MIDDAY,
     invoke,
@@ -97,7 +97,7 @@ def test_permissions_are_for_the_named_groups_and_for_what_their_rules_do() -> N
         "Version": "2012-10-17",
         "Statement": permissions.heal_instances(load(config), "on_alarm"),
     }
-    place = Place("aws-cn", "cn-north-1")
+    place = Location("aws-cn", "cn-north-1")
     for group, may in {"web-a1": True, "api": False, "batch": False, "old": False}.items():
         arn = place.arn("autoscaling", f"autoScalingGroup:1-2:autoScalingGroupName/{group}")
         assert allowed(policy, Ask("autoscaling:SetInstanceHealth", arn)) is may

@@ -14,7 +14,10 @@ from chalicelib.config.loader import load
 from chalicelib.model import Reason
 from headroom.cli import app
 from headroom.demo.scenes import PLAYS
-from headroom.deploy import account, doctor, permissions, setup
+from headroom.deploy import account, doctor, permissions, teardown
+from headroom.deploy.checks import tables
+from headroom.deploy.checks.deployment import Deployment
+from headroom.deploy.checks.healing import healing as check_healing
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import Fault
@@ -82,8 +85,8 @@ def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
         assert touched(region) == []
 
 
-def patient(region: Region, config: str) -> doctor.Patient:
-    found = doctor.Patient(Stage("headroom", "dev"), ROOT, account.Cloud(), region.now)
+def deployment(region: Region, config: str) -> Deployment:
+    found = Deployment(Stage("headroom", "dev"), ROOT, account.AwsSession(), region.now)
     found.__dict__["rules"] = load(config)
     return found
 
@@ -104,7 +107,10 @@ def patient(region: Region, config: str) -> doctor.Patient:
         pytest.param(
             healing(action="recover"),
             [],
-            ["group web replaces by itself, minutes later, what action = recover is to keep"],
+            [
+                "group web replaces its sick instances itself after some minutes, "
+                "while action = recover is to keep them"
+            ],
             id="the group would be first",
         ),
         pytest.param(
@@ -123,27 +129,29 @@ def test_the_doctor_says_what_would_keep_instances_from_being_healed(
             region.client("autoscaling").suspend_processes(
                 AutoScalingGroupName="web", ScalingProcesses=suspended
             )
-        assert [finding.problem for finding in doctor.healing(patient(region, config))] == problems
-        assert doctor.CHECKS["healing"] is doctor.healing
+        assert [
+            finding.problem for finding in check_healing(deployment(region, config))
+        ] == problems
+        assert doctor.CHECKS["healing"] is check_healing
 
 
 def test_the_doctor_says_what_may_not_be_read() -> None:
     with web() as (region, _):
         region.faults.append(Fault("DescribeInstanceStatus", "UnauthorizedOperation", times=99))
-        (finding,) = doctor._guarded("healing", doctor.healing, patient(region, healing()))
+        (finding,) = doctor.run_check("healing", check_healing, deployment(region, healing()))
         assert finding.problem == "not allowed to call DescribeInstanceStatus"
 
 
 def test_the_doctor_says_which_instance_has_no_alarm() -> None:
     with web() as (region, ids):
         region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
-        assert [f.problem for f in doctor.alarms(patient(region, healing()))] == [
+        assert [f.problem for f in tables.alarms(deployment(region, healing()))] == [
             f"instance {ids[0]} of web has no alarm"
         ]
 
 
 def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
     with web() as (_, ids):
-        assert setup.foreign_alarms(TOPIC) == []
-        (*_, ours) = setup._alarms(Stage("headroom", "dev"), TOPIC)
+        assert teardown.foreign_alarms(TOPIC) == []
+        (*_, ours) = teardown._alarms(Stage("headroom", "dev"), TOPIC)
         assert all(alarm_of(i) in ours.subject for i in ids)

@@ -1,0 +1,1 @@
+"""The checks of `headroom doctor`, grouped by what they check."""

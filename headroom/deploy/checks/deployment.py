@@ -1,0 +1,119 @@
+"""The deployment that the checks look at, and what a check reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from chalicelib import handlers
+from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.config.rules import Config
+from chalicelib.model import TableState, Target
+from chalicelib.run import Report, Run
+from headroom.deploy import setup
+from headroom.deploy import stage as stages
+from headroom.deploy.account import AwsSession, error_code
+from headroom.deploy.stage import Stage
+
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
+)
+"""The error codes for a call that the credentials do not permit."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what to do about it."""
+
+    check: str
+    problem: str
+    remedy: str
+
+
+@dataclass
+class Deployment:
+    """The stage that is checked. Every fact is read once."""
+
+    stage: Stage
+    project: Path
+    session: AwsSession
+    now: datetime
+
+    @cached_property
+    def functions(self) -> list[str]:
+        return setup.functions_of(self.stage, self.session)
+
+    @cached_property
+    def aws(self) -> Aws:
+        return Aws(self.stage.topic)
+
+    @cached_property
+    def rules(self) -> Config:
+        return stages.rules(self.stage, self.project)
+
+    @cached_property
+    def table_names(self) -> list[str]:
+        return table_names(self.aws)
+
+    @cached_property
+    def tables(self) -> dict[str, TableState]:
+        """Return the managed tables that have capacity to set."""
+        names = [name for name in self.table_names if self.rules.manages(name)]
+        states = describe_tables(self.aws, names) if names else {}
+        return {
+            name: state
+            for name, state in states.items()
+            if isinstance(state, TableState) and not state.on_demand
+        }
+
+    @property
+    def targets(self) -> Iterator[Target]:
+        """Yield the targets of all these tables."""
+        for table in self.tables.values():
+            yield from table.targets()
+
+    @cached_property
+    def next_sweep(self) -> Report:
+        """Return what a sweep would do now. Each of its actions corrects something."""
+        return handlers.sweep(Run(self.aws, self.rules, self.now, dry_run=True))
+
+    @property
+    def deploy_remedy(self) -> str:
+        return f"Deploy: make deploy STAGE={self.stage.name}."
+
+    def pattern_problem(self, pattern: str) -> str:
+        """Return what is wrong with a pattern of table names that the rules should manage, or
+        ""."""
+        matching = [name for name in self.table_names if fnmatchcase(name, pattern)]
+        if not matching:
+            return f"no table is named {pattern}"
+        if not any(self.rules.manages(name) for name in matching):
+            return f"no rule manages a table named {pattern}"
+        return ""
+
+
+Check = Callable[[Deployment], Iterator[Finding]]
+
+
+def finding_of_error(check: str, error: Exception, subject: str = "") -> Finding:
+    """Return the finding for an error.
+
+    subject: what was read, where the check reads several things.
+    """
+    prefix = f"{subject}: " if subject else ""
+    if not isinstance(error, ClientError):
+        remedy = "Check the network, the Region and the profile, then run this command again."
+        return Finding(check, f"{prefix}{error}", remedy)
+    operation = error.operation_name
+    if error_code(error) in DENIED:
+        remedy = f"Give your credentials the permission for {operation}, then run this again."
+        return Finding(check, f"{prefix}not allowed to call {operation}", remedy)
+    remedy = "Correct what AWS reports, then run this command again."
+    return Finding(check, f"{prefix}{operation} failed: {error}", remedy)

@@ -1,0 +1,162 @@
+"""Remove everything that a stage leaves in an account, but never a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
+from chalicelib.aws.client import Aws
+from chalicelib.core import instance_alarms, table_alarms
+from chalicelib.model import Alarm, DeleteAlarms
+from headroom.deploy import blueprint
+from headroom.deploy.account import AwsSession, get_or_none
+from headroom.deploy.resources import (
+    LogGroup,
+    OwnAlarm,
+    PartialFailures,
+    Queue,
+    Resource,
+    Subscription,
+    Topic,
+)
+from headroom.deploy.setup import ResourceResult, functions_of
+from headroom.deploy.stage import QUEUE_SOURCE, Stage
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One thing to remove, which may be gone already."""
+
+    subject: str
+    delete: Callable[[AwsSession], bool]
+
+
+def removals(stage: Stage, session: AwsSession, project: Path) -> Iterator[Removal | Resource]:
+    """Yield everything that belongs to the stage, in an order in which nothing is created again.
+
+    First what runs the functions, then the functions, then the alarms (a sweep would create them
+    again), then what the functions wrote to. The tables are not part of it. Names are looked up one
+    kind at a time, so that a second run finds what a first one left. What can only be removed
+    before its function is removed with the function.
+    """
+    topic_arn = stage.topic_arn(session.location)
+    yield from _rules(stage, session)
+    yield from _subscriptions(stage, session, topic_arn)
+    yield from _functions(stage, session)
+    yield from _roles(stage, session)
+    yield from _alarms(stage, topic_arn)
+    yield from _stores(stage, session, topic_arn)
+    deployed = project / ".chalice" / "deployed" / f"{stage.name}.json"
+    record = f"Chalice's record in {deployed.relative_to(project)}"
+    yield Removal(record, lambda _: _unlink(deployed))
+
+
+def teardown(
+    removals: Iterable[Removal | Resource], session: AwsSession
+) -> Iterator[ResourceResult]:
+    for removal in removals:
+        result = "removed" if removal.delete(session) else "not found"
+        yield ResourceResult(removal.subject, result)
+
+
+def _is_own(alarm: Alarm) -> bool:
+    return table_alarms.is_ours(alarm) or instance_alarms.is_ours(alarm)
+
+
+def foreign_alarms(topic_arn: str) -> list[str]:
+    """Return the alarms on the topic that Headroom did not make.
+
+    Teardown leaves them, and then they notify nobody.
+    """
+    alarms = alarms_on_topic(Aws(topic_arn))
+    return sorted(alarm.name for alarm in alarms if not _is_own(alarm))
+
+
+def _rules(stage: Stage, session: AwsSession) -> Iterator[Removal]:
+    rules = list(session.pages("events", "list_rules", "Rules", NamePrefix=stage.function("")))
+    for rule in rules:
+        name = str(rule["Name"])
+        if stage.is_rule(name):
+            yield Removal(f"event rule {name}", partial(_delete_rule, name=name))
+
+
+def _delete_rule(session: AwsSession, name: str) -> bool:
+    events = session.client("events")
+    targets = get_or_none(events.list_targets_by_rule, Rule=name)
+    if targets and targets["Targets"]:
+        events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets["Targets"]])
+    return targets is not None and get_or_none(events.delete_rule, Name=name) is not None
+
+
+def _subscriptions(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resource]:
+    for subscription in session.subscriptions(topic_arn):
+        endpoint = subscription["Endpoint"]
+        name = endpoint.rsplit(":", 1)[-1]
+        if stage.is_function(name) or name == stage.buffer:
+            yield Subscription(topic_arn, subscription["Protocol"], endpoint, {})
+
+
+def _functions(stage: Stage, session: AwsSession) -> Iterator[Removal]:
+    for short in functions_of(stage, session):
+        name = stage.function(short)
+        yield Removal(f"queues that {name} reads", PartialFailures(name).delete)
+        yield Removal(f"function {name}", partial(_delete_function, name=name))
+
+
+def _delete_function(session: AwsSession, name: str) -> bool:
+    return get_or_none(session.client("lambda").delete_function, FunctionName=name) is not None
+
+
+def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal]:
+    names = [str(role["RoleName"]) for role in session.pages("iam", "list_roles", "Roles")]
+    for name in names:
+        if stage.is_function(name) or name == stage.prefix:
+            yield Removal(f"role {name}", partial(_delete_role, name=name))
+
+
+def _delete_role(session: AwsSession, name: str) -> bool:
+    iam = session.client("iam")
+    policies = get_or_none(iam.list_role_policies, RoleName=name)
+    for policy in policies["PolicyNames"] if policies else []:
+        get_or_none(iam.delete_role_policy, RoleName=name, PolicyName=policy)
+    return get_or_none(iam.delete_role, RoleName=name) is not None
+
+
+def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal | Resource]:
+    for name in blueprint.own_alarm_names(stage):
+        yield OwnAlarm({"AlarmName": name})
+    aws = Aws(topic_arn)
+    own = sorted(alarm.name for alarm in alarms_on_topic(aws) if _is_own(alarm))
+    if own:
+        subject = f"{len(own)} alarm(s) of tables and instances: {', '.join(own)}"
+        yield Removal(subject, lambda _: _delete_alarms(aws, own))
+
+
+def _delete_alarms(aws: Aws, names: list[str]) -> bool:
+    delete_alarms(aws, DeleteAlarms(tuple(names)))
+    return True
+
+
+def _stores(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resource]:
+    if stage.makes_topic:
+        yield Topic(stage.topic, topic_arn, {})
+    if QUEUE_SOURCE in stage.sources:
+        yield Queue(stage.buffer, {})
+    yield Queue(stage.dead_letters, {})
+    prefix = LogGroup(stage.function(""), 0).name
+    groups = list(
+        session.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix)
+    )
+    for group in groups:
+        name = str(group["logGroupName"]).removeprefix("/aws/lambda/")
+        if stage.is_function(name):
+            yield LogGroup(name, 0)
+
+
+def _unlink(file: Path) -> bool:
+    exists = file.exists()
+    file.unlink(missing_ok=True)
+    return exists
