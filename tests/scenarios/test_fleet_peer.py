@@ -167,7 +167,7 @@ def test_no_region_is_written_into_the_code() -> None:
         assert not {text for text in texts if text.count("-") == 2 and text[-1].isdigit()}
 
 
-@pytest.mark.parametrize("function", sorted(permissions.LOOKING))
+@pytest.mark.parametrize("function", sorted(permissions.SCALING))
 def test_no_function_may_do_everything_to_dynamodb_cloudwatch_or_ec2(function: str) -> None:
     allowed = [
         s
