@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from headroom.region.context import ACCOUNT, Context, ServiceError
@@ -51,7 +52,7 @@ class StoredAlarm:
     changed_at: datetime
     tags: list[dict[str, str]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def key(self) -> Key:
         named = {d["Name"]: d["Value"] for d in self.fields.get("Dimensions", [])}
         return key(self.fields.get("Namespace", ""), self.fields.get("MetricName", ""), named)
@@ -158,12 +159,11 @@ class CloudWatch:
         size = max(1, alarm.fields["Period"] // MINUTE)
         end = self._visible_until() // size
         points = self.sums.get(alarm.key, {})
-        count = alarm.state.evaluation_periods + 2
+        numbers = range(max(0, end - alarm.state.evaluation_periods - 2), end)
+        if size == 1:  # the statistic of one datapoint is the datapoint
+            return [points.get(minute) for minute in numbers]
         stat = "Maximum" if alarm.fields.get("Statistic") == "Maximum" else "Sum"
-        return [
-            self._statistic(points, number * size, size, stat)
-            for number in range(max(0, end - count), end)
-        ]
+        return [self._statistic(points, number * size, size, stat) for number in numbers]
 
     def _announce(self, alarm: StoredAlarm, before: str) -> None:
         alarm.changed_at = self._region.now

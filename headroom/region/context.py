@@ -32,13 +32,10 @@ class Context(Protocol):
 
     start: datetime
     now: datetime
+    minute: int
     name: str
     conditions: Conditions
     calls: list[Call]
-
-    @property
-    def minute(self) -> int:
-        """Return the whole minutes since the region's start."""
 
     def minute_of(self, at: datetime) -> int:
         """Return the whole minutes from the region's start to a time."""

@@ -48,6 +48,8 @@ class Region:
         self, start: datetime = START, conditions: Conditions | None = None, name: str = "us-east-1"
     ) -> None:
         self.start, self.now, self.name = start, start, name
+        self.minute = 0
+        """The whole minutes since the region's start."""
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
@@ -170,11 +172,6 @@ class Region:
 
     # time
 
-    @property
-    def minute(self) -> int:
-        """Return the whole minutes since the region's start."""
-        return self.minute_of(self.now)
-
     def minute_of(self, at: datetime) -> int:
         """Return the whole minutes from the region's start to a time."""
         return int((at - self.start).total_seconds()) // MINUTE
@@ -194,7 +191,7 @@ class Region:
 
     def travel(self, to: datetime) -> None:
         """Move the clock, and nothing else."""
-        self.now = to
+        self.now, self.minute = to, self.minute_of(to)
         self._clock.move_to(to, tick=False)
 
     def _serve_minute(self) -> None:

@@ -39,6 +39,7 @@ def follow(there: Site, command: str, status: int = 0) -> str:
     return there.run(*words, status=status, answer="y\n")
 
 
+@pytest.mark.slow
 def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None:
     with site(tmp_path) as there:
         make_table(there.client)

@@ -482,6 +482,7 @@ def hearers(there: Site) -> set[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
     """With every source of alarms; docs/operations.md is followed with the default one."""
     with site(tmp_path, **ALL_SOURCES) as there:
