@@ -37,7 +37,8 @@ SECTION = """
 <h2>Demand, capacity, throttling</h2>
 <p class="note">Drag to zoom, double-click to zoom out; click a name to hide or show it.
 </p>{chart}
-<h2>The week</h2><p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
+<h2>The week</h2>
+<p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
 """
 HEADINGS = (
     "",

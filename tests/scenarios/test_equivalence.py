@@ -84,8 +84,8 @@ def in_backtest(
     demand: Demand, text: str, conditions: Conditions, start: datetime
 ) -> dict[Target, Outcome]:
     """Replay the demand against the same configuration, without AWS."""
-    found = loader.load(text)
-    policies = {target: policy for target in demand if (policy := found.policy_for(target))}
+    config = loader.load(text)
+    policies = {target: policy for target in demand if (policy := config.policy_for(target))}
     return Replay(demand, policies, first_units(demand), conditions, start).run()
 
 
@@ -113,7 +113,8 @@ def assert_equal(
 def _differences(region: Sequence[int], backtest: Sequence[int], start: datetime) -> list[str]:
     """Return every minute in which the two differ, in words."""
     return [
-        f"{start + timedelta(minutes=minute):%H:%M}: {there} units in the region, {here} in the backtest"
+        f"{start + timedelta(minutes=minute):%H:%M}: {there} units in the region, {here} in the "
+        "backtest"
         for minute, (there, here) in enumerate(zip(region, backtest, strict=True))
         if there != here
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,17 @@ OUTCOME = Outcome(
 
 def test_a_throttled_unit_counts_as_34_6_provisioned_ones() -> None:
     assert effective_cost(OUTCOME, 90.0) == pytest.approx((180 + 3.46) / 90)
+    assert make_policy().throttle_price == pricing.THROTTLED_UNIT_PRICE == 34.6
+
+
+def test_heavy_libraries_are_imported_only_when_used() -> None:
+    modules = "benchmark, compare, costs, history, pricing, traces, tuning"
+    heavy = "{'boto3', 'moto', 'numpy', 'plotext', 'plotly'}"
+    code = (
+        f"import sys; from headroom.simulation import {modules}; print({heavy} & {{*sys.modules}})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_a_row_by_hand() -> None:

@@ -138,7 +138,8 @@ def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
 
 def test_the_break_even_comes_from_the_price_file() -> None:
     assert costs.break_even(PRICES) == (
-        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price."
+        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the "
+        "normal price."
     )
     cheaper = pricing.Prices(
         **{**as_fields(PRICES), "write": pricing.UnitPrices(0.0005, 0.625, 0.000299)}
@@ -409,8 +410,8 @@ def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "orders")
     assert "us-east-1: USD a month, from the last 1 days" in done.stdout
     assert (
-        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the normal price."
-        in done.stdout
+        "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the "
+        "normal price." in done.stdout
     )
     assert "Headroom itself, on all of them: " in done.stdout
     assert "(0.40 alarms, " in done.stdout

@@ -188,10 +188,14 @@ def test_the_fifth_decrease_within_the_hour_is_refused_in_amazons_words() -> Non
     with pytest.raises(QuotaExceededError) as caught:
         table.check_quota(units(read=50), NOON + timedelta(seconds=3_599))
     assert str(caught.value) == (
-        "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day. After the first 4 "
-        "decreases, each subsequent decrease in the same UTC day can be performed at most once every 3600 seconds. "
-        "Number of decreases today: 4. Last decrease at Friday, November 20, 2026 at 12:00:00 PM Coordinated Universal Time. "
-        "Next decrease can be made at Friday, November 20, 2026 at 1:00:00 PM Coordinated Universal Time"
+        "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given "
+        "UTC day. After the first 4 "
+        "decreases, each subsequent decrease in the same UTC day can be performed at most once "
+        "every 3600 seconds. "
+        "Number of decreases today: 4. Last decrease at Friday, November 20, 2026 at 12:00:00 PM "
+        "Coordinated Universal Time. "
+        "Next decrease can be made at Friday, November 20, 2026 at 1:00:00 PM Coordinated "
+        "Universal Time"
     )
     assert (table.refused_updates, table.throughput(NOON)) == (
         1,
@@ -247,11 +251,11 @@ def test_an_alarm_is_judged_on_its_newest_real_points(
 
 def test_an_alarm_tells_of_a_change_once_and_keeps_its_state_without_data() -> None:
     state = AlarmState()
-    seen = [
+    changes = [
         state.evaluate(sums, 100.0, GREATER)
         for sums in ([150.0], [160.0], [None], [50.0], [40.0], [150.0])
     ]
-    assert seen == [True, False, False, True, False, True]
+    assert changes == [True, False, False, True, False, True]
     assert (state.value, state.newest) == ("ALARM", [150.0])
 
 

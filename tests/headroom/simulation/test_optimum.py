@@ -101,14 +101,14 @@ def test_at_midnight_utc_the_quota_begins_anew(seed: int, spaced: bool, most: in
     evening = 90
     demand = blocks(seed, 150)
     before = (DAY - evening) / 60  # one unit, and nothing to decide
-    found = optimum([1.0] * (DAY - evening) + demand, None if spaced else most)
-    assert found == pytest.approx(before + by_search(demand, most, spaced, DAY - evening))
+    unit_hours = optimum([1.0] * (DAY - evening) + demand, None if spaced else most)
+    assert unit_hours == pytest.approx(before + by_search(demand, most, spaced, DAY - evening))
 
 
 def test_a_decrease_at_midnight_is_the_new_days_first() -> None:
     demand = [20.0] * 30 + [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0]
-    found = optimum([1.0] * (DAY - 30) + demand)
-    assert found == pytest.approx(
+    unit_hours = optimum([1.0] * (DAY - 30) + demand)
+    assert unit_hours == pytest.approx(
         (DAY - 30) / 60 + by_search(demand, 4, spaced=True, begin=DAY - 30)
     )
 

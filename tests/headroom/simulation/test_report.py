@@ -99,8 +99,10 @@ def test_the_summary_has_the_figures_in_a_sentence(comparison: Comparison, page:
     rows = {row.name: row for row in comparison.rows}
     ours, theirs = rows["Headroom"], rows["Application Auto Scaling 70 %"]
     assert (
-        f"0.2 days of reads, 400 units per second at the peak. Headroom: {ours.cost_month:,.2f} USD a month, "
-        f"{ours.throttled_ppm:,.0f} ppm throttled. Application Auto Scaling 70 %: {theirs.cost_month:,.2f} USD, "
+        f"0.2 days of reads, 400 units per second at the peak. Headroom: {ours.cost_month:,.2f} "
+        "USD a month, "
+        f"{ours.throttled_ppm:,.0f} ppm throttled. Application Auto Scaling 70 %: "
+        f"{theirs.cost_month:,.2f} USD, "
         f"{theirs.throttled_ppm:,.0f} ppm. On demand: {rows['on demand'].cost_month:,.2f} USD."
     ) in page.text
 

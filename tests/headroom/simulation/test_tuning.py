@@ -285,7 +285,8 @@ VERDICTS = [
     (
         tuned((110, 50), (115, 80), (100, 500)),
         TuningVerdict.ADOPT,
-        "Today's configuration throttles 500 ppm; what was found throttles 80 ppm on days not searched on, and is 15.0 % more expensive.",
+        "Today's configuration throttles 500 ppm; what was found throttles 80 ppm on days not "
+        "searched on, and is 15.0 % more expensive.",
     ),
     (
         tuned((99.5, 50), (99.5, 60), (100, 0)),
@@ -300,18 +301,21 @@ VERDICTS = [
     (
         tuned((90, 50), (92, 160), (100, 0)),
         TuningVerdict.KEEP,
-        "Keep what you have: what was found throttles 160 ppm on days not searched on, more than the goal of 100.",
+        "Keep what you have: what was found throttles 160 ppm on days not searched on, more than "
+        "the goal of 100.",
     ),
     (
         tuned((150, 300), (140, 400), (100, 900)),
         TuningVerdict.CLOSER,
-        "The goal of 100 ppm is not met on days not searched on: what was found throttles 400 ppm there, today's configuration "
+        "The goal of 100 ppm is not met on days not searched on: what was found throttles 400 ppm "
+        "there, today's configuration "
         "900 ppm; it is 40.0 % more expensive.",
     ),
     (
         tuned((150, 300), (140, 950), (100, 900)),
         TuningVerdict.KEEP,
-        "Keep what you have: no candidate meets the goal of 100 ppm; the best throttles 300, and 950 on days not searched on.",
+        "Keep what you have: no candidate meets the goal of 100 ppm; the best throttles 300, and "
+        "950 on days not searched on.",
     ),
     (
         tuned((100, 0), (100, 0), (100, 0), burst_keep_percent=100),
@@ -488,5 +492,8 @@ def test_a_history_too_short_is_reported_in_one_sentence(tmp_path: Path) -> None
         text=True,
     )
     assert done.returncode == 2
-    sentence = "headroom: the history has 0 whole days; tuning needs 3, to search on some and judge on others"
+    sentence = (
+        "headroom: the history has 0 whole days; tuning needs 3, "
+        "to search on some and judge on others"
+    )
     assert " ".join(done.stderr.split()) == sentence
