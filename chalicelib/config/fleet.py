@@ -77,7 +77,7 @@ class FleetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Instances that are counted, and the tables that follow. Raises ValueError unless it is told
+    """Instances that are counted, and the tables that follow. Raises ValueError unless it says
     how to find them."""
 
     name: Annotated[Name, Meta(description="What it is called in decisions and notifications.")]

@@ -83,8 +83,8 @@ class _Reader:
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
-            at, said = describe(error, raw, kind)
-            self.problems.append(f"{path}{at}: {said}")
+            at, message = describe(error, raw, kind)
+            self.problems.append(f"{path}{at}: {message}")
             return None
 
     def _table_rule(self, raw: Raw, path: str) -> TableRule:

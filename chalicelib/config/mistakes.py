@@ -31,19 +31,19 @@ def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, 
 
     A text of a pattern of its own is not repeated: it may be an address that is a secret.
     """
-    said, _, at = str(error).partition(" - at `$")
+    message, _, at = str(error).partition(" - at `$")
     at = at.rstrip("`")
     value, hint = _locate(raw, kind, at)
-    field = FIELD.fullmatch(said)
+    field = FIELD.fullmatch(message)
     if field:
         hints = get_type_hints(_plain(hint), include_extras=True)
         key = field["key"]
         if field["what"] == "missing required":
             return f"{at}.{key}", f"missing; it must be {_expected(hints[key])}"
         return f"{at}.{key}", f"unknown key{nearest(key, hints)}"
-    if said.startswith(("Expected", "Invalid enum value")):
+    if message.startswith(("Expected", "Invalid enum value")):
         return at, f"expected {_expected(hint)}{_got(value, hint)}"
-    return at, said[:1].lower() + said[1:]  # our own words, from a __post_init__
+    return at, message[:1].lower() + message[1:]  # our own words, from a __post_init__
 
 
 def nearest(given: str, known: Collection[str]) -> str:
@@ -137,7 +137,7 @@ def _sample(base: Any) -> str:
 
 
 def _got(value: Any, hint: Any) -> str:
-    """Return what there is instead, and what to write where that can be told."""
+    """Return what there is instead, and what to write, where that is clear."""
     if any(meta.pattern for meta in _metas(hint)) and isinstance(value, str):
         return ""
     shown = (

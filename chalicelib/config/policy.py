@@ -56,7 +56,7 @@ NotificationKind = Literal[
 METRIC_KINDS: frozenset[NotificationKind] = frozenset(
     {"at_max", "budget_used_up", "high_throughput", "low_throughput"}
 )
-"""Those that cannot be told without a look at the metrics."""
+"""The kinds that need the metrics."""
 
 
 class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

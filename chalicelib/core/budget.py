@@ -40,19 +40,19 @@ def next_midnight(now: datetime) -> datetime:
     return today + timedelta(days=1)
 
 
-def decreases_today(seen: Throughput, now: datetime) -> int:
+def decreases_today(throughput: Throughput, now: datetime) -> int:
     """Return the decreases of this UTC day.
 
     A counter that belongs to yesterday counts nothing: DescribeTable may be seconds older than
     `now`, across midnight.
     """
-    last = seen.last_decrease_at
+    last = throughput.last_decrease_at
     if last is not None and last.astimezone(UTC).date() < now.astimezone(UTC).date():
         return 0
-    return seen.decreases_today
+    return throughput.decreases_today
 
 
-def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
+def keeps(throughput: Throughput, now: datetime, at: datetime, count: int) -> bool:
     """Tell whether a decrease at `now` leaves what is kept for the time `at`: `count` decreases, or
     as many as there would be.
 
@@ -62,18 +62,21 @@ def keeps(seen: Throughput, now: datetime, at: datetime, count: int) -> bool:
     """
     if at >= next_midnight(now):
         return True
-    free, last = max(0, FREE_DECREASES_PER_DAY - decreases_today(seen, now)), seen.last_decrease_at
+    free, last = (
+        max(0, FREE_DECREASES_PER_DAY - decreases_today(throughput, now)),
+        throughput.last_decrease_at,
+    )
     without = max(free, 1 if last is None or at - last >= DECREASE_SPACING else 0)
     after = max(free - 1, 1 if at - now >= DECREASE_SPACING else 0)
     return after >= min(count, without)
 
 
-def budget(seen: Throughput, now: datetime) -> Budget:
+def budget(throughput: Throughput, now: datetime) -> Budget:
     """Return what is left of the decrease quota of one table or index at `now` (aware)."""
-    used, midnight = decreases_today(seen, now), next_midnight(now)
+    used, midnight = decreases_today(throughput, now), next_midnight(now)
     next_at = now
-    if used >= FREE_DECREASES_PER_DAY and seen.last_decrease_at is not None:
-        next_at = max(now, min(seen.last_decrease_at + DECREASE_SPACING, midnight))
+    if used >= FREE_DECREASES_PER_DAY and throughput.last_decrease_at is not None:
+        next_at = max(now, min(throughput.last_decrease_at + DECREASE_SPACING, midnight))
     at_once = max(1, FREE_DECREASES_PER_DAY - used)
     hourly = -(
         (next_at - midnight) // DECREASE_SPACING

@@ -117,8 +117,8 @@ def _verdict(verdict: HealingDecision) -> str:
     mode = "dry run: " if verdict.dry_run and verdict.acts else ""
     move = HEALS[verdict.action] if verdict.is_sick else "is left alone"
     why = WHY[verdict.reason]
-    told = numbers(verdict.numbers)
-    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {why} ({verdict.reason}; {told})"
+    details = numbers(verdict.numbers)
+    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {why} ({verdict.reason}; {details})"
 
 
 def numbers(found: Mapping[str, Number]) -> str:

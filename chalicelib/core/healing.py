@@ -129,16 +129,15 @@ class HealingDecision:
 
 
 def decide(
-    group: InstanceGroup, rule: Healing, now: datetime, asked: Collection[str] = ()
+    group: InstanceGroup, rule: Healing, now: datetime, requested: Collection[str] = ()
 ) -> list[HealingDecision]:
-    """Return a verdict for every member whose status checks fail, and for those that were asked
-    for.
+    """Return a decision for every member whose status checks fail, and for the requested ones.
 
     A look at one is a look at the whole group: two events at the same time see the same sick
     members in the same order, the longest sick first, and come to the same choice; so that together
     they do not heal more than one alone.
     """
-    looked_at = [m for m in group.members if m.failing or m.instance in asked]
+    looked_at = [m for m in group.members if m.failing or m.instance in requested]
     healed = _healed(group, rule, now)
     left = max(0, rule.allowed(len(group.in_service)) - len(healed))
     verdicts = []

@@ -60,14 +60,14 @@ def hold(table: str, value: str, now: datetime) -> Hold | None:
     """Return what a table's tag holds at `now`: nothing once it is over; decreases where it says
     nothing for sure."""
     try:
-        said = parse(value)
+        tag = parse(value)
     except ValueError as problem:
         mend = (
             f"write it anew by `headroom pause {table}`, or remove it by `headroom resume {table}`"
         )
         return Hold(Reason.PAUSE_UNKNOWN, f"its tag {KEY} cannot be read: {problem}; {mend}", DOWN)
     return (
-        Hold(Reason.PAUSED, f"its tag {KEY}: {said}", DIRECTIONS[said.what])
-        if said.holds(now)
+        Hold(Reason.PAUSED, f"its tag {KEY}: {tag}", DIRECTIONS[tag.what])
+        if tag.holds(now)
         else None
     )

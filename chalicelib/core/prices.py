@@ -48,7 +48,7 @@ def hourly_saving(decision: Decision) -> float:
     return max(0, decision.current - decision.desired) * UNIT_HOUR[decision.target.dimension]
 
 
-def is_worth_a_look(seen: Observation) -> bool:
+def is_worth_a_look(observation: Observation) -> bool:
     """Tell whether looking at a target's metrics at every sweep costs little beside what it could
     save.
 
@@ -56,15 +56,15 @@ def is_worth_a_look(seen: Observation) -> bool:
     fleet calls for; and with `percent`, where the policy is about something that no alarm tells.
     What somebody wants to hear of is always looked for.
     """
-    policy = seen.policy
+    policy = observation.policy
     if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
         return True
-    spare = seen.provisioned - max(policy.min_units, seen.fleet_units)
+    spare = observation.provisioned - max(policy.min_units, observation.fleet_units)
     if policy.strategy == "fleet":
         return spare > 0
     if policy.strategy == "percent" and _only_looks_tell(policy, spare):
         return True
-    could_save = spare * UNIT_HOUR[seen.target.dimension]
+    could_save = spare * UNIT_HOUR[observation.target.dimension]
     return could_save >= WORTH * METRICS_PER_LOOK * METRIC_READ * SWEEPS_PER_HOUR
 
 
