@@ -17,6 +17,8 @@ from headroom.region.context import Invocation
 from headroom.region.region import Region
 from tests.support.scenes import MONDAY, record_invocations, skips
 
+pytestmark = pytest.mark.slow
+
 SOURCE = (ROOT / "tests" / "data" / "dynamic-dynamodb-40.ini").read_text()
 DAY = 24 * 60
 SWEEPS_MINUTES = 30

@@ -29,6 +29,8 @@ from tests.headroom.test_cli import Run, run, written  # noqa: F401  run is a fi
 from tests.support.builders import ACCOUNT, READS
 from tests.support.scenes import MIDDAY, TARGETS, decisions, invoke, orders, pass_minutes, units
 
+pytestmark = pytest.mark.slow
+
 UNITS, MINUTES = 1000, 65
 Load = float | Sequence[float]
 """Units per second, steady or of each minute."""

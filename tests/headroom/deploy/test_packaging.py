@@ -80,6 +80,7 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 # SAM
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_sam_template(packages: Packages) -> None:
     command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / "sam.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -212,6 +212,7 @@ def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
     assert found.current_held_out == found.current_figures
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
     found = [
         tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)
@@ -416,6 +417,7 @@ def no_rules(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
     done = CliRunner().invoke(
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
@@ -432,6 +434,7 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
     assert tuning.sentence(found) in done.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path) -> None:
     options = ["--throttled-ppm", "1000000", "--candidates", "4", "--json"]
     done = CliRunner().invoke(
@@ -448,6 +451,7 @@ def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path)
     assert [fold["days"] for fold in data["folds"]] == [[1], [2]]
 
 
+@pytest.mark.slow
 def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path) -> None:
     with Region() as region:
         region.create_table("orders", 5, 5)
