@@ -140,17 +140,17 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(
     given: dict[str, float], step: int, moves: list[float]
 ) -> None:
     setting = next(iter(given))
-    found = [getattr(p, setting) for p in tuning.neighbours(adaptive(**given), step)]
-    assert [value for value in found if value != given[setting]] == moves
+    result = [getattr(p, setting) for p in tuning.neighbours(adaptive(**given), step)]
+    assert [value for value in result if value != given[setting]] == moves
 
 
 def test_no_more_is_tried_than_allowed_and_each_is_reported() -> None:
     calls: list[tuple[int, int]] = []
     plan = SearchPlan(coarse=GRID, steps=(2, 1), most=6, workers=1)
-    found = tuning.tune(
+    result = tuning.tune(
         THREE_DAYS, PLAIN, 100, plan=plan, on_progress=lambda *numbers: calls.append(numbers)
     )
-    assert found.candidates == 6
+    assert result.candidates == 6
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4), (5, 6), (6, 6)]
 
 
@@ -175,22 +175,22 @@ def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int
         (p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS)
         for p in tuning.coarse(PLAIN, GRID)
     }
-    found = tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
+    result = tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
     good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
     least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
     assert len({figures.unit_hours for figures in measured.values()}) == 4
-    assert (found.best.burst_keep_percent, found.best.insurance_percent) == taken
-    assert found.best_figures == measured[taken]
+    assert (result.best.burst_keep_percent, result.best.insurance_percent) == taken
+    assert result.best_figures == measured[taken]
     assert measured[taken] == (
         min(good.values(), key=lambda figures: figures.unit_hours) if good else least
     )
 
 
 def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
-    found = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
-    assert (found.best, found.verdict) == (PLAIN, TuningVerdict.KEEP)
+    result = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
+    assert (result.best, result.verdict) == (PLAIN, TuningVerdict.KEEP)
     assert (
-        tuning.sentence(found) == "Keep what you have: no candidate is cheaper and meets the goal."
+        tuning.sentence(result) == "Keep what you have: no candidate is cheaper and meets the goal."
     )
 
 
@@ -205,19 +205,19 @@ def test_a_fold_is_searched_without_its_own_days() -> None:
 
 def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
     today = adaptive(burst_keep_percent=80)
-    found = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
-    fold = found.folds[0]
+    result = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
+    fold = result.folds[0]
     assert fold.held_out == tuning.measure(THREE_DAYS, None, fold.best)[1]
     assert fold.current == tuning.measure(THREE_DAYS, None, today)[1]
-    assert found.current_held_out == found.current_figures
+    assert result.current_held_out == result.current_figures
 
 
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
-    found = [
+    result = [
         tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)
     ]
-    assert found[0] == found[1]
+    assert result[0] == result[1]
 
 
 def structs_of(plan: SearchPlan, workers: int) -> SearchPlan:
@@ -225,15 +225,15 @@ def structs_of(plan: SearchPlan, workers: int) -> SearchPlan:
 
 
 def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
-    found = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
-    assert found.current.strategy == "percent"
-    assert found.current_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
-    assert (found.best.strategy, found.best.min_units, found.best.alarm_percent) == (
+    result = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
+    assert result.current.strategy == "percent"
+    assert result.current_figures == on_counted_days(policy(min_units=3), THREE_DAYS)
+    assert (result.best.strategy, result.best.min_units, result.best.alarm_percent) == (
         "adaptive",
         3,
         95,
     )
-    assert tuning.toml(found, None).splitlines()[:2] == ["[defaults]", 'strategy = "adaptive"']
+    assert tuning.toml(result, None).splitlines()[:2] == ["[defaults]", 'strategy = "adaptive"']
 
 
 # stopping
@@ -248,9 +248,9 @@ def interrupt_after(count: int) -> Callable[[int, int], None]:
 
 
 def test_ctrl_c_ends_with_the_best_so_far() -> None:
-    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, on_progress=interrupt_after(2))
-    assert (found.stopped, found.candidates) == (True, 2)
-    assert found.best in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
+    result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, on_progress=interrupt_after(2))
+    assert (result.stopped, result.candidates) == (True, 2)
+    assert result.best in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
 
 
 def test_ctrl_c_before_today_is_known_ends_it_all() -> None:
@@ -266,15 +266,15 @@ def figures(unit_hours: float, ppm: float) -> Figures:
 
 
 def tuned(
-    found: tuple[float, float],
+    result: tuple[float, float],
     unseen: tuple[float, float],
     today: tuple[float, float],
     **settings: float,
 ) -> Tuning:
     """Return a tuning for a goal of 100 ppm, from unit-hours and ppm."""
     chosen = adaptive(**(settings or {"burst_keep_percent": 60}))
-    fold = Fold([1], chosen, figures(*found), figures(*unseen), figures(*today))
-    return Tuning(100, PLAIN, figures(*today), chosen, figures(*found), [fold], 5, False)
+    fold = Fold([1], chosen, figures(*result), figures(*unseen), figures(*today))
+    return Tuning(100, PLAIN, figures(*today), chosen, figures(*result), [fold], 5, False)
 
 
 VERDICTS = [
@@ -327,7 +327,7 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict", "sentence"),
+    ("result", "verdict", "sentence"),
     VERDICTS,
     ids=[
         "cheaper",
@@ -340,8 +340,10 @@ VERDICTS = [
         "the-same",
     ],
 )
-def test_the_verdict_and_its_sentence(found: Tuning, verdict: TuningVerdict, sentence: str) -> None:
-    assert (found.verdict, tuning.sentence(found)) == (verdict, sentence)
+def test_the_verdict_and_its_sentence(
+    result: Tuning, verdict: TuningVerdict, sentence: str
+) -> None:
+    assert (result.verdict, tuning.sentence(result)) == (verdict, sentence)
 
 
 # what to paste
@@ -349,21 +351,21 @@ def test_the_verdict_and_its_sentence(found: Tuning, verdict: TuningVerdict, sen
 
 @pytest.mark.parametrize("target", [READS, INDEX_WRITES], ids=str)
 def test_what_is_pasted_gives_the_target_what_was_found(target: Target) -> None:
-    found = tuned((90, 0), (90, 0), (100, 0), burst_keep_percent=60, throttle_price=70.0)
-    pasted = loader.load(tuning.toml(found, target))
-    assert pasted.policy_for(target) == found.best
+    result = tuned((90, 0), (90, 0), (100, 0), burst_keep_percent=60, throttle_price=70.0)
+    pasted = loader.load(tuning.toml(result, target))
+    assert pasted.policy_for(target) == result.best
     assert pasted.default_policy(target.dimension) == PLAIN
 
 
 def test_for_a_trace_the_defaults_are_pasted() -> None:
-    found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
-    assert tuning.toml(found, None) == "[defaults]\ninsurance_percent = 150"
+    result = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
+    assert tuning.toml(result, None) == "[defaults]\ninsurance_percent = 150"
 
 
 def test_what_is_a_default_again_is_to_be_removed() -> None:
-    found = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
+    result = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
     before = Tuning(
-        **{**vars(found), "current": adaptive(burst_keep_percent=60, insurance_percent=50)}
+        **{**vars(result), "current": adaptive(burst_keep_percent=60, insurance_percent=50)}
     )
     assert tuning.to_remove(before) == ["burst_keep_percent"]
 
@@ -423,7 +425,7 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
     )
     assert done.exit_code == 0, done.output
-    found = tuning.tune(THREE_DAYS, PLAIN, 100, plan=SearchPlan(most=3))
+    result = tuning.tune(THREE_DAYS, PLAIN, 100, plan=SearchPlan(most=3))
     rows = [
         line.split()[:2]
         for line in done.output.splitlines()
@@ -431,7 +433,7 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
     ]
     assert "trace.csv: 3 candidates, throttling at most 100 ppm" in done.output
     assert rows == [["fold", "1"], ["fold", "2"], ["all", "days"], ["today", "75"]]
-    assert tuning.sentence(found) in done.output
+    assert tuning.sentence(result) in done.output
 
 
 @pytest.mark.slow
@@ -441,13 +443,13 @@ def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path)
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
     )
     data = json.loads(done.stdout)
-    found = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SearchPlan(most=4))
+    result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SearchPlan(most=4))
     assert (data["candidates"], data["goal_ppm"], data["stopped"]) == (4, 1_000_000, False)
-    assert data["found"]["settings"] == tuning.settings_of(found.best)
+    assert data["found"]["settings"] == tuning.settings_of(result.best)
     assert data["found"]["cost_month"] == pytest.approx(
-        found.best_figures.unit_hours / 48 * 730 * 0.00013
+        result.best_figures.unit_hours / 48 * 730 * 0.00013
     )
-    assert data["toml"] == tuning.toml(found, None)
+    assert data["toml"] == tuning.toml(result, None)
     assert [fold["days"] for fold in data["folds"]] == [[1], [2]]
 
 
