@@ -42,7 +42,7 @@ def account(region: str = "us-east-1") -> Iterator[AwsSession]:
         session.register_component("data_loader", LOADER)
         boto3.setup_default_session(botocore_session=session, region_name=region)
         try:
-            yield AwsSession(sleep=lambda _: None)
+            yield AwsSession(sleep=lambda _: None, receive_wait_seconds=0)
         finally:
             boto3.DEFAULT_SESSION = None
 

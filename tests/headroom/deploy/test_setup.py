@@ -4,10 +4,7 @@ operator on a server."""
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,15 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
-from typer.testing import CliRunner
 
 from chalicelib import telemetry
 from chalicelib.config.loader import load
 from chalicelib.config.rules import Config
 from chalicelib.core import table_alarms
 from chalicelib.run import Report
-from headroom.cli import app
 from headroom.deploy import blueprint, permissions, setup, stage, teardown
 from headroom.deploy.account import AwsSession, Location, get_or_none
 from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Resource
@@ -42,7 +36,6 @@ from tests.support.deployed import (
     shipped_rules,
     tear_down,
 )
-from tests.support.real_deploy import BIN, CONFIG, Site, configure, copy_project, site
 from tests.support.scenes import MIDDAY, invoke, rules
 
 ALL_SOURCES = {
@@ -219,22 +212,6 @@ def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
         resource = ConfiguredPolicy("somebodys", {"Version": "2012-10-17", "Statement": []})
         assert [o.result for o in setup.setup([resource], session)] == ["already correct"]
         assert resource.delete(session) is False
-
-
-def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(copy_project(tmp_path))
-    configure(tmp_path, rules(*(f"orders-{number:04}" for number in range(1_000))))
-    with account() as session:
-        set_up(dev(), session)
-        status, response = operate("setup", "--stage", "dev")
-        assert status == 0
-        assert (
-            "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters"
-            in response
-        )
-        assert configured(session, "headroom-dev-sweep")
 
 
 @contextmanager
@@ -415,282 +392,3 @@ def test_the_default_topic_is_that_of_the_app() -> None:
 def test_no_function_may_outlive_what_the_buffer_reckons_with() -> None:
     text = (stage.ROOT / ".chalice" / "config.json").read_text()
     assert max(map(int, re.findall(r'"lambda_timeout": (\d+)', text))) <= blueprint.FUNCTION_SECONDS
-
-
-# the real thing
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    """Look until it is so; a message is handled in a thread of the server."""
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end, "it did not come to pass"
-
-
-def run_sweep(there: Site) -> None:
-    event = dict.fromkeys(
-        ("version", "account", "region", "detail-type", "source", "time", "id"), ""
-    )
-    payload = json.dumps({**event, "detail": {}, "resources": []})
-    answer = there.client("lambda").invoke(FunctionName="headroom-dev-sweep", Payload=payload)
-    assert "FunctionError" not in answer
-
-
-def make_busy(there: Site) -> None:
-    """Let `orders` have consumed 95 read units a second for the last minutes."""
-    now = int(time.time()) // 60 * 60
-    there.client("cloudwatch").put_metric_data(
-        Namespace="AWS/DynamoDB",
-        MetricData=[
-            {
-                "MetricName": "ConsumedReadCapacityUnits",
-                "Dimensions": [{"Name": "TableName", "Value": "orders"}],
-                "Timestamp": now - 60 * minutes,
-                "Value": 95.0 * 60,
-            }
-            for minutes in range(1, 6)
-        ],
-    )
-
-
-def units(there: Site) -> int:
-    response = there.client("dynamodb").describe_table(TableName="orders")["Table"][
-        "ProvisionedThroughput"
-    ]
-    return int(response["ReadCapacityUnits"])
-
-
-def threshold(there: Site) -> float:
-    response = there.client("cloudwatch").describe_alarms(AlarmNames=["headroom-orders:read"])[
-        "MetricAlarms"
-    ]
-    return float(response[0]["Threshold"])
-
-
-def set_alarm(there: Site, value: str) -> None:
-    there.client("cloudwatch").set_alarm_state(
-        AlarmName="headroom-orders:read", StateValue=value, StateReason="test"
-    )
-
-
-def hearers(there: Site) -> set[str]:
-    """Return the functions that took a decision so far."""
-    return set(
-        re.findall(
-            r'"kind":"decision".*"function":"(\w+)"', (there.folder / "server.log").read_text()
-        )
-    )
-
-
-@pytest.mark.slow
-def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
-    """With every source of alarms; docs/operations.md is followed with the default one."""
-    with site(tmp_path, **ALL_SOURCES) as there:
-        make_table(there.client)
-        before = inventory(there.client)
-
-        configure(tmp_path, CONFIG.replace("strategy", "stratgey"))
-        response = there.make("deploy", "STAGE=dev", status=2)
-        assert "tables[0].stratgey: unknown key; did you mean strategy?" in response
-        assert "Traceback" not in response
-        assert inventory(there.client) == before
-
-        configure(tmp_path, CONFIG)
-        there.make("deploy", "STAGE=dev")
-        deployed = inventory(there.client)
-        assert {f"headroom-dev-{name}" for name in ALL_FUNCTIONS} <= deployed
-        assert {
-            "alarm headroom-dev-errors",
-            "alarm headroom-dev-dead-letters",
-            "alarm headroom-dev-silence",
-        } <= deployed
-
-        run_sweep(there)
-        assert threshold(there) == 100 * 60 * 0.8
-        make_busy(there)
-        set_alarm(there, "OK")
-        set_alarm(there, "ALARM")
-        wait_for(lambda: units(there) == 150)
-        wait_for(lambda: threshold(there) == 150 * 60 * 0.8)
-        wait_for(lambda: hearers(there) == {"sweep", "on_alarm", "on_queue"})
-        there.run("headroom", "doctor", "--stage", "dev")
-
-        again = there.make("deploy", "STAGE=dev")
-        assert "applied" not in again
-        assert "already correct" in again
-        with_tables = {"alarm headroom-orders:read", "alarm headroom-orders:write"}
-        assert inventory(there.client) == deployed | with_tables
-
-        there.run("headroom", "teardown", "--stage", "dev", answer="y\n")
-        assert inventory(there.client) == before
-        assert units(there) == 150
-        assert "removed" not in there.run("headroom", "teardown", "--stage", "dev", "--yes")
-
-
-# the commands
-
-
-def operate(*arguments: str, answer: str = "") -> tuple[int, str]:
-    """Run a command and return its exit status and what it printed, in one line."""
-    done = CliRunner().invoke(app, list(arguments), input=answer)
-    return done.exit_code, " ".join(done.output.split())
-
-
-def test_setup_before_any_function_says_what_comes_next() -> None:
-    with account():
-        status, response = operate("setup", "--stage", "dev")
-        assert status == 0
-        assert (
-            "No function of stage dev yet. Next: chalice deploy --stage dev, then this command again."
-            in response
-        )
-
-
-def test_setup_tells_of_each_step_what_was_wrong() -> None:
-    with account() as session:
-        set_up(stage.read("dev"), session)
-        session.client("cloudwatch").delete_alarms(AlarmNames=["headroom-dev-silence"])
-        status, response = operate("setup", "--stage", "dev")
-        assert (status, response.count("applied")) == (0, 1)
-        assert "alarm headroom-dev-silence: applied (it does not exist)" in response
-
-
-def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> None:
-    with account() as session:
-        set_up(dev(), session)
-        fields = blueprint.own_alarms(dev(), {}, "q", [dev().topic_arn(session.location)])[1]
-        session.client("cloudwatch").put_metric_alarm(**{**fields, "AlarmName": "orders-hot"})
-        before = inventory(session.client)
-        status, response = operate("teardown", "--stage", "dev", answer="n\n")
-        assert (status, inventory(session.client)) == (1, before)
-        assert "from 123456789012 in us-east-1?" in response
-        status, response = operate("teardown", "--stage", "dev", answer="y\n")
-        assert (status, inventory(session.client)) == (0, {"alarm orders-hot"})
-        assert "Alarms that are not Headroom's still name the topic: orders-hot." in response
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            '[[tables]]\nname = "orders"\nmax_unit = 3\n',
-            "tables[0].max_unit: unknown key; did you mean max_units?",
-        ),
-        (None, "No such file or directory"),
-    ],
-    ids=["wrong", "missing"],
-)
-@pytest.mark.parametrize("command", ["setup", "package"])
-def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
-    command: str, text: str | None, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(copy_project(tmp_path))
-    configure(tmp_path, text or "")
-    if text is None:
-        (tmp_path / "chalicelib" / "headroom.toml").unlink()
-    with account() as session:
-        status, response = operate(command, "--stage", "dev")
-        assert (status, sentence in response) == (2, True)
-        assert inventory(session.client) == set()
-        assert not (tmp_path / "out").exists()
-
-
-WRONG = '[[tables]]\nname = "orders"\nmax_unit = 3\n'
-
-
-def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
-    configure(tmp_path, WRONG)
-    with account() as session:
-        topic = session.client("sns").create_topic(Name="oncall")["TopicArn"]
-        queue = session.client("sqs").create_queue(QueueName="pager")["QueueUrl"]
-        session.client("sns").subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint=session.location.arn("sqs", "pager")
-        )
-        status, _ = operate("setup", "--stage", "dev")
-        heard = session.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
-            "Messages"
-        ]
-        told = json.loads(heard[0]["Body"])
-        assert (status, len(heard), told["Subject"]) == (2, 1, "Headroom: configuration refused")
-        assert "tables[0].max_unit: unknown key; did you mean max_units?" in told["Message"]
-
-
-def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot_be_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(copy_project(tmp_path, OPERATIONS_TOPIC="oncall"))
-    configure(tmp_path, WRONG)
-    with account():
-        status, response = operate("setup", "--stage", "dev")
-        assert status == 2
-        assert "The operators could not be notified: " in response
-        assert "did you mean max_units?" in response
-
-
-def test_a_stages_own_configuration_file_is_the_one_that_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(copy_project(tmp_path, HEADROOM_CONFIG="chalicelib/dev.toml"))
-    (tmp_path / "chalicelib" / "dev.toml").write_text(rules("users"))
-    with account() as session:
-        set_up(dev(), session)
-        assert operate("setup", "--stage", "dev")[0] == 0
-        assert configured(session, "headroom-dev-sweep") == permissions.configured_policy(
-            load(rules("users")), "sweep"
-        )
-
-
-@pytest.mark.parametrize("command", ["setup", "teardown", "doctor", "redrive", "package"])
-def test_every_command_refuses_an_unknown_stage_in_one_sentence(command: str) -> None:
-    status, response = operate(command, "--stage", "nowhere")
-    assert status == 2
-    assert "has no stage 'nowhere', only dev, local, prod" in response
-
-
-@pytest.mark.parametrize(
-    ("code", "sentence"),
-    [
-        (
-            "AccessDenied",
-            "What was done stays done; put this right and run the same command again.",
-        ),
-        ("InvalidClientTokenId", "Sign in again, or set AWS_PROFILE."),
-    ],
-)
-def test_what_aws_refuses_is_told_without_a_traceback(code: str, sentence: str) -> None:
-    def refuse(model: Any, **_: Any) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": "no"}}, model.name)
-
-    with account():
-        assert boto3.DEFAULT_SESSION
-        boto3.DEFAULT_SESSION.events.register("before-call.sts.GetCallerIdentity", refuse)
-        status, response = operate("setup", "--stage", "dev")
-        assert (status, sentence in response) == (2, True)
-
-
-def test_without_a_region_the_operator_is_told_which_variable_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with account(), monkeypatch.context() as without:
-        without.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-        without.delenv("AWS_DEFAULT_REGION")
-        without.delenv("AWS_REGION")
-        boto3.setup_default_session()
-        status, response = operate("setup", "--stage", "dev")
-        assert (status, "Set AWS_DEFAULT_REGION" in response) == (2, True)
-
-
-def test_make_asks_for_the_stage() -> None:
-    done = subprocess.run(
-        ["make", "-o", f"{BIN.parent}/.installed", f"VENV={BIN.parent}", "deploy"],
-        cwd=stage.ROOT,
-        env={"PATH": os.environ["PATH"]},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "which stage? For example: make deploy STAGE=dev" in done.stdout
