@@ -4,8 +4,6 @@ The only module that reads the clock and the environment. What happens next stan
 chalicelib/handlers.py.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sized
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Headroom's own alarms: make the missing ones at CloudWatch's rate, and remove the orphans."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 
 from chalicelib.aws.alarms import alarms_named, create_alarms, delete_alarms

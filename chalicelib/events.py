@@ -5,8 +5,6 @@ Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudW
 "Alarm events and EventBridge", "Lambda actions", read 2026-10.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 A fleet that cannot be counted raises nothing and lowers nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 

@@ -10,8 +10,6 @@
 Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The CloudWatch metrics that Headroom reads, and what each one shows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

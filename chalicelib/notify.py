@@ -6,8 +6,6 @@ alarms. The tag is written after the delivery: a crash between the two repeats a
 loses one.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

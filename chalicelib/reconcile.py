@@ -4,8 +4,6 @@ A look at some tables goes in groups, the tables with the highest cost first: wh
 the most valuable ones are done.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What one invocation works with (`Run`), and what it came to (`Report`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field

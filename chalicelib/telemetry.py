@@ -3,8 +3,6 @@
 The reason code and every number are fields of their own, so that the log can be searched.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """The adapter of CloudWatch's alarms: read, create, rewrite and delete them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator
 
 from chalicelib.aws.client import Aws, batches

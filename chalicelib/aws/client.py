@@ -4,8 +4,6 @@ The other adapters call AWS through it. Retries are botocore's own, mode `standa
 backoff with jitter on throttling and on errors of the service.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The adapter of `[[fleet]]`: how many instances a fleet has now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from chalicelib.aws.client import Aws

@@ -1,7 +1,5 @@
 """The adapter of Auto Scaling groups: read members and status checks, replace or reboot instances."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace

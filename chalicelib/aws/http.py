@@ -1,7 +1,5 @@
 """One HTTP request to a URL that the operator chose. No redirect is followed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from http.client import HTTPException
 from urllib.request import (

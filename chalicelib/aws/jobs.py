@@ -1,7 +1,5 @@
 """The adapter of `[[pause]]`: the jobs that run now, and those that ended today."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The adapter of CloudWatch's metrics: consumption, throttling and provisioned units by target."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The adapter of notifications: SNS, Slack, and the tags that keep notification states."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The adapter of operators' pauses: the tables that have the tag."""
 
-from __future__ import annotations
-
 from chalicelib.aws.client import Aws
 from chalicelib.core.pause_tag import KEY
 

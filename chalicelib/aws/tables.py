@@ -1,7 +1,5 @@
 """The adapter of DynamoDB's tables: read their throughput, and set it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

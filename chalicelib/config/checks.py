@@ -1,7 +1,5 @@
 """The checks between settings: what each value alone cannot show."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chalicelib.config.rules import WILDCARDS, Config, places, resolve

@@ -4,8 +4,6 @@ The two ways to reckon are named as in cluster-proportional-autoscaler: `linear`
 counts is the level, the number of instances as it is now; events only wake the look.
 """
 
-from __future__ import annotations
-
 import math
 from fnmatch import fnmatchcase
 from typing import Annotated

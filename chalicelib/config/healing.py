@@ -1,7 +1,5 @@
 """`[[healing]]`: which Auto Scaling groups are healed, how, and how many instances at the most."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal

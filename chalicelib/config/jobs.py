@@ -1,8 +1,6 @@
 """Jobs that own a table's capacity while they run, such as a nightly backup: the conditions of
 `[[pause]]`."""
 
-from __future__ import annotations
-
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 

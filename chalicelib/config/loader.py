@@ -1,8 +1,6 @@
 """The reader: TOML text to a checked `Config`. It reports every problem at once, each with its
 path."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from typing import Any, TypeVar

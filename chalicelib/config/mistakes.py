@@ -1,8 +1,6 @@
 """What is wrong with a value of the configuration, in the words of TOML instead of Python's: where,
 what, and what to write."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Mapping

@@ -4,8 +4,6 @@
 The reader, the checks and the reference documentation use it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """The rules of the file: which settings a table or an index has."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Types that several sections of the configuration share."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -6,8 +6,6 @@ judged by the wall clock of its time zone, so that it moves with daylight saving
 twice is in it twice, and one that is left out is not in it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta

@@ -6,8 +6,6 @@ and indexes are counted apart. The refusal says "at most once every 3600 seconds
 last accepted decrease.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

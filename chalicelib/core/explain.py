@@ -1,7 +1,5 @@
 """Decisions, actions and skips in words, for the log, the dry run and the operator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import assert_never
 

@@ -1,8 +1,6 @@
 """Healing: whether a sick instance of an Auto Scaling group is to be replaced now. Pure: the facts
 and the time are arguments."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

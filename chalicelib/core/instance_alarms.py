@@ -5,8 +5,6 @@ An alarm of the action `recover` carries EC2's own recovery as a second action, 
 call for it; it has another name, so that a rule's change of action makes it anew.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import datetime

@@ -5,8 +5,6 @@ maximum, may hold for hours. It is notified once an episode. A tag on Headroom's
 target keeps when that was, and the metrics show when the episode began.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What is known of one target when its decision is made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from chalicelib.config.policy import Policy

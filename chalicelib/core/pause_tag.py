@@ -5,8 +5,6 @@ The tag's key is `headroom-pause`. Its value is a time with its zone, what is le
 somebody liked, a reason: `2026-11-21T06:00:00Z decreases deployment`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

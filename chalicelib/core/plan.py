@@ -4,8 +4,6 @@ The law: an alarm that fitted never becomes too lazy, at no point of the plan, a
 drifted never becomes lazier. So thresholds are lowered before the capacity, and raised after it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.config.policy import Policy

@@ -6,8 +6,6 @@ they order tables, and weigh a look against a unit. Bills are reckoned by the wo
 price file of the operator's choice.
 """
 
-from __future__ import annotations
-
 from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.core.observation import Observation
 from chalicelib.model import Decision, Dimension, TableState

@@ -5,8 +5,6 @@ A strategy recommends a number of units. This module applies the bounds, the swi
 the table and the decrease budget.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime

@@ -1,8 +1,6 @@
 """The two-way street between a target and its CloudWatch alarm: names, thresholds, what may be
 rewritten."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

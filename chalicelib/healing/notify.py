@@ -5,8 +5,6 @@ instance. That it was sent stands as a tag on the instance's own alarm; the alar
 state says since when the instance fails.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ An alarm on one instance is a look at its whole Auto Scaling group. Only groups 
 rule names are looked at.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -5,8 +5,6 @@ answer 2xx allows the change. Any other answer holds everything of that table or
 holds decreases and allows increases.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

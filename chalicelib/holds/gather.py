@@ -4,8 +4,6 @@ Each source is one function that yields targets with their holds. What cannot be
 decreases, and lets increases go on.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The holds of `[[pause]]`: a job of it runs, may be running, or needs the last free decrease."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 

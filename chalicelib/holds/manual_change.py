@@ -6,8 +6,6 @@ by Headroom whose alarm could not be written looks the same. Then nothing is low
 and the alarm fires too early.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The hold of an operator's pause: a tag on the table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from chalicelib.aws import pause_tags

@@ -6,8 +6,6 @@ target, mixes up pages, and knows no tags. Source: Application Auto Scaling API 
 2026-11.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any

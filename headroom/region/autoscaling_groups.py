@@ -6,8 +6,6 @@ that fail, their metrics each minute, the group that replaces what is marked Unh
 scaling activities that tell of it, in AWS's own words.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta

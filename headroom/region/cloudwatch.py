@@ -5,8 +5,6 @@ Facts: CloudWatch User Guide and API reference, read 2026-10. Where moto differs
 alarm, resets states, loses fields, mixes up dimensions), AWS is followed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

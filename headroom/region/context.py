@@ -3,8 +3,6 @@
 The services know no more of each other than the callables that Region hands to them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 moto keeps the tables; their units, updates and decreases are here.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

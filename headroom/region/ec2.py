@@ -4,8 +4,6 @@ moto keeps them, but puts no event on EventBridge; that part is here. An instanc
 start or to end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The events that SNS and EventBridge hand to a function."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The embedded region's web servers, which answer the app's HTTP requests, and those requests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,8 +1,6 @@
 """The embedded region's Lambda: the real app, imported as Lambda would, woken by messages and
 schedules."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import io

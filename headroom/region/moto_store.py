@@ -4,8 +4,6 @@ A call that moto answers costs some 3 ms of CPU: requests and responses are writ
 parsed again. What the app asks at every event, and what the region itself does, goes this way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

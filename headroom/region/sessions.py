@@ -4,8 +4,6 @@ A client costs some 12 ms of CPU, a session 30 ms, and a scene needs seven clien
 to the region that is open when it is made.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Mapping

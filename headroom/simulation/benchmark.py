@@ -4,8 +4,6 @@ The summary has geometric means and counts of wins. The effective cost is define
 unit-hours plus throttled unit-hours at their price, over the optimum's unit-hours.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import random

@@ -1,7 +1,5 @@
 """Simulated time: where it starts, and its units."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 START = datetime(2026, 11, 2, tzinfo=UTC)

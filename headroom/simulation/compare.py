@@ -1,7 +1,5 @@
 """Headroom beside everything else that could run the table, on one trace, by the same rules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime

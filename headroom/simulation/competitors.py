@@ -4,8 +4,6 @@ All are replayed with the same rules of DynamoDB as Headroom. Units are integers
 is in minutes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each target gets an advice. A table has one billing mode, so on-demand is compar
 its indexes, and everything else for each target alone.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

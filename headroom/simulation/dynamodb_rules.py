@@ -4,8 +4,6 @@ The embedded region and the backtest share these rules. Demand comes in whole mi
 consumption and throttling are in units per second.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ when to decrease: a shortest path over (minute of the last decrease, decreases u
 solved forwards.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

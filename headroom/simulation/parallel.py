@@ -1,7 +1,5 @@
 """Work on many items in parallel, on all processors. Ctrl-C ends it at once."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

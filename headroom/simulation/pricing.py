@@ -1,7 +1,5 @@
 """Prices, read from one data file that names their source and their date."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from datetime import date

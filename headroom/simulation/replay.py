@@ -5,8 +5,6 @@ updates complete, alarms are evaluated, the functions run, demand is served. A t
 have the same capacity in every minute.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -3,8 +3,6 @@
 This module imports plotly, which takes a second: only `--html` imports it.
 """
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Demand over time: read from a CSV file, or generated."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import math

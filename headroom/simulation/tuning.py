@@ -7,8 +7,6 @@ of every week. One search is made for each fold, without its days, and the resul
 that fold alone. One more search is made on all days, for the settings that are recommended.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -7,8 +7,6 @@ read 2026-10). Constants that are no settings were chosen by `headroom bench` on
 says what it is for.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta

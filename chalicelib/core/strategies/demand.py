@@ -1,7 +1,5 @@
 """Reading demand out of metrics: how fresh they are, and what they say about the load."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta

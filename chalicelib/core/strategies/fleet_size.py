@@ -1,8 +1,6 @@
 """The strategy `fleet`: the whole capacity is what the fleet calls for, and what is consumed where
 that is more."""
 
-from __future__ import annotations
-
 import math
 from datetime import datetime
 

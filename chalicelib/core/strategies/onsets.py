@@ -6,8 +6,6 @@ scaler that reacts within minutes cannot serve; how often they came, and how hig
 insurance against them leans on.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import insort
 from collections.abc import Sequence

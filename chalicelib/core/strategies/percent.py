@@ -5,8 +5,6 @@ docs/policy.md tells the rules with a worked example. Amounts are units per seco
 request is taken as a unit.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

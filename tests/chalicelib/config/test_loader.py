@@ -1,8 +1,6 @@
 """The configuration: the least that works, who wins, and every mistake reported at once with its
 path."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Windows: half-open hours of chosen days by the operator's wall clock, floors and their ends,
 times kept for decreases."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

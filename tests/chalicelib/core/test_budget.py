@@ -1,8 +1,6 @@
 """DynamoDB's decrease quota: four at once, then one an hour, anew at 00:00:00 UTC; 27 a day at the
 most."""
 
-from __future__ import annotations
-
 from collections import Counter
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Words: every reason has some, and the sentences stand here as an operator reads them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,8 +1,6 @@
 """Healing, decided: every rule that leaves an instance alone, the budget, and the laws that hold
 whatever the facts."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from datetime import timedelta

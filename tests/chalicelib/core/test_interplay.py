@@ -1,8 +1,6 @@
 """Laws of everything at once, on all targets of a table: windows, floors, fleets, holds, kept
 decreases, dry runs, switches."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import timedelta
 

@@ -1,8 +1,6 @@
 """Notices, decided in tables: what is told to whom, in which words, and when the same fact is news
 again."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 

@@ -1,7 +1,5 @@
 """Plans: the fewest actions, in an order that is safe to stop at anywhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

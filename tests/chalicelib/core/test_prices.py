@@ -1,7 +1,5 @@
 """What a decision saves, and when a look is worth its metrics."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

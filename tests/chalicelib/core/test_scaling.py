@@ -1,8 +1,6 @@
 """The decision on one target, and on those of a table together: every reason in a table, and the
 laws as properties."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Collection

@@ -1,8 +1,6 @@
 """Targets and their alarms: names, thresholds, what may be rewritten, and what a rewrite
 changes."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The embedded region is embedded: an endpoint of the operator's own is never asked."""
 
-from __future__ import annotations
-
 import pytest
 
 from headroom.region.region import Region

@@ -1,7 +1,5 @@
 """The embedded region's own rules, above all where moto differs from AWS."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The benchmark: every figure of its lines by hand, its traces, and its result file."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

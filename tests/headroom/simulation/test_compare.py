@@ -1,7 +1,5 @@
 """The comparison: which rows there are, and every figure computed by hand."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The competitors: the rule of each one, and the rules of DynamoDB that apply to all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pytest

@@ -1,8 +1,6 @@
 """What the targets of a region cost, each way to run them, the advice, and what Headroom itself
 costs."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,8 +1,6 @@
 """How DynamoDB serves, updates, counts and refuses, and how CloudWatch judges: the rules that the
 workbench simulates by."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,8 +1,6 @@
 """A table's own history: read from the embedded region's CloudWatch, gaps filled and counted, and
 days kept on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The clairvoyant optimum, against a search through every way to set the capacity."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Sequence

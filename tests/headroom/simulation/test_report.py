@@ -1,7 +1,5 @@
 """The HTML page of a backtest: self-contained, with its table, its summary and its charts."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from html.parser import HTMLParser

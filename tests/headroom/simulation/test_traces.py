@@ -1,7 +1,5 @@
 """Traces: what a file must look like, every way in which it does not, and the generated day."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

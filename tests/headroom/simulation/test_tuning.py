@@ -1,8 +1,6 @@
 """The search for settings: what it tries, what it takes, what it counts, and when it says that
 there is nothing to gain."""
 
-from __future__ import annotations
-
 import json
 import random
 import subprocess

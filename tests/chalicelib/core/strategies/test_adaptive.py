@@ -1,8 +1,6 @@
 """The strategy `adaptive`: the newest minutes, each level by hand, every reason in a table, and the
 laws as properties."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

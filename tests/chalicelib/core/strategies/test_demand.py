@@ -1,7 +1,5 @@
 """What metrics say about the load: how fresh they are, and their means by period."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,8 +1,6 @@
 """What the last days say about the hour to come: onsets, like hours, the same minutes of past days,
 how high bursts go."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,8 +1,6 @@
 """The strategy `percent`: steps up where the newest periods are all hot or throttled; down to the
 hour's peak, or by steps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
