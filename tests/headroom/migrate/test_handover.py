@@ -27,7 +27,7 @@ from headroom.migrate.handover import HandoverError, Record
 from headroom.project import ROOT
 from headroom.region.context import Call, Fault
 from headroom.region.region import Region
-from tests.headroom.migrate.test_application_autoscaling import action, named, tracking
+from tests.support.application_autoscaling import action, named, tracking
 from tests.support.builders import ACCOUNT, INDEX_READS, READS, WRITES
 from tests.support.scenes import (
     FaultAt,
@@ -108,18 +108,18 @@ class Scene:
     file: Path
 
     def over(self, text: str | None = None, table: str = "orders") -> list[str]:
-        said: list[str] = []
+        lines: list[str] = []
         config = text or self.region.functions.config
         handover.hand_over(
-            lambda: run_of(config, self.region.now), self.record(), table, said.append
+            lambda: run_of(config, self.region.now), self.record(), table, lines.append
         )
-        return said
+        return lines
 
     def back(self, table: str = "orders") -> list[str]:
-        said: list[str] = []
+        lines: list[str] = []
         aws = Aws("headroom-alarms", sleep=lambda _: None)
-        handover.take_back(aws, self.record(), table, lambda: self.region.now, said.append)
-        return said
+        handover.take_back(aws, self.record(), table, lambda: self.region.now, lines.append)
+        return lines
 
     def record(self) -> Record:
         return Record(self.file, ACCOUNT, self.region.name)
@@ -138,13 +138,13 @@ def has(region: Region) -> dict[str, Any]:
 
     def plain(found: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
         return {
-            str(key): {k: v for k, v in said.items() if k not in chosen}
-            for key, said in found.items()
+            str(key): {k: v for k, v in entry.items() if k not in chosen}
+            for key, entry in found.items()
         }
 
     tags = {
-        said["ResourceId"] + said["ScalableDimension"]: kept.tags[said["ScalableTargetARN"]]
-        for said in kept.targets.values()
+        entry["ResourceId"] + entry["ScalableDimension"]: kept.tags[entry["ScalableTargetARN"]]
+        for entry in kept.targets.values()
     }
     return copy.deepcopy(
         {
@@ -202,14 +202,14 @@ def test_the_table_gets_the_capacity_that_its_load_calls_for_at_once(
     region: Region, scene: Scene
 ) -> None:
     pass_minutes(region, 65, {READS: 20.0, WRITES: 49.0, INDEX_READS: 9.0})
-    said = scene.over()
+    lines = scene.over()
     assert units(region) == {
         "orders:read": 45,
         "orders:write": 100,
         "orders/by-date:read": 20,
         "orders/by-date:write": 20,
     }
-    assert any(line.startswith("orders:read 100 → 45 units") for line in said)
+    assert any(line.startswith("orders:read 100 → 45 units") for line in lines)
     assert region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 45 * 60 * 0.5
 
 
@@ -339,7 +339,7 @@ class StopAt(FaultAt):
 def somebody_has(region: Region) -> bool:
     """Tell whether each scaled target is Application Auto Scaling's or has Headroom's alarm."""
     registered = {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+        application_autoscaling.target_of(entry) for entry in region.autoscaling.targets.values()
     }
     return all(
         target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms
@@ -476,7 +476,7 @@ def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(
     ):
         scene.back()
     assert {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+        application_autoscaling.target_of(entry) for entry in region.autoscaling.targets.values()
     } == {READS, WRITES}
     assert scene.record().tables("handed over") == ["orders"]
 
@@ -498,11 +498,11 @@ def test_the_page_names_every_permission_that_the_two_ways_need(
     scene.over()
     scene.back()
     prefixes = {"resourcegroupstaggingapi": "tag"}
-    asked = {
+    permissions = {
         f"{prefixes.get(made.service, made.service)}:{made.operation}" for made in region.calls
     }
-    asked.remove("sts:GetCallerIdentity")  # it needs no permission
-    assert {permission for permission in asked if f"`{permission}`" not in page} == set()
+    permissions.remove("sts:GetCallerIdentity")  # it needs no permission
+    assert {permission for permission in permissions if f"`{permission}`" not in page} == set()
 
 
 # the record
@@ -531,7 +531,7 @@ def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: 
     scene.over()
     scene.back()
     assert {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+        application_autoscaling.target_of(entry) for entry in region.autoscaling.targets.values()
     } == {READS}
 
 
@@ -687,7 +687,7 @@ def test_one_table_that_fails_does_not_stop_the_others(
     assert "carts: looking at it: no rule of the configuration names it" in ended.err
     assert "1 table(s) done, 1 failed." in ended.out
     assert (tmp_path / "other.json").exists()
-    assert [said["ResourceId"] for said in region.autoscaling.targets.values()] == ["table/carts"]
+    assert [entry["ResourceId"] for entry in region.autoscaling.targets.values()] == ["table/carts"]
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(
@@ -736,7 +736,7 @@ def test_what_is_stopped_before_anything_was_removed_names_no_file(
         ),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(
+def test_a_mistake_is_reported_in_a_sentence(
     run: Callable[..., Ended], words: list[str], why: str
 ) -> None:
     ended = run(*words)
@@ -754,4 +754,4 @@ def test_what_is_not_translated_is_left_as_it_is_and_named(
     ended = run("--apply", "--yes")
     assert ended.code == 0
     assert "gone:read: obsolete: the table exists no more" in ended.err
-    assert [said["ResourceId"] for said in region.autoscaling.targets.values()] == ["table/gone"]
+    assert [entry["ResourceId"] for entry in region.autoscaling.targets.values()] == ["table/gone"]
