@@ -37,12 +37,12 @@ def _whole(value: str) -> int:
     try:
         return int(value)
     except ValueError:
-        raise ValueError(f"expected a whole number, setting {value!r}") from None
+        raise ValueError(f"expected a whole number, got {value!r}") from None
 
 
 def positive(value: str) -> int:
     if _whole(value) < 1:
-        raise ValueError(f"expected 1 or more, as Dynamic DynamoDB does, setting {value}")
+        raise ValueError(f"expected 1 or more, as Dynamic DynamoDB does, got {value}")
     return _whole(value)
 
 
@@ -52,7 +52,7 @@ def _number(value: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found) or found < 1:
-        raise ValueError(f"expected a number of 1 or more, setting {value!r}")
+        raise ValueError(f"expected a number of 1 or more, got {value!r}")
     return found
 
 
@@ -68,13 +68,13 @@ def _switch(value: str) -> bool:
         "off": False,
     }
     if value.lower() not in found:
-        raise ValueError(f"expected true or false, setting {value!r}")
+        raise ValueError(f"expected true or false, got {value!r}")
     return found[value.lower()]
 
 
 def _unit(value: str) -> str:
     if value not in ("percent", "units"):
-        raise ValueError(f"expected percent or units, setting {value!r}")
+        raise ValueError(f"expected percent or units, got {value!r}")
     return value
 
 
@@ -88,7 +88,7 @@ def _scale(value: str) -> Rows:
         found = None
     if not isinstance(found, dict) or not all(_is_row(at, step) for at, step in found.items()):
         raise ValueError(
-            f"expected a scale such as {{50: 10, 80: 30}}, percents and whole steps, setting {value!r}"
+            f"expected a scale such as {{50: 10, 80: 30}}, percents and whole steps, got {value!r}"
         )
     if not any(found.values()):
         raise ValueError("no step in it is above 0, so that it would do nothing; leave it out")
@@ -136,7 +136,7 @@ SPAN = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)")
 def _hours(value: str) -> str:
     found = [SPAN.fullmatch(part.strip()) for part in value.split(",")]
     if not all(found):
-        raise ValueError(f"expected hours such as 22:00-23:59,00:00-06:00, setting {value!r}")
+        raise ValueError(f"expected hours such as 22:00-23:59,00:00-06:00, got {value!r}")
     spans = (f"{int(m[1]):02}:{m[2]}-{int(m[3]):02}:{m[4]}" for m in found if m)
     return ",".join(span.replace("-23:59", "-24:00") for span in spans)
 

@@ -22,7 +22,7 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from headroom.migrate.dynamic_dynamodb import Kind, translate
-from headroom.migrate.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
+from headroom.migrate.dynamic_options import APART, OPTIONS
 from headroom.project import ROOT
 from headroom.region.region import Region
 from tests.headroom.test_cli import Run, run, written  # noqa: F401  run is a fixture
@@ -490,34 +490,3 @@ COMMAND_LINE = {
     *ELSEWHERE,
     *(f"--{name.format(reads=f'{d}s', read=d)}" for name in OF_A_TABLE for d in Dimension),
 }
-
-
-def test_every_option_is_tested() -> None:
-    assert {row.option for row in ROWS} >= set(OF_A_TABLE)
-    assert {*GLOBAL} == {
-        "aws-access-key-id",
-        "aws-secret-access-key-id",
-        "region",
-        "check-interval",
-        *(option.name for option in BREAKER),
-    }
-    assert {*LOGGING} == {"log-level", "log-file", "log-config-file"}
-
-
-# the page
-
-
-PAGE = (ROOT / "docs" / "from-dynamic-dynamodb.md").read_text()
-
-
-def test_the_page_names_every_option() -> None:
-    named = set(re.findall(r"`(-{0,2}[a-z][a-z0-9-]+)`", PAGE))
-    assert named >= {*OPTIONS, *GLOBAL, *LOGGING, *COMMAND_LINE}
-
-
-@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_the_page_says_what_an_option_becomes(option: Any) -> None:
-    row = next(
-        line for line in PAGE.splitlines() if line.startswith("|") and f"`{option.name}`" in line
-    )
-    assert all(f"`{setting}`" in row for setting in option.settings), row

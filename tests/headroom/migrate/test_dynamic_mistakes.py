@@ -220,7 +220,7 @@ from tests.support.dynamic_dynamodb import (
         ],
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(text: str, number: int, words: str) -> None:
+def test_a_mistake_is_reported_with_its_line(text: str, number: int, words: str) -> None:
     assert words in explanation(text, number)
     loader.load(imported(text).toml)
 
