@@ -1,5 +1,5 @@
 """What Application Auto Scaling has for DynamoDB, translated into Headroom's configuration. Pure:
-headroom/handover.py calls AWS.
+headroom/migrate/handover.py calls AWS.
 
 Every scalable target, scaling policy and scheduled action is accounted for by at least one note:
 translated, obsolete (why), or refused (what to do). Words and shapes are those of the API. Source:
@@ -22,7 +22,7 @@ from chalicelib.model import Dimension, TableState, Target
 from headroom.migrate import schedules
 from headroom.migrate.schedules import InexpressibleError
 
-Said = Mapping[str, Any]
+Entry = Mapping[str, Any]
 Settings = Mapping[str, Any]
 Verdict = Literal["translated", "obsolete", "refused"]
 Strategy = Literal["adaptive", "percent"]
@@ -47,9 +47,9 @@ class Autoscaling:
     """What DescribeScalableTargets, DescribeScalingPolicies and DescribeScheduledActions say, all
     pages."""
 
-    targets: Sequence[Said] = ()
-    policies: Sequence[Said] = ()
-    actions: Sequence[Said] = ()
+    targets: Sequence[Entry] = ()
+    policies: Sequence[Entry] = ()
+    actions: Sequence[Entry] = ()
 
     def only(self, tables: Iterable[str]) -> Autoscaling:
         """Return what belongs to some tables and their indexes."""
@@ -63,14 +63,14 @@ class Autoscaling:
     def _where(self, is_meant: Callable[[Target], bool]) -> Autoscaling:
         parts = (self.targets, self.policies, self.actions)
         return Autoscaling(
-            *([said for said in part if is_meant(target_of(said))] for part in parts)
+            *([entry for entry in part if is_meant(target_of(entry))] for part in parts)
         )
 
-    def everything(self) -> list[Said]:
+    def everything(self) -> list[Entry]:
         return [*self.targets, *self.policies, *self.actions]
 
     def tables(self) -> list[str]:
-        return sorted({target_of(said).table for said in self.everything()})
+        return sorted({target_of(entry).table for entry in self.everything()})
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class Note:
 
 @dataclass
 class Part:
-    """One target's settings, and what is to be said of it."""
+    """One target's settings, and the notes on it."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
-    def note(self, said: Said, verdict: Verdict, text: str) -> None:
-        self.notes.append(Note(subject_of(said), verdict, text))
+    def note(self, entry: Entry, verdict: Verdict, text: str) -> None:
+        self.notes.append(Note(subject_of(entry), verdict, text))
 
 
 @dataclass(frozen=True)
@@ -110,52 +110,54 @@ class Translation:
     tables: Sequence[str]
 
 
-def target_of(said: Said) -> Target:
+def target_of(entry: Entry) -> Target:
     """Return the target that a scalable target, a policy or an action belongs to: its ResourceId is
     `table/T[/index/I]`."""
-    _, table, *rest = str(said["ResourceId"]).split("/")
+    _, table, *rest = str(entry["ResourceId"]).split("/")
     return Target(
         table,
         rest[-1] if rest else "",
-        DIMENSIONS[str(said["ScalableDimension"]).rsplit(":", 1)[-1]],
+        DIMENSIONS[str(entry["ScalableDimension"]).rsplit(":", 1)[-1]],
     )
 
 
-def subject_of(said: Said) -> str:
+def subject_of(entry: Entry) -> str:
     """Return how a target, a policy or an action is named in notes."""
     kinds = {"PolicyName": "policy", "ScheduledActionName": "scheduled action"}
-    named = next((f" {kind} {said[key]}" for key, kind in kinds.items() if key in said), "")
-    return f"{target_of(said)}{named}"
+    named = next((f" {kind} {entry[key]}" for key, kind in kinds.items() if key in entry), "")
+    return f"{target_of(entry)}{named}"
 
 
 def translate(
-    found: Autoscaling, tables: Mapping[str, State], now: datetime, strategy: Strategy = "adaptive"
+    autoscaling: Autoscaling,
+    tables: Mapping[str, State],
+    now: datetime,
+    strategy: Strategy = "adaptive",
 ) -> Translation:
-    """Return the configuration that does what Application Auto Scaling does, as near as it can be
-    said.
+    """Return the configuration that does what Application Auto Scaling does, as closely as possible.
 
     tables: each table as it is, None where it does not exist, the error where it could not be read.
     now: aware.
     """
     document, rules = tomlkit.document(), tomlkit.aot()
     notes: list[Note] = []
-    for name in found.tables():
-        own, table = found.only([name]), tables.get(name)
+    for name in autoscaling.tables():
+        own, table = autoscaling.only([name]), tables.get(name)
         if isinstance(table, TableState) and not table.on_demand:
-            settings, said = _table(own, table, now, strategy)
+            settings, table_notes = _table(own, table, now, strategy)
         else:
-            settings, said = {}, _left_out(own, table)
-        notes += said
+            settings, table_notes = {}, _left_out(own, table)
+        notes += table_notes
         if settings:
-            rules.append(_rule(name, settings, said, strategy))
+            rules.append(_rule(name, settings, table_notes, strategy))
         else:
-            _tell(document, said)
+            _add_comments(document, table_notes)
     if len(rules):
         document.add("tables", rules)
     return Translation(tomlkit.dumps(document), notes, [str(rule["name"]) for rule in rules])
 
 
-def _left_out(found: Autoscaling, table: State) -> list[Note]:
+def _left_out(autoscaling: Autoscaling, table: State) -> list[Note]:
     """Return the notes on a table that is not named in the configuration."""
     verdict: Verdict
     if table is None:
@@ -171,28 +173,28 @@ def _left_out(found: Autoscaling, table: State) -> list[Note]:
     else:
         verdict, text = "obsolete", "the table is billed on demand: there is no capacity to set"
     part = Part()
-    for said in found.everything():
-        part.note(said, verdict, text)
+    for entry in autoscaling.everything():
+        part.note(entry, verdict, text)
     return part.notes
 
 
 def _table(
-    found: Autoscaling, table: TableState, now: datetime, strategy: Strategy
+    autoscaling: Autoscaling, table: TableState, now: datetime, strategy: Strategy
 ) -> tuple[dict[Target, Settings], list[Note]]:
     """Return what each target of one table gets (nothing where none is scaled any more), and the
     notes on it."""
     settings: dict[Target, Settings] = {}
     notes: list[Note] = []
-    here = {target_of(said): said for said in found.targets}
-    for target in dict.fromkeys(target_of(said) for said in found.everything()):
-        own = found.only_of(target)
-        why = _why_not(target, here, table)
+    registered = {target_of(entry): entry for entry in autoscaling.targets}
+    for target in dict.fromkeys(target_of(entry) for entry in autoscaling.everything()):
+        own = autoscaling.only_of(target)
+        why = _why_obsolete(target, registered, table)
         if why:
             part = Part()
-            for said in own.everything():
-                part.note(said, "obsolete", why)
+            for entry in own.everything():
+                part.note(entry, "obsolete", why)
         else:
-            part = _target(here[target], own.policies, own.actions, now, strategy)
+            part = _target(registered[target], own.policies, own.actions, now, strategy)
             settings[target] = part.settings
         notes += part.notes
     off = [target for target in table.targets() if target not in settings] if settings else []
@@ -205,13 +207,13 @@ def _table(
     return settings, notes
 
 
-def _why_not(target: Target, here: Mapping[Target, Said], table: TableState) -> str:
+def _why_obsolete(target: Target, registered: Mapping[Target, Entry], table: TableState) -> str:
     """Return why a target needs no translation, or ""."""
     if target.index not in table.throughputs:
         return f"the table has no index {target.index} any more"
     return (
         ""
-        if target in here
+        if target in registered
         else "its scalable target is not registered, so that nothing applies it"
     )
 
@@ -225,7 +227,7 @@ def _rule(
     """Return one table's rule. What has no scalable target is off, and so is every index that there
     may be later."""
     rule, indexes = tomlkit.table(), tomlkit.aot()
-    _tell(rule, notes)
+    _add_comments(rule, notes)
     rule.add("name", name)
     if strategy != "adaptive":
         rule.add("strategy", strategy)
@@ -254,8 +256,9 @@ def _rule(
 
 
 def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
-    """Return an index's settings with the defaults of what it does not say itself, and would be its
-    table's."""
+    """Return an index's settings with the defaults of what it does not set itself.
+
+    Otherwise it would inherit them from its table."""
     defaults = make_policy(strategy=strategy)
     return {**own, **{key: getattr(defaults, key) for key in above if key not in own}}
 
@@ -281,7 +284,7 @@ def _windows(windows: Iterable[Mapping[str, Any]]) -> Array:
     return rows.multiline(len(rows) > 1)
 
 
-def _tell(into: Any, notes: Iterable[Note]) -> None:
+def _add_comments(into: Any, notes: Iterable[Note]) -> None:
     for note in notes:
         into.add(
             tomlkit.comment(CONTROL.sub(" ", str(note)))
@@ -292,11 +295,15 @@ def _tell(into: Any, notes: Iterable[Note]) -> None:
 
 
 def _target(
-    said: Said, policies: Sequence[Said], actions: Sequence[Said], now: datetime, strategy: Strategy
+    entry: Entry,
+    policies: Sequence[Entry],
+    actions: Sequence[Entry],
+    now: datetime,
+    strategy: Strategy,
 ) -> Part:
-    low, high = int(said["MinCapacity"]), int(said["MaxCapacity"])
+    low, high = int(entry["MinCapacity"]), int(entry["MaxCapacity"])
     part = Part({"min_units": low, "max_units": high})
-    suspended: Said = said.get("SuspendedState") or {}
+    suspended: Entry = entry.get("SuspendedState") or {}
     _scheduled(part, actions, bool(suspended.get("ScheduledScalingSuspended")), now)
     floors = [window["min_units"] for window in part.settings.get("windows", ())]
     bounds = (
@@ -310,12 +317,12 @@ def _target(
         if part.settings["min_units"] == low
         else f" (MinCapacity {low} is what an action has set by now)"
     )
-    about = Part(notes=[Note(subject_of(said), "translated", f"{units}{scheduled}")])
-    _suspended(about, part, said, suspended)
+    about = Part(notes=[Note(subject_of(entry), "translated", f"{units}{scheduled}")])
+    _suspended(about, part, entry, suspended)
     _policies(part, policies, strategy)
     if not policies:
         about.note(
-            said,
+            entry,
             "translated",
             "it had no scaling policy, so only its bounds held; Headroom follows its load within them",
         )
@@ -326,17 +333,17 @@ def _allowed(units: int) -> int:
     return min(max(units, 1), MOST_UNITS)
 
 
-def _suspended(about: Part, part: Part, said: Said, suspended: Said) -> None:
+def _suspended(about: Part, part: Part, entry: Entry, suspended: Entry) -> None:
     for key, setting in (
         ("DynamicScalingOutSuspended", "scale_up"),
         ("DynamicScalingInSuspended", "scale_down"),
     ):
         if suspended.get(key):
             part.settings[setting] = False
-            about.note(said, "translated", f"{key} → {setting} = false")
+            about.note(entry, "translated", f"{key} → {setting} = false")
     if suspended.get("DynamicScalingOutSuspended") and part.settings.get("windows"):
         about.note(
-            said,
+            entry,
             "refused",
             "scale_up = false keeps the floors of its windows from raising, too; take it out to have them",
         )
@@ -345,56 +352,56 @@ def _suspended(about: Part, part: Part, said: Said, suspended: Said) -> None:
 # policies
 
 
-def _policies(part: Part, policies: Sequence[Said], strategy: Strategy) -> None:
-    known = [said for said in policies if not _unknown(said)]
-    ordered = sorted(known, key=lambda said: _tracking(said)["TargetValue"])
-    for said in policies:
-        if _unknown(said):
-            part.note(said, "refused", _unknown(said))
-    for said in ordered[1:]:
+def _policies(part: Part, policies: Sequence[Entry], strategy: Strategy) -> None:
+    known = [entry for entry in policies if not _why_refused(entry)]
+    ordered = sorted(known, key=lambda entry: _tracking(entry)["TargetValue"])
+    for entry in policies:
+        if _why_refused(entry):
+            part.note(entry, "refused", _why_refused(entry))
+    for entry in ordered[1:]:
         part.note(
-            said, "obsolete", "of several policies the one with the lowest TargetValue decides"
+            entry, "obsolete", "of several policies the one with the lowest TargetValue decides"
         )
-    for said in ordered[:1]:
-        _value(part, said, strategy)
-    if ordered and all(_tracking(said).get("DisableScaleIn") for said in ordered):
+    for entry in ordered[:1]:
+        _value(part, entry, strategy)
+    if ordered and all(_tracking(entry).get("DisableScaleIn") for entry in ordered):
         part.settings["scale_down"] = False
         part.note(ordered[0], "translated", "DisableScaleIn → scale_down = false")
-    for said in ordered:
+    for entry in ordered:
         cooldowns = {
-            key: _tracking(said)[key]
+            key: _tracking(entry)[key]
             for key in ("ScaleOutCooldown", "ScaleInCooldown")
-            if _tracking(said).get(key)
+            if _tracking(entry).get(key)
         }
         if cooldowns:
             shown = ", ".join(f"{key} {seconds} s" for key, seconds in cooldowns.items())
             text = (
                 f"{shown}: no evidence raises twice, and DynamoDB's decrease quota spaces decreases"
             )
-            part.note(said, "obsolete", text)
+            part.note(entry, "obsolete", text)
 
 
-def _tracking(said: Said) -> Said:
-    return said.get("TargetTrackingScalingPolicyConfiguration") or ABSENT
+def _tracking(entry: Entry) -> Entry:
+    return entry.get("TargetTrackingScalingPolicyConfiguration") or ABSENT
 
 
-def _unknown(said: Said) -> str:
+def _why_refused(entry: Entry) -> str:
     """Return why a policy has no equal, or ""."""
-    if said.get("PolicyType") != "TargetTrackingScaling" or "TargetValue" not in _tracking(said):
-        return f"{said.get('PolicyType')} has no equal; strategy percent with increase_steps is the nearest"
-    metric = (_tracking(said).get("PredefinedMetricSpecification") or {}).get(
+    if entry.get("PolicyType") != "TargetTrackingScaling" or "TargetValue" not in _tracking(entry):
+        return f"{entry.get('PolicyType')} has no equal; strategy percent with increase_steps is the nearest"
+    metric = (_tracking(entry).get("PredefinedMetricSpecification") or {}).get(
         "PredefinedMetricType"
     )
-    if metric != METRICS[target_of(said).dimension]:
+    if metric != METRICS[target_of(entry).dimension]:
         return "it tracks another metric than the target's own utilization; Headroom follows consumption alone"
     return ""
 
 
-def _value(part: Part, said: Said, strategy: Strategy) -> None:
-    value = float(_tracking(said)["TargetValue"])
+def _value(part: Part, entry: Entry, strategy: Strategy) -> None:
+    value = float(_tracking(entry)["TargetValue"])
     if strategy == "adaptive":
         text = f"TargetValue {value:g}: adaptive follows the demand and keeps no fixed utilization; --strategy percent does"
-        part.note(said, "obsolete", text)
+        part.note(entry, "obsolete", text)
         return
     alarm = min(max(round(value), 2), 100)
     target = max(1, alarm - BELOW_ALARM)
@@ -404,13 +411,13 @@ def _value(part: Part, said: Said, strategy: Strategy) -> None:
         "target_percent": target,
     }
     text = f"TargetValue {value:g} → alarm_percent {alarm} for two minutes, and target_percent {target} for decreases"
-    part.note(said, "translated", text)
+    part.note(entry, "translated", text)
 
 
 # scheduled actions
 
 
-def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: datetime) -> None:
+def _scheduled(part: Part, actions: Sequence[Entry], suspended: bool, now: datetime) -> None:
     """Translate the actions that come every week into min_units and windows, and say of each other
     one why not."""
     weekly: dict[int, frozenset[int]] = {}
@@ -447,7 +454,7 @@ def _scheduled(part: Part, actions: Sequence[Said], suspended: bool, now: dateti
     _maximums(part, [action for action, _ in chain])
 
 
-def _sizes(action: Said) -> Mapping[str, int]:
+def _sizes(action: Entry) -> Mapping[str, int]:
     return {
         key: size
         for key, size in (action.get("ScalableTargetAction") or {}).items()
@@ -455,11 +462,11 @@ def _sizes(action: Said) -> Mapping[str, int]:
     }
 
 
-def _zone(action: Said) -> str:
+def _zone(action: Entry) -> str:
     return str(action.get("Timezone") or "UTC")
 
 
-def over(action: Said, now: datetime) -> str:
+def over(action: Entry, now: datetime) -> str:
     """Return why an action will never run again, or ""."""
     try:
         once = schedules.once_at(action["Schedule"], _zone(action))
@@ -471,13 +478,13 @@ def over(action: Said, now: datetime) -> str:
     return f"it ended at {end:%Y-%m-%d %H:%M} UTC" if end and end <= now else ""
 
 
-def time_of(said: Any) -> datetime | None:
+def time_of(value: Any) -> datetime | None:
     """Return a time of the API, which a saved file has as a text."""
-    found = datetime.fromisoformat(said) if isinstance(said, str) else said
-    return found.astimezone(UTC) if found else None
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return time.astimezone(UTC) if time else None
 
 
-def _weekly(action: Said, now: datetime) -> frozenset[int]:
+def _weekly(action: Entry, now: datetime) -> frozenset[int]:
     once, start = (
         schedules.once_at(action["Schedule"], _zone(action)),
         time_of(action.get("StartTime")),
@@ -493,7 +500,7 @@ def _weekly(action: Said, now: datetime) -> frozenset[int]:
     return schedules.weekly(action["Schedule"], _zone(action))
 
 
-def _zones_differ(part: Part, actions: Sequence[Said]) -> None:
+def _zones_differ(part: Part, actions: Sequence[Entry]) -> None:
     for action in actions:
         text = f"its time zone, {_zone(action)}, is not that of the target's other actions; write windows by hand, in one zone"
         part.note(
@@ -506,7 +513,7 @@ def _zones_differ(part: Part, actions: Sequence[Said]) -> None:
         part.settings[setting] = max([part.settings[setting], *given])
 
 
-def _maximums(part: Part, actions: Sequence[Said]) -> None:
+def _maximums(part: Part, actions: Sequence[Entry]) -> None:
     """Note what each action of the chain became; of different maximums the highest holds."""
     given = {_sizes(action)["MaxCapacity"] for action in actions if "MaxCapacity" in _sizes(action)}
     differ = len({*given, part.settings["max_units"]}) > 1

@@ -31,7 +31,7 @@ from headroom.migrate.dynamic_options import (
     OPTIONS,
     PRESET,
     SECRETS,
-    Asked,
+    DimensionOptions,
     Given,
     Option,
     Settings,
@@ -65,10 +65,10 @@ class Line:
     number: int
     text: str
     kind: Kind
-    said: str
+    explanation: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.text} → {self.said}"
+        return f"{self.kind}: {self.text} → {self.explanation}"
 
 
 @dataclass(frozen=True)
@@ -116,20 +116,20 @@ class Part:
 
 
 class Account:
-    """What became of each line. Said twice, the heavier kind stands, and every word."""
+    """What became of each line. Of two entries the heavier kind counts, and both texts."""
 
     def __init__(self, source: ini.Ini) -> None:
         self._source = source
-        self._said: dict[int, tuple[Kind, dict[str, None]]] = {}
+        self._entries: dict[int, tuple[Kind, dict[str, None]]] = {}
 
-    def say(self, line: int, kind: Kind, words: str = "") -> None:
-        before, said = self._said.get(line, (kind, {}))
+    def add(self, line: int, kind: Kind, words: str = "") -> None:
+        before, explanations = self._entries.get(line, (kind, {}))
         heavier = max(before, kind, key=list(Kind).index)
-        self._said[line] = (heavier, {**said, **({words: None} if words else {})})
+        self._entries[line] = (heavier, {**explanations, **({words: None} if words else {})})
 
     def lines(self) -> tuple[Line, ...]:
-        """Return every line of the source that says something, in order."""
-        found = {number: self._line(number) for number in self._said}
+        """Return every line of the source that is not empty or a comment, in order."""
+        found = {number: self._line(number) for number in self._entries}
         for number, first in self._source.continued.items():
             found[number] = Line(
                 number, self._shown(number), found[first].kind, f"the rest of line {first}"
@@ -137,8 +137,8 @@ class Account:
         return tuple(found[number] for number in sorted(found))
 
     def _line(self, number: int) -> Line:
-        kind, said = self._said[number]
-        return Line(number, self._shown(number), kind, "; ".join(said) or "as it is")
+        kind, explanations = self._entries[number]
+        return Line(number, self._shown(number), kind, "; ".join(explanations) or "as it is")
 
     def _shown(self, number: int) -> str:
         """Return a line as it may be printed: without a key that is secret, or a password."""
@@ -161,16 +161,16 @@ def _read_options(sections: Iterable[ini.Section], account: Account, part: Part)
     for option in (option for section in sections for option in section.options):
         known = OPTIONS.get(option.name)
         if known is None:
-            account.say(option.line, Kind.UNKNOWN, _unknown(option.name, OPTIONS))
+            account.add(option.line, Kind.UNKNOWN, _unknown(option.name, OPTIONS))
             continue
         try:
             found = Given(option.line, known.read(option.value))
         except ValueError as error:
-            account.say(option.line, Kind.REFUSED, _why(option, error))
+            account.add(option.line, Kind.REFUSED, _why(option, error))
             part.unread[option.name] = option.line
             continue
         if option.name in given:
-            account.say(
+            account.add(
                 given[option.name].line,
                 Kind.OBSOLETE,
                 f"line {option.line} sets it again, and holds",
@@ -203,43 +203,47 @@ def _resolve(own: Part, below: Mapping[str, Given], account: Account, interval: 
     can."""
     rest, refused = dict(below), dict[str, Given]()
     while True:
-        asked = {
-            dimension: Asked({**rest, **own.given}, dimension, interval) for dimension in Dimension
+        options = {
+            dimension: DimensionOptions({**rest, **own.given}, dimension, interval)
+            for dimension in Dimension
         }
-        found = {dimension: settings_of(asked[dimension]) for dimension in Dimension}
+        found = {dimension: settings_of(options[dimension]) for dimension in Dimension}
         wrong = [(found[d][key], words) for d in Dimension for key, words in problems(found[d])]
         if not wrong:
             break
-        got, words = wrong[0]
+        setting, words = wrong[0]
         source, blamed = next(
-            (source, name) for source in (own.given, rest) for name in got.options if name in source
+            (source, name)
+            for source in (own.given, rest)
+            for name in setting.options
+            if name in source
         )
         refused[blamed] = source.pop(blamed)
-        account.say(
+        account.add(
             refused[blamed].line,
             Kind.REFUSED,
             words if source is own.given else f"in [{own.header}], {words}",
         )
     for name, value in own.given.items():
-        account.say(value.line, Kind.TRANSLATED, _became(OPTIONS[name], found))
+        account.add(value.line, Kind.TRANSLATED, _describe_settings(OPTIONS[name], found))
     lost = {name: line for name, line in own.unread.items() if name not in own.given}
     for name, line in (lost | {name: value.line for name, value in refused.items()}).items():
-        account.say(line, Kind.REFUSED, f"without it, {_became(OPTIONS[name], found)}")
-    for name, words in (note for dimension in Dimension for note in asked[dimension].notes):
+        account.add(line, Kind.REFUSED, f"without it, {_describe_settings(OPTIONS[name], found)}")
+    for name, words in (note for dimension in Dimension for note in options[dimension].notes):
         if name in own.given:
-            account.say(own.given[name].line, Kind.TRANSLATED, words)
+            account.add(own.given[name].line, Kind.TRANSLATED, words)
     return found
 
 
-def _became(option: Option, found: Resolved) -> str:
+def _describe_settings(option: Option, found: Resolved) -> str:
     """Return an option's settings in words, such as `read.alarm_percent = 90`."""
-    said = []
+    texts = []
     for dimension in option.dimensions:
         prefix = f"{dimension}." if len(option.dimensions) == 1 else ""
         values = {key: found[dimension][key].value for key in option.settings}
         keys = [key for key in values if values[key]] or list(values)
-        said += [f"{prefix}{key} = {_shown(values[key])}" for key in keys]
-    return ", ".join(dict.fromkeys(said))
+        texts += [f"{prefix}{key} = {_shown(values[key])}" for key in keys]
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _shown(value: Any) -> str:
@@ -331,7 +335,7 @@ class _Importer:
         self.interval = CHECK_INTERVAL
         self.rules: list[Rule] = []
         for line in self.source.unread:
-            self.account.say(
+            self.account.add(
                 line, Kind.REFUSED, "not a line of an INI file: write [a section], or name: value"
             )
         for section in self.source.sections:
@@ -343,11 +347,11 @@ class _Importer:
         first = self.groups.setdefault(header, [])
         first.append(section)
         if len(first) > 1:
-            self.account.say(
+            self.account.add(
                 section.line, Kind.TRANSLATED, f"goes on with the section of line {first[0].line}"
             )
         if not section.closed:
-            self.account.say(
+            self.account.add(
                 section.line, Kind.REFUSED, f"its ] is missing; read as [{section.header}]"
             )
 
@@ -357,7 +361,7 @@ class _Importer:
         self.defaults = self._part("default_options")
         self.base = _resolve(self.defaults, below, self.account, self.interval)
         self.below = {**below, **self.defaults.given}
-        self._heads()
+        self._report_headers()
         for header in self.groups:
             if TABLE.fullmatch(header):
                 self._table(header)
@@ -366,18 +370,18 @@ class _Importer:
                 self._index(header)
         for header in self.groups:
             if header not in PLAIN and not TABLE.fullmatch(header) and not INDEX.fullmatch(header):
-                self._stray(header)
+                self._report_unknown(header)
 
-    def _heads(self) -> None:
+    def _report_headers(self) -> None:
         heads = {
             "global": "what is not obsolete stands in [defaults]",
             "logging": LOGS_GO,
             "default_options": "[defaults]",
         }
-        for header, said in heads.items():
+        for header, text in heads.items():
             for section in self.groups.get(header, [])[:1]:
-                self.account.say(
-                    section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, said
+                self.account.add(
+                    section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, text
                 )
 
     def _part(self, header: str) -> Part:
@@ -408,7 +412,7 @@ class _Importer:
         try:
             self.interval = positive(option.value)
         except ValueError as error:
-            self.account.say(option.line, Kind.REFUSED, str(error))
+            self.account.add(option.line, Kind.REFUSED, str(error))
 
     def _logging(self) -> None:
         for section in self.groups.get("logging", []):
@@ -417,14 +421,14 @@ class _Importer:
 
     def _plain(self, option: ini.Option, known: Mapping[str, str]) -> None:
         if option.name not in known:
-            self.account.say(option.line, Kind.UNKNOWN, _unknown(option.name, known))
+            self.account.add(option.line, Kind.UNKNOWN, _unknown(option.name, known))
         elif known[option.name]:
-            said = (
+            text = (
                 known[option.name]
                 .replace("{value}", option.value)
                 .replace("{level}", option.value.upper())
             )
-            self.account.say(option.line, Kind.OBSOLETE, said)
+            self.account.add(option.line, Kind.OBSOLETE, text)
 
     def _table(self, header: str) -> None:
         part = self._part(header)
@@ -433,75 +437,75 @@ class _Importer:
         if match:
             resolved = _resolve(part, self.below, self.account, self.interval)
             self.rules.append(Rule(match, part, resolved))
-            self._tell_match(part.line, "[[tables]]", match, found["table"] if found else "")
+            self._report_match(part.line, "[[tables]]", match, found["table"] if found else "")
 
     def _match(self, regex: str, header: str, part: Part) -> dict[str, str] | None:
         """Return a matcher of ours; or None, and the whole section is refused."""
         try:
             match = matcher(regex)
         except ValueError as error:
-            self.account.say(part.line, Kind.REFUSED, f"{regex!r} is {error}")
+            self.account.add(part.line, Kind.REFUSED, f"{regex!r} is {error}")
             for given in part.given.values():
-                self.account.say(given.line, Kind.REFUSED, f"its section [{header}] is refused")
+                self.account.add(given.line, Kind.REFUSED, f"its section [{header}] is refused")
             return None
         return match
 
-    def _tell_match(self, line: int, kind: str, match: Mapping[str, str], regex: str) -> None:
-        self.account.say(line, Kind.TRANSLATED, f"{kind} {_named(match)}")
+    def _report_match(self, line: int, kind: str, match: Mapping[str, str], regex: str) -> None:
+        self.account.add(line, Kind.TRANSLATED, f"{kind} {_named(match)}")
         name = match.get("name", "")
         if name.endswith("*") and not regex.removesuffix("$").endswith(".*"):
             words = f"every name that begins so, here as there; write name = {_shown(name[:-1])} if that one alone is meant"
-            self.account.say(line, Kind.TRANSLATED, words)
+            self.account.add(line, Kind.TRANSLATED, words)
 
     def _index(self, header: str) -> None:
         found = INDEX.fullmatch(header)
         index, table = (found["index"], found["table"]) if found else ("", "")
         part = self._part(header)
         match = self._match(index, header, part)
-        rule = match and self._home(table, header, part)
+        rule = match and self._table_rule(table, header, part)
         if match and rule:
             resolved = _resolve(part, self.below, self.account, self.interval)
             rule.indexes.append(Rule(match, part, resolved))
-            self._tell_match(
+            self._report_match(
                 part.line, f"of the tables {_named(rule.match)}: [[tables.indexes]]", match, index
             )
 
-    def _home(self, regex: str, header: str, part: Part) -> Rule | None:
+    def _table_rule(self, regex: str, header: str, part: Part) -> Rule | None:
         """Return the rule of an index's table; where there is none, one that leaves the table
         itself alone."""
         match = self._match(regex, header, part)
         if match is None:
             return None
-        home = next((rule for rule in self.rules if rule.match == match), None)
-        if home is None:
-            home = Rule(match, Part(part.line, header), None)
-            self.rules.append(home)
-            self._tell_match(
+        rule = next((rule for rule in self.rules if rule.match == match), None)
+        if rule is None:
+            rule = Rule(match, Part(part.line, header), None)
+            self.rules.append(rule)
+            self._report_match(
                 part.line,
                 f"no [table: {regex}] stands beside it, so a rule that leaves the table alone:",
                 match,
                 regex,
             )
-            self.account.say(
+            self.account.add(
                 part.line,
                 Kind.TRANSLATED,
                 "a table that an earlier rule matches is not reached by it",
             )
-        return home
+        return rule
 
-    def _stray(self, header: str) -> None:
+    def _report_unknown(self, header: str) -> None:
         known = [*PLAIN, "table: …", "gsi: … table: …"]
         nowhere = header == ini.NOWHERE and self.groups[header][0].line == 0
-        said = (
+        text = (
             "it stands before any section"
             if nowhere
             else f"Dynamic DynamoDB has no section [{header}]"
         )
         for section in self.groups[header]:
             if section.line:
-                self.account.say(section.line, Kind.UNKNOWN, f"{said}{_nearest(header, known)}")
+                self.account.add(section.line, Kind.UNKNOWN, f"{text}{_nearest(header, known)}")
             for option in section.options:
-                self.account.say(option.line, Kind.UNKNOWN, said)
+                self.account.add(option.line, Kind.UNKNOWN, text)
 
     def result(self, annotate: bool) -> Imported:
         lines = self.account.lines()
@@ -549,10 +553,10 @@ class _Writer:
             for s in sections
             if not self._is_rule(header)
         ]
-        self._tell(doc, sorted(elsewhere, key=lambda section: section.line))
+        self._add_comments(doc, sorted(elsewhere, key=lambda section: section.line))
         self._tell_numbers(doc, sorted(made.source.unread))
         defaults = tomlkit.table()
-        self._tell(defaults, made.groups.get("default_options", []))
+        self._add_comments(defaults, made.groups.get("default_options", []))
         own = _all(made.base)
         self._write(defaults, _builtin(), own, made.defaults)
         doc.add("defaults", defaults)
@@ -571,7 +575,7 @@ class _Writer:
         ]
         return header in (*parts, "default_options")
 
-    def _tell(self, into: Any, sections: Iterable[ini.Section]) -> None:
+    def _add_comments(self, into: Any, sections: Iterable[ini.Section]) -> None:
         for section in sections:
             self._tell_numbers(into, [section.line, *(option.line for option in section.options)])
 
@@ -598,14 +602,14 @@ class _Writer:
     def _rule(self, rule: Rule, parent: Values, own: Values) -> Table:
         table = tomlkit.table()
         if rule.resolved:
-            self._tell(table, self._importer.groups[rule.part.header])
+            self._add_comments(table, self._importer.groups[rule.part.header])
         for key, value in rule.match.items():
             table.add(key, value)
         self._write(table, parent, own, rule.part)
         return table
 
     def _write(self, into: Table, parent: Values, own: Values, part: Part) -> None:
-        said: dict[Dimension, dict[str, Any]] = {}
+        changed: dict[Dimension, dict[str, Any]] = {}
         for dimension in Dimension:
             options = (
                 [OPTIONS[name] for name in part.given] if part is self._importer.defaults else []
@@ -616,17 +620,17 @@ class _Writer:
                 if dimension in option.dimensions
                 for key in option.settings
             }
-            said[dimension] = {
+            changed[dimension] = {
                 key: own[dimension][key]
                 for key in SETTINGS
                 if own[dimension][key] != parent[dimension][key]
                 or (key in explicit and own[dimension][key])
             }
-        reads, writes = said.values()
+        reads, writes = changed.values()
         both = [key for key in reads if key in writes and reads[key] == writes[key]]
         for key in both:
             into.add(key, _item(reads[key]))
-        for dimension, values in said.items():
+        for dimension, values in changed.items():
             apart = tomlkit.table()
             for key, value in values.items():
                 if key not in both:

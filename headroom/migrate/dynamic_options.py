@@ -264,20 +264,22 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class Setting:
     """A setting of ours, and the options of theirs that it comes from, the one to blame first."""
 
     value: Any
     options: tuple[str, ...]
 
 
-Settings = dict[str, Got]
+Settings = dict[str, Setting]
 
 
 @dataclass
-class Asked:
-    """What holds for one dimension of a section. Asked by a pattern such as
-    `{reads}-upper-threshold`."""
+class DimensionOptions:
+    """The options of one dimension of a section.
+
+    The key is a pattern, such as `{reads}-upper-threshold`.
+    """
 
     given: Mapping[str, Given]
     dimension: Dimension
@@ -291,31 +293,31 @@ class Asked:
         name = self.name(pattern)
         return self.given[name].value if name in self.given else OPTIONS[name].default
 
-    def got(self, value: Any, *patterns: str) -> Got:
-        return Got(value, tuple(self.name(pattern) for pattern in patterns))
+    def setting(self, value: Any, *patterns: str) -> Setting:
+        return Setting(value, tuple(self.name(pattern) for pattern in patterns))
 
     def note(self, pattern: str, words: str) -> None:
         self.notes.append((self.name(pattern), words))
 
 
-def settings_of(asked: Asked) -> Settings:
-    up = _up(asked)
+def settings_of(options: DimensionOptions) -> Settings:
+    up = _up(options)
     parts = (
-        _switches(asked),
+        _switches(options),
         up,
-        _throttled(asked),
-        _down(asked, up),
-        _bounds(asked),
-        _looks(asked),
-        _shared(asked),
+        _throttled(options),
+        _down(options, up),
+        _bounds(options),
+        _timing(options),
+        _shared(options),
     )
-    return {key: got for part in parts for key, got in part.items()}
+    return {key: setting for part in parts for key, setting in part.items()}
 
 
-def _switches(asked: Asked) -> Settings:
+def _switches(options: DimensionOptions) -> Settings:
     whole = "enable-{reads}-autoscaling"
     return {
-        setting: asked.got(asked[whole] and asked[switch], switch, whole)
+        setting: options.setting(options[whole] and options[switch], switch, whole)
         for setting, switch in (
             ("scale_up", "enable-{reads}-up-scaling"),
             ("scale_down", "enable-{reads}-down-scaling"),
@@ -323,63 +325,63 @@ def _switches(asked: Asked) -> Settings:
     }
 
 
-def _up(asked: Asked) -> Settings:
+def _up(options: DimensionOptions) -> Settings:
     """Return the step up and what calls for it: a threshold and a step, or a scale, which then
     decides alone."""
     plain = _step(
-        asked,
-        asked["increase-{reads}-unit"],
-        asked["increase-{reads}-with"],
+        options,
+        options["increase-{reads}-unit"],
+        options["increase-{reads}-with"],
         "increase",
         "increase-{reads}-with",
     )
     unit, scale = (
-        asked["increase-consumed-{reads}-unit"] or asked["increase-{reads}-unit"],
+        options["increase-consumed-{reads}-unit"] or options["increase-{reads}-unit"],
         "increase-consumed-{reads}-scale",
     )
     threshold = "{reads}-upper-threshold"
-    if asked[scale]:
-        steps = asked.got(_rows(asked[scale], unit), scale)
-        first = next(at for at, step in asked[scale] if step)
-        asked.note(threshold, f"without effect, here as there: {asked.name(scale)} decides")
+    if options[scale]:
+        steps = options.setting(_rows(options[scale], unit), scale)
+        first = next(at for at, step in options[scale] if step)
+        options.note(threshold, f"without effect, here as there: {options.name(scale)} decides")
         return {
             **plain,
             "increase_steps": steps,
-            "alarm_percent": asked.got(_alarm(asked, first, scale), scale),
+            "alarm_percent": options.setting(_alarm(options, first, scale), scale),
         }
-    amount = asked["increase-consumed-{reads}-with"] or asked["increase-{reads}-with"]
+    amount = options["increase-consumed-{reads}-with"] or options["increase-{reads}-with"]
     own = _step(
-        asked, unit, amount, "increase", "increase-consumed-{reads}-with", "increase-{reads}-with"
+        options, unit, amount, "increase", "increase-consumed-{reads}-with", "increase-{reads}-with"
     )
-    level = asked.got(_alarm(asked, asked[threshold], threshold), threshold)
-    if asked["throttled-{reads}-upper-threshold"] and values_of(own) != values_of(plain):
+    level = options.setting(_alarm(options, options[threshold], threshold), threshold)
+    if options["throttled-{reads}-upper-threshold"] and values_of(own) != values_of(plain):
         step = {"at": level.value, unit: amount}
-        steps = asked.got(
+        steps = options.setting(
             [step],
             "increase-consumed-{reads}-with",
             "increase-consumed-{reads}-unit",
             "increase-{reads}-with",
         )
         return {**plain, "alarm_percent": level, "increase_steps": steps}
-    return {**own, "alarm_percent": level, "increase_steps": Got([], ())}
+    return {**own, "alarm_percent": level, "increase_steps": Setting([], ())}
 
 
-def _alarm(asked: Asked, percent: float, pattern: str) -> int:
+def _alarm(options: DimensionOptions, percent: float, pattern: str) -> int:
     """Return the alarm's level: a whole percentage, rounded down, which is towards capacity."""
     level = max(math.floor(percent), LEAST_ALARM_PERCENT)
     if level != percent:
-        asked.note(
+        options.note(
             pattern,
             f"alarm_percent is a whole percentage from {LEAST_ALARM_PERCENT} on: {percent:g} becomes {level}",
         )
     return level
 
 
-def _step(asked: Asked, unit: str, amount: int, way: str, *patterns: str) -> Settings:
+def _step(options: DimensionOptions, unit: str, amount: int, way: str, *patterns: str) -> Settings:
     units, percent = (amount, 0) if unit == "units" else (0, amount)
     return {
-        f"{way}_percent": asked.got(percent, *patterns),
-        f"{way}_units": asked.got(units, *patterns),
+        f"{way}_percent": options.setting(percent, *patterns),
+        f"{way}_units": options.setting(units, *patterns),
     }
 
 
@@ -392,33 +394,34 @@ def _does(row: Mapping[str, float]) -> bool:
 
 
 def values_of(found: Settings) -> dict[str, Any]:
-    return {key: got.value for key, got in found.items()}
+    return {key: setting.value for key, setting in found.items()}
 
 
-def _throttled(asked: Asked) -> Settings:
+def _throttled(options: DimensionOptions) -> Settings:
     count = "throttled-{reads}-upper-threshold"
-    found = {"throttled_events": asked.got(asked[count], count)}
+    found = {"throttled_events": options.setting(options[count], count)}
     for what in ("provisioned", "consumed"):
         scale = f"increase-throttled-by-{what}-{{reads}}-scale"
         unit = (
-            asked[f"increase-throttled-by-{what}-{{reads}}-unit"] or asked["increase-{reads}-unit"]
+            options[f"increase-throttled-by-{what}-{{reads}}-unit"]
+            or options["increase-{reads}-unit"]
         )
-        found[f"throttled_{what}_steps"] = asked.got(_rows(asked[scale] or (), unit), scale)
+        found[f"throttled_{what}_steps"] = options.setting(_rows(options[scale] or (), unit), scale)
     return found
 
 
-def _down(asked: Asked, up: Settings) -> Settings:
+def _down(options: DimensionOptions, up: Settings) -> Settings:
     """Return the step down and the level at or below which it is done: below all that raises, for
     an increase came first."""
-    unit = asked["decrease-consumed-{reads}-unit"] or asked["decrease-{reads}-unit"]
-    amount = asked["decrease-consumed-{reads}-with"] or asked["decrease-{reads}-with"]
+    unit = options["decrease-consumed-{reads}-unit"] or options["decrease-{reads}-unit"]
+    amount = options["decrease-consumed-{reads}-with"] or options["decrease-{reads}-with"]
     step = _step(
-        asked, unit, amount, "decrease", "decrease-consumed-{reads}-with", "decrease-{reads}-with"
+        options, unit, amount, "decrease", "decrease-consumed-{reads}-with", "decrease-{reads}-with"
     )
     scale, pattern = "decrease-consumed-{reads}-scale", "{reads}-lower-threshold"
-    rows, level = asked[scale], asked[pattern]
+    rows, level = options[scale], options[pattern]
     if rows:
-        asked.note(pattern, f"without effect, here as there: {asked.name(scale)} decides")
+        options.note(pattern, f"without effect, here as there: {options.name(scale)} decides")
         pattern, level = scale, math.ceil(max(at for at, amount in rows if amount))
     raises = min(
         [
@@ -428,38 +431,40 @@ def _down(asked: Asked, up: Settings) -> Settings:
     )
     lower = min(level, math.ceil(raises) - 1)
     if lower != level:
-        asked.note(pattern, f"lower_percent lies below all that raises: {level:g} becomes {lower}")
+        options.note(
+            pattern, f"lower_percent lies below all that raises: {level:g} becomes {lower}"
+        )
     found = {
         **step,
-        "decrease_steps": asked.got(_rows(rows or (), unit), scale),
-        "lower_percent": asked.got(lower, pattern),
+        "decrease_steps": options.setting(_rows(rows or (), unit), scale),
+        "lower_percent": options.setting(lower, pattern),
     }
-    return found if lower >= 1 else found | _nothing_to_lower(asked, pattern)
+    return found if lower >= 1 else found | _nothing_to_lower(options, pattern)
 
 
-def _nothing_to_lower(asked: Asked, pattern: str) -> Settings:
+def _nothing_to_lower(options: DimensionOptions, pattern: str) -> Settings:
     """Return what keeps everything as high as it is, where all but nothing raises it."""
     for given in ("increase-consumed-{reads}-scale", pattern):
-        asked.note(given, "what is raised at 1 % or less is never low: scale_down = false")
+        options.note(given, "what is raised at 1 % or less is never low: scale_down = false")
     return {
-        "lower_percent": asked.got(0, pattern),
-        "target_percent": asked.got(1, pattern),
-        "scale_down": asked.got(False, pattern),
+        "lower_percent": options.setting(0, pattern),
+        "target_percent": options.setting(1, pattern),
+        "scale_down": options.setting(False, pattern),
     }
 
 
-def _bounds(asked: Asked) -> Settings:
+def _bounds(options: DimensionOptions) -> Settings:
     least, most = "min-provisioned-{reads}", "max-provisioned-{reads}"
-    units = asked[least] or 1
+    units = options[least] or 1
     return {
-        "min_units": asked.got(
+        "min_units": options.setting(
             units, most, least
         ),  # where the two contradict each other, the maximum goes
-        "max_units": asked.got(asked[most] or max(TABLE_QUOTA_UNITS, units), most, least),
+        "max_units": options.setting(options[most] or max(TABLE_QUOTA_UNITS, units), most, least),
     }
 
 
-def _looks(asked: Asked) -> Settings:
+def _timing(options: DimensionOptions) -> Settings:
     """Return what metrics are looked at, and how many low looks a decrease needs.
 
     Its checks looked every `check-interval` seconds at the last `lookback-period` minutes. So many
@@ -467,52 +472,54 @@ def _looks(asked: Asked) -> Settings:
     so many periods.
     """
     period, start, checks = (
-        asked["lookback-period"],
-        asked["lookback-window-start"],
+        options["lookback-period"],
+        options["lookback-window-start"],
         "num-{read}-checks-before-scale-down",
     )
-    low = math.ceil(((asked[checks] - 1) * asked.check_interval + period * 60) / (period * 60))
-    if low != asked[checks]:
-        asked.note(
+    low = math.ceil(((options[checks] - 1) * options.check_interval + period * 60) / (period * 60))
+    if low != options[checks]:
+        options.note(
             checks,
-            f"{low} periods of {period} min: its checks were {asked.check_interval} seconds apart",
+            f"{low} periods of {period} min: its checks were {options.check_interval} seconds apart",
         )
     if start is not None and start > period:
-        asked.note(
+        options.note(
             "lookback-window-start",
             "metrics come within two minutes today: the increases are quicker without it",
         )
     zero, reset = "allow-scaling-down-{reads}-on-0-percent", "num-{read}-checks-reset-percent"
     return {
-        "alarm_period_seconds": asked.got(period * 60, "lookback-period"),
-        "delay_minutes": asked.got(
+        "alarm_period_seconds": options.setting(period * 60, "lookback-period"),
+        "delay_minutes": options.setting(
             max(0, (start or period) - period), "lookback-window-start", "lookback-period"
         ),
-        "decrease_checks": asked.got(low, checks, "lookback-period", "lookback-window-start"),
-        "check_reset_percent": asked.got(asked[reset], reset),
-        "scale_down_at_zero": asked.got(asked[zero], zero),
+        "decrease_checks": options.setting(low, checks, "lookback-period", "lookback-window-start"),
+        "check_reset_percent": options.setting(options[reset], reset),
+        "scale_down_at_zero": options.setting(options[zero], zero),
     }
 
 
-def _shared(asked: Asked) -> Settings:
-    hours, timeout = asked["maintenance-windows"], asked["circuit-breaker-timeout"]
+def _shared(options: DimensionOptions) -> Settings:
+    hours, timeout = options["maintenance-windows"], options["circuit-breaker-timeout"]
     seconds = timeout / 1000
     return {
-        "decrease_together": asked.got(
-            asked["always-decrease-rw-together"], "always-decrease-rw-together"
+        "decrease_together": options.setting(
+            options["always-decrease-rw-together"], "always-decrease-rw-together"
         ),
-        "windows": asked.got(
+        "windows": options.setting(
             [{"rule": "never_down", "outside": hours}] if hours else [], "maintenance-windows"
         ),
-        "circuit_breaker_url": asked.got(asked["circuit-breaker-url"], "circuit-breaker-url"),
-        "circuit_breaker_seconds": asked.got(seconds, "circuit-breaker-timeout"),
-        "notify_topic": asked.got(asked["sns-topic-arn"], "sns-topic-arn"),
-        "notify": asked.got(list(asked["sns-message-types"]), "sns-message-types"),
-        "notify_above_percent": asked.got(
-            asked["{reads}-upper-alarm-threshold"], "{reads}-upper-alarm-threshold"
+        "circuit_breaker_url": options.setting(
+            options["circuit-breaker-url"], "circuit-breaker-url"
         ),
-        "notify_below_percent": asked.got(
-            asked["{reads}-lower-alarm-threshold"], "{reads}-lower-alarm-threshold"
+        "circuit_breaker_seconds": options.setting(seconds, "circuit-breaker-timeout"),
+        "notify_topic": options.setting(options["sns-topic-arn"], "sns-topic-arn"),
+        "notify": options.setting(list(options["sns-message-types"]), "sns-message-types"),
+        "notify_above_percent": options.setting(
+            options["{reads}-upper-alarm-threshold"], "{reads}-upper-alarm-threshold"
+        ),
+        "notify_below_percent": options.setting(
+            options["{reads}-lower-alarm-threshold"], "{reads}-lower-alarm-threshold"
         ),
     }
 
@@ -520,11 +527,11 @@ def _shared(asked: Asked) -> Settings:
 def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with settings: which one, and why."""
     good: dict[str, Any] = {}
-    for key, got in settings.items():
+    for key, setting in settings.items():
         try:
-            good[key] = msgspec.convert(got.value, SETTINGS[key])
+            good[key] = msgspec.convert(setting.value, SETTINGS[key])
         except msgspec.ValidationError as error:
-            yield key, f"{key}: {describe(error, got.value, SETTINGS[key])[1]}"
+            yield key, f"{key}: {describe(error, setting.value, SETTINGS[key])[1]}"
     if len(good) == len(settings):
         for problem in make_policy(**PRESET, **good).problems():
             yield problem.split(":")[0], problem

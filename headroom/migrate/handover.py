@@ -31,7 +31,7 @@ from chalicelib.core.explain import sentence
 from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
 from chalicelib.run import Run
 from headroom.migrate import application_autoscaling
-from headroom.migrate.application_autoscaling import Autoscaling, Said, target_of
+from headroom.migrate.application_autoscaling import Autoscaling, Entry, target_of
 
 SERVICE = "application-autoscaling"
 NAMESPACE = "dynamodb"
@@ -42,7 +42,7 @@ PATIENCE_SECONDS = (0, 1, 2, 4, 8)
 not show at once."""
 
 State = Literal["saved", "handed over", "restored"]
-Tell = Callable[[str], None]
+PrintLine = Callable[[str], None]
 Clock = Callable[[], datetime]
 NewRun = Callable[[], Run]
 """Begins a run with the time of that moment."""
@@ -152,7 +152,7 @@ class Record:
 def _joined(
     old: list[dict[str, Any]], new: list[dict[str, Any]], name: str
 ) -> list[dict[str, Any]]:
-    return list({said[name]: said for said in [*old, *new]}.values())
+    return list({entry[name]: entry for entry in [*old, *new]}.values())
 
 
 def record_name(account: str, region: str) -> str:
@@ -165,9 +165,9 @@ def record_name(account: str, region: str) -> str:
 def read(aws: Aws) -> Autoscaling:
     """Return all that Application Auto Scaling has for DynamoDB in this Region."""
 
-    def everything(operation: str, key: str) -> list[Said]:
+    def everything(operation: str, key: str) -> list[Entry]:
         pages = aws.client(SERVICE).get_paginator(operation).paginate(ServiceNamespace=NAMESPACE)
-        return [said for page in pages for said in page[key]]
+        return [entry for page in pages for entry in page[key]]
 
     return Autoscaling(
         everything("describe_scalable_targets", "ScalableTargets"),
@@ -179,26 +179,26 @@ def read(aws: Aws) -> Autoscaling:
 def _saved(aws: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
     return [
         Saved(
-            dict(said),
-            [dict(policy) for policy in found.policies if target_of(policy) == target_of(said)],
-            [dict(action) for action in found.actions if target_of(action) == target_of(said)],
-            _tags(aws, said),
+            dict(entry),
+            [dict(policy) for policy in found.policies if target_of(policy) == target_of(entry)],
+            [dict(action) for action in found.actions if target_of(action) == target_of(entry)],
+            _tags(aws, entry),
             now.isoformat(timespec="seconds"),
         )
-        for said in found.targets
+        for entry in found.targets
     ]
 
 
-def _tags(aws: Aws, said: Said) -> dict[str, str]:
+def _tags(aws: Aws, entry: Entry) -> dict[str, str]:
     """Return a target's tags. Targets from before 2023 may have no ARN, and so no tags."""
-    arn = said.get("ScalableTargetARN")
+    arn = entry.get("ScalableTargetARN")
     return dict(aws.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
 
 
 # over
 
 
-def hand_over(new_run: NewRun, record: Record, table: str, tell: Tell) -> None:
+def hand_over(new_run: NewRun, record: Record, table: str, print_line: PrintLine) -> None:
     """Hand one table over. Raises HandoverError where it stops: what stands, and how to go on."""
     run = new_run()
     aws = run.aws
@@ -206,31 +206,31 @@ def hand_over(new_run: NewRun, record: Record, table: str, tell: Tell) -> None:
         _check_ready(run, table)
         own = read(aws).only([table])
         record.add(_saved(aws, own, run.now))
-    said = (
+    action = (
         f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
     )
-    tell(f"{table}: {said} in {record.path}")
+    print_line(f"{table}: {action} in {record.path}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
-        _make_alarms(new_run(), table, tell)
+        _make_alarms(new_run(), table, print_line)
     with _step(
         table,
         "deregistering its scalable targets",
         "Headroom's alarms watch it; what was removed stands in the record",
     ):
-        for said in own.targets:
-            _deregister(aws, said)
-            tell(f"{table}: deregistered {target_of(said)}")
+        for entry in own.targets:
+            _deregister(aws, entry)
+            print_line(f"{table}: deregistered {target_of(entry)}")
         _await_gone(aws, table)
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
         # a sweep in between removes alarms of what was not Headroom's yet
-        _make_alarms(new_run(), table, tell)
+        _make_alarms(new_run(), table, print_line)
         report = handlers.preview(new_run(), table)
         for line in map(sentence, (*report.skips, *report.decisions, *report.done)):
-            tell(line)
+            print_line(line)
         if report.failures:
             raise HandoverError("; ".join(map(str, report.failures)))
     record.mark(table, "handed over")
-    tell(f"{table}: handed over")
+    print_line(f"{table}: handed over")
 
 
 @contextlib.contextmanager
@@ -284,7 +284,7 @@ def _check_topic(aws: Aws) -> None:
         raise HandoverError(text) from None
 
 
-def _make_alarms(run: Run, table: str, tell: Tell) -> None:
+def _make_alarms(run: Run, table: str, print_line: PrintLine) -> None:
     """Make those of Headroom's alarms that the table lacks, for the units that hold now."""
     report = handlers.preview(replace(run, dry_run=True), table)
     if report.failures:
@@ -293,25 +293,24 @@ def _make_alarms(run: Run, table: str, tell: Tell) -> None:
     for action, error in create_alarms(run.aws, _missing(run, units_now)):
         if error:
             raise error
-        tell(sentence(action))
+        print_line(sentence(action))
 
 
 def _missing(run: Run, decisions: Sequence[Decision]) -> list[Any]:
     aws = run.aws
-    there = alarms_named(aws, [table_alarms.name_of(decision.target) for decision in decisions])
-    deaf = [
-        alarm.name for alarm in there if aws.topic_arn not in alarm.fields.get("AlarmActions", [])
-    ]  # type: ignore[operator]
-    if deaf:
-        raise HandoverError(f"alarm {', '.join(deaf)} does not notify {aws.topic_arn}; delete it")
+    alarms = alarms_named(aws, [table_alarms.name_of(decision.target) for decision in decisions])
+    topic = aws.topic_arn
+    others = [a.name for a in alarms if topic not in a.fields.get("AlarmActions", [])]  # type: ignore[operator]
+    if others:
+        raise HandoverError(f"alarm {', '.join(others)} does not notify {topic}; delete it")
     policies = {decision.target: run.policy(decision.target) for decision in decisions}
-    return list(plan.missing_alarms(decisions, there, policies, aws.topic_arn))
+    return list(plan.missing_alarms(decisions, alarms, policies, topic))
 
 
-def _deregister(aws: Aws, said: Said) -> None:
+def _deregister(aws: Aws, entry: Entry) -> None:
     client = aws.client(SERVICE)
     with contextlib.suppress(client.exceptions.ObjectNotFoundException):  # somebody else was faster
-        client.deregister_scalable_target(**{key: said[key] for key in KEYS})
+        client.deregister_scalable_target(**{key: entry[key] for key in KEYS})
 
 
 def _await_gone(aws: Aws, table: str) -> None:
@@ -330,7 +329,7 @@ def _await_gone(aws: Aws, table: str) -> None:
 # back
 
 
-def take_back(aws: Aws, record: Record, table: str, now: Clock, tell: Tell) -> None:
+def take_back(aws: Aws, record: Record, table: str, now: Clock, print_line: PrintLine) -> None:
     """Register again what was saved of a table, then remove Headroom's alarms of it. Raises
     HandoverError where it stops."""
     stands = "what is registered stays so, and Headroom's alarms still watch it"
@@ -338,14 +337,14 @@ def take_back(aws: Aws, record: Record, table: str, now: Clock, tell: Tell) -> N
         failed = [
             error
             for saved in record.of(table)
-            for error in _tried(partial(_register, aws, saved, now(), tell))
+            for error in _tried(partial(_register, aws, saved, now(), print_line))
         ]
         if failed:
             raise HandoverError("; ".join(failed))
     with _step(table, "removing Headroom's alarms", "Application Auto Scaling has it"):
-        _remove_alarms(aws, table, tell)
+        _remove_alarms(aws, table, print_line)
     record.mark(table, "restored")
-    tell(
+    print_line(
         f"{table}: Application Auto Scaling has it again. Take its rule out of the configuration; until then sweeps pass it over"
     )
 
@@ -359,38 +358,38 @@ def _tried(call: Callable[[], None]) -> Iterator[str]:
         yield str(error)
 
 
-def _register(aws: Aws, saved: Saved, now: datetime, tell: Tell) -> None:
+def _register(aws: Aws, saved: Saved, now: datetime, print_line: PrintLine) -> None:
     client, target = aws.client(SERVICE), target_of(saved.target)
     given = _settable(client, "RegisterScalableTarget", saved.target)
     if SERVICE_LINKED in given.get("RoleARN", ""):
         del given["RoleARN"]  # it is AWS's to name
     client.register_scalable_target(**given, **({"Tags": saved.tags} if saved.tags else {}))
-    tell(f"{target.table}: registered {target}")
+    print_line(f"{target.table}: registered {target}")
     for policy in saved.policies:
         _patiently(
             aws,
             partial(client.put_scaling_policy, **_settable(client, "PutScalingPolicy", policy)),
         )
-        tell(f"{target.table}: registered {application_autoscaling.subject_of(policy)}")
+        print_line(f"{target.table}: registered {application_autoscaling.subject_of(policy)}")
     for action in saved.scheduled_actions:
         why = application_autoscaling.over(action, now)
         if not why:
             _patiently(aws, partial(client.put_scheduled_action, **_action(client, action, now)))
-        tell(
+        print_line(
             f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}"
         )
 
 
-def _settable(client: Any, operation: str, said: Mapping[str, Any]) -> dict[str, Any]:
+def _settable(client: Any, operation: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a description is a parameter of the call that makes it."""
     members = client.meta.service_model.operation_model(operation).input_shape.members
-    return {key: value for key, value in said.items() if key in members and value is not None}
+    return {key: value for key, value in entry.items() if key in members and value is not None}
 
 
-def _action(client: Any, said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _action(client: Any, entry: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return an action's parameters. One that has begun needs no beginning any more, and may be
     refused with one in the past."""
-    given = _settable(client, "PutScheduledAction", said)
+    given = _settable(client, "PutScheduledAction", entry)
     start = application_autoscaling.time_of(given.get("StartTime"))
     if start and start <= now:
         del given["StartTime"]
@@ -410,7 +409,7 @@ def _patiently(aws: Aws, call: Callable[[], Any]) -> None:
     call()
 
 
-def _remove_alarms(aws: Aws, table: str, tell: Tell) -> None:
+def _remove_alarms(aws: Aws, table: str, print_line: PrintLine) -> None:
     state = describe_tables(aws, [table])[table]
     if isinstance(state, Exception):
         raise state
@@ -423,4 +422,4 @@ def _remove_alarms(aws: Aws, table: str, tell: Tell) -> None:
     names = tuple(sorted(alarm.name for alarm in found if table_alarms.is_ours(alarm)))
     if names:
         delete_alarms(aws, DeleteAlarms(names))
-        tell(sentence(DeleteAlarms(names)))
+        print_line(sentence(DeleteAlarms(names)))

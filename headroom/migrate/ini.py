@@ -63,12 +63,12 @@ def read(text: str) -> Ini:
     lines = text.removeprefix("\ufeff").splitlines()
     parser = _Parser(lines)
     unread = parser.read_all()
-    for section in parser.found:
+    for section in parser.parsed:
         for option in section.options:
             unread -= {option.line}
     taken = (
-        {section.line for section in parser.found}
-        | {o.line for section in parser.found for o in section.options}
+        {section.line for section in parser.parsed}
+        | {o.line for section in parser.parsed for o in section.options}
         | unread
     )
     continued, last = {}, 0
@@ -78,7 +78,7 @@ def read(text: str) -> Ini:
         elif says_something(line):
             continued[number] = last
     stripped = tuple(line.strip() for line in lines)
-    return Ini(stripped, tuple(parser.found), continued, frozenset(unread))
+    return Ini(stripped, tuple(parser.parsed), continued, frozenset(unread))
 
 
 class _Parser(configparser.RawConfigParser):
@@ -86,12 +86,12 @@ class _Parser(configparser.RawConfigParser):
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(strict=False, default_section="\n", inline_comment_prefixes=(";",))
-        self.found = [Section(0, NOWHERE)]
+        self.parsed = [Section(0, NOWHERE)]
         self._source, self._line = lines, 0
         self.SECTCRE = _Headers(self)  # type: ignore[assignment]  # documented to be replaceable; only `match` is called
 
     def read_all(self) -> set[int]:
-        """Fill `found`; return the lines that are neither header nor option nor the rest of one."""
+        """Fill `parsed`; return the lines that are neither header nor option nor the rest of one."""
         try:
             self.read_file(self._numbered())
             bad = set()
@@ -103,11 +103,11 @@ class _Parser(configparser.RawConfigParser):
             for key, value in self.items(header):
                 line, _, name = key.partition(" ")
                 if name:
-                    home = next(s for s in reversed(self.found) if s.line < int(line))
+                    home = next(s for s in reversed(self.parsed) if s.line < int(line))
                     home.options.append(Option(int(line), name, value))
                 else:
                     bad.add(int(line))
-        for section in self.found:
+        for section in self.parsed:
             section.options.sort(key=lambda option: option.line)
         return bad
 
@@ -120,13 +120,13 @@ class _Parser(configparser.RawConfigParser):
     def optionxform(self, optionstr: str) -> str:
         return f"{self._line} {optionstr}"
 
-    def heard(self, header: str, closed: bool) -> None:
+    def begin_section(self, header: str, closed: bool) -> None:
         if self._line:
-            self.found.append(Section(self._line, header, closed))
+            self.parsed.append(Section(self._line, header, closed))
 
 
 class _Headers:
-    """Stands in for the pattern of a section's header, and tells of each that is found; a missing
+    """Stands in for the pattern of a section's header, and reports each that it finds; a missing
     `]` is forgiven."""
 
     whole, broken = re.compile(r"\[(?P<header>.+)\]"), re.compile(r"\[(?P<header>.*)")
@@ -136,7 +136,7 @@ class _Headers:
 
     def match(self, line: str) -> Any:
         whole = self.whole.match(line)
-        found = whole or self.broken.match(line)
-        if found:
-            self._parser.heard(found["header"].strip(), whole is not None)
-        return found
+        match = whole or self.broken.match(line)
+        if match:
+            self._parser.begin_section(match["header"].strip(), whole is not None)
+        return match

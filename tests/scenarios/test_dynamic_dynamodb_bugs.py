@@ -165,12 +165,12 @@ def test_10_what_is_missing_is_not_zero(load: float | None, left: int) -> None:
 
 def test_11_high_throughput_is_told_once_and_not_at_every_check() -> None:
     topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:capacity"
-    told = (
+    lines = (
         f"sns-topic-arn: {topic}",
         "sns-message-types: high-throughput-alarm",
         "reads-upper-alarm-threshold: 60",
     )
-    with scene(*told) as region:
+    with scene(*lines) as region:
         region.client("sns").create_topic(Name="capacity")
         set_units(region, "orders", 10_000, 100)  # worth a look at every sweep
         pass_minutes(region, 60, {**QUIET, READS: 5_000.0})
@@ -196,7 +196,7 @@ def test_13_an_unknown_option_is_named_with_its_line_and_the_nearest() -> None:
         for line in translate(f"{TABLE}read-upper-threshold: 80").lines
         if line.kind is Kind.UNKNOWN
     ]
-    assert (found.number, found.said) == (
+    assert (found.number, found.explanation) == (
         2,
         "Dynamic DynamoDB has no such option; did you mean reads-upper-threshold?",
     )

@@ -123,9 +123,9 @@ def test_nothing_fails_all_day(day: Day) -> None:
 
 def test_the_bounds_of_the_file_are_kept(day: Day) -> None:
     for target, units in day.units.items():
-        said = options(target)
+        settings = options(target)
         least, most = (
-            int(said[f"{bound}-provisioned-{target.dimension}s"]) for bound in ("min", "max")
+            int(settings[f"{bound}-provisioned-{target.dimension}s"]) for bound in ("min", "max")
         )
         assert least <= min(units) <= max(units) <= most, target
 
@@ -139,9 +139,9 @@ def test_capacity_follows_the_demand(day: Day) -> None:
     for target in waves:
         assert max(day.units[target]) >= 1.4 * min(day.units[target]), target
         assert day.throttled[target] < 0.005 * sum(day.demand[target]), target
-    asked, had = (sum(map(sum, by.values())) for by in (day.demand, day.units))
-    assert 1.2 < had / asked < 2.5
-    assert sum(day.throttled.values()) < 0.001 * asked
+    demand, provisioned = (sum(map(sum, by.values())) for by in (day.demand, day.units))
+    assert 1.2 < provisioned / demand < 2.5
+    assert sum(day.throttled.values()) < 0.001 * demand
 
 
 def test_decreases_keep_to_the_maintenance_windows(day: Day) -> None:

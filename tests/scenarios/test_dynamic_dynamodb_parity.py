@@ -22,7 +22,7 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
 from headroom.migrate.dynamic_dynamodb import Kind, translate
-from headroom.migrate.dynamic_options import APART, BREAKER, GLOBAL, LOGGING, OPTIONS
+from headroom.migrate.dynamic_options import APART, OPTIONS
 from headroom.project import ROOT
 from headroom.region.region import Region
 from tests.headroom.test_cli import Run, run, written  # noqa: F401  run is a fixture
@@ -41,7 +41,7 @@ class Row:
     """One option with a value, in a section of a table and in one of its index, both under a load.
 
     before, after: the units of the option's dimension without and with it; or, in words, what was
-    told. other: the load of the other dimension.
+    notified. other: the load of the other dimension.
     """
 
     option: str
@@ -212,10 +212,10 @@ SCENES = tuple(
 
 @dataclass
 class Played:
-    """What a region came to: units by target, and the subjects told by topic."""
+    """What a region came to: units by target, and the subjects of notifications by topic."""
 
     units: dict[str, int]
-    told: dict[str, set[str]] = field(default_factory=dict)
+    notified: dict[str, set[str]] = field(default_factory=dict)
 
     def of(self, scene: Scene, in_words: bool) -> list[Any]:
         """Return what a row came to, for its table and its index."""
@@ -224,8 +224,8 @@ class Played:
                 " ".join(
                     sorted(
                         {
-                            said.split(":")[0].split(f" {scene.table}")[0]
-                            for said in self.told.get(scene.topic, ())
+                            subject.split(":")[0].split(f" {scene.table}")[0]
+                            for subject in self.notified.get(scene.topic, ())
                         }
                     )
                 )
@@ -265,11 +265,11 @@ def play(is_set: bool) -> Played:
         region.calls.clear()
         swept = invoke(region, "sweep")
         assert swept.error is None
-        told: dict[str, set[str]] = {}
+        notified: dict[str, set[str]] = {}
         for made in region.calls:
             if made.operation == "Publish":
-                told.setdefault(made.params["TopicArn"], set()).add(made.params["Subject"])
-        return Played(units(region), told)
+                notified.setdefault(made.params["TopicArn"], set()).add(made.params["Subject"])
+        return Played(units(region), notified)
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +352,7 @@ def test_a_global_option_changes_what_is_done(
 
 def test_region_is_where_headroom_is_deployed() -> None:
     found = translate(f"[global]\nregion: eu-west-1\n{ORDERS}")
-    assert "AWS_DEFAULT_REGION=eu-west-1 make deploy" in found.lines[1].said
+    assert "AWS_DEFAULT_REGION=eu-west-1 make deploy" in found.lines[1].explanation
     with Region(MIDDAY, name="eu-west-1") as region:
         region.create_table("orders", 100, 100)
         region.deploy(found.toml)
@@ -370,13 +370,13 @@ def test_a_key_is_not_needed_and_the_account_says_to_revoke_it(option: str) -> N
     text = f"[global]\n{option}: a-secret\n{ORDERS}"
     found = translate(text).lines[1]
     assert (found.kind, found.text) == (Kind.OBSOLETE, f"{option}: …")
-    assert "Revoke this key" in found.said
+    assert "Revoke this key" in found.explanation
     assert swept(text) == 150
 
 
 def log_level(**environment: str) -> str:
     """Return the level of the functions' logger in a process of its own, as in a new container."""
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", "from chalicelib.telemetry import logger; print(logger.log_level)"],
         env={"PYTHONPATH": ".", **environment},
         cwd=ROOT,
@@ -384,21 +384,21 @@ def log_level(**environment: str) -> str:
         text=True,
         check=True,
     )
-    return said.stdout.strip()
+    return process.stdout.strip()
 
 
 def test_log_level_is_a_variable_of_the_functions() -> None:
     found = translate("[logging]\nlog-level: error").lines[1]
-    asked = re.search(r'"(POWERTOOLS_LOG_LEVEL)": "(\w+)"', found.said)
-    assert asked
+    match = re.search(r'"(POWERTOOLS_LOG_LEVEL)": "(\w+)"', found.explanation)
+    assert match
     assert log_level() == "20"
-    assert log_level(**{asked[1]: asked[2]}) == "40"
+    assert log_level(**{match[1]: match[2]}) == "40"
 
 
 @pytest.mark.parametrize("option", ["log-file", "log-config-file"])
 def test_the_log_is_there_without_being_configured(option: str) -> None:
     found = translate(f"[logging]\n{option}: /var/log/x\n{ORDERS}")
-    assert "CloudWatch Logs" in found.lines[1].said
+    assert "CloudWatch Logs" in found.lines[1].explanation
     with orders(found.toml) as region:
         assert set(decisions(invoke(region, "scale_down"))) == set(TARGETS)
 
@@ -492,34 +492,3 @@ COMMAND_LINE = {
     *ELSEWHERE,
     *(f"--{name.format(reads=f'{d}s', read=d)}" for name in OF_A_TABLE for d in Dimension),
 }
-
-
-def test_every_option_is_tested() -> None:
-    assert {row.option for row in ROWS} >= set(OF_A_TABLE)
-    assert {*GLOBAL} == {
-        "aws-access-key-id",
-        "aws-secret-access-key-id",
-        "region",
-        "check-interval",
-        *(option.name for option in BREAKER),
-    }
-    assert {*LOGGING} == {"log-level", "log-file", "log-config-file"}
-
-
-# the page
-
-
-PAGE = (ROOT / "docs" / "from-dynamic-dynamodb.md").read_text()
-
-
-def test_the_page_names_every_option() -> None:
-    named = set(re.findall(r"`(-{0,2}[a-z][a-z0-9-]+)`", PAGE))
-    assert named >= {*OPTIONS, *GLOBAL, *LOGGING, *COMMAND_LINE}
-
-
-@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_the_page_says_what_an_option_becomes(option: Any) -> None:
-    row = next(
-        line for line in PAGE.splitlines() if line.startswith("|") and f"`{option.name}`" in line
-    )
-    assert all(f"`{setting}`" in row for setting in option.settings), row

@@ -3,32 +3,32 @@ anywhere, and nothing is lost."""
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from chalicelib.aws.client import Aws
-from chalicelib.aws.tables import describe_tables
-from chalicelib.config import loader
 from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
-from chalicelib.model import Target
-from chalicelib.run import Run
-from headroom.cli import app
-from headroom.migrate import application_autoscaling, handover
-from headroom.migrate.handover import HandoverError, Record
+from headroom.migrate import application_autoscaling
+from headroom.migrate.handover import HandoverError
 from headroom.project import ROOT
 from headroom.region.context import Call, Fault
 from headroom.region.region import Region
-from tests.headroom.migrate.test_application_autoscaling import action, named, tracking
+from tests.support.application_autoscaling import named
 from tests.support.builders import ACCOUNT, INDEX_READS, READS, WRITES
+from tests.support.handover import (
+    SCALED,
+    SERVICE,
+    Scene,
+    StopAt,
+    Stopped,
+    has,
+    ours,
+    theirs,
+    translated,
+)
 from tests.support.scenes import (
     FaultAt,
     invoke,
@@ -40,129 +40,6 @@ from tests.support.scenes import (
     units,
     wait,
 )
-
-SERVICE = "application-autoscaling"
-SCALED = (READS, WRITES, INDEX_READS)
-BOUNDS = {READS: (5, 200), WRITES: (10, 100), INDEX_READS: (2, 50)}
-SINCE = timedelta(days=400)
-
-
-def setting_up(region: Region) -> None:
-    """Let Application Auto Scaling have the reads and writes of `orders`, and the reads of its
-    index: policies, actions, tags."""
-    client = region.client(SERVICE)
-    for target, (low, high) in BOUNDS.items():
-        given = {**named(target), "MinCapacity": low, "MaxCapacity": high, "Tags": {"team": "shop"}}
-        client.register_scalable_target(
-            **given, SuspendedState={"DynamicScalingInSuspended": target is WRITES}
-        )
-        client.put_scaling_policy(
-            **tracking(target, 50.0, f"{target.dimension}-policy", ScaleInCooldown=60)
-        )
-    for name, schedule, low in (
-        ("day", "cron(0 8 * * ? *)", 50),
-        ("night", "cron(0 20 * * ? *)", 5),
-    ):
-        client.put_scheduled_action(**action(schedule, low, name=name, Timezone="Europe/Berlin"))
-    soon = region.now + timedelta(days=60)
-    client.put_scheduled_action(
-        **action("cron(0 9 * * ? *)", 7, name="later", StartTime=soon, EndTime=soon + SINCE)
-    )
-
-
-@pytest.fixture
-def region() -> Iterator[Region]:
-    """`orders` under Application Auto Scaling, and Headroom deployed with a rule for it."""
-    with Region() as region:
-        region.create_table("orders", 100, 100, {"by-date": (20, 20)})
-        setting_up(region)
-        region.deploy(translated(region))
-        invoke(region, "sweep")
-        region.calls.clear()
-        yield region
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "record.json"
-
-
-def translated(region: Region) -> str:
-    aws = Aws("headroom-alarms")
-    found = handover.read(aws)
-    return application_autoscaling.translate(
-        found, describe_tables(aws, found.tables()), region.now, "percent"
-    ).text
-
-
-def run_of(text: str, now: datetime) -> Run:
-    """Return what a handover works with; nobody waits, as time is simulated."""
-    return Run(Aws("headroom-alarms", sleep=lambda _: None), loader.load(text), now)
-
-
-@dataclass
-class Scene:
-    """The two ways, each with a record that is read anew, as every run of the command does."""
-
-    region: Region
-    file: Path
-
-    def over(self, text: str | None = None, table: str = "orders") -> list[str]:
-        said: list[str] = []
-        config = text or self.region.functions.config
-        handover.hand_over(
-            lambda: run_of(config, self.region.now), self.record(), table, said.append
-        )
-        return said
-
-    def back(self, table: str = "orders") -> list[str]:
-        said: list[str] = []
-        aws = Aws("headroom-alarms", sleep=lambda _: None)
-        handover.take_back(aws, self.record(), table, lambda: self.region.now, said.append)
-        return said
-
-    def record(self) -> Record:
-        return Record(self.file, ACCOUNT, self.region.name)
-
-
-@pytest.fixture
-def scene(region: Region, file: Path) -> Scene:
-    return Scene(region, file)
-
-
-def has(region: Region) -> dict[str, Any]:
-    """Return all that Application Auto Scaling has, but for what AWS chooses: ARNs, times of
-    creation, names of alarms."""
-    chosen = {"CreationTime", "ScalableTargetARN", "PolicyARN", "ScheduledActionARN", "Alarms"}
-    kept = region.autoscaling
-
-    def plain(found: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
-        return {
-            str(key): {k: v for k, v in said.items() if k not in chosen}
-            for key, said in found.items()
-        }
-
-    tags = {
-        said["ResourceId"] + said["ScalableDimension"]: kept.tags[said["ScalableTargetARN"]]
-        for said in kept.targets.values()
-    }
-    return copy.deepcopy(
-        {
-            "targets": plain(kept.targets),
-            "policies": plain(kept.policies),
-            "actions": plain(kept.actions),
-            "tags": tags,
-        }
-    )
-
-
-def ours(region: Region) -> set[str]:
-    return {name for name in region.cloudwatch.alarms if name.startswith("headroom-")}
-
-
-def theirs(region: Region) -> set[str]:
-    return {name for name in region.cloudwatch.alarms if name.startswith("TargetTracking-")}
-
 
 # over
 
@@ -202,14 +79,14 @@ def test_the_table_gets_the_capacity_that_its_load_calls_for_at_once(
     region: Region, scene: Scene
 ) -> None:
     pass_minutes(region, 65, {READS: 20.0, WRITES: 49.0, INDEX_READS: 9.0})
-    said = scene.over()
+    lines = scene.over()
     assert units(region) == {
         "orders:read": 45,
         "orders:write": 100,
         "orders/by-date:read": 20,
         "orders/by-date:write": 20,
     }
-    assert any(line.startswith("orders:read 100 → 45 units") for line in said)
+    assert any(line.startswith("orders:read 100 → 45 units") for line in lines)
     assert region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 45 * 60 * 0.5
 
 
@@ -305,10 +182,6 @@ def test_targets_that_still_show_are_told_of_and_the_same_again_goes_on(
 # stopped anywhere
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C, at a call."""
-
-
 @dataclass
 class Watcher(Fault):
     """Look at something right before the calls that are meant; inject nothing."""
@@ -327,19 +200,10 @@ class Watcher(Fault):
         return False
 
 
-class StopAt(FaultAt):
-    """Stop the run at a call, as Ctrl-C does."""
-
-    def applies_to(self, made: Call) -> bool:
-        if super().applies_to(made):
-            raise Stopped
-        return False
-
-
 def somebody_has(region: Region) -> bool:
     """Tell whether each scaled target is Application Auto Scaling's or has Headroom's alarm."""
     registered = {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+        application_autoscaling.target_of(entry) for entry in region.autoscaling.targets.values()
     }
     return all(
         target in registered or table_alarms.name_of(target) in region.cloudwatch.alarms
@@ -476,7 +340,7 @@ def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(
     ):
         scene.back()
     assert {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
+        application_autoscaling.target_of(entry) for entry in region.autoscaling.targets.values()
     } == {READS, WRITES}
     assert scene.record().tables("handed over") == ["orders"]
 
@@ -498,260 +362,8 @@ def test_the_page_names_every_permission_that_the_two_ways_need(
     scene.over()
     scene.back()
     prefixes = {"resourcegroupstaggingapi": "tag"}
-    asked = {
+    permissions = {
         f"{prefixes.get(made.service, made.service)}:{made.operation}" for made in region.calls
     }
-    asked.remove("sts:GetCallerIdentity")  # it needs no permission
-    assert {permission for permission in asked if f"`{permission}`" not in page} == set()
-
-
-# the record
-
-
-def test_a_second_handover_saves_what_is_there_then(region: Region, scene: Scene) -> None:
-    scene.over()
-    scene.back()
-    key = tuple(named(READS).values())
-    region.client(SERVICE).deregister_scalable_target(**named(READS))
-    region.client(SERVICE).register_scalable_target(**named(READS), MinCapacity=9, MaxCapacity=90)
-    changed = has(region)
-    scene.over()
-    first = json.loads(scene.file.read_text())["targets"][0]
-    assert (first["state"], first["target"]["MinCapacity"]) == ("restored", 5)
-    scene.back()
-    assert has(region)["targets"][str(key)]["MinCapacity"] == 9
-    assert has(region) == changed
-
-
-def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: Scene) -> None:
-    """After a handover Terraform registers the reads again; what is handed over then is the reads,
-    and comes back alone."""
-    scene.over()
-    region.client(SERVICE).register_scalable_target(**named(READS), MinCapacity=9, MaxCapacity=90)
-    scene.over()
-    scene.back()
-    assert {
-        application_autoscaling.target_of(said) for said in region.autoscaling.targets.values()
-    } == {READS}
-
-
-def test_what_is_half_removed_already_keeps_what_was_saved_before(
-    region: Region, scene: Scene
-) -> None:
-    """A target that still shows when its policies and actions are gone: it may, as the API is
-    eventually consistent."""
-    before = has(region)
-    region.faults.append(Fault("DeregisterScalableTarget", "ConcurrentUpdateException"))
-    with pytest.raises(
-        HandoverError, match="what was removed stands in the record; the same command again goes on"
-    ):
-        scene.over()
-    region.autoscaling.policies.clear()
-    region.autoscaling.actions.clear()
-    scene.over()
-    scene.back()
-    assert has(region) == before
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        pytest.param("{}", "is not a record of a handover", id="another document"),
-        pytest.param("no json", "is not a record of a handover", id="no json"),
-        pytest.param(
-            '{"account":"1","region":"us-east-1","targets":[]}',
-            "is of account 1 in us-east-1, and this is",
-            id="account",
-        ),
-    ],
-)
-def test_a_file_that_is_not_this_accounts_record_is_left_as_it_is(
-    region: Region, scene: Scene, text: str, why: str
-) -> None:
-    scene.file.write_text(text)
-    with pytest.raises(HandoverError, match=why):
-        scene.over()
-    assert scene.file.read_text() == text
-    assert len(has(region)["targets"]) == 3
-
-
-# all pages
-
-
-def test_all_pages_are_read(region: Region) -> None:
-    client = region.client(SERVICE)
-    for number in range(60):
-        client.put_scheduled_action(**action("rate(1 day)", 5, name=f"more-{number}"))
-        client.put_scaling_policy(**tracking(READS, 50.0, f"more-{number}"))
-        region.create_table(f"table-{number}")
-        target = Target(f"table-{number}", "", READS.dimension)
-        client.register_scalable_target(**named(target), MinCapacity=1, MaxCapacity=9)
-    found = handover.read(Aws("headroom-alarms"))
-    assert (len(found.targets), len(found.policies), len(found.actions)) == (63, 63, 63)
-
-
-# the command
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(region: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    """Run `headroom import autoscaling`, in an empty folder. Only the reads are scaled: a second
-    alarm would be waited for."""
-    for target in (WRITES, INDEX_READS):
-        region.client(SERVICE).deregister_scalable_target(**named(target))
-    written = tmp_path / "headroom.toml"
-    written.write_text(translated(region))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HEADROOM_CONFIG", str(written))
-    monkeypatch.delenv("ALARM_TOPIC", raising=False)
-
-    def run(*words: str, answers: str = "") -> Ended:
-        region.calls.clear()
-        done = CliRunner().invoke(app, ["import", "autoscaling", *words], input=answers)
-        return Ended(done.exit_code, " ".join(done.stdout.split()), " ".join(done.stderr.split()))
-
-    return run
-
-
-RECORD = f"headroom-autoscaling-{ACCOUNT}-us-east-1.json"
-WRITING = {
-    "DeregisterScalableTarget",
-    "RegisterScalableTarget",
-    "PutMetricAlarm",
-    "DeleteAlarms",
-    "UpdateTable",
-}
-
-
-def test_the_command_prints_a_configuration_that_loads_and_the_steps_beside_it(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    region.calls.clear()
-    ended = CliRunner().invoke(app, ["import", "autoscaling", "--strategy", "percent"])
-    rules = loader.load(ended.stdout)
-    found = rules.policy_for(READS)
-    assert found is not None
-    assert (found.min_units, found.max_units, found.alarm_percent, len(found.windows)) == (
-        5,
-        200,
-        50,
-        1,
-    )
-    assert RECORD in ended.stderr
-    assert "orders:read scheduled action later: refused" in ended.stdout
-    assert "orders:read scheduled action later: refused" in ended.stderr
-    assert ended.exit_code == 1
-    assert not WRITING & set(operations(region))
-
-
-def test_the_command_says_where_there_is_nothing(run: Callable[..., Ended]) -> None:
-    ended = run("--table", "carts-*")
-    assert (ended.code, ended.out) == (0, "")
-    assert "has nothing for DynamoDB" in ended.err
-
-
-def test_apply_asks_for_each_table_and_revert_brings_it_back(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    before = has(region)
-    refused = run("--apply", answers="n\n")
-    assert "Hand orders over to Headroom? [y/N]" in refused.out
-    assert "orders is left as it is." in refused.out
-    assert has(region) == before
-    assert not Path(RECORD).exists()
-    ended = run("--apply", answers="y\n")
-    assert (ended.code, ended.out.split()[-5:]) == (0, ["1", "table(s)", "done,", "0", "failed."])
-    assert ours(region) == {"headroom-orders:read"}
-    assert not region.autoscaling.targets
-    back = run("--revert", RECORD, "--yes")
-    assert back.code == 0
-    assert has(region) == before
-    assert run("--revert", RECORD, "--yes").out == "Nothing to do: no table is left for it."
-
-
-def test_one_table_that_fails_does_not_stop_the_others(
-    region: Region, run: Callable[..., Ended], tmp_path: Path
-) -> None:
-    region.create_table("carts", 10, 10)
-    carts = Target("carts", "", READS.dimension)
-    region.client(SERVICE).register_scalable_target(**named(carts), MinCapacity=1, MaxCapacity=90)
-    ended = run("--apply", "--yes", "--state", "other.json")  # no rule names carts
-    assert ended.code == 1
-    assert "carts: looking at it: no rule of the configuration names it" in ended.err
-    assert "1 table(s) done, 1 failed." in ended.out
-    assert (tmp_path / "other.json").exists()
-    assert [said["ResourceId"] for said in region.autoscaling.targets.values()] == ["table/carts"]
-
-
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    region.faults.append(StopAt(after=12))
-    ended = run("--apply", "--yes")
-    assert ended.code == 130
-    assert "The same command again goes on." in ended.err
-    region.faults.clear()
-    assert run("--apply", "--yes").code == 0
-    assert not region.autoscaling.targets
-
-
-def test_what_is_begun_is_ended_although_no_target_is_left(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    region.faults.append(Fault("GetMetricData", "AccessDeniedException", after=2))
-    ended = run("--apply", "--yes")
-    assert ended.code == 1
-    assert "It is Headroom's now" in ended.err
-    assert not region.autoscaling.targets
-    region.faults.clear()
-    again = run("--apply", "--yes")
-    assert f"orders: going on; what was deregistered before stands in {RECORD}" in again.out
-    assert again.out.endswith("1 table(s) done, 0 failed.")
-    assert run("--apply", "--yes").out == "Nothing to do: no table is left for it."
-
-
-def test_what_is_stopped_before_anything_was_removed_names_no_file(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    region.faults.append(StopAt(after=1))
-    ended = run("--apply", "--yes")
-    assert ended.code == 130
-    assert ended.err.endswith("Stopped. What was done stays done. The same command again goes on.")
-    assert not Path(RECORD).exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        pytest.param(["--revert", "nothing.json"], "there is no file nothing.json", id="no file"),
-        pytest.param(
-            ["--revert", "x.json", "--apply"], "give either --apply or --revert", id="both"
-        ),
-    ],
-)
-def test_a_mistake_is_told_in_a_sentence(
-    run: Callable[..., Ended], words: list[str], why: str
-) -> None:
-    ended = run(*words)
-    assert ended.code == 2
-    assert why in ended.err
-
-
-def test_what_is_not_translated_is_left_as_it_is_and_named(
-    region: Region, run: Callable[..., Ended]
-) -> None:
-    region.create_table("gone", 10, 10)
-    gone = Target("gone", "", READS.dimension)
-    region.client(SERVICE).register_scalable_target(**named(gone), MinCapacity=1, MaxCapacity=90)
-    region.client("dynamodb").delete_table(TableName="gone")
-    ended = run("--apply", "--yes")
-    assert ended.code == 0
-    assert "gone:read: obsolete: the table exists no more" in ended.err
-    assert [said["ResourceId"] for said in region.autoscaling.targets.values()] == ["table/gone"]
+    permissions.remove("sts:GetCallerIdentity")  # it needs no permission
+    assert {permission for permission in permissions if f"`{permission}`" not in page} == set()
