@@ -13,6 +13,7 @@ from chalicelib.aws.client import Aws, AwsError
 from chalicelib.config import windows
 from chalicelib.core.pause_tag import KEY, PauseTag
 from chalicelib.model import TableState
+from headroom.operator_error import OperatorError
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
@@ -26,7 +27,7 @@ CALLS_A_SECOND = 5
 read 2026-11."""
 
 
-class PauseError(ValueError):
+class PauseError(OperatorError):
     """The operator's words cannot be meant; the message says what is wrong and what to write."""
 
 

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import settings
 
 from headroom.region.region import OBSERVERS, Region
+from tests.support.command_line import run
 from tests.support.judge import judge
 from tests.support.scenes import orders
+
+__all__ = ["run"]
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)

@@ -44,7 +44,8 @@ LADDERS = {
         ["handlers"],
     ],
     "headroom": [
-        ["project", "pause_tags", "sweeping", "simulation", "migrate"],
+        ["project", "operator_error"],
+        ["pause_tags", "simulation", "migrate"],
         ["deploy", "reference", "region"],
         ["demo"],
         ["commands"],

@@ -39,11 +39,10 @@ from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.simulation.pricing import Prices
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(backtest)
+app = typer.Typer()
 
 
+@app.command()
 def backtest(
     trace: TraceOption = None,
     table: TableOption = None,
@@ -71,8 +70,7 @@ def backtest(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Replay demand under the current configuration, side by side with everything else that could
-    run the table."""
+    """Replay demand under the current configuration, and compare it with the alternatives."""
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     requested = sources(trace, table, index, dimension, days)
     compared = _compared(requested, config_file, pricing.load(prices), aas or (70,), conditions)

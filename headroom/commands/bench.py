@@ -18,10 +18,10 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(bench)
+app = typer.Typer()
 
 
+@app.command()
 def bench(
     folder: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def bench(
     results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:
-    """Measure the configuration against Application Auto Scaling, Dynamic DynamoDB and the optimum,
+    """Compare the configuration with Application Auto Scaling, Dynamic DynamoDB and the optimum,
     on many traces."""
     if folder is not None and not folder.is_dir():
         raise TraceError(

@@ -1,4 +1,4 @@
-"""`check` and `explain`: what the configuration says, and what it would decide now."""
+"""`check` and `explain`: what is in the configuration, and what Headroom would decide now."""
 
 from __future__ import annotations
 
@@ -17,50 +17,49 @@ from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
 from headroom.commands.console import (
-    DEFAULT_TOPIC,
     ConfigOption,
     TopicOption,
     console,
     errors,
+    print_and_exit,
     rules_of,
-    tell,
 )
+from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.reference import toml
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(check)
-    app.command()(explain)
+app = typer.Typer()
 
 
+@app.command()
 def check(
     file: Annotated[
         Path | None, typer.Argument(help="The configuration; else chalicelib/headroom.toml.")
     ] = None,
     table: Annotated[
-        str | None, typer.Option(help="Show the settings that hold for this table.")
+        str | None, typer.Option(help="Show the settings that apply to this table.")
     ] = None,
     index: Annotated[str, typer.Option(help="… and this index of it.")] = "",
 ) -> None:
-    """Check the configuration: every problem with its path, or the settings that hold, the plain
-    defaults dimmed."""
-    rules = rules_of(file)
-    console.print(f"The configuration is right: {len(rules.tables)} rule(s) for tables.")
-    for doubt in rules.doubts():
-        errors.print(f"but {doubt}", markup=False, highlight=False)
-    if not rules.tables:
+    """Check the configuration: print every problem with its path, or the settings of one table."""
+    config = rules_of(file)
+    console.print(f"The configuration is right: {len(config.tables)} rule(s) for tables.")
+    for warning in config.doubts():
+        errors.print(f"but {warning}", markup=False, highlight=False)
+    if not config.tables:
         console.print("It names no table, so Headroom manages none.")
     if table is None:
         return
     for dimension in Dimension:
-        policy = rules.policy_for(Target(table, index, dimension))
+        target = Target(table, index, dimension)
+        policy = config.policy_for(target)
         if policy is None:
             console.print(f"No rule names table {table}: Headroom leaves it alone.")
             raise typer.Exit(1)
-        console.print(f"[bold]{Target(table, index, dimension)}[/]")
+        console.print(f"[bold]{target}[/]")
+        defaults = make_policy(strategy=policy.strategy)
         for name in SETTINGS:
             value = getattr(policy, name)
-            style = "dim" if value == getattr(make_policy(strategy=policy.strategy), name) else ""
+            style = "dim" if value == getattr(defaults, name) else ""
             console.print(
                 f"  {name} = {toml(value)}",
                 style=style,
@@ -70,26 +69,29 @@ def check(
             )
 
 
+@app.command()
 def explain(
     table: Annotated[
         str,
         typer.Argument(
-            help="The table to look at, or the Auto Scaling group that [[healing]] names."
+            help="The table to check, or the Auto Scaling group that [[healing]] names."
         ),
     ],
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Say what Headroom would decide for a table, or a group of instances, of your account now, and
-    why. Changes nothing."""
+    """Explain what Headroom would decide now for a table or an Auto Scaling group. Changes
+    nothing."""
     run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run=True)
     is_group = not run.config.manages(table) and rule_for(run.config.healing, table)
     report = (reconcile if is_group else handlers).preview(run, table)
-    if not report.failures and table in {
-        owner.partition("/")[0] for owner in autoscaled_owners(run.aws)
-    }:
+    if not report.failures and _is_autoscaled(run.aws, table):
         console.print(
             f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:",
             markup=False,
         )
-    tell(report, dry_run=True)
+    print_and_exit(report, dry_run=True)
+
+
+def _is_autoscaled(aws: Aws, table: str) -> bool:
+    return table in {owner.partition("/")[0] for owner in autoscaled_owners(aws)}

@@ -1,5 +1,4 @@
-"""What the commands share: where they print, which options they have in common, how a report is
-told."""
+"""What the commands share: the consoles, the common options, and how to print a report."""
 
 from __future__ import annotations
 
@@ -14,12 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
 from headroom.deploy.account import describe_error
+from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 
 PIPE_WIDTH = 120
@@ -37,28 +38,33 @@ ConfigOption = Annotated[
 TopicOption = Annotated[
     str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
 ]
-DEFAULT_TOPIC = "headroom-alarms"
+EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
+"""The errors that the command line prints in one sentence, without a traceback."""
 
 
 def rules_of(file: Path | None) -> Config:
+    """Return the configuration of a file, or else of HEADROOM_CONFIG, or else of the checkout."""
     path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        words = f"not UTF-8, from byte {error.start} on; save it as UTF-8 (Windows PowerShell's > writes UTF-16)"
-        raise loader.ConfigError(str(path), [words]) from None
+        problem = (
+            f"not UTF-8, from byte {error.start} on; save it as UTF-8 "
+            "(Windows PowerShell's > writes UTF-16)"
+        )
+        raise loader.ConfigError(str(path), [problem]) from None
     return loader.load(text, str(path))
 
 
-def tell(report: Report, dry_run: bool) -> None:
-    """Print a report in words, and end with an error where something failed."""
-    say(report, dry_run, report.decisions)
+def print_and_exit(report: Report, dry_run: bool) -> None:
+    """Print a report in words. Exit with 1 if something failed."""
+    print_report(report, dry_run, report.decisions)
     if report.failures:
         raise typer.Exit(1)
 
 
-def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
-    """Print a report in words, with some of its decisions."""
+def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
+    """Print a report in words, with these of its decisions."""
     for subject in (*report.skips, *decisions, *report.verdicts):
         console.print(sentence(subject), markup=False, highlight=False)
     for action in report.planned if dry_run else report.done:
@@ -66,11 +72,26 @@ def say(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
     if dry_run and not report.planned:
         console.print("Would change nothing.")
     for failure in report.failures:
-        sentence_of = f"{failure.subject}: {failure.doing} failed: {describe_error(failure.error)}"
-        errors.print(f"[bold red]{escape(sentence_of)}[/]", highlight=False)
+        print_failure(f"{failure.subject}: {failure.doing} failed", failure.error)
+
+
+def print_failure(subject: str, error: Exception) -> None:
+    """Print to standard error what failed, and why."""
+    errors.print(f"[bold red]{escape(f'{subject}: {describe_error(error)}')}[/]", highlight=False)
+
+
+def print_error(error: Exception) -> None:
+    """Print to standard error what ends a command."""
+    errors.print(f"[bold red]headroom:[/] {escape(describe_error(error))}", highlight=False)
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is: without markup, colours or line breaks."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def progress_bar() -> Progress:
+    """Return a progress bar on standard error."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,7 +19,6 @@ from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
-    DEFAULT_TOPIC,
     ConfigOption,
     console,
     errors,
@@ -27,16 +26,16 @@ from headroom.commands.console import (
     rules_of,
 )
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
+from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.simulation import costs, history, pricing
 from headroom.simulation.costs import ReadFailure, TableHistory, TargetCosts
 from headroom.simulation.history import TargetHistory
 from headroom.simulation.pricing import Prices
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(cost)
+app = typer.Typer()
 
 
+@app.command()
 def cost(
     table: Annotated[
         str, typer.Option(help="Only the tables whose name matches this glob, such as 'orders-*'.")
@@ -47,8 +46,8 @@ def cost(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show what each table and index of the region costs a month, and what it would cost in other
-    billing modes. Changes nothing."""
+    """Print what each table and index costs a month, and what the alternatives would cost. Changes
+    nothing."""
     charged, rules = pricing.load(prices), rules_of(config_file)
     aws = Aws(DEFAULT_TOPIC)
     if aws.region != charged.region:

@@ -1,5 +1,5 @@
-"""`setup`, `teardown`, `doctor`, `redrive` and `package`: a stage of Headroom in an account, from
-its birth to its end."""
+"""`setup`, `teardown`, `doctor`, `redrive` and `package`: the commands for one stage of Headroom in
+an account."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from rich.markup import escape
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.commands.console import console, errors
+from headroom.commands.console import console, errors, print_line
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -27,160 +27,150 @@ from headroom.deploy import teardown as teardowns
 from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_code
 from headroom.deploy.checks.deployment import Deployment
 from headroom.deploy.setup import ResourceResult
+from headroom.operator_error import OperatorError
 
 StageOption = Annotated[
     str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(setup)
-    app.command()(teardown)
-    app.command()(doctor)
-    app.command()(redrive)
-    app.command()(package)
+app = typer.Typer()
 
 
+@app.command()
 def setup(name: StageOption) -> None:
-    """Make what Chalice does not make: once before `chalice deploy`, once after it. Safe to
-    repeat."""
-    with _plain_errors():
+    """Create what Chalice does not create, before and after `chalice deploy`. Safe to repeat."""
+    with _advice_after_errors():
         cloud, settings = AwsSession(), stage.read(name)
-        rules = _rules(
-            settings, cloud
-        )  # first of all: what is wrong in it must not be met half-way
-        _tell(deployment.setup(deployment.resources_before_functions(settings, cloud), cloud))
+        # first of all: a mistake in the configuration must not appear half-way
+        config = _checked_config(settings, cloud)
+        _print_outcomes(
+            deployment.setup(deployment.resources_before_functions(settings, cloud), cloud)
+        )
         functions = deployment.functions_of(settings, cloud)
         if not functions:
             console.print(
-                f"No function of stage {name} yet. Next: chalice deploy --stage {name}, then this command again."
+                f"No function of stage {name} yet. "
+                f"Next: chalice deploy --stage {name}, then this command again."
             )
             return
-        _tell(
-            deployment.setup(
-                deployment.resources_of_functions(settings, cloud, functions, rules), cloud
-            )
-        )
+        steps = deployment.resources_of_functions(settings, cloud, functions, config)
+        _print_outcomes(deployment.setup(steps, cloud))
 
 
-def _rules(settings: stage.Stage, cloud: AwsSession) -> Config:
-    """Return the stage's configuration; one that is refused is told to the operators as well:
-    nobody may watch a pipeline."""
+def _checked_config(settings: stage.Stage, cloud: AwsSession) -> Config:
+    """Return the stage's configuration.
+
+    If it is refused, the operators are notified too: perhaps nobody watches the pipeline.
+    """
     try:
         return stage.rules(settings, stage.project_folder())
     except ConfigError as error:
-        said = f"Headroom's stage {settings.name} keeps its old configuration: the new one is refused.\n\n{error}"
+        text = (
+            f"Headroom's stage {settings.name} keeps its old configuration: "
+            f"the new one is refused.\n\n{error}"
+        )
         try:
-            deployment.notify_operators(settings, cloud, "Headroom: configuration refused", said)
+            deployment.notify_operators(settings, cloud, "Headroom: configuration refused", text)
         except AwsError as failure:
-            errors.print(
-                f"The operators could not be notified: {escape(describe_error(failure))}",
-                highlight=False,
-            )
+            why = escape(describe_error(failure))
+            errors.print(f"The operators could not be notified: {why}", highlight=False)
         raise
 
 
+@app.command()
 def teardown(
     name: StageOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a stage whole, its alarms too. The tables stay exactly as they are. Safe to stop, and
-    to repeat."""
+    """Remove a stage and its alarms. The tables stay exactly as they are. Safe to stop and to
+    repeat."""
     project = stage.project_folder()
-    with _plain_errors():
+    with _advice_after_errors():
         cloud, settings = AwsSession(), stage.read(name)
         place = cloud.location
         if not yes:
-            asked = f"Remove stage {name} of Headroom, its alarms, logs and dead letters, from {place.account} in {place.region}?"
-            typer.confirm(asked, abort=True)
-        left = teardowns.foreign_alarms(settings.topic_arn(place))
-        _tell(teardowns.teardown(teardowns.removals(settings, cloud, project), cloud))
-        if left:
+            question = (
+                f"Remove stage {name} of Headroom, its alarms, logs and dead letters, "
+                f"from {place.account} in {place.region}?"
+            )
+            typer.confirm(question, abort=True)
+        foreign = teardowns.foreign_alarms(settings.topic_arn(place))
+        _print_outcomes(teardowns.teardown(teardowns.removals(settings, cloud, project), cloud))
+        if foreign:
+            names = ", ".join(foreign)
             console.print(
-                f"Alarms that are not Headroom's still name the topic: {', '.join(left)}.",
-                highlight=False,
+                f"Alarms that are not Headroom's still name the topic: {names}.", highlight=False
             )
 
 
+@app.command()
 def doctor(
     name: StageOption,
     as_json: Annotated[
         bool, typer.Option("--json", help="For scripts: one JSON document.")
     ] = False,
 ) -> None:
-    """Look at a stage from all sides and say what is wrong and what to do. Changes nothing; ends
-    with 1 on any finding."""
-    with _plain_errors():
+    """Check a stage, and print each problem with its remedy. Changes nothing; ends with 1 on any
+    finding."""
+    with _advice_after_errors():
         checked = Deployment(
             stage.read(name), stage.project_folder(), AwsSession(), datetime.now(UTC)
         )
         findings = doctors.diagnose(checked)
     if as_json:
-        typer.echo(
-            json.dumps(
-                {"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]},
-                indent=2,
-            )
-        )
-    else:
-        for finding in findings:
-            console.print(
-                f"[bold red]{finding.check}:[/] {escape(finding.problem)}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            console.print(f"  → {escape(finding.remedy)}", highlight=False, soft_wrap=True)
-        if not findings:
-            console.print(f"Stage {name} is healthy: {len(doctors.CHECKS) + 1} checks.")
-    raise typer.Exit(1 if findings else 0)
+        report = {"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]}
+        typer.echo(json.dumps(report, indent=2))
+        raise typer.Exit(1 if findings else 0)
+    for finding in findings:
+        check = f"[bold red]{finding.check}:[/]"
+        console.print(f"{check} {escape(finding.problem)}", highlight=False, soft_wrap=True)
+        print_line(f"  → {finding.remedy}")
+    if findings:
+        raise typer.Exit(1)
+    console.print(f"Stage {name} is healthy: {len(doctors.CHECKS) + 1} checks.")
 
 
+@app.command()
 def redrive(name: StageOption) -> None:
-    """Hand the dead letters of a stage to their functions again; what is handled leaves the
+    """Pass the dead letters of a stage to their functions again. Handled messages leave the
     queue."""
-    handled = stay = 0
-    with _plain_errors():
+    handled = kept = 0
+    with _advice_after_errors():
         for letter in redrives.redrive(stage.read(name), AwsSession()):
-            handled, stay = (handled, stay + 1) if letter.error else (handled + 1, stay)
-            became = f"stays: {letter.error}" if letter.error else "handled"
-            console.print(
-                f"{letter.subject}: {became}", highlight=False, markup=False, soft_wrap=True
-            )
-    console.print(f"{handled} handled, {stay} stay.", highlight=False)
-    raise typer.Exit(1 if stay else 0)
+            if letter.error:
+                kept += 1
+                print_line(f"{letter.subject}: stays: {letter.error}")
+            else:
+                handled += 1
+                print_line(f"{letter.subject}: handled")
+    console.print(f"{handled} handled, {kept} stay.", highlight=False)
+    raise typer.Exit(1 if kept else 0)
 
 
+@app.command()
 def package(
     name: StageOption,
     out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
 ) -> None:
-    """Write a stage as a SAM template and as a Terraform module, with all that `setup` would make.
-    Needs no AWS account."""
-    with _plain_errors():
-        for folder in packaging.package(stage.read(name), stage.project_folder(), out):
-            console.print(str(folder), highlight=False, soft_wrap=True)
+    """Write a stage as a SAM template and as a Terraform module. Needs no AWS account."""
+    for folder in packaging.package(stage.read(name), stage.project_folder(), out):
+        print_line(str(folder))
 
 
-def _tell(outcomes: Iterable[ResourceResult]) -> None:
+def _print_outcomes(outcomes: Iterable[ResourceResult]) -> None:
     for outcome in outcomes:
         why = f" ({'; '.join(outcome.details)})" if outcome.details else ""
-        console.print(f"{outcome.subject}: {outcome.result}{why}", highlight=False, soft_wrap=True)
+        print_line(f"{outcome.subject}: {outcome.result}{why}")
 
 
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    """End in a sentence that says what is wrong and what to do, instead of a traceback."""
+def _advice_after_errors() -> Iterator[None]:
+    """Add to an error of AWS what to do next, unless it is about the credentials."""
     try:
         yield
-    except (stage.StageError, ConfigError, OSError) as error:
-        _end(str(error))
     except ClientError as error:
+        if error_code(error) in REFUSED:
+            raise
         again = "What was done stays done; put this right and run the same command again."
-        _end(describe_error(error) if error_code(error) in REFUSED else f"{error}. {again}")
-    except BotoCoreError as error:
-        _end(describe_error(error))
-
-
-def _end(sentence: str) -> None:
-    errors.print(f"[bold red]headroom:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
+        raise OperatorError(f"{error}. {again}") from None

@@ -1,7 +1,11 @@
-"""`import autoscaling`: the way over from Application Auto Scaling, and back."""
+"""`headroom import …`: translate the configuration of another autoscaler.
+
+`autoscaling` also hands tables over from Application Auto Scaling, and back.
+"""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,8 +20,15 @@ from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.rules import Config
 from chalicelib.run import Run
-from headroom.commands.console import DEFAULT_TOPIC, ConfigOption, TopicOption, errors, rules_of
-from headroom.migrate import handover
+from headroom.commands.console import (
+    ConfigOption,
+    TopicOption,
+    errors,
+    print_error,
+    rules_of,
+)
+from headroom.deploy.stage import DEFAULT_TOPIC
+from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
 from headroom.migrate.handover import HandoverError, Record
 
@@ -25,12 +36,15 @@ INTERRUPTED = 130
 """The exit status of what Ctrl-C ends."""
 STEPS = """
 What next, so that no table is without a scaler for a moment:
-  1. Where Terraform, CDK or CloudFormation declares this autoscaling, see docs/from-autoscaling.md first: it would come back.
-  2. Put the configuration into chalicelib/headroom.toml, and deploy. Headroom passes the tables over for now.
+  1. Does Terraform, CDK or CloudFormation declare this autoscaling? Then read
+     docs/from-autoscaling.md first: it would come back.
+  2. Put the configuration into chalicelib/headroom.toml, and deploy.
+     Headroom skips these tables for now.
   3. headroom import autoscaling --apply --topic TOPIC
-     For one table after the other: our alarms first, then it deregisters the targets. What it removes is saved in
+     One table after the other: it creates Headroom's alarms, then it deregisters the targets.
+     What it removes is saved in
      {file}.
-  4. Back again: headroom import autoscaling --revert {file}
+  4. To go back: headroom import autoscaling --revert {file}
 """
 
 
@@ -39,10 +53,14 @@ class Strategy(StrEnum):
     PERCENT = "percent"
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(autoscaling)
+app = typer.Typer()
+importers = typer.Typer(
+    no_args_is_help=True, help="Translate the configuration of another autoscaler."
+)
+app.add_typer(importers, name="import")
 
 
+@importers.command()
 def autoscaling(
     strategy: Annotated[
         Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
@@ -60,11 +78,11 @@ def autoscaling(
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Translate what Application Auto Scaling has for DynamoDB, and hand the tables over without a
+    """Translate the DynamoDB part of Application Auto Scaling, and hand the tables over without a
     gap.
 
-    Without --apply or --revert it changes nothing: the configuration goes to the standard output,
-    the steps beside it; the exit status is 1 where something is refused.
+    Without --apply or --revert it changes nothing. It prints the configuration to standard output,
+    and the next steps to standard error. The exit status is 1 if something is refused.
     """
     if apply and revert:
         raise typer.BadParameter("give either --apply or --revert")
@@ -74,21 +92,19 @@ def autoscaling(
         if revert:
             _revert(aws, file, table, yes)
             return
-        found = handover.read(aws)
-        found = found.only(name for name in found.tables() if fnmatchcase(name, table))
-        translation = translate(
-            found, describe_tables(aws, found.tables()), datetime.now(UTC), strategy.value
+        registered = handover.read(aws)
+        registered = registered.only(
+            name for name in registered.tables() if fnmatchcase(name, table)
         )
+        states = describe_tables(aws, registered.tables())
+        translation = translate(registered, states, datetime.now(UTC), strategy.value)
         if apply:
             _apply(aws, rules_of(config_file), translation, file, table, yes)
         else:
             _print(translation, aws, file)
-    except HandoverError as error:
-        _complain(error)
-        raise typer.Exit(2) from None
     except (KeyboardInterrupt, typer.Abort):
         saved = f", and {file} has what was removed" if file.exists() else ""
-        errors.print(f"Stopped. What was done stays done{saved}. The same command again goes on.")
+        errors.print(f"Stopped. What was done stays done{saved}. Run the same command to go on.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -116,10 +132,10 @@ def _apply(
         if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
             errors.print(escape(str(note)), highlight=False)
 
-    def one(name: str) -> None:
+    def action(name: str) -> None:
         handover.hand_over(lambda: Run(aws, config, datetime.now(UTC)), record, name, typer.echo)
 
-    _each(sorted({*translation.tables, *begun}), one, "Hand {} over to Headroom?", yes)
+    _for_each_table(sorted({*translation.tables, *begun}), action, "Hand {} over to Headroom?", yes)
 
 
 def _revert(aws: Aws, file: Path, glob: str, yes: bool) -> None:
@@ -128,15 +144,19 @@ def _revert(aws: Aws, file: Path, glob: str, yes: bool) -> None:
     record = Record(file, aws.account, aws.region)
     names = [name for name in record.tables("saved", "handed over") if fnmatchcase(name, glob)]
 
-    def one(name: str) -> None:
+    def action(name: str) -> None:
         handover.take_back(aws, record, name, lambda: datetime.now(UTC), typer.echo)
 
-    _each(names, one, "Hand {} back to Application Auto Scaling?", yes)
+    _for_each_table(names, action, "Hand {} back to Application Auto Scaling?", yes)
 
 
-def _each(names: Collection[str], one: Callable[[str], None], question: str, yes: bool) -> None:
-    """Do one table after the other; one that fails does not stop the others, and ends the command
-    with 1."""
+def _for_each_table(
+    names: Collection[str], action: Callable[[str], None], question: str, yes: bool
+) -> None:
+    """Do the action for one table after the other.
+
+    A table that fails does not stop the others. The command then ends with 1.
+    """
     if not names:
         typer.echo("Nothing to do: no table is left for it.")
         return
@@ -146,15 +166,59 @@ def _each(names: Collection[str], one: Callable[[str], None], question: str, yes
             typer.echo(f"{name} is left as it is.")
             continue
         try:
-            one(name)
+            action(name)
             done += 1
         except HandoverError as error:
-            _complain(error)
+            print_error(error)
             failed += 1
     typer.echo(f"{done} table(s) done, {failed} failed.")
     if failed:
         raise typer.Exit(1)
 
 
-def _complain(error: Exception) -> None:
-    errors.print(f"[bold red]headroom:[/] {escape(str(error))}", highlight=False)
+@importers.command("dynamic-dynamodb")
+def from_dynamic_dynamodb(
+    file: Annotated[Path, typer.Argument(help="Its configuration file.")],
+    annotate: Annotated[
+        bool,
+        typer.Option(
+            help="Write the account into the configuration, as comments, "
+            "instead of on standard error."
+        ),
+    ] = False,
+) -> None:
+    """Translate a configuration file of Dynamic DynamoDB, and account for every line of it.
+
+    The configuration goes to standard output, the account to standard error: each line is
+    translated, obsolete, refused or unknown, with the reason. The exit status is 1 where one is
+    refused or unknown.
+    """
+    translation = dynamic_dynamodb.translate(_decode(file.read_bytes()), annotate)
+    typer.echo(translation.toml, nl=False)
+    if not annotate:
+        for line in translation.lines:
+            colour = "red" if line.kind in dynamic_dynamodb.LOST else "default"
+            errors.print(
+                f"{escape(str(file))}:{line.number}: [{colour}]{escape(str(line))}[/]",
+                highlight=False,
+            )
+        for note in translation.notes:
+            errors.print(f"note: {escape(note)}", highlight=False)
+    counts = ", ".join(f"{count} {kind}" for kind, count in translation.counts.items())
+    errors.print(f"{len(translation.lines)} lines: {counts}.", highlight=False)
+    if not translation.is_whole:
+        raise typer.Exit(1)
+
+
+def _decode(raw: bytes) -> str:
+    """Return the text of a file.
+
+    Dynamic DynamoDB read bytes, and never decoded the comments: text that is not UTF-8 can only be
+    in a comment.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

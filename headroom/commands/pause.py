@@ -1,14 +1,13 @@
-"""`pause`, `resume` and `pauses`: tables that Headroom leaves alone for some hours."""
+"""`pause`, `resume` and `pauses`: tables that Headroom leaves alone for some time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 
 from chalicelib.aws import pause_tags
 from chalicelib.aws.client import Aws
@@ -17,8 +16,8 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
-from headroom.commands.console import DEFAULT_TOPIC, console, errors
-from headroom.deploy.account import describe_error
+from headroom.commands.console import console, print_failure, print_line
+from headroom.deploy.stage import DEFAULT_TOPIC
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
@@ -26,16 +25,13 @@ TablesArgument = Annotated[
 ZoneOption = Annotated[
     str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")
 ]
-T = TypeVar("T")
-WHAT = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
+SCOPES = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(pause)
-    app.command()(resume)
-    app.command(name="pauses")(list_pauses)
+app = typer.Typer()
 
 
+@app.command()
 def pause(
     tables: TablesArgument,
     until: Annotated[
@@ -49,37 +45,31 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why, for those who read decisions.")] = "",
     time_zone: ZoneOption = None,
 ) -> None:
-    """Let Headroom leave tables alone for a while; it ends by itself. Alarms are still mended."""
-    now, local = datetime.now(UTC), _usable(lambda: pausing.zone(time_zone))
-    end = _usable(lambda: _end(until, lasting, now, local))
-    paused = PauseTag(end, DECREASES if only_decreases else EVERYTHING, " ".join(reason.split()))
-    value = _usable(lambda: pausing.tag(paused))
+    """Pause the scaling of tables for some time. Headroom still repairs their alarms."""
+    now, local = datetime.now(UTC), pausing.zone(time_zone)
+    end = _end(until, lasting, now, local)
+    scope = DECREASES if only_decreases else EVERYTHING
+    value = pausing.tag(PauseTag(end, scope, " ".join(reason.split())))
     aws = Aws(DEFAULT_TOPIC)
-    found = _found(aws, tables)
-    _do(
-        pausing.pause(aws, found, value),
-        f"paused until {pausing.shown(end, local)}: {WHAT[paused.what]}",
-    )
+    outcomes = pausing.pause(aws, _matching_tables(aws, tables), value)
+    _print_outcomes(outcomes, f"paused until {pausing.shown(end, local)}: {SCOPES[scope]}")
 
 
+@app.command()
 def resume(tables: TablesArgument) -> None:
     """End the pause of tables now."""
     aws = Aws(DEFAULT_TOPIC)
-    _do(pausing.resume(aws, _found(aws, tables)), "not paused any more")
+    _print_outcomes(pausing.resume(aws, _matching_tables(aws, tables)), "not paused any more")
 
 
+@app.command("pauses")
 def list_pauses(time_zone: ZoneOption = None) -> None:
     """List the pauses of this account and Region."""
-    now, local = datetime.now(UTC), _usable(lambda: pausing.zone(time_zone))
-    found = pause_tags.tags(Aws(DEFAULT_TOPIC))
-    for table, value in sorted(found.items()):
-        console.print(
-            f"{table}: {_said(table, value, now, local)}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    if not found:
+    now, local = datetime.now(UTC), pausing.zone(time_zone)
+    tags = pause_tags.tags(Aws(DEFAULT_TOPIC))
+    for table, value in sorted(tags.items()):
+        print_line(f"{table}: {_description(table, value, now, local)}")
+    if not tags:
         console.print("No table is paused.")
 
 
@@ -88,49 +78,41 @@ def _end(until: str | None, lasting: str | None, now: datetime, local: ZoneInfo 
         return pausing.until(until, now, local)
     if lasting is not None and until is None:
         return pausing.after(lasting, now)
-    raise pausing.PauseError("say --until 06:00 or --for 2h, and only one of them")
+    raise pausing.PauseError("give either --until 06:00 or --for 2h")
 
 
-def _said(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:
+def _description(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:
+    """Return what the tag of a table means now."""
     try:
-        said = pause_tag.parse(value)
+        paused = pause_tag.parse(value)
     except ValueError:
         hold = pause_tag.hold(table, value, now)
         return f"nothing is lowered: {hold.detail}" if hold else ""
-    if not said.holds(now):
-        return f"not paused since {pausing.shown(said.until, local)}"
-    why = f" ({said.why})" if said.why else ""
-    return f"paused until {pausing.shown(said.until, local)}: {WHAT[said.what]}{why}"
+    end = pausing.shown(paused.until, local)
+    if not paused.holds(now):
+        return f"not paused since {end}"
+    why = f" ({paused.why})" if paused.why else ""
+    return f"paused until {end}: {SCOPES[paused.what]}{why}"
 
 
-def _found(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
-    """Return the tables that exist and are meant."""
-    described = describe_tables(aws, _usable(lambda: pausing.matching(patterns, table_names(aws))))
+def _matching_tables(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
+    """Return the existing tables that the names and globs match. Exit with 1 if AWS cannot describe
+    one of them."""
+    described = describe_tables(aws, pausing.matching(patterns, table_names(aws)))
     failed = [(name, state) for name, state in described.items() if isinstance(state, Exception)]
     for name, error in failed:
-        errors.print(f"[bold red]{escape(f'{name}: {describe_error(error)}')}[/]", highlight=False)
+        print_failure(name, error)
     if failed:
         raise typer.Exit(1)
     return [state for state in described.values() if isinstance(state, TableState)]
 
 
-def _do(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
+def _print_outcomes(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
     failed = False
     for name, error in outcomes:
         if error:
             failed = True
-            errors.print(
-                f"[bold red]{escape(f'{name}: {describe_error(error)}')}[/]", highlight=False
-            )
+            print_failure(name, error)
         else:
-            console.print(f"{name}: {done}", markup=False, highlight=False, soft_wrap=True)
+            print_line(f"{name}: {done}")
     raise typer.Exit(1 if failed else 0)
-
-
-def _usable(call: Callable[[], T]) -> T:
-    """Return what a call gives; what the operator cannot mean ends in the words of a wrong
-    option."""
-    try:
-        return call()
-    except pausing.PauseError as error:
-        raise typer.BadParameter(str(error)) from None

@@ -1,4 +1,4 @@
-"""`demo` and `invoke`: the real app in the embedded region, or one message by hand."""
+"""`demo` and `invoke`: run the app in the embedded region, on a day of demand or on one message."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
-    DEFAULT_TOPIC,
     ConfigOption,
     TopicOption,
     console,
+    print_and_exit,
     progress_bar,
     rules_of,
-    tell,
 )
-from headroom.demo import day as demos
-from headroom.demo import terminal
-from headroom.demo.scenes import PLAYS
+from headroom.demo import day, terminal
+from headroom.demo.scenes import SCENES
+from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation import traces
 
+LOAD_MINUTES = 30
+"""So long the table of a message has its load before the message comes."""
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(demo)
-    app.command()(invoke)
+app = typer.Typer()
 
 
+@app.command()
 def demo(
     trace: Annotated[
         Path | None,
@@ -51,22 +51,21 @@ def demo(
     config_file: ConfigOption = None,
     quiet: Annotated[bool, typer.Option(help="Only the summary and the picture.")] = False,
     scene: Annotated[
-        str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(PLAYS)}.")
+        str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(SCENES)}.")
     ] = "",
 ) -> None:
-    """Play demand against the real app in an embedded region: alarms, decisions, capacity,
-    thresholds."""
+    """Play demand against the real app in an embedded region, and print each decision."""
     if scene:
-        _play(scene)
+        _play_scene(scene)
         return
     demand = traces.read(trace) if trace else traces.generated(days)
-    text = config_file.read_text() if config_file else demos.CONFIG
-    if not loader.load(text).manages(demos.TABLE):
+    text = config_file.read_text() if config_file else day.CONFIG
+    if not loader.load(text).manages(day.TABLE):
         raise typer.BadParameter(
-            f"the demo plays with a table named {demos.TABLE}, which no rule of the configuration names"
+            f"the demo uses a table named {day.TABLE}, but no rule of the configuration names it"
         )
     console.print(
-        f"{len(demand):,} minutes of demand for table [bold]{demos.TABLE}[/] and its index {demos.INDEX}."
+        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] and its index {day.INDEX}."
     )
     with progress_bar() as progress:
         task = progress.add_task("simulated", total=len(demand))
@@ -75,22 +74,23 @@ def demo(
             if not quiet:
                 terminal.changes(console, region, invocation)
 
-        story = demos.play(demand, text, watch, lambda _: progress.advance(task))
+        result = day.play(demand, text, watch, lambda _: progress.advance(task))
     console.print(
-        Text.from_ansi(terminal.picture(story.tracks[0], min(terminal.WIDTH, console.width - 1)))
+        Text.from_ansi(terminal.picture(result.tracks[0], min(terminal.WIDTH, console.width - 1)))
     )
-    console.print(terminal.summary(story))
-    for line in terminal.ending(story):
+    console.print(terminal.summary(result))
+    for line in terminal.ending(result):
         console.print(line)
-    raise typer.Exit(0 if story.ended_well else 1)
+    raise typer.Exit(0 if result.ended_well else 1)
 
 
-def _play(scene: str) -> None:
-    if scene not in PLAYS:
-        raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(PLAYS)}")
-    PLAYS[scene](console)
+def _play_scene(scene: str) -> None:
+    if scene not in SCENES:
+        raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
+    SCENES[scene](console)
 
 
+@app.command()
 def invoke(
     file: Annotated[
         Path,
@@ -110,43 +110,41 @@ def invoke(
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Run one alarm message through the handler by hand."""
+    """Pass one alarm message to the handler by hand."""
     text = sys.stdin.read() if str(file) == "-" else file.read_text()
     event = events.from_text(text)
     if account:
         run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run)
-        tell(_handled(run, event), dry_run)
+        print_and_exit(_handle(run, event), dry_run)
         return
-    rules = loader.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
+    config = loader.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
     with Region() as region:
         if isinstance(event, events.AlarmEvent):
-            _stage(region, event, text)
-        tell(_handled(Run(Aws(topic), rules, region.now, dry_run), event), dry_run)
+            _prepare(region, event, text)
+        run = Run(Aws(topic), config, region.now, dry_run)
+        print_and_exit(_handle(run, event), dry_run)
 
 
-def _handled(run: Run, event: events.Event) -> Report:
+def _handle(run: Run, event: events.Event) -> Report:
     report = handlers.on_alarm(run, event)
     handlers.notify(run)
     return report
 
 
-def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
-    """Make the table and the alarm that a message speaks of, with load above the alarm's
-    threshold."""
+def _prepare(region: Region, event: events.AlarmEvent, text: str) -> None:
+    """Create the table and the alarm of a message, with load above the alarm's threshold."""
     trigger = _trigger(json.loads(text))
     try:
-        period, threshold = (
-            int(trigger.get("Period") or 60),
-            float(trigger.get("Threshold") or 4800.0),
-        )
+        period = int(trigger.get("Period") or 60)
+        threshold = float(trigger.get("Threshold") or 4800.0)
     except (TypeError, ValueError):
         period, threshold = 0, 0.0
     if period <= 0 or not 0 < threshold < math.inf:
         raise typer.BadParameter(
             "the message's Trigger must have a number above 0 for its Period and its Threshold"
         )
-    hot = threshold / period
-    units = max(1, round(hot * 100 / Policy().alarm_percent))
+    alarm_level = threshold / period
+    units = max(1, round(alarm_level * 100 / Policy().alarm_percent))
     index = event.target.index
     region.create_table(
         event.target.table, units, units, {index: (units, units)} if index else None
@@ -164,18 +162,18 @@ def _stage(region: Region, event: events.AlarmEvent, text: str) -> None:
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         AlarmActions=[Aws(DEFAULT_TOPIC).topic_arn],
     )
-    load = [hot * 1.1] * 30
-    region.serve(Target(event.target.table, index, event.target.dimension), load)
-    region.run(len(load))
-    sides = [str(dimension) for dimension in Dimension]
-    where = f"{event.target.owner} with {units} units of {' and '.join(sides)}"
+    load = alarm_level * 1.1
+    region.serve(Target(event.target.table, index, event.target.dimension), [load] * LOAD_MINUTES)
+    region.run(LOAD_MINUTES)
+    dimensions = " and ".join(Dimension)
     console.print(
-        f"Embedded region: {where}, {hot * 1.1:,.1f} units/s of {event.target.dimension}s."
+        f"Embedded region: {event.target.owner} with {units} units of {dimensions}, "
+        f"{load:,.1f} units/s of {event.target.dimension}s."
     )
 
 
-def _trigger(said: Any) -> dict[str, Any]:
-    if "Records" in said:
-        said = json.loads(said["Records"][0]["Sns"]["Message"])
-    found = said.get("Trigger", {})
-    return found if isinstance(found, dict) else {}
+def _trigger(message: Any) -> dict[str, Any]:
+    if "Records" in message:
+        message = json.loads(message["Records"][0]["Sns"]["Message"])
+    trigger = message.get("Trigger", {})
+    return trigger if isinstance(trigger, dict) else {}

@@ -1,33 +1,33 @@
-"""`sweep`: what the functions do, from any machine, for those who want no Lambda."""
+"""`sweep`: what the functions do, from any machine and without Lambda."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.run import Report, Run
-from headroom import sweeping
 from headroom.commands.console import (
-    DEFAULT_TOPIC,
     ConfigOption,
     TopicOption,
     console,
     errors,
+    print_report,
     rules_of,
-    say,
 )
 from headroom.deploy.account import describe_error
+from headroom.deploy.stage import DEFAULT_TOPIC
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(sweep)
-
-
+@app.command()
 def sweep(
     once: Annotated[
         bool, typer.Option("--once", help="One sweep; ends with 1 where something failed.")
@@ -39,46 +39,75 @@ def sweep(
         bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
     ] = False,
     no_alarms: Annotated[
-        bool, typer.Option("--no-alarms", help="Neither need nor make alarms.")
+        bool, typer.Option("--no-alarms", help="Neither need nor create alarms.")
     ] = False,
     all_decisions: Annotated[
-        bool, typer.Option("--all", help="Say of each target that stays, too, why.")
+        bool, typer.Option("--all", help="Print also the decisions that change nothing.")
     ] = False,
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
-    """Look at every managed table, raise and lower, here and now; until Ctrl-C, or once."""
-    rules, aws = rules_of(config_file), Aws(topic)
-    _ = (
-        aws.region
-    )  # without one no sweep could succeed: better no first one than one every five minutes
+    """Check every managed table from this machine, once or until Ctrl-C, and scale it up or
+    down."""
+    config, aws = rules_of(config_file), Aws(topic)
+    _ = aws.region  # raises without a Region: then every sweep would fail
 
-    def new_run(now: datetime) -> Run:
-        return Run(aws, rules, now, dry_run)
+    def sweep_at(now: datetime) -> Report | Exception:
+        return sweep_once(Run(aws, config, now, dry_run), not no_alarms)
 
     try:
-        for began, came in sweeping.every(
-            every, new_run, not no_alarms, lambda: datetime.now(UTC), time.sleep
-        ):
-            _tell(began, came, dry_run, all_decisions)
+        for now, outcome in sweep_every(every, sweep_at, lambda: datetime.now(UTC), time.sleep):
+            _print_outcome(now, outcome, dry_run, all_decisions)
             if once:
-                raise typer.Exit(1 if isinstance(came, Exception) or came.failures else 0)
+                failed = isinstance(outcome, Exception) or outcome.failures
+                raise typer.Exit(1 if failed else 0)
     except KeyboardInterrupt:
         console.print("Stopped. Capacity and alarms stay as they are.")
 
 
-def _tell(began: datetime, came: Report | Exception, dry_run: bool, all_decisions: bool) -> None:
-    at = f"{began:%Y-%m-%d %H:%M:%S} UTC"
-    if isinstance(came, Exception):
-        errors.print(
-            f"[bold red]{at}: the sweep failed:[/] {escape(describe_error(came) or type(came).__name__)}",
-            highlight=False,
-        )
+def sweep_every(
+    minutes: int,
+    sweep_at: Callable[[datetime], Report | Exception],
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Iterator[tuple[datetime, Report | Exception]]:
+    """Sweep now and every so many minutes, without end. Yield each sweep's time and outcome.
+
+    After a sweep that takes longer than the interval, the next one follows at once.
+    """
+    while True:
+        now = clock()
+        yield now, sweep_at(now)
+        sleep(max(0.0, minutes * 60 - (clock() - now).total_seconds()))
+
+
+def sweep_once(run: Run, with_alarms: bool) -> Report | Exception:
+    """Sweep once. Return the report, or the exception that ended the sweep."""
+    try:
+        report = handlers.sweep(run, alone=True, with_alarms=with_alarms)
+        handlers.notify(run)
+        return report
+    # an exception ends one sweep and is printed; the next sweep must still come
+    except Exception as error:  # noqa: BLE001
+        return error
+
+
+def _print_outcome(
+    now: datetime, outcome: Report | Exception, dry_run: bool, all_decisions: bool
+) -> None:
+    at = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(outcome, Exception):
+        why = escape(describe_error(outcome) or type(outcome).__name__)
+        errors.print(f"[bold red]{at}: the sweep failed:[/] {why}", highlight=False)
         return
-    say(came, dry_run, [d for d in came.decisions if d.changes or all_decisions])
-    raised = sum(d.desired > d.current for d in came.decisions)
-    lowered = sum(d.desired < d.current for d in came.decisions)
-    stay = len(came.decisions) - raised - lowered
+    decisions = outcome.decisions
+    print_report(outcome, dry_run, [d for d in decisions if d.changes or all_decisions])
+    raised = sum(d.desired > d.current for d in decisions)
+    lowered = sum(d.desired < d.current for d in decisions)
     would = "to be " if dry_run else ""
-    counted = f"{raised} {would}raised, {lowered} {would}lowered, {stay} stay, {len(came.failures)} failed"
-    console.print(f"{at}: {len(came.decisions)} targets looked at: {counted}.", highlight=False)
+    console.print(
+        f"{at}: {len(decisions)} targets looked at: {raised} {would}raised, "
+        f"{lowered} {would}lowered, {len(decisions) - raised - lowered} stay, "
+        f"{len(outcome.failures)} failed.",
+        highlight=False,
+    )

@@ -34,11 +34,10 @@ from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.tuning import Figures, SearchPlan, Tuning, TuningVerdict
 
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(tune)
+app = typer.Typer()
 
 
+@app.command()
 def tune(
     trace: TraceOption = None,
     table: TableOption = None,
@@ -58,8 +57,8 @@ def tune(
     config_file: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search for the cheapest adaptive settings that meet a throttling goal, and check them on days
-    not searched on."""
+    """Search for the cheapest adaptive settings that meet a throttling goal, and test them on
+    other days."""
     selected = source(trace, table, index, dimension, days)
     policy = policy_for(config_file, selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour

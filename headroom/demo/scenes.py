@@ -13,7 +13,7 @@ from rich.console import Console
 
 from headroom.demo import backup, fleet, healing
 
-PLAYS: Mapping[str, Callable[[Console], None]] = {
+SCENES: Mapping[str, Callable[[Console], None]] = {
     "fleet": fleet.play,
     "backup": backup.play,
     "healing": healing.play,

@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from headroom.deploy.account import Location
+from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 
 TOPIC_SOURCE = "topic"
@@ -35,7 +36,7 @@ DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
 
-class StageError(ValueError):
+class StageError(OperatorError):
     """The stage cannot be used. The message says what to do."""
 
 

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +18,7 @@ import msgspec
 import tomlkit
 from tomlkit.items import Table
 
+from chalicelib.config.mistakes import nearest
 from chalicelib.config.policy import SETTINGS, Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.migrate import ini
@@ -150,11 +150,6 @@ class Account:
         )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def _read_options(sections: Iterable[ini.Section], account: Account, part: Part) -> None:
     """Put into the part what sections of one header set, the later winning."""
     given = part.given
@@ -192,7 +187,7 @@ def _why(option: ini.Option, error: ValueError) -> str:
 def _unknown(name: str, known: Iterable[str]) -> str:
     if name in HOMES:
         return f"it has no effect here; it belongs to {', '.join(HOMES[name])}"
-    return f"Dynamic DynamoDB has no such option{_nearest(name, known)}"
+    return f"Dynamic DynamoDB has no such option{nearest(name, known)}"
 
 
 Resolved = dict[Dimension, Settings]
@@ -503,7 +498,7 @@ class _Importer:
         )
         for section in self.groups[header]:
             if section.line:
-                self.account.add(section.line, Kind.UNKNOWN, f"{text}{_nearest(header, known)}")
+                self.account.add(section.line, Kind.UNKNOWN, f"{text}{nearest(header, known)}")
             for option in section.options:
                 self.account.add(option.line, Kind.UNKNOWN, text)
 

@@ -32,6 +32,7 @@ from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Targ
 from chalicelib.run import Run
 from headroom.migrate import application_autoscaling
 from headroom.migrate.application_autoscaling import Autoscaling, Entry, target_of
+from headroom.operator_error import OperatorError
 
 SERVICE = "application-autoscaling"
 NAMESPACE = "dynamodb"
@@ -48,7 +49,7 @@ NewRun = Callable[[], Run]
 """Begins a run with the time of that moment."""
 
 
-class HandoverError(Exception):
+class HandoverError(OperatorError):
     """A table cannot be handed over, or only in part: what stands, and what to do."""
 
 

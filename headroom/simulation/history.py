@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.model import Target
+from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY
 
 if TYPE_CHECKING:
     from chalicelib.aws.client import Aws
 
 
-class NoHistoryError(ValueError):
+class NoHistoryError(OperatorError):
     """There is nothing to replay."""
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from chalicelib.model import Dimension
+from headroom.operator_error import OperatorError
 from headroom.simulation.clock import HOUR, MINUTE
 
 FILE = Path(__file__).parent / "prices.toml"
 HOURS_A_MONTH = 730
 
 
-class PriceError(ValueError):
+class PriceError(OperatorError):
     """A price file is wrong; the text says where."""
 
 

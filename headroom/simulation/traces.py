@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY
 
 UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
 """What reading can raise when the file is not a complete text file with columns."""
 
 
-class TraceError(ValueError):
+class TraceError(OperatorError):
     """A trace cannot be read. The text names the line and what is expected."""
 
 

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Target
+from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.parallel import parallel_map
@@ -50,7 +51,7 @@ LEAST_GAIN_PERCENT = 1.0
 """A smaller gain on held-out days is no reason to change anything."""
 
 
-class TooShortError(ValueError):
+class TooShortError(OperatorError):
     """The history has too few days: some are searched, others are held out."""
 
 

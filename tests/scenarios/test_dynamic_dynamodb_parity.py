@@ -25,8 +25,8 @@ from headroom.migrate.dynamic_dynamodb import Kind, translate
 from headroom.migrate.dynamic_options import APART, OPTIONS
 from headroom.project import ROOT
 from headroom.region.region import Region
-from tests.headroom.test_cli import Run, run, written  # noqa: F401  run is a fixture
 from tests.support.builders import ACCOUNT, READS
+from tests.support.command_line import RunCommand, write_file
 from tests.support.scenes import MIDDAY, TARGETS, decisions, invoke, orders, pass_minutes, units
 
 pytestmark = pytest.mark.slow
@@ -408,7 +408,7 @@ def test_the_log_is_there_without_being_configured(option: str) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return written(tmp_path, translate(ORDERS).toml, "headroom.toml")
+    return write_file(tmp_path, translate(ORDERS).toml, "headroom.toml")
 
 
 def test_dry_run_is_a_setting() -> None:
@@ -424,19 +424,19 @@ def test_dry_run_is_a_setting() -> None:
             assert units(region)["orders:read"] == found
 
 
-def test_run_once_is_sweep_once(file: Path, run: Run) -> None:  # noqa: F811
+def test_run_once_is_sweep_once(file: Path, run: RunCommand) -> None:
     for words, found in (((), 150), (("--dry-run",), 100)):
         with orders(file.read_text()) as region:
             pass_minutes(region, MINUTES, {READS: 95})
-            assert run("sweep", "--once", *words, "--config", file).code == 0
+            assert run("sweep", "--once", *words, "--config", file).exit_code == 0
             assert units(region)["orders:read"] == found
 
 
-def test_table_name_is_a_rule_and_explain_looks_at_one_table(file: Path, run: Run) -> None:  # noqa: F811
+def test_table_name_is_a_rule_and_explain_looks_at_one_table(file: Path, run: RunCommand) -> None:
     with orders(file.read_text()) as region:
         pass_minutes(region, MINUTES, {READS: 95})
-        ended = run("explain", "orders", "--config", file)
-        assert "Would set orders:read 100 → 150 units" in ended.said
+        result = run("explain", "orders", "--config", file)
+        assert "Would set orders:read 100 → 150 units" in result.output
         assert units(region)["orders:read"] == 100
 
 
@@ -452,11 +452,13 @@ SAYS = {
 
 
 @pytest.mark.parametrize("option", SAYS)
-def test_an_option_of_the_command_line_has_its_command(option: str, file: Path, run: Run) -> None:  # noqa: F811
+def test_an_option_of_the_command_line_has_its_command(
+    option: str, file: Path, run: RunCommand
+) -> None:
     words, answer = SAYS[option]
-    ended = run(*(str(file) if word == "FILE" else word for word in words))
-    assert ended.code == 0
-    assert answer in ended.said
+    result = run(*(str(file) if word == "FILE" else word for word in words))
+    assert result.exit_code == 0
+    assert answer in result.output
 
 
 ELSEWHERE = {

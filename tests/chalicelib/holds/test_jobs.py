@@ -25,7 +25,7 @@ from chalicelib.config.jobs import JobPause
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
-from headroom.demo.scenes import PLAYS
+from headroom.demo.scenes import SCENES
 from headroom.deploy import permissions
 from headroom.project import ROOT
 from headroom.region.context import Fault
@@ -368,7 +368,7 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
 
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
     said = io.StringIO()
-    PLAYS["backup"](Console(file=said, width=200))
+    SCENES["backup"](Console(file=said, width=200))
     text = said.getvalue()
     assert (
         text.index("JobRunning; held by pause nightly backup")

@@ -303,10 +303,10 @@ def test_other_tags_stay_as_they_are(region: Region) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["orders"], "say --until 06:00 or --for 2h, and only one of them"),
+        (["orders"], "give either --until 06:00 or --for 2h"),
         (
             ["orders", "--until", "06:00", "--for", "2h"],
-            "say --until 06:00 or --for 2h, and only one of them",
+            "give either --until 06:00 or --for 2h",
         ),
         (["orders", "--for", "2"], "--for 2: expected a time such as 90m, 2h, 1d or 1d12h"),
         (["orders", "--until", "25:00"], "--until 25:00: expected a time such as 06:00"),

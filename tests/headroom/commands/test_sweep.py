@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Report, Run
-from headroom import cli, sweeping
+from headroom import cli
+from headroom.commands import sweep
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
@@ -125,7 +126,7 @@ def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(
     result = run(config, "--once")
     assert result.exit_code == 1
     assert (
-        "13:05:00 UTC: the sweep failed: AWS does not take the credentials: An error occurred (Expired"
+        "13:05:00 UTC: the sweep failed: AWS does not accept the credentials: An error occurred (Expired"
         in said(result)
     )
 
@@ -205,8 +206,12 @@ def sweeps(
 ) -> Iterator[tuple[datetime, Report | Exception]]:
     """Sweep for ever without alarms; time is the region's."""
     aws = Aws("headroom-alarms", sleep=lambda _: None)
-    return sweeping.every(
-        minutes, lambda now: Run(aws, load(rules("*")), now), False, lambda: region.now, sleep
+    config = load(rules("*"))
+    return sweep.sweep_every(
+        minutes,
+        lambda now: sweep.sweep_once(Run(aws, config, now), with_alarms=False),
+        lambda: region.now,
+        sleep,
     )
 
 

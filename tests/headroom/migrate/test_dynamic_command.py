@@ -1,4 +1,3 @@
-# ruff: noqa: F811
 """Any text is accounted for, line by line; the command prints the account."""
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from chalicelib.config import loader
 from headroom.migrate import ini
 from headroom.migrate.dynamic_dynamodb import translate
 from headroom.migrate.dynamic_options import GLOBAL, LOGGING, OPTIONS
-from tests.headroom.test_cli import Ended, Run, run, written  # noqa: F401  run is a fixture
+from tests.support.command_line import RunCommand, write_file
 from tests.support.dynamic_dynamodb import (
     PLAIN,
     policy,
@@ -106,55 +105,55 @@ def test_no_text_at_all_stops_it(text: str) -> None:
 
 
 def test_the_command_prints_the_configuration_and_accounts_for_it_apart(
-    tmp_path: Path, run: Run
+    tmp_path: Path, run: RunCommand
 ) -> None:
-    file = written(tmp_path, PLAIN, "scaling.ini")
-    ended = run("import", "dynamic-dynamodb", file)
-    assert ended.code == 0
-    assert loader.load(ended.out) == rules(PLAIN)
-    assert f"{file}:4: obsolete: region: eu-west-1" in ended.complained
-    assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in ended.complained
+    file = write_file(tmp_path, PLAIN, "scaling.ini")
+    result = run("import", "dynamic-dynamodb", file)
+    assert result.code == 0
+    assert loader.load(result.out) == rules(PLAIN)
+    assert f"{file}:4: obsolete: region: eu-west-1" in result.complained
+    assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in result.complained
 
 
-def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: Run) -> None:
-    ended: Ended = run(
-        "import", "dynamic-dynamodb", written(tmp_path, PLAIN, "scaling.ini"), "--annotate"
+def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: RunCommand) -> None:
+    result: CommandResult = run(
+        "import", "dynamic-dynamodb", write_file(tmp_path, PLAIN, "scaling.ini"), "--annotate"
     )
-    assert loader.load(ended.out) == rules(PLAIN)
-    assert "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in ended.out
-    assert ended.complained.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
-    assert len(re.findall(r"^# \d+: ", ended.out, re.MULTILINE)) == 36
+    assert loader.load(result.out) == rules(PLAIN)
+    assert "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in result.out
+    assert result.complained.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
+    assert len(re.findall(r"^# \d+: ", result.out, re.MULTILINE)) == 36
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
 def test_a_file_is_read_in_the_encoding_that_it_has(
-    encoding: str, tmp_path: Path, run: Run
+    encoding: str, tmp_path: Path, run: RunCommand
 ) -> None:
     file = tmp_path / "scaling.ini"
     file.write_bytes(
         "# für Bestellungen\r\n[table: ^orders$]\r\nmin-provisioned-reads: 7\r\n".encode(encoding)
     )
-    ended = run("import", "dynamic-dynamodb", file)
-    assert ended.code == 0
-    assert policy(loader.load(ended.out)).min_units == 7
+    result = run("import", "dynamic-dynamodb", file)
+    assert result.code == 0
+    assert policy(loader.load(result.out)).min_units == 7
 
 
 @pytest.mark.parametrize(
     "wrong", ["colour: red", "reads-upper-threshold: hot"], ids=["unknown", "refused"]
 )
-def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: Run) -> None:
-    ended = run(
+def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: RunCommand) -> None:
+    result = run(
         "import",
         "dynamic-dynamodb",
-        written(tmp_path, f"[table: ^orders$]\n{wrong}\n", "scaling.ini"),
+        write_file(tmp_path, f"[table: ^orders$]\n{wrong}\n", "scaling.ini"),
     )
-    assert ended.code == 1
-    assert loader.load(ended.out).manages("orders")
+    assert result.code == 1
+    assert loader.load(result.out).manages("orders")
 
 
 def test_a_file_that_is_not_there_is_reported_as_missing(
-    tmp_path: Path, run: Callable[..., Ended]
+    tmp_path: Path, run: RunCommand
 ) -> None:
-    ended = run("import", "dynamic-dynamodb", tmp_path / "none.ini")
-    assert (ended.code, ended.out) == (2, "")
-    assert "No such file or directory" in ended.complained
+    result = run("import", "dynamic-dynamodb", tmp_path / "none.ini")
+    assert (result.code, result.out) == (2, "")
+    assert "No such file or directory" in result.complained

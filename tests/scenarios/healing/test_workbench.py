@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from chalicelib.config.loader import load
 from chalicelib.model import Reason
 from headroom.cli import app
-from headroom.demo.scenes import PLAYS
+from headroom.demo.scenes import SCENES
 from headroom.deploy import account, doctor, permissions, teardown
 from headroom.deploy.checks import tables
 from headroom.deploy.checks.deployment import Deployment
@@ -33,7 +33,7 @@ from tests.support.healing import (
 
 def test_the_demo_plays_what_it_says() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
-    PLAYS["healing"](console)
+    SCENES["healing"](console)
     said = console.export_text()
     assert said.count("is replaced") == 2
     for reason in ("HealingBudgetUsedUp", "NotInService", "Outage", "StatusChecksPass"):
