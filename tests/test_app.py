@@ -103,7 +103,7 @@ def test_the_adapters_are_made_once_per_container(region: Region) -> None:
 # the configuration
 
 
-def test_a_wrong_configuration_is_told_whole_when_the_app_is_imported(region: Region) -> None:
+def test_a_wrong_configuration_is_reported_whole_when_the_app_is_imported(region: Region) -> None:
     wrong = '[defaults]\nmin_unit = 5\n[[tables]]\nname = "orders"\nmin_units = 50\nmax_units = 10\nalarm_percent = 0\n'
     with pytest.raises(ConfigError) as caught:
         region.deploy(wrong)
@@ -114,7 +114,7 @@ def test_a_wrong_configuration_is_told_whole_when_the_app_is_imported(region: Re
     ]
 
 
-def test_a_configuration_that_contradicts_itself_is_told_when_the_app_is_imported(
+def test_a_configuration_that_contradicts_itself_is_reported_when_the_app_is_imported(
     region: Region,
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -125,7 +125,9 @@ def test_a_configuration_that_contradicts_itself_is_told_when_the_app_is_importe
     ]
 
 
-def test_the_configuration_that_ships_manages_nothing_until_it_is_told_to(region: Region) -> None:
+def test_the_configuration_that_ships_manages_nothing_until_it_is_reported_to(
+    region: Region,
+) -> None:
     app = region.deploy((ROOT / "chalicelib" / "headroom.toml").read_text())
     assert app.CONFIG.tables == ()
 
@@ -170,20 +172,20 @@ def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(
 def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numbers() -> None:
     with orders() as region:
         pass_minutes(region, 5, {READS: 95.0})
-        told = log_lines(send(region, alarm_message(region)), "decision")
+        reported = log_lines(send(region, alarm_message(region)), "decision")
         assert [
-            (line["table"], line["index"], line["dimension"], line["reason"]) for line in told
+            (line["table"], line["index"], line["dimension"], line["reason"]) for line in reported
         ] == [
             ("orders", "", "read", "UtilizationHigh"),
             ("orders", "", "write", "AlreadyAtDesiredCapacity"),
             ("orders", "by-date", "read", "AlreadyAtDesiredCapacity"),
             ("orders", "by-date", "write", "AlreadyAtDesiredCapacity"),
         ]
-        assert told[0]["message"] == (
+        assert reported[0]["message"] == (
             "orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; alarm level units 80, "
             "consumed units 95, decreases today 0, decreases left 15, next decrease at 2026-11-02T12:05:00+00:00)"
         )
-        assert {(line["function"], line["level"], line["service"]) for line in told} == {
+        assert {(line["function"], line["level"], line["service"]) for line in reported} == {
             ("on_alarm", "INFO", "headroom")
         }
 
@@ -284,9 +286,9 @@ def test_the_counts_of_two_runs_are_apart(capsys: pytest.CaptureFixture[str]) ->
 
 def test_skips_are_warnings_and_failures_are_errors() -> None:
     with orders() as region:
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         invocation = send(region, "no json")
         assert [line["level"] for line in log_lines(invocation, "skip")] == ["WARNING"]
         assert skips(invocation) == [("message", "MalformedMessage")]
         assert decisions(invocation) == {}
-        assert seen == [invocation]
+        assert invocations == [invocation]

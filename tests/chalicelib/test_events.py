@@ -33,16 +33,16 @@ def recorded(name: str) -> dict[str, Any]:
 def sns(name: str = "sns-table", trigger: dict[str, Any] | None = None, **changes: Any) -> str:
     """Return a recorded message's text with some members changed; those changed to ... are left
     out."""
-    said = recorded(name) | changes
+    text = recorded(name) | changes
     if trigger is not None:
-        said["Trigger"] = {k: v for k, v in (said["Trigger"] | trigger).items() if v is not ...}
-    return json.dumps({key: value for key, value in said.items() if value is not ...})
+        text["Trigger"] = {k: v for k, v in (text["Trigger"] | trigger).items() if v is not ...}
+    return json.dumps({key: value for key, value in text.items() if value is not ...})
 
 
-def refusal(said: AlarmEvent | Skip) -> tuple[str, Reason, str]:
+def refusal(text: AlarmEvent | Skip) -> tuple[str, Reason, str]:
     """Return the three parts of a refusal."""
-    assert isinstance(said, Skip)
-    return said.subject, said.reason, said.detail
+    assert isinstance(text, Skip)
+    return text.subject, text.reason, text.detail
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_each_form_of_message_names_its_alarm_and_target(name: str, event: Alarm
         ("WriteThrottleEvents", WRITES),
     ],
 )
-def test_consumption_and_throttling_tell_the_dimension(metric: str, target: object) -> None:
-    said = from_sns(sns(trigger={"MetricName": metric}))
-    assert isinstance(said, AlarmEvent)
-    assert said.target == target
+def test_consumption_and_throttling_report_the_dimension(metric: str, target: object) -> None:
+    event = from_sns(sns(trigger={"MetricName": metric}))
+    assert isinstance(event, AlarmEvent)
+    assert event.target == target
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_a_message_without_any_account_trusts_no_topic() -> None:
 
 def test_todays_message_has_its_place_from_the_alarms_arn_and_from_nothing_else() -> None:
     arn = "arn:aws-cn:cloudwatch:cn-north-1:999999999999:alarm:orders-reads-high"
-    said = from_sns(sns(AlarmArn=arn, Region="US East (N. Virginia)"), TOPIC)
-    assert said == AlarmEvent("orders-reads-high", READS, "cn-north-1", "999999999999")
+    event = from_sns(sns(AlarmArn=arn, Region="US East (N. Virginia)"), TOPIC)
+    assert event == AlarmEvent("orders-reads-high", READS, "cn-north-1", "999999999999")
 
 
 @pytest.mark.parametrize(
     "arn", ["orders-reads-high", "arn:aws:cloudwatch:us-east-1:123456789012", "a:b:c:d:e:f:g"]
 )
-def test_an_arn_that_is_none_tells_no_place(arn: str) -> None:
+def test_an_arn_that_is_none_reports_no_place(arn: str) -> None:
     assert from_sns(sns(AlarmArn=arn), TOPIC) == AlarmEvent("orders-reads-high", READS, "", "")
 
 
@@ -319,7 +319,7 @@ def test_the_other_forms_refuse_alarms_without_a_plain_metric(
     assert found[1:] == (Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
 
 
-def test_an_eventbridge_event_without_resources_tells_no_place() -> None:
+def test_an_eventbridge_event_without_resources_reports_no_place() -> None:
     event = recorded("eventbridge")
     del event["resources"]
     assert from_event(event) == AlarmEvent("orders-by-date-writes-high", INDEX_WRITES, "", "")
@@ -372,8 +372,8 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
 def mutated(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Return a recorded message with one member, at any depth, replaced by any JSON, or left
     out."""
-    said = recorded(name)
-    spots = list(_spots(said))
+    text = recorded(name)
+    spots = list(_spots(text))
     return st.builds(_with, st.just(name), st.sampled_from(spots), VALUES | st.just(...))
 
 
@@ -391,22 +391,22 @@ def _spots(value: Any, path: tuple[str | int, ...] = ()) -> Any:
 
 
 def _with(name: str, spot: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    said = recorded(name)
-    inner: Any = said
+    text = recorded(name)
+    inner: Any = text
     for step in spot[:-1]:
         inner = inner[step]
     if value is ...:
         del inner[spot[-1]]
     else:
         inner[spot[-1]] = value
-    return said
+    return text
 
 
 @given(st.sampled_from([path.stem for path in DATA.glob("*.json")]).flatmap(mutated))
-def test_no_change_to_a_real_message_makes_a_reader_raise(said: dict[str, Any]) -> None:
+def test_no_change_to_a_real_message_makes_a_reader_raise(text: dict[str, Any]) -> None:
     readers: list[Callable[[], AlarmEvent | Skip]] = [
-        lambda: from_text(json.dumps(said)),
-        lambda: from_event(said),
+        lambda: from_text(json.dumps(text)),
+        lambda: from_event(text),
     ]
     assert all(isinstance(read(), AlarmEvent | Skip) for read in readers)
 

@@ -373,7 +373,7 @@ def test_the_decision(
         ({}, {}),
     ],
 )
-def test_the_decision_tells_the_fleet_where_there_is_one(
+def test_the_decision_reports_the_fleet_where_there_is_one(
     seen: dict[str, Any], numbers: Mapping[str, Any]
 ) -> None:
     found = decide_with(observation(**seen), policy(), NOON, UP).numbers
@@ -468,7 +468,7 @@ ROW = '[[fleet.tables]]\ntable = "orders"\nread = { linear = 1 }\n'
         (ORDERS + FLEET + ROW.replace("linear = 1", "ladder = [[4, 2], [1, 1]]"), "must rise"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text: str, problem: str) -> None:
+def test_a_mistake_is_reported_with_its_place(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(text)
     assert any(problem in found for found in caught.value.problems), caught.value.problems

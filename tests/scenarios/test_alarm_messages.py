@@ -38,9 +38,9 @@ def test_an_alarm_of_another_region_is_refused(region: Region) -> None:
 
 def test_an_old_message_is_placed_by_its_topic(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
-    del said["AlarmArn"]
-    invocation = send(region, said, TOPIC.replace("us-east-1", "eu-west-1"))
+    message = alarm_message(region)
+    del message["AlarmArn"]
+    invocation = send(region, message, TOPIC.replace("us-east-1", "eu-west-1"))
     assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
 
 
@@ -88,8 +88,8 @@ def test_an_alarm_that_says_nothing_about_units_is_refused_with_the_reason(
     region: Region, changes: Mapping[str, Any], why: str
 ) -> None:
     invocation = send(region, alarm_message(region) | changes)
-    said = [line["message"] for line in invocation.logs if line.get("kind") == "skip"]
-    assert said == [
+    text = [line["message"] for line in invocation.logs if line.get("kind") == "skip"]
+    assert text == [
         f"headroom-orders:read: passed over: cannot scale by this alarm: {why} (UnsupportedAlarm)"
     ]
     assert invocation.error is None

@@ -126,9 +126,9 @@ def test_an_alarm_whose_threshold_is_not_in_units_wakes_but_is_not_rewritten(
 
 def test_an_alarm_that_was_deleted_meanwhile_still_raises_the_table(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
+    message = alarm_message(region)
     region.client("cloudwatch").delete_alarms(AlarmNames=["headroom-orders:read"])
-    invocation = send(region, said)
+    invocation = send(region, message)
     assert units(region)["orders:read"] == 150
     assert invocation.error is None
     assert "headroom-orders:read" not in region.cloudwatch.alarms

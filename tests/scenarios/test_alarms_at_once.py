@@ -45,15 +45,15 @@ def test_the_two_alarms_that_cloudwatch_itself_fires_in_one_minute_raise_each_di
 ) -> None:
     region.serve(READS, [10] * 3 + [95] * 10)
     region.serve(WRITES, [10] * 3 + [85] * 10)
-    seen = record_invocations(region)
+    invocations = record_invocations(region)
     region.run(10)
-    assert [i.function for i in seen if i.function == "on_alarm" and reasons(i)] == [
+    assert [i.function for i in invocations if i.function == "on_alarm" and reasons(i)] == [
         "on_alarm",
         "on_alarm",
     ]
     assert len(requests(region, "UpdateTable")) == 1
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 150)
-    assert [i.error for i in seen if i.error] == []
+    assert [i.error for i in invocations if i.error] == []
 
 
 def test_a_table_that_changed_after_it_was_read_is_decided_anew_and_never_with_old_numbers(

@@ -93,12 +93,12 @@ def test_a_failing_call_is_raised_with_the_tables_name_and_the_other_table_is_se
     (idle if handler == "scale_down" else hot)(region)
     region.faults.append(Fault(operation, code, after=after, matches=of_table("orders")))
     invocation = woken(region, handler)
-    said = f"orders: {doing} failed: An error occurred ({code}) when calling the {operation} operation: {code} (injected)"
+    text = f"orders: {doing} failed: An error occurred ({code}) when calling the {operation} operation: {code} (injected)"
     if (operation, after, code) == ("DescribeTable", 0, MISSING):
         assert skips(invocation) == [("orders", "TableGone")]
         assert invocation.error is None
     else:
-        assert failures(invocation) == [said]
+        assert failures(invocation) == [text]
         assert str(invocation.error) == "Headroom could not do everything (1 sub-exception)"
     if handler != "on_alarm":
         assert units(region)["orders2:read"] == (1 if handler == "scale_down" else 150)
@@ -119,8 +119,8 @@ def test_two_tables_that_fail_are_both_named(region: Region) -> None:
 def test_a_decision_whose_call_failed_says_so(region: Region) -> None:
     hot(region)
     region.faults.append(Fault("UpdateTable", THROTTLED, matches=of_table("orders")))
-    told = reasons(invoke(region, "follow_up"))
-    assert (told["orders:read"], told["orders:write"], told["orders2:read"]) == (
+    reported = reasons(invoke(region, "follow_up"))
+    assert (reported["orders:read"], reported["orders:write"], reported["orders2:read"]) == (
         "CallFailed",
         "AlreadyAtDesiredCapacity",
         "UtilizationHigh",
@@ -164,8 +164,8 @@ def test_a_failing_call_that_all_tables_need_is_raised_and_the_next_run_does_eve
     (idle if handler == "scale_down" else hot)(region)
     region.faults.append(Fault(operation, code, after=after))
     invocation = woken(region, handler)
-    said = [str(invocation.error), *failures(invocation)]
-    assert any(f"({code}) when calling the {operation} operation" in text for text in said)
+    texts = [str(invocation.error), *failures(invocation)]
+    assert any(f"({code}) when calling the {operation} operation" in text for text in texts)
     assert writes(region) == []
     assert woken(region, handler).error is None
     assert units(region)["orders:read"] == (1 if handler == "scale_down" else 150)
@@ -218,10 +218,12 @@ def test_lambda_tries_a_failed_alarm_again_until_it_is_done() -> None:
         region.functions.deliver(TOPIC, "{}", "")  # the subscription is there
         region.serve(READS, [10.0] * 3 + [95.0] * 30)
         region.faults.append(Fault("UpdateTable", THROTTLED))
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.run(8)
         assert [
-            (i.function, i.error is None) for i in seen if i.function == "on_alarm" and reasons(i)
+            (i.function, i.error is None)
+            for i in invocations
+            if i.function == "on_alarm" and reasons(i)
         ] == [
             ("on_alarm", False),
             ("on_alarm", True),
@@ -249,10 +251,10 @@ def play(region: Region, fault: Fault | None) -> Iterator[None]:
     region.cloudwatch.alarms["headroom-gone:write"] = orphan
     pass_minutes(region, 65, LOAD)
     region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    said = alarm_message(region)
+    message = alarm_message(region)
     region.calls.clear()
     region.faults += [fault] if fault else []
-    send(region, said)
+    send(region, message)
     for handler in ("follow_up", "scale_down", "sweep", "sweep"):
         pass_minutes(region, 2, LOAD)
         invoke(region, handler)

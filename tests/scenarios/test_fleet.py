@@ -98,14 +98,14 @@ def woken(seen: Sequence[Invocation]) -> list[Invocation]:
 
 def test_instances_that_start_raise_every_table_that_follows_at_once_before_any_traffic() -> None:
     with led() as region:
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         Ec2(region).launch(8, WORKER)
         assert units(region) | {
             "orders:read": 160,
             "orders:write": 40,
             "orders/by-date:write": 60,
         } == units(region)
-        assert actions(woken(seen)[0])[0] == "SetCapacity"
+        assert actions(woken(invocations)[0])[0] == "SetCapacity"
         assert requests(region, "GetMetricData") == []
 
 
@@ -126,10 +126,10 @@ def test_one_update_raises_a_table_and_its_indexes_and_the_alarms_follow() -> No
 
 def test_a_burst_of_events_is_one_increase_and_costs_no_metrics() -> None:
     with led() as region:
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         Ec2(region).launch(12, WORKER)
-        assert len(woken(seen)) == 12
-        assert not any(invocation.error for invocation in seen)
+        assert len(woken(invocations)) == 12
+        assert not any(invocation.error for invocation in invocations)
         assert operations(region).count("UpdateTable") == 1
         assert "GetMetricData" not in operations(region)
 
@@ -269,7 +269,7 @@ def test_a_floor_that_sank_lets_the_strategy_decide() -> None:
 # what cannot be counted
 
 
-def test_an_api_that_fails_keeps_what_is_and_is_told() -> None:
+def test_an_api_that_fails_keeps_what_is_and_is_reported() -> None:
     with led(FOLLOWING) as region:
         workers = Ec2(region).launch(10, WORKER)
         pass_minutes(region, 20)
@@ -356,16 +356,16 @@ def test_a_table_that_application_auto_scaling_manages_is_left_to_it() -> None:
 def test_where_that_cannot_be_known_the_increase_does_not_wait() -> None:
     with led() as region:
         region.faults.append(Fault("DescribeScalableTargets", "ThrottlingException", times=1))
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         Ec2(region).launch(1, WORKER)
         assert units(region)["orders:read"] == 20
-        assert len(failures(woken(seen)[0])) == 1
+        assert len(failures(woken(invocations)[0])) == 1
 
 
 # explain
 
 
-def test_explain_tells_the_fleet_its_instances_and_its_units() -> None:
+def test_explain_reports_the_fleet_its_instances_and_its_units() -> None:
     with led() as region:
         Ec2(region).launch(8, WORKER)
         report = handlers.preview(new_run(region, TABLES + BY_TAG, dry_run=True), "orders")
@@ -440,12 +440,14 @@ def cuts() -> Iterator[Any]:
 def asked() -> list[Ask]:
     """Return all that on_fleet asks for while it raises a table, and its alarms."""
     with led() as region:
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         Ec2(region).launch(8, WORKER)
-        assert not [sentence for invocation in seen for sentence in denied(region, invocation)]
+        assert not [
+            sentence for invocation in invocations for sentence in denied(region, invocation)
+        ]
         return [
             ask
-            for invocation in seen
+            for invocation in invocations
             for made in invocation.calls
             for ask in asks(made, location_of(region.name))
         ]
@@ -453,10 +455,10 @@ def asked() -> list[Ask]:
 
 @pytest.mark.parametrize("less", list(cuts()))
 def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(
-    less: Any, asked: list[Ask]
+    less: Any, request: list[Ask]
 ) -> None:
     counting = {"ec2:DescribeInstances"}
-    assert [ask for ask in asked if ask.action not in counting and not allowed(less, ask)]
+    assert [ask for ask in request if ask.action not in counting and not allowed(less, ask)]
 
 
 # the demo
@@ -466,7 +468,7 @@ def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(
 def test_the_demos_scene_is_played_to_its_end_with_reasons_and_numbers() -> None:
     out = io.StringIO()
     scenes.SCENES["fleet"](Console(file=out, width=200))
-    said = out.getvalue()
+    text = out.getvalue()
     for words in (
         "jobs:read 5 → 300 units: the size of the fleet that it follows calls for it (FleetSize; ",
         "orders:read 60 → 400 units",
@@ -476,4 +478,4 @@ def test_the_demos_scene_is_played_to_its_end_with_reasons_and_numbers() -> None
         "What it came to",
         "0 refused by DynamoDB",
     ):
-        assert words in said, said
+        assert words in text, text

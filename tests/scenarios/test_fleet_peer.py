@@ -42,8 +42,8 @@ def test_every_page_is_counted() -> None:
     with led() as region:
         pages = {None: "second", "second": "third", "third": None}
 
-        def page(asked: dict[str, object]) -> dict[str, object]:
-            following = pages[asked.get("NextToken")]  # type: ignore[index]
+        def page(request: dict[str, object]) -> dict[str, object]:
+            following = pages[request.get("NextToken")]  # type: ignore[index]
             instances = [{"InstanceId": f"i-{number}"} for number in range(2)]
             return {"Reservations": [{"Instances": instances}]} | (
                 {"NextToken": following} if following else {}
@@ -75,12 +75,12 @@ def test_consumption_is_the_sum_of_what_was_used_and_not_its_biggest_request() -
         Ec2(region).terminate(workers)
         region.calls.clear()
         invoke(region, "sweep")
-        asked = [
+        request = [
             query["MetricStat"]
             for one in requests(region, "GetMetricData")
             for query in one["MetricDataQueries"]
         ]
-        assert {stat["Stat"] for stat in asked if "Consumed" in stat["Metric"]["MetricName"]} == {
+        assert {stat["Stat"] for stat in request if "Consumed" in stat["Metric"]["MetricName"]} == {
             "Sum"
         }
         assert units(region)["orders:read"] == 80
@@ -95,10 +95,10 @@ def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
         Ec2(region).terminate(workers)
         answer = region.cloudwatch.answer
 
-        def backwards(asked: dict[str, object]) -> dict[str, object]:
-            said = answer("GetMetricData", asked)
-            assert said is not None
-            for result in said["MetricDataResults"]:
+        def backwards(request: dict[str, object]) -> dict[str, object]:
+            text = answer("GetMetricData", request)
+            assert text is not None
+            for result in text["MetricDataResults"]:
                 pairs = sorted(
                     zip(result["Timestamps"], result["Values"], strict=True),
                     key=lambda pair: pair[0].second,
@@ -106,7 +106,7 @@ def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
                 result["Timestamps"], result["Values"] = (
                     [pair[i] for pair in reversed(pairs)] for i in (0, 1)
                 )
-            return said
+            return text
 
         region.answers["cloudwatch", "GetMetricData"] = backwards
         invoke(region, "sweep")
@@ -117,9 +117,9 @@ def test_the_first_run_needs_nothing_that_an_earlier_one_left() -> None:
     with Region(MIDDAY) as region:
         region.create_table("orders", 10, 10, {"by-date": (10, 10)})
         region.deploy(TABLES + BY_TAG)
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         Ec2(region).launch(8, WORKER)
-        assert [invocation.error for invocation in seen] == [None] * 8
+        assert [invocation.error for invocation in invocations] == [None] * 8
         assert units(region)["orders:read"] == 160
 
 

@@ -55,13 +55,13 @@ def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
     pass_minutes(region, 5, {READS: 50.0})
     invocation = invoke(region, "follow_up")
     assert operations(region) == ["DescribeAlarms"]
-    asked = {
+    request = {
         "ActionPrefix": TOPIC,
         "AlarmTypes": ["MetricAlarm"],
         "StateValue": "ALARM",
         "MaxRecords": 100,
     }
-    assert requests(region, "DescribeAlarms") == [asked]
+    assert requests(region, "DescribeAlarms") == [request]
     assert actions(invocation) == []
 
 
@@ -183,9 +183,9 @@ HOT = [60.0] * 10 + [95.0] * 80
 def test_a_load_that_small_steps_do_not_meet_is_raised_for_again_and_again_until_it_fits() -> None:
     with orders(rules(**SMALL_STEPS)) as region:
         region.serve(READS, HOT)
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.run(60)
-        raised = [i.function for i in seen if "SetCapacity" in actions(i)]
+        raised = [i.function for i in invocations if "SetCapacity" in actions(i)]
         assert raised[0] == "on_alarm"
         assert set(raised[1:]) == {"follow_up"}
         assert len(raised) == 7
@@ -214,16 +214,16 @@ def test_a_jump_twentyfold_is_met_by_one_step_from_the_demand(region: Region) ->
 
 def test_a_lost_message_costs_a_minute_at_the_most() -> None:
     load = [10.0] * 5 + [95.0] * 30
-    with orders() as told:
-        told.serve(READS, load)
-        on_time = minutes_until_raised(told)
+    with orders() as reported:
+        reported.serve(READS, load)
+        on_time = minutes_until_raised(reported)
     with orders() as deaf:
         deaf.serve(READS, load)
         lose_messages(deaf)
-        seen = record_invocations(deaf)
+        invocations = record_invocations(deaf)
         late = minutes_until_raised(deaf)
     assert on_time <= late <= on_time + 1
-    assert [i for i in seen if i.function == "on_alarm"] == []
+    assert [i for i in invocations if i.function == "on_alarm"] == []
 
 
 def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:
@@ -236,10 +236,12 @@ def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:
 def test_at_the_maximum_it_looks_every_minute_and_changes_nothing() -> None:
     with orders(rules(max_units=100)) as region:
         region.serve(READS, [200.0] * 20)
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.run(20)
         looked = [
-            reasons(i)["orders:read"] for i in seen if i.function == "follow_up" and reasons(i)
+            reasons(i)["orders:read"]
+            for i in invocations
+            if i.function == "follow_up" and reasons(i)
         ]
         assert set(looked) == {"AlreadyAtMaxCapacity"}
         assert len(looked) == 18

@@ -183,16 +183,16 @@ def resources(sources: str | None) -> Mapping[str, str]:
 
 @pytest.mark.parametrize("sources", [None, *LISTENERS, "queue,eventbridge", EVERY_WAY])
 def test_a_stage_deploys_the_listeners_that_it_names_and_no_others(sources: str | None) -> None:
-    asked = Stage("headroom", "dev", {"ALARM_SOURCES": sources} if sources else {})
+    request = Stage("headroom", "dev", {"ALARM_SOURCES": sources} if sources else {})
     with environment_of({"ALARM_SOURCES": sources} if sources else {}):
-        assert set(fresh_app().app.handler_map) == set(asked.functions)
+        assert set(fresh_app().app.handler_map) == set(request.functions)
     kinds = {
         "topic": "SNSLambdaSubscription",
         "queue": "SQSEventSource",
         "eventbridge": "CloudWatchEvent",
     }
     found = set(resources(sources).values())
-    assert {kinds[s] for s in asked.sources if s in kinds} == found & set(kinds.values())
+    assert {kinds[s] for s in request.sources if s in kinds} == found & set(kinds.values())
 
 
 def test_a_source_that_nobody_knows_is_refused_before_anything_is_deployed(tmp_path: Any) -> None:

@@ -29,13 +29,13 @@ from tests.support.scenes import (
 
 def described(**changes: Any) -> Mapping[str, Any]:
     """Return a DescribeTable answer."""
-    said = {
+    message = {
         "TableName": "orders",
         "TableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
         "TableStatus": "ACTIVE",
     }
     return {
-        **said,
+        **message,
         "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
         **changes,
     }
@@ -64,11 +64,11 @@ class PartialRegion(Region):
         answer = self.cloudwatch.answer
 
         def in_part(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-            said = answer(operation, params)
-            for result in said.get("MetricDataResults", []):
+            text = answer(operation, params)
+            for result in text.get("MetricDataResults", []):
                 if result["Label"] == metric:
                     result |= {"StatusCode": "InternalError", "Timestamps": [], "Values": []}
-            return said
+            return text
 
         self.cloudwatch.answer = in_part  # type: ignore[method-assign]
 
@@ -110,7 +110,7 @@ def test_data_that_stopped_minutes_ago_lower_nothing(
         assert bool(writes(region)) is is_lowered
 
 
-def test_what_breaks_one_tables_decision_is_told_and_the_others_go_on() -> None:
+def test_what_breaks_one_tables_decision_is_reported_and_the_others_go_on() -> None:
     with orders() as region:
         region.create_table("orders2", 100, 100)
         pass_minutes(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})

@@ -93,16 +93,16 @@ def test_only_the_hot_index_is_named_when_the_table_is_cool(region: Region) -> N
 
 def test_the_dimensions_of_an_index_alarm_are_found_by_name_in_any_order(region: Region) -> None:
     pass_minutes(region, 5, {INDEX_READS: 18.0})
-    said = alarm_message(region, INDEX_READS)
-    for named in (said["Trigger"]["Dimensions"], said["Trigger"]["Dimensions"][::-1]):
-        send(region, said | {"Trigger": said["Trigger"] | {"Dimensions": named}})
+    message = alarm_message(region, INDEX_READS)
+    for named in (message["Trigger"]["Dimensions"], message["Trigger"]["Dimensions"][::-1]):
+        send(region, message | {"Trigger": message["Trigger"] | {"Dimensions": named}})
     assert units(region)["orders/by-date:read"] == 30
     assert len(requests(region, "UpdateTable")) == 1
 
 
 def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
+    message = alarm_message(region)
     for member in (
         "AlarmArn",
         "AlarmConfigurationUpdatedTimestamp",
@@ -110,21 +110,21 @@ def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
         "AlarmActions",
         "InsufficientDataActions",
     ):
-        del said[member]
-    send(region, said)
+        del message[member]
+    send(region, message)
     assert units(region)["orders:read"] == 150
 
 
-def test_every_decision_is_told_with_its_numbers(region: Region) -> None:
+def test_every_decision_is_reported_with_its_numbers(region: Region) -> None:
     hot(region)
-    told = decisions(send(region, alarm_message(region)))
-    assert set(told) == set(TARGETS)
-    assert (told[READS]["current"], told[READS]["desired"], told[READS]["reason"]) == (
+    decided = decisions(send(region, alarm_message(region)))
+    assert set(decided) == set(TARGETS)
+    assert (decided[READS]["current"], decided[READS]["desired"], decided[READS]["reason"]) == (
         100,
         150,
         "UtilizationHigh",
     )
-    assert told[READS]["numbers"] == {
+    assert decided[READS]["numbers"] == {
         "alarm_level_units": 80.0,
         "consumed_units": 95.0,
         "decreases_today": 0,
@@ -146,20 +146,20 @@ def test_an_alarm_that_is_already_right_is_not_put_again(region: Region) -> None
 
 def test_the_same_message_five_times_raises_once(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
-    seen = [reasons(send(region, said))["orders:read"] for _ in range(5)]
+    message = alarm_message(region)
+    seen = [reasons(send(region, message))["orders:read"] for _ in range(5)]
     assert seen == ["UtilizationHigh"] + ["TableUpdating"] * 4
     assert writes(region) == ["UpdateTable", "PutMetricAlarm"]
 
 
 def test_datapoints_older_than_the_last_increase_are_spent(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
-    send(region, said)
+    message = alarm_message(region)
+    send(region, message)
     wait(region, minutes=1)
     set_units(region, "orders", 110, 100)  # the old datapoints, 95 of 110, would be hot again
     region.calls.clear()
-    seen = [reasons(send(region, said))["orders:read"] for _ in range(5)]
+    seen = [reasons(send(region, message))["orders:read"] for _ in range(5)]
     assert seen == ["EvidenceSpent"] * 5
     assert writes(region) == ["PutMetricAlarm"]  # the threshold follows the units; the units stay
     assert units(region)["orders:read"] == 110
@@ -192,9 +192,9 @@ def test_an_ok_that_overtakes_its_alarm_does_not_hide_it(region: Region) -> None
 
 def test_a_late_message_about_a_load_that_is_gone_changes_nothing(region: Region) -> None:
     hot(region)
-    said = alarm_message(region)
+    message = alarm_message(region)
     pass_minutes(region, 5, {READS: 10.0})
-    assert reasons(send(region, said))["orders:read"] == "AlreadyAtDesiredCapacity"
+    assert reasons(send(region, message))["orders:read"] == "AlreadyAtDesiredCapacity"
     assert writes(region) == []
 
 
@@ -257,8 +257,8 @@ def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region:
 def test_at_the_maximum_it_says_what_it_would_want() -> None:
     with orders(rules(max_units=100)) as region:
         hot(region)
-        told = decisions(send(region, alarm_message(region)))[READS]
-        assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
+        decided = decisions(send(region, alarm_message(region)))[READS]
+        assert (decided["desired"], decided["reason"], decided["numbers"]["wanted_units"]) == (
             100,
             "AlreadyAtMaxCapacity",
             150,
@@ -341,10 +341,10 @@ def test_scaling_up_can_be_switched_off() -> None:
         assert "UpdateTable" not in operations(region)
 
 
-def test_a_dry_run_tells_the_step_and_writes_nothing() -> None:
+def test_a_dry_run_reports_the_step_and_writes_nothing() -> None:
     with orders(rules(dry_run=True)) as region:
         put(region, FOREIGN)
         hot(region)
-        told = decisions(send(region, alarm_message(region, name=FOREIGN)))[READS]
-        assert (told["current"], told["desired"], told["dry_run"]) == (100, 150, True)
+        decided = decisions(send(region, alarm_message(region, name=FOREIGN)))[READS]
+        assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 150, True)
         assert writes(region) == []

@@ -44,8 +44,11 @@ BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, INDEX_WRITES: 14.0}
 
 def decreases(region: Region, index: str = "") -> int:
     """Return what DescribeTable counts of today's decreases."""
-    said = region.client("dynamodb").describe_table(TableName="orders")["Table"]
-    parts = {"": said, **{part["IndexName"]: part for part in said["GlobalSecondaryIndexes"]}}
+    description = region.client("dynamodb").describe_table(TableName="orders")["Table"]
+    parts = {
+        "": description,
+        **{part["IndexName"]: part for part in description["GlobalSecondaryIndexes"]},
+    }
     return int(parts[index]["ProvisionedThroughput"]["NumberOfDecreasesToday"])
 
 
@@ -63,9 +66,13 @@ def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> No
             INDEX_WRITES: 14.0,
         },
     )
-    told = decisions(invoke(region, "scale_down"))[READS]
-    assert (told["current"], told["desired"], told["reason"]) == (100, 60, "UtilizationLow")
-    assert told["numbers"]["peak_units"] == 39.0
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert (decided["current"], decided["desired"], decided["reason"]) == (
+        100,
+        60,
+        "UtilizationLow",
+    )
+    assert decided["numbers"]["peak_units"] == 39.0
     assert units(region) == {
         "orders:read": 60,
         "orders:write": 100,
@@ -102,8 +109,8 @@ def test_a_peak_just_outside_of_the_hour_is_forgotten(region: Region) -> None:
 
 def test_a_decrease_that_is_not_worth_it_waits(region: Region) -> None:
     pass_minutes(region, 65, {**BUSY, READS: 53.0})
-    told = decisions(invoke(region, "scale_down"))[READS]
-    assert (told["desired"], told["reason"], told["numbers"]["wanted_units"]) == (
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert (decided["desired"], decided["reason"], decided["numbers"]["wanted_units"]) == (
         100,
         "DecreaseNotWorthIt",
         82,
@@ -113,9 +120,9 @@ def test_a_decrease_that_is_not_worth_it_waits(region: Region) -> None:
 
 def test_a_small_decrease_comes_along_with_a_large_one_of_the_same_table(region: Region) -> None:
     pass_minutes(region, 65, {**BUSY, READS: 53.0, WRITES: 13.0})
-    told = decisions(invoke(region, "scale_down"))
-    assert (told[READS]["desired"], told[READS]["reason"]) == (82, "TogetherWithOther")
-    assert (told[WRITES]["desired"], told[WRITES]["reason"]) == (20, "UtilizationLow")
+    decided = decisions(invoke(region, "scale_down"))
+    assert (decided[READS]["desired"], decided[READS]["reason"]) == (82, "TogetherWithOther")
+    assert (decided[WRITES]["desired"], decided[WRITES]["reason"]) == (20, "UtilizationLow")
     assert decreases(region) == 1
 
 
@@ -155,8 +162,11 @@ def test_a_load_that_is_not_known_does_not_keep_what_is_known(region: Region) ->
 
 def test_a_hot_table_is_raised_and_nothing_of_it_lowered(region: Region) -> None:
     pass_minutes(region, 65, {**BUSY, READS: 99.0, WRITES: 1.0})
-    told = reasons(invoke(region, "scale_down"))
-    assert (told["orders:read"], told["orders:write"]) == ("UtilizationHigh", "IncreaseFirst")
+    reported = reasons(invoke(region, "scale_down"))
+    assert (reported["orders:read"], reported["orders:write"]) == (
+        "UtilizationHigh",
+        "IncreaseFirst",
+    )
     assert units(region)["orders:read"] == 150
 
 
@@ -176,11 +186,11 @@ def test_scaling_down_can_be_switched_off() -> None:
         assert writes(region) == []
 
 
-def test_a_dry_run_tells_the_decrease_and_writes_nothing() -> None:
+def test_a_dry_run_reports_the_decrease_and_writes_nothing() -> None:
     with orders(rules(dry_run=True)) as region:
         pass_minutes(region, 65)
-        told = decisions(invoke(region, "scale_down"))[READS]
-        assert (told["current"], told["desired"], told["dry_run"]) == (100, 1, True)
+        decided = decisions(invoke(region, "scale_down"))[READS]
+        assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 1, True)
         assert writes(region) == []
 
 
@@ -275,9 +285,9 @@ def test_a_run_that_is_a_second_early_leaves_the_decrease_to_the_next_sweep(regi
     use_free_decreases(region)
     pass_minutes(region, 59, {INDEX_READS: 14.0, INDEX_WRITES: 14.0})
     region.travel(last_decrease_at(region) + timedelta(seconds=3599))
-    told = decisions(invoke(region, "scale_down"))[READS]
-    assert (told["desired"], told["reason"]) == (100, "DecreaseBudgetUsedUp")
-    assert told["numbers"]["next_decrease_at"] == (region.now + timedelta(seconds=1)).isoformat(
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert (decided["desired"], decided["reason"]) == (100, "DecreaseBudgetUsedUp")
+    assert decided["numbers"]["next_decrease_at"] == (region.now + timedelta(seconds=1)).isoformat(
         timespec="seconds"
     )
     assert "UpdateTable" not in operations(region)
@@ -306,11 +316,11 @@ def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(second: int,
             region,
             seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds(),
         )
-        told = decisions(invoke(region, "scale_down"))[READS]
-        assert told["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
+        decided = decisions(invoke(region, "scale_down"))[READS]
+        assert decided["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
         assert units(region)["orders:read"] == read
-        assert told["numbers"]["decreases_today"] == (4 if second else 0)
-        assert told["numbers"]["next_decrease_at"] == "2026-11-03T00:00:00+00:00"
+        assert decided["numbers"]["decreases_today"] == (4 if second else 0)
+        assert decided["numbers"]["next_decrease_at"] == "2026-11-03T00:00:00+00:00"
 
 
 # a refusal
@@ -380,7 +390,7 @@ def test_the_biggest_saving_is_taken_first(region: Region) -> None:
     ]
 
 
-def test_when_the_time_runs_out_the_rest_is_left_and_said(region: Region) -> None:
+def test_when_the_time_runs_out_the_rest_is_left_and_reported(region: Region) -> None:
     two_tables(region)
     run = new_run(region, seconds_left=lambda: 0.0 if "UpdateTable" in operations(region) else 60.0)
     report = handlers.scale_down(run)

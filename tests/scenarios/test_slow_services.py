@@ -134,7 +134,7 @@ def test_a_table_that_is_described_oddly_stops_no_other(handler: str) -> None:
         invoke(region, "sweep")
         hot(region)
         region.cloudwatch.alarms["headroom-orders2:read"].state.value = "ALARM"
-        odd: Answer = lambda asked: {"Table": {}} if asked["TableName"] == "orders2" else None  # noqa: E731
+        odd: Answer = lambda request: {"Table": {}} if request["TableName"] == "orders2" else None  # noqa: E731
         region.answers["dynamodb", "DescribeTable"] = odd
         invocation = invoke(region, handler)
         assert decisions(invocation)[READS]["desired"] == 150
@@ -148,14 +148,17 @@ def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
         pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
         looks: list[str] = []
 
-        def odd(asked: Mapping[str, Any]) -> dict[str, Any] | None:
-            looks.append(asked["TableName"])
+        def odd(request: Mapping[str, Any]) -> dict[str, Any] | None:
+            looks.append(request["TableName"])
             return {} if looks.count("orders2") == 2 and looks[-1] == "orders2" else None
 
         region.answers["dynamodb", "DescribeTable"] = odd
         invocation = invoke(region, "sweep")
-        told = reasons(invocation)
-        assert (told["orders:read"], told["orders2:read"]) == ("UtilizationHigh", "CallFailed")
+        reported = reasons(invocation)
+        assert (reported["orders:read"], reported["orders2:read"]) == (
+            "UtilizationHigh",
+            "CallFailed",
+        )
 
 
 def test_one_table_whose_increase_is_dated_oddly_holds_no_other() -> None:
@@ -294,7 +297,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_what_was_decided_is_logged_before_people_are_told(handler: str) -> None:
+def test_what_was_decided_is_logged_before_people_are_reported(handler: str) -> None:
     with orders(EVERYTHING) as region:
         hot(region)
 
@@ -304,8 +307,10 @@ def test_what_was_decided_is_logged_before_people_are_told(handler: str) -> None
         region.answers["sns", "Publish"] = hang
         with pytest.raises(Killed):
             woken(region, handler)
-        told = [line["message"] for line in region.functions.logs if line.get("kind") == "decision"]
-        assert any(line.startswith("orders:read 100 → 150") for line in told)
+        reported = [
+            line["message"] for line in region.functions.logs if line.get("kind") == "decision"
+        ]
+        assert any(line.startswith("orders:read 100 → 150") for line in reported)
 
 
 def test_each_line_is_logged_once_however_often_something_is_settled() -> None:
@@ -323,8 +328,8 @@ def test_what_comes_after_it_was_settled_is_logged_too() -> None:
         teller.write(report)
         report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
         assert teller.finish(report)["ScaledUp"] == 1
-        told = [
+        reported = [
             line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"
         ]
-        assert told[-2:] == ["read", "write"]
-        assert len(told) == 4 + 2
+        assert reported[-2:] == ["read", "write"]
+        assert len(reported) == 4 + 2

@@ -355,9 +355,9 @@ def test_it_finishes_a_decrease_that_the_hourly_run_left(region: Region) -> None
 
 def test_an_increase_comes_first_and_shares_no_call_with_a_decrease(region: Region) -> None:
     pass_minutes(region, 65, {**BUSY, READS: 97.0, WRITES: 1.0})
-    told = decisions(invoke(region, "sweep"))
-    assert (told[READS]["desired"], told[READS]["reason"]) == (150, "UtilizationHigh")
-    assert (told[WRITES]["desired"], told[WRITES]["reason"]) == (100, "IncreaseFirst")
+    decided = decisions(invoke(region, "sweep"))
+    assert (decided[READS]["desired"], decided[READS]["reason"]) == (150, "UtilizationHigh")
+    assert (decided[WRITES]["desired"], decided[WRITES]["reason"]) == (100, "IncreaseFirst")
     pass_minutes(region, 20, {**BUSY, READS: 97.0, WRITES: 1.0})
     invoke(region, "sweep")
     assert (units(region)["orders:read"], units(region)["orders:write"]) == (150, 2)
@@ -381,11 +381,11 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         region.deploy(rules(dry_run=True))
         pass_minutes(region, 65, {READS: 95.0})
-        told = decisions(invoke(region, "sweep"))
-        assert {str(target): (line["desired"], line["dry_run"]) for target, line in told.items()}[
-            "orders:read"
-        ] == (150, True)
-        assert len(told) == 4
+        decided = decisions(invoke(region, "sweep"))
+        assert {
+            str(target): (line["desired"], line["dry_run"]) for target, line in decided.items()
+        }["orders:read"] == (150, True)
+        assert len(decided) == 4
         assert writes(region) == []
 
 

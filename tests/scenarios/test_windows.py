@@ -96,13 +96,13 @@ def test_without_a_floor_the_same_decrease_is_done_at_once() -> None:
         assert next(sweeps(region, "02 17:05", 60.0)) == ("16:05", Reason.UTILIZATION_LOW, 93)
 
 
-def test_the_kept_decrease_and_what_it_is_kept_for_are_told() -> None:
+def test_the_kept_decrease_and_what_it_is_kept_for_are_reported() -> None:
     with orders(BUSINESS_HOURS, "02 14:50") as region:
         set_units(region, "orders", 900, 100)
         use_free_decreases(region)
         pass_minutes(region, 75, {READS: 60.0})
-        told = decisions(invoke(region, "sweep"))[READS]["numbers"]
-    assert (told["kept_for"], told["kept_decreases"], told["wanted_units"]) == (
+        decided = decisions(invoke(region, "sweep"))[READS]["numbers"]
+    assert (decided["kept_for"], decided["kept_decreases"], decided["wanted_units"]) == (
         "2026-11-02T17:00+00:00",
         1,
         500,

@@ -68,7 +68,7 @@ def of_zone(region: Region, zone: str, ids: list[str]) -> list[str]:
 
 
 def inbox(region: Region) -> Any:
-    """Return a function that reads what the operators' topic has told since it was last asked."""
+    """Return a function that reads the new messages of the operators' topic."""
     sns, sqs = region.client("sns"), region.client("sqs")
     sns.create_topic(Name="operators")
     url = sqs.create_queue(QueueName="operators")["QueueUrl"]
@@ -80,9 +80,9 @@ def inbox(region: Region) -> Any:
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages", []
         ):
-            for said in messages:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=said["ReceiptHandle"])
-                body = json.loads(said["Body"])
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                body = json.loads(message["Body"])
                 found.append((body["Subject"], body["Message"]))
         return found
 

@@ -21,13 +21,14 @@ LOW = dict.fromkeys(TARGETS, 1.0)
 BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, TARGETS[3]: 14.0}
 
 
-def telling(*kinds: str, **settings: Any) -> str:
+def notification_rules(*kinds: str, **settings: Any) -> str:
     return rules(**{"notify": kinds, "notify_topic": TOPIC, **settings})
 
 
 def scene(config: str | None = None) -> Any:
     return orders(
-        config or telling(*(kind for kind in get_args(NotificationKind) if kind != "healing"))
+        config
+        or notification_rules(*(kind for kind in get_args(NotificationKind) if kind != "healing"))
     )
 
 
@@ -36,13 +37,13 @@ def with_topic(region: Region) -> None:
     region.calls.clear()
 
 
-def told(region: Region) -> list[str]:
+def subjects(region: Region) -> list[str]:
     """Return the subjects of the messages on topics so far."""
-    return [said["Subject"] for said in requests(region, "Publish")]
+    return [message["Subject"] for message in requests(region, "Publish")]
 
 
 def texts(region: Region) -> list[str]:
-    return [said["Message"] for said in requests(region, "Publish")]
+    return [message["Message"] for message in requests(region, "Publish")]
 
 
 def tags(region: Region, alarm: str = "headroom-orders:read") -> dict[str, str]:
@@ -68,7 +69,7 @@ def with_slack(region: Region, store: str, value: str = URL) -> None:
 
 
 def posted(region: Region) -> list[str]:
-    return [json.loads(asked.request.data or b"{}")["text"] for asked in region.http.requests]  # type: ignore[arg-type]
+    return [json.loads(request.request.data or b"{}")["text"] for request in region.http.requests]  # type: ignore[arg-type]
 
 
 def slack(store: str, *kinds: str, **settings: Any) -> str:

@@ -169,7 +169,7 @@ def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, 
         Fault(
             "DescribeTable",
             "AccessDeniedException",
-            matches=lambda asked: asked["TableName"] == "broken",
+            matches=lambda request: request["TableName"] == "broken",
         )
     )
     found = describe_tables(aws, ["orders", "gone", "broken"])
@@ -238,7 +238,7 @@ def test_a_table_that_is_updating_is_not_written(region: Region, aws: Aws) -> No
     assert operations(region) == ["DescribeTable"]
 
 
-def test_a_loser_of_a_race_is_told_so(region: Region, aws: Aws) -> None:
+def test_a_loser_of_a_race_is_reported_so(region: Region, aws: Aws) -> None:
     region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
     with pytest.raises(ChangedMeanwhile, match="ResourceInUseException"):
         set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 150),)))
@@ -332,9 +332,9 @@ def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aw
     region.calls.clear()
     read_metrics(aws, targets, region.now, targets[:20])
     made = requests(region, "GetMetricData")
-    asked = sum(len(call["MetricDataQueries"]) for call in made)
-    assert asked >= 2 * len(targets) + 20
-    assert len(made) <= asked / MAX_QUERIES + 5
+    request = sum(len(call["MetricDataQueries"]) for call in made)
+    assert request >= 2 * len(targets) + 20
+    assert len(made) <= request / MAX_QUERIES + 5
     for call in made:
         (period, *_) = {query["MetricStat"]["Period"] for query in call["MetricDataQueries"]}
         points = (call["EndTime"] - call["StartTime"]).total_seconds() / period
@@ -419,7 +419,7 @@ def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
     assert region.calls == []
 
 
-def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(
+def test_an_alarm_that_cannot_be_made_is_reported_and_the_next_is_made(
     region: Region, aws: Aws
 ) -> None:
     aws.sleep = lambda _: None
@@ -429,7 +429,7 @@ def test_an_alarm_that_cannot_be_made_is_told_and_the_next_is_made(
         for action, error in create_alarms(aws, map(creation, range(3)))
     ]
     assert [name for name, _ in outcomes] == ["alarm-0", "alarm-1", "alarm-2"]
-    assert [said == "made" for _, said in outcomes] == [True, False, True]
+    assert [text == "made" for _, text in outcomes] == [True, False, True]
     assert sorted(region.cloudwatch.alarms) == ["alarm-0", "alarm-2"]
 
 

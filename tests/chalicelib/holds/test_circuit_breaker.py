@@ -196,19 +196,20 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
         invoke(region, "scale_down")
         assert set(units(region).values()) == {1}
         names = {"x-table-name": "orders"}
-        got = sorted((asked.headers for asked in region.http.requests), key=len)
+        got = sorted((request.headers for request in region.http.requests), key=len)
         assert got == [
             {**names, "user-agent": "headroom"},
             {**names, "x-gsi-name": "by-date", "user-agent": "headroom"},
         ]
         assert {
-            (asked.request.get_method(), asked.url, asked.seconds) for asked in region.http.requests
+            (request.request.get_method(), request.url, request.seconds)
+            for request in region.http.requests
         } == {("GET", URL, 3)}
-        assert {asked.request.data for asked in region.http.requests} == {None}
+        assert {request.request.data for request in region.http.requests} == {None}
 
 
 def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
-    with guarded(lambda asked: 503 if "x-gsi-name" in asked.headers else 200) as region:
+    with guarded(lambda request: 503 if "x-gsi-name" in request.headers else 200) as region:
         pass_minutes(region, 65)
         invoke(region, "scale_down")
         assert units(region) == {
@@ -222,7 +223,7 @@ def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
 def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and_that_is_asked_about_too() -> (
     None
 ):
-    with guarded(lambda asked: 200 if "x-gsi-name" in asked.headers else 503) as region:
+    with guarded(lambda request: 200 if "x-gsi-name" in request.headers else 503) as region:
         pass_minutes(region, 65, HOT)
         invocation = invoke(region, "sweep")
         assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
@@ -256,7 +257,7 @@ def test_alarms_are_mended_whatever_it_says() -> None:
         assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
-def test_a_dry_run_asks_too_and_tells_the_truth() -> None:
+def test_a_dry_run_asks_too_and_reports_the_truth() -> None:
     with guarded(503) as region:
         pass_minutes(region, 65, HOT)
         aws = Aws("headroom-alarms", http=region.http)
@@ -314,8 +315,8 @@ def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_b
 
 
 def test_one_silence_is_not_taken_for_the_others() -> None:
-    def server(asked: HttpRequest) -> int:
-        return silent(asked) if asked.headers["x-table-name"] == "orders-003" else 200
+    def server(request: HttpRequest) -> int:
+        return silent(request) if request.headers["x-table-name"] == "orders-003" else 200
 
     with fleet(server, 6) as region:
         invoke(region, "scale_down")
@@ -355,7 +356,7 @@ def server() -> Iterator[HTTPServer]:
     thread.join()
 
 
-def asked(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
+def response_of(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
     """Return what a real request to a breaker about the index's reads comes to."""
     config = load(rules(circuit_breaker_url=url, circuit_breaker_seconds=seconds))
     run = Run(Aws("headroom-alarms"), config, MIDDAY)
@@ -370,7 +371,7 @@ def asked(url: str, seconds: float = 5.0) -> tuple[Reason, str] | None:
 def test_a_real_answer_is_taken_as_it_is_and_no_redirect_is_followed(
     server: HTTPServer, status: int
 ) -> None:
-    found = asked(f"http://127.0.0.1:{server.server_port}/{status}")
+    found = response_of(f"http://127.0.0.1:{server.server_port}/{status}")
     where = f"http://127.0.0.1:{server.server_port}/{status}"
     assert found == (None if status < 300 else (Reason.CIRCUIT_OPEN, f"{where} answered {status}"))
     (headers,) = server.heard  # type: ignore[attr-defined]
@@ -386,7 +387,7 @@ def test_a_closed_port_is_no_answer(server: HTTPServer) -> None:
     url = f"http://127.0.0.1:{server.server_port}/200"
     server.shutdown()
     server.server_close()
-    found = asked(url)
+    found = response_of(url)
     assert found is not None
     assert found[0] is Reason.CIRCUIT_UNKNOWN
     assert "Connection refused" in found[1]
@@ -396,7 +397,7 @@ def test_a_server_that_says_nothing_is_no_answer_when_the_time_is_over() -> None
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        found = asked(f"http://127.0.0.1:{listening.getsockname()[1]}/200", 0.05)
+        found = response_of(f"http://127.0.0.1:{listening.getsockname()[1]}/200", 0.05)
     assert found is not None
     assert found[0] is Reason.CIRCUIT_UNKNOWN
     assert "timed out" in found[1]
@@ -412,7 +413,7 @@ def test_a_server_that_says_nothing_is_no_answer_when_the_time_is_over() -> None
     ],
 )
 def test_a_url_that_leads_nowhere_is_no_answer(url: str) -> None:
-    found = asked(url)
+    found = response_of(url)
     assert found is not None
     assert found[0] is Reason.CIRCUIT_UNKNOWN
 

@@ -227,10 +227,10 @@ def of_backup(region: Region) -> Callable[[], None]:
 
 def of_export(region: Region) -> Callable[[], None]:
     arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/orders/export/{int(region.now.timestamp() * 1000)}-0ab5fb8e"
-    said: dict[str, Any] = {"ExportArn": arn, "ExportStatus": "IN_PROGRESS"}
-    region.answers["dynamodb", "ListExports"] = lambda _: {"ExportSummaries": [said]}
-    region.answers["dynamodb", "DescribeExport"] = lambda _: {"ExportDescription": said}
-    return lambda: said.update(ExportStatus="COMPLETED", EndTime=region.now)
+    text: dict[str, Any] = {"ExportArn": arn, "ExportStatus": "IN_PROGRESS"}
+    region.answers["dynamodb", "ListExports"] = lambda _: {"ExportSummaries": [text]}
+    region.answers["dynamodb", "DescribeExport"] = lambda _: {"ExportDescription": text}
+    return lambda: text.update(ExportStatus="COMPLETED", EndTime=region.now)
 
 
 JOBS: Mapping[str, tuple[str, Callable[[Region], Callable[[], None]]]] = {
@@ -305,7 +305,7 @@ def test_a_cluster_is_found_on_any_page_and_in_any_region() -> None:
         assert "backup-8 of two words" in str(decisions(invoke(region, "scale_down")))
 
 
-def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_said() -> None:
+def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_reported() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         pass_minutes(region, 120, {})
         region.faults.append(Fault("ListClusters", "AccessDeniedException", times=10))
@@ -322,13 +322,13 @@ def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_ane
 ):
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         pass_minutes(region, 120, {})
-        asked = []
+        request = []
         for function, seconds in (("scale_down", 30), ("sweep", 30), ("sweep", 0)):
             region.calls.clear()
             invoke(region, function)
-            asked.append(sum(made.operation == "ListClusters" for made in region.calls))
+            request.append(sum(made.operation == "ListClusters" for made in region.calls))
             region.travel(region.now + timedelta(seconds=seconds))
-        assert asked == [2, 0, 2]
+        assert request == [2, 0, 2]
 
 
 def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> None:
@@ -367,9 +367,9 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
 
 
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
-    said = io.StringIO()
-    SCENES["backup"](Console(file=said, width=200))
-    text = said.getvalue()
+    texts = io.StringIO()
+    SCENES["backup"](Console(file=texts, width=200))
+    text = texts.getvalue()
     assert (
         text.index("JobRunning; held by pause nightly backup")
         < text.index("backup-orders ends")

@@ -103,7 +103,7 @@ def hours(count: float) -> timedelta:
         pytest.param(NOON - hours(1), None, 100, 500, False, id="an alarm without its date"),
     ],
 )
-def test_what_the_alarm_tells(
+def test_what_the_alarm_reports(
     raised: datetime | None, written: datetime | None, fits: int, units: int, held: bool
 ) -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
@@ -116,7 +116,7 @@ def test_what_the_alarm_tells(
         assert (found.reason, found.directions) == (Reason.RAISED_BY_HAND, DOWN)
 
 
-def test_the_hold_tells_when_it_was_raised_and_when_it_ends() -> None:
+def test_the_hold_reports_when_it_was_raised_and_when_it_ends() -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     seen = observation(provisioned=500, last_increase_at=NOON - hours(1), settings=settings)
     found = judge(seen, alarm(settings=settings, **{WROTE: NOON - hours(9)}), NOON)
@@ -146,7 +146,7 @@ def test_an_alarm_that_headroom_has_written_always_fits(
 
 
 @pytest.mark.parametrize("left_out", ["Threshold", "Period"])
-def test_an_alarm_that_somebody_made_something_else_of_tells_nothing(left_out: str) -> None:
+def test_an_alarm_that_somebody_made_something_else_of_reports_nothing(left_out: str) -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     own = alarm(settings=settings, **{WROTE: NOON - hours(9), left_out: None})
     assert (
@@ -213,8 +213,8 @@ def test_the_decision_says_it(region: Region) -> None:
     pass_minutes(region, 65)
     invocation = invoke(region, "scale_down")
     assert reasons(invocation)["orders:read"] == "RaisedByHand"
-    said = decisions(invocation)[READS]["numbers"]["held_by"]
-    assert said == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
+    decided = decisions(invocation)[READS]["numbers"]["held_by"]
+    assert decided == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
 
 
 def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(

@@ -157,14 +157,16 @@ def test_a_pause_of_decreases_lets_increases_go_on(region: Region, handler: str)
     assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
 
 
-def test_a_decision_tells_until_when_and_why(region: Region) -> None:
+def test_a_decision_reports_until_when_and_why(region: Region) -> None:
     tag(region, "2026-11-02T15:00:00Z everything deployment of v2")
-    said = decisions(invoke(region, "sweep"))[READS]
+    decided = decisions(invoke(region, "sweep"))[READS]
     assert (
-        said["numbers"]["held_by"]
+        decided["numbers"]["held_by"]
         == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
     )
-    assert "it is paused by an operator (Paused; held by its tag headroom-pause" in said["message"]
+    assert (
+        "it is paused by an operator (Paused; held by its tag headroom-pause" in decided["message"]
+    )
 
 
 def test_only_the_table_with_the_tag_is_paused(region: Region) -> None:
@@ -194,7 +196,7 @@ def test_the_alarms_of_a_paused_table_are_mended_all_the_same(region: Region) ->
     assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
-def test_what_would_happen_is_told_with_the_pause(region: Region) -> None:
+def test_what_would_happen_is_reported_with_the_pause(region: Region) -> None:
     tag(region, until(region, hours=2))
     pass_minutes(region, 65, LOADS)
     report = handlers.preview(new_run(region, dry_run=True), "orders")

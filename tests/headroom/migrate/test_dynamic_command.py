@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,20 +108,24 @@ def test_the_command_prints_the_configuration_and_accounts_for_it_apart(
 ) -> None:
     file = write_file(tmp_path, PLAIN, "scaling.ini")
     result = run("import", "dynamic-dynamodb", file)
-    assert result.code == 0
-    assert loader.load(result.out) == rules(PLAIN)
-    assert f"{file}:4: obsolete: region: eu-west-1" in result.complained
-    assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in result.complained
+    assert result.exit_code == 0
+    assert loader.load(result.stdout) == rules(PLAIN)
+    assert f"{file}:4: obsolete: region: eu-west-1" in result.errors
+    assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in result.errors
 
 
-def test_with_annotate_the_account_stands_in_the_configuration(tmp_path: Path, run: RunCommand) -> None:
-    result: CommandResult = run(
+def test_with_annotate_the_account_stands_in_the_configuration(
+    tmp_path: Path, run: RunCommand
+) -> None:
+    result = run(
         "import", "dynamic-dynamodb", write_file(tmp_path, PLAIN, "scaling.ini"), "--annotate"
     )
-    assert loader.load(result.out) == rules(PLAIN)
-    assert "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in result.out
-    assert result.complained.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
-    assert len(re.findall(r"^# \d+: ", result.out, re.MULTILINE)) == 36
+    assert loader.load(result.stdout) == rules(PLAIN)
+    assert (
+        "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in result.stdout
+    )
+    assert result.errors.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
+    assert len(re.findall(r"^# \d+: ", result.stdout, re.MULTILINE)) == 36
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
@@ -134,26 +137,26 @@ def test_a_file_is_read_in_the_encoding_that_it_has(
         "# für Bestellungen\r\n[table: ^orders$]\r\nmin-provisioned-reads: 7\r\n".encode(encoding)
     )
     result = run("import", "dynamic-dynamodb", file)
-    assert result.code == 0
-    assert policy(loader.load(result.out)).min_units == 7
+    assert result.exit_code == 0
+    assert policy(loader.load(result.stdout)).min_units == 7
 
 
 @pytest.mark.parametrize(
     "wrong", ["colour: red", "reads-upper-threshold: hot"], ids=["unknown", "refused"]
 )
-def test_the_exit_status_is_1_where_something_is_lost(wrong: str, tmp_path: Path, run: RunCommand) -> None:
+def test_the_exit_status_is_1_where_something_is_lost(
+    wrong: str, tmp_path: Path, run: RunCommand
+) -> None:
     result = run(
         "import",
         "dynamic-dynamodb",
         write_file(tmp_path, f"[table: ^orders$]\n{wrong}\n", "scaling.ini"),
     )
-    assert result.code == 1
-    assert loader.load(result.out).manages("orders")
+    assert result.exit_code == 1
+    assert loader.load(result.stdout).manages("orders")
 
 
-def test_a_file_that_is_not_there_is_reported_as_missing(
-    tmp_path: Path, run: RunCommand
-) -> None:
+def test_a_file_that_is_not_there_is_reported_as_missing(tmp_path: Path, run: RunCommand) -> None:
     result = run("import", "dynamic-dynamodb", tmp_path / "none.ini")
-    assert (result.code, result.out) == (2, "")
-    assert "No such file or directory" in result.complained
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such file or directory" in result.errors

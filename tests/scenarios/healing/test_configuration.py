@@ -32,7 +32,7 @@ from tests.support.scenes import (
 
 def test_where_nothing_is_to_be_healed_nothing_is_called_and_the_message_is_passed_over() -> None:
     with orders() as region:
-        said = send(
+        invocation = send(
             region,
             {
                 "AlarmName": "web-status",
@@ -45,7 +45,7 @@ def test_where_nothing_is_to_be_healed_nothing_is_called_and_the_message_is_pass
                 },
             },
         )
-        assert skips(said) == [("web-status", "NotManaged")]
+        assert skips(invocation) == [("web-status", "NotManaged")]
         region.run(6)
         assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 

@@ -37,24 +37,28 @@ def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others
                 matches=lambda p: ids[0] in p["InstanceIds"],
             )
         )
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0], others[0])
         region.run(4)
         assert touched(region) == [others[0]]
         assert any(
-            "web: reading the group failed" in sentence for i in seen for sentence in failures(i)
+            "web: reading the group failed" in sentence
+            for i in invocations
+            for sentence in failures(i)
         )
 
 
-def test_when_marking_fails_it_is_said_and_done_a_minute_later() -> None:
+def test_when_marking_fails_it_is_reported_and_done_a_minute_later() -> None:
     with web() as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.faults.append(Fault("SetInstanceHealth", "ResourceContention"))
         region.groups.sicken(ids[0])
         region.run(8)
-        assert "CallFailed" in by_function(seen)["on_alarm"]
+        assert "CallFailed" in by_function(invocations)["on_alarm"]
         assert any(
-            f"{ids[0]}: to replace it failed" in sentence for i in seen for sentence in failures(i)
+            f"{ids[0]}: to replace it failed" in sentence
+            for i in invocations
+            for sentence in failures(i)
         )
         assert touched(region) == [ids[0]] * 2
         assert ids[0] not in region.groups.members("web")
@@ -93,21 +97,21 @@ def test_an_alarm_of_that_name_that_does_not_call_us_is_not_overwritten() -> Non
 
 
 @pytest.mark.parametrize("odd", ["api", "web"])
-def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_said(odd: str) -> None:
+def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_reported(odd: str) -> None:
     with web(healing("*")) as (region, ids):
         other = region.groups.create("api", 6)
         region.run(6)
         unforeseen = {"Activities": [{"Cause": "no time, no status"}]}
-        region.answers["autoscaling", "DescribeScalingActivities"] = lambda asked: (
-            unforeseen if asked["AutoScalingGroupName"] == odd else None
+        region.answers["autoscaling", "DescribeScalingActivities"] = lambda request: (
+            unforeseen if request["AutoScalingGroupName"] == odd else None
         )
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0], other[0])
         region.run(5)
         healed = {"api": other[0], "web": ids[0]}
         assert touched(region) == [instance for name, instance in healed.items() if name != odd]
         assert any(
             sentence.startswith(f"{odd}: ")
-            for invocation in seen
+            for invocation in invocations
             for sentence in failures(invocation)
         )

@@ -101,16 +101,16 @@ def test_each_of_the_status_checks_metrics_is_an_event_found_by_the_dimensions_n
         {"name": "AutoScalingGroupName", "value": "web"},
         {"name": "InstanceId", "value": "i-0abc"},
     ]
-    said = {
+    message = {
         "AlarmName": "web",
         "NewStateValue": "ALARM",
         "AlarmArn": "arn:aws-cn:cloudwatch:cn-north-1:999999999999:alarm:web",
         "Trigger": {"Namespace": EC2, "MetricName": metric, "Dimensions": dimensions},
     }
-    assert from_sns(json.dumps(said)) == InstanceEvent(
+    assert from_sns(json.dumps(message)) == InstanceEvent(
         "web", "i-0abc", "cn-north-1", "999999999999"
     )
-    event = {"alarmArn": said["AlarmArn"], "alarmData": data("i-0abc", metric)}
+    event = {"alarmArn": message["AlarmArn"], "alarmData": data("i-0abc", metric)}
     assert from_event(event) == InstanceEvent(
         alarm_of("i-0abc"), "i-0abc", "cn-north-1", "999999999999"
     )
@@ -135,10 +135,10 @@ def test_any_other_alarm_on_ec2_is_passed_over(trigger: dict[str, Any], why: str
         "MetricName": "StatusCheckFailed",
         "Dimensions": [{"name": "InstanceId", "value": "i-0abc"}],
     }
-    said = from_sns(
+    event = from_sns(
         json.dumps({"AlarmName": "web", "NewStateValue": "ALARM", "Trigger": {**base, **trigger}})
     )
-    assert said == Skip("web", Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
+    assert event == Skip("web", Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
 
 
 # what the peers of 2014 lost
@@ -163,13 +163,15 @@ def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_delet
 def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message() -> None:
     with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
         region.groups.sicken(ids[0])
-        said = alarm_message(
+        message = alarm_message(
             region,
             name=alarm_of(ids[0]),
             AlarmName='say "sick!!" \\" twice',
             AlarmDescription='a \\"quoted\\" text!!',
         )
-        body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(said)})
+        body = json.dumps(
+            {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message)}
+        )
         assert from_queue(body) == InstanceEvent(
             'say "sick!!" \\" twice', ids[0], "us-east-1", ACCOUNT
         )

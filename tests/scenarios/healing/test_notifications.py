@@ -28,10 +28,10 @@ from tests.support.scenes import (
     send,
 )
 
-# told
+# notifications
 
 
-def test_a_replacement_is_told_when_it_is_done_and_a_refusal_once() -> None:
+def test_a_replacement_is_reported_when_it_is_done_and_a_refusal_once() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(ids[0])
@@ -52,7 +52,7 @@ def test_a_replacement_is_told_when_it_is_done_and_a_refusal_once() -> None:
         assert "headroom-told-healing-HealingBudgetUsedUp" in {tag["Key"] for tag in tags}
 
 
-def test_a_new_container_does_not_tell_it_again() -> None:
+def test_a_new_container_does_not_report_it_again() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
@@ -64,41 +64,41 @@ def test_a_new_container_does_not_tell_it_again() -> None:
         assert read() == []
 
 
-def test_an_outage_is_told_in_few_words_and_once() -> None:
+def test_an_outage_is_reported_in_few_words_and_once() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(30)
-        told = read()
+        reported = read()
         assert (
-            1 <= len(told) <= 3
-        )  # an alarm after the other fires within a minute; each instance is told of once
-        assert sum(text.count("(Outage") for _, text in told) == 3
+            1 <= len(reported) <= 3
+        )  # an alarm after the other fires within a minute; each instance is reported once
+        assert sum(text.count("(Outage") for _, text in reported) == 3
 
 
 def test_a_notifier_that_fails_stops_no_healing_and_is_raised() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):  # nobody has made this topic
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(4)
         assert touched(region) == [ids[0]]
-        assert any("NotFound" in str(failures(i)) for i in seen)
+        assert any("NotFound" in str(failures(i)) for i in invocations)
 
 
 # dry runs
 
 
-def test_a_dry_run_of_a_rule_decides_and_tells_and_changes_nothing() -> None:
+def test_a_dry_run_of_a_rule_decides_and_reports_and_changes_nothing() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(10)
         assert region.cloudwatch.alarms == {}
         assert touched(region) == []
         assert read() == []
         (line, *_) = [
-            line for i in seen if i.function == "sweep" for line in log_lines(i, "verdict")
+            line for i in invocations if i.function == "sweep" for line in log_lines(i, "verdict")
         ]
         assert (line["instance"], line["reason"], line["dry_run"]) == (
             ids[0],
@@ -108,7 +108,7 @@ def test_a_dry_run_of_a_rule_decides_and_tells_and_changes_nothing() -> None:
         assert line["message"].startswith(f"dry run: instance {ids[0]} of group web is replaced")
 
 
-def test_a_dry_run_tells_nobody_of_a_refusal_either() -> None:
+def test_a_dry_run_does_not_report_a_refusal_either() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
@@ -117,8 +117,10 @@ def test_a_dry_run_tells_nobody_of_a_refusal_either() -> None:
             "MetricName": "StatusCheckFailed",
             "Dimensions": [{"name": "InstanceId", "value": ids[0]}],
         }
-        said = send(region, {"AlarmName": "theirs", "NewStateValue": "ALARM", "Trigger": trigger})
-        assert "Outage" in verdicts(said).values()
+        invocation = send(
+            region, {"AlarmName": "theirs", "NewStateValue": "ALARM", "Trigger": trigger}
+        )
+        assert "Outage" in verdicts(invocation).values()
         assert read() == []
 
 

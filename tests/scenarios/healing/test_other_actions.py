@@ -44,11 +44,11 @@ def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> 
         region,
         ids,
     ):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0], stubborn=True)
         region.run(20)
         assert touched(region) == [ids[0]]
-        assert "RebootedRecently" in by_function(seen)["follow_up"]
+        assert "RebootedRecently" in by_function(invocations)["follow_up"]
         region.run(10)
         assert touched(region) == [ids[0]] * 2
 
@@ -76,13 +76,13 @@ def test_a_reboot_that_fails_is_written_down_first_and_so_counts() -> None:
 def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing() -> None:
     with web(healing(action="recover")) as (region, ids):
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i, "recovery") for i in ids]
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0], check=SYSTEM)
         region.run(8)
         assert touched(region) == []
         assert region.groups.failing == {}
         assert region.groups.members("web") == ids
-        assert by_function(seen)["on_alarm"] == {"StatusCheckFailed"}
+        assert by_function(invocations)["on_alarm"] == {"StatusCheckFailed"}
 
 
 def test_a_change_of_action_makes_the_alarms_anew() -> None:
@@ -91,7 +91,7 @@ def test_a_change_of_action_makes_the_alarms_anew() -> None:
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
 
 
-def test_who_is_only_to_be_told_is_told_once_for_each_time_of_being_sick() -> None:
+def test_the_action_notify_sends_one_notification_each_time_an_instance_fails() -> None:
     with web(healing(action="notify", notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         region.groups.sicken(ids[0])

@@ -39,7 +39,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
     check: str,
 ) -> None:
     with web() as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0], check=check)
         region.run(6)
         marked = {
@@ -48,7 +48,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
             "ShouldRespectGracePeriod": False,
         }
         assert requests(region, "SetInstanceHealth") == [marked]
-        assert [i.function for i in seen if "Heal" in actions(i)] == ["on_alarm"]
+        assert [i.function for i in invocations if "Heal" in actions(i)] == ["on_alarm"]
         members = region.groups.members("web")
         assert len(members) == 6
         assert ids[0] not in members
@@ -84,7 +84,7 @@ def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_
     None
 ):
     with web(healing(within_minutes=15)) as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(1)
         region.groups.sicken(ids[1])
@@ -92,7 +92,7 @@ def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_
         assert touched(region) == [ids[0]]
         region.run(15)
         assert touched(region) == ids[:2]
-        functions = [i.function for i in seen if "Heal" in actions(i)]
+        functions = [i.function for i in invocations if "Heal" in actions(i)]
         assert functions == ["on_alarm", "follow_up"]
         at = [c.at for c in region.calls if c.operation == "SetInstanceHealth"]
         assert at[1] - at[0] >= timedelta(minutes=15)
@@ -113,11 +113,11 @@ def test_what_others_replaced_for_its_health_counts_too() -> None:
         )
         region.run(3)
         region.calls.clear()
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(ids[0])
         region.run(5)
         assert touched(region) == []
-        assert by_function(seen)["on_alarm"] == {"HealingBudgetUsedUp"}
+        assert by_function(invocations)["on_alarm"] == {"HealingBudgetUsedUp"}
 
 
 def stand_by(region: Region, instance: str) -> None:
@@ -150,11 +150,11 @@ def scale_out(region: Region, _: str) -> None:
     [(stand_by, "NotInService"), (protect, "ProtectedFromScaleIn"), (suspend, "ProcessSuspended")],
 )
 @pytest.mark.parametrize("action", ["replace", "reboot"])
-def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(
+def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_reported(
     what: Any, reason: str, action: str
 ) -> None:
     with web(healing(action=action)) as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         what(region, ids[0])
         region.groups.sicken(ids[0])
         region.run(4)
@@ -163,45 +163,48 @@ def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_said(
             "ProcessSuspended",
         )  # a suspended process is what lets a reboot be
         assert touched(region) == ([ids[0]] if may else [])
-        assert reason in by_function(seen)["on_alarm"] | by_function(seen)["follow_up"] or may
+        assert (
+            reason in by_function(invocations)["on_alarm"] | by_function(invocations)["follow_up"]
+            or may
+        )
 
 
 def test_a_detached_instance_is_nobodys() -> None:
     with web() as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         detach = {
             "InstanceIds": [ids[0]],
             "AutoScalingGroupName": "web",
             "ShouldDecrementDesiredCapacity": True,
         }
         region.client("autoscaling").detach_instances(**detach)
-        said = send(region, alarm_message(region, name=alarm_of(ids[0])))
-        assert skips(said) == [(ids[0], "NotManaged")]
+        invocation = send(region, alarm_message(region, name=alarm_of(ids[0])))
+        assert skips(invocation) == [(ids[0], "NotManaged")]
         assert touched(region) == []
-        assert all(not i.error for i in seen)
+        assert all(not i.error for i in invocations)
 
 
 def test_an_instance_that_was_launched_just_now_is_left_to_start() -> None:
     with web(healing(cooldown_minutes=20)) as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         scale_out(region, "")
         region.run(5)
         new = next(iter(set(region.groups.members("web")) - set(ids)))
         region.groups.sicken(new)
         region.run(8)
         assert touched(region) == []
-        assert by_function(seen)["follow_up"] == {"LaunchedRecently"}
+        assert by_function(invocations)["follow_up"] == {"LaunchedRecently"}
         region.run(10)
         assert touched(region) == [new]
 
 
 def test_a_whole_zone_that_fails_at_once_is_an_outage_and_nothing_is_replaced() -> None:
     with web(healing(max_instances=100, max_percent=100)) as (region, ids):
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         region.groups.sicken(*of_zone(region, "us-east-1a", ids))
         region.run(30)
         assert touched(region) == []
-        assert by_function(seen)["follow_up"] == {"Outage"}
+        assert by_function(invocations)["follow_up"] == {"Outage"}
 
 
 def test_of_two_the_last_healthy_one_is_never_replaced() -> None:
@@ -239,8 +242,8 @@ def test_groups_that_no_rule_names_are_not_even_looked_at() -> None:
             Threshold=1.0,
             AlarmActions=[TOPIC],
         )
-        said = send(region, alarm_message(region, name="web-status"))
-        assert skips(said) == [(ids[0], "NotManaged")]
+        invocation = send(region, alarm_message(region, name="web-status"))
+        assert skips(invocation) == [(ids[0], "NotManaged")]
         assert "DescribeInstanceStatus" not in operations(region)
 
 
@@ -251,8 +254,8 @@ def test_an_alarm_of_another_region_or_account_is_not_heard() -> None:
             "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x",
             "arn:aws:cloudwatch:us-east-1:999999999999:alarm:x",
         ):
-            said = send(region, alarm_message(region, name=alarm_of(ids[0]), AlarmArn=arn))
-            assert skips(said) == [(alarm_of(ids[0]), "ForeignAccountOrRegion")]
+            invocation = send(region, alarm_message(region, name=alarm_of(ids[0]), AlarmArn=arn))
+            assert skips(invocation) == [(alarm_of(ids[0]), "ForeignAccountOrRegion")]
         assert touched(region) == []
 
 

@@ -34,12 +34,12 @@ from tests.support.healing import (
 def test_the_demo_plays_what_it_says() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
     SCENES["healing"](console)
-    said = console.export_text()
-    assert said.count("is replaced") == 2
+    text = console.export_text()
+    assert text.count("is replaced") == 2
     for reason in ("HealingBudgetUsedUp", "NotInService", "Outage", "StatusChecksPass"):
-        assert reason in said
-    assert re.search(r"replaced +│ +2 ", said)
-    assert re.search(r"instances lost to the outage +│ +0 ", said)
+        assert reason in text
+    assert re.search(r"replaced +│ +2 ", text)
+    assert re.search(r"instances lost to the outage +│ +0 ", text)
 
 
 PAGE = (ROOT / "docs" / "healing.md").read_text()
@@ -64,11 +64,11 @@ def test_the_pages_example_loads_and_its_permissions_are_those_that_it_names() -
 
 
 def test_the_page_names_every_reason_and_every_action() -> None:
-    told = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    reported = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     ours = {
         str(reason) for reason in list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) + 1 :]
     }
-    assert told == ours | {"replace", "reboot", "recover", "notify"}
+    assert reported == ours | {"replace", "reboot", "recover", "notify"}
 
 
 def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
         region.groups.sicken(ids[0])
         result = CliRunner().invoke(app, ["explain", "web", "--config", str(config)])
         assert result.exit_code == 0, result.output
-        said = " ".join(result.output.split())
-        assert f"instance {ids[0]} of group web is replaced: its status checks fail" in said
-        assert f"Would let group web replace instance {ids[0]}" in said
-        assert said.count("StatusChecksPass") == 5
+        text = " ".join(result.output.split())
+        assert f"instance {ids[0]} of group web is replaced: its status checks fail" in text
+        assert f"Would let group web replace instance {ids[0]}" in text
+        assert text.count("StatusChecksPass") == 5
         assert touched(region) == []
 
 

@@ -9,10 +9,10 @@ from tests.support.builders import READS, WRITES
 from tests.support.notifications import (
     LOW,
     TOPIC,
+    notification_rules,
     scene,
-    telling,
+    subjects,
     texts,
-    told,
     with_topic,
 )
 from tests.support.scenes import (
@@ -26,49 +26,51 @@ from tests.support.scenes import (
 )
 
 
-def test_a_raise_is_told_once_with_its_reason_and_numbers(region: Region) -> None:
+def test_a_raise_is_reported_once_with_its_reason_and_numbers(region: Region) -> None:
     with_topic(region)
     pass_minutes(region, 5, {READS: 95.0, WRITES: 95.0})
     send(region, alarm_message(region))
-    (said,) = requests(region, "Publish")
-    assert (said["TopicArn"], said["Subject"]) == (TOPIC, "Headroom raised orders")
-    assert [line.split(" units:")[0] for line in said["Message"].splitlines()[:2]] == [
+    (message,) = requests(region, "Publish")
+    assert (message["TopicArn"], message["Subject"]) == (TOPIC, "Headroom raised orders")
+    assert [line.split(" units:")[0] for line in message["Message"].splitlines()[:2]] == [
         "orders:read 100 → 150",
         "orders:write 100 → 150",
     ]
-    assert "(UtilizationHigh; alarm level units 80, consumed units 95" in said["Message"]
-    assert said["Message"].endswith("(Headroom in us-east-1, account 123456789012)")
-    assert said["MessageAttributes"] == {
+    assert "(UtilizationHigh; alarm level units 80, consumed units 95" in message["Message"]
+    assert message["Message"].endswith("(Headroom in us-east-1, account 123456789012)")
+    assert message["MessageAttributes"] == {
         "kind": {"DataType": "String", "StringValue": "scaled_up"},
         "table": {"DataType": "String", "StringValue": "orders"},
     }
 
 
-def test_a_message_that_comes_twice_and_every_later_look_tell_nothing_more(region: Region) -> None:
+def test_a_message_that_comes_twice_and_every_later_look_report_nothing_more(
+    region: Region,
+) -> None:
     with_topic(region)
     pass_minutes(region, 5, {READS: 95.0})
-    said = alarm_message(region)
-    send(region, said)
-    send(region, said)
+    message = alarm_message(region)
+    send(region, message)
+    send(region, message)
     wait(region, minutes=1)
     for function in ("follow_up", "sweep", "scale_down"):
         invoke(region, function)
-    assert told(region) == ["Headroom raised orders"]
+    assert subjects(region) == ["Headroom raised orders"]
 
 
-def test_a_decrease_is_told_once() -> None:
-    with scene(telling("scaled_up", "scaled_down")) as region:
+def test_a_decrease_is_reported_once() -> None:
+    with scene(notification_rules("scaled_up", "scaled_down")) as region:
         with_topic(region)
         pass_minutes(region, 61, LOW)
         for function in ("scale_down", "sweep", "follow_up", "sweep"):
             invoke(region, function)
             wait(region, minutes=5)
-        assert told(region) == ["Headroom lowered orders"]
+        assert subjects(region) == ["Headroom lowered orders"]
         assert texts(region)[0].count("→") == 4
 
 
-def test_every_run_tells_what_it_has_done_and_logs_that_it_did() -> None:
-    with scene(telling("scaled_up")) as region:
+def test_every_run_reports_what_it_has_done_and_logs_that_it_did() -> None:
+    with scene(notification_rules("scaled_up")) as region:
         with_topic(region)
         pass_minutes(region, 5, {READS: 95.0})
         (line,) = log_lines(send(region, alarm_message(region)), "notice")
@@ -81,16 +83,16 @@ def test_a_thousand_tables_are_not_a_thousand_messages() -> None:
     with Region() as region:
         for name in names:
             region.create_table(name, 5, 5)
-        region.deploy(telling("scaled_up", min_units=10))
+        region.deploy(notification_rules("scaled_up", min_units=10))
         with_topic(region)
         invoke(region, "sweep")
-        assert told(region) == [
+        assert subjects(region) == [
             "Headroom: 50 notices (scaled_up 50)",
             "Headroom: 10 notices (scaled_up 10)",
         ]
         tables = [
-            json.loads(said["MessageAttributes"]["table"]["StringValue"])
-            for said in requests(region, "Publish")
+            json.loads(message["MessageAttributes"]["table"]["StringValue"])
+            for message in requests(region, "Publish")
         ]
         assert sorted(tables[0] + tables[1]) == names
         assert (

@@ -11,9 +11,9 @@ from tests.support.notifications import (
     BUSY,
     LOW,
     TOPIC,
+    notification_rules,
     scene,
-    telling,
-    told,
+    subjects,
     with_topic,
 )
 from tests.support.scenes import (
@@ -32,7 +32,8 @@ from tests.support.scenes import (
 
 def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> None:
     config = (
-        telling("low_throughput", notify_below_percent=10) + "\n[tables.read]\nscale_up = false\n"
+        notification_rules("low_throughput", notify_below_percent=10)
+        + "\n[tables.read]\nscale_up = false\n"
     )
     with scene(config) as region:
         with_topic(region)
@@ -42,12 +43,14 @@ def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> No
             invoke(region, "sweep")
             region.deploy(region.functions.config)
             pass_minutes(region, 5, BUSY | {READS: 1.0})
-        assert told(region) == ["Low throughput: orders"]
+        assert subjects(region) == ["Low throughput: orders"]
 
 
 def test_without_any_alarm_the_container_remembers() -> None:
     with scene(
-        telling("low_throughput", notify_below_percent=10, scale_up=False, scale_down=False)
+        notification_rules(
+            "low_throughput", notify_below_percent=10, scale_up=False, scale_down=False
+        )
     ) as region:
         with_topic(region)
         assert region.cloudwatch.alarms == {}
@@ -55,21 +58,21 @@ def test_without_any_alarm_the_container_remembers() -> None:
         for _ in range(3):
             invoke(region, "sweep")
             pass_minutes(region, 5, BUSY | {READS: 1.0})
-        assert told(region) == ["Low throughput: orders"]
+        assert subjects(region) == ["Low throughput: orders"]
         assert set(operations(region)) & {"ListTagsForResource", "TagResource"} == set()
 
 
-def test_the_sweep_that_makes_the_alarm_leaves_the_telling_to_the_next() -> None:
+def test_the_sweep_that_makes_the_alarm_leaves_the_reporting_to_the_next() -> None:
     with Region() as region:
         region.create_table("orders", 100, 100)
-        region.deploy(telling("low_throughput", notify_below_percent=10, min_units=100))
+        region.deploy(notification_rules("low_throughput", notify_below_percent=10, min_units=100))
         with_topic(region)
         pass_minutes(region, 61, {READS: 50.0, WRITES: 1.0})
         invoke(region, "sweep")
-        assert told(region) == []
+        assert subjects(region) == []
         invoke(region, "sweep")
         invoke(region, "sweep")
-        assert told(region) == ["Low throughput: orders"]
+        assert subjects(region) == ["Low throughput: orders"]
 
 
 # whom
@@ -103,15 +106,15 @@ notify = ["scaled_down"]
         invoke(region, "sweep")
         assert units(region)["users:read"] == units(region)["carts:read"] == 10
         found = {
-            said["TopicArn"]: said["Message"].split(" units")[0]
-            for said in requests(region, "Publish")
+            message["TopicArn"]: message["Message"].split(" units")[0]
+            for message in requests(region, "Publish")
         }
         assert found == {TOPIC: "orders:read 5 → 10", f"{TOPIC}-writes": "orders:write 5 → 10"}
 
 
 @pytest.mark.parametrize("where", ["policy", "nothing to tell"])
-def test_a_dry_run_tells_nothing(where: str) -> None:
-    config = telling(
+def test_a_dry_run_reports_nothing(where: str) -> None:
+    config = notification_rules(
         "scaled_up",
         "at_max",
         max_units=100,
@@ -122,32 +125,32 @@ def test_a_dry_run_tells_nothing(where: str) -> None:
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         for function in ("sweep", "follow_up", "scale_down"):
             invoke(region, function)
-        assert told(region) == []
+        assert subjects(region) == []
 
 
 def test_nor_does_a_dry_run_of_the_whole() -> None:
     from chalicelib import handlers
     from tests.support.scenes import new_run
 
-    with scene(telling("scaled_up", "at_max", max_units=100)) as region:
+    with scene(notification_rules("scaled_up", "at_max", max_units=100)) as region:
         with_topic(region)
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
         assert report.decisions
-        assert (told(region), report.notified) == ([], [])
+        assert (subjects(region), report.notified) == ([], [])
 
 
-def test_a_table_that_is_left_alone_is_not_told_of(region: Region) -> None:
+def test_a_table_that_is_left_alone_is_not_reported(region: Region) -> None:
     with_topic(region)
     autoscale(region)
     pass_minutes(region, 61, LOW, {READS: 20.0})
     invoke(region, "sweep")
-    assert told(region) == []
+    assert subjects(region) == []
 
 
-def test_a_topic_in_another_region_is_told_there() -> None:
+def test_a_topic_in_another_region_is_reported_there() -> None:
     there = TOPIC.replace("us-east-1", "eu-west-1")
-    with scene(telling("scaled_up", notify_topic=there)) as region:
+    with scene(notification_rules("scaled_up", notify_topic=there)) as region:
         import boto3
 
         boto3.client("sns", region_name="eu-west-1").create_topic(Name="capacity")

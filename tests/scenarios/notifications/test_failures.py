@@ -12,12 +12,12 @@ from tests.support.builders import READS
 from tests.support.notifications import (
     TOPIC,
     URL,
+    notification_rules,
     posted,
     scene,
     slack,
+    subjects,
     tags,
-    telling,
-    told,
     with_slack,
     with_topic,
 )
@@ -49,24 +49,24 @@ def test_a_topic_that_refuses_never_stops_a_scaling_and_is_a_failure(region: Reg
     )
 
 
-def test_lambdas_second_try_scales_nothing_and_tells_nothing_twice(region: Region) -> None:
+def test_lambdas_second_try_scales_nothing_and_reports_nothing_twice(region: Region) -> None:
     with_topic(region)
     region.faults.append(Fault("Publish", "InternalError", times=1))
     pass_minutes(region, 5, {READS: 95.0})
-    seen = record_invocations(region)
+    invocations = record_invocations(region)
     assert send(region, alarm_message(region)).error is not None
     region.run(4)
-    again = [invocation for invocation in seen if invocation.function == "on_alarm"][1:]
+    again = [invocation for invocation in invocations if invocation.function == "on_alarm"][1:]
     assert [invocation.error for invocation in again] == [None]
     assert units(region)["orders:read"] == 150
     assert len(requests(region, "UpdateTable")) == 1
-    assert told(region).count("Headroom raised orders") == 1  # the one that failed
+    assert subjects(region).count("Headroom raised orders") == 1  # the one that failed
 
 
-def test_a_queues_message_whose_telling_failed_comes_back_and_then_is_done_with() -> None:
+def test_a_queues_message_whose_reporting_failed_comes_back_and_then_is_done_with() -> None:
     with Region() as region:
         region.create_table("orders", 100, 100)
-        app = region.deploy(telling("scaled_up"), environment={"ALARM_SOURCES": "queue"})
+        app = region.deploy(notification_rules("scaled_up"), environment={"ALARM_SOURCES": "queue"})
         invoke(region, "sweep")
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=1))
@@ -84,67 +84,67 @@ def test_a_queues_message_whose_telling_failed_comes_back_and_then_is_done_with(
                 "batchItemFailures": [{"itemIdentifier": "1"}]
             }
             assert client.lambda_.invoke("on_queue", event).payload == {"batchItemFailures": []}
-        assert (units(region)["orders:read"], len(told(region))) == (150, 1)
+        assert (units(region)["orders:read"], len(subjects(region))) == (150, 1)
 
 
-def test_a_state_that_could_not_be_told_is_told_by_a_later_sweep() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_a_state_that_could_not_be_reported_is_reported_by_a_later_sweep() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=2))
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         outcomes = [invoke(region, "sweep").error is None for _ in range(4)]
         assert outcomes == [False, False, True, True]
-        assert len(told(region)) == 3
+        assert len(subjects(region)) == 3
         assert "headroom-told-at_max" in tags(region)
 
 
-def test_the_other_destination_is_told_and_the_one_that_was_told_is_not_told_again() -> None:
+def test_the_other_destination_is_notified_and_the_first_is_not_notified_again() -> None:
     with scene(slack("ssm", "at_max", max_units=100, notify_topic=TOPIC)) as region:
         with_topic(region)
         with_slack(region, "ssm")
         region.http.servers[URL] = 500
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         assert [invoke(region, "sweep").error is None for _ in range(3)] == [False, True, True]
-        assert (len(told(region)), len(posted(region))) == (1, 1)
+        assert (len(subjects(region)), len(posted(region))) == (1, 1)
 
 
 def test_a_destination_that_failed_is_not_tried_again_in_the_same_run() -> None:
     with Region() as region:
         for i in range(4):
             region.create_table(f"orders-{i}", 5, 5)
-        region.deploy(telling("scaled_up", min_units=10))
+        region.deploy(notification_rules("scaled_up", min_units=10))
         with_topic(region)
         region.faults.append(Fault("Publish", "InternalError", times=1))
         assert len(failures(invoke(region, "sweep"))) == 4
-        assert len(told(region)) == 1
+        assert len(subjects(region)) == 1
 
 
-def test_tags_that_cannot_be_read_tell_nothing_and_are_a_failure() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_tags_that_cannot_be_read_report_nothing_and_are_a_failure() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("ListTagsForResource", "AccessDenied", times=1))
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         (failure,) = failures(invoke(region, "sweep"))
         assert "headroom-orders:read: ListTagsForResource failed" in failure
-        assert told(region) == []
+        assert subjects(region) == []
         assert invoke(region, "sweep").error is None
-        assert len(told(region)) == 1
+        assert len(subjects(region)) == 1
 
 
-def test_tags_that_cannot_be_written_do_not_tell_it_at_every_sweep() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_tags_that_cannot_be_written_do_not_report_it_at_every_sweep() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("TagResource", "AccessDenied", times=1))
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         assert len(failures(invoke(region, "sweep"))) == 1
         invoke(region, "sweep")
-        assert len(told(region)) == 1
+        assert len(subjects(region)) == 1
 
 
-def test_alarms_that_cannot_be_listed_tell_no_state() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_alarms_that_cannot_be_listed_report_no_state() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         region.faults.append(Fault("DescribeAlarms", "InternalError", times=1))
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         assert len(failures(invoke(region, "sweep"))) == 1
-        assert told(region) == []
+        assert subjects(region) == []

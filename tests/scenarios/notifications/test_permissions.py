@@ -16,8 +16,8 @@ from headroom.project import ROOT
 from tests.support.notifications import (
     TOPIC,
     URL,
+    notification_rules,
     slack,
-    telling,
 )
 from tests.support.scenes import (
     rules,
@@ -34,8 +34,8 @@ def statements(config: str, function: str = "sweep") -> dict[str, Any]:
 # permissions
 
 
-def test_a_role_may_tell_exactly_whom_the_configuration_names() -> None:
-    both = f'{telling("scaled_up")}\nnotify_slack = "secretsmanager:headroom/slack"\n[tables.write]\nnotify_topic = "{TOPIC}-2"'
+def test_a_role_may_notify_exactly_the_destinations_that_the_configuration_names() -> None:
+    both = f'{notification_rules("scaled_up")}\nnotify_slack = "secretsmanager:headroom/slack"\n[tables.write]\nnotify_topic = "{TOPIC}-2"'
     assert statements(both, "on_alarm") == {
         "sns:Publish": [TOPIC, f"{TOPIC}-2"],
         "secretsmanager:GetSecretValue": ["arn:*:secretsmanager:*:*:secret:headroom/slack-??????"],
@@ -45,26 +45,28 @@ def test_a_role_may_tell_exactly_whom_the_configuration_names() -> None:
     }
 
 
-def test_only_the_sweep_may_read_what_was_told_and_only_where_there_is_something_to_remember() -> (
+def test_only_the_sweep_may_read_what_was_reported_and_only_where_there_is_something_to_remember() -> (
     None
 ):
-    assert "cloudwatch:ListTagsForResource" in statements(telling("at_max"))
-    assert "cloudwatch:ListTagsForResource" not in statements(telling("at_max"), "on_alarm")
-    assert "cloudwatch:ListTagsForResource" not in statements(telling("scaled_up"))
+    assert "cloudwatch:ListTagsForResource" in statements(notification_rules("at_max"))
+    assert "cloudwatch:ListTagsForResource" not in statements(
+        notification_rules("at_max"), "on_alarm"
+    )
+    assert "cloudwatch:ListTagsForResource" not in statements(notification_rules("scaled_up"))
 
 
 @pytest.mark.parametrize(
     "config",
-    [rules(), telling(), telling("scaled_up", dry_run=True)],
+    [rules(), notification_rules(), notification_rules("scaled_up", dry_run=True)],
     ids=["none", "no kind", "dry run"],
 )
-def test_without_anybody_to_tell_nothing_more_is_allowed(config: str) -> None:
+def test_without_a_destination_nothing_more_is_allowed(config: str) -> None:
     assert statements(config) == {}
 
 
 def test_an_arn_of_a_secret_or_parameter_is_allowed_as_it_is() -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf"
-    assert statements(telling("scaled_up", notify_slack=f"secretsmanager:{arn}"))[
+    assert statements(notification_rules("scaled_up", notify_slack=f"secretsmanager:{arn}"))[
         "secretsmanager:GetSecretValue"
     ] == [arn]
 

@@ -36,14 +36,14 @@ SECRET = "XXXXXXXXXXXXXXXXXXXXXXXX"
 @pytest.mark.parametrize(
     "value", [URL, f"{URL}\n", json.dumps({"url": URL})], ids=["plain", "with a newline", "json"]
 )
-def test_slack_is_told_through_the_url_that_either_store_keeps(store: str, value: str) -> None:
+def test_slack_is_notified_through_the_url_that_either_store_keeps(store: str, value: str) -> None:
     with scene(slack(store)) as region:
         with_slack(region, store, value)
         pass_minutes(region, 5, {READS: 95.0})
         assert send(region, alarm_message(region)).error is None
-        (asked,) = region.http.requests
-        assert (asked.url, asked.request.get_method(), asked.seconds) == (URL, "POST", 5.0)
-        assert asked.headers["content-type"] == "application/json"
+        (request,) = region.http.requests
+        assert (request.url, request.request.get_method(), request.seconds) == (URL, "POST", 5.0)
+        assert request.headers["content-type"] == "application/json"
         assert posted(region)[0].startswith(
             "*Headroom raised orders*\norders:read 100 → 150 units: consumption is at or above"
         )
@@ -94,7 +94,7 @@ def refuse(_: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         pytest.param(200, "", id="taken"),
         pytest.param(404, "the webhook answered with status 404", id="refused"),
@@ -102,16 +102,16 @@ def refuse(_: Any) -> int:
         pytest.param(refuse, "no answer (OSError)", id="silent"),
     ],
 )
-def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, said: str) -> None:
+def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, text: str) -> None:
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm")
         region.http.servers[URL] = answer
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         pass_minutes(region, 5, {READS: 95.0})
         invocation = send(region, alarm_message(region))
         assert units(region)["orders:read"] == 150
-        assert [said in failure for failure in failures(invocation)] == ([True] if said else [])
-        assert SECRET not in everything_said(region, seen)
+        assert [text in failure for failure in failures(invocation)] == ([True] if text else [])
+        assert SECRET not in everything_said(region, invocations)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, said: str) -> No
         pytest.param(json.dumps([URL]), id="a list"),
     ],
 )
-def test_what_is_no_https_url_is_told_and_asked_for_nothing(value: str) -> None:
+def test_a_value_that_is_no_https_url_is_reported_and_never_called(value: str) -> None:
     with scene(slack("ssm")) as region:
         with_slack(region, "ssm", value)
-        seen = record_invocations(region)
+        invocations = record_invocations(region)
         pass_minutes(region, 5, {READS: 95.0})
         (failure,) = failures(send(region, alarm_message(region)))
         assert failure.startswith(
             "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
         )
         assert region.http.requests == []
-        assert SECRET not in everything_said(region, seen)
+        assert SECRET not in everything_said(region, invocations)

@@ -13,11 +13,11 @@ from tests.support.builders import INDEX_READS, READS, WRITES
 from tests.support.notifications import (
     BUSY,
     backup,
+    notification_rules,
     scene,
+    subjects,
     tags,
-    telling,
     texts,
-    told,
     with_topic,
 )
 from tests.support.scenes import (
@@ -46,11 +46,11 @@ def run_with(region: Region, rates: list[float], others: float = 50.0) -> None:
     region.run(size)
 
 
-def test_at_the_maximum_and_throttled_is_told_once_an_episode() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_at_the_maximum_and_throttled_is_reported_once_an_episode() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         run_with(region, [50.0] * 10 + [150.0] * 4 * HOUR)
-        assert told(region) == ["At its maximum and throttled: orders"]
+        assert subjects(region) == ["At its maximum and throttled: orders"]
         assert (
             "orders:read has 100 units, max_units is 100, and requests are throttled: up to 50.00"
             in texts(region)[0]
@@ -58,22 +58,22 @@ def test_at_the_maximum_and_throttled_is_told_once_an_episode() -> None:
         run_with(
             region, [50.0] * 40 + [150.0] * 30
         )  # the ten minutes that the bucket lasts come on top
-        assert len(told(region)) == 1  # less than an hour: the same episode
+        assert len(subjects(region)) == 1  # less than an hour: the same episode
         run_with(region, [50.0] * 70 + [150.0] * HOUR)
-        assert len(told(region)) == 2
+        assert len(subjects(region)) == 2
 
 
-def test_what_lasts_for_days_is_told_once_a_day() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+def test_what_lasts_for_days_is_reported_once_a_day() -> None:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         for _ in range(52):
             pass_minutes(region, HOUR, {READS: 100.0}, {READS: 20.0})
             invoke(region, "sweep")
-        assert len(told(region)) == 3
+        assert len(subjects(region)) == 3
 
 
 def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         invoke(region, "sweep")
@@ -81,7 +81,7 @@ def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
         region.deploy(region.functions.config)  # a new container
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         invoke(region, "sweep")
-        assert len(told(region)) == 1
+        assert len(subjects(region)) == 1
         assert operations(region).count("ListTagsForResource") == 2
         invoke(region, "sweep")
         assert (
@@ -90,14 +90,14 @@ def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
 
 
 def test_a_container_reads_the_tags_once_where_nothing_is_news() -> None:
-    with scene(telling("at_max", max_units=100)) as region:
+    with scene(notification_rules("at_max", max_units=100)) as region:
         with_topic(region)
         run_with(region, [150.0] * 3 * HOUR)
         assert operations(region).count("TagResource") == 1
         assert operations(region).count("ListTagsForResource") == 1
 
 
-def test_without_anything_to_tell_no_tag_is_read() -> None:
+def test_without_anything_to_report_no_tag_is_read() -> None:
     with scene() as region:
         with_topic(region)
         pass_minutes(region, 61, BUSY)
@@ -105,7 +105,7 @@ def test_without_anything_to_tell_no_tag_is_read() -> None:
         assert set(operations(region)) & {"ListTagsForResource", "TagResource", "Publish"} == set()
 
 
-def test_a_rewrite_of_the_alarm_keeps_what_was_told(region: Region) -> None:
+def test_a_rewrite_of_the_alarm_keeps_what_was_reported(region: Region) -> None:
     with_topic(region)
     pass_minutes(region, 5, {READS: 95.0})
     invoke(region, "sweep")
@@ -118,8 +118,8 @@ def test_a_rewrite_of_the_alarm_keeps_what_was_told(region: Region) -> None:
     assert tags(region) == before | {"headroom-told-at_max": "told=2026-11-02T12:00:00Z"}
 
 
-def test_high_and_low_throughput_are_told_once_an_episode() -> None:
-    config = telling(
+def test_high_and_low_throughput_are_reported_once_an_episode() -> None:
+    config = notification_rules(
         "high_throughput",
         "low_throughput",
         notify_above_percent=90,
@@ -139,21 +139,21 @@ def test_high_and_low_throughput_are_told_once_an_episode() -> None:
             for _ in range(0, minutes, 5):
                 pass_minutes(region, 5, BUSY | {READS: load})
                 invoke(region, "sweep")
-        assert told(region) == ["High throughput: orders"] * 2
+        assert subjects(region) == ["High throughput: orders"] * 2
         assert texts(region)[0].startswith(
             "orders:read consumes 95 % of its 100 units, at or above 90 %"
         )
 
 
-def test_low_throughput_is_told_of_a_table_that_no_sweep_would_look_at() -> None:
+def test_low_throughput_is_reported_of_a_table_that_no_sweep_would_look_at() -> None:
     with Region() as region:
         region.create_table("orders", 5, 5)
-        region.deploy(telling("low_throughput", notify_below_percent=10, min_units=5))
+        region.deploy(notification_rules("low_throughput", notify_below_percent=10, min_units=5))
         with_topic(region)
         region.serve(WRITES, [3.5] * 300)
         region.serve(READS, [3.5] * 90 + [0.1] * 200)
         region.run(280)
-        assert told(region) == ["Low throughput: orders"]
+        assert subjects(region) == ["Low throughput: orders"]
         assert texts(region)[0].startswith(
             "orders:read consumes 2 % of its 5 units, at or below 10 %"
         )
@@ -165,14 +165,14 @@ def budget_scene(region: Region) -> None:
     use_free_decreases(region)
 
 
-def test_a_decrease_that_dynamodb_would_refuse_is_told_once_a_utc_day(region: Region) -> None:
+def test_a_decrease_that_dynamodb_would_refuse_is_reported_once_a_utc_day(region: Region) -> None:
     with_topic(region)
     budget_scene(region)
     with_topic(region)
     for _ in range(5):
         invoke(region, "sweep")
         pass_minutes(region, 5, BUSY | {READS: 5.0, WRITES: 5.0})
-    assert [subject for subject in told(region) if "decrease" in subject] == [
+    assert [subject for subject in subjects(region) if "decrease" in subject] == [
         "No decrease left for now: orders"
     ]
     assert "orders:read stays at 100 units: DynamoDB allows no decrease yet" in texts(region)[0]
@@ -181,21 +181,21 @@ def test_a_decrease_that_dynamodb_would_refuse_is_told_once_a_utc_day(region: Re
     use_free_decreases(region)
     with_topic(region)
     invoke(region, "sweep")
-    assert [subject for subject in told(region) if "decrease" in subject] == [
+    assert [subject for subject in subjects(region) if "decrease" in subject] == [
         "No decrease left for now: orders"
     ]
 
 
-def test_a_table_that_keeps_failing_is_told_once_after_n_sweeps() -> None:
-    with scene(telling("failing", notify_failing_sweeps=3)) as region:
+def test_a_table_that_keeps_failing_is_reported_once_after_n_sweeps() -> None:
+    with scene(notification_rules("failing", notify_failing_sweeps=3)) as region:
         with_topic(region)
         region.faults.append(
             Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
         )
         region.run(10)
-        assert told(region) == []
+        assert subjects(region) == []
         region.run(2 * HOUR)
-        assert told(region) == ["Sweeps keep failing: orders"]
+        assert subjects(region) == ["Sweeps keep failing: orders"]
         assert texts(region)[0].startswith(
             "3 sweeps in a row have failed for orders, at last with: orders: DescribeTable failed"
         )
@@ -205,11 +205,11 @@ def test_a_table_that_keeps_failing_is_told_once_after_n_sweeps() -> None:
             Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
         )
         region.run(HOUR)
-        assert told(region) == ["Sweeps keep failing: orders"] * 2
+        assert subjects(region) == ["Sweeps keep failing: orders"] * 2
 
 
 def test_failures_with_a_success_between_are_not_a_row() -> None:
-    with scene(telling("failing", notify_failing_sweeps=2)) as region:
+    with scene(notification_rules("failing", notify_failing_sweeps=2)) as region:
         with_topic(region)
         for _ in range(6):
             region.faults.append(
@@ -219,16 +219,16 @@ def test_failures_with_a_success_between_are_not_a_row() -> None:
             wait(region, minutes=5)
             invoke(region, "sweep")
             wait(region, minutes=5)
-        assert told(region) == []
+        assert subjects(region) == []
 
 
-def test_a_pause_is_told_when_it_begins_and_again_when_another_does() -> None:
+def test_a_pause_is_reported_when_it_begins_and_again_when_another_does() -> None:
     pause = '\n[[pause]]\nname = "nightly"\njob = "backup"\ntables = ["orders"]\n'
-    with scene(telling("paused") + pause) as region:
+    with scene(notification_rules("paused") + pause) as region:
         with_topic(region)
         backup(region, "RUNNING")
         region.run(3 * HOUR)
-        assert told(region) == ["Paused: orders"]
+        assert subjects(region) == ["Paused: orders"]
         assert texts(region)[0].startswith(
             "orders:read: a job that owns its capacity is running: pause nightly: AWS Backup is running\norders:write: "
         )
@@ -236,7 +236,7 @@ def test_a_pause_is_told_when_it_begins_and_again_when_another_does() -> None:
         region.run(2 * HOUR)
         backup(region, "RUNNING")
         region.run(HOUR)
-        assert told(region) == ["Paused: orders"] * 2
+        assert subjects(region) == ["Paused: orders"] * 2
 
 
 FLEET = """
@@ -256,18 +256,18 @@ def instances(region: Region, count: int) -> None:
     region.answers["ec2", "DescribeInstances"] = lambda _: {"Reservations": [{"Instances": found}]}
 
 
-def test_a_raise_by_the_fleet_is_told_and_a_fleet_that_cannot_be_counted_once() -> None:
-    with orders(telling("fleet") + FLEET) as region:
+def test_a_raise_by_the_fleet_is_reported_and_a_fleet_that_cannot_be_counted_once() -> None:
+    with orders(notification_rules("fleet") + FLEET) as region:
         with_topic(region)
         instances(region, 12)
         pass_minutes(region, 5, BUSY)
         invoke(region, "sweep")
-        assert told(region) == ["Following its fleet: orders"]
+        assert subjects(region) == ["Following its fleet: orders"]
         assert f"orders:read 100 → 120 units: {WHY[Reason.FLEET]}" in texts(region)[0]
         wait(region, minutes=5)
         region.faults.append(Fault("DescribeInstances", "InternalError", times=10_000))
         for _ in range(4):
             pass_minutes(region, 5, BUSY)
             invoke(region, "sweep")
-        assert told(region) == ["Following its fleet: orders"] * 2
+        assert subjects(region) == ["Following its fleet: orders"] * 2
         assert "cannot be counted" in texts(region)[1]
