@@ -4,8 +4,6 @@ A command's module in headroom/commands/ is imported when the command is called.
 `--help` import none of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any

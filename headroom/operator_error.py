@@ -1,7 +1,5 @@
 """The base class of the operator's mistakes."""
 
-from __future__ import annotations
-
 
 class OperatorError(ValueError):
     """A mistake of the operator: the command line prints the message and ends with 2."""

@@ -1,8 +1,6 @@
 """What an operator says of a pause, and the tag that tells it: until when, for how long, which
 tables, in which words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """The checkout: where its files are, and what they say. Imports nothing that is slow."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from importlib import metadata

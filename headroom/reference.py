@@ -1,8 +1,6 @@
 """docs/configuration.md, generated from the code: every key with its type, range, default and
 meaning."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ The profile is `ci` where the environment sets CI, else `dev`. Both run the same
 time; `search` finds new ones.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

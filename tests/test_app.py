@@ -1,8 +1,6 @@
 """The entry points: what wakes them, what they read of their environment, what they say of
 themselves."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

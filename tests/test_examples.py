@@ -1,7 +1,5 @@
 """examples/: each configuration is free of mistakes, and does what its comments promise."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,8 +1,6 @@
 """The architecture: who may import whom, who may talk to AWS, and who may read the clock and the
 environment."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

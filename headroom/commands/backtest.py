@@ -1,8 +1,6 @@
 """`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on
 the account's own history."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys

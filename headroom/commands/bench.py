@@ -1,7 +1,5 @@
 """`bench`: all traces under all policies, and what changed since the last time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

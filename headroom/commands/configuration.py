@@ -1,7 +1,5 @@
 """`check` and `explain`: what is in the configuration, and what Headroom would decide now."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated

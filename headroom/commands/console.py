@@ -1,7 +1,5 @@
 """What the commands share: the consoles, the common options, and how to print a report."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterable

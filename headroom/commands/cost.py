@@ -1,8 +1,6 @@
 """`cost`: every table and index of a region: what it costs now, under Headroom, on demand, and
 fixed with reserved capacity."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys

@@ -1,8 +1,6 @@
 """Where the demand comes from: a trace, or a table of the account. The options that `backtest`,
 `tune` and `cost` share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,8 +1,6 @@
 """`setup`, `teardown`, `doctor`, `redrive` and `package`: the commands for one stage of Headroom in
 an account."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable, Iterator

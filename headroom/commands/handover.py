@@ -3,8 +3,6 @@
 `autoscaling` also hands tables over from Application Auto Scaling, and back.
 """
 
-from __future__ import annotations
-
 import codecs
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime

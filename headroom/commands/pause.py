@@ -1,7 +1,5 @@
 """`pause`, `resume` and `pauses`: tables that Headroom leaves alone for some time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated

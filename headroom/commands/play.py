@@ -1,7 +1,5 @@
 """`demo` and `invoke`: run the app in the embedded region, on a day of demand or on one message."""
 
-from __future__ import annotations
-
 import json
 import math
 import sys

@@ -1,7 +1,5 @@
 """`sweep`: what the functions do, from any machine and without Lambda."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

@@ -1,8 +1,6 @@
 """`tune`: the cheapest settings that keep throttling under a goal, searched on the operator's own
 history."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

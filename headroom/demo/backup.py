@@ -1,8 +1,6 @@
 """A night with a backup that raises a table's reads itself: held while it runs, lowered when it has
 ended."""
 
-from __future__ import annotations
-
 from rich.console import Console
 
 from chalicelib.model import Dimension, Target

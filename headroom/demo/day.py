@@ -1,7 +1,5 @@
 """The demo: the real app in the embedded region, a trace of demand, and what came of it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,6 @@
 """Capacity that follows a fleet: a morning of workers that are found by a tag, and of an Auto
 Scaling group."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

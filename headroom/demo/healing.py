@@ -1,8 +1,6 @@
 """Two hours of a group of instances: one falls sick, one too many, one that is set aside, and at
 last a whole zone."""
 
-from __future__ import annotations
-
 from rich.console import Console
 
 from headroom.demo.narrator import Teller

@@ -1,8 +1,6 @@
 """What every scene of the demo prints: what happened and when, what was decided and why, and the
 numbers at the end."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 

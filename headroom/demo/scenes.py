@@ -5,8 +5,6 @@ A scene is a function of the console that it prints on. It makes its own region 
 app there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from rich.console import Console

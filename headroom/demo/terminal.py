@@ -1,7 +1,5 @@
 """What the terminal shows: decisions as they come, tables, pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

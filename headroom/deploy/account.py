@@ -1,7 +1,5 @@
 """The account and Region that an operator's command works in."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

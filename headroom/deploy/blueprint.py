@@ -4,8 +4,6 @@
 Names, ARNs and locations are therefore texts, which may be a template's expression.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

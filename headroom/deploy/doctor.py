@@ -1,7 +1,5 @@
 """Check a stage, change nothing, and report what is wrong with a remedy for each finding."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chalicelib.aws.client import AwsError

@@ -5,8 +5,6 @@ template's own expressions for names and locations. For SAM it is a template tha
 For Terraform it is files beside Chalice's, one of them an override.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

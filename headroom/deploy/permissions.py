@@ -6,8 +6,6 @@ name. `headroom setup` applies the policy, `headroom doctor` compares it, and `h
 renders it for SAM and Terraform.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from bisect import bisect

@@ -5,8 +5,6 @@ the original message. An old or a second message does no harm: a message only st
 and the function reads the current facts.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

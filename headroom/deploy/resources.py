@@ -5,8 +5,6 @@ empty list means that the resource is right. `apply` creates or corrects the res
 removes it and tells whether it existed. All three may be repeated, and stopped, at any time.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ after it, for what belongs to the functions. Each run applies what can be applie
 is already correct.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """One stage of a deployment, as `.chalice/config.json` describes it, and the names of its
 resources."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

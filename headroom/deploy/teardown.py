@@ -1,7 +1,5 @@
 """Remove everything that a stage leaves in an account, but never a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -5,8 +5,6 @@ Read off its documentation and behaviour (2.5.1, 2018); where its code and its d
 the documentation holds.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import re

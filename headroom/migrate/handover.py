@@ -9,8 +9,6 @@ Source: Application Auto Scaling API reference, DeregisterScalableTarget, Regist
 read 2026-11.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

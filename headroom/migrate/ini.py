@@ -1,8 +1,6 @@
 """INI files with the number of the line on which everything stands, for those who must account for
 each line."""
 
-from __future__ import annotations
-
 import configparser
 import re
 from collections.abc import Iterator

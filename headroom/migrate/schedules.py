@@ -7,8 +7,6 @@ Auto Scaling User Guide, "Schedule recurring scaling actions"; EventBridge User 
 expressions reference": six fields, days of the week 1-7 or SUN-SAT. Read 2026-11.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

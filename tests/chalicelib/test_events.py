@@ -1,7 +1,5 @@
 """Messages of every kind: an alarm to look at, or a refusal with its reason; never an exception."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,8 +1,6 @@
 """What a number of instances calls for, and what the strategy `fleet` makes of it: tables, and
 laws."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import replace

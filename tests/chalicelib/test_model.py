@@ -1,7 +1,5 @@
 """The values: how targets are named, how a series is cut, what a table holds."""
 
-from __future__ import annotations
-
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,7 +1,5 @@
 """docs/configuration.md is generated from the code, and its example is right."""
 
-from __future__ import annotations
-
 import re
 from typing import get_type_hints
 

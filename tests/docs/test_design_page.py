@@ -1,7 +1,5 @@
 """docs/design.md shows the order of the folders that the layer test enforces."""
 
-from __future__ import annotations
-
 import re
 
 from headroom.project import ROOT

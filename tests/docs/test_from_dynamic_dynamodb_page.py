@@ -1,7 +1,5 @@
 """docs/from-dynamic-dynamodb.md: every option is tested, and the page says what it becomes."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """docs/glossary.md explains every reason code and every key of a decision's numbers."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Every relative link of the pages leads somewhere, and every path that they name exists."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

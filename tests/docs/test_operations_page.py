@@ -1,8 +1,6 @@
 """docs/operations.md is followed from top to bottom, as a new user would; what it names exists, and
 its sums are right."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

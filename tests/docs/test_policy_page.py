@@ -1,7 +1,5 @@
 """docs/policy.md's worked example and defaults are what the code computes."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Each example of docs/windows.md does what the page says of it."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Any

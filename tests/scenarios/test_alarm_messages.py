@@ -1,7 +1,5 @@
 """on_alarm: the messages that it refuses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

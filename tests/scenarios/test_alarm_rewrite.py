@@ -1,7 +1,5 @@
 """on_alarm rewrites the threshold of alarms that others made, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import boto3

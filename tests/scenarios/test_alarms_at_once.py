@@ -1,7 +1,5 @@
 """on_alarm, when something else changes the table at the same time."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

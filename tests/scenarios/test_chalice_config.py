@@ -1,7 +1,5 @@
 """.chalice/config.json deploys exactly the app, and a package holds only what Lambda needs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

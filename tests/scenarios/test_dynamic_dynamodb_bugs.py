@@ -1,8 +1,6 @@
 """What was wrong with Dynamic DynamoDB, and is right here: a scene for each, from a configuration
 file of its own kind."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta

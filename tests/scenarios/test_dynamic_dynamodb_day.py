@@ -1,8 +1,6 @@
 """A configuration of forty tables comes over from Dynamic DynamoDB, and runs a day in the embedded
 region."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from configparser import RawConfigParser

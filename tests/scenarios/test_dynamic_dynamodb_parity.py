@@ -6,8 +6,6 @@ region none of the options is set, in the other each is, for a table and an inde
 row tells what its option changes, and nothing else.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

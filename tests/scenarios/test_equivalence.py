@@ -6,8 +6,6 @@ that are judged, retries. What they give must not differ in a single minute, or 
 prove nothing about what is deployed.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

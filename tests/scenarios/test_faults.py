@@ -1,8 +1,6 @@
 """Faults: each AWS call of each handler fails at each step; the others are served, nothing is lost,
 the next sweeps repair it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Tables that follow fleets, from the events of EC2 and Auto Scaling to the capacity, in the
 embedded region."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,6 @@
 """The bugs of the peer that followed a fleet before (../shared/peers.md, 1.4), each as what happens
 here instead."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

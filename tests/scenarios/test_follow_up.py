@@ -1,8 +1,6 @@
 """follow_up, in the embedded region: an alarm that cannot transition is never stuck, a lost message
 costs a minute."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from headroom.demo.day import stuck_alarms

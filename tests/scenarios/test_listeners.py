@@ -1,8 +1,6 @@
 """The other ways in which an alarm comes: each does what `on_alarm` does, and is deployed only
 where the stage asks for it."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator, Mapping

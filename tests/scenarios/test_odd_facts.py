@@ -1,8 +1,6 @@
 """Facts that are odd, late or incomplete: nothing is lowered on them, and one odd table never stops
 the others."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """on_alarm in the embedded region: real messages, real boto3 calls."""
 
-from __future__ import annotations
-
 import pytest
 
 from headroom.region.region import Region

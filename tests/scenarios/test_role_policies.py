@@ -5,8 +5,6 @@ the calls: here in scenes that together need every statement, and by tests/suppo
 other tests. Lambda itself writes the logs, so the statements about them are checked apart.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """scale_down, in the embedded region: budgeted decreases, alarms first, and never on a guess."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

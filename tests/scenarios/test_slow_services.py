@@ -1,8 +1,6 @@
 """Nothing that only holds, counts, tells or heals stands in the way of an increase, or of another
 table's decision."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,8 +1,6 @@
 """sweep, in the embedded region: what no event tells of is put right, and what is right is left
 alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

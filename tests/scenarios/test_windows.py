@@ -1,8 +1,6 @@
 """Windows, floors and kept decreases in the embedded region: what an operator who has written them
 sees happen."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime

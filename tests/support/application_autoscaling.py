@@ -1,7 +1,5 @@
 """Responses of Application Auto Scaling, and what a translation says of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Builders of the engine's values, with good defaults: a test names only what it is about."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -6,8 +6,6 @@ and a function runs the real app of the deployed project. moto's classes are pri
 of the tests, and its version is bounded in pyproject.toml.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json

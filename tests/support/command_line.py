@@ -1,7 +1,5 @@
 """The command line in a test: a fixture that runs it, and the files that its commands read."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable

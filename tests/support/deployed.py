@@ -1,8 +1,6 @@
 """An account in moto with what `chalice deploy` makes for a stage, and an inventory of all that an
 account holds."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import zipfile

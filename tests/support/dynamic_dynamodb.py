@@ -1,7 +1,5 @@
 """Dynamic DynamoDB's configuration files: examples, and what became of them."""
 
-from __future__ import annotations
-
 from textwrap import dedent
 
 from chalicelib.config import loader

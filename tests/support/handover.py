@@ -1,7 +1,5 @@
 """A table that goes from Application Auto Scaling to Headroom and back, in the embedded region."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

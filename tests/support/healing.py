@@ -1,7 +1,5 @@
 """A group of instances in the embedded region, and the alarms that heal it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

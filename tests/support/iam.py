@@ -7,8 +7,6 @@ NotResource". Source of actions, resource types and condition keys: Service Auth
 and API_PutMetricAlarm for Tags. Read 2026-11.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

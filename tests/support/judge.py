@@ -5,8 +5,6 @@ are the file that .chalice/config.json gives it, and what the configuration that
 region calls for.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from functools import cache, lru_cache

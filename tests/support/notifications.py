@@ -1,7 +1,5 @@
 """Configurations with notifications, and what reached the topics and Slack."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, get_args
 

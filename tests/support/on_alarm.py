@@ -1,7 +1,5 @@
 """A table under load, and alarms that others made."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from headroom.region.region import Region

@@ -1,8 +1,6 @@
 """A copy of the project, a server to deploy it to, and the commands of an operator, run as an
 operator runs them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

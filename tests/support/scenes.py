@@ -1,8 +1,6 @@
 """Scenes in the embedded region: the table `orders` with its index, the real app, a past, a
 message, and what came of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The small IAM of the tests evaluates policies as IAM does, and refuses what it does not know."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

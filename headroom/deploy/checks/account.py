@@ -1,7 +1,5 @@
 """Checks of the account: credentials, clock and quotas."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime

@@ -1,7 +1,5 @@
 """The deployment that the checks look at, and what a check reports."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Checks of the healing of instances."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chalicelib.aws import groups as aws_groups

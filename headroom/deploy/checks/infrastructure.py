@@ -1,7 +1,5 @@
 """Checks of what the deployment created: functions, roles, resources, alarms, dead letters."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Checks of the destinations of notifications."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from botocore.exceptions import ClientError

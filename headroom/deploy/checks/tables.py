@@ -1,7 +1,5 @@
 """Checks of the tables: rules, fleets, jobs, alarms and conflicts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chalicelib.aws import fleet as aws_fleet

@@ -1,7 +1,5 @@
 """The adapters, against the embedded region."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

@@ -1,8 +1,6 @@
 """The one way to a URL that is not AWS's, against a real server on this machine: an answer's
 status, and nothing more."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,8 +1,6 @@
 """The circuit breaker: asked before a change alone, believed when it answers, and else no hindrance
 to an increase."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

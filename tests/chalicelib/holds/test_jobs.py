@@ -6,8 +6,6 @@ match kept it paused for ever, an error of the API counted as "no job", and name
 apart.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,8 +1,6 @@
 """What somebody has raised by hand is not lowered for some hours: the alarm that no longer fits
 tells it, without any state."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,8 +1,6 @@
 """An operator's pause: a tag on the table, read once an event, honoured by every decision, and over
 by itself."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

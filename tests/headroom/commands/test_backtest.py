@@ -1,7 +1,5 @@
 """`headroom backtest`."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """`headroom bench`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.support.command_line import RunCommand, write_file, write_trace

@@ -1,7 +1,5 @@
 """`headroom check` and `headroom explain`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

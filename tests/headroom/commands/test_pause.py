@@ -1,8 +1,6 @@
 """`headroom pause`, `resume` and `pauses`: an operator's words, the tag that they become, and what
 Headroom does then."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """`headroom demo` and `headroom invoke`."""
 
-from __future__ import annotations
-
 import io
 import sys
 from pathlib import Path

@@ -1,8 +1,6 @@
 """`headroom sweep`: the sweep from any machine, once or until Ctrl-C, with alarms or without
 any."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

@@ -1,8 +1,6 @@
 """The demo: the real app in the embedded region on a short trace, what it came to, and what it
 shows."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The commands `setup` and `teardown` as an operator runs them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

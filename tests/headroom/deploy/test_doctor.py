@@ -1,7 +1,5 @@
 """The doctor finds a healthy stage well, and names each thing that is wrong with what to do."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,8 +1,6 @@
 """The SAM template and the Terraform module hold what a deployment needs, and nothing that is known
 to break."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,8 +1,6 @@
 """What the configuration makes of a role's permissions: no more tables than IAM can be told, and
 never one too few."""
 
-from __future__ import annotations
-
 import json
 import re
 import warnings

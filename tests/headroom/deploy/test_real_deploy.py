@@ -1,7 +1,5 @@
 """An operator's commands deploy a stage to a server, and remove it."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Dead letters go back to their functions, and only those that succeed leave the queue."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

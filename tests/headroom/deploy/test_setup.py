@@ -1,8 +1,6 @@
 """A stage is set up, found right, and taken down: in moto step by step, and by the commands of an
 operator on a server."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

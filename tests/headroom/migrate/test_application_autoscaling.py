@@ -1,7 +1,5 @@
 """Application Auto Scaling's targets and policies become our configuration: all are accounted for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

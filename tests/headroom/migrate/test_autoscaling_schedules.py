@@ -1,7 +1,5 @@
 """Scheduled actions become windows with the same bounds at every minute."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Mapping
 from datetime import timedelta

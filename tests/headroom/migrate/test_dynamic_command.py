@@ -1,7 +1,5 @@
 """Any text is accounted for, line by line; the command prints the account."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Dynamic DynamoDB's configuration is translated: every option keeps its meaning."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Mistakes in a configuration of Dynamic DynamoDB: each line is accounted for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

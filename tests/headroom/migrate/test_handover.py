@@ -1,8 +1,6 @@
 """From Application Auto Scaling to Headroom and back, in the embedded region: in order, stopped
 anywhere, and nothing is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The record of a handover, and the command that hands over and takes back."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Healing: what its configuration adds, and what its absence removes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

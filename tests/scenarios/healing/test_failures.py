@@ -1,7 +1,5 @@
 """Healing: one failure does not stop the rest."""
 
-from __future__ import annotations
-
 import pytest
 
 from chalicelib.metrics import EC2

@@ -1,7 +1,5 @@
 """Healing: many instances, long histories, and tables beside them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS

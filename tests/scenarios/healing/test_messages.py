@@ -1,7 +1,5 @@
 """Healing: the messages that start it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

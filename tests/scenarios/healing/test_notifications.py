@@ -1,7 +1,5 @@
 """Healing: its notifications and its dry runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from chalicelib import handlers

@@ -1,7 +1,5 @@
 """Healing: the actions reboot, recover and notify."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from chalicelib import handlers

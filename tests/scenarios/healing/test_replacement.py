@@ -1,7 +1,5 @@
 """Healing: which instances are replaced, and which are left alone."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Healing in the workbench and in its page."""
 
-from __future__ import annotations
-
 import io
 import re
 from pathlib import Path

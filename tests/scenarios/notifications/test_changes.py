@@ -1,7 +1,5 @@
 """Notifications of changes: each is sent once."""
 
-from __future__ import annotations
-
 import json
 
 from headroom.region.region import Region

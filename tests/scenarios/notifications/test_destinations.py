@@ -1,7 +1,5 @@
 """Notifications: who gets them, and where their state is kept."""
 
-from __future__ import annotations
-
 import pytest
 
 from chalicelib.core import table_alarms

@@ -1,7 +1,5 @@
 """A notification that fails stops no scaling, and is sent later."""
 
-from __future__ import annotations
-
 import json
 
 from chalice.test import Client

@@ -1,7 +1,5 @@
 """The permissions that notifications need, and their page."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from typing import Any, get_args

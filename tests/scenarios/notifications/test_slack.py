@@ -1,7 +1,5 @@
 """Notifications to Slack, whose URL is secret."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

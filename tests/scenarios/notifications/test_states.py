@@ -1,7 +1,5 @@
 """Notifications of states that last: each is sent once an episode."""
 
-from __future__ import annotations
-
 import re
 
 from chalicelib.core import table_alarms
