@@ -50,10 +50,10 @@ def follow_up(run: Run) -> Report:
     """
     alarms = run.attempt("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
-    targets = {alarm.name: table_alarms.watched(alarm) for alarm in in_alarm}
-    tables = {t.table for t in targets.values() if t and run.config.manages(t.table)}
+    targets = [table_alarms.watched(alarm) for alarm in in_alarm]
+    tables = {t.table for t in targets if t and run.config.manages(t.table)}
+    read_alarms = partial(_named_or_ours, run, {alarm.name for alarm in in_alarm}, False)
     names = sorted(tables | set(_followers(run)))
-    read_alarms = partial(_named_or_ours, run, set(targets), False)
     reconcile(run, names, UP, read_alarms, lambda o: o.target.table in tables)
     run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)
     return run.report
@@ -142,8 +142,8 @@ def _followers(run: Run) -> list[str]:
     if not fleets:
         return []
     existing = run.attempt("the tables", "ListTables", table_names, run.aws) or []
-    managed = [name for name in existing if run.config.manages(name)]
-    names = [name for name in managed if any(fleet.concerns_table(name) for fleet in fleets)]
+    followers = [name for name in existing if any(fleet.concerns_table(name) for fleet in fleets)]
+    names = [name for name in followers if run.config.manages(name)]
     free = _without_autoscaled(run, names)
     return names if free is None else free
 
@@ -159,8 +159,9 @@ def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
         return None
     autoscaled = {owner.split("/")[0] for owner in owners}
     for name in sorted(autoscaled & set(names)):
-        why = "Application Auto Scaling manages it too; left alone"
-        run.skip(name, Reason.AUTOSCALING_CONFLICT, why)
+        run.skip(
+            name, Reason.AUTOSCALING_CONFLICT, "Application Auto Scaling manages it too; left alone"
+        )
     return [name for name in names if name not in autoscaled]
 
 
@@ -178,6 +179,7 @@ def _named_or_ours(
     for alarm in alarms:
         target = table_alarms.target_of_alarm(alarm)
         if explain and alarm.name in names and isinstance(target, str):
-            why = f"its threshold is not rewritten: {target}"
-            run.skip(alarm.name, Reason.UNSUPPORTED_ALARM, why)
+            run.skip(
+                alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {target}"
+            )
     return [alarm for alarm in alarms if table_alarms.calls_us(alarm, run.aws.topic_arn)]

@@ -7,11 +7,7 @@ from datetime import datetime, timedelta
 from chalicelib.model import Dimension, Target
 
 NAMESPACE = "AWS/DynamoDB"
-
-
 EC2 = "AWS/EC2"
-
-
 STATUS_CHECKS = frozenset(
     {
         "StatusCheckFailed",
@@ -22,28 +18,18 @@ STATUS_CHECKS = frozenset(
 )
 """Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check
 metrics, read 2026-11."""
-
-
 CONSUMED = {
     Dimension.READ: "ConsumedReadCapacityUnits",
     Dimension.WRITE: "ConsumedWriteCapacityUnits",
 }
-
-
 THROTTLED = {Dimension.READ: "ReadThrottleEvents", Dimension.WRITE: "WriteThrottleEvents"}
-
-
 PROVISIONED = {
     Dimension.READ: "ProvisionedReadCapacityUnits",
     Dimension.WRITE: "ProvisionedWriteCapacityUnits",
 }
-
-
 DIMENSION_OF = {
     metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
 }
-
-
 RECENT = timedelta(hours=3)
 """So much of the newest metrics is read: what a setting looks back at must fit into it."""
 HISTORY = timedelta(days=14)

@@ -7,7 +7,7 @@ loses one.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.aws import notifications
@@ -17,6 +17,7 @@ from chalicelib.core.notices import Condition, Notice, NotificationState
 from chalicelib.model import (
     Alarm,
     CreateAlarm,
+    Decision,
     DeleteAlarms,
     Dimension,
     Reason,
@@ -34,21 +35,17 @@ def notify_of_tables(run: Run) -> None:
     """Notify people of what the run did to tables, and after a sweep of states that hold."""
     done = [action for action in run.report.done if isinstance(action, SetCapacity)]
     decisions = {decision.target: decision for decision in run.report.decisions}
-    targets = [change.target for action in done for change in action.changes]
-    policies = {target: run.policy(target) for target in targets}
+    policies = {target: run.policy(target) for target in decisions}
     lines = list(notices.of_changes(done, decisions, policies))
-    pending = list(_pending(run, run.report.sweep)) if run.report.sweep else []
-    messages = notices.notices([*lines, *(one.state.line for one in pending if one.is_due)])
-    sent = Delivery(run).send([*(notice for notice, _ in messages), *run.report.notices])
-    sent_lines = {
-        id(line) for notice, of in messages if any(notice is one for one in sent) for line in of
-    }
-    store = StateStore(run)
+    pending = list(_pending(run, run.report.sweep, decisions)) if run.report.sweep else []
+    messages = notices.notices([*lines, *(one.condition.line for one in pending if one.is_due)])
+    sent = {id(notice) for notice in Delivery(run).send([notice for notice, _ in messages])}
+    sent_lines = {id(line) for notice, of in messages if id(notice) in sent for line in of}
     for one in pending:
-        was_sent = id(one.state.line) in sent_lines
-        state = notices.update_state(one.state, one.known, run.now, was_sent)
+        was_sent = id(one.condition.line) in sent_lines
+        state = notices.update_state(one.condition, one.known, run.now, was_sent)
         if state != one.known:
-            store.write(one.place, state)
+            StateStore(run).write(one.place, state)
 
 
 # the states that people were notified of
@@ -80,30 +77,19 @@ class StateStore:
         """Return what the tag says; None where it cannot be read, and report the failure."""
         if not place.arn:
             return self.known(place)
-        aws = self.run.aws
-        tags = self.run.attempt(
-            place.arn, "ListTagsForResource", notifications.tags, aws, place.arn
-        )
+        aws, arn = self.run.aws, place.arn
+        tags = self.run.attempt(arn, "ListTagsForResource", notifications.tags, aws, arn)
         if tags is None:
             return None
-        state = notices.parse_state(tags.get(place.key, ""))
-        aws.notified[place] = state
-        return state
+        aws.notified[place] = notices.parse_state(tags.get(place.key, ""))
+        return self.known(place)
 
     def write(self, place: Place, state: NotificationState) -> None:
         """Keep a state in the container, and in the tag."""
-        aws = self.run.aws
+        aws, arn, tag = self.run.aws, place.arn, notifications.tag
         aws.notified[place] = state
-        if place.arn:
-            self.run.attempt(
-                place.arn,
-                "TagResource",
-                notifications.tag,
-                aws,
-                place.arn,
-                place.key,
-                str(state),
-            )
+        if arn:
+            self.run.attempt(arn, "TagResource", tag, aws, arn, place.key, str(state))
 
 
 # states of tables
@@ -111,48 +97,46 @@ class StateStore:
 
 @dataclass(frozen=True, slots=True)
 class PendingNotification:
-    """A state that people must be notified of, or that must be written."""
+    """A condition that people must be notified of, or whose state must be written."""
 
-    state: Condition
+    condition: Condition
     place: Place
     known: NotificationState
     is_due: bool
 
 
-def _pending(run: Run, sweep: Sweep) -> Iterator[PendingNotification]:
+def _pending(
+    run: Run, sweep: Sweep, decisions: Mapping[Target, Decision]
+) -> Iterator[PendingNotification]:
     store, place_of = StateStore(run), _places(run.report, sweep.alarms)
-    for state in (*_states(run), *_failing(run, sweep.tables)):
-        place = place_of(state)
+    conditions: list[Condition] = []
+    for target, observation in run.report.observations.items():
+        conditions += notices.conditions(observation, decisions.get(target), run.now)
+    for condition in (*conditions, *_failing(run, sweep.tables)):
+        place = place_of(condition)
         if place is None:
             continue
         if not run.has_time():
             run.skip("notifications", Reason.NO_TIME_LEFT, "a later sweep sends what still holds")
             return
-        pending = _judge(run, state, place, store.known(place))
+        pending = _judge(run, condition, place, store.known(place))
         if pending and place.arn:  # the container's knowledge is not enough to write or to notify
             known = store.read(place)
-            pending = _judge(run, state, place, known) if known is not None else None
+            pending = _judge(run, condition, place, known) if known is not None else None
         if pending:
             yield pending
 
 
 def _judge(
-    run: Run, state: Condition, place: Place, known: NotificationState
+    run: Run, condition: Condition, place: Place, known: NotificationState
 ) -> PendingNotification | None:
-    is_due = notices.is_due(state, known, run.now)
-    must_write = notices.update_state(state, known, run.now, notified=False) != known
-    return PendingNotification(state, place, known, is_due) if is_due or must_write else None
-
-
-def _states(run: Run) -> Iterator[Condition]:
-    decisions = {decision.target: decision for decision in run.report.decisions}
-    for target, observation in run.report.observations.items():
-        decision = decisions.get(target)
-        yield from notices.conditions(observation, decision, run.now)
+    is_due = notices.is_due(condition, known, run.now)
+    must_write = notices.update_state(condition, known, run.now, notified=False) != known
+    return PendingNotification(condition, place, known, is_due) if is_due or must_write else None
 
 
 def _failing(run: Run, tables: Collection[str]) -> Iterator[Condition]:
-    """Yield the state of each table for which something failed: its first failure, in words."""
+    """Yield the condition of each table for which something failed: its first failure, in words."""
     failed: dict[str, str] = {}
     for failure in run.report.failures:
         # the subject is a table, or one of its targets
@@ -183,21 +167,16 @@ def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[Condition], Pl
             arns[alarm.name] = str(alarm.fields["AlarmArn"])
             of_table.setdefault(target.table, arns[alarm.name])
 
-    def place_of(state: Condition) -> Place | None:
-        key = f"{TAG}{state.line.kind}"
-        own = arns.get(table_alarms.name_of(state.target))
+    def place_of(condition: Condition) -> Place | None:
+        key, target = f"{TAG}{condition.line.kind}", condition.target
+        own = arns.get(table_alarms.name_of(target))
         if own:
             return Place(own, key)
-        if state.target in made:
-            return None
-        return Place(of_table.get(state.target.table, ""), f"{key}-{_digest(state.target)}")
+        # a short text tells the targets of one alarm apart, since a tag's key has 128 characters
+        digest = hashlib.sha256(str(target).encode()).hexdigest()[:12]
+        return None if target in made else Place(of_table.get(target.table, ""), f"{key}-{digest}")
 
     return place_of
-
-
-def _digest(target: Target) -> str:
-    """Return a short text that tells the targets of one alarm apart: a tag's key has 128 characters."""
-    return hashlib.sha256(str(target).encode()).hexdigest()[:12]
 
 
 # delivery
@@ -245,8 +224,8 @@ class Delivery:
             raise NotDelivered("no time left in this run")
         if destination == message.topic:
             notifications.publish(aws, destination, message)
-            return
-        if destination in self._posted:
-            aws.sleep(SLACK_SECONDS)
-        self._posted.add(destination)
-        notifications.post(aws, destination, message, self.run.now)
+        else:
+            if destination in self._posted:
+                aws.sleep(SLACK_SECONDS)
+            self._posted.add(destination)
+            notifications.post(aws, destination, message, self.run.now)

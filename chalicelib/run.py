@@ -45,8 +45,8 @@ class Report:
     """What one event came to.
 
     observations: the targets whose state somebody may be notified of. instance_alarms: the alarms
-    of failed instances, by instance. notices: what else is to be sent. notified: what reached
-    somebody. sweep: what a sweep read, where it could read the alarms.
+    of failed instances, by instance. notified: the notices that reached somebody. sweep: what a
+    sweep read, where it could read the alarms.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -57,7 +57,6 @@ class Report:
     verdicts: list[HealingDecision] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
     notified: list[Notice] = field(default_factory=list)
     sweep: Sweep | None = None
 
@@ -108,8 +107,9 @@ class Run:
 
     def skip_for_time(self, subject: str) -> None:
         """Report that no time was left for a subject."""
-        why = "no time left in this run; the next one looks again"
-        self.skip(subject, Reason.NO_TIME_LEFT, why)
+        self.skip(
+            subject, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again"
+        )
 
     def fail(self, subject: str, doing: str, error: Exception) -> None:
         """Report a failure. All failures are raised at the end."""
@@ -138,8 +138,7 @@ class Run:
         an increase.
         """
         if not self.may_wait(LONGEST_OPTIONAL_CALL):
-            why = "not asked: the time that is left is for increases"
-            self.skip(subject, Reason.NO_TIME_LEFT, why)
+            self.skip(subject, Reason.NO_TIME_LEFT, "not asked: the time left is for increases")
             return None
         return self.attempt(subject, doing, call, *args, **kwargs)
 
@@ -155,11 +154,11 @@ class Run:
 
         region, account: "" where the event does not say.
         """
-        home = self.aws.region
-        if region not in ("", home):
-            self.skip(alarm, Reason.FOREIGN, f"the alarm is in {region}, this is {home}")
-            return True
-        if account and account != self.aws.account:
-            self.skip(alarm, Reason.FOREIGN, f"the alarm is of account {account}, not ours")
-            return True
-        return False
+        if region not in ("", self.aws.region):
+            why = f"the alarm is in {region}, this is {self.aws.region}"
+        elif account and account != self.aws.account:
+            why = f"the alarm is of account {account}, not ours"
+        else:
+            return False
+        self.skip(alarm, Reason.FOREIGN, why)
+        return True

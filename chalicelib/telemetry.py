@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import HealingDecision
-from chalicelib.model import Decision, Heal, Skip
+from chalicelib.model import Decision, Heal
 from chalicelib.run import Report
 
 SERVICE = "headroom"
@@ -33,20 +33,19 @@ class RunLog:
     def write(self, report: Report) -> None:
         """Log what is new in the report since the last call."""
         for decision in self._new("decisions", report.decisions):
-            self._line(logger.info, sentence(decision), _decision_fields(decision))
+            self._line(logger.info, sentence(decision), **_decision_fields(decision))
         for verdict in self._new("verdicts", report.verdicts):
-            self._line(logger.info, sentence(verdict), _verdict_fields(verdict))
+            self._line(logger.info, sentence(verdict), **_verdict_fields(verdict))
         for skip in self._new("skips", report.skips):
-            self._line(logger.warning, sentence(skip), _skip_fields(skip))
+            fields = {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
+            self._line(logger.warning, sentence(skip), **fields)
         for action in self._new("done", report.done):
-            fields = {"kind": "action", "action": type(action).__name__}
-            self._line(logger.info, sentence(action), fields)
+            self._line(logger.info, sentence(action), kind="action", action=type(action).__name__)
         for notice in self._new("notified", report.notified):
-            facts = {"kind": "notice", "facts": dict(notice.facts)}
-            self._line(logger.info, f"notified: {notice.subject}", facts)
+            text = f"notified: {notice.subject}"
+            self._line(logger.info, text, kind="notice", facts=dict(notice.facts))
         for failure in self._new("failures", report.failures):
-            fields = {"kind": "failure", "subject": failure.subject}
-            self._line(logger.error, str(failure), fields)
+            self._line(logger.error, str(failure), kind="failure", subject=failure.subject)
 
     def finish(self, report: Report) -> dict[str, int]:
         """Log the rest, publish the report's counts, and return them.
@@ -65,7 +64,7 @@ class RunLog:
         self._logged[kind] = len(items)
         return new
 
-    def _line(self, log: Callable[..., None], text: str, fields: Mapping[str, object]) -> None:
+    def _line(self, log: Callable[..., None], text: str, **fields: object) -> None:
         log(text, extra={**fields, "function": self._function})
 
 
@@ -104,10 +103,6 @@ def _verdict_fields(verdict: HealingDecision) -> dict[str, object]:
         "dry_run": verdict.dry_run,
         "numbers": dict(verdict.numbers),
     }
-
-
-def _skip_fields(skip: Skip) -> dict[str, object]:
-    return {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -59,10 +59,9 @@ def notify_of_instances(run: Run) -> None:
     healed = [verdict for verdict in run.report.verdicts if verdict.instance in done]
     store = StateStore(run)
     refusals = [refusal for refusal in _refusals(run) if _must_notify(run, store, refusal)]
+    refused = [refusal.verdict for refusal in refusals]
     of_healed = _notices(run, "Headroom healed instances of group {}", healed)
-    of_refusals = _notices(
-        run, "Failed instances of group {} are left alone", [r.verdict for r in refusals]
-    )
+    of_refusals = _notices(run, "Failed instances of group {} are left alone", refused)
     sent = Delivery(run).send([*of_healed.values(), *of_refusals.values()])
     for refusal in refusals:
         if of_refusals[refusal.verdict.group] in sent:

@@ -22,13 +22,11 @@ from chalicelib.run import Report, Run
 def on_event(run: Run, event: InstanceEvent) -> None:
     """Look at the group of an instance whose alarm went to ALARM."""
     if not run.config.healing:
-        why = "the configuration heals no group: there is no [[healing]] in it"
-        run.skip(event.alarm_name, Reason.NOT_MANAGED, why)
+        run.skip(event.alarm_name, Reason.NOT_MANAGED, "the configuration has no [[healing]] rule")
     elif not run.is_foreign(event.alarm_name, event.region, event.account):
         for instance, group in reconcile(run, {event.instance}).items():
-            why = "it is a member of no Auto Scaling group"
-            if group:
-                why = f"no [[healing]] rule names its group {group}"
+            no_rule = f"no [[healing]] rule names its group {group}"
+            why = no_rule if group else "it is a member of no Auto Scaling group"
             run.skip(instance, Reason.NOT_MANAGED, why)
 
 
@@ -140,15 +138,10 @@ def _observe(
     group = aws_groups.with_past(aws, group, run.now - group.look_back(rule))
     names = {instance_alarms.name_of(member.instance, rule) for member in group.members}
     alarms = {instance_alarms.watched(alarm): alarm for alarm in alarms_named(aws, names)}
-    events = (*group.events, *_reboots(alarms))
+    times = {i: instance_alarms.rebooted_at(alarm) for i, alarm in alarms.items()}
+    reboots = [healing.MemberEvent(i, at, EventKind.REBOOTED) for i, at in times.items() if at]
+    events = (*group.events, *reboots)
     return replace(group, events=events, watched=frozenset(alarms)), alarms
-
-
-def _reboots(alarms: Mapping[str, Alarm]) -> Iterable[healing.MemberEvent]:
-    for instance, alarm in alarms.items():
-        at = instance_alarms.rebooted_at(alarm)
-        if at:
-            yield healing.MemberEvent(instance, at, EventKind.REBOOTED)
 
 
 def _act(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:

@@ -8,7 +8,7 @@ holds decreases and allows increases.
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from urllib.request import Request
 
@@ -106,16 +106,11 @@ def _answers(
     futures = {one: pool.submit(_answer, aws, silences, one) for one in questions}
     wait(futures.values(), seconds + GRACE_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
-    answers: dict[Question, Answer] = {
-        one: future.result() for one, future in futures.items() if _is_answered(future)
-    }
+    done = {one: f for one, f in futures.items() if f.done() and not f.cancelled()}
+    answers: dict[Question, Answer] = {one: future.result() for one, future in done.items()}
     late = [one for one in questions if one not in answers]
     silences.update(one.url for one in late)
     return answers | dict.fromkeys(late, OSError(f"no answer within {seconds:g} s"))
-
-
-def _is_answered(future: Future[Answer]) -> bool:
-    return future.done() and not future.cancelled()
 
 
 def judge(question: Question, answer: Answer) -> Hold | None:
