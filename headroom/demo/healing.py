@@ -30,8 +30,8 @@ class Log:
         self.waited: dict[str, int] = {}
         region.functions.watchers.append(self._hear)
 
-    def sicken(self, *instances: str, check: str = "instance") -> None:
-        self._region.groups.sicken(*instances, check=check)
+    def fail_checks(self, *instances: str, check: str = "instance") -> None:
+        self._region.groups.fail_checks(*instances, check=check)
         self.sick_since |= dict.fromkeys(instances, self._region.minute)
 
     def _hear(self, invocation: Invocation) -> None:
@@ -57,12 +57,12 @@ def play(console: Console) -> None:
         with teller.listening():
             region.run(10)
             teller.say(f"{ids[0]} does not answer its status check any more")
-            log.sicken(ids[0])
+            log.fail_checks(ids[0])
             region.run(10)
             teller.say(
                 f"{ids[1]} falls sick, too, within the same half hour: it has to wait, and is not forgotten"
             )
-            log.sicken(ids[1])
+            log.fail_checks(ids[1])
             region.run(35)
             teller.say(
                 f"an operator sets {ids[2]} aside, and it falls sick in standby: it is his, and calls nobody"
@@ -72,7 +72,7 @@ def play(console: Console) -> None:
                 InstanceIds=[ids[2]],
                 ShouldDecrementDesiredCapacity=True,
             )
-            groups.sicken(ids[2])
+            groups.fail_checks(ids[2])
             region.run(20)
             zone = [
                 instance
@@ -83,9 +83,9 @@ def play(console: Console) -> None:
             teller.say(
                 f"the zone {ZONES[0]} fails, and {len(zone)} instances with it: an outage is no reason to kill the fleet"
             )
-            groups.sicken(*zone, check=SYSTEM)
+            groups.fail_checks(*zone, check=SYSTEM)
             region.run(20)
-            groups.mend(*zone)
+            groups.pass_checks(*zone)
             teller.say("the zone is back, and so are they")
             region.run(10)
         _numbers(teller, region, log, before)

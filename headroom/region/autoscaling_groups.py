@@ -23,7 +23,7 @@ METRICS = {
 }
 STATUSES = {SYSTEM: "SystemStatus", INSTANCE: "InstanceStatus", EBS: "AttachedEbsStatus"}
 REPLACING = {"Launch", "ReplaceUnhealthy", "Terminate"}
-MENDED_AFTER = timedelta(minutes=2)
+REPAIR_TIME = timedelta(minutes=2)
 """So long a reboot, or a recovery, takes."""
 CAUSES = {
     "launch": "At {at} an instance was started in response to a difference between desired and actual capacity.",
@@ -42,12 +42,12 @@ class Groups:
         self._region, self._publish_metric = region, publish
         self.failing: dict[str, dict[str, datetime]] = {}
         """By instance: the status checks that fail, and since when."""
-        self.stubborn: set[str] = set()
+        self.permanent: set[str] = set()
         """Instances that nothing mends."""
         self.activities: dict[str, list[dict[str, Any]]] = {}
         """By group, the newest first."""
         self._zones: dict[str, str] = {}
-        self._mending: list[tuple[datetime, str, Collection[str]]] = []
+        self._repairs: list[tuple[datetime, str, Collection[str]]] = []
         self._used = False
 
     # what a scene does
@@ -74,7 +74,7 @@ class Groups:
             AvailabilityZones=sorted(zones),
             HealthCheckGracePeriod=0,
         )
-        self.settle()
+        self.advance()
         return self.members(name)
 
     def members(self, name: str) -> list[str]:
@@ -84,14 +84,14 @@ class Groups:
     def zone_of(self, instance: str) -> str:
         return self._zones[instance]
 
-    def sicken(self, *instances: str, check: str = INSTANCE, stubborn: bool = False) -> None:
-        """Let a status check of some instances fail from now on; those that are stubborn nothing
+    def fail_checks(self, *instances: str, check: str = INSTANCE, permanent: bool = False) -> None:
+        """Let a status check of some instances fail from now on; those that are permanent nothing
         mends."""
         for instance in instances:
             self.failing.setdefault(instance, {})[check] = self._region.now
-            self.stubborn |= {instance} if stubborn else set()
+            self.permanent |= {instance} if permanent else set()
 
-    def mend(self, *instances: str) -> None:
+    def pass_checks(self, *instances: str) -> None:
         """Let all status checks of some instances pass again."""
         for instance in instances:
             self.failing.pop(instance, None)
@@ -99,23 +99,23 @@ class Groups:
     def recover(self, instance: str) -> None:
         """Do what an alarm's recover action does: other hardware, so that the system's check passes
         again."""
-        self._mending.append((self._region.now + MENDED_AFTER, instance, (SYSTEM,)))
+        self._repairs.append((self._region.now + REPAIR_TIME, instance, (SYSTEM,)))
 
     # time
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Let what was begun come about: members come and go, the Unhealthy are replaced, what was
         rebooted is mended."""
         if not self._used:
             return
-        due = [entry for entry in self._mending if entry[0] <= self._region.now]
-        self._mending = [entry for entry in self._mending if entry not in due]
+        due = [entry for entry in self._repairs if entry[0] <= self._region.now]
+        self._repairs = [entry for entry in self._repairs if entry not in due]
         for _, instance, checks in due:
-            self._mend(instance, checks)
+            self._repair(instance, checks)
         for group in self._backend().autoscaling_groups.values():
-            self._finish(group)
-            self._begin(group)
-            self._note(group)
+            self._end_terminations(group)
+            self._begin_terminations(group)
+            self._record_launches(group)
 
     def publish(self) -> None:
         """Publish a minute of the status checks of every member that runs."""
@@ -129,14 +129,14 @@ class Groups:
                     dimensions = {"InstanceId": state.instance.id}
                     self._publish_metric(EC2, metric, dimensions, self._region.minute, float(value))
 
-    def _mend(self, instance: str, checks: Collection[str]) -> None:
+    def _repair(self, instance: str, checks: Collection[str]) -> None:
         found = self.failing.get(instance, {})
-        for check in checks if instance not in self.stubborn else ():
+        for check in checks if instance not in self.permanent else ():
             found.pop(check, None)
         if not found:
             self.failing.pop(instance, None)
 
-    def _finish(self, group: Any) -> None:
+    def _end_terminations(self, group: Any) -> None:
         """End the terminations that are under way, and let new instances take their places."""
         for state in [
             state for state in group.instance_states if state.lifecycle_state == "Terminating"
@@ -145,7 +145,7 @@ class Groups:
             self._backend().terminate_instance(state.instance.id, False)
             self.failing.pop(state.instance.id, None)
 
-    def _begin(self, group: Any) -> None:
+    def _begin_terminations(self, group: Any) -> None:
         """Begin to terminate what is marked Unhealthy, unless a process that it takes is
         suspended."""
         if REPLACING & {process["ProcessName"] for process in group.suspended_processes}:
@@ -161,7 +161,7 @@ class Groups:
                     in_progress=True,
                 )
 
-    def _note(self, group: Any) -> None:
+    def _record_launches(self, group: Any) -> None:
         """Write down who is new, in the zone that has the fewest."""
         for state in group.instance_states:
             instance = state.instance.id
@@ -210,8 +210,8 @@ class Groups:
             case "CreateAutoScalingGroup":
                 self._used = True
             case "RebootInstances":
-                self._mending += [
-                    (self._region.now + MENDED_AFTER, instance, (INSTANCE,))
+                self._repairs += [
+                    (self._region.now + REPAIR_TIME, instance, (INSTANCE,))
                     for instance in params["InstanceIds"]
                 ]
         return None

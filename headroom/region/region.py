@@ -181,7 +181,7 @@ class Region:
         is served."""
         for _ in range(minutes):
             self.dynamodb.complete_updates()
-            self.groups.settle()
+            self.groups.advance()
             self.cloudwatch.evaluate()
             self.functions.run_due()
             self._serve_minute()

@@ -36,7 +36,7 @@ def test_a_group_that_cannot_be_read_is_not_touched_and_does_not_stop_the_others
             )
         )
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0], others[0])
+        region.groups.fail_checks(ids[0], others[0])
         region.run(4)
         assert touched(region) == [others[0]]
         assert any(
@@ -50,7 +50,7 @@ def test_when_marking_fails_it_is_reported_and_done_a_minute_later() -> None:
     with web() as (region, ids):
         invocations = record_invocations(region)
         region.faults.append(Fault("SetInstanceHealth", "ResourceContention"))
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(8)
         assert "CallFailed" in by_function(invocations)["on_alarm"]
         assert any(
@@ -104,7 +104,7 @@ def test_a_group_that_cannot_be_judged_stops_no_other_group_and_is_reported(odd:
             unforeseen if request["AutoScalingGroupName"] == odd else None
         )
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0], other[0])
+        region.groups.fail_checks(ids[0], other[0])
         region.run(5)
         healed = {"api": other[0], "web": ids[0]}
         assert touched(region) == [instance for name, instance in healed.items() if name != odd]

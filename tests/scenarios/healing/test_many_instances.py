@@ -38,7 +38,7 @@ def test_a_sweep_makes_so_many_alarms_and_no_more_of_tables_and_instances_togeth
 def test_everything_is_read_to_the_last_page() -> None:
     with Region(MIDDAY) as region:
         ids = region.groups.create("web", 120, most=1_000)
-        region.groups.sicken(ids[-1])
+        region.groups.fail_checks(ids[-1])
         aws = quick()
         assert groups.groups_of(aws, ids) == dict.fromkeys(ids, "web")
         (group,) = groups.groups(aws)
@@ -69,7 +69,7 @@ def test_tables_and_instances_are_followed_in_one_run() -> None:
         ids = region.groups.create("web", 4)
         region.run(6)
         region.serve(READS, [50.0] * 6 + [95.0] * 20)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(6)
         assert touched(region) == [ids[0]]
         assert region.units(READS) == 150

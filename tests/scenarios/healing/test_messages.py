@@ -77,7 +77,7 @@ def queued(*bodies: str) -> dict[str, Any]:
 @pytest.mark.parametrize("function", ["on_alarm", "on_action", "on_event", "on_queue"])
 def test_by_whichever_way_the_alarm_comes_the_instance_is_healed(function: str) -> None:
     with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         invocation = region.functions.invoke(function, ways(region, ids[0])[function])
         assert verdicts(invocation) == {ids[0]: "StatusCheckFailed"}
         assert touched(region) == [ids[0]]
@@ -145,7 +145,7 @@ def test_any_other_alarm_on_ec2_is_passed_over(trigger: dict[str, Any], why: str
 def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_deleted() -> None:
     with web(healing(max_instances=2, max_percent=40), ALARM_SOURCES=EVERY_WAY) as (region, ids):
         bodies = [json.dumps(alarm_message(region, name=alarm_of(i))) for i in ids[:2]]
-        region.groups.sicken(ids[1])
+        region.groups.fail_checks(ids[1])
         region.faults.append(
             Fault(
                 "SetInstanceHealth", "ValidationError", matches=lambda p: p["InstanceId"] == ids[1]
@@ -160,7 +160,7 @@ def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_delet
 
 def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message() -> None:
     with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         message = alarm_message(
             region,
             name=alarm_of(ids[0]),
@@ -183,7 +183,7 @@ def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_
 ):
     with web() as (region, ids):
         region.faults.append(Fault("DescribeAutoScalingInstances", "AccessDenied", times=8))
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(9)
         assert "on_alarm" in {letter.function for letter in region.functions.dead_letters}
         assert touched(region) == [ids[0]]

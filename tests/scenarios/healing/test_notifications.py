@@ -32,14 +32,14 @@ from tests.support.scenes import (
 def test_a_replacement_is_reported_when_it_is_done_and_a_refusal_once() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(6)
         ((subject, text),) = read()
         assert subject == "Headroom healed instances of group web"
         assert text.startswith(
             f"instance {ids[0]} of group web is replaced: its status checks fail (StatusCheckFailed"
         )
-        region.groups.sicken(ids[1])
+        region.groups.fail_checks(ids[1])
         region.run(20)
         ((subject, text),) = read()
         assert subject == "Failed instances of group web are left alone"
@@ -53,7 +53,7 @@ def test_a_replacement_is_reported_when_it_is_done_and_a_refusal_once() -> None:
 def test_a_new_container_does_not_report_it_again() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        region.groups.sicken(*of_zone(region, "us-east-1a", ids))
+        region.groups.fail_checks(*of_zone(region, "us-east-1a", ids))
         region.run(6)
         assert len(read()) >= 1
         run = replace(new_run(region, healing(notify_topic=OPERATORS)), aws=quick())
@@ -65,7 +65,7 @@ def test_a_new_container_does_not_report_it_again() -> None:
 def test_an_outage_is_reported_in_few_words_and_once() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        region.groups.sicken(*of_zone(region, "us-east-1a", ids))
+        region.groups.fail_checks(*of_zone(region, "us-east-1a", ids))
         region.run(30)
         reported = read()
         assert (
@@ -77,7 +77,7 @@ def test_an_outage_is_reported_in_few_words_and_once() -> None:
 def test_a_notifier_that_fails_stops_no_healing_and_is_raised() -> None:
     with web(healing(notify_topic=OPERATORS)) as (region, ids):  # nobody has made this topic
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(4)
         assert touched(region) == [ids[0]]
         assert any("NotFound" in str(failures(i)) for i in invocations)
@@ -90,7 +90,7 @@ def test_a_dry_run_of_a_rule_decides_and_reports_and_changes_nothing() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(10)
         assert region.cloudwatch.alarms == {}
         assert touched(region) == []
@@ -109,7 +109,7 @@ def test_a_dry_run_of_a_rule_decides_and_reports_and_changes_nothing() -> None:
 def test_a_dry_run_does_not_report_a_refusal_either() -> None:
     with web(healing(dry_run=True, notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        region.groups.sicken(*of_zone(region, "us-east-1a", ids))
+        region.groups.fail_checks(*of_zone(region, "us-east-1a", ids))
         trigger = {
             "Namespace": EC2,
             "MetricName": "StatusCheckFailed",
@@ -124,7 +124,7 @@ def test_a_dry_run_does_not_report_a_refusal_either() -> None:
 
 def test_an_operator_who_asks_hears_what_would_be_done_and_nothing_is() -> None:
     with web() as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         found = reconcile.preview(new_run(region, healing(), dry_run=True), "web")
         assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [
             (ids[0], Reason.STATUS_CHECK_FAILED)

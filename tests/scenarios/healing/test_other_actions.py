@@ -26,7 +26,7 @@ from tests.support.scenes import (
 def test_a_reboot_mends_the_instance_and_is_written_into_its_alarm() -> None:
     with web(healing(action="reboot")) as (region, ids):
         before = dict(region.cloudwatch.alarms[alarm_of(ids[0])].fields)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(10)
         assert requests(region, "RebootInstances") == [{"InstanceIds": [ids[0]]}]
         assert region.groups.members("web") == ids
@@ -43,7 +43,7 @@ def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> 
         ids,
     ):
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0], stubborn=True)
+        region.groups.fail_checks(ids[0], permanent=True)
         region.run(20)
         assert touched(region) == [ids[0]]
         assert "RebootedRecently" in by_function(invocations)["follow_up"]
@@ -53,9 +53,9 @@ def test_an_instance_that_no_reboot_mends_is_rebooted_once_within_the_time() -> 
 
 def test_reboots_count_against_the_budget_of_the_group() -> None:
     with web(healing(action="reboot")) as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(8)
-        region.groups.sicken(ids[1])
+        region.groups.fail_checks(ids[1])
         region.run(10)
         assert touched(region) == [ids[0]]
 
@@ -63,7 +63,7 @@ def test_reboots_count_against_the_budget_of_the_group() -> None:
 def test_a_reboot_that_fails_is_written_down_first_and_so_counts() -> None:
     with web(healing(action="reboot")) as (region, ids):
         region.faults.append(Fault("RebootInstances", "InternalError", times=99))
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(6)
         assert operations(region).count("RebootInstances") == 1
         assert (
@@ -75,7 +75,7 @@ def test_recovery_is_ec2s_own_called_by_the_alarm_and_headroom_touches_nothing()
     with web(healing(action="recover")) as (region, ids):
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i, "recovery") for i in ids]
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0], check=SYSTEM)
+        region.groups.fail_checks(ids[0], check=SYSTEM)
         region.run(8)
         assert touched(region) == []
         assert region.groups.failing == {}
@@ -92,16 +92,16 @@ def test_a_change_of_action_makes_the_alarms_anew() -> None:
 def test_the_action_notify_sends_one_notification_each_time_an_instance_fails() -> None:
     with web(healing(action="notify", notify_topic=OPERATORS)) as (region, ids):
         read = inbox(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(20)
         ((subject, text),) = read()
         assert subject == "Failed instances of group web are left alone"
         assert text.startswith(
             f"instance {ids[0]} of group web is sick: its status checks fail (StatusCheckFailed; failing instance"
         )
-        region.groups.mend(ids[0])
+        region.groups.pass_checks(ids[0])
         region.run(5)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(20)
         assert len(read()) == 1
         assert touched(region) == []

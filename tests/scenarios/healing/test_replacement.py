@@ -38,7 +38,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
 ) -> None:
     with web() as (region, ids):
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0], check=check)
+        region.groups.fail_checks(ids[0], check=check)
         region.run(6)
         marked = {
             "InstanceId": ids[0],
@@ -58,7 +58,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
 def test_every_instance_has_an_alarm_and_the_alarm_goes_with_it() -> None:
     with web() as (region, ids):
         assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(14)
         assert sorted(region.cloudwatch.alarms) == [
             alarm_of(i) for i in region.groups.members("web")
@@ -83,9 +83,9 @@ def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_
 ):
     with web(healing(within_minutes=15)) as (region, ids):
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(1)
-        region.groups.sicken(ids[1])
+        region.groups.fail_checks(ids[1])
         region.run(10)
         assert touched(region) == [ids[0]]
         region.run(15)
@@ -98,8 +98,8 @@ def test_a_second_sick_instance_waits_for_the_budget_and_follow_up_gives_it_its_
 
 def test_as_many_as_the_budget_allows_are_replaced_at_once_and_no_more() -> None:
     with web(healing(max_instances=2, max_percent=40)) as (region, ids):
-        region.groups.sicken(*of_zone(region, "us-east-1a", ids)[:2])
-        region.groups.sicken(of_zone(region, "us-east-1b", ids)[0])
+        region.groups.fail_checks(*of_zone(region, "us-east-1a", ids)[:2])
+        region.groups.fail_checks(of_zone(region, "us-east-1b", ids)[0])
         region.run(30)
         assert len(touched(region)) == len(set(touched(region))) == 2
 
@@ -112,7 +112,7 @@ def test_what_others_replaced_for_its_health_counts_too() -> None:
         region.run(3)
         region.calls.clear()
         invocations = record_invocations(region)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(5)
         assert touched(region) == []
         assert by_function(invocations)["on_alarm"] == {"HealingBudgetUsedUp"}
@@ -154,7 +154,7 @@ def test_what_is_set_aside_protected_or_suspended_is_left_alone_and_it_is_report
     with web(healing(action=action)) as (region, ids):
         invocations = record_invocations(region)
         what(region, ids[0])
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(4)
         may = (action, reason) == (
             "reboot",
@@ -188,7 +188,7 @@ def test_an_instance_that_was_launched_just_now_is_left_to_start() -> None:
         scale_out(region, "")
         region.run(5)
         new = next(iter(set(region.groups.members("web")) - set(ids)))
-        region.groups.sicken(new)
+        region.groups.fail_checks(new)
         region.run(8)
         assert touched(region) == []
         assert by_function(invocations)["follow_up"] == {"LaunchedRecently"}
@@ -199,7 +199,7 @@ def test_an_instance_that_was_launched_just_now_is_left_to_start() -> None:
 def test_a_whole_zone_that_fails_at_once_is_an_outage_and_nothing_is_replaced() -> None:
     with web(healing(max_instances=100, max_percent=100)) as (region, ids):
         invocations = record_invocations(region)
-        region.groups.sicken(*of_zone(region, "us-east-1a", ids))
+        region.groups.fail_checks(*of_zone(region, "us-east-1a", ids))
         region.run(30)
         assert touched(region) == []
         assert by_function(invocations)["follow_up"] == {"Outage"}
@@ -207,7 +207,7 @@ def test_a_whole_zone_that_fails_at_once_is_an_outage_and_nothing_is_replaced() 
 
 def test_of_two_the_last_healthy_one_is_never_replaced() -> None:
     with web(healing(max_instances=100, max_percent=100), size=2) as (region, ids):
-        region.groups.sicken(*ids)
+        region.groups.fail_checks(*ids)
         region.run(20)
         assert touched(region) == []
 
@@ -216,7 +216,7 @@ def test_a_late_a_doubled_or_a_forged_message_does_nothing_that_the_facts_do_not
     with web() as (region, ids):
         well = send(region, alarm_message(region, name=alarm_of(ids[0])))
         assert verdicts(well) == {ids[0]: "StatusChecksPass"}
-        region.groups.sicken(ids[1])
+        region.groups.fail_checks(ids[1])
         once, twice = (send(region, alarm_message(region, name=alarm_of(ids[1]))) for _ in range(2))
         assert (verdicts(once), verdicts(twice)) == (
             {ids[1]: "StatusCheckFailed"},
@@ -247,7 +247,7 @@ def test_groups_that_no_rule_names_are_not_even_looked_at() -> None:
 
 def test_an_alarm_of_another_region_or_account_is_not_heard() -> None:
     with web() as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         for arn in (
             "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x",
             "arn:aws:cloudwatch:us-east-1:999999999999:alarm:x",
@@ -264,6 +264,6 @@ def test_an_alarm_that_somebody_made_himself_is_heard_and_followed() -> None:
         }
         region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
         region.client("cloudwatch").put_metric_alarm(**theirs)
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         region.run(4)
         assert touched(region) == [ids[0]]

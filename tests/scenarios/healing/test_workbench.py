@@ -73,7 +73,7 @@ def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
     config = tmp_path / "headroom.toml"
     config.write_text(healing())
     with web() as (region, ids):
-        region.groups.sicken(ids[0])
+        region.groups.fail_checks(ids[0])
         result = CliRunner().invoke(app, ["explain", "web", "--config", str(config)])
         assert result.exit_code == 0, result.output
         text = " ".join(result.output.split())
