@@ -54,9 +54,11 @@ def test_the_catalogue_is_ready_before_the_shop_opens(at: str, ready: bool) -> N
 
 
 def test_the_shop_limits_its_bill() -> None:
-    assert resolve(SHOP, "orders").max_units == 2000
-    assert resolve(SHOP, "orders", "by-customer").max_units == 300
-    assert resolve(SHOP, "orders", "by-customer", "write").max_units == 2000
+    assert (
+        resolve(SHOP, "orders").max_units,
+        resolve(SHOP, "orders", "by-customer").max_units,
+        resolve(SHOP, "orders", "by-customer", "write").max_units,
+    ) == (2000, 300, 2000)
     assert not SHOP.manages("accounting")
 
 
@@ -74,8 +76,12 @@ def test_the_first_rule_that_matches_a_tenant_is_used(
     table: str, min_units: int, max_units: int, dry_run: bool
 ) -> None:
     policy = resolve(TENANTS, table)
-    assert (policy.min_units, policy.max_units, policy.dry_run) == (min_units, max_units, dry_run)
-    assert resolve(TENANTS, "tenant-other", "by-date").min_units == 2
+    assert (
+        policy.min_units,
+        policy.max_units,
+        policy.dry_run,
+        resolve(TENANTS, "tenant-other", "by-date").min_units,
+    ) == (min_units, max_units, dry_run, 2)
 
 
 def test_tenants_are_not_lowered_while_their_users_work() -> None:
@@ -86,8 +92,10 @@ def test_tenants_are_not_lowered_while_their_users_work() -> None:
 @pytest.mark.parametrize(("servers", "units"), [(0, 0), (3, 50), (4, 200), (12, 600)])
 def test_the_sessions_follow_the_web_servers(servers: int, units: int) -> None:
     (fleet,) = TENANTS.fleets
-    assert fleet.units(Target("web-sessions", "", Dimension.READ), servers) == units
-    assert fleet.units(Target("web-sessions", "", Dimension.WRITE), servers) == 5 * servers
+    assert (
+        fleet.units(Target("web-sessions", "", Dimension.READ), servers),
+        fleet.units(Target("web-sessions", "", Dimension.WRITE), servers),
+    ) == (units, 5 * servers)
 
 
 def test_one_decrease_is_kept_for_the_loader() -> None:
@@ -111,8 +119,10 @@ def test_the_backup_holds_everything_and_an_export_only_decreases() -> None:
     backup, export = BATCH.pauses
     assert backup.directions == BOTH
     assert backup.reserve_decrease
-    assert len(export.directions) == 1
-    assert [pause.concerns("reports") for pause in BATCH.pauses] == [True, False]
+    assert (len(export.directions), [pause.concerns("reports") for pause in BATCH.pauses]) == (
+        1,
+        [True, False],
+    )
 
 
 def test_the_queue_doubles_and_follows_its_workers() -> None:

@@ -370,8 +370,7 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
 def mutated(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Return a recorded message with one member, at any depth, replaced by any JSON, or left
     out."""
-    text = recorded(name)
-    spots = list(_spots(text))
+    spots = list(_spots(recorded(name)))
     return st.builds(_with, st.just(name), st.sampled_from(spots), VALUES | st.just(...))
 
 

@@ -53,8 +53,7 @@ def test_a_number_of_instances_calls_for_units(scale: Scale, instances: int, uni
 def test_linear_is_enough_for_every_instance_and_less_than_a_unit_more(
     each: float, instances: int
 ) -> None:
-    units = Scale(linear=each).units(instances)
-    assert each * instances <= units < each * instances + 1
+    assert each * instances <= Scale(linear=each).units(instances) < each * instances + 1
 
 
 LADDERS = st.dictionaries(st.integers(0, 100), st.integers(0, 1_000), min_size=1, max_size=8).map(

@@ -90,14 +90,17 @@ def state_of(aws: Aws, name: str = "orders") -> TableState:
 
 
 def test_the_topic_may_be_named(region: Region, aws: Aws) -> None:
-    assert (aws.region, aws.account, aws.topic_arn) == ("us-east-1", "123456789012", TOPIC)
-    assert operations(region) == ["GetCallerIdentity"]  # asked once
+    assert (aws.region, aws.account, aws.topic_arn, operations(region)) == (
+        "us-east-1",
+        "123456789012",
+        TOPIC,
+        ["GetCallerIdentity"],  # one call
+    )
 
 
 def test_the_topic_may_be_an_arn_which_costs_no_call(region: Region) -> None:
     arn = "arn:aws-cn:sns:cn-north-1:999999999999:alarms"
-    assert Aws(arn).topic_arn == arn
-    assert region.calls == []
+    assert (Aws(arn).topic_arn, region.calls) == (arn, [])
 
 
 def test_retries_are_left_to_botocore(aws: Aws) -> None:
@@ -116,15 +119,24 @@ def test_all_tables_are_listed_page_by_page(region: Region, aws: Aws) -> None:
     for number in range(110):
         region.create_table(f"table-{number:03}")
     region.calls.clear()
-    assert len(table_names(aws)) == 111
-    assert operations(region) == ["ListTables", "ListTables"]
+    assert (len(table_names(aws)), operations(region)) == (111, ["ListTables", "ListTables"])
 
 
 def test_a_table_is_described_with_its_indexes_apart(aws: Aws) -> None:
     found = state_of(aws)
-    assert (found.name, found.active, found.on_demand) == ("orders", True, False)
-    assert found.arn == "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
-    assert dict(found.throughputs[""].units) == {READ: 100, WRITE: 90}
+    assert (
+        found.name,
+        found.active,
+        found.on_demand,
+        found.arn,
+        dict(found.throughputs[""].units),
+    ) == (
+        "orders",
+        True,
+        False,
+        "arn:aws:dynamodb:us-east-1:123456789012:table/orders",
+        {READ: 100, WRITE: 90},
+    )
     assert dict(found.throughputs["by-date"].units) == {READ: 20, WRITE: 10}
 
 
@@ -178,8 +190,7 @@ def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, 
 
 
 def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) -> None:
-    assert describe_tables(aws, []) == {}
-    assert region.calls == []
+    assert (describe_tables(aws, []), region.calls) == ({}, [])
 
 
 # capacity
@@ -261,8 +272,10 @@ def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws
     for number in range(60):
         region.create_table(f"table-{number}")
         autoscale(region, f"table/table-{number}")
-    assert len(autoscaled_owners(aws)) == 60
-    assert operations(region).count("DescribeScalableTargets") == 2
+    assert (len(autoscaled_owners(aws)), operations(region).count("DescribeScalableTargets")) == (
+        60,
+        2,
+    )
 
 
 # metrics
@@ -282,9 +295,11 @@ def test_a_sum_becomes_a_rate_in_units_per_second(region: Region, aws: Aws) -> N
         3.0,
         4.0,
     )  # the newest minute is not readable yet
-    assert found[READS].consumed.end == region.now - timedelta(minutes=1)
-    assert found[WRITES].consumed.last(4).values == (0.25,) * 4
-    assert found[WRITES].throttled.known() == [0.0, 0.0, 7.0, 0.0]
+    assert (
+        found[READS].consumed.end,
+        found[WRITES].consumed.last(4).values,
+        found[WRITES].throttled.known(),
+    ) == (region.now - timedelta(minutes=1), (0.25,) * 4, [0.0, 0.0, 7.0, 0.0])
 
 
 def test_a_gap_is_unknown_and_not_zero(region: Region, aws: Aws) -> None:
@@ -360,8 +375,10 @@ def test_only_the_alarms_that_notify_the_very_topic_are_ours_to_look_at(
     put(region, "with-others", AlarmActions=[f"{TOPIC}-2", TOPIC])
     put(region, "longer-name", AlarmActions=[f"{TOPIC}-2"])
     put(region, "by-ok-only", AlarmActions=[], OKActions=[TOPIC])
-    assert [alarm.name for alarm in alarms_on_topic(aws)] == ["on-topic", "with-others"]
-    assert alarms_on_topic(aws, "ALARM") == []
+    assert ([alarm.name for alarm in alarms_on_topic(aws)], alarms_on_topic(aws, "ALARM")) == (
+        ["on-topic", "with-others"],
+        [],
+    )
     region.cloudwatch.alarms["on-topic"].state.value = "ALARM"
     assert [alarm.name for alarm in alarms_on_topic(aws, "ALARM")] == ["on-topic"]
 
@@ -370,8 +387,7 @@ def test_all_pages_of_alarms_are_read(region: Region, aws: Aws) -> None:
     for number in range(120):
         put(region, f"alarm-{number:03}")
     region.calls.clear()
-    assert len(alarms_on_topic(aws)) == 120
-    assert operations(region).count("DescribeAlarms") == 2
+    assert (len(alarms_on_topic(aws)), operations(region).count("DescribeAlarms")) == (120, 2)
 
 
 def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: Aws) -> None:
@@ -379,12 +395,17 @@ def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: A
         put(region, f"alarm-{number:03}")
     region.calls.clear()
     wanted = [f"alarm-{number:03}" for number in range(250)]
-    assert len(alarms_named(aws, [*wanted, *wanted])) == 120
-    assert [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")] == [
-        100,
-        100,
-        50,
-    ]
+    assert (
+        len(alarms_named(aws, [*wanted, *wanted])),
+        [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")],
+    ) == (
+        120,
+        [
+            100,
+            100,
+            50,
+        ],
+    )
 
 
 def creation(number: int) -> CreateAlarm:
@@ -405,16 +426,20 @@ def test_alarms_are_made_at_three_a_second(region: Region) -> None:
             Aws("headroom-alarms", sleep=waited.append), [creation(number) for number in range(7)]
         )
     )
-    assert [error for _, error in outcomes] == [None] * 7
-    assert waited == [1 / 3] * 6
-    assert len(region.cloudwatch.alarms) == 7
+    assert ([error for _, error in outcomes], waited, len(region.cloudwatch.alarms)) == (
+        [None] * 7,
+        [1 / 3] * 6,
+        7,
+    )
 
 
 def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
     waited: list[float] = []
-    assert list(create_alarms(Aws("headroom-alarms", sleep=waited.append), [])) == []
-    assert waited == []
-    assert region.calls == []
+    assert (
+        list(create_alarms(Aws("headroom-alarms", sleep=waited.append), [])),
+        waited,
+        region.calls,
+    ) == ([], [], [])
 
 
 def test_an_alarm_that_cannot_be_made_is_reported_and_the_next_is_made(
@@ -426,9 +451,11 @@ def test_an_alarm_that_cannot_be_made_is_reported_and_the_next_is_made(
         (action.fields["AlarmName"], str(error or "made"))
         for action, error in create_alarms(aws, map(creation, range(3)))
     ]
-    assert [name for name, _ in outcomes] == ["alarm-0", "alarm-1", "alarm-2"]
-    assert [text == "made" for _, text in outcomes] == [True, False, True]
-    assert sorted(region.cloudwatch.alarms) == ["alarm-0", "alarm-2"]
+    assert (
+        [name for name, _ in outcomes],
+        [text == "made" for _, text in outcomes],
+        sorted(region.cloudwatch.alarms),
+    ) == (["alarm-0", "alarm-1", "alarm-2"], [True, False, True], ["alarm-0", "alarm-2"])
 
 
 def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
@@ -470,5 +497,7 @@ def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_er
 ) -> None:
     put(region, "alarm-000")
     delete_alarms(aws, DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
-    assert region.cloudwatch.alarms == {}
-    assert [len(call["AlarmNames"]) for call in requests(region, "DeleteAlarms")] == [100, 50]
+    assert (
+        region.cloudwatch.alarms,
+        [len(call["AlarmNames"]) for call in requests(region, "DeleteAlarms")],
+    ) == ({}, [100, 50])

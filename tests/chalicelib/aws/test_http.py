@@ -48,8 +48,10 @@ def place() -> Iterator[str]:
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 303, 307, 308, 404, 410, 500])
 def test_the_answers_status_comes_back_and_no_redirect_is_followed(place: str, status: int) -> None:
-    assert send(Request(f"{place}/{status}/{SECRET}", b"text"), 5.0) == status
-    assert Server.heard == [f"POST /{status}/{SECRET} text"]
+    assert (send(Request(f"{place}/{status}/{SECRET}", b"text"), 5.0), Server.heard) == (
+        status,
+        [f"POST /{status}/{SECRET} text"],
+    )
 
 
 @contextmanager

@@ -79,8 +79,7 @@ def test_a_strategy_may_have_defaults_of_its_own(text: str, increase: int, alarm
 
 
 def test_the_file_that_is_shipped_is_right_and_manages_nothing() -> None:
-    path = ROOT / "chalicelib" / "headroom.toml"
-    assert load(path.read_text()) == load("")
+    assert load((ROOT / "chalicelib" / "headroom.toml").read_text()) == load("")
 
 
 def test_an_empty_configuration_manages_nothing() -> None:
@@ -172,15 +171,19 @@ def test_a_rule_names_its_tables_exactly_by_glob_or_by_regex(
 def test_the_first_rule_that_matches_wins_alone() -> None:
     first = '[[tables]]\nname = "orders"\nmin_units = 5\n'
     text = first + '[[tables]]\nname = "*"\nmin_units = 7\nmax_units = 70\n'
-    assert settings(text, READS) == Policy(min_units=5)
-    assert settings(text, Target("users", "", Dimension.READ)) == Policy(min_units=7, max_units=70)
+    assert (settings(text, READS), settings(text, Target("users", "", Dimension.READ))) == (
+        Policy(min_units=5),
+        Policy(min_units=7, max_units=70),
+    )
 
 
 def test_the_first_index_rule_that_matches_wins_alone() -> None:
     text = '[[tables]]\nname = "*"\n[[tables.indexes]]\nregex = "by-.*"\nmin_units = 5\n'
     text += '[[tables.indexes]]\nname = "*"\nmax_units = 70\n'
-    assert settings(text, INDEX_READS) == Policy(min_units=5)
-    assert settings(text, Target("orders", "x", Dimension.READ)) == Policy(max_units=70)
+    assert (settings(text, INDEX_READS), settings(text, Target("orders", "x", Dimension.READ))) == (
+        Policy(min_units=5),
+        Policy(max_units=70),
+    )
 
 
 @pytest.mark.parametrize(

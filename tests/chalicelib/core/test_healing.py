@@ -525,29 +525,30 @@ def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
 
 def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
     fields = alarm().fields
-    assert fields["AlarmName"] == "headroom-instance/i-0abc:status"
-    assert (fields["Namespace"], fields["MetricName"], fields["Statistic"]) == (
-        "AWS/EC2",
-        "StatusCheckFailed",
-        "Maximum",
-    )
-    assert fields["Dimensions"] == [{"Name": "InstanceId", "Value": "i-0abc"}]
     assert (
+        fields["AlarmName"],
+        fields["Namespace"],
+        fields["MetricName"],
+        fields["Statistic"],
+    ) == ("headroom-instance/i-0abc:status", "AWS/EC2", "StatusCheckFailed", "Maximum")
+    assert (
+        fields["Dimensions"],
         fields["Period"],
         fields["EvaluationPeriods"],
         fields["DatapointsToAlarm"],
         fields["Threshold"],
-    ) == (60, 2, 2, 1.0)
-    assert fields["TreatMissingData"] == "missing"
-    assert fields["AlarmActions"] == [TOPIC]
+    ) == ([{"Name": "InstanceId", "Value": "i-0abc"}], 60, 2, 2, 1.0)
+    assert (fields["TreatMissingData"], fields["AlarmActions"]) == ("missing", [TOPIC])
 
 
 def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_partition() -> None:
     topic = "arn:aws-cn:sns:cn-north-1:123456789012:headroom-alarms"
     fields = instance_alarms.new_fields("i-0abc", "web", rule(action="recover"), topic)
-    assert fields["AlarmName"] == "headroom-instance/i-0abc:recovery"
-    assert fields["MetricName"] == "StatusCheckFailed_System"
-    assert fields["AlarmActions"] == [topic, "arn:aws-cn:automate:cn-north-1:ec2:recover"]
+    assert (fields["AlarmName"], fields["MetricName"], fields["AlarmActions"]) == (
+        "headroom-instance/i-0abc:recovery",
+        "StatusCheckFailed_System",
+        [topic, "arn:aws-cn:automate:cn-north-1:ec2:recover"],
+    )
 
 
 NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9_.-]{3,60}"), fullmatch=True)
@@ -585,8 +586,10 @@ def test_a_reboot_is_written_into_the_alarms_description_and_read_from_it() -> N
         "Headroom looks at instance i-0abc of group web when its status checks fail. Rebooted at 2026-11-20T12:00:00+00:00."
     )
     twice = Alarm({**once.fields, **instance_alarms.rebooting(once, NOON + MINUTE)})
-    assert str(twice.fields["AlarmDescription"]).count("Rebooted") == 1
-    assert instance_alarms.rebooted_at(twice) == NOON + MINUTE
+    assert (
+        str(twice.fields["AlarmDescription"]).count("Rebooted"),
+        instance_alarms.rebooted_at(twice),
+    ) == (1, NOON + MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -600,8 +603,10 @@ def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected()
     group = InstanceGroup(
         "web", (member("i-1"), member("i-2", lifecycle="Standby"), member("i-3", protected=True))
     )
-    assert list(instance_alarms.wanted(group, rule())) == ["i-1", "i-3"]
-    assert list(instance_alarms.wanted(group, rule(action="recover"))) == ["i-1"]
+    assert (
+        list(instance_alarms.wanted(group, rule())),
+        list(instance_alarms.wanted(group, rule(action="recover"))),
+    ) == (["i-1", "i-3"], ["i-1"])
 
 
 # what is told

@@ -550,14 +550,18 @@ def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table(
     line = NotificationLine("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
     low = [notice for notice, _ in notices.notices([line])]
     merged = notices.merged([*many(6), *low])
-    assert merged.subject == "Headroom: 7 notices (at_max 1, scaled_up 6)"
-    assert merged.text.count("→") == 6
+    assert (merged.subject, merged.text.count("→")) == (
+        "Headroom: 7 notices (at_max 1, scaled_up 6)",
+        6,
+    )
     assert "At its maximum and throttled: orders-0\norders-0:read is at its maximum" in merged.text
-    assert merged.facts == {
-        "kind": ("scaled_up", "at_max"),
-        "table": tuple(f"orders-{i}" for i in range(6)),
-    }
-    assert merged.topic == TOPIC
+    assert (merged.facts, merged.topic) == (
+        {
+            "kind": ("scaled_up", "at_max"),
+            "table": tuple(f"orders-{i}" for i in range(6)),
+        },
+        TOPIC,
+    )
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:

@@ -248,8 +248,7 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
     data: st.DataObject,
 ) -> None:
     steps = actions(decisions, watching, policies)
-    done = steps[: data.draw(st.integers(0, len(steps)))]
-    units, there = stopped(done, decisions, watching)
+    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, watching)
     for found in watching:
         now = there[found.name]
         not_lazier = table_alarms.level(now.fields) <= table_alarms.level(found.fields)

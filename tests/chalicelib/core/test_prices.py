@@ -92,8 +92,10 @@ def test_a_look_is_worth_it_where_much_could_be_saved(
 
 def test_the_engine_and_the_price_file_agree() -> None:
     file = pricing.load()
-    assert {dimension: file.of(dimension).unit_hour for dimension in Dimension} == prices.UNIT_HOUR
-    assert file.headroom.metric_read == prices.METRIC_READ
+    assert (
+        {dimension: file.of(dimension).unit_hour for dimension in Dimension},
+        file.headroom.metric_read,
+    ) == (prices.UNIT_HOUR, prices.METRIC_READ)
 
 
 @pytest.mark.parametrize(

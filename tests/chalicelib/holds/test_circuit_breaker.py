@@ -119,10 +119,13 @@ def test_an_open_breaker_holds_an_increase_and_the_decision_says_so(handler: str
     with guarded(503) as region:
         pass_minutes(region, 65, HOT)
         invocation = woken(region, handler)
-        assert units(region)["orders:read"] == 100
-        assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
-        assert decisions(invocation)[READS]["numbers"]["held_by"] == f"{URL} answered 503"
-        assert (invocation.error, skips(invocation)) == (None, [])
+        assert (
+            units(region)["orders:read"],
+            reasons(invocation)["orders:read"],
+            decisions(invocation)[READS]["numbers"]["held_by"],
+            invocation.error,
+            skips(invocation),
+        ) == (100, "CircuitBreakerOpen", f"{URL} answered 503", None, [])
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -160,8 +163,10 @@ def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
     with guarded(silent) as region:
         pass_minutes(region, 65, IDLE)
         invocation = invoke(region, handler)
-        assert units(region)["orders:write"] == 100
-        assert reasons(invocation)["orders:write"] == "CircuitBreakerUnknown"
+        assert (units(region)["orders:write"], reasons(invocation)["orders:write"]) == (
+            100,
+            "CircuitBreakerUnknown",
+        )
         (warning,) = log_lines(invocation, "skip")
         assert warning["message"] == (
             f"circuit breaker {URL}: passed over: no answer about orders (timed out): decreases wait, increases go on "
@@ -199,11 +204,13 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
             {**names, "user-agent": "headroom"},
             {**names, "x-gsi-name": "by-date", "user-agent": "headroom"},
         ]
-        assert {
-            (request.request.get_method(), request.url, request.seconds)
-            for request in region.http.requests
-        } == {("GET", URL, 3)}
-        assert {request.request.data for request in region.http.requests} == {None}
+        assert (
+            {
+                (request.request.get_method(), request.url, request.seconds)
+                for request in region.http.requests
+            },
+            {request.request.data for request in region.http.requests},
+        ) == ({("GET", URL, 3)}, {None})
 
 
 def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
@@ -224,14 +231,16 @@ def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and
     with guarded(lambda request: 200 if "x-gsi-name" in request.headers else 503) as region:
         pass_minutes(region, 65, HOT)
         invocation = invoke(region, "sweep")
-        assert reasons(invocation)["orders:read"] == "CircuitBreakerOpen"
-        assert units(region) == {
-            "orders:read": 100,
-            "orders:write": 100,
-            "orders/by-date:read": 1,
-            "orders/by-date:write": 1,
-        }
-        assert len(region.http.requests) == 2
+        assert (reasons(invocation)["orders:read"], units(region), len(region.http.requests)) == (
+            "CircuitBreakerOpen",
+            {
+                "orders:read": 100,
+                "orders:write": 100,
+                "orders/by-date:read": 1,
+                "orders/by-date:write": 1,
+            },
+            2,
+        )
 
 
 def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
@@ -260,8 +269,10 @@ def test_a_dry_run_asks_too_and_reports_the_truth() -> None:
         pass_minutes(region, 65, HOT)
         aws = Aws("headroom-alarms", http=region.http)
         report = handlers.preview(Run(aws, load(GUARDED), region.now, dry_run=True), "orders")
-        assert report.decisions[2].reason is Reason.CIRCUIT_OPEN
-        assert [action for action in report.planned if "Set" in type(action).__name__] == []
+        assert (
+            report.decisions[2].reason,
+            [action for action in report.planned if "Set" in type(action).__name__],
+        ) == (Reason.CIRCUIT_OPEN, [])
 
 
 def test_the_same_holds_for_a_rule_in_dry_run() -> None:
@@ -304,8 +315,10 @@ def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_b
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
         invocation = invoke(region, "scale_down")
         assert GIVEN_UP_AFTER <= len(region.http.requests) <= GIVEN_UP_AFTER + PARALLEL
-        assert set(units(region).values()) == {100}
-        assert {subject for subject, _ in skips(invocation)} == {f"circuit breaker {URL}"}
+        assert (set(units(region).values()), {subject for subject, _ in skips(invocation)}) == (
+            {100},
+            {f"circuit breaker {URL}"},
+        )
         assert " and 75 more (" in log_lines(invocation, "skip")[0]["message"]
         region.http.servers[URL] = 200
         invoke(region, "scale_down")

@@ -136,8 +136,7 @@ def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_f
     st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"])))
 )
 def test_without_a_running_job_nothing_stays_paused(jobs: list[Job]) -> None:
-    found = judge(EMR, jobs, observation(), NOON)
-    assert found is None
+    assert judge(EMR, jobs, observation(), NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -253,8 +252,10 @@ def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(ki
         assert "running" in str(decisions(invoke(region, "sweep")))
         end()
         pass_minutes(region, 5, {})
-        assert reasons(invoke(region, "scale_down"))["orders:read"] == "UtilizationLow"
-        assert units(region)["orders:read"] == 1
+        assert (
+            reasons(invoke(region, "scale_down"))["orders:read"],
+            units(region)["orders:read"],
+        ) == ("UtilizationLow", 1)
 
 
 def test_an_increase_is_held_as_well_unless_only_decreases_are() -> None:

@@ -143,9 +143,12 @@ def woken(region: Region, handler: str) -> Invocation:
 def test_every_function_leaves_a_paused_table_alone(region: Region, handler: str) -> None:
     tag(region, until(region, hours=2))
     invocation = woken(region, handler)
-    assert set(reasons(invocation).values()) == {"Paused"}
-    assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 100)
-    assert invocation.error is None
+    assert (
+        set(reasons(invocation).values()),
+        units(region)["orders:read"],
+        units(region)["orders:write"],
+        invocation.error,
+    ) == ({"Paused"}, 100, 100, None)
 
 
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
@@ -207,8 +210,10 @@ def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_
     tag(region, "until tomorrow")
     pass_minutes(region, 65, LOADS)
     invocation = invoke(region, "sweep")
-    assert reasons(invocation)["orders:read"] == "UtilizationHigh"
-    assert reasons(invocation)["orders:write"] == "PauseUnknown"
+    assert (reasons(invocation)["orders:read"], reasons(invocation)["orders:write"]) == (
+        "UtilizationHigh",
+        "PauseUnknown",
+    )
     assert "`headroom resume orders`" in decisions(invocation)[WRITES]["numbers"]["held_by"]
 
 
@@ -233,8 +238,10 @@ def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown
 ) -> None:
     pass_minutes(region, 65)
     region.faults.append(Fault("GetResources", "ThrottlingException", times=10))
-    assert set(reasons(invoke(region, "scale_down")).values()) == {"PauseUnknown"}
-    assert units(region)["orders:read"] == 100
+    assert (set(reasons(invoke(region, "scale_down")).values()), units(region)["orders:read"]) == (
+        {"PauseUnknown"},
+        100,
+    )
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["answered", "refused"])
@@ -246,8 +253,7 @@ def test_one_call_serves_all_tables_of_an_event_and_the_next_event_asks_anew(fai
         region.faults += [Fault("GetResources", "AccessDeniedException")] if fails else []
         region.calls.clear()
         invocation = invoke(region, "sweep")
-        assert operations(region).count("GetResources") == 1
-        assert len(failures(invocation)) == fails
+        assert (operations(region).count("GetResources"), len(failures(invocation))) == (1, fails)
         invoke(region, "sweep")
         assert operations(region).count("GetResources") == 2
 
@@ -283,8 +289,12 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
         tag(region, "2026-11-02T06:00:00Z everything nightly job")
         before = region.decreases
         region.run(300 - region.minute + 59)
-        assert (region.now.hour, region.now.minute) == (5, 59)
-        assert (units(region)["orders:read"], units(region)["orders:write"]) == (1000, 1000)
+        assert (
+            region.now.hour,
+            region.now.minute,
+            units(region)["orders:read"],
+            units(region)["orders:write"],
+        ) == (5, 59, 1000, 1000)
         region.run(10)
         assert units(region)["orders:read"] < 100
         assert units(region)["orders:write"] < 100

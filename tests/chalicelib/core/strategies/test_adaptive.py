@@ -442,10 +442,10 @@ def test_free_decreases_are_kept_for_what_is_worth_it(
     assert (
         adaptive.least_saving_percent(
             seen_by(30.0, last_decrease_at=last, decreases_today=today), NOON
-        )
-        == percent
-    )
-    assert (adaptive.LEAST_SAVING_PERCENT, adaptive.LEAST_FREE_SAVING_PERCENT) == (4, 20)
+        ),
+        adaptive.LEAST_SAVING_PERCENT,
+        adaptive.LEAST_FREE_SAVING_PERCENT,
+    ) == (percent, 4, 20)
 
 
 # raising
@@ -519,8 +519,12 @@ def test_quiet_times_fill_the_bucket_at_the_next_sweep(
     consumed: list[float | None], desired: int, reason: Reason
 ) -> None:
     sweep, alarm = up(seen_by(consumed)), up(seen_by(consumed), urgent=True)
-    assert (sweep.desired, sweep.reason) == (desired, reason)
-    assert (alarm.desired, alarm.reason) == (100, Reason.AT_DESIRED)
+    assert (sweep.desired, sweep.reason, alarm.desired, alarm.reason) == (
+        desired,
+        reason,
+        100,
+        Reason.AT_DESIRED,
+    )
 
 
 def test_a_look_both_ways_is_a_sweeps_and_one_up_is_an_alarms() -> None:
@@ -559,16 +563,13 @@ def test_the_least_step_is_taken_once_for_the_same_evidence(
 )
 def test_the_least_step_may_be_one_of_units(percent: int, units: int, desired: int) -> None:
     assert (
-        up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired == desired
-    )
-    assert (
+        up(seen_by([100.0] * 15), increase_percent=percent, increase_units=units).desired,
         up(
             seen_by([100.0] * 15, last_increase_at=NOON),
             increase_percent=percent,
             increase_units=units,
-        ).desired
-        == 109
-    )
+        ).desired,
+    ) == (desired, 109)
 
 
 def test_the_numbers_behind_a_raise() -> None:
@@ -820,10 +821,10 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
 @given(SEEN, POLICIES, st.integers(11, 300))
 def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
     later = NOON + minutes * MINUTE
-    assert adaptive.scale_up(with_policy(seen, settings), later) == Recommendation(
-        seen.provisioned, Reason.NO_DATA
-    )
-    assert adaptive.scale_down(with_policy(seen, settings), later).desired == seen.provisioned
+    assert (
+        adaptive.scale_up(with_policy(seen, settings), later),
+        adaptive.scale_down(with_policy(seen, settings), later).desired,
+    ) == (Recommendation(seen.provisioned, Reason.NO_DATA), seen.provisioned)
 
 
 @given(

@@ -76,8 +76,7 @@ def test_a_summary_tells_the_highest_five_minutes(values: Values, highest: float
 
 
 def test_a_summary_speaks_until_its_last_value_closes() -> None:
-    assert of(quiet(3)).end == NOON
-    assert summarize(Series(NOON, 300)).end == NOON
+    assert (of(quiet(3)).end, summarize(Series(NOON, 300)).end) == (NOON, NOON)
 
 
 # like hours
@@ -86,8 +85,7 @@ def test_a_summary_speaks_until_its_last_value_closes() -> None:
 def at_hours_ago(hours: int, back: int, height: float) -> Values:
     """Return hours of quiet, but for an onset in the hour that began so many hours ago."""
     values = quiet(hours * HOUR)
-    start = len(values) - back * HOUR
-    values[start + 3] = height
+    values[len(values) - back * HOUR + 3] = height
     return values
 
 
@@ -148,9 +146,11 @@ def test_a_slot_is_the_quarter_of_an_hour_that_begins_then_on_each_past_day() ->
 
 
 def test_days_that_are_not_known_are_no_days_without_an_onset() -> None:
-    assert {len(slot) for slot in of([None] * 5 * DAY + quiet(2 * DAY)).daily} == {2}
-    assert {len(slot) for slot in of(quiet(DAY - past.SLOTS)).daily} == {0}
-    assert of([None] * DAY).daily == ((),) * 15
+    assert (
+        {len(slot) for slot in of([None] * 5 * DAY + quiet(2 * DAY)).daily},
+        {len(slot) for slot in of(quiet(DAY - past.SLOTS)).daily},
+        of([None] * DAY).daily,
+    ) == ({2}, {0}, ((),) * 15)
 
 
 def test_a_day_that_began_within_the_hour_counts_from_where_it_is_known() -> None:
@@ -177,19 +177,16 @@ def test_a_typical_burst_is_the_middle_one_of_the_newest(
 
 
 def test_a_bursts_peak_is_looked_for_within_a_quarter_of_an_hour() -> None:
-    slow = [10.0, 10.0, 20.0, 25.0, 27.0, 29.0, 31.0, *quiet(5)]
-    assert of(slow * 3).typical_burst == 29.0
+    assert of([10.0, 10.0, 20.0, 25.0, 27.0, 29.0, 31.0, *quiet(5)] * 3).typical_burst == 29.0
 
 
 def test_an_onset_in_steps_is_one_burst() -> None:
     stairs = [10.0, 10.0, 20.0, 40.0, 80.0, *quiet(7)]
-    assert of(stairs * 2).typical_burst == 0.0
-    assert of(stairs * 3).typical_burst == 80.0
+    assert (of(stairs * 2).typical_burst, of(stairs * 3).typical_burst) == (0.0, 80.0)
 
 
 def test_a_gap_within_a_burst_is_no_height() -> None:
-    holed = [10.0, 10.0, 20.0, None, 30.0, *quiet(7)]
-    assert of(holed * 3).typical_burst == 30.0
+    assert of([10.0, 10.0, 20.0, None, 30.0, *quiet(7)] * 3).typical_burst == 30.0
 
 
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=2 * DAY))
