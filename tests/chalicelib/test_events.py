@@ -72,8 +72,7 @@ def test_each_form_of_message_names_its_alarm_and_target(name: str, event: Alarm
 )
 def test_consumption_and_throttling_report_the_dimension(metric: str, target: object) -> None:
     event = from_sns(sns(trigger={"MetricName": metric}))
-    assert isinstance(event, AlarmEvent)
-    assert event.target == target
+    assert (isinstance(event, AlarmEvent), event.target) == (True, target)
 
 
 @pytest.mark.parametrize(
@@ -370,19 +369,14 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
 def mutated(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Return a recorded message with one member, at any depth, replaced by any JSON, or left
     out."""
-    spots = list(_spots(recorded(name)))
-    return st.builds(_with, st.just(name), st.sampled_from(spots), VALUES | st.just(...))
+    return st.builds(
+        _with, st.just(name), st.sampled_from(list(_spots(recorded(name)))), VALUES | st.just(...)
+    )
 
 
 def _spots(value: Any, path: tuple[str | int, ...] = ()) -> Any:
-    inside = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, part in inside:
+    inside = value.items() if isinstance(value, dict) else ()
+    for key, part in enumerate(value) if isinstance(value, list) else inside:
         yield (*path, key)
         yield from _spots(part, (*path, key))
 

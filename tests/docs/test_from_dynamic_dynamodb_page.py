@@ -28,8 +28,12 @@ PAGE = (ROOT / "docs" / "from-dynamic-dynamodb.md").read_text()
 
 
 def test_the_page_names_every_option() -> None:
-    named = set(re.findall(r"`(-{0,2}[a-z][a-z0-9-]+)`", PAGE))
-    assert named >= {*OPTIONS, *GLOBAL, *LOGGING, *COMMAND_LINE}
+    assert set(re.findall(r"`(-{0,2}[a-z][a-z0-9-]+)`", PAGE)) >= {
+        *OPTIONS,
+        *GLOBAL,
+        *LOGGING,
+        *COMMAND_LINE,
+    }
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)

@@ -35,8 +35,9 @@ def keys(path: Path) -> Iterator[str]:
 
 
 def number_keys() -> set[str]:
-    names = {key for path in MODULES for key in keys(path) if re.fullmatch(r"[a-z][a-z0-9_]*", key)}
-    return names - {"adaptive", "percent"}  # the names of strategies; "fleet" is a number's, too
+    return {
+        key for path in MODULES for key in keys(path) if re.fullmatch(r"[a-z][a-z0-9_]*", key)
+    } - {"adaptive", "percent"}  # the names of strategies; "fleet" is a number's, too
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -57,8 +58,7 @@ def quotations() -> Iterator[tuple[str, Reason]]:
     """Yield the words and the reason of each decision that a page quotes as output."""
     for page in (ROOT / "docs").glob("*.md"):
         for block in re.findall(r"^```.*?^```$", page.read_text(), re.DOTALL | re.MULTILINE):
-            output = " ".join(block.split())
-            for words, code in re.findall(r": ([^()→]+) \(([A-Z]\w+);", output):
+            for words, code in re.findall(r": ([^()→]+) \(([A-Z]\w+);", " ".join(block.split())):
                 yield words, Reason(code)
 
 

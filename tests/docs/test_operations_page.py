@@ -43,14 +43,15 @@ def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None
         make_table(there.client)
         before = inventory(there.client)
         for command in COMMANDS:
-            status = BEFORE_THE_FIRST_SWEEP if " doctor " in command else 0
-            output = follow(there, command, status)
+            output = follow(there, command, BEFORE_THE_FIRST_SWEEP if " doctor " in command else 0)
             if command.endswith("--json"):
                 assert {finding["check"] for finding in json.loads(output)["findings"]} == {
                     "alarms"
                 }
-        assert inventory(there.client) == before
-        assert (tmp_path / "out" / "sam" / "sam.json").exists()
+        assert (inventory(there.client), (tmp_path / "out" / "sam" / "sam.json").exists()) == (
+            before,
+            True,
+        )
         assert "removed" not in there.make("teardown", "STAGE=dev", answer="y\n")
 
 
@@ -82,8 +83,9 @@ def test_each_alarm_about_headroom_names_the_chapter_that_says_what_to_do(
 
 @pytest.mark.parametrize("file", ["app.py", "headroom/deploy/stage.py"])
 def test_every_variable_of_a_stage_is_in_the_table(file: str) -> None:
-    text = (ROOT / file).read_text()
-    read = set(re.findall(r'environ(?:ment)?\.get\("([A-Z_]+)"', text)) - {"HEADROOM_CONFIG"}
+    read = set(re.findall(r'environ(?:ment)?\.get\("([A-Z_]+)"', (ROOT / file).read_text())) - {
+        "HEADROOM_CONFIG"
+    }
     assert read
     assert {name for name in read if f"| `{name}` |" not in TEXT} == set()
 

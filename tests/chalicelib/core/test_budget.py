@@ -103,8 +103,12 @@ def test_what_is_left_and_when_the_next_is_allowed(
     ("now", "allowed"), [("12:59:59", False), ("13:00:00", True), ("13:00:01", True)]
 )
 def test_a_decrease_is_allowed_from_the_very_second_on(now: str, allowed: bool) -> None:
-    left = budget(throughput(decreases_today=4, last_decrease_at=at("12:00:00")), at(now))
-    assert left.allows(at(now)) is allowed
+    assert (
+        budget(throughput(decreases_today=4, last_decrease_at=at("12:00:00")), at(now)).allows(
+            at(now)
+        )
+        is allowed
+    )
 
 
 def test_a_millisecond_before_the_hour_is_too_early() -> None:
@@ -235,8 +239,12 @@ def test_what_a_decrease_now_keeps_for_later_today(
     [(at("23:59:59"), False), (at("00:00:00", 21), True), (at("02:00:00", 21), True)],
 )
 def test_the_new_day_brings_four_whatever_is_spent_now(until: datetime, kept: bool) -> None:
-    seen = throughput(decreases_today=8, last_decrease_at=at("22:00:00"))
-    assert keeps(seen, at("23:30:00"), until, 4) is kept
+    assert (
+        keeps(
+            throughput(decreases_today=8, last_decrease_at=at("22:00:00")), at("23:30:00"), until, 4
+        )
+        is kept
+    )
 
 
 @given(

@@ -82,8 +82,10 @@ def test_a_skip_in_words() -> None:
         Reason.UNSUPPORTED_ALARM,
         "cannot scale by this alarm: it is a composite alarm",
     )
-    said = "orders-any: passed over: cannot scale by this alarm: it is a composite alarm (UnsupportedAlarm)"
-    assert sentence(skip) == said
+    assert (
+        sentence(skip)
+        == "orders-any: passed over: cannot scale by this alarm: it is a composite alarm (UnsupportedAlarm)"
+    )
 
 
 ACTIONS = [

@@ -297,8 +297,9 @@ def test_a_sick_instance_is_healed_unless_something_speaks_against_it(
 
 
 def test_every_reason_about_instances_has_a_row() -> None:
-    ours = list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) :]
-    assert {case.values[2] for case in CASES} == set(ours)
+    assert {case.values[2] for case in CASES} == set(
+        list(Reason)[list(Reason).index(Reason.STATUS_CHECK_FAILED) :]
+    )
 
 
 @pytest.mark.parametrize(
@@ -519,8 +520,9 @@ def test_of_what_was_taken_out_of_service_only_what_was_for_its_health_counts(
 
 
 def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
-    made = instance_alarms.new_fields("i-0abc", "web", rule(**(settings or {})), TOPIC)
-    return Alarm({**made, **fields})
+    return Alarm(
+        {**instance_alarms.new_fields("i-0abc", "web", rule(**(settings or {})), TOPIC), **fields}
+    )
 
 
 def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
@@ -570,12 +572,12 @@ def test_no_tables_alarm_has_the_name_of_an_instances(
 
 
 def test_an_instances_alarm_is_headrooms_by_name_and_metric_and_no_tables() -> None:
-    assert instance_alarms.is_ours(alarm())
-    assert not is_a_tables(alarm())
-    assert not instance_alarms.is_ours(alarm(AlarmName="web-status"))
-    assert not instance_alarms.is_ours(
-        alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}])
-    )
+    assert (
+        instance_alarms.is_ours(alarm()),
+        is_a_tables(alarm()),
+        instance_alarms.is_ours(alarm(AlarmName="web-status")),
+        instance_alarms.is_ours(alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}])),
+    ) == (True, False, False, False)
     assert not instance_alarms.is_ours(alarm(Namespace="AWS/DynamoDB"))
 
 
@@ -632,6 +634,8 @@ def test_a_refusal_is_told_once_for_each_time_of_being_sick(
 
 
 def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:
-    assert is_due(None, NotificationState(), NOON)
-    assert not is_due(None, NotificationState(notified=NOON - timedelta(hours=23)), NOON)
-    assert is_due(None, NotificationState(notified=NOON - timedelta(hours=24)), NOON)
+    assert (
+        is_due(None, NotificationState(), NOON),
+        is_due(None, NotificationState(notified=NOON - timedelta(hours=23)), NOON),
+        is_due(None, NotificationState(notified=NOON - timedelta(hours=24)), NOON),
+    ) == (True, False, True)

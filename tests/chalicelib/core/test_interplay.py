@@ -154,8 +154,12 @@ def test_one_call_at_the_most_and_in_one_direction(
     scene: Scene, directions: Collection[Direction], units: int
 ) -> None:
     found = scaling.coordinate_dimensions(decided(scene, directions))
-    watching = [alarm(target, units, settings=scene[1][target]) for target in TARGETS]
-    actions = plan.for_table("orders", found, watching, scene[1])
+    actions = plan.for_table(
+        "orders",
+        found,
+        [alarm(target, units, settings=scene[1][target]) for target in TARGETS],
+        scene[1],
+    )
     updates = [action for action in actions if isinstance(action, SetCapacity)]
     assert len(updates) <= 1
     for update in updates:

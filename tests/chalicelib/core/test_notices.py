@@ -485,8 +485,11 @@ def test_a_pause_is_noted_every_half_an_hour_and_not_at_every_sweep() -> None:
 
 def test_what_was_not_delivered_is_news_at_the_next_look() -> None:
     state = paused()
-    memory = notices.update_state(state, NotificationState(), NOON, notified=False)
-    assert notices.is_due(state, memory, NOON + 5 * MINUTE)
+    assert notices.is_due(
+        state,
+        notices.update_state(state, NotificationState(), NOON, notified=False),
+        NOON + 5 * MINUTE,
+    )
 
 
 # the memory
@@ -542,14 +545,15 @@ def test_many_messages_of_a_run_go_together(count: int, sizes: list[int]) -> Non
 
 
 def test_each_destination_is_counted_for_itself() -> None:
-    found = [*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)]
-    assert [len(batch) for batch in notices.batches(found)] == [6, 1, 1, 1]
+    assert [
+        len(batch)
+        for batch in notices.batches([*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)])
+    ] == [6, 1, 1, 1]
 
 
 def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table() -> None:
     line = NotificationLine("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
-    low = [notice for notice, _ in notices.notices([line])]
-    merged = notices.merged([*many(6), *low])
+    merged = notices.merged([*many(6), *[notice for notice, _ in notices.notices([line])]])
     assert (merged.subject, merged.text.count("→")) == (
         "Headroom: 7 notices (at_max 1, scaled_up 6)",
         6,

@@ -95,8 +95,10 @@ def test_a_table_that_fits_needs_nothing() -> None:
 
 def test_each_alarm_of_a_target_is_rewritten_whoever_made_it() -> None:
     ours, foreign = alarm(), alarm(name=FOREIGN, Period=300)
-    found = actions([decision(desired=150)], [ours, foreign])
-    assert found[1:] == [rewrite(ours, 7_200.0), rewrite(foreign, 36_000.0)]
+    assert actions([decision(desired=150)], [ours, foreign])[1:] == [
+        rewrite(ours, 7_200.0),
+        rewrite(foreign, 36_000.0),
+    ]
 
 
 def test_our_own_alarm_follows_the_configured_period_and_a_foreign_one_keeps_its_own() -> None:
@@ -147,8 +149,9 @@ def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() 
 def made(
     *decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any
 ) -> list[CreateAlarm]:
-    policies = dict.fromkeys(TARGETS, policy(**settings))
-    return plan.missing_alarms(decisions, watching, policies, TOPIC)
+    return plan.missing_alarms(
+        decisions, watching, dict.fromkeys(TARGETS, policy(**settings)), TOPIC
+    )
 
 
 def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:
@@ -252,7 +255,7 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
     for found in watching:
         now = there[found.name]
         not_lazier = table_alarms.level(now.fields) <= table_alarms.level(found.fields)
-        assert not is_lazy(now, units, policies) or not_lazier
+        assert not_lazier or not is_lazy(now, units, policies)
 
 
 @given(decided(), settings_of_all(), st.data())
@@ -312,9 +315,8 @@ def test_a_dry_run_is_never_acted_on(
 ) -> None:
     dry = {found.target for found in decisions if found.dry_run}
     for step in actions(decisions, watching, policies):
-        touched = (
-            {c.target for c in step.changes} if isinstance(step, SetCapacity) else {step.target}
-        )
+        capacity = isinstance(step, SetCapacity)
+        touched = {c.target for c in step.changes} if capacity else {step.target}
         assert not touched & dry
 
 

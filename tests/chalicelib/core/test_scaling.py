@@ -458,8 +458,9 @@ def test_an_increase_tells_its_numbers() -> None:
 def test_the_budget_is_told_even_where_nothing_else_is_known(
     directions: Collection[Direction],
 ) -> None:
-    told = {"decreases_today", "decreases_left", "next_decrease_at"}
-    assert told <= decide(directions, {"active": False}).numbers.keys()
+    assert {"decreases_today", "decreases_left", "next_decrease_at"} <= decide(
+        directions, {"active": False}
+    ).numbers.keys()
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -535,14 +536,17 @@ def test_a_small_decrease_stays_undone_otherwise(alone: tuple[Decision, ...]) ->
     "reason", [Reason.AT_DESIRED, Reason.BUDGET_USED_UP, Reason.THROTTLED_RECENTLY]
 )
 def test_only_what_is_too_small_comes_along(reason: Reason) -> None:
-    kept = decision(READS, reason=reason, numbers={"wanted_units": 90})
-    assert settled(kept, LOWERED)[0] == (100, reason)
+    assert settled(decision(READS, reason=reason, numbers={"wanted_units": 90}), LOWERED)[0] == (
+        100,
+        reason,
+    )
 
 
 def test_unchanged_takes_the_change_back_and_keeps_the_numbers() -> None:
     lowered = decision(WRITES, 100, 40, numbers={"peak_units": 26.0})
-    taken_back = decision(WRITES, 100, 100, Reason.REFUSED, {"peak_units": 26.0})
-    assert scaling.unchanged(lowered, Reason.REFUSED) == taken_back
+    assert scaling.unchanged(lowered, Reason.REFUSED) == decision(
+        WRITES, 100, 100, Reason.REFUSED, {"peak_units": 26.0}
+    )
 
 
 # laws
@@ -708,8 +712,9 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
     ],
 )
 def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, reads: int) -> None:
-    wanted = replace(decision(READS, 100, 40), needs_other=True)
-    found = scaling.coordinate_dimensions([wanted, writes])[0]
+    found = scaling.coordinate_dimensions(
+        [replace(decision(READS, 100, 40), needs_other=True), writes]
+    )[0]
     assert (found.desired, found.reason is Reason.OTHER_NOT_LOW) == (reads, reads == 100)
 
 

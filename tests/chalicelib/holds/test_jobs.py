@@ -111,8 +111,12 @@ def test_what_a_condition_holds(
     pause = JobPause(
         name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), **settings
     )
-    seen = observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30))
-    found = judge(pause, jobs, seen, NOON)
+    found = judge(
+        pause,
+        jobs,
+        observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30)),
+        NOON,
+    )
     assert (found and (found.reason, found.directions)) == expected
 
 

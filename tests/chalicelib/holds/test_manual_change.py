@@ -199,8 +199,10 @@ def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: st
     set_units(region, "orders", 500, 100)
     pass_minutes(region, 65, {READS: 90.0})
     if handler == "explain":
-        report = handlers.preview(new_run(region, HELD), "orders")
-        assert report.decisions[0].reason is Reason.RAISED_BY_HAND
+        assert (
+            handlers.preview(new_run(region, HELD), "orders").decisions[0].reason
+            is Reason.RAISED_BY_HAND
+        )
     else:
         woken(region, handler)
     assert (reads_alarm(region), region.units(READS)) == (4800.0, 500)
@@ -210,9 +212,10 @@ def test_the_decision_says_it(region: Region) -> None:
     set_units(region, "orders", 500, 100)
     pass_minutes(region, 65)
     invocation = invoke(region, "scale_down")
-    assert reasons(invocation)["orders:read"] == "RaisedByHand"
-    decided = decisions(invocation)[READS]["numbers"]["held_by"]
-    assert decided == "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z"
+    assert (
+        reasons(invocation)["orders:read"],
+        decisions(invocation)[READS]["numbers"]["held_by"],
+    ) == ("RaisedByHand", "raised by hand at 2026-11-02T13:05Z, until 2026-11-02T17:05Z")
 
 
 def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_index(

@@ -227,10 +227,17 @@ def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_
 ) -> None:
     region.faults.append(Fault("GetResources", code, times=10))
     invocation = woken(region, handler)
-    assert failures(invocation) == [
-        f"the pauses: GetResources failed: An error occurred ({code}) when calling the GetResources operation: {code} (injected)"
-    ]
-    assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
+    assert (
+        failures(invocation),
+        units(region)["orders:read"] > 100,
+        units(region)["orders:write"],
+    ) == (
+        [
+            f"the pauses: GetResources failed: An error occurred ({code}) when calling the GetResources operation: {code} (injected)"
+        ],
+        True,
+        100,
+    )
 
 
 def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown(
@@ -298,8 +305,10 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
         region.run(10)
         assert units(region)["orders:read"] < 100
         assert units(region)["orders:write"] < 100
-        spent = region.tables["orders"].provisions[""].decreases
-        assert (spent <= 4, region.decreases - before >= 1) == (True, True)
+        assert (
+            region.tables["orders"].provisions[""].decreases <= 4,
+            region.decreases - before >= 1,
+        ) == (True, True)
 
 
 def test_a_pause_that_is_renewed_goes_on(region: Region) -> None:
@@ -317,7 +326,8 @@ def test_a_pause_that_is_removed_is_over_at_the_next_look(region: Region) -> Non
     invoke(region, "sweep")
     assert units(region)["orders:read"] == 100
     dynamodb = region.client("dynamodb")
-    arn = dynamodb.describe_table(TableName="orders")["Table"]["TableArn"]
-    dynamodb.untag_resource(ResourceArn=arn, TagKeys=[KEY])
+    dynamodb.untag_resource(
+        ResourceArn=dynamodb.describe_table(TableName="orders")["Table"]["TableArn"], TagKeys=[KEY]
+    )
     invoke(region, "sweep")
     assert units(region)["orders:read"] == 1

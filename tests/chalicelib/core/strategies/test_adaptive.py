@@ -38,8 +38,12 @@ def past(
 ) -> DemandHistory:
     """Return a summary that ends some minutes ago; nothing is known of the slots that are not
     given."""
-    slots = (*daily, *((),) * (SLOTS - len(daily)))
-    return DemandHistory(end=NOON - ago * MINUTE, hourly=hourly, daily=slots, **fields)
+    return DemandHistory(
+        end=NOON - ago * MINUTE,
+        hourly=hourly,
+        daily=(*daily, *((),) * (SLOTS - len(daily))),
+        **fields,
+    )
 
 
 def seen_by(
@@ -51,8 +55,11 @@ def seen_by(
 ) -> Observation:
     """Return an observation of 100 units unless told otherwise. least: the provisioned units of
     each five minutes."""
-    given = series(consumed) if isinstance(consumed, list) else consumed
-    found = observation(consumed=given, throttled=throttled, **fields)
+    found = observation(
+        consumed=series(consumed) if isinstance(consumed, list) else consumed,
+        throttled=throttled,
+        **fields,
+    )
     start = found.metrics.consumed.start
     return replace(
         found,
@@ -529,8 +536,10 @@ def test_quiet_times_fill_the_bucket_at_the_next_sweep(
 
 def test_a_look_both_ways_is_a_sweeps_and_one_up_is_an_alarms() -> None:
     seen = seen_by([100.0] * 15)
-    found = {ways: decide_with(seen, policy(), NOON, ways).desired for ways in (UP, UP | DOWN)}
-    assert found == {UP: 100, UP | DOWN: 109}
+    assert {ways: decide_with(seen, policy(), NOON, ways).desired for ways in (UP, UP | DOWN)} == {
+        UP: 100,
+        UP | DOWN: 109,
+    }
 
 
 @pytest.mark.parametrize(
@@ -888,8 +897,11 @@ def test_a_second_look_at_the_same_datapoints_wants_no_more(
     first = adaptive.scale_up(with_policy(seen, settings), NOON, urgent=True)
     if first.desired == seen.provisioned:
         return  # nothing was raised, so there is no second look
-    units = dict.fromkeys(seen.throughput.units, first.desired)
-    raised = replace(seen.throughput, units=units, last_increase_at=NOON)
+    raised = replace(
+        seen.throughput,
+        units=dict.fromkeys(seen.throughput.units, first.desired),
+        last_increase_at=NOON,
+    )
     again = replace(seen, provisioned=first.desired, throughput=raised)
     assert (
         adaptive.scale_up(with_policy(again, settings), NOON, urgent=True).desired == first.desired

@@ -338,8 +338,12 @@ def test_throttling_that_an_increase_has_answered_raises_nothing(
 
 
 def test_where_one_cause_is_answered_another_may_still_raise() -> None:
-    settings = {**rows(throttled_provisioned=[(1, 100)])}
-    advice = up(90.0, settings, throttled=5.0, last_increase_at=NOON - MINUTE)
+    advice = up(
+        90.0,
+        rows(throttled_provisioned=[(1, 100)]),
+        throttled=5.0,
+        last_increase_at=NOON - MINUTE,
+    )
     assert (advice.desired, advice.reason) == (150, Reason.UTILIZATION_HIGH)
 
 
@@ -528,8 +532,9 @@ def test_down_to_what_the_last_hours_peak_needs(
 def test_throttling_within_the_hour_forbids_a_decrease(
     minutes_ago: int, desired: int, reason: Reason
 ) -> None:
-    throttled = series([None] * (180 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1))
-    advice = down(10.0, throttled=throttled)
+    advice = down(
+        10.0, throttled=series([None] * (180 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1))
+    )
     assert (advice.desired, advice.reason) == (desired, reason)
 
 
@@ -927,8 +932,10 @@ def test_a_budget_that_is_used_up_keeps_decreases_only() -> None:
 
 
 def test_rows_down_hold_for_an_index_as_for_a_table() -> None:
-    settings = {**LOW, **rows(decrease=[(30, 20)])}
-    assert decide(settings, target=INDEX_WRITES, consumed=0.0).desired == 80
+    assert (
+        decide({**LOW, **rows(decrease=[(30, 20)])}, target=INDEX_WRITES, consumed=0.0).desired
+        == 80
+    )
 
 
 # laws
