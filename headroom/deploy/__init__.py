@@ -1,1 +1,0 @@
-"""The deployment of a stage: resources, permissions, packages and checks."""

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.deploy.checks import account, infrastructure, tables
+from headroom.deploy.checks import account, configuration, infrastructure
 from headroom.deploy.checks.deployment import Check, Deployment, Finding, finding_of_error
-from headroom.deploy.checks.healing import healing
-from headroom.deploy.checks.notifications import notifications
 
 CHECKS: dict[str, Check] = {
     "clock": account.clock,
@@ -16,13 +14,13 @@ CHECKS: dict[str, Check] = {
     "setup": infrastructure.infrastructure,
     "own alarms": infrastructure.own_alarms,
     "dead letters": infrastructure.dead_letters,
-    "tables": tables.tables,
-    "fleet": tables.fleets,
-    "pause": tables.jobs,
-    "notifications": notifications,
-    "healing": healing,
-    "alarms": tables.alarms,
-    "Application Auto Scaling": tables.conflicts,
+    "tables": configuration.tables,
+    "fleet": configuration.fleets,
+    "pause": configuration.jobs,
+    "notifications": configuration.notifications,
+    "healing": configuration.healing,
+    "alarms": configuration.alarms,
+    "Application Auto Scaling": configuration.conflicts,
     "quota": account.quota,
 }
 

@@ -1,1 +1,0 @@
-"""The checks of `headroom doctor`, grouped by what they check."""

@@ -28,16 +28,19 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     except ClientError as error:
         problem = f"AWS does not accept the credentials: {error}"
         if error_code(error) in SKEWED:
-            remedy = "Set this computer's clock (NTP), then run this command again."
-            yield Finding("clock", problem, remedy)
+            yield Finding(
+                "clock", problem, "Set this computer's clock (NTP), then run this command again."
+            )
         else:
             yield Finding("credentials", problem, "Sign in again, or set AWS_PROFILE.")
     except AwsError as error:
         problem, _, remedy = describe_error(error).partition(". ")
-        default = (
-            "Sign in, or set AWS_PROFILE. If the profile has no Region, set AWS_DEFAULT_REGION."
+        yield Finding(
+            "credentials",
+            problem,
+            remedy
+            or "Sign in, or set AWS_PROFILE. If the profile has no Region, set AWS_DEFAULT_REGION.",
         )
-        yield Finding("credentials", problem, remedy or default)
 
 
 def clock(deployment: Deployment) -> Iterator[Finding]:
@@ -45,8 +48,11 @@ def clock(deployment: Deployment) -> Iterator[Finding]:
     date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
     skew = abs((parsedate_to_datetime(date) - deployment.now).total_seconds()) if date else 0
     if skew > MAX_SKEW_SECONDS:
-        problem = f"this computer's clock is {skew:.0f} seconds off AWS's"
-        yield Finding("clock", problem, "Set the clock (NTP).")
+        yield Finding(
+            "clock",
+            f"this computer's clock is {skew:.0f} seconds off AWS's",
+            "Set the clock (NTP).",
+        )
 
 
 def quota(deployment: Deployment) -> Iterator[Finding]:
@@ -59,18 +65,20 @@ def quota(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _account_quota(deployment: Deployment, dimension: Dimension, limit: int) -> Iterator[Finding]:
-    by_table: Counter[str] = Counter()
-    for name, table in deployment.tables.items():
-        by_table[name] = sum(part.units[dimension] for part in table.throughputs.values())
+    by_table = Counter(
+        {
+            name: sum(part.units[dimension] for part in table.throughputs.values())
+            for name, table in deployment.tables.items()
+        }
+    )
     total = by_table.total()
     if total * 100 >= limit * QUOTA_PERCENT:
-        largest = by_table.most_common(1)[0][0]
-        problem = (
+        yield Finding(
+            "quota",
             f"{total} of the account's {limit} {dimension} units are provisioned, "
-            f"most of them by {largest}"
+            f"most of them by {by_table.most_common(1)[0][0]}",
+            "Ask AWS for a higher quota (Service Quotas, DynamoDB, account-level units).",
         )
-        remedy = "Ask AWS for a higher quota (Service Quotas, DynamoDB, account-level units)."
-        yield Finding("quota", problem, remedy)
 
 
 def _table_quota(deployment: Deployment, dimension: Dimension, limit: int) -> Iterator[Finding]:
@@ -83,7 +91,8 @@ def _table_quota(deployment: Deployment, dimension: Dimension, limit: int) -> It
         if target.dimension is not dimension or not policy:
             continue
         if limit < policy.max_units != TABLE_QUOTA_UNITS:
-            problem = (
-                f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}"
+            yield Finding(
+                "quota",
+                f"{target} has max_units = {policy.max_units}, but the quota of a table is {limit}",
+                "Lower max_units, or ask AWS for a higher quota.",
             )
-            yield Finding("quota", problem, "Lower max_units, or ask AWS for a higher quota.")

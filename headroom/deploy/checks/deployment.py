@@ -64,10 +64,9 @@ class Deployment:
     def tables(self) -> dict[str, TableState]:
         """Return the managed tables that have capacity to set."""
         names = [name for name in self.table_names if self.rules.manages(name)]
-        states = describe_tables(self.aws, names) if names else {}
         return {
             name: state
-            for name, state in states.items()
+            for name, state in (describe_tables(self.aws, names) if names else {}).items()
             if isinstance(state, TableState) and not state.on_demand
         }
 
@@ -107,11 +106,20 @@ def finding_of_error(check: str, error: Exception, subject: str = "") -> Finding
     """
     prefix = f"{subject}: " if subject else ""
     if not isinstance(error, ClientError):
-        remedy = "Check the network, the Region and the profile, then run this command again."
-        return Finding(check, f"{prefix}{error}", remedy)
+        return Finding(
+            check,
+            f"{prefix}{error}",
+            "Check the network, the Region and the profile, then run this command again.",
+        )
     operation = error.operation_name
     if error_code(error) in DENIED:
-        remedy = f"Give your credentials the permission for {operation}, then run this again."
-        return Finding(check, f"{prefix}not allowed to call {operation}", remedy)
-    remedy = "Correct what AWS reports, then run this command again."
-    return Finding(check, f"{prefix}{operation} failed: {error}", remedy)
+        return Finding(
+            check,
+            f"{prefix}not allowed to call {operation}",
+            f"Give your credentials the permission for {operation}, then run this again.",
+        )
+    return Finding(
+        check,
+        f"{prefix}{operation} failed: {error}",
+        "Correct what AWS reports, then run this command again.",
+    )

@@ -9,15 +9,19 @@ from headroom.deploy import stage as stages
 from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.resources import DeployedVersion, Resource, queue_url
+from headroom.deploy.stage import Stage
 
 
 def functions(deployment: Deployment) -> Iterator[Finding]:
     expected = set(stages.complete(deployment.stage, deployment.rules).functions)
     existing = set(deployment.functions)
     for name in sorted(expected ^ existing):
-        full = deployment.stage.function(name)
         problem = "does not exist" if name in expected else "is not a function of the stage"
-        yield Finding("functions", f"{full} {problem}", deployment.deploy_remedy)
+        yield Finding(
+            "functions",
+            f"{deployment.stage.function(name)} {problem}",
+            deployment.deploy_remedy,
+        )
 
 
 def permissions(deployment: Deployment) -> Iterator[Finding]:
@@ -29,28 +33,30 @@ def permissions(deployment: Deployment) -> Iterator[Finding]:
     sentences = set()
     for name in deployment.functions:
         role = stage.function(name)
-        policy = stage.policies.get(name, f"policy-{name}.json")
-        file = deployment.project / ".chalice" / policy
-        if file.exists() and json.loads(file.read_text()) not in _policies(
-            deployment.session, role
+        file = deployment.project / ".chalice" / stage.policies.get(name, f"policy-{name}.json")
+        if file.exists() and not _has_policy(
+            deployment.session, role, json.loads(file.read_text())
         ):
-            remedy = (
+            yield Finding(
+                "permissions",
+                f"the policy of role {role} is not that of {file.name}",
                 f"{deployment.deploy_remedy} "
-                "If your roles are made elsewhere, compare them by hand."
+                "If your roles are made elsewhere, compare them by hand.",
             )
-            problem = f"the policy of role {role} is not that of {file.name}"
-            yield Finding("permissions", problem, remedy)
         sentences.add(configured.shortening(deployment.rules, name))
     for sentence in sorted(sentences - {""}):
-        remedy = f"Name the tables by fewer patterns in {stage.config_file}."
-        yield Finding("permissions", sentence, remedy)
+        yield Finding(
+            "permissions", sentence, f"Name the tables by fewer patterns in {stage.config_file}."
+        )
 
 
-def _policies(session: AwsSession, role: str) -> list[object]:
+def _has_policy(session: AwsSession, role: str, policy: object) -> bool:
     iam = session.client("iam")
     response = get_or_none(iam.list_role_policies, RoleName=role)
-    names = response["PolicyNames"] if response else []
-    return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    return policy in (
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in (response["PolicyNames"] if response else [])
+    )
 
 
 def infrastructure(deployment: Deployment) -> Iterator[Finding]:
@@ -59,24 +65,20 @@ def infrastructure(deployment: Deployment) -> Iterator[Finding]:
     This is topic, subscriptions, queues, permissions, retries, logs and alarms about Headroom.
     """
     stage, session = deployment.stage, deployment.session
-    for resource in setup.resources_before_functions(stage, session):
-        yield from _compare(deployment, resource)
+    yield from _compare(stage, session, setup.resources_before_functions(stage, session))
     resources = setup.resources_of_functions(stage, session, deployment.functions, deployment.rules)
+    yield from _compare(stage, session, resources)
+
+
+def _compare(stage: Stage, session: AwsSession, resources: list[Resource]) -> Iterator[Finding]:
     for resource in resources:
-        yield from _compare(deployment, resource)
-
-
-def _compare(deployment: Deployment, resource: Resource) -> Iterator[Finding]:
-    differences = resource.differences(deployment.session)
-    if not differences:
-        return
-    stage = deployment.stage.name
-    problem = f"{resource.subject}: {'; '.join(differences)}"
-    if isinstance(resource, DeployedVersion):
-        remedy = f"Deploy this version: make deploy STAGE={stage}. Or check out the deployed one."
-        yield Finding("version", problem, remedy)
-    else:
-        yield Finding("setup", problem, f"Correct it: headroom setup --stage {stage}.")
+        differences = resource.differences(session)
+        problem = f"{resource.subject}: {'; '.join(differences)}"
+        if differences and isinstance(resource, DeployedVersion):
+            remedy = f"Deploy this version: make deploy STAGE={stage.name}."
+            yield Finding("version", problem, f"{remedy} Or check out the deployed one.")
+        elif differences:
+            yield Finding("setup", problem, f"Correct it: headroom setup --stage {stage.name}.")
 
 
 def own_alarms(deployment: Deployment) -> Iterator[Finding]:
@@ -86,8 +88,9 @@ def own_alarms(deployment: Deployment) -> Iterator[Finding]:
     )
     for alarm in response["MetricAlarms"]:
         if alarm["StateValue"] == "ALARM":
-            problem = f"{alarm['AlarmName']} is in ALARM"
-            yield Finding("own alarms", problem, str(alarm["AlarmDescription"]))
+            yield Finding(
+                "own alarms", f"{alarm['AlarmName']} is in ALARM", str(alarm["AlarmDescription"])
+            )
 
 
 def dead_letters(deployment: Deployment) -> Iterator[Finding]:
@@ -101,6 +104,9 @@ def dead_letters(deployment: Deployment) -> Iterator[Finding]:
     )
     count = int(response["Attributes"][attribute])
     if count:
-        stage = deployment.stage.name
-        remedy = f"Find the cause in the logs, then run: headroom redrive --stage {stage}."
-        yield Finding("dead letters", f"{count} message(s) wait in {queue}", remedy)
+        yield Finding(
+            "dead letters",
+            f"{count} message(s) wait in {queue}",
+            "Find the cause in the logs, then run: "
+            f"headroom redrive --stage {deployment.stage.name}.",
+        )

@@ -13,9 +13,8 @@ from chalicelib.model import Reason
 from headroom.cli import app
 from headroom.demo.scenes import SCENES
 from headroom.deploy import account, doctor, permissions, teardown
-from headroom.deploy.checks import tables
+from headroom.deploy.checks import configuration
 from headroom.deploy.checks.deployment import Deployment
-from headroom.deploy.checks.healing import healing as check_healing
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import Fault
@@ -128,22 +127,24 @@ def test_the_doctor_says_what_would_keep_instances_from_being_healed(
                 AutoScalingGroupName="web", ScalingProcesses=suspended
             )
         assert [
-            finding.problem for finding in check_healing(deployment(region, config))
+            finding.problem for finding in configuration.healing(deployment(region, config))
         ] == problems
-        assert doctor.CHECKS["healing"] is check_healing
+        assert doctor.CHECKS["healing"] is configuration.healing
 
 
 def test_the_doctor_says_what_may_not_be_read() -> None:
     with web() as (region, _):
         region.faults.append(Fault("DescribeInstanceStatus", "UnauthorizedOperation", times=99))
-        (finding,) = doctor.run_check("healing", check_healing, deployment(region, healing()))
+        (finding,) = doctor.run_check(
+            "healing", configuration.healing, deployment(region, healing())
+        )
         assert finding.problem == "not allowed to call DescribeInstanceStatus"
 
 
 def test_the_doctor_says_which_instance_has_no_alarm() -> None:
     with web() as (region, ids):
         region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
-        assert [f.problem for f in tables.alarms(deployment(region, healing()))] == [
+        assert [f.problem for f in configuration.alarms(deployment(region, healing()))] == [
             f"instance {ids[0]} of web has no alarm"
         ]
 

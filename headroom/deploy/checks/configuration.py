@@ -1,0 +1,223 @@
+"""Checks of what the configuration names: tables, fleets, jobs, destinations and groups."""
+
+from collections.abc import Iterable, Iterator
+
+from botocore.exceptions import ClientError
+
+from chalicelib.aws import fleet as aws_fleet
+from chalicelib.aws import groups as aws_groups
+from chalicelib.aws import jobs as aws_jobs
+from chalicelib.aws import notifications as aws_notifications
+from chalicelib.aws.client import AwsError
+from chalicelib.config.fleet import Fleet
+from chalicelib.config.healing import Healing, rule_for
+from chalicelib.config.policy import Policy
+from chalicelib.core.healing import REPLACING, InstanceGroup
+from chalicelib.model import CreateAlarm, DeleteAlarms, Reason, RewriteAlarm
+from headroom.deploy.account import error_code, get_or_none
+from headroom.deploy.checks.deployment import DENIED, Deployment, Finding, finding_of_error
+
+GLOB = frozenset("*?[")
+NOT_STORED = frozenset({"ParameterNotFound", "ResourceNotFoundException"})
+"""The error codes of Parameter Store and Secrets Manager for a value that does not exist."""
+
+
+def tables(deployment: Deployment) -> Iterator[Finding]:
+    """Compare the configuration with the tables that exist."""
+    if not deployment.rules.tables:
+        remedy = f"Write a rule into {deployment.stage.config_file}."
+        yield Finding("tables", "the configuration names no table", remedy)
+    for matcher in (rule.matcher for rule in deployment.rules.tables):
+        if not any(matcher.matches(name) for name in deployment.table_names):
+            is_name = not matcher.is_regex and not GLOB & set(matcher.text)
+            yield Finding(
+                "tables",
+                f"no table is named {matcher.text}"
+                if is_name
+                else f"the rule {matcher.text} matches no table",
+                "Correct or remove the rule, or create the table. Check the Region.",
+            )
+
+
+def fleets(deployment: Deployment) -> Iterator[Finding]:
+    """Count each fleet, and check that the tables which follow it exist and are managed.
+
+    Find also the targets with the strategy `fleet` that no fleet names: they would never scale.
+    """
+    for fleet in deployment.rules.fleets:
+        yield from _count(deployment, fleet)
+        patterns = [row.table for row in fleet.tables]
+        remedy = "correct its [[fleet.tables]]"
+        yield from _patterns(deployment, "fleet", f"fleet {fleet.name}", patterns, remedy)
+    for target in deployment.targets:
+        policy = deployment.rules.policy_for(target)
+        is_following = policy is not None and policy.strategy == "fleet"
+        if is_following and not any(fleet.concerns(target) for fleet in deployment.rules.fleets):
+            yield Finding(
+                "fleet",
+                f"{target} has the strategy fleet, and no fleet gives it units",
+                "Add a row to [[fleet.tables]], or choose another strategy for it.",
+            )
+
+
+def _patterns(
+    deployment: Deployment, check: str, subject: str, patterns: Iterable[str], correction: str
+) -> Iterator[Finding]:
+    remedy = f"Check the Region, {correction}, or add a rule to {deployment.stage.config_file}."
+    for pattern in patterns:
+        problem = deployment.pattern_problem(pattern)
+        if problem:
+            yield Finding(check, f"{subject}: {problem}", remedy)
+
+
+def _count(deployment: Deployment, fleet: Fleet) -> Iterator[Finding]:
+    subject = f"fleet {fleet.name}"
+    try:
+        instances = aws_fleet.count_instances(deployment.aws, fleet)
+    except aws_fleet.NoSuchGroupError as error:
+        remedy = "Correct its group. Until then its tables are not lowered."
+        yield Finding("fleet", f"{subject}: {error}", remedy)
+        return
+    if not instances:
+        group = f"of {fleet.auto_scaling_group} is in service"
+        yield Finding(
+            "fleet",
+            f"{subject}: no instance {'with its tags is running' if fleet.tags else group}",
+            "If the fleet should be empty now, all is right. "
+            "If not, correct its tags or group, and check the Region.",
+        )
+
+
+def jobs(deployment: Deployment) -> Iterator[Finding]:
+    """Read the jobs of each `[[pause]]` as the functions do.
+
+    Check also that the tables which the jobs pause exist and are managed.
+    """
+    for pause in deployment.rules.pauses:
+        subject = f"pause {pause.name}"
+        try:
+            aws_jobs.jobs(deployment.aws, pause, deployment.now)
+        except AwsError as error:
+            yield finding_of_error("pause", error, f"the jobs of {subject}")
+        remedy = "correct the pause's tables"
+        yield from _patterns(deployment, "pause", subject, pause.tables, remedy)
+
+
+def alarms(deployment: Deployment) -> Iterator[Finding]:
+    log = f"/aws/lambda/{deployment.stage.function('sweep')}"
+    remedy = f"The next sweep corrects it within five minutes. If it does not, read the log {log}."
+    for action in deployment.next_sweep.planned:
+        match action:
+            case CreateAlarm():
+                problem = f"{action.target} has no alarm"
+            case RewriteAlarm():
+                name = action.alarm.name
+                problem = f"alarm {name} does not match the capacity of {action.target}"
+            case DeleteAlarms():
+                problem = f"nothing exists for {', '.join(action.names)}"
+            case _:
+                continue
+        yield Finding("alarms", problem, remedy)
+
+
+def conflicts(deployment: Deployment) -> Iterator[Finding]:
+    for skip in deployment.next_sweep.skips:
+        if skip.reason is Reason.AUTOSCALING_CONFLICT:
+            yield Finding(
+                "Application Auto Scaling",
+                f"{skip.subject} is registered there too, and Headroom does not manage it",
+                f"Hand the table over: headroom import autoscaling --apply --table {skip.subject} "
+                f"--topic {deployment.stage.topic} (docs/from-autoscaling.md). "
+                "Or write a rule that does not name the table.",
+            )
+    for failure in deployment.next_sweep.failures:
+        yield finding_of_error("alarms", failure.error, failure.subject)
+
+
+def notifications(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the topics exist and have a subscriber, and that Slack's webhook is a URL.
+
+    What these credentials may not read is not checked. A topic may be in another account, and a
+    webhook's URL is best read by the functions alone.
+    """
+    senders: list[Policy | Healing] = [p for p in deployment.rules.policies() if p.notify]
+    senders += deployment.rules.healing
+    topics = dict.fromkeys(sender.notify_topic for sender in senders if sender.notify_topic)
+    webhooks = dict.fromkeys(sender.notify_slack for sender in senders if sender.notify_slack)
+    for destination in [*topics, *webhooks]:
+        check = _topic if destination in topics else _webhook
+        try:
+            problem, remedy = check(deployment, destination)
+        except ClientError as error:
+            if error_code(error) not in DENIED:
+                yield finding_of_error("notifications", error, destination)
+        else:
+            if problem:
+                yield Finding("notifications", problem, remedy)
+
+
+def _topic(deployment: Deployment, arn: str) -> tuple[str, str]:
+    """Return the problem of a topic, or "", and the remedy."""
+    if arn == deployment.aws.topic_arn:
+        problem = f"notify_topic {arn} is the topic of Headroom's alarms: "
+        return (
+            f"{problem}Headroom would read its own messages",
+            f"Name another topic in {deployment.stage.config_file}.",
+        )
+    sns = deployment.aws.client("sns", arn.split(":")[3])
+    response = get_or_none(sns.list_subscriptions_by_topic, TopicArn=arn)
+    if response is None:
+        return f"notify_topic {arn} does not exist", "Create it, or correct notify_topic."
+    # A subscription without an ARN is not confirmed yet.
+    if any(one["SubscriptionArn"].startswith("arn:") for one in response["Subscriptions"]):
+        return "", ""
+    return f"nobody has subscribed to notify_topic {arn}", "Add a subscription, and confirm it."
+
+
+def _webhook(deployment: Deployment, reference: str) -> tuple[str, str]:
+    """Return the problem of a webhook, or "", and the remedy. Nothing of the URL is in them."""
+    try:
+        aws_notifications.webhook(deployment.aws, reference)
+    except aws_notifications.NotDelivered as error:
+        return f"notify_slack {error}", "Store the webhook's URL there (docs/notifications.md)."
+    except ClientError as error:
+        if error_code(error) not in NOT_STORED:
+            raise
+        remedy = "Create it (docs/notifications.md), or correct it."
+        return f"notify_slack {reference} does not exist", remedy
+    return "", ""
+
+
+def healing(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the groups exist, that their instances' status can be read, and that an instance
+    would be replaced."""
+    rules = deployment.rules.healing
+    groups = aws_groups.groups(deployment.aws) if rules else []
+    for rule in rules:
+        if not any(rule.concerns(group.name) for group in groups):
+            remedy = "Correct or remove the [[healing]] rule, or check the Region."
+            yield Finding("healing", f"no Auto Scaling group is named {rule.group}", remedy)
+    for group in groups:
+        matching = rule_for(rules, group.name)
+        if matching:
+            with_status = aws_groups.with_status(deployment.aws, group)
+            aws_groups.with_past(deployment.aws, with_status, deployment.now)
+            yield from _processes(group, matching)
+
+
+def _processes(group: InstanceGroup, rule: Healing) -> Iterator[Finding]:
+    suspended = ", ".join(sorted(group.suspended & REPLACING))
+    if rule.action == "replace" and suspended:
+        yield Finding(
+            "healing",
+            f"group {group.name} has suspended {suspended}: its sick instances are not replaced",
+            f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
+        )
+    is_replacing = not group.suspended & {"HealthCheck", "ReplaceUnhealthy"}
+    if rule.action in ("reboot", "recover") and is_replacing:
+        yield Finding(
+            "healing",
+            f"group {group.name} replaces its sick instances itself after some minutes, "
+            f"while action = {rule.action} is to keep them",
+            "Suspend its process ReplaceUnhealthy, or choose action = replace.",
+        )
