@@ -225,11 +225,14 @@ def _row(kind: type, key: str, hint: Any, default: Any) -> str:
         if default is not None
         else "none"
     )
+    example = toml(EXAMPLES[kind, key])
+    return f"| `{key}` | {_type(hint)} | {shown} | {description(hint)} | `{key} = {example}` |"
+
+
+def description(hint: Any) -> str:
+    """Return the sentence that describes a setting, or an empty text."""
     metas = [part for part in get_args(hint) if isinstance(part, Meta)]
-    meaning = next((meta.description for meta in metas if meta.description), "")
-    return (
-        f"| `{key}` | {_type(hint)} | {shown} | {meaning} | `{key} = {toml(EXAMPLES[kind, key])}` |"
-    )
+    return next((meta.description for meta in metas if meta.description), "")
 
 
 def _type(hint: Any) -> str:

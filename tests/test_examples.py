@@ -34,7 +34,7 @@ def decide(config: Config, table: str, at: str, provisioned: int, rate: float) -
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_example_leaves_no_doubt(name: str) -> None:
-    assert list(CONFIGS[name].doubts()) == []
+    assert list(CONFIGS[name].warnings()) == []
 
 
 def test_the_readme_names_each_example() -> None:

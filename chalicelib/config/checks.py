@@ -7,20 +7,23 @@ from chalicelib.model import Dimension, Target
 
 
 def conflicts(config: Config) -> list[str]:
-    """Return what is wrong between settings, for every combination of scopes that can come to
-    hold."""
-    found: dict[str, None] = {}
+    """Return what is wrong between settings, for every combination of scopes that can hold."""
+    problems = [*_policy_problems(config), *_fleet_problems(config), *_rules_without_fleet(config)]
+    return list(dict.fromkeys(problems))
+
+
+def _policy_problems(config: Config) -> Iterator[str]:
     for path, scopes in places(config):
         for dimension in Dimension:
             for problem in resolve(scopes, dimension).problems():
-                found[f"{path}.{dimension}.{problem}"] = None
-    found.update(dict.fromkeys([*_fleet_problems(config), *_followers_without_a_fleet(config)]))
-    return list(found)
+                yield f"{path}.{dimension}.{problem}"
 
 
 def _fleet_problems(config: Config) -> Iterator[str]:
-    """Yield the fleets that share a name, and the tables of theirs, where named without a wildcard,
-    that no rule manages."""
+    """Yield the fleets that share a name, and their tables that no rule manages.
+
+    A table that is named by a glob is not checked.
+    """
     names = [fleet.name for fleet in config.fleets]
     for i, fleet in enumerate(config.fleets):
         if fleet.name in names[:i]:
@@ -30,17 +33,19 @@ def _fleet_problems(config: Config) -> Iterator[str]:
                 yield f"fleet[{i}].tables[{j}].table: no rule of [[tables]] manages {row.table!r}"
 
 
-def _followers_without_a_fleet(config: Config) -> Iterator[str]:
-    """Yield the rules, those of one table by its name, whose strategy is `fleet` where no fleet is
-    meant for it."""
+def _rules_without_fleet(config: Config) -> Iterator[str]:
+    """Yield the rules whose strategy is `fleet` and whose table follows no fleet.
+
+    A rule for several tables only needs any fleet at all.
+    """
     for i, rule in enumerate(config.tables):
         is_named = not rule.matcher.is_regex and not WILDCARDS & set(rule.matcher.text)
         for dimension in Dimension:
             target = Target(rule.matcher.text, "", dimension)
-            is_led = (
-                any(fleet.concerns(target) for fleet in config.fleets)
-                if is_named
-                else bool(config.fleets)
-            )
-            if resolve([config.defaults, rule.scope], dimension).strategy == "fleet" and not is_led:
-                yield f"tables[{i}].{dimension}.strategy: 'fleet', but no [[fleet.tables]] gives its {dimension}s units"
+            has_fleet = any(not is_named or fleet.concerns(target) for fleet in config.fleets)
+            strategy = resolve([config.defaults, rule.scope], dimension).strategy
+            if strategy == "fleet" and not has_fleet:
+                yield (
+                    f"tables[{i}].{dimension}.strategy: 'fleet', "
+                    f"but no [[fleet.tables]] gives its {dimension}s units"
+                )

@@ -1,7 +1,7 @@
-"""Capacity that follows a fleet: so many running instances call for so many units.
+"""Capacity that follows a fleet: the number of running instances determines the units.
 
-The two ways to reckon are named as in cluster-proportional-autoscaler: `linear` and `ladder`. What
-counts is the level, the number of instances as it is now; events only wake the look.
+The two ways to calculate have the names of cluster-proportional-autoscaler: `linear` and `ladder`.
+The present number of instances counts. Events only start a new check.
 """
 
 import math
@@ -17,8 +17,10 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many units a number of instances calls for. Raises ValueError unless it is exactly one of
-    the two."""
+    """How many units a number of instances needs.
+
+    Raises ValueError unless exactly one of the two settings is given.
+    """
 
     linear: Annotated[
         float, Meta(ge=0, le=1_000_000, description="Units per second for each instance.")
@@ -31,7 +33,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
     def __post_init__(self) -> None:
-        """Refuse both, neither, and a ladder whose rungs do not rise."""
+        """Reject both, neither, and a ladder whose rungs do not rise."""
         if bool(self.linear) == bool(self.ladder):
             raise ValueError(
                 "give either linear = UNITS_PER_INSTANCE or ladder = [[instances, units], …]"
@@ -39,7 +41,8 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rungs = [instances for instances, _ in self.ladder]
         if rungs != sorted(set(rungs)) or any(min(row) < 0 for row in self.ladder):
             raise ValueError(
-                "ladder: the numbers of instances must rise from row to row, and none may be negative"
+                "ladder: the numbers of instances must rise from row to row, "
+                "and none may be negative"
             )
 
     def units(self, instances: int) -> int:
@@ -50,8 +53,10 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FleetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one table, or the tables of one pattern, get for the fleet. Raises ValueError where that
-    is nothing."""
+    """The units that one table, or the tables of one pattern, get for the fleet.
+
+    Raises ValueError if it gives no units.
+    """
 
     table: Annotated[Name, Meta(description="A table's name, or a glob.")]
     index: Annotated[
@@ -63,20 +68,22 @@ class FleetTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     write: Annotated[Scale | None, Meta(description="What its writes get.")] = None
 
     def __post_init__(self) -> None:
-        """Refuse a row that gives nothing."""
+        """Reject a row that gives no units."""
         if self.read is None and self.write is None:
             raise ValueError("give read, write, or both")
 
     def scale(self, target: Target) -> Scale | None:
-        """Return how a target follows the fleet, None where it does not."""
+        """Return how a target follows the fleet, or None if it does not."""
         fits = fnmatchcase(target.table, self.table) and fnmatchcase(target.index, self.index)
-        scales = {Dimension.READ: self.read, Dimension.WRITE: self.write}
-        return scales[target.dimension] if fits else None
+        scale = self.read if target.dimension is Dimension.READ else self.write
+        return scale if fits else None
 
 
 class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Instances that are counted, and the tables that follow. Raises ValueError unless it says
-    how to find them."""
+    """Instances that are counted, and the tables that follow them.
+
+    Raises ValueError unless it has exactly one way to find the instances.
+    """
 
     name: Annotated[Name, Meta(description="What it is called in decisions and notifications.")]
     tables: Annotated[
@@ -86,7 +93,8 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags: Annotated[
         dict[str, str],
         Meta(
-            description="Running instances that carry all these tags are counted; `*` and `?` in a value are EC2's wildcards."
+            description="Running instances that carry all these tags are counted; "
+            "`*` and `?` in a value are EC2's wildcards."
         ),
     ] = {}
     auto_scaling_group: Annotated[
@@ -94,13 +102,15 @@ class Fleet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
     def __post_init__(self) -> None:
-        """Refuse both ways to find instances, and neither."""
+        """Reject both ways to find instances, and neither."""
         if bool(self.tags) == bool(self.auto_scaling_group):
             raise ValueError("give either tags = { KEY = 'value' } or auto_scaling_group = 'NAME'")
 
     def units(self, target: Target, instances: int) -> int:
-        """Return the units that this fleet calls for at a target: the most that any of its rows
-        gives, 0 where none does."""
+        """Return the units that this fleet needs at a target.
+
+        The row that gives most counts. Without a row for the target it is 0.
+        """
         scales = (row.scale(target) for row in self.tables)
         return max((scale.units(instances) for scale in scales if scale), default=0)
 

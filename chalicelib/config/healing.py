@@ -13,7 +13,7 @@ HealingAction = Literal["replace", "reboot", "recover", "notify"]
 
 
 ACTING = frozenset({"replace", "reboot"})
-"""Actions that Headroom does itself. `recover` is done by the alarm, `notify` by nobody."""
+"""Actions that Headroom does itself. The alarm does `recover`, and `notify` changes nothing."""
 
 
 class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,8 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: Annotated[
         HealingAction,
         Meta(
-            description="What to do with an instance whose status check fails; `notify` only notifies."
+            description="What to do with an instance whose status check fails; "
+            "`notify` only notifies."
         ),
     ] = "replace"
     max_instances: Annotated[
@@ -41,7 +42,8 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=1,
             le=100,
-            description="The same limit as a share of the group's instances in service; at least one.",
+            description="The same limit as a share of the group's instances in service; "
+            "at least one.",
         ),
     ] = 20
     within_minutes: Annotated[
@@ -68,5 +70,5 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def rule_for(rules: Iterable[Healing], group: str) -> Healing | None:
-    """Return the first rule that names a group, None where none does: it is left alone."""
+    """Return the first rule that names a group, or None: the group is left alone."""
     return next((rule for rule in rules if rule.concerns(group)), None)

@@ -15,15 +15,17 @@ OF_TABLE = frozenset({"backup", "export"})
 
 
 class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """While such a job runs, the capacity of some tables is not ours to change. Raises ValueError
-    for what cannot be meant."""
+    """A job during which Headroom does not change the capacity of some tables.
+
+    Raises ValueError if the prefix does not fit the kind of job.
+    """
 
     name: Annotated[str, Meta(min_length=1, description="What it is called in decisions.")]
     job: Annotated[
         JobKind,
         Meta(
-            description="`emr_cluster`, `step_function` and `glue_job` run under a name; `backup` (AWS Backup) and `export` "
-            "(to S3) are jobs on the table itself."
+            description="`emr_cluster`, `step_function` and `glue_job` run under a name; "
+            "`backup` (AWS Backup) and `export` (to S3) are jobs on the table itself."
         ),
     ]
     tables: Annotated[
@@ -45,19 +47,17 @@ class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserve_decrease: Annotated[
         bool,
         Meta(
-            description="Reserve one decrease of the day, so that capacity can be lowered when the job ends."
+            description="Reserve one decrease of the day, "
+            "so that capacity can be lowered when the job ends."
         ),
     ] = False
 
     def __post_init__(self) -> None:
-        """Refuse a job without a name, and a name for a job that has none."""
-        if (self.job in OF_TABLE) == bool(self.prefix):
-            needs = (
-                "takes no prefix, since it belongs to the table"
-                if self.job in OF_TABLE
-                else "needs the prefix of its name"
-            )
-            raise ValueError(f"job = '{self.job}' {needs}")
+        """Reject a job without a name, and a name for a job that has none."""
+        if self.prefix and self.job in OF_TABLE:
+            raise ValueError(f"job = '{self.job}' takes no prefix, since it belongs to the table")
+        if not self.prefix and self.job not in OF_TABLE:
+            raise ValueError(f"job = '{self.job}' needs the prefix of its name")
 
     @property
     def directions(self) -> frozenset[Direction]:

@@ -13,7 +13,7 @@ from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import describe, nearest
 from chalicelib.config.policy import SETTINGS, Raw
-from chalicelib.config.rules import Config, IndexRule, Matcher, Scope, TableRule
+from chalicelib.config.rules import Config, Matcher, Rule, Scope
 from chalicelib.model import Dimension
 
 NAME_KEYS = ("name", "regex")
@@ -25,7 +25,7 @@ class ConfigError(ValueError):
     """The configuration is wrong; `problems` has one line for each mistake."""
 
     def __init__(self, source: str, problems: list[str]) -> None:
-        """Keep the problems and say them all."""
+        """Keep the problems, and list all of them in the message."""
         self.problems = problems
         listed = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"{source}: {len(problems)} problem(s) in the configuration\n{listed}")
@@ -37,22 +37,19 @@ def load(text: str, source: str = "configuration") -> Config:
     Raises ConfigError with every problem, each with its path, such as `tables[2].read.max_units`.
     """
     try:
-        raw = tomllib.loads(
-            text.removeprefix("\ufeff")
-        )  # an editor's mark at the beginning says nothing
+        raw = tomllib.loads(text.removeprefix("\ufeff"))  # some editors write a byte order mark
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, [f"not TOML: {error}"]) from None
     reader = _Reader()
     config = reader.config(raw)
-    if not reader.problems:
-        reader.problems += conflicts(config)
-    if reader.problems:
-        raise ConfigError(source, reader.problems)
+    problems = reader.problems or conflicts(config)
+    if problems:
+        raise ConfigError(source, problems)
     return config
 
 
 class _Reader:
-    """Walks the raw document, keeps what is right and notes what is not."""
+    """Reads the raw document. It keeps the values that are valid and records every problem."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -62,7 +59,7 @@ class _Reader:
         tables = self._array(raw, "tables", "")
         return Config(
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
-            tuple(self._table_rule(rule, f"tables[{i}].") for i, rule in enumerate(tables)),
+            tuple(self._rule(rule, f"tables[{i}].") for i, rule in enumerate(tables)),
             self._section(raw, "fleet", Fleet),
             self._section(raw, "pause", JobPause),
             self._section(raw, "healing", Healing),
@@ -76,8 +73,10 @@ class _Reader:
         return tuple(entry for entry in found if entry is not None)
 
     def _convert(self, raw: Any, kind: Any, path: str) -> Any:
-        """Return the value as its type wants it; or None, and the problem is noted, with the path
-        within the value."""
+        """Return the value in its type.
+
+        Otherwise return None and record the problem with the path within the value.
+        """
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError as error:
@@ -85,22 +84,21 @@ class _Reader:
             self.problems.append(f"{path}{at}: {message}")
             return None
 
-    def _table_rule(self, raw: Raw, path: str) -> TableRule:
-        indexes = self._array(raw, "indexes", path)
-        return TableRule(
+    def _rule(self, raw: Raw, path: str, inner: str = "indexes") -> Rule:
+        """Return a rule for tables with its rules for indexes. Those have no inner rules."""
+        rules = self._array(raw, inner, path) if inner else []
+        return Rule(
             self._matcher(raw, path),
-            self._scope(raw, path, {*NAME_KEYS, "indexes"}),
-            tuple(self._index_rule(rule, f"{path}indexes[{i}].") for i, rule in enumerate(indexes)),
+            self._scope(raw, path, {*NAME_KEYS, *filter(None, [inner])}),
+            tuple(self._rule(rule, f"{path}{inner}[{i}].", "") for i, rule in enumerate(rules)),
         )
-
-    def _index_rule(self, raw: Raw, path: str) -> IndexRule:
-        return IndexRule(self._matcher(raw, path), self._scope(raw, path, set(NAME_KEYS)))
 
     def _matcher(self, raw: Raw, path: str) -> Matcher:
         given = [key for key in NAME_KEYS if key in raw]
         if len(given) != 1:
             self.problems.append(
-                f"{path or 'rule'}name: give either name (exact or glob) or regex, and only one of them"
+                f"{path or 'rule'}name: "
+                "give either name (exact or glob) or regex, and only one of them"
             )
             return Matcher("", False)
         key, text = given[0], raw[given[0]]
@@ -115,26 +113,30 @@ class _Reader:
         return Matcher(text, key == "regex")
 
     def _scope(self, raw: Raw, path: str, other: set[str]) -> Scope:
-        dimensions = {str(dimension) for dimension in Dimension}
-        self._unknown(raw, other | dimensions | set(SETTINGS), path)
-        apart: dict[Dimension, Raw] = {}
-        for dimension in Dimension:
-            part = self._table(raw, dimension, path)
-            self._unknown(part, set(SETTINGS), f"{path}{dimension}.")
-            apart[dimension] = self._settings(part, f"{path}{dimension}.")
-        return Scope(self._settings(raw, path), apart)
+        return Scope(
+            self._settings(raw, path, other | set(Dimension)),
+            {
+                dimension: self._settings(
+                    self._table(raw, dimension, path), f"{path}{dimension}.", set()
+                )
+                for dimension in Dimension
+            },
+        )
 
-    def _settings(self, raw: Raw, path: str) -> Raw:
-        good: dict[str, Any] = {}
-        for key in sorted(SETTINGS.keys() & raw.keys()):
-            value = self._convert(raw[key], SETTINGS[key], f"{path}{key}")
-            if value is not None:
-                good[key] = value
-        return good
+    def _settings(self, raw: Raw, path: str, other: set[str]) -> Raw:
+        """Return the valid settings. Any key that is neither a setting nor in `other` is a
+        problem."""
+        self._unknown(raw, other | set(SETTINGS), path)
+        values = {
+            key: self._convert(raw[key], SETTINGS[key], f"{path}{key}")
+            for key in sorted(SETTINGS.keys() & raw.keys())
+        }
+        return {key: value for key, value in values.items() if value is not None}
 
     def _unknown(self, raw: Raw, known: set[str], path: str) -> None:
-        for key in sorted(raw.keys() - known):
-            self.problems.append(f"{path}{key}: unknown key{nearest(key, known)}")
+        self.problems += [
+            f"{path}{key}: unknown key{nearest(key, known)}" for key in sorted(raw.keys() - known)
+        ]
 
     def _table(self, raw: Raw, key: str, path: str) -> Raw:
         value = raw.get(key, {})

@@ -20,14 +20,15 @@ WORDS: Mapping[Any, str] = {
 BOUNDS: Mapping[str, str] = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
 """How the bounds of a number are called, by their name in Meta."""
 FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<key>[^`]*)`")
+UNQUOTED = re.compile(r"-?\d[\d_]*(\.\d+)?|true|false")
 PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")
 
 
 def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
-    """Return where in `raw`, such as `[0].between`, msgspec found it unlike `kind`, and what is
-    wrong there.
+    """Return where in `raw` the mistake is, such as `[0].between`, and what is wrong there.
 
-    A text of a pattern of its own is not repeated: it may be an address that is a secret.
+    kind: the type that `raw` should have. A text that has a pattern is not repeated, because it may
+    be an address that is a secret.
     """
     message, _, at = str(error).partition(" - at `$")
     at = at.rstrip("`")
@@ -45,14 +46,16 @@ def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, 
 
 
 def nearest(given: str, known: Collection[str]) -> str:
-    """Return the question whether the most like of the known words is meant, or nothing."""
+    """Return a question that suggests the most similar known word, or an empty text."""
     near = get_close_matches(given, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def _locate(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
-    """Return the value and the type at a path; msgspec writes `[...]` for a value of a table of any
-    keys."""
+    """Return the value and the type at a path.
+
+    msgspec writes `[...]` for a value of a table that may have any keys.
+    """
     for part in PART.finditer(at):
         base = _plain(kind)
         if part["key"]:
@@ -61,15 +64,13 @@ def _locate(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:
             kind = get_args(base)[-1]
             raw = next(value for value in raw.values() if not isinstance(value, _plain(kind)))
         else:
-            inner = get_args(base)
-            place = int(part["place"])
+            place, inner = int(part["place"]), get_args(base)
             raw, kind = raw[place], inner[0] if Ellipsis in inner else inner[place]
     return raw, kind
 
 
 def _plain(hint: Any) -> Any:
-    """Return the type without its annotations, and without None where that stands for its
-    absence."""
+    """Return the type without its annotations, and without None if the value is optional."""
     if get_origin(hint) is Annotated:
         return _plain(get_args(hint)[0])
     if type(None) in get_args(hint):
@@ -78,19 +79,14 @@ def _plain(hint: Any) -> Any:
 
 
 def _metas(hint: Any) -> list[Meta]:
-    return (
-        [part for part in get_args(hint)[1:] if isinstance(part, Meta)]
-        if get_origin(hint) is Annotated
-        else []
-    )
+    return [part for part in get_args(hint) if isinstance(part, Meta)]
 
 
 def _expected(hint: Any) -> str:
     """Return what a value has to be."""
-    base, metas = _plain(hint), _metas(hint)
-    return _kind(base, metas) + (
-        " that is not empty" if any(meta.min_length for meta in metas) else ""
-    )
+    metas = _metas(hint)
+    is_not_empty = any(meta.min_length for meta in metas)
+    return _kind(_plain(hint), metas) + (" that is not empty" if is_not_empty else "")
 
 
 def _kind(base: Any, metas: Collection[Meta]) -> str:
@@ -101,33 +97,27 @@ def _kind(base: Any, metas: Collection[Meta]) -> str:
     if base not in WORDS:
         return f"a table{_sample(base)}"
     example = next((f" such as {meta.examples[0]}" for meta in metas if meta.examples), "")
-    bounds = [
-        f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
-        for word, bound in _bounds(metas)
-    ]
-    return " ".join([WORDS[base] if base is bool else f"a {WORDS[base]}", *bounds]) + example
-
-
-def _bounds(metas: Collection[Meta]) -> list[tuple[str, Any]]:
-    return [
-        (word, getattr(meta, name))
-        for meta in metas
-        for name, word in BOUNDS.items()
-        if getattr(meta, name) is not None
-    ]
+    words = [WORDS[base] if base is bool else f"a {WORDS[base]}"]
+    for meta in metas:
+        bounds = [(word, getattr(meta, name)) for name, word in BOUNDS.items()]
+        words += [
+            f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
+            for word, bound in bounds
+            if bound is not None
+        ]
+    return " ".join(words) + example
 
 
 def _list(base: Any) -> str:
     inner = get_args(base)
     if Ellipsis not in inner:
         return f"a list of {len(inner)}"
-    if isinstance(_plain(inner[0]), type) and issubclass(_plain(inner[0]), msgspec.Struct):
-        return f"a list of tables, [{_sample(_plain(inner[0])).removeprefix(', ')}]"
-    return "a list"
+    sample = _sample(_plain(inner[0])).removeprefix(", ")
+    return f"a list of tables, [{sample}]" if sample else "a list"
 
 
 def _sample(base: Any) -> str:
-    """Return a table in braces, with the keys that it cannot do without."""
+    """Return an example of a table in braces, with the keys that it must have."""
     if not (isinstance(base, type) and issubclass(base, msgspec.Struct)):
         return ""
     needed = [field.encode_name for field in msgspec.structs.fields(base) if field.required]
@@ -135,30 +125,25 @@ def _sample(base: Any) -> str:
 
 
 def _got(value: Any, hint: Any) -> str:
-    """Return what there is instead, and what to write, where that is clear."""
+    """Return the value that the file has, and what to write if that is clear."""
     if any(meta.pattern for meta in _metas(hint)) and isinstance(value, str):
         return ""
-    shown = (
-        "a table" if isinstance(value, dict) else json.dumps(value, default=str, ensure_ascii=False)
-    )
+    shown = "a table" if isinstance(value, dict) else _json(value)
     return f", got {shown}{_advice(value, _plain(hint))}"
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
 def _advice(value: Any, base: Any) -> str:
-    if get_origin(base) is Literal and isinstance(value, str):
-        return nearest(value, get_args(base))
     if get_origin(base) is tuple and isinstance(value, dict):
         return "; put it in brackets, or write [[…]] instead of […] above it"
-    if (
-        get_origin(base) is tuple
-        and isinstance(value, str)
-        and not _list(base).startswith("a list of")
-    ):
-        return f"; write [{json.dumps(value, ensure_ascii=False)}]"
-    if (
-        base in (int, float, bool)
-        and isinstance(value, str)
-        and re.fullmatch(r"-?\d[\d_]*(\.\d+)?|true|false", value)
-    ):
-        return "; write it without quotation marks"
-    return ""
+    if not isinstance(value, str):
+        return ""
+    if get_origin(base) is Literal:
+        return nearest(value, get_args(base))
+    if get_origin(base) is tuple:
+        return "" if _list(base).startswith("a list of") else f"; write [{_json(value)}]"
+    is_quoted = base in (int, float, bool) and UNQUOTED.fullmatch(value)
+    return "; write it without quotation marks" if is_quoted else ""

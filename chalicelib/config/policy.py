@@ -7,13 +7,13 @@ The reader, the checks and the reference documentation use it.
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.config.types import TopicArn, Webhook
-from chalicelib.config.windows import Reserve, Window, never_lets
+from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
 
@@ -48,7 +48,7 @@ NotificationKind = Literal[
     "paused",
     "healing",
 ]
-"""What Headroom may tell somebody; docs/notifications.md says when."""
+"""What Headroom notifies of. docs/notifications.md describes each kind."""
 
 
 METRIC_KINDS: frozenset[NotificationKind] = frozenset(
@@ -58,7 +58,7 @@ METRIC_KINDS: frozenset[NotificationKind] = frozenset(
 
 
 class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of a table of steps: at this metric, in percent, so much more (or less) capacity."""
+    """One row of a table of steps: the metric, in percent, and how far to scale from there on."""
 
     at: Annotated[float, Meta(ge=0, description="The metric, in percent, at which the row holds.")]
     percent: Annotated[int, Meta(ge=0, le=10_000, description="The step, in percent.")] = 0
@@ -74,7 +74,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     strategy: Annotated[
         Literal["adaptive", "percent", "fleet"],
         Meta(
-            description="How far to scale: `adaptive` follows the demand, `percent` takes the plain percentage step, "
+            description="How far to scale: `adaptive` follows the demand, "
+            "`percent` takes the plain percentage step, "
             "`fleet` follows the number of instances alone."
         ),
     ] = "adaptive"
@@ -99,7 +100,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=10_000,
-            description="An increase adds at least this much of the provisioned units. With `percent`, 50.",
+            description="An increase adds at least this much of the provisioned units. "
+            "With `percent`, 50.",
         ),
     ] = 0
     increase_units: Annotated[
@@ -108,27 +110,31 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     increase_steps: Annotated[
         ScalingSteps,
         Meta(
-            description="Instead of one step (strategy `percent`): the row with the highest `at` that consumption, in percent "
+            description="Instead of one step (strategy `percent`): "
+            "the row with the highest `at` that consumption, in percent "
             "of the provisioned units, has reached."
         ),
     ] = ()
     throttled_provisioned_steps: Annotated[
         ScalingSteps,
         Meta(
-            description="The same by throttled requests a second, in percent of the provisioned units. The largest wins."
+            description="The same by throttled requests a second, "
+            "in percent of the provisioned units. The largest wins."
         ),
     ] = ()
     throttled_consumed_steps: Annotated[
         ScalingSteps,
         Meta(
-            description="The same by throttled requests a second, in percent of the consumed units. The largest wins."
+            description="The same by throttled requests a second, "
+            "in percent of the consumed units. The largest wins."
         ),
     ] = ()
     throttled_events: Annotated[
         int,
         Meta(
             ge=0,
-            description="Also raise when more requests than this were throttled within the alarm's periods (strategy "
+            description="Also raise when more requests than this were throttled "
+            "within the alarm's periods (strategy "
             "`percent`); 0 is off.",
         ),
     ] = 0
@@ -137,25 +143,29 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=60,
-            description="Ignore the newest minutes (strategy `percent`), for metrics that arrive late.",
+            description="Ignore the newest minutes (strategy `percent`), "
+            "for metrics that arrive late.",
         ),
     ] = 0
     alarm_percent: Annotated[
         Percent,
         Meta(
-            description="The alarm's threshold: consumption at this much of the provisioned units. With `percent`, 80."
+            description="The alarm's threshold: consumption at this much of the provisioned units. "
+            "With `percent`, 80."
         ),
     ] = 95
     target_percent: Annotated[
         Percent,
         Meta(
-            description="A decrease (strategy `percent`) leaves the recent peak at this much of the new units."
+            description="A decrease (strategy `percent`) "
+            "leaves the recent peak at this much of the new units."
         ),
     ] = 65
     min_decrease_percent: Annotated[
         Percent,
         Meta(
-            description="A smaller decrease (strategy `percent`) is not made: it would use one of the day's quota."
+            description="A smaller decrease (strategy `percent`) is not made: "
+            "it would use one of the day's quota."
         ),
     ] = 20
     lower_percent: Annotated[
@@ -163,7 +173,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=99,
-            description="Lower by steps (strategy `percent`) when consumption is at or below this percentage of the provisioned "
+            description="Lower by steps (strategy `percent`) "
+            "when consumption is at or below this percentage of the provisioned "
             "units; 0 lowers to `target_percent` instead.",
         ),
     ] = 0
@@ -172,7 +183,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=99,
-            description="The step down, where `lower_percent` is set; never below what was consumed.",
+            description="The step down, where `lower_percent` is set; "
+            "never below what was consumed.",
         ),
     ] = 50
     decrease_units: Annotated[
@@ -181,7 +193,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decrease_steps: Annotated[
         ScalingSteps,
         Meta(
-            description="Instead of one step down: the row with the lowest `at` that consumption does not exceed."
+            description="Instead of one step down: the row with the lowest "
+            "`at` that consumption does not exceed."
         ),
     ] = ()
     decrease_checks: Annotated[
@@ -189,7 +202,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=180,
-            description="How many of the alarm's periods in a row must be low, where `lower_percent` is set.",
+            description="How many of the alarm's periods in a row must be low, "
+            "where `lower_percent` is set.",
         ),
     ] = 1
     check_reset_percent: Annotated[
@@ -197,7 +211,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=100,
-            description="Consumption at which counting `decrease_checks` begins again; 0 means anything above `lower_percent`.",
+            description="Consumption at which counting `decrease_checks` begins again; "
+            "0 means anything above `lower_percent`.",
         ),
     ] = 0
     scale_down_at_zero: Annotated[
@@ -206,7 +221,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decrease_together: Annotated[
         bool,
         Meta(
-            description="Lower reads and writes only together. A dimension at its minimum does not block the other."
+            description="Lower reads and writes only together. "
+            "A dimension at its minimum does not block the other."
         ),
     ] = False
     min_decrease_units: Annotated[
@@ -229,7 +245,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=100,
-            description="How much of the 300-second burst bucket may be used up (strategy `adaptive`).",
+            description="How much of the 300-second burst bucket may "
+            "be used up (strategy `adaptive`).",
         ),
     ] = 75
     burst_keep_percent: Annotated[
@@ -253,13 +270,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=300,
-            description="How much of the capacity for sudden onsets, as on past days, is kept ready (strategy `adaptive`).",
+            description="How much of the capacity for sudden onsets, as on past days, "
+            "is kept ready (strategy `adaptive`).",
         ),
     ] = 100
     windows: Annotated[
         tuple[Window, ...],
         Meta(
-            description="Hours in which capacity is not changed, only lowered, or kept above a floor."
+            description="Hours in which capacity is not changed, only lowered, "
+            "or kept above a floor."
         ),
     ] = ()
     circuit_breaker_url: Annotated[
@@ -267,7 +286,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             pattern=r"^(https?://.+)?$",
             examples=["https://ops.example.com/headroom"],
-            description="A URL that is requested by GET before every change. Any response but 2xx stops all changes.",
+            description="A URL that is requested by GET before every change. "
+            "Any response but 2xx stops all changes.",
         ),
     ] = ""
     circuit_breaker_seconds: Annotated[
@@ -276,7 +296,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     notify: Annotated[
         tuple[NotificationKind, ...],
         Meta(
-            description="Which notifications go to `notify_topic` and `notify_slack`: see docs/notifications.md."
+            description="Which notifications go to `notify_topic` and `notify_slack`: "
+            "see docs/notifications.md."
         ),
     ] = ()
     notify_topic: TopicArn = ""
@@ -286,7 +307,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=1_000,
-            description="`high_throughput` means consumption at or above this percentage; 0 is off.",
+            description="`high_throughput` means consumption at or "
+            "above this percentage; 0 is off.",
         ),
     ] = 0
     notify_below_percent: Annotated[
@@ -324,24 +346,39 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = False
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong between the settings, each sentence beginning with the setting to
+        """Yield what is wrong between the settings. Each sentence begins with the setting to
         change."""
-        if self.min_units > self.max_units:
-            yield f"min_units: {self.min_units} is above max_units = {self.max_units}"
-        if self.lower_percent >= self.alarm_percent:
-            yield f"lower_percent: {self.lower_percent} is not below alarm_percent = {self.alarm_percent}"
-        if self.strategy == "fleet" and not self.scale_up:
-            yield "scale_up: with false, the strategy fleet cannot follow its fleet"
+        periods = self.alarm_period_seconds * self.alarm_evaluation_periods
+        looked_at = self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60
+        checks = (
+            (
+                self.min_units > self.max_units,
+                f"min_units: {self.min_units} is above max_units = {self.max_units}",
+            ),
+            (
+                self.lower_percent >= self.alarm_percent,
+                f"lower_percent: {self.lower_percent} is not below "
+                f"alarm_percent = {self.alarm_percent}",
+            ),
+            (
+                self.strategy == "fleet" and not self.scale_up,
+                "scale_up: with false, the strategy fleet cannot follow its fleet",
+            ),
+            (
+                periods > DAY_SECONDS,
+                "alarm_evaluation_periods: CloudWatch looks back one day at the most "
+                "(period x evaluation periods)",
+            ),
+            (
+                looked_at > RECENT.total_seconds(),
+                "decrease_checks: the alarm periods and delay_minutes together must fit into "
+                f"{RECENT // timedelta(minutes=1)} minutes",
+            ),
+        )
+        yield from (problem for is_wrong, problem in checks if is_wrong)
         yield from self._window_problems()
         if self.strategy == "percent":
             yield from self._step_problems()
-        if self.alarm_period_seconds * self.alarm_evaluation_periods > DAY_SECONDS:
-            yield "alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
-        if (
-            self.decrease_checks * self.alarm_period_seconds + self.delay_minutes * 60
-            > RECENT.total_seconds()
-        ):
-            yield f"decrease_checks: the alarm periods and delay_minutes together must fit into {RECENT // timedelta(minutes=1)} minutes"
 
     def _window_problems(self) -> Iterator[str]:
         floor = max((window.min_units for window in self.windows), default=0)
@@ -351,26 +388,42 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (Direction.UP, "raised", self.scale_up),
             (Direction.DOWN, "lowered", self.scale_down),
         ):
-            if switch and never_lets(self.windows, direction):
-                yield f"windows: at no time of the week can a target be {way}; if that is meant, write scale_{direction} = false"
+            if switch and always_forbid(self.windows, direction):
+                yield (
+                    f"windows: at no time of the week can a target be {way}; "
+                    f"if that is meant, write scale_{direction} = false"
+                )
 
     def _step_problems(self) -> Iterator[str]:
-        if not (self.increase_percent or self.increase_units or self.increase_steps):
-            yield "increase_percent: 0 would never raise anything with strategy = percent"
-        if self.throttled_events and not (self.increase_percent or self.increase_units):
-            yield "throttled_events: it raises by increase_percent or increase_units, and both are 0"
+        has_plain_increase = self.increase_percent or self.increase_units
+        has_decrease = self.decrease_percent or self.decrease_units or self.decrease_steps
+        checks = (
+            (
+                not (has_plain_increase or self.increase_steps),
+                "increase_percent: 0 would never raise anything with strategy = percent",
+            ),
+            (
+                self.throttled_events and not has_plain_increase,
+                "throttled_events: it raises by increase_percent or increase_units, and both are 0",
+            ),
+            (
+                self.lower_percent and not has_decrease,
+                "decrease_percent: 0 would never lower anything with lower_percent",
+            ),
+            (
+                not self.lower_percent and self.target_percent >= self.alarm_percent,
+                f"target_percent: {self.target_percent} is not below "
+                f"alarm_percent = {self.alarm_percent}, "
+                "so every decrease would set off the alarm again",
+            ),
+        )
+        yield from (problem for is_wrong, problem in checks if is_wrong)
         for row in self.increase_steps:
             if row.at <= self.lower_percent and (row.percent or row.units):
-                yield f"increase_steps: the row at {row.at:g} is not above lower_percent = {self.lower_percent}"
-        if self.lower_percent and not (
-            self.decrease_percent or self.decrease_units or self.decrease_steps
-        ):
-            yield "decrease_percent: 0 would never lower anything with lower_percent"
-        if not self.lower_percent and self.target_percent >= self.alarm_percent:
-            yield (
-                f"target_percent: {self.target_percent} is not below alarm_percent = {self.alarm_percent}, "
-                "so every decrease would set off the alarm again"
-            )
+                yield (
+                    f"increase_steps: the row at {row.at:g} is not above "
+                    f"lower_percent = {self.lower_percent}"
+                )
 
 
 STRATEGY_DEFAULTS: Mapping[str, Raw] = {"percent": {"increase_percent": 50, "alarm_percent": 80}}
@@ -389,9 +442,3 @@ def make_policy(**settings: Any) -> Policy:
 @lru_cache(maxsize=1024)
 def _policy(settings: tuple[tuple[str, Any], ...]) -> Policy:
     return Policy(**dict(settings))
-
-
-def description(setting: str) -> str:
-    """Return the sentence that describes a setting."""
-    metas = [part for part in get_args(SETTINGS[setting]) if isinstance(part, Meta)]
-    return next((meta.description for meta in metas if meta.description), "")

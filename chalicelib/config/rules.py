@@ -23,15 +23,10 @@ class Scope:
     both: Raw
     apart: Mapping[Dimension, Raw]
 
-    def layers(self, dimension: Dimension) -> tuple[Raw, Raw]:
-        """Return the settings that hold for a dimension, the weaker first."""
-        return self.both, self.apart[dimension]
-
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A name (exact, or a glob with * ? [) or a regular expression that must match the whole of
-    it."""
+    """A name, a glob with * ? [, or a regular expression that must match the whole name."""
 
     text: str
     is_regex: bool
@@ -46,20 +41,12 @@ class Matcher:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRule:
-    """Settings for the indexes that match."""
+class Rule:
+    """Settings for the tables that match and for their indexes, or for the indexes that match."""
 
     matcher: Matcher
     scope: Scope
-
-
-@dataclass(frozen=True, slots=True)
-class TableRule:
-    """Settings for the tables that match, and for their indexes."""
-
-    matcher: Matcher
-    scope: Scope
-    indexes: tuple[IndexRule, ...]
+    indexes: tuple["Rule", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,29 +54,28 @@ class Config:
     """The whole configuration, checked."""
 
     defaults: Scope
-    tables: tuple[TableRule, ...] = ()
+    tables: tuple[Rule, ...] = ()
     fleets: tuple[Fleet, ...] = ()
     pauses: tuple[JobPause, ...] = ()
     healing: tuple[Healing, ...] = ()
 
     def policies(self) -> Iterator[Policy]:
-        """Yield the settings that can come to hold anywhere, of every place of the file and both
-        dimensions."""
+        """Yield the settings of both dimensions for every place of the file."""
         for _, scopes in places(self):
             yield from (resolve(scopes, dimension) for dimension in Dimension)
 
-    def doubts(self) -> Iterator[str]:
-        """Yield what is allowed but hardly meant: the rules that have something to tell, and nobody
-        to tell it to."""
-        for path, scopes in places(self):
-            found = [resolve(scopes, dimension) for dimension in Dimension if path != "defaults"]
-            if any(
-                policy.notify and not (policy.notify_topic or policy.notify_slack)
-                for policy in found
-            ):
-                yield f"{path}.notify: nobody is notified, because neither notify_topic nor notify_slack is set there or in [defaults]"
+    def warnings(self) -> Iterator[str]:
+        """Yield what is allowed but probably a mistake: rules with notifications but without a
+        destination."""
+        for path, scopes in list(places(self))[1:]:  # the first place is [defaults]
+            policies = [resolve(scopes, dimension) for dimension in Dimension]
+            if any(p.notify and not (p.notify_topic or p.notify_slack) for p in policies):
+                yield (
+                    f"{path}.notify: nobody is notified, because neither notify_topic "
+                    "nor notify_slack is set there or in [defaults]"
+                )
 
-    def rule_for(self, table: str) -> TableRule | None:
+    def rule_for(self, table: str) -> Rule | None:
         """Return the first rule that matches, or None: the table is not managed."""
         return next((rule for rule in self.tables if rule.matcher.matches(table)), None)
 
@@ -98,12 +84,14 @@ class Config:
         return self.rule_for(table) is not None
 
     def default_policy(self, dimension: Dimension) -> Policy:
-        """Return the settings of a target that only the defaults speak of."""
+        """Return the settings of a target that has no settings of its own."""
         return resolve([self.defaults], dimension)
 
     def policy_for(self, target: Target) -> Policy | None:
-        """Return the target's settings, the most specific winning, or None where no rule manages
-        the table."""
+        """Return the target's settings, or None if no rule manages the table.
+
+        The most specific settings win.
+        """
         rule = self.rule_for(target.table)
         if rule is None:
             return None
@@ -116,16 +104,15 @@ class Config:
 
 
 def resolve(scopes: list[Scope], dimension: Dimension) -> Policy:
-    """Return the settings of one dimension from its scopes, the weakest first."""
+    """Return the settings of one dimension from its scopes, the most general first."""
     merged: dict[str, Any] = {}
     for scope in scopes:
-        for layer in scope.layers(dimension):
-            merged |= layer
+        merged |= {**scope.both, **scope.apart[dimension]}
     return make_policy(**merged)
 
 
 def places(config: Config) -> Iterator[tuple[str, list[Scope]]]:
-    """Yield every place of the file with the scopes that hold there, the weakest first."""
+    """Yield every place of the file with the scopes that hold there, the most general first."""
     yield "defaults", [config.defaults]
     for i, rule in enumerate(config.tables):
         yield f"tables[{i}]", [config.defaults, rule.scope]

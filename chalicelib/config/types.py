@@ -12,7 +12,7 @@ TopicArn = Annotated[
         description="The ARN of the SNS topic for notifications.",
     ),
 ]
-"""A setting: whom to tell."""
+"""A setting: the topic of notifications."""
 
 
 Webhook = Annotated[
@@ -20,7 +20,8 @@ Webhook = Annotated[
     Meta(
         pattern=r"^(secretsmanager:[A-Za-z0-9/_+=.@:-]+|ssm:[A-Za-z0-9/_.:-]+)?$",
         examples=["secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept"],
-        description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or `ssm:/PARAMETER`.",
+        description="Where a Slack incoming webhook's URL is kept: `secretsmanager:NAME` or "
+        "`ssm:/PARAMETER`.",
     ),
 ]
 """A setting: where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of

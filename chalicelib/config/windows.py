@@ -1,9 +1,8 @@
-"""Time windows: hours of chosen days, in the operator's time zone, in which capacity is held, or
-kept above a floor.
+"""Time windows: hours of certain days in which capacity is held, or kept above a floor.
 
-A window is half-open: 09:00-17:00 begins with 09:00:00 and no longer holds at 17:00:00. It is
-judged by the wall clock of its time zone, so that it moves with daylight saving: an hour that comes
-twice is in it twice, and one that is left out is not in it.
+A window is half-open: 09:00-17:00 begins at 09:00:00 and no longer holds at 17:00:00. It follows
+the wall clock of its time zone, so it moves with daylight saving time. An hour that the clock shows
+twice is in the window twice. An hour that the clock skips is not in it.
 """
 
 import re
@@ -29,19 +28,20 @@ BARRED: dict[str, frozenset[Direction]] = {
 }
 """What each rule forbids while its window holds."""
 A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-"""The beginning of a week that stands for all."""
+"""The beginning of an example week."""
 Span = tuple[int, int]
-"""Minutes of the day, from and until; where the end is not after the beginning, it is the next
-day's."""
+"""Minutes of the day, from and until. If the end is not after the beginning, it is on the next
+day."""
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One window of the configuration. Raises ValueError for what cannot be meant."""
+    """One window of the configuration. Raises ValueError if its settings contradict each other."""
 
     rule: Annotated[
         Literal["never_down", "only_down", "hold", "floor"],
         Meta(
-            description="The rule inside the window: no decreases, no increases, neither, or at least `min_units`."
+            description="The rule inside the window: no decreases, no increases, neither, "
+            "or at least `min_units`."
         ),
     ]
     between: Annotated[
@@ -54,7 +54,8 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[
         str,
         Meta(
-            description="The days on which its hours begin, such as `mon-fri` or `sat,sun`; in `time_zone`."
+            description="The days on which its hours begin, such as `mon-fri` or `sat,sun`; "
+            "in `time_zone`."
         ),
     ] = "mon-sun"
     time_zone: Annotated[str, Meta(description="An IANA time zone, such as `Europe/Berlin`.")] = (
@@ -65,7 +66,7 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0
 
     def __post_init__(self) -> None:
-        """Refuse hours, days and zones that do not exist, and a floor without units."""
+        """Reject hours, days and zones that do not exist, and a floor without units."""
         if bool(self.between) == bool(self.outside):
             raise ValueError("give either between or outside, such as between = '22:00-06:00'")
         _spans(self.between or self.outside)
@@ -92,8 +93,10 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Decreases to be kept for a time of day. Raises ValueError for a time or a zone that does not
-    exist."""
+    """Decreases that are reserved for a time of day.
+
+    Raises ValueError if the time or the zone does not exist.
+    """
 
     at: Annotated[str, Meta(description="The time of day, `HH:MM`.")]
     count: Annotated[
@@ -102,35 +105,35 @@ class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(description="An IANA time zone.")] = "UTC"
 
     def __post_init__(self) -> None:
-        """Refuse times and zones that do not exist."""
+        """Reject times and zones that do not exist."""
         if not SPAN.fullmatch(f"{self.at}-24:00"):
             raise ValueError(f"at: expected a time such as '02:00', got {self.at!r}")
         zone(self.time_zone)
 
     def next_at(self, now: datetime) -> datetime:
-        """Return the next time (UTC) that it is kept for, strictly after `now`."""
-        local, at = zone(self.time_zone), time(int(self.at[:2]), int(self.at[3:]))
+        """Return the next time (UTC) of the reservation, strictly after `now`."""
+        local, at = zone(self.time_zone), time.fromisoformat(self.at)
         today = now.astimezone(local).date()
-        days = (today, today + timedelta(days=1))
-        return min(
-            instant for day in days for instant in _instants(day, at, local) if instant > now
-        )
+        tomorrow = today + timedelta(days=1)
+        instants = (*_instants(today, at, local), *_instants(tomorrow, at, local))
+        return min(instant for instant in instants if instant > now)
 
 
 def holds(windows: Iterable[Window], now: datetime) -> Iterator[Hold]:
     """Yield what the windows forbid at `now`."""
-    for window in windows:
-        if BARRED[window.rule] and window.holds(now):
-            yield Hold(Reason.WINDOW, str(window), BARRED[window.rule])
+    return (
+        Hold(Reason.WINDOW, str(window), BARRED[window.rule])
+        for window in windows
+        if BARRED[window.rule] and window.holds(now)
+    )
 
 
 @lru_cache(maxsize=256)
-def never_lets(windows: tuple[Window, ...], direction: Direction) -> bool:
-    """Tell whether windows together forbid a direction at every hour of the week, as a slip in
-    `outside` may do.
+def always_forbid(windows: tuple[Window, ...], direction: Direction) -> bool:
+    """Tell whether windows together forbid a direction during the whole week.
 
-    Judged by one week of winter, at the pace of the sweeps: what is free for less than five minutes
-    is as good as never free.
+    A mistake in `outside` may cause this. One week in winter is checked in steps of five minutes,
+    as often as sweeps run. A shorter free time does not count.
     """
     barring = [window for window in windows if direction in BARRED[window.rule]]
     week = (A_MONDAY + timedelta(minutes=passed) for passed in range(0, 7 * DAY_MINUTES, 5))
@@ -146,22 +149,21 @@ def floor_units(windows: Iterable[Window], now: datetime) -> int:
 
 
 def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
-    """Return when each floor that holds at `now` ends (UTC), within a day: a decrease will be
-    wanted then."""
-    ends = (
-        _end(window, now.astimezone(UTC).replace(second=0, microsecond=0))
-        for window in windows
-        if window.rule == "floor"
-    )
+    """Return when each floor that holds at `now` ends (UTC), within a day.
+
+    A decrease will be needed then.
+    """
+    minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+    ends = (_end(window, minute) for window in windows if window.rule == "floor")
     return [end for end in ends if end is not None]
 
 
 @lru_cache(maxsize=256)
 def _end(window: Window, minute: datetime) -> datetime | None:
-    """Return the first minute at which a window that holds no longer does.
+    """Return the first minute at which a window that holds now no longer holds.
 
-    Minute by minute, since a change of the clock may end it at a time of day that is none of its
-    own.
+    Every minute is checked, because a change of the clock may end the window at another time of
+    day than its own.
     """
     if not window.holds(minute):
         return None
@@ -171,20 +173,20 @@ def _end(window: Window, minute: datetime) -> datetime | None:
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Return a time zone. Raises ValueError where there is none of that name."""
+    """Return a time zone. Raises ValueError if there is none of that name."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):  # what it raises depends on what the name looks like
+    except (OSError, ValueError, LookupError):  # which one depends on the form of the name
         raise ValueError(
             f"time_zone: there is no time zone {name!r}; write it as in Europe/Berlin or UTC"
         ) from None
 
 
 def _instants(day: date, at: time, local: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return when (UTC) the wall clock shows a time of day: twice the same but where the clock is
-    set back and shows it twice.
+    """Return the two times (UTC) at which the wall clock shows a time of day.
 
-    Where the clock is set forward over it, it is when that happens.
+    They differ only if the clock is set back and shows the time twice. If the clock skips the time,
+    both are the moment of the change.
     """
     first, second = sorted(
         datetime.combine(day, at, local).replace(fold=fold).astimezone(UTC) for fold in (0, 1)
@@ -211,7 +213,8 @@ def _spans(text: str) -> tuple[Span, ...]:
         match = SPAN.fullmatch(part.strip())
         if match is None:
             raise ValueError(
-                f"expected hours such as 08:00-17:30, two digits each, divided by commas, got {part.strip()!r}"
+                "expected hours such as 08:00-17:30, two digits each, divided by commas, "
+                f"got {part.strip()!r}"
             )
         first = int(match[1]) * 60 + int(match[2])
         last = int(match[3]) * 60 + int(match[4]) if match[3] else DAY_MINUTES

@@ -41,7 +41,7 @@ def check(
     """Check the configuration: print every problem with its path, or the settings of one table."""
     config = rules_of(file)
     console.print(f"The configuration is right: {len(config.tables)} rule(s) for tables.")
-    for warning in config.doubts():
+    for warning in config.warnings():
         errors.print(f"but {warning}", markup=False, highlight=False)
     if not config.tables:
         console.print("It names no table, so Headroom manages none.")

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from chalicelib.config.loader import load
-from chalicelib.config.policy import SETTINGS, Policy, description
+from chalicelib.config.policy import SETTINGS, Policy
 from chalicelib.model import Dimension, Target
 from headroom import reference
 
@@ -18,7 +18,7 @@ def test_the_page_is_what_the_code_says() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_has_a_sentence(setting: str) -> None:
-    assert description(setting).endswith("."), setting
+    assert reference.description(SETTINGS[setting]).endswith("."), setting
 
 
 def rows(page: str) -> list[str]:
