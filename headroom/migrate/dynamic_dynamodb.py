@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -184,7 +184,7 @@ def _why(option: ini.Option, error: ValueError) -> str:
     )
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
+def _unknown(name: str, known: Collection[str]) -> str:
     if name in HOMES:
         return f"it has no effect here; it belongs to {', '.join(HOMES[name])}"
     return f"Dynamic DynamoDB has no such option{nearest(name, known)}"

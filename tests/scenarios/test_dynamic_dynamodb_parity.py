@@ -443,7 +443,7 @@ SAYS = {
     "--config": (("check", "FILE"), "The configuration is right: 1 rule(s) for tables."),
     "--check-interval": (("sweep", "--help"), "--every"),
     "--version": (("--version",), "0."),
-    "--daemon": (("setup", "--help"), "Make what Chalice does not make"),
+    "--daemon": (("setup", "--help"), "Create what Chalice does not create"),
     "--instance": (("doctor", "--help"), "--stage"),
 }
 """Options of its command line, and what is typed for Headroom, with a part of the answer."""

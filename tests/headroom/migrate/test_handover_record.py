@@ -221,7 +221,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(
     region.faults.append(StopAt(after=12))
     ended = run("--apply", "--yes")
     assert ended.code == 130
-    assert "The same command again goes on." in ended.err
+    assert "Run the same command to go on." in ended.err
     region.faults.clear()
     assert run("--apply", "--yes").code == 0
     assert not region.autoscaling.targets
@@ -248,7 +248,7 @@ def test_what_is_stopped_before_anything_was_removed_names_no_file(
     region.faults.append(StopAt(after=1))
     ended = run("--apply", "--yes")
     assert ended.code == 130
-    assert ended.err.endswith("Stopped. What was done stays done. The same command again goes on.")
+    assert ended.err.endswith("Stopped. What was done stays done. Run the same command to go on.")
     assert not Path(RECORD).exists()
 
 
