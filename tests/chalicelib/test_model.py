@@ -111,8 +111,7 @@ def test_last_keeps_the_newest_values_where_they_are_in_time(
 
 
 @pytest.mark.parametrize(
-    ("values", "left"),
-    [((1.0, None, 0.0, None), (1.0, None, 0.0)), ((None, None), ()), ((), ())],
+    ("values", "left"), [((1.0, None, 0.0, None), (1.0, None, 0.0)), ((None, None), ()), ((), ())]
 )
 def test_trailing_gaps_are_cut_off(
     values: tuple[float | None, ...], left: tuple[float | None, ...]

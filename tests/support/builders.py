@@ -5,7 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.config.policy import Policy, make_policy
+import pytest
+
+from chalicelib.config.loader import ConfigError, load
+from chalicelib.config.policy import Policy, ScalingStep, make_policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.model import (
@@ -21,6 +24,7 @@ from chalicelib.model import (
     Throughput,
 )
 
+MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:headroom-alarms"
@@ -36,6 +40,20 @@ def policy(**settings: Any) -> Policy:
     """Return a policy: the strategy `percent`, and for everything else what the configuration would
     give it by default."""
     return make_policy(**{"strategy": "percent", **settings})
+
+
+def rows(**steps: Any) -> dict[str, tuple[ScalingStep, ...]]:
+    """Return tables of steps: each row is (at, percent) or (at, percent, units)."""
+    return {
+        f"{name}_steps": tuple(ScalingStep(*row) for row in given) for name, given in steps.items()
+    }
+
+
+def problems(text: str) -> list[str]:
+    """Return the problems of a configuration that must be refused."""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    return caught.value.problems
 
 
 def throughput(read: int = 100, write: int = 100, **fields: Any) -> Throughput:

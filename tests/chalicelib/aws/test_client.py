@@ -398,14 +398,7 @@ def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: A
     assert (
         len(alarms_named(aws, [*wanted, *wanted])),
         [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")],
-    ) == (
-        120,
-        [
-            100,
-            100,
-            50,
-        ],
-    )
+    ) == (120, [100, 100, 50])
 
 
 def creation(number: int) -> CreateAlarm:

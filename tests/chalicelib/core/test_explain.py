@@ -36,7 +36,7 @@ BUDGET = {
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "text"),
     [
         pytest.param(
             decision(
@@ -72,8 +72,8 @@ BUDGET = {
         ),
     ],
 )
-def test_a_decision_in_words(found: Decision, said: str) -> None:
-    assert sentence(found) == said
+def test_a_decision_in_words(found: Decision, text: str) -> None:
+    assert sentence(found) == text
 
 
 def test_a_skip_in_words() -> None:

@@ -1,25 +1,16 @@
-"""Notices, decided in tables: what is told to whom, in which words, and when the same fact is news
+"""Notices, decided in tables: who is notified of what, in which words, and when the same fact is news
 again."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chalicelib.config.policy import NotificationKind, Policy
+from chalicelib.config.policy import Policy
 from chalicelib.core import notices
-from chalicelib.core.notices import (
-    Condition,
-    Notice,
-    NotificationLine,
-    NotificationState,
-    parse_state,
-)
+from chalicelib.core.notices import Condition, NotificationLine, NotificationState, parse_state
 from chalicelib.core.observation import Observation
 from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Reason, SetCapacity, Target
-from headroom.region.cloudwatch import TAG_TEXT
 from tests.support.builders import (
     INDEX_READS,
     NOON,
@@ -46,7 +37,7 @@ def telling(*kinds: str, **settings: Any) -> Policy:
 
 
 def changes(settings: Policy, *decided: Decision) -> list[tuple[str, str]]:
-    """Return kind and text of what is told of decisions that were done in one call."""
+    """Return kind and text of the notices about decisions that were done in one call."""
     action = SetCapacity("orders", tuple(Change(d.target, d.current, d.desired) for d in decided))
     lines = notices.of_changes(
         [action], {d.target: d for d in decided}, {d.target: settings for d in decided}
@@ -286,6 +277,12 @@ def test_at_the_maximum_is_told_with_its_numbers() -> None:
     )
 
 
+@pytest.mark.parametrize("target", [READS, WRITES, INDEX_READS], ids=str)
+def test_every_target_is_judged_alike(target: Target) -> None:
+    (state,) = notices.conditions(observation(target, throttled=1.0, settings=AT_MAX), None, NOON)
+    assert (state.target, state.line.table) == (target, "orders")
+
+
 # since when
 
 
@@ -375,7 +372,7 @@ LINE = NotificationLine("at_max", "orders", "text", TOPIC, "")
 
 
 @pytest.mark.parametrize(
-    ("told", "news"),
+    ("notified", "news"),
     [
         pytest.param(None, True, id="never told"),
         pytest.param(NOON - 2 * HOUR, True, id="told in an episode before"),
@@ -383,10 +380,10 @@ LINE = NotificationLine("at_max", "orders", "text", TOPIC, "")
         pytest.param(NOON, False, id="told just now"),
     ],
 )
-def test_a_state_is_news_once_an_episode(told: datetime | None, news: bool) -> None:
+def test_a_state_is_news_once_an_episode(notified: datetime | None, news: bool) -> None:
     assert (
         notices.is_due(
-            Condition(LINE, READS, since=NOON - HOUR), NotificationState(notified=told), NOON
+            Condition(LINE, READS, since=NOON - HOUR), NotificationState(notified=notified), NOON
         )
         is news
     )
@@ -401,18 +398,18 @@ def failing(settings: Policy = FAILING) -> Condition:
 
 
 def sweeps(state: Condition, *minutes: float) -> list[bool]:
-    """Return whether it is told at each of the failures, so many minutes after noon, by a notifier
+    """Return whether it is notified at each of the failures, so many minutes after noon, by a notifier
     that always works."""
-    memory, told = NotificationState(), []
+    memory, notified = NotificationState(), []
     for minute in minutes:
         now = NOON + timedelta(minutes=minute)
-        told.append(notices.is_due(state, memory, now))
-        memory = parse_state(str(notices.update_state(state, memory, now, told[-1])))
-    return told
+        notified.append(notices.is_due(state, memory, now))
+        memory = parse_state(str(notices.update_state(state, memory, now, notified[-1])))
+    return notified
 
 
 @pytest.mark.parametrize(
-    ("count", "minutes", "told"),
+    ("count", "minutes", "notified"),
     [
         pytest.param(
             3, [0, 5, 10, 15, 20], [False, False, True, False, False], id="the third sweep in a row"
@@ -441,9 +438,9 @@ def sweeps(state: Condition, *minutes: float) -> list[bool]:
     ],
 )
 def test_a_table_that_keeps_failing_is_told_when_n_sweeps_in_a_row_have(
-    count: int, minutes: list[float], told: list[bool]
+    count: int, minutes: list[float], notified: list[bool]
 ) -> None:
-    assert sweeps(failing(telling("failing", notify_failing_sweeps=count)), *minutes) == told
+    assert sweeps(failing(telling("failing", notify_failing_sweeps=count)), *minutes) == notified
 
 
 def paused() -> Condition:
@@ -454,7 +451,7 @@ def paused() -> Condition:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"),
+    ("minutes", "notified"),
     [
         pytest.param(
             [0, 5, 10, 600], [True, False, False, True], id="hours later it is another pause"
@@ -470,8 +467,8 @@ def paused() -> Condition:
         ),
     ],
 )
-def test_a_pause_is_told_when_it_begins(minutes: list[int], told: list[bool]) -> None:
-    assert sweeps(paused(), *minutes) == told
+def test_a_pause_is_told_when_it_begins(minutes: list[int], notified: list[bool]) -> None:
+    assert sweeps(paused(), *minutes) == notified
 
 
 def test_a_pause_is_noted_every_half_an_hour_and_not_at_every_sweep() -> None:
@@ -490,101 +487,3 @@ def test_what_was_not_delivered_is_news_at_the_next_look() -> None:
         notices.update_state(state, NotificationState(), NOON, notified=False),
         NOON + 5 * MINUTE,
     )
-
-
-# the memory
-
-
-TIMES = st.none() | st.integers(0, 4_000_000_000).map(
-    lambda seconds: datetime.fromtimestamp(seconds, UTC)
-)
-
-
-@given(TIMES, TIMES, TIMES)
-def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(
-    told: Any, first: Any, last: Any
-) -> None:
-    memory = NotificationState(told, first, last)
-    assert parse_state(str(memory)) == memory
-    assert len(str(memory)) <= 256
-    assert TAG_TEXT.fullmatch(str(memory))
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "yes",
-        "told=",
-        "told=soon",
-        "when=2026-11-20T12:00:00Z",
-        "told=0001-01-01T00:00:00+23:59",
-    ],
-)
-def test_a_tag_that_somebody_else_has_written_says_nothing(value: str) -> None:
-    assert parse_state(value) == NotificationState()
-
-
-# into messages
-
-
-def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
-    lines = (
-        NotificationLine("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack)
-        for i in range(count)
-    )
-    return [notice for notice, _ in notices.notices(lines)]
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes"),
-    [(0, []), (1, [1]), (5, [1] * 5), (6, [6]), (50, [50]), (51, [50, 1]), (1_000, [50] * 20)],
-)
-def test_many_messages_of_a_run_go_together(count: int, sizes: list[int]) -> None:
-    assert [len(batch) for batch in notices.batches(many(count))] == sizes
-
-
-def test_each_destination_is_counted_for_itself() -> None:
-    assert [
-        len(batch)
-        for batch in notices.batches([*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)])
-    ] == [6, 1, 1, 1]
-
-
-def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table() -> None:
-    line = NotificationLine("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
-    merged = notices.merged([*many(6), *[notice for notice, _ in notices.notices([line])]])
-    assert (merged.subject, merged.text.count("→")) == (
-        "Headroom: 7 notices (at_max 1, scaled_up 6)",
-        6,
-    )
-    assert "At its maximum and throttled: orders-0\norders-0:read is at its maximum" in merged.text
-    assert (merged.facts, merged.topic) == (
-        {
-            "kind": ("scaled_up", "at_max"),
-            "table": tuple(f"orders-{i}" for i in range(6)),
-        },
-        TOPIC,
-    )
-
-
-def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
-    lines = (
-        NotificationLine("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "")
-        for i in range(100)
-    )
-    ((notice, of),) = notices.notices(lines)
-    assert len(of) == 100
-    assert len(notice.text) < notices.MAX_TEXT + 100
-    assert notice.text.endswith("(the log has the rest)")
-
-
-def test_every_kind_but_those_of_others_has_a_subject() -> None:
-    assert set(notices.SUBJECTS) == set(get_args(NotificationKind)) - {"healing"}
-    assert set(notices.SUBJECTS) >= notices.STATE_KINDS
-
-
-@pytest.mark.parametrize("target", [READS, WRITES, INDEX_READS], ids=str)
-def test_every_target_is_judged_alike(target: Target) -> None:
-    (state,) = notices.conditions(observation(target, throttled=1.0, settings=AT_MAX), None, NOON)
-    assert (state.target, state.line.table) == (target, "orders")

@@ -1,5 +1,5 @@
-"""The circuit breaker: asked before a change alone, believed when it answers, and else no hindrance
-to an increase."""
+"""The circuit breaker: it is called only before a change, its answer is obeyed, and without an
+answer increases go on."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -289,7 +289,7 @@ def raise_it(region: Region) -> int:
 def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(
     region: Region, later: int
 ) -> None:
-    """AWS does not say whether LastIncreaseDateTime is when the update was asked for or when it was
+    """AWS does not say whether LastIncreaseDateTime is when the update was requested or when it was
     done."""
     raised = raise_it(region)
     provision = region.tables["orders"].provisions[""]
