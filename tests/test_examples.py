@@ -9,7 +9,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
 from headroom.project import ROOT
-from tests.support.builders import decide_with, observation, steady
+from tests.support.builders import decide_with, observation, outcome, steady
 
 FOLDER = ROOT / "examples"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -127,7 +127,6 @@ def test_the_backup_holds_everything_and_an_export_only_decreases() -> None:
 
 
 def test_the_queue_doubles_and_follows_its_workers() -> None:
-    decision = decide(BATCH, "jobs", "02T12:00", 100, 80.0)
-    assert (decision.desired, decision.reason) == (200, Reason.UTILIZATION_HIGH)
+    assert outcome(decide(BATCH, "jobs", "02T12:00", 100, 80.0)) == (200, Reason.UTILIZATION_HIGH)
     (workers,) = BATCH.fleets
     assert workers.units(Target("jobs", "", Dimension.READ), 6) == 150

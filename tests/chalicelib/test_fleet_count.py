@@ -24,6 +24,7 @@ from tests.support.builders import (
     WRITES,
     decide_with,
     observation,
+    outcome,
     policy,
     series,
 )
@@ -356,10 +357,9 @@ def test_the_decision(
     units: int,
     reason: Reason,
 ) -> None:
-    decision = decide_with(
-        observation(**seen), policy(strategy=strategy, **settings), NOON, directions
-    )
-    assert (decision.desired, decision.reason) == (units, reason)
+    assert outcome(
+        decide_with(observation(**seen), policy(strategy=strategy, **settings), NOON, directions)
+    ) == (units, reason)
 
 
 @pytest.mark.parametrize(

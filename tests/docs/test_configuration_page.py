@@ -61,13 +61,10 @@ def test_every_key_has_a_meaning() -> None:
 
 def test_the_example_on_the_page_holds_as_it_says() -> None:
     example = re.search(r"```toml\n(.*?)```", reference.markdown(), re.DOTALL)
-    assert example is not None
     config = load(example[1])
     policy = config.policy_for(Target("orders-us", "by-date", Dimension.WRITE))
-    assert policy is not None
     assert (policy.min_units, policy.max_units) == (5, 500)
     exact = config.policy_for(Target("orders-eu", "", Dimension.WRITE))
-    assert exact is not None
     assert (
         exact.dry_run,
         exact.min_units,

@@ -11,7 +11,7 @@ from chalicelib.core.strategies import adaptive, percent
 from chalicelib.model import DemandHistory, Dimension, Reason
 from headroom.project import ROOT
 from headroom.simulation.dynamodb_rules import Meter
-from tests.support.builders import NOON, observation, series
+from tests.support.builders import NOON, observation, outcome, series
 
 PAGE = (ROOT / "docs" / "policy.md").read_text()
 STEP = adaptive.Load(
@@ -70,10 +70,12 @@ STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).defaul
 def test_the_steps_up_of_the_example(
     units: int, consumed: float, throttled: float, desired: int, reason: Reason
 ) -> None:
-    advice = percent.scale_up(
-        observation(provisioned=units, consumed=consumed, throttled=throttled, settings=STEPS), NOON
-    )
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(
+        percent.scale_up(
+            observation(provisioned=units, consumed=consumed, throttled=throttled, settings=STEPS),
+            NOON,
+        )
+    ) == (desired, reason)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from chalicelib.config.loader import ConfigError, load
 from chalicelib.config.policy import Policy, ScalingStep, make_policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
+from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import (
     Alarm,
     Decision,
@@ -164,3 +165,13 @@ def alarm(
     return Alarm(
         {key: value for key, value in shown.items() if key != "Tags" and value is not None}
     )
+
+
+def outcome(found: Decision | Recommendation) -> tuple[int, Reason]:
+    """Return the units and the reason of a decision or of a strategy's recommendation."""
+    return found.desired, found.reason
+
+
+def held(found: Hold | None) -> tuple[Reason, Collection[Direction]] | None:
+    """Return the reason and the directions of a hold, if there is one."""
+    return found and (found.reason, found.directions)

@@ -127,11 +127,17 @@ def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected()
 def test_a_refusal_is_told_once_for_each_time_of_being_sick(
     state: str, minutes_sick: int, told_minutes_ago: int | None, expected: bool
 ) -> None:
-    seen = alarm(StateValue=state, StateTransitionedTimestamp=NOON - MINUTE * minutes_sick)
     memory = NotificationState(
         notified=None if told_minutes_ago is None else NOON - MINUTE * told_minutes_ago
     )
-    assert is_due(seen, memory, NOON) is expected
+    assert (
+        is_due(
+            alarm(StateValue=state, StateTransitionedTimestamp=NOON - MINUTE * minutes_sick),
+            memory,
+            NOON,
+        )
+        is expected
+    )
 
 
 def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:

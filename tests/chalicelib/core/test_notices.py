@@ -88,9 +88,10 @@ def test_a_change_is_told_with_its_reason_and_numbers() -> None:
 
 
 def test_a_change_whose_alarm_could_not_be_rewritten_is_told_as_what_was_done() -> None:
-    came_out = decision(READS, 100, 100, Reason.FAILED)
     action = SetCapacity("orders", (Change(READS, 100, 150),))
-    (line,) = notices.of_changes([action], {READS: came_out}, {READS: telling("scaled_up")})
+    (line,) = notices.of_changes(
+        [action], {READS: decision(READS, 100, 100, Reason.FAILED)}, {READS: telling("scaled_up")}
+    )
     assert line.text.startswith("orders:read 100 → 150 units; afterwards a call to AWS failed")
 
 

@@ -28,7 +28,7 @@ from headroom.deploy import permissions
 from headroom.project import ROOT
 from headroom.region.context import Fault
 from headroom.region.region import Region
-from tests.support.builders import NOON, observation
+from tests.support.builders import NOON, held, observation
 from tests.support.scenes import (
     MONDAY,
     decisions,
@@ -111,13 +111,17 @@ def test_what_a_condition_holds(
     pause = JobPause(
         name="nightly", job="emr_cluster", prefix="backup-", tables=("orders*",), **settings
     )
-    found = judge(
-        pause,
-        jobs,
-        observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30)),
-        NOON,
+    assert (
+        held(
+            judge(
+                pause,
+                jobs,
+                observation(decreases_today=used, last_decrease_at=NOON - timedelta(minutes=30)),
+                NOON,
+            )
+        )
+        == expected
     )
-    assert (found and (found.reason, found.directions)) == expected
 
 
 @pytest.mark.parametrize(("minute", "is_kept"), [(59, True), (60, False), (61, False)])
@@ -354,7 +358,6 @@ def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> N
 def test_what_is_allowed_is_limited_to_the_configured_names() -> None:
     text = paused_by('name = "x"\njob = "glue_job"\nprefix = "etl-"\ntables = ["orders"]\n')
     policy = permissions.configured_policy(load(text), "sweep")
-    assert policy is not None
     resources = [
         s["Resource"] for s in policy["Statement"] if s.get("Action") == ["glue:GetJobRuns"]
     ]

@@ -118,7 +118,6 @@ def test_the_hold_reports_when_it_was_raised_and_when_it_ends() -> None:
     settings = policy(hold_after_manual_change_hours=HOURS)
     seen = observation(provisioned=500, last_increase_at=NOON - hours(1), settings=settings)
     found = judge(seen, alarm(settings=settings, **{WROTE: NOON - hours(9)}), NOON)
-    assert found is not None
     assert found.detail == "raised by hand at 2026-11-20T11:00Z, until 2026-11-20T15:00Z"
 
 

@@ -18,7 +18,7 @@ from chalicelib.reconcile import GROUP
 from headroom.region.context import Fault, Invocation
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
-from tests.support.builders import NOON, READS, WRITES
+from tests.support.builders import NOON, READS, WRITES, held
 from tests.support.scenes import (
     MIDDAY,
     MONDAY,
@@ -98,13 +98,11 @@ MINUTE = timedelta(minutes=1)
     ],
 )
 def test_what_a_tag_holds(value: str, expected: Any) -> None:
-    found = pause_tag.hold("orders", value, NOON)
-    assert (found and (found.reason, found.directions)) == expected
+    assert held(pause_tag.hold("orders", value, NOON)) == expected
 
 
 def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> None:
     found = pause_tag.hold("orders", "tomorrow", NOON)
-    assert found is not None
     assert found.detail == (
         "its tag headroom-pause cannot be read: 'tomorrow' is no time that can be meant (Invalid isoformat string: 'tomorrow'); "
         "expected a time with its zone, then everything or decreases, such as 2026-11-21T06:00:00Z everything; "

@@ -20,7 +20,7 @@ from tests.chalicelib.core.strategies.test_adaptive_levels import (
     policy,
     seen_by,
 )
-from tests.support.builders import MINUTE, NOON, decide_with, series, steady, with_policy
+from tests.support.builders import MINUTE, NOON, decide_with, outcome, series, steady, with_policy
 
 # raising
 
@@ -74,8 +74,7 @@ SPIKE = after_calm(300.0)
 def test_up_to_the_highest_level_that_calls(
     seen: Observation, desired: int, reason: Reason, urgent: bool
 ) -> None:
-    advice = up(seen, urgent)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(up(seen, urgent)) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -287,8 +286,7 @@ HELD = [100.0] * 36
 def test_down_to_what_the_coming_hour_needs(
     seen: Observation, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    advice = down(seen, **settings)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(down(seen, **settings)) == (desired, reason)
 
 
 def test_the_numbers_behind_a_decrease() -> None:
@@ -388,10 +386,11 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     holed = Series(
         seen.metrics.consumed.start, 60, (*values[:-back], None, *values[len(values) - back + 1 :])
     )
-    advice = adaptive.scale_down(
-        replace(seen, policy=settings, metrics=replace(seen.metrics, consumed=holed)), NOON
-    )
-    assert (advice.desired, advice.reason) == (seen.provisioned, Reason.NO_DATA)
+    assert outcome(
+        adaptive.scale_down(
+            replace(seen, policy=settings, metrics=replace(seen.metrics, consumed=holed)), NOON
+        )
+    ) == (seen.provisioned, Reason.NO_DATA)
 
 
 @given(SEEN, POLICIES, st.integers(11, 300))

@@ -70,9 +70,15 @@ def after_calm(*newest: float | None, calm: float = 80.0) -> list[float | None]:
 def load(**fields: float) -> Load:
     """Return a load of 100 units per second without noise, growth or throttling, seen one minute
     after it began."""
-    plain = dict.fromkeys(("newest", "mean5", "mean15", "fast"), 100.0)
     still = dict.fromkeys(("noise", "growth", "jump", "throttled5", "highest"), 0.0)
-    return Load(**{**plain, **still, "lag_minutes": 1.0, **fields})
+    return Load(
+        **{
+            **dict.fromkeys(("newest", "mean5", "mean15", "fast"), 100.0),
+            **still,
+            "lag_minutes": 1.0,
+            **fields,
+        }
+    )
 
 
 @pytest.mark.parametrize(

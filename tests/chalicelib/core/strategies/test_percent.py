@@ -18,6 +18,7 @@ from tests.support.builders import (
     WRITES,
     decide_with,
     observation,
+    outcome,
     policy,
     rows,
     series,
@@ -33,8 +34,7 @@ def decide(settings: dict[str, Any] | None = None, **fields: Any) -> Decision:
 
 
 def test_a_step_beyond_the_maximum_goes_to_the_maximum() -> None:
-    found = decide({"max_units": 200}, consumed=250.0)
-    assert (found.desired, found.reason) == (200, Reason.UTILIZATION_HIGH)
+    assert outcome(decide({"max_units": 200}, consumed=250.0)) == (200, Reason.UTILIZATION_HIGH)
 
 
 def test_a_minimum_far_above_is_reached_at_once() -> None:
@@ -69,8 +69,7 @@ def test_what_was_throttled_once_is_answered_once() -> None:
 @pytest.mark.parametrize("settings", [{}, LOW, {"scale_down_at_zero": False}])
 @pytest.mark.parametrize("consumed", [None, steady(None), series([0.0] * 60 + [None] * 7)])
 def test_missing_data_is_not_zero(settings: dict[str, Any], consumed: Series | None) -> None:
-    found = decide(settings, consumed=consumed)
-    assert (found.desired, found.reason) == (100, Reason.NO_DATA)
+    assert outcome(decide(settings, consumed=consumed)) == (100, Reason.NO_DATA)
 
 
 @pytest.mark.parametrize("writes", [60.0, None])

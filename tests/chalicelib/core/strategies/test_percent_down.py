@@ -14,6 +14,7 @@ from tests.support.builders import (
     NOON,
     READS,
     observation,
+    outcome,
     policy,
     rows,
     series,
@@ -104,8 +105,7 @@ def down(
 def test_down_to_what_the_last_hours_peak_needs(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    advice = down(consumed, settings)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(down(consumed, settings)) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,12 @@ def test_down_to_what_the_last_hours_peak_needs(
 def test_throttling_within_the_hour_forbids_a_decrease(
     minutes_ago: int, desired: int, reason: Reason
 ) -> None:
-    advice = down(
-        10.0, throttled=series([None] * (180 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1))
-    )
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(
+        down(
+            10.0,
+            throttled=series([None] * (180 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1)),
+        )
+    ) == (desired, reason)
 
 
 def test_the_numbers_behind_a_decrease_are_the_peak_and_the_throttling() -> None:
@@ -346,8 +348,7 @@ THREE = {**LOW, "decrease_checks": 3}
 def test_down_by_a_step_where_the_newest_periods_were_low(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    advice = down(consumed, settings)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(down(consumed, settings)) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -362,8 +363,7 @@ def test_down_by_a_step_where_the_newest_periods_were_low(
 def test_the_row_down_is_the_lowest_that_consumption_does_not_exceed(
     consumed: float, desired: int
 ) -> None:
-    advice = down(consumed, {**LOW, **rows(decrease=[(20, 10, 20), (0, 90)])})
-    assert (advice.desired, advice.reason) == (
+    assert outcome(down(consumed, {**LOW, **rows(decrease=[(20, 10, 20), (0, 90)])})) == (
         desired,
         Reason.AT_DESIRED if desired == 100 else Reason.UTILIZATION_LOW,
     )

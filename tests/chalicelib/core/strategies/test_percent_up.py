@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core.strategies import percent
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Reason, Series
-from tests.support.builders import MINUTE, NOON, observation, policy, rows, series, steady
+from tests.support.builders import MINUTE, NOON, observation, outcome, policy, rows, series, steady
 
 TWO = {"alarm_evaluation_periods": 2}
 FIVE_MINUTES = {"alarm_period_seconds": 300}
@@ -90,8 +90,7 @@ def up(
 def test_one_step_up_where_the_newest_periods_are_all_hot(
     consumed: Series | float | None, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    advice = up(consumed, settings)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(up(consumed, settings)) == (desired, reason)
 
 
 @pytest.mark.parametrize(("provisioned", "desired"), [(1, 2), (2, 3), (3, 5), (39_999, 59_999)])
@@ -139,18 +138,16 @@ def test_instead_of_one_step_the_highest_row_that_consumption_has_reached(
     consumed: Series | float, desired: int
 ) -> None:
     # the rows may stand in any order
-    advice = up(
-        consumed, {"alarm_percent": 80, **rows(increase=[(90, 30, 50), (120, 100), (70, 10)])}
-    )
-    assert (advice.desired, advice.reason) == (
+    assert outcome(
+        up(consumed, {"alarm_percent": 80, **rows(increase=[(90, 30, 50), (120, 100), (70, 10)])})
+    ) == (
         desired,
         Reason.AT_DESIRED if desired == 100 else Reason.UTILIZATION_HIGH,
     )
 
 
 def test_a_row_without_a_step_raises_nothing() -> None:
-    advice = up(300.0, rows(increase=[(0, 0), (400, 50)]))
-    assert (advice.desired, advice.reason) == (100, Reason.AT_DESIRED)
+    assert outcome(up(300.0, rows(increase=[(0, 0), (400, 50)]))) == (100, Reason.AT_DESIRED)
 
 
 def test_of_several_periods_the_lowest_names_the_row() -> None:
@@ -239,8 +236,7 @@ def test_throttling_raises_by_the_steps_about_it(
 def test_of_all_causes_the_largest_step_is_taken_once(
     throttled: float, settings: dict[str, Any], desired: int, reason: Reason
 ) -> None:
-    advice = up(90.0, settings, throttled=throttled)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(up(90.0, settings, throttled=throttled)) == (desired, reason)
 
 
 @pytest.mark.parametrize(
@@ -278,8 +274,10 @@ def test_throttling_may_be_shown_a_minute_before_consumption() -> None:
 
 def test_throttling_that_is_too_old_raises_nothing() -> None:
     old = NOON - 11 * MINUTE
-    advice = up(steady(30.0, end=old), PROVISIONED, throttled=steady(5.0, end=old))
-    assert (advice.desired, advice.reason) == (100, Reason.NO_DATA)
+    assert outcome(up(steady(30.0, end=old), PROVISIONED, throttled=steady(5.0, end=old))) == (
+        100,
+        Reason.NO_DATA,
+    )
 
 
 @pytest.mark.parametrize(
@@ -297,17 +295,20 @@ def test_throttling_that_is_too_old_raises_nothing() -> None:
 def test_throttling_that_an_increase_has_answered_raises_nothing(
     ago: float, settings: dict[str, Any], reason: Reason
 ) -> None:
-    advice = up(
-        30.0, {**settings, **PROVISIONED}, throttled=5.0, last_increase_at=NOON - ago * MINUTE
-    )
-    assert (advice.desired, advice.reason) == (150 if reason is Reason.THROTTLED else 100, reason)
+    assert outcome(
+        up(30.0, {**settings, **PROVISIONED}, throttled=5.0, last_increase_at=NOON - ago * MINUTE)
+    ) == (150 if reason is Reason.THROTTLED else 100, reason)
 
 
 def test_where_one_cause_is_answered_another_may_still_raise() -> None:
-    advice = up(
-        90.0, rows(throttled_provisioned=[(1, 100)]), throttled=5.0, last_increase_at=NOON - MINUTE
-    )
-    assert (advice.desired, advice.reason) == (150, Reason.UTILIZATION_HIGH)
+    assert outcome(
+        up(
+            90.0,
+            rows(throttled_provisioned=[(1, 100)]),
+            throttled=5.0,
+            last_increase_at=NOON - MINUTE,
+        )
+    ) == (150, Reason.UTILIZATION_HIGH)
 
 
 @pytest.mark.parametrize(
@@ -360,8 +361,10 @@ def test_where_one_cause_is_answered_another_may_still_raise() -> None:
 def test_the_newest_minutes_are_left_out_where_metrics_come_late(
     consumed: Series | float, throttled: Series | None, desired: int, reason: Reason
 ) -> None:
-    advice = up(consumed, {"delay_minutes": 5, **PROVISIONED}, throttled=throttled)
-    assert (advice.desired, advice.reason) == (desired, reason)
+    assert outcome(up(consumed, {"delay_minutes": 5, **PROVISIONED}, throttled=throttled)) == (
+        desired,
+        reason,
+    )
 
 
 def test_with_a_delay_an_increase_is_not_repeated_before_its_own_minutes_count() -> None:
