@@ -77,7 +77,7 @@ def play(console: Console) -> None:
             zone = [
                 instance
                 for instance in groups.members("web")
-                if groups.zone_of(instance) == ZONES[0] and instance != ids[2]
+                if groups.zones[instance] == ZONES[0] and instance != ids[2]
             ]
             before = set(groups.members("web"))
             teller.say(

@@ -1,19 +1,18 @@
-"""The embedded region's Auto Scaling groups and their instances' status checks: what moto lacks of
-them.
+"""The embedded region's Auto Scaling groups and their instances' status checks, where moto has none.
 
-moto keeps groups, members and instances. Here are zones that a group spreads over, status checks
-that fail, their metrics each minute, the group that replaces what is marked Unhealthy, and the
-scaling activities that tell of it, in AWS's own words.
+moto keeps groups, members and instances. This module adds the zones of a group, status checks that
+fail, their metrics each minute, the replacement of Unhealthy instances, and the scaling activities
+with AWS's own texts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.metrics import EC2
 from headroom.region import moto_store
-from headroom.region.context import Context
+from headroom.region.context import Context, page
 
 SYSTEM, INSTANCE, EBS = "system", "instance", "attached_ebs"
 METRICS = {
@@ -24,7 +23,7 @@ METRICS = {
 STATUSES = {SYSTEM: "SystemStatus", INSTANCE: "InstanceStatus", EBS: "AttachedEbsStatus"}
 REPLACING = {"Launch", "ReplaceUnhealthy", "Terminate"}
 REPAIR_TIME = timedelta(minutes=2)
-"""So long a reboot, or a recovery, takes."""
+"""How long a reboot, or a recovery, takes."""
 CAUSES = {
     "launch": "At {at} an instance was started in response to a difference between desired and actual capacity.",
     "unhealthy": "At {at} an instance was taken out of service in response to a user health-check.",
@@ -34,8 +33,7 @@ check failures", read 2026-11."""
 
 
 class Groups:
-    """What happens to the instances of one region. A region in which nobody makes a group does not
-    notice it."""
+    """The groups of one region. They cost nothing until a group is made."""
 
     def __init__(self, region: Context, publish: Callable[..., object]) -> None:
         """publish: how to publish a minute of a metric (CloudWatch.publish)."""
@@ -43,14 +41,18 @@ class Groups:
         self.failing: dict[str, dict[str, datetime]] = {}
         """By instance: the status checks that fail, and since when."""
         self.permanent: set[str] = set()
-        """Instances that nothing mends."""
-        self.activities: dict[str, list[dict[str, Any]]] = {}
-        """By group, the newest first."""
-        self._zones: dict[str, str] = {}
-        self._repairs: list[tuple[datetime, str, Collection[str]]] = []
+        """Instances whose checks neither a reboot nor a recovery repairs."""
+        self.activities: list[dict[str, Any]] = []
+        """The newest first."""
+        self.zones: dict[str, str] = {}
+        """By instance."""
+        self._terminations: dict[str, dict[str, Any]] = {}
+        """The activities in progress, by instance."""
+        self._repairs: list[tuple[datetime, str, str]] = []
+        """What passes again when, by instance and status check."""
         self._used = False
 
-    # what a scene does
+    # what a scene calls
 
     def create(
         self,
@@ -61,9 +63,10 @@ class Groups:
     ) -> list[str]:
         """Make a group of so many instances, and return their ids, sorted."""
         autoscaling = self._region.client("autoscaling")
-        image = moto_store.image(self._region.name)
         autoscaling.create_launch_configuration(
-            LaunchConfigurationName=name, ImageId=image, InstanceType="t3.micro"
+            LaunchConfigurationName=name,
+            ImageId=moto_store.image(self._region.name),
+            InstanceType="t3.micro",
         )
         autoscaling.create_auto_scaling_group(
             AutoScalingGroupName=name,
@@ -79,17 +82,15 @@ class Groups:
 
     def members(self, name: str) -> list[str]:
         """Return the ids of a group's members, sorted."""
-        return sorted(state.instance.id for state in self._group(name).instance_states)
-
-    def zone_of(self, instance: str) -> str:
-        return self._zones[instance]
+        group = self._backend().autoscaling_groups[name]
+        return sorted(state.instance.id for state in group.instance_states)
 
     def fail_checks(self, *instances: str, check: str = INSTANCE, permanent: bool = False) -> None:
-        """Let a status check of some instances fail from now on; those that are permanent nothing
-        mends."""
+        """Let a status check of some instances fail from now on. A permanent failure outlasts
+        reboots and recoveries."""
         for instance in instances:
             self.failing.setdefault(instance, {})[check] = self._region.now
-            self.permanent |= {instance} if permanent else set()
+        self.permanent |= set(instances if permanent else ())
 
     def pass_checks(self, *instances: str) -> None:
         """Let all status checks of some instances pass again."""
@@ -97,21 +98,21 @@ class Groups:
             self.failing.pop(instance, None)
 
     def recover(self, instance: str) -> None:
-        """Do what an alarm's recover action does: other hardware, so that the system's check passes
-        again."""
-        self._repairs.append((self._region.now + REPAIR_TIME, instance, (SYSTEM,)))
+        """Do what an alarm's recover action does: after a while the system's check passes again."""
+        self._repairs.append((self._region.now + REPAIR_TIME, instance, SYSTEM))
 
     # time
 
     def advance(self) -> None:
-        """Let what was begun come about: members come and go, the Unhealthy are replaced, what was
-        rebooted is mended."""
+        """Complete what is due: members come and go, Unhealthy ones are replaced, rebooted ones
+        are repaired."""
         if not self._used:
             return
         due = [entry for entry in self._repairs if entry[0] <= self._region.now]
         self._repairs = [entry for entry in self._repairs if entry not in due]
-        for _, instance, checks in due:
-            self._repair(instance, checks)
+        for _, instance, check in due:
+            if instance not in self.permanent:
+                self.failing.get(instance, {}).pop(check, None)
         for group in self._backend().autoscaling_groups.values():
             self._end_terminations(group)
             self._begin_terminations(group)
@@ -129,19 +130,12 @@ class Groups:
                     dimensions = {"InstanceId": state.instance.id}
                     self._publish_metric(EC2, metric, dimensions, self._region.minute, float(value))
 
-    def _repair(self, instance: str, checks: Collection[str]) -> None:
-        found = self.failing.get(instance, {})
-        for check in checks if instance not in self.permanent else ():
-            found.pop(check, None)
-        if not found:
-            self.failing.pop(instance, None)
-
     def _end_terminations(self, group: Any) -> None:
         """End the terminations that are under way, and let new instances take their places."""
         for state in [
             state for state in group.instance_states if state.lifecycle_state == "Terminating"
         ]:
-            self._end(group.name, state.instance.id)
+            self._end(self._terminations.pop(state.instance.id))
             self._backend().terminate_instance(state.instance.id, False)
             self.failing.pop(state.instance.id, None)
 
@@ -153,57 +147,48 @@ class Groups:
         for state in group.instance_states:
             if state.health_status == "Unhealthy" and state.lifecycle_state == "InService":
                 state.lifecycle_state = "Terminating"
-                self._activity(
-                    group,
-                    "Terminating EC2 instance",
-                    state.instance.id,
-                    "unhealthy",
-                    in_progress=True,
+                self._terminations[state.instance.id] = self._add_activity(
+                    group, "Terminating EC2 instance", state.instance.id, "unhealthy"
                 )
 
     def _record_launches(self, group: Any) -> None:
-        """Write down who is new, in the zone that has the fewest."""
+        """Record new members, each in the zone that has the fewest."""
         for state in group.instance_states:
             instance = state.instance.id
-            if instance not in self._zones:
+            if instance not in self.zones:
                 counts = Counter(
-                    self._zones.get(other.instance.id) for other in group.instance_states
+                    self.zones.get(other.instance.id) for other in group.instance_states
                 )
-                self._zones[instance] = min(
+                self.zones[instance] = min(
                     sorted(group.availability_zones), key=lambda zone: counts[zone]
                 )
-                self._activity(group, "Launching a new EC2 instance", instance, "launch")
-            state.availability_zone = self._zones[instance]
+                self._end(
+                    self._add_activity(group, "Launching a new EC2 instance", instance, "launch")
+                )
+            state.availability_zone = self.zones[instance]
 
-    def _activity(
-        self, group: Any, what: str, instance: str, cause: str, in_progress: bool = False
-    ) -> None:
+    def _add_activity(self, group: Any, kind: str, instance: str, cause: str) -> dict[str, Any]:
+        """Add an activity in progress, and return it."""
         now = self._region.now
-        kept = self.activities.setdefault(group.name, [])
         activity = {
-            "ActivityId": f"activity-{len(kept)}",
+            "ActivityId": f"activity-{len(self.activities)}",
             "AutoScalingGroupName": group.name,
-            "Description": f"{what}: {instance}",
+            "Description": f"{kind}: {instance}",
             "Cause": CAUSES[cause].format(at=now.strftime("%Y-%m-%dT%H:%M:%SZ")),
             "StartTime": now,
-            "StatusCode": "InProgress" if in_progress else "Successful",
-            "Progress": 50 if in_progress else 100,
+            "StatusCode": "InProgress",
+            "Progress": 50,
         }
-        kept.insert(0, activity if in_progress else {**activity, "EndTime": now})
+        self.activities.insert(0, activity)
+        return activity
 
-    def _end(self, group: str, instance: str) -> None:
-        for activity in self.activities[group]:
-            if activity["Description"].endswith(instance) and "EndTime" not in activity:
-                activity |= {
-                    "EndTime": self._region.now,
-                    "StatusCode": "Successful",
-                    "Progress": 100,
-                }
+    def _end(self, activity: dict[str, Any]) -> None:
+        activity.update(EndTime=self._region.now, StatusCode="Successful", Progress=100)
 
     # the API
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Answer what moto has nothing to say of; None leaves a call to moto."""
+        """Answer what moto cannot; None leaves a call to moto."""
         match operation:
             case "DescribeScalingActivities":
                 return self._describe_activities(params)
@@ -211,15 +196,15 @@ class Groups:
                 self._used = True
             case "RebootInstances":
                 self._repairs += [
-                    (self._region.now + REPAIR_TIME, instance, (INSTANCE,))
+                    (self._region.now + REPAIR_TIME, instance, INSTANCE)
                     for instance in params["InstanceIds"]
                 ]
         return None
 
     def overlay(self, response: dict[str, Any]) -> None:
-        """Let DescribeInstanceStatus say what fails."""
+        """Put the failed checks into the response of DescribeInstanceStatus."""
         for status in response.get("InstanceStatuses", []):
-            status["AvailabilityZone"] = self._zones.get(
+            status["AvailabilityZone"] = self.zones.get(
                 status["InstanceId"], status["AvailabilityZone"]
             )
             for check, since in self.failing.get(status["InstanceId"], {}).items():
@@ -229,21 +214,12 @@ class Groups:
     def _describe_activities(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return a page: those in progress first, then the newest
         (API_DescribeScalingActivities)."""
-        found = sorted(
-            self._activities_of(params.get("AutoScalingGroupName")),
-            key=lambda activity: "EndTime" in activity,
-        )
-        first, size = int(params.get("NextToken", 0)), params.get("MaxRecords", 100)
-        more = {"NextToken": str(first + size)} if first + size < len(found) else {}
-        return {"Activities": [dict(activity) for activity in found[first : first + size]], **more}
-
-    def _activities_of(self, group: str | None) -> Iterator[dict[str, Any]]:
-        for name, activities in self.activities.items():
-            yield from activities if group in (None, name) else ()
-
-    def _group(self, name: str) -> Any:
-        return self._backend().autoscaling_groups[name]
+        group = params.get("AutoScalingGroupName")
+        activities = [a for a in self.activities if group in (None, a["AutoScalingGroupName"])]
+        activities.sort(key=lambda activity: "EndTime" in activity)
+        items, more = page(activities, params, params.get("MaxRecords", 100))
+        return {"Activities": items, **more}
 
     def _backend(self) -> Any:
-        """Return moto's own store: what the region itself does is no API call of anybody's."""
+        """Return moto's own store: what the region itself does is no API call."""
         return moto_store.store("autoscaling", self._region.name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from unittest.mock import patch
 
 from headroom.simulation.dynamodb_rules import Conditions
 
@@ -82,20 +83,20 @@ class Invocation:
     calls: Sequence[Call] = ()
 
 
+def page(
+    items: Sequence[dict[str, Any]], params: Mapping[str, Any], size: int
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return copies of a page's items, and the NextToken of the next page, if there is one."""
+    first = int(params.get("NextToken", 0))
+    more = {"NextToken": str(first + size)} if first + size < len(items) else {}
+    return [dict(item) for item in items[first : first + size]], more
+
+
 @contextlib.contextmanager
 def environment_of(values: Mapping[str, str | None]) -> Iterator[None]:
     """Set environment variables for a while; None removes a variable."""
-    before = {key: os.environ.get(key) for key in values}
-    _set_environment(values)
-    try:
+    given = {name: value for name, value in values.items() if value is not None}
+    with patch.dict(os.environ, given):
+        for name in values.keys() - given.keys():
+            os.environ.pop(name, None)
         yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(values: Mapping[str, str | None]) -> None:
-    for key, value in values.items():
-        if value is None:
-            os.environ.pop(key, None)
-        else:
-            os.environ[key] = value

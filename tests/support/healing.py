@@ -62,7 +62,7 @@ def by_function(seen: list[Invocation]) -> dict[str, set[str]]:
 
 
 def of_zone(region: Region, zone: str, ids: list[str]) -> list[str]:
-    return [instance for instance in ids if region.groups.zone_of(instance) == zone]
+    return [instance for instance in ids if region.groups.zones[instance] == zone]
 
 
 def inbox(region: Region) -> Any:

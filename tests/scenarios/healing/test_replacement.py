@@ -50,9 +50,7 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
         members = region.groups.members("web")
         assert len(members) == 6
         assert ids[0] not in members
-        assert region.groups.activities["web"][1]["Cause"].endswith(
-            "in response to a user health-check."
-        )
+        assert region.groups.activities[1]["Cause"].endswith("in response to a user health-check.")
 
 
 def test_every_instance_has_an_alarm_and_the_alarm_goes_with_it() -> None:
