@@ -117,7 +117,7 @@ def _story(region: Region, tracks: list[Track]) -> Story:
     provisions = region.tables[TABLE].provisions.values()
     return Story(
         tracks,
-        decreases=region.decreases,
+        decreases=region.dynamodb.decreases,
         refused=sum(provision.refused_updates for provision in provisions),
         dead_letters=len(region.functions.dead_letters),
         stuck=stuck_alarms(region),

@@ -95,7 +95,7 @@ def play(console: Console) -> None:
         refused = sum(
             region.tables[name].provisions[""].refused_updates for name in ("jobs", "orders")
         )
-        console.print(f"{region.decreases} decreases used, {refused} refused by DynamoDB.")
+        console.print(f"{region.dynamodb.decreases} decreases used, {refused} refused by DynamoDB.")
 
 
 def _serve(region: Region) -> None:

@@ -6,11 +6,13 @@ target, mixes up pages, and knows no tags. Source: Application Auto Scaling API 
 2026-11.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from headroom.region.context import ACCOUNT, Context, ServiceError
+from headroom.region.context import ACCOUNT, Context, ServiceError, page
 
 PAGE = 50
 ROLE = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
@@ -41,22 +43,18 @@ class ApplicationAutoScaling:
         self.policies: dict[Key, dict[str, Any]] = {}
         self.actions: dict[Key, dict[str, Any]] = {}
         self.tags: dict[str, dict[str, str]] = {}
-        self._made = 0
+        self._numbers = (f"{number:08}" for number in itertools.count(1))
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {
-            "DescribeScalableTargets": (self.targets, "ScalableTargets"),
-            "DescribeScalingPolicies": (self.policies, "ScalingPolicies"),
-            "DescribeScheduledActions": (self.actions, "ScheduledActions"),
-        }
-        if operation in kept:
-            return _page(kept[operation][0], params, kept[operation][1])
-        known = {
+        known: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "DescribeScalableTargets": partial(_describe, "ScalableTargets", self.targets),
+            "DescribeScalingPolicies": partial(_describe, "ScalingPolicies", self.policies),
+            "DescribeScheduledActions": partial(_describe, "ScheduledActions", self.actions),
             "RegisterScalableTarget": self._register,
             "DeregisterScalableTarget": self._deregister,
             "PutScalingPolicy": self._put_policy,
             "PutScheduledAction": self._put_action,
-            "ListTagsForResource": self._tags,
+            "ListTagsForResource": lambda params: {"Tags": dict(self.tags[params["ResourceARN"]])},
         }
         if operation not in known:
             raise NotImplementedError(
@@ -65,27 +63,25 @@ class ApplicationAutoScaling:
         return known[operation](params)
 
     def _register(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        key, old = _key(params), self.targets.get(_key(params))
-        if old is None and not {"MinCapacity", "MaxCapacity"} <= params.keys():
+        key, old = _key(params), self.targets.get(_key(params), {})
+        if not old and not {"MinCapacity", "MaxCapacity"} <= params.keys():
             raise ServiceError(
                 "ValidationException",
                 "MinCapacity and MaxCapacity are required for a new scalable target",
             )
         self._check_resource(params["ResourceId"])
-        arn = old["ScalableTargetARN"] if old else self._arn("scalable-target")
-        role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{ROLE}"
-        suspended = {
-            **(old or {}).get("SuspendedState", NOT_SUSPENDED),
-            **params.get("SuspendedState", {}),
-        }
-        new = {
+        target = self.targets[key] = {
             "CreationTime": self._region.now,
-            "RoleARN": role,
-            "ScalableTargetARN": arn,
-            **(old or {}),
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{ROLE}",
+            "ScalableTargetARN": old.get("ScalableTargetARN") or self._arn("scalable-target"),
+            **old,
+            **{name: value for name, value in params.items() if name != "Tags"},
+            "SuspendedState": {
+                **old.get("SuspendedState", NOT_SUSPENDED),
+                **params.get("SuspendedState", {}),
+            },
         }
-        given = {name: value for name, value in params.items() if name != "Tags"}
-        self.targets[key] = {**new, **given, "SuspendedState": suspended}
+        arn = target["ScalableTargetARN"]
         self.tags.setdefault(arn, {}).update(params.get("Tags", {}))
         return {"ScalableTargetARN": arn}
 
@@ -99,8 +95,7 @@ class ApplicationAutoScaling:
     def _deregister(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Delete a target, and with it its policies, their alarms, and its scheduled actions."""
         key = _key(params)
-        target = self._existing(params)
-        del self.targets[key], self.tags[target["ScalableTargetARN"]]
+        del self.tags[self._existing(params)["ScalableTargetARN"]], self.targets[key]
         for name in [name for name in self.policies if name[:3] == key]:
             self._delete_alarms([a["AlarmName"] for a in self.policies.pop(name)["Alarms"]])
         for name in [name for name in self.actions if name[:3] == key]:
@@ -110,8 +105,10 @@ class ApplicationAutoScaling:
     def _existing(self, params: Mapping[str, Any]) -> dict[str, Any]:
         target = self.targets.get(_key(params))
         if target is None:
-            message = f"No scalable target registered for {', '.join(_key(params))}"
-            raise ServiceError("ObjectNotFoundException", message)
+            raise ServiceError(
+                "ObjectNotFoundException",
+                f"No scalable target registered for {', '.join(_key(params))}",
+            )
         return target
 
     def _put_policy(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +128,7 @@ class ApplicationAutoScaling:
     def _alarm(self, params: Mapping[str, Any], level: str) -> dict[str, str]:
         _, table, *index = params["ResourceId"].split("/")
         named = {"TableName": table} | ({"GlobalSecondaryIndexName": index[-1]} if index else {})
-        name = f"TargetTracking-{params['ResourceId']}-Alarm{level}-{self._number()}"
+        name = f"TargetTracking-{params['ResourceId']}-Alarm{level}-{next(self._numbers)}"
         fields = {
             "AlarmName": name,
             "Namespace": "AWS/DynamoDB",
@@ -181,25 +178,17 @@ class ApplicationAutoScaling:
                 raise ServiceError("ValidationException", f"{name} must be in the future")
         return times
 
-    def _tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"Tags": dict(self.tags[params["ResourceARN"]])}
-
-    def _number(self) -> str:
-        self._made += 1
-        return f"{self._made:08}"
-
     def _arn(self, kind: str) -> str:
-        return (
-            f"arn:aws:application-autoscaling:{self._region.name}:{ACCOUNT}:{kind}/{self._number()}"
-        )
+        resource = f"{kind}/{next(self._numbers)}"
+        return f"arn:aws:application-autoscaling:{self._region.name}:{ACCOUNT}:{resource}"
 
 
 def _key(params: Mapping[str, Any]) -> Key:
     return tuple(params[name] for name in KEY)
 
 
-def _page(
-    kept: Mapping[Key, dict[str, Any]], params: Mapping[str, Any], name: str
+def _describe(
+    name: str, kept: Mapping[Key, dict[str, Any]], params: Mapping[str, Any]
 ) -> dict[str, Any]:
     wanted = {
         "ServiceNamespace": [params["ServiceNamespace"]],
@@ -214,6 +203,5 @@ def _page(
         for item in kept.values()
         if all(values is None or item[key] in values for key, values in wanted.items())
     ]
-    first, size = int(params.get("NextToken", 0)), params.get("MaxResults", PAGE)
-    more = {"NextToken": str(first + size)} if first + size < len(items) else {}
-    return {name: [dict(item) for item in items[first : first + size]], **more}
+    found, more = page(items, params, params.get("MaxResults", PAGE))
+    return {name: found, **more}

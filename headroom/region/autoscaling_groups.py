@@ -6,11 +6,10 @@ with AWS's own texts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.metrics import EC2
 from headroom.region import moto_store
 from headroom.region.context import Context, page
 
@@ -35,9 +34,8 @@ check failures", read 2026-11."""
 class Groups:
     """The groups of one region. They cost nothing until a group is made."""
 
-    def __init__(self, region: Context, publish: Callable[..., object]) -> None:
-        """publish: how to publish a minute of a metric (CloudWatch.publish)."""
-        self._region, self._publish_metric = region, publish
+    def __init__(self, region: Context) -> None:
+        self._region = region
         self.failing: dict[str, dict[str, datetime]] = {}
         """By instance: the status checks that fail, and since when."""
         self.permanent: set[str] = set()
@@ -118,17 +116,15 @@ class Groups:
             self._begin_terminations(group)
             self._record_launches(group)
 
-    def publish(self) -> None:
-        """Publish a minute of the status checks of every member that runs."""
+    def metrics(self) -> Iterator[tuple[str, dict[str, str], float]]:
+        """Yield this minute's status check metrics of every member: name, dimensions and value."""
         for group in self._backend().autoscaling_groups.values() if self._used else ():
             for state in group.instance_states:
+                dimensions = {"InstanceId": state.instance.id}
                 failing = self.failing.get(state.instance.id, {})
-                checks = {"StatusCheckFailed": bool(failing)} | {
-                    metric: name in failing for name, metric in METRICS.items()
-                }
-                for metric, value in checks.items():
-                    dimensions = {"InstanceId": state.instance.id}
-                    self._publish_metric(EC2, metric, dimensions, self._region.minute, float(value))
+                yield "StatusCheckFailed", dimensions, float(bool(failing))
+                for check, metric in METRICS.items():
+                    yield metric, dimensions, float(check in failing)
 
     def _end_terminations(self, group: Any) -> None:
         """End the terminations that are under way, and let new instances take their places."""

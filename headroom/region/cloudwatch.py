@@ -1,7 +1,7 @@
-"""The embedded region's CloudWatch: metrics by the minute, and alarms that are judged, change state
-and call.
+"""The embedded region's CloudWatch: metrics by the minute, and alarms that are evaluated, change
+state and call their actions.
 
-Facts: CloudWatch User Guide and API reference, read 2026-10. Where moto differs (it judges no
+Facts: CloudWatch User Guide and API reference, read 2026-10. Where moto differs (it evaluates no
 alarm, resets states, loses fields, mixes up dimensions), AWS is followed.
 """
 
@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from headroom.region.context import ACCOUNT, Context, ServiceError
+from headroom.region import moto_store
+from headroom.region.context import ACCOUNT, Context, ServiceError, page
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.dynamodb_rules import AlarmState
 
@@ -30,9 +31,12 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Minimum": min,
     "Maximum": max,
 }
+READABLE = ("Sum", "Minimum")
+"""The statistics that GetMetricData knows."""
 KEEPS_ITS_STATE = "AWS/DynamoDB"
 """Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
 missing data", 2026-10."""
+ONE_MINUTE = timedelta(minutes=1)
 MAX_QUERIES = 500
 MAX_RECORDS = 100
 MAX_TAGS = 50
@@ -76,7 +80,6 @@ class CloudWatch:
         self.sums: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
-        self._times: dict[int, datetime] = {}
 
     # metrics
 
@@ -86,13 +89,6 @@ class CloudWatch:
         """Add to a metric's Sum of one minute, counted from the region's start."""
         points = self.sums.setdefault(key(namespace, metric, named), {})
         points[minute] = points.get(minute, 0.0) + total
-
-    def drop(
-        self, namespace: str, metric: str, named: Mapping[str, str], minutes: Sequence[int]
-    ) -> None:
-        """Lose datapoints, as a gap in CloudWatch."""
-        for minute in minutes:
-            self.sums.get(key(namespace, metric, named), {}).pop(minute, None)
 
     def _visible_until(self) -> int:
         """Return the first minute that cannot be read yet."""
@@ -106,50 +102,37 @@ class CloudWatch:
         end = self._visible_until()
         if stat == "Minimum" and first + size > end:
             return None
-        found = [
-            points[minute] for minute in range(first, min(first + size, end)) if minute in points
-        ]
-        return STATISTICS[stat](found) if found else None
+        minutes = range(first, min(first + size, end))
+        values = [points[minute] for minute in minutes if minute in points]
+        return STATISTICS[stat](values) if values else None
 
     # alarms
 
     def evaluate(self) -> None:
-        """Judge every alarm on the data that can be read now; then call the actions of those whose
-        state changed.
+        """Evaluate every alarm on the data that can be read now; then call the actions of those
+        whose state changed.
 
-        In two steps, since CloudWatch judges them side by side: what one alarm's function does
-        comes after all verdicts.
+        In two steps, since CloudWatch evaluates them side by side: what one alarm's function does
+        comes after all evaluations.
         """
         before = {name: alarm.state.value for name, alarm in self.alarms.items()}
-        changed = [name for name, alarm in self.alarms.items() if self._is_changed(alarm)]
+        for alarm in self.alarms.values():
+            self._evaluate(alarm)
+        changed = [name for name, value in before.items() if self.alarms[name].state.value != value]
         for name in changed:
             if name in self.alarms:
                 self._announce(self.alarms[name], before[name])
 
-    def _is_changed(self, alarm: StoredAlarm) -> bool:
-        """Tell whether the newest data change an alarm's state."""
-        if "Threshold" not in alarm.fields or "Period" not in alarm.fields:
-            return False
-        threshold = alarm.fields["Threshold"]
-        newest = self._newest(alarm)
-        if alarm.key[0] != KEEPS_ITS_STATE and not any(value is not None for value in newest):
-            return self._set_insufficient_data(alarm)
-        changed = alarm.state.evaluate(newest, threshold, alarm.fields["ComparisonOperator"])
-        if changed:
-            alarm.state.reason = (
-                f"Threshold Crossed: {alarm.state.newest} against the threshold {threshold}"
-            )
-        return changed
-
-    def _set_insufficient_data(self, alarm: StoredAlarm) -> bool:
-        """Let an alarm without data say so, which one on DynamoDB never does; tell whether that is
-        new."""
-        changed = alarm.state.value != "INSUFFICIENT_DATA"
-        alarm.state.value, alarm.state.reason = (
-            "INSUFFICIENT_DATA",
-            "Insufficient Data: no datapoints were received",
-        )
-        return changed
+    def _evaluate(self, alarm: StoredAlarm) -> None:
+        """Let the newest data decide on an alarm's state."""
+        if not {"Threshold", "Period"} <= alarm.fields.keys():
+            return
+        state, threshold, newest = alarm.state, alarm.fields["Threshold"], self._newest(alarm)
+        if alarm.key[0] != KEEPS_ITS_STATE and all(value is None for value in newest):
+            state.value = "INSUFFICIENT_DATA"
+            state.reason = "Insufficient Data: no datapoints were received"
+        elif state.evaluate(newest, threshold, alarm.fields["ComparisonOperator"]):
+            state.reason = f"Threshold Crossed: {state.newest} against the threshold {threshold}"
 
     def _newest(self, alarm: StoredAlarm) -> list[float | None]:
         """Return the sums (or maxima) of the newest whole periods, and two more to stand in for
@@ -244,16 +227,14 @@ class CloudWatch:
         (API_PutMetricAlarm)."""
         fields = {name: value for name, value in params.items() if name != "Tags"}
         periods = params.get("EvaluationPeriods", 1)
-        points = params.get("DatapointsToAlarm", periods)
-        old = self.alarms.get(params["AlarmName"])
-        state = AlarmState(periods, points)
+        state = AlarmState(periods, params.get("DatapointsToAlarm", periods))
+        now, name = self._region.now, params["AlarmName"]
+        alarm = StoredAlarm(fields, state, now, now, list(params.get("Tags", [])))
+        old = self.alarms.get(name)
         if old is not None:
             state.value, state.reason = old.state.value, old.state.reason
-        tags = old.tags if old else list(params.get("Tags", []))
-        changed_at = old.changed_at if old else self._region.now
-        self.alarms[params["AlarmName"]] = StoredAlarm(
-            fields, state, self._region.now, changed_at, tags
-        )
+            alarm.changed_at, alarm.tags = old.changed_at, old.tags
+        self.alarms[name] = alarm
         return {}
 
     def _tags(
@@ -274,7 +255,7 @@ class CloudWatch:
                 "InvalidParameterValue",
                 "too many tags, or a tag with characters that are not allowed",
             )
-        alarm.tags = [{"Key": name, "Value": value} for name, value in tags.items()]
+        alarm.tags = moto_store.tag_list(tags)
         return {"Tags": [dict(tag) for tag in alarm.tags]}
 
     def delete(self, names: Sequence[str]) -> None:
@@ -291,15 +272,13 @@ class CloudWatch:
         return {}
 
     def _describe(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = [alarm for _, alarm in sorted(self.alarms.items()) if _matches(alarm, params)]
-        size = min(params.get("MaxRecords", 50), MAX_RECORDS)
-        first = int(params.get("NextToken", 0))
-        more = {"NextToken": str(first + size)} if first + size < len(found) else {}
-        return {
-            "MetricAlarms": [self._description(alarm) for alarm in found[first : first + size]],
-            "CompositeAlarms": [],
-            **more,
-        }
+        alarms = [
+            self._description(alarm)
+            for _, alarm in sorted(self.alarms.items())
+            if _matches(alarm, params)
+        ]
+        items, more = page(alarms, params, min(params.get("MaxRecords", 50), MAX_RECORDS))
+        return {"MetricAlarms": items, "CompositeAlarms": [], **more}
 
     def _description(self, alarm: StoredAlarm) -> dict[str, Any]:
         return {
@@ -318,7 +297,10 @@ class CloudWatch:
 
     def _get_metric_data(self, params: Mapping[str, Any]) -> dict[str, Any]:
         queries = params["MetricDataQueries"]
-        _check_known(queries)
+        if any(query.get("MetricStat", {}).get("Stat") not in READABLE for query in queries):
+            raise NotImplementedError(
+                "the embedded region knows the statistics Sum and Minimum, and no expressions"
+            )
         if len(queries) > MAX_QUERIES:
             raise ServiceError(
                 "ValidationError",
@@ -343,7 +325,7 @@ class CloudWatch:
         return {
             "Id": query["Id"],
             "Label": stat["Metric"]["MetricName"],
-            "Timestamps": [self._time_of(minute) for minute, _ in real],
+            "Timestamps": [self._region.start + minute * ONE_MINUTE for minute, _ in real],
             "Values": [value for _, value in real],
             "StatusCode": "Complete",
         }
@@ -357,23 +339,10 @@ class CloudWatch:
             return [
                 (minute, points[minute]) for minute in range(periods.start, end) if minute in points
             ]
-        found = (
+        values = (
             (minute, self._statistic(points, minute, periods.step, stat)) for minute in periods
         )
-        return [(minute, value) for minute, value in found if value is not None]
-
-    def _time_of(self, minute: int) -> datetime:
-        if minute not in self._times:
-            self._times[minute] = self._region.start + timedelta(minutes=minute)
-        return self._times[minute]
-
-
-def _check_known(queries: Sequence[Mapping[str, Any]]) -> None:
-    for query in queries:
-        if query.get("MetricStat", {}).get("Stat") not in ("Sum", "Minimum"):
-            raise NotImplementedError(
-                "the embedded region knows the statistics Sum and Minimum, and no expressions"
-            )
+        return [(minute, value) for minute, value in values if value is not None]
 
 
 def _matches(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:

@@ -87,14 +87,12 @@ class DynamoDB:
     def _adopt(self, description: Mapping[str, Any]) -> None:
         """Take over a table, or the part of it that is new, from moto."""
         table = self.tables.setdefault(description["TableName"], Table({}))
-        was_on_demand = table.on_demand
         mode = description.get("BillingModeSummary", {}).get("BillingMode")
-        table.on_demand = mode == "PAY_PER_REQUEST"
+        was_on_demand, table.on_demand = table.on_demand, mode == "PAY_PER_REQUEST"
         if was_on_demand and not table.on_demand:
             table.provisions.clear()  # back from on-demand with the requested units
-        parts = {"": description}
-        for index in description.get("GlobalSecondaryIndexes", []):
-            parts[index["IndexName"]] = index
+        indexes = description.get("GlobalSecondaryIndexes", [])
+        parts = {"": description} | {index["IndexName"]: index for index in indexes}
         for deleted in table.provisions.keys() - parts.keys():
             del table.provisions[deleted]
         for name, part in parts.items():
@@ -119,16 +117,16 @@ class DynamoDB:
     def _throughput(self, table: Table, index: str) -> dict[str, Any]:
         throughput = table.provisions[index].throughput(self._region.now)
         factor = 0 if table.on_demand else 1
-        description: dict[str, Any] = {
+        times = {
+            "LastIncreaseDateTime": throughput.last_increase_at,
+            "LastDecreaseDateTime": throughput.last_decrease_at,
+        }
+        return {
             "NumberOfDecreasesToday": throughput.decreases_today,
             "ReadCapacityUnits": throughput.units[Dimension.READ] * factor,
             "WriteCapacityUnits": throughput.units[Dimension.WRITE] * factor,
+            **{name: at for name, at in times.items() if at is not None},
         }
-        if throughput.last_increase_at is not None:
-            description["LastIncreaseDateTime"] = throughput.last_increase_at
-        if throughput.last_decrease_at is not None:
-            description["LastDecreaseDateTime"] = throughput.last_decrease_at
-        return description
 
     def _update(
         self, name: str, table: Table, units: Mapping[str, Mapping[Dimension, int]]
@@ -143,23 +141,20 @@ class DynamoDB:
         except QuotaExceededError as error:
             raise ServiceError("LimitExceededException", str(error)) from None
         minutes = self._region.conditions.update_minutes
-        for index, wanted in units.items():
-            self.decreases += table.provisions[index].start_update(
-                wanted, self._region.now, minutes
-            )
+        self.decreases += sum(
+            table.provisions[index].start_update(wanted, self._region.now, minutes)
+            for index, wanted in units.items()
+        )
         return {"TableDescription": {"TableName": name, "TableStatus": "UPDATING"}}
 
 
 def _requested_units(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:
     """Return the units that UpdateTable requests, by index name."""
-    units = {}
+    changes = params.get("GlobalSecondaryIndexUpdates", [])
+    updates = [change["Update"] for change in changes if "Update" in change]
     if "ProvisionedThroughput" in params:
-        units[""] = _units(params["ProvisionedThroughput"])
-    for change in params.get("GlobalSecondaryIndexUpdates", []):
-        if "Update" in change:
-            update = change["Update"]
-            units[update["IndexName"]] = _units(update["ProvisionedThroughput"])
-    return units
+        updates.insert(0, {**params, "IndexName": ""})
+    return {update["IndexName"]: _units(update["ProvisionedThroughput"]) for update in updates}
 
 
 def _units(throughput: Mapping[str, Any]) -> dict[Dimension, int]:
@@ -186,10 +181,10 @@ def _check_state(name: str, table: Table) -> None:
 def _check_units(table: Table, index: str, units: Mapping[Dimension, int]) -> None:
     provision = table.provisions.get(index)
     if provision is None:
-        message = f"The table does not have the specified index: {index}"
-        raise ServiceError("ResourceNotFoundException", message)
-    current = {dimension: meter.units for dimension, meter in provision.meters.items()}
-    if current == dict(units):
+        raise ServiceError(
+            "ResourceNotFoundException", f"The table does not have the specified index: {index}"
+        )
+    if units == {dimension: meter.units for dimension, meter in provision.meters.items()}:
         raise ServiceError(
             "ValidationException",
             "The provisioned throughput for the table will not change. "

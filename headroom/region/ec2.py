@@ -29,12 +29,11 @@ class Ec2:
 
     def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
         """Run instances, all in one reservation, and return their ids."""
-        named = [{"Key": key, "Value": value} for key, value in tags.items()]
         reservation = self._client.run_instances(
             ImageId=moto_store.image(self._region.name),
             MinCount=count,
             MaxCount=count,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": named}],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": moto_store.tag_list(tags)}],
         )
         ids = [str(instance["InstanceId"]) for instance in reservation["Instances"]]
         self.send_state_changes(ids, "pending", "running")

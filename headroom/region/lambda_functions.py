@@ -34,11 +34,10 @@ class Functions:
     """The functions of one app in one region."""
 
     def __init__(
-        self, region: Context, http: Http, observe: Callable[[Invocation], object]
+        self, region: Context, http: Http, watchers: list[Callable[[Invocation], None]]
     ) -> None:
-        """http: what answers the app's HTTP requests. observe: what is called after each run."""
-        self._region, self._http, self._observe = region, http, observe
-        self.watchers: list[Callable[[Invocation], None]] = []
+        """http: what answers the app's HTTP requests. watchers: what is called after each run."""
+        self._region, self._http, self.watchers = region, http, watchers
         self.dead_letters: list[Invocation] = []
         self.config = ""
         """The configuration that is deployed, as TOML."""
@@ -58,10 +57,10 @@ class Functions:
             path.write_text(config)
             self.config = config
             settings = {
-                "AWS_EXECUTION_ENV": "AWS_Lambda",
+                "AWS_EXECUTION_ENV": "AWS_Lambda",  # Chalice adds to it
                 **environment,
                 "HEADROOM_CONFIG": str(path),
-            }  # Chalice adds to it
+            }
             with environment_of(settings), _captured_logs() as self.logs:
                 module = fresh_app()
                 module.aws().sleep = lambda _: None  # time is simulated: nobody waits
@@ -133,15 +132,13 @@ class Functions:
             # any error of the function is an outcome of the invocation
             except Exception as error:  # noqa: BLE001
                 invocation.error = error
-        invocation.logs = list(self.logs)
-        invocation.calls = self._region.calls[before:]
+        invocation.logs, invocation.calls = list(self.logs), self._region.calls[before:]
         if invocation.error is not None:
             if attempt < len(RETRY_MINUTES):
                 due = self._region.now + timedelta(minutes=RETRY_MINUTES[attempt])
                 self._retries.append((due, function, payload, attempt + 1))
             else:
                 self.dead_letters.append(invocation)
-        self._observe(invocation)
         for watcher in self.watchers:
             watcher(invocation)
         return invocation

@@ -49,11 +49,11 @@ def _get_resources(region: str, params: Mapping[str, Any]) -> dict[str, Any]:
         resource_type_filters=params.get("ResourceTypeFilters", []),
         resource_arn_list=params.get("ResourceARNList", []),
     )
-    mappings = [{"ResourceARN": r.arn, "Tags": _tags(r.tags)} for r in resources]
+    mappings = [{"ResourceARN": r.arn, "Tags": tag_list(r.tags)} for r in resources]
     return {"ResourceTagMappingList": mappings, "PaginationToken": token or ""}
 
 
-def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 

@@ -10,22 +10,23 @@ through a boto3 client and its parameter validation.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import boto3
 import time_machine
 
-from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.metrics import CONSUMED, EC2, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Target
 from headroom.region import moto_store
 from headroom.region.application_autoscaling import ApplicationAutoScaling
 from headroom.region.autoscaling_groups import Groups
 from headroom.region.cloudwatch import CloudWatch
 from headroom.region.context import Call, Fault, Invocation, ServiceError, environment_of
-from headroom.region.dynamodb import DynamoDB, Table
+from headroom.region.dynamodb import DynamoDB
 from headroom.region.http import Http
 from headroom.region.lambda_functions import Functions
 from headroom.region.sessions import answered_by, empty_moto
@@ -62,13 +63,14 @@ class Region:
         self.on_minute: list[Callable[[Region], None]] = []
         self.http = Http(self)
         self.dynamodb = DynamoDB(self)
-        self.functions = Functions(self, self.http, self._observe)
-        self.cloudwatch = CloudWatch(
-            self,
-            deliver=self.functions.deliver,
-            recover=self._recover,
+        self.tables, self.targets = self.dynamodb.tables, self.dynamodb.targets
+        self.functions = Functions(
+            self, self.http, [partial(observer, self) for observer in OBSERVERS]
         )
-        self.groups = Groups(self, publish=self.cloudwatch.publish)
+        self.groups = Groups(self)
+        self.cloudwatch = CloudWatch(
+            self, deliver=self.functions.deliver, recover=self.groups.recover
+        )
         self.autoscaling = ApplicationAutoScaling(
             self,
             has_table=self.dynamodb.has,
@@ -125,23 +127,21 @@ class Region:
     ) -> None:
         """Make a table with a string key, and its indexes as name → (read, write) units."""
         keys = ["pk", *(f"key-{index}" for index in indexes or {})]
-        extra: dict[str, Any] = {}
-        if indexes:
-            extra["GlobalSecondaryIndexes"] = [
-                {
-                    "IndexName": index,
-                    "KeySchema": [{"AttributeName": f"key-{index}", "KeyType": "HASH"}],
-                    "Projection": {"ProjectionType": "ALL"},
-                    "ProvisionedThroughput": {"ReadCapacityUnits": r, "WriteCapacityUnits": w},
-                }
-                for index, (r, w) in indexes.items()
-            ]
+        definitions = [
+            {
+                "IndexName": index,
+                "KeySchema": [{"AttributeName": f"key-{index}", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                "ProvisionedThroughput": {"ReadCapacityUnits": r, "WriteCapacityUnits": w},
+            }
+            for index, (r, w) in (indexes or {}).items()
+        ]
         self.client("dynamodb").create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             ProvisionedThroughput={"ReadCapacityUnits": read, "WriteCapacityUnits": write},
-            **extra,
+            **({"GlobalSecondaryIndexes": definitions} if definitions else {}),
         )
 
     def serve(self, target: Target, rates: Sequence[float]) -> None:
@@ -156,20 +156,6 @@ class Region:
     def meter(self, target: Target) -> Meter:
         return self.tables[target.table].provisions[target.index].meters[target.dimension]
 
-    def targets(self) -> Iterator[Target]:
-        """Yield every dimension that has provisioned units."""
-        return self.dynamodb.targets()
-
-    @property
-    def tables(self) -> dict[str, Table]:
-        """Return the tables by name."""
-        return self.dynamodb.tables
-
-    @property
-    def decreases(self) -> int:
-        """Return the number of decreases that DynamoDB has counted."""
-        return self.dynamodb.decreases
-
     # time
 
     def minute_of(self, at: datetime) -> int:
@@ -177,8 +163,8 @@ class Region:
         return int((at - self.start).total_seconds()) // MINUTE
 
     def run(self, minutes: int) -> None:
-        """Let time pass: updates settle, metrics appear, alarms are judged, functions run, demand
-        is served."""
+        """Let time pass: updates complete, metrics appear, alarms are evaluated, functions run,
+        demand is served."""
         for _ in range(minutes):
             self.dynamodb.complete_updates()
             self.groups.advance()
@@ -195,17 +181,18 @@ class Region:
         self._clock.move_to(to, tick=False)
 
     def _serve_minute(self) -> None:
+        publish = self.cloudwatch.publish
         for target in self.targets():
             rates = self.demand.get(target, ())
             demand = rates[self.minute] if self.minute < len(rates) else 0.0
             consumed, throttled = self.served[target] = self.meter(target).serve(demand)
             named, side = _named(target), target.dimension
-            publish = self.cloudwatch.publish
             publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
             if throttled:
                 publish(NAMESPACE, THROTTLED[side], named, self.minute, throttled * MINUTE)
-        self.groups.publish()
+        for metric, named, value in self.groups.metrics():
+            publish(EC2, metric, named, self.minute, value)
 
     # what the region answers instead of moto, or after it
 
@@ -225,9 +212,8 @@ class Region:
                 "Error": {"Code": error.code, "Message": error.message},
                 "ResponseMetadata": {"HTTPStatusCode": error.status},
             }
-        if response is None:
-            return None
-        return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
+        ok = {"ResponseMetadata": {"HTTPStatusCode": 200}}
+        return None if response is None else {**response, **ok}
 
     def after_call(
         self, service: str, operation: str, params: Mapping[str, Any], response: dict[str, Any]
@@ -238,18 +224,9 @@ class Region:
         elif operation == "DescribeInstanceStatus":
             self.groups.overlay(response)
 
-    def _recover(self, instance: str) -> None:
-        self.groups.recover(instance)
-
-    def _observe(self, invocation: Invocation) -> None:
-        for observer in OBSERVERS:
-            observer(self, invocation)
-
     def _answer(self, call: Call) -> dict[str, Any] | None:
         replacement = self.answers.get((call.service, call.operation))
         response = replacement(call.params) if replacement else None
-        if response is not None:
-            return response
         services = {
             "application-autoscaling": self.autoscaling.answer,
             "autoscaling": self.groups.answer,
@@ -257,11 +234,11 @@ class Region:
             "dynamodb": self.dynamodb.answer,
             "ec2": self.groups.answer,
         }
-        if call.service in services:
+        if response is None and call.service in services:
             response = services[call.service](call.operation, call.params)
-        if response is not None:
-            return response
-        return moto_store.answer(self.name, call.service, call.operation, call.params)
+        if response is None:
+            response = moto_store.answer(self.name, call.service, call.operation, call.params)
+        return response
 
 
 def _named(target: Target) -> dict[str, str]:

@@ -292,7 +292,7 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
         region.run(60)
         set_units(region, "orders", 1000, 1000)
         tag(region, "2026-11-02T06:00:00Z everything nightly job")
-        before = region.decreases
+        before = region.dynamodb.decreases
         region.run(300 - region.minute + 59)
         assert (
             region.now.hour,
@@ -305,7 +305,7 @@ def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budge
         assert units(region)["orders:write"] < 100
         assert (
             region.tables["orders"].provisions[""].decreases <= 4,
-            region.decreases - before >= 1,
+            region.dynamodb.decreases - before >= 1,
         ) == (True, True)
 
 

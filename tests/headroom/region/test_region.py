@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from headroom.region.cloudwatch import key
 from headroom.region.context import Fault, Invocation
 from headroom.region.events import rate_minutes
 from headroom.region.region import Region
@@ -310,7 +311,7 @@ def test_longer_periods_are_sums_and_can_be_read_in_either_order(region: Region)
 
 def test_a_gap_is_no_datapoint_and_not_a_zero(region: Region) -> None:
     region.run(4)
-    region.cloudwatch.drop("AWS/DynamoDB", CONSUMED, {"TableName": "orders"}, [1])
+    del region.cloudwatch.sums[key("AWS/DynamoDB", CONSUMED, {"TableName": "orders"})][1]
     assert len(points(region, TABLE)) == 2
 
 
