@@ -227,6 +227,30 @@ def decisions(invocation: Invocation) -> dict[Target, dict[str, Any]]:
     }
 
 
+def invoke_after(
+    region: Region, function: str, minutes: int, consumed: Loads | None = None
+) -> Invocation:
+    """Let minutes pass with these loads, and invoke a function."""
+    pass_minutes(region, minutes, consumed)
+    return invoke(region, function)
+
+
+def woken(region: Region, function: str) -> Invocation:
+    """Put the alarm on the reads into ALARM, and invoke a function; on_alarm gets its message."""
+    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    return (
+        send(region, alarm_message(region)) if function == "on_alarm" else invoke(region, function)
+    )
+
+
+def woken_after(
+    region: Region, function: str, minutes: int, consumed: Loads | None = None
+) -> Invocation:
+    """Let minutes pass with these loads, and wake a function by the alarm on the reads."""
+    pass_minutes(region, minutes, consumed)
+    return woken(region, function)
+
+
 def reasons(invocation: Invocation) -> dict[str, str]:
     """Return each target's reason code."""
     return {str(target): line["reason"] for target, line in decisions(invocation).items()}

@@ -18,25 +18,25 @@ from chalicelib.holds import circuit_breaker
 from chalicelib.holds.circuit_breaker import GIVEN_UP_AFTER, PARALLEL, Question
 from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from chalicelib.run import Run
-from headroom.region.context import Invocation
 from headroom.region.http import HttpRequest
 from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, READS, WRITES, held, observation
 from tests.support.scenes import (
     MIDDAY,
-    alarm_message,
     decisions,
     failures,
     invoke,
+    invoke_after,
     log_lines,
     orders,
     pass_minutes,
     reasons,
     rules,
-    send,
     skips,
     thresholds,
     units,
+    woken,
+    woken_after,
 )
 
 URL = "https://breaker.example/allow"
@@ -66,11 +66,6 @@ def guarded(server: Server | None, config: str = GUARDED) -> Iterator[Region]:
         if server is not None:
             region.http.servers[URL] = server
         yield region
-
-
-def woken(region: Region, handler: str) -> Invocation:
-    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
 
 
 # what the answers mean
@@ -116,8 +111,7 @@ def test_what_may_be_secret_in_a_url_is_not_shown(url: str, shown: str) -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_an_open_breaker_holds_an_increase_and_the_decision_says_so(handler: str) -> None:
     with guarded(503) as region:
-        pass_minutes(region, 65, HOT)
-        invocation = woken(region, handler)
+        invocation = woken_after(region, handler, 65, HOT)
         assert (
             units(region)["orders:read"],
             reasons(invocation)["orders:read"],
@@ -130,8 +124,7 @@ def test_an_open_breaker_holds_an_increase_and_the_decision_says_so(handler: str
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_closed_breaker_lets_an_increase_go_on(handler: str) -> None:
     with guarded(204) as region:
-        pass_minutes(region, 65, HOT)
-        woken(region, handler)
+        woken_after(region, handler, 65, HOT)
         assert units(region)["orders:read"] > 100
 
 
@@ -139,8 +132,7 @@ def test_a_closed_breaker_lets_an_increase_go_on(handler: str) -> None:
 @pytest.mark.parametrize("handler", ["scale_down", "sweep"])
 def test_a_decrease_asks_first(handler: str, status: int, lowered: bool) -> None:
     with guarded(status) as region:
-        pass_minutes(region, 65, IDLE)
-        invoke(region, handler)
+        invoke_after(region, handler, 65, IDLE)
         assert (units(region)["orders:write"] < 100) == lowered
 
 
@@ -150,8 +142,7 @@ def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(
     handler: str, server: Server | None
 ) -> None:
     with guarded(server) as region:
-        pass_minutes(region, 65, HOT)
-        invocation = woken(region, handler)
+        invocation = woken_after(region, handler, 65, HOT)
         assert units(region)["orders:read"] > 100
         assert (f"circuit breaker {URL}", "CircuitBreakerUnknown") in skips(invocation)
         assert (invocation.error, failures(invocation)) == (None, [])
@@ -160,8 +151,7 @@ def test_without_an_answer_an_increase_goes_on_with_a_warning_and_no_error(
 @pytest.mark.parametrize("handler", ["scale_down", "sweep"])
 def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
     with guarded(silent) as region:
-        pass_minutes(region, 65, IDLE)
-        invocation = invoke(region, handler)
+        invocation = invoke_after(region, handler, 65, IDLE)
         assert (units(region)["orders:write"], reasons(invocation)["orders:write"]) == (
             100,
             "CircuitBreakerUnknown",
@@ -187,15 +177,13 @@ def test_it_is_not_asked_about_what_something_else_holds() -> None:
     with guarded(
         200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]'
     ) as region:
-        pass_minutes(region, 65, HOT)
-        invoke(region, "sweep")
+        invoke_after(region, "sweep", 65, HOT)
         assert region.http.requests == []
 
 
 def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_names() -> None:
     with guarded(200) as region:
-        pass_minutes(region, 65)
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 65)
         assert set(units(region).values()) == {1}
         names = {"x-table-name": "orders"}
         got = sorted((request.headers for request in region.http.requests), key=len)
@@ -214,8 +202,7 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
 
 def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
     with guarded(lambda request: 503 if "x-gsi-name" in request.headers else 200) as region:
-        pass_minutes(region, 65)
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 65)
         assert units(region) == {
             "orders:read": 1,
             "orders:write": 1,
@@ -228,8 +215,7 @@ def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and
     None
 ):
     with guarded(lambda request: 200 if "x-gsi-name" in request.headers else 503) as region:
-        pass_minutes(region, 65, HOT)
-        invocation = invoke(region, "sweep")
+        invocation = invoke_after(region, "sweep", 65, HOT)
         assert (reasons(invocation)["orders:read"], units(region), len(region.http.requests)) == (
             "CircuitBreakerOpen",
             {
@@ -250,16 +236,14 @@ def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
     )
     with guarded(503, config) as region:
         region.http.servers[other] = 200
-        pass_minutes(region, 65)
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 65)
         assert (units(region)["orders:read"], units(region)["orders:write"]) == (100, 1)
 
 
 def test_alarms_are_mended_whatever_it_says() -> None:
     with guarded(503) as region:
         region.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] = 1.0
-        pass_minutes(region, 65, {READS: 70.0, WRITES: 70.0})
-        invoke(region, "sweep")
+        invoke_after(region, "sweep", 65, {READS: 70.0, WRITES: 70.0})
         assert thresholds(region)["headroom-orders:read"] == 4800.0
 
 
@@ -276,8 +260,12 @@ def test_a_dry_run_asks_too_and_reports_the_truth() -> None:
 
 def test_the_same_holds_for_a_rule_in_dry_run() -> None:
     with guarded(503, rules(circuit_breaker_url=URL, dry_run=True)) as region:
-        pass_minutes(region, 65, dict.fromkeys(region.targets(), 95.0))
-        assert reasons(invoke(region, "sweep"))["orders:read"] == "CircuitBreakerOpen"
+        assert (
+            reasons(invoke_after(region, "sweep", 65, dict.fromkeys(region.targets(), 95.0)))[
+                "orders:read"
+            ]
+            == "CircuitBreakerOpen"
+        )
 
 
 # many tables

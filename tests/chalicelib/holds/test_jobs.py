@@ -34,6 +34,7 @@ from tests.support.scenes import (
     decisions,
     failures,
     invoke,
+    invoke_after,
     orders,
     pass_minutes,
     reasons,
@@ -255,13 +256,11 @@ def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(ki
     )
     with orders(paused_by(text), start=MONDAY) as region:
         end = start(region)
-        pass_minutes(region, 120, {})
-        assert set(reasons(invoke(region, "scale_down")).values()) == {"JobRunning"}
+        assert set(reasons(invoke_after(region, "scale_down", 120, {})).values()) == {"JobRunning"}
         assert "running" in str(decisions(invoke(region, "sweep")))
         end()
-        pass_minutes(region, 5, {})
         assert (
-            reasons(invoke(region, "scale_down"))["orders:read"],
+            reasons(invoke_after(region, "scale_down", 5, {}))["orders:read"],
             units(region)["orders:read"],
         ) == ("UtilizationLow", 1)
 
@@ -270,8 +269,7 @@ def test_an_increase_is_held_as_well_unless_only_decreases_are() -> None:
     for more, now in (("", 100), ('holds = "decreases"\n', 150)):
         with orders(paused_by(NIGHT + more)) as region:
             run_cluster(region)
-            pass_minutes(region, 10, dict.fromkeys(region.targets(), 90.0))
-            invoke(region, "sweep")
+            invoke_after(region, "sweep", 10, dict.fromkeys(region.targets(), 90.0))
             assert units(region)["orders:read"] == now
 
 
@@ -279,20 +277,17 @@ def test_what_the_job_raised_by_hand_stays_until_it_ends() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         cluster = run_cluster(region)
         set_units(region, "orders", 4_000, 100)
-        pass_minutes(region, 180, {})
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 180, {})
         assert units(region)["orders:read"] == 4_000
         region.client("emr").terminate_job_flows(JobFlowIds=[cluster])
-        pass_minutes(region, 5, {})
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 5, {})
         assert units(region)["orders:read"] == 1
 
 
 def test_another_cluster_holds_nothing_so_that_it_never_stays_paused() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         run_cluster(region, "reports")
-        pass_minutes(region, 120, {})
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 120, {})
         assert units(region)["orders:read"] == 1
 
 
@@ -303,13 +298,13 @@ def test_a_cluster_is_found_on_any_page_and_in_any_region() -> None:
         for number in range(60):
             run_cluster(region, f"reports-{number}")
         run_cluster(region, "backup-7")
-        pass_minutes(region, 120, {})
-        assert set(reasons(invoke(region, "scale_down")).values()) == {"JobRunning"}
+        assert set(reasons(invoke_after(region, "scale_down", 120, {})).values()) == {"JobRunning"}
     with orders(paused_by(NIGHT + 'regions = ["eu-west-1"]\n'), start=MONDAY) as region:
         run_cluster(region, "backup 7 of two words", where="us-east-1")
         run_cluster(region, "backup-8 of two words", where="eu-west-1")
-        pass_minutes(region, 120, {})
-        assert "backup-8 of two words" in str(decisions(invoke(region, "scale_down")))
+        assert "backup-8 of two words" in str(
+            decisions(invoke_after(region, "scale_down", 120, {}))
+        )
 
 
 def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_reported() -> None:
@@ -319,8 +314,7 @@ def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_reporte
         invocation = invoke(region, "scale_down")
         assert set(reasons(invocation).values()) == {"PauseUnknown"}
         assert "the jobs of pause nightly: emr_cluster failed" in failures(invocation)[0]
-        pass_minutes(region, 10, dict.fromkeys(region.targets(), 90.0))
-        invoke(region, "sweep")
+        invoke_after(region, "sweep", 10, dict.fromkeys(region.targets(), 90.0))
         assert units(region)["orders:read"] == 150
 
 
@@ -345,8 +339,7 @@ def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> N
         for service in services
     )
     with orders(start=MONDAY) as region:
-        pass_minutes(region, 120, {})
-        invoke(region, "scale_down")
+        invoke_after(region, "scale_down", 120, {})
         assert {made.service for made in region.calls} <= {
             "dynamodb",
             "cloudwatch",

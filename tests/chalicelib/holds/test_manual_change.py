@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib import handlers
 from chalicelib.holds.manual_change import judge
 from chalicelib.model import DOWN, Reason
-from headroom.region.context import Fault, Invocation
+from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import (
@@ -27,21 +27,22 @@ from tests.support.builders import (
 )
 from tests.support.scenes import (
     MONDAY,
-    alarm_message,
     decisions,
     invoke,
+    invoke_after,
     new_run,
     orders,
     pass_minutes,
     reasons,
     rules,
-    send,
     set_index_units,
     set_units,
     thresholds,
     units,
     use_free_decreases,
     wait,
+    woken,
+    woken_after,
 )
 
 HOURS = 4
@@ -171,11 +172,6 @@ def reads_alarm(region: Region) -> float:
     return thresholds(region)["headroom-orders:read"]
 
 
-def woken(region: Region, handler: str) -> Invocation:
-    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
-
-
 def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> (
     None
 ):
@@ -209,8 +205,7 @@ def test_no_path_raises_the_alarm_that_is_the_memory(region: Region, handler: st
 
 def test_the_decision_says_it(region: Region) -> None:
     set_units(region, "orders", 500, 100)
-    pass_minutes(region, 65)
-    invocation = invoke(region, "scale_down")
+    invocation = invoke_after(region, "scale_down", 65)
     assert (
         reasons(invocation)["orders:read"],
         decisions(invocation)[READS]["numbers"]["held_by"],
@@ -221,8 +216,7 @@ def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_in
     region: Region,
 ) -> None:
     set_units(region, "orders", 500, 100)
-    pass_minutes(region, 65)
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", 65)
     assert units(region) == {
         "orders:read": 500,
         "orders:write": 1,
@@ -233,8 +227,7 @@ def test_what_was_not_raised_is_lowered_meanwhile_the_other_dimension_and_the_in
 
 def test_an_index_that_was_raised_is_held_apart_from_its_table(region: Region) -> None:
     set_index_units(region, 200, 20)
-    pass_minutes(region, 65)
-    invocation = invoke(region, "sweep")
+    invocation = invoke_after(region, "sweep", 65)
     assert (
         reasons(invocation)[str(INDEX_READS)],
         units(region)["orders/by-date:read"],
@@ -244,13 +237,11 @@ def test_an_index_that_was_raised_is_held_apart_from_its_table(region: Region) -
 
 def test_an_increase_of_headroom_goes_on_and_takes_the_memory_with_it(region: Region) -> None:
     set_units(region, "orders", 120, 100)
-    pass_minutes(region, 10, {READS: 115.0, WRITES: 70.0})
-    woken(region, "on_alarm")
+    woken_after(region, "on_alarm", 10, {READS: 115.0, WRITES: 70.0})
     raised = units(region)["orders:read"]
     assert raised > 120
     assert reads_alarm(region) == raised * 60 * 0.8
-    pass_minutes(region, 185, {READS: 5.0, WRITES: 70.0})
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", 185, {READS: 5.0, WRITES: 70.0})
     assert units(region)["orders:read"] < raised
 
 
@@ -258,8 +249,7 @@ def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(region: Regio
     copied = region.cloudwatch.alarms["headroom-orders:read"].fields | {"AlarmName": FOREIGN}
     region.client("cloudwatch").put_metric_alarm(**copied)
     set_units(region, "orders", 500, 100)
-    pass_minutes(region, 65)
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", 65)
     assert thresholds(region)[FOREIGN] == 4800.0
 
 
@@ -267,8 +257,7 @@ def test_it_is_off_unless_asked_for() -> None:
     with orders() as region:
         pass_minutes(region, 65, {READS: 20.0})
         set_units(region, "orders", 500, 100)
-        pass_minutes(region, 10, {READS: 20.0})
-        invoke(region, "sweep")
+        invoke_after(region, "sweep", 10, {READS: 20.0})
         assert units(region)["orders:read"] < 100
 
 
@@ -276,8 +265,7 @@ def test_it_is_off_unless_asked_for() -> None:
 
 
 def raise_it(region: Region) -> int:
-    pass_minutes(region, 10, {READS: 95.0, WRITES: 70.0})
-    woken(region, "on_alarm")
+    woken_after(region, "on_alarm", 10, {READS: 95.0, WRITES: 70.0})
     wait(region, minutes=5)
     return units(region)["orders:read"]
 
@@ -295,8 +283,10 @@ def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(
     provision.last_increase_at = region.cloudwatch.alarms[
         "headroom-orders:read"
     ].updated_at + timedelta(seconds=later)
-    pass_minutes(region, 65, {READS: 5.0, WRITES: 70.0})
-    assert reasons(invoke(region, "sweep"))["orders:read"] == "UtilizationLow"
+    assert (
+        reasons(invoke_after(region, "sweep", 65, {READS: 5.0, WRITES: 70.0}))["orders:read"]
+        == "UtilizationLow"
+    )
     assert units(region)["orders:read"] < raised
 
 
@@ -315,14 +305,12 @@ def test_an_increase_whose_alarm_could_not_be_written_counts_as_one_by_hand(regi
     region.faults.append(Fault("PutMetricAlarm", "AccessDeniedException"))
     raised = raise_it(region)
     assert raised > 100
-    pass_minutes(region, 65, {READS: 5.0, WRITES: 70.0})
     assert (
-        reasons(invoke(region, "sweep"))["orders:read"],
+        reasons(invoke_after(region, "sweep", 65, {READS: 5.0, WRITES: 70.0}))["orders:read"],
         units(region)["orders:read"],
         reads_alarm(region),
     ) == ("RaisedByHand", raised, 4800.0)
-    pass_minutes(region, HOURS * 60, {READS: 5.0, WRITES: 70.0})
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", HOURS * 60, {READS: 5.0, WRITES: 70.0})
     assert units(region)["orders:read"] < 100
 
 

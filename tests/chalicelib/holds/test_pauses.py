@@ -15,27 +15,27 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DIRECTIONS, KEY, PauseTag
 from chalicelib.model import BOTH, DOWN, Reason
 from chalicelib.reconcile import GROUP
-from headroom.region.context import Fault, Invocation
+from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import NOON, READS, WRITES, held
 from tests.support.scenes import (
     MIDDAY,
     MONDAY,
-    alarm_message,
     decisions,
     failures,
     invoke,
+    invoke_after,
     new_run,
     operations,
     orders,
     pass_minutes,
     reasons,
     rules,
-    send,
     set_units,
     thresholds,
     units,
+    woken_after,
 )
 
 LOADS = {READS: 95.0, WRITES: 5.0}
@@ -131,16 +131,10 @@ def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(
 # every decision honours it
 
 
-def woken(region: Region, handler: str) -> Invocation:
-    pass_minutes(region, 65, LOADS)
-    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
-    return send(region, alarm_message(region)) if handler == "on_alarm" else invoke(region, handler)
-
-
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
 def test_every_function_leaves_a_paused_table_alone(region: Region, handler: str) -> None:
     tag(region, until(region, hours=2))
-    invocation = woken(region, handler)
+    invocation = woken_after(region, handler, 65, LOADS)
     assert (
         set(reasons(invocation).values()),
         units(region)["orders:read"],
@@ -152,7 +146,7 @@ def test_every_function_leaves_a_paused_table_alone(region: Region, handler: str
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up", "scale_down", "sweep"])
 def test_a_pause_of_decreases_lets_increases_go_on(region: Region, handler: str) -> None:
     tag(region, until(region, "decreases", hours=2))
-    woken(region, handler)
+    woken_after(region, handler, 65, LOADS)
     assert (units(region)["orders:read"] > 100, units(region)["orders:write"]) == (True, 100)
 
 
@@ -173,8 +167,7 @@ def test_only_the_table_with_the_tag_is_paused(region: Region) -> None:
     region.create_table("other", 100, 100)
     tag(region, until(region, hours=2), "orders-2")
     tag(region, until(region, hours=2), "other")
-    pass_minutes(region, 65)
-    invoke(region, "scale_down")
+    invoke_after(region, "scale_down", 65)
     assert (units(region)["orders:read"], units(region)["orders-2:read"]) == (1, 100)
 
 
@@ -183,8 +176,7 @@ def test_another_tag_is_no_pause(region: Region) -> None:
     region.client("dynamodb").tag_resource(
         ResourceArn=arn, Tags=[{"Key": "Headroom-Pause", "Value": until(region, hours=2)}]
     )
-    pass_minutes(region, 65)
-    invoke(region, "scale_down")
+    invoke_after(region, "scale_down", 65)
     assert units(region)["orders:read"] == 1
 
 
@@ -206,8 +198,7 @@ def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_
     region: Region,
 ) -> None:
     tag(region, "until tomorrow")
-    pass_minutes(region, 65, LOADS)
-    invocation = invoke(region, "sweep")
+    invocation = invoke_after(region, "sweep", 65, LOADS)
     assert (reasons(invocation)["orders:read"], reasons(invocation)["orders:write"]) == (
         "UtilizationHigh",
         "PauseUnknown",
@@ -224,7 +215,7 @@ def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_
     region: Region, handler: str, code: str
 ) -> None:
     region.faults.append(Fault("GetResources", code, times=10))
-    invocation = woken(region, handler)
+    invocation = woken_after(region, handler, 65, LOADS)
     assert (
         failures(invocation),
         units(region)["orders:read"] > 100,
@@ -313,15 +304,13 @@ def test_a_pause_that_is_renewed_goes_on(region: Region) -> None:
     tag(region, until(region, minutes=30))
     pass_minutes(region, 29)
     tag(region, until(region, hours=1))
-    pass_minutes(region, 40)
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", 40)
     assert units(region)["orders:read"] == 100
 
 
 def test_a_pause_that_is_removed_is_over_at_the_next_look(region: Region) -> None:
     tag(region, until(region, hours=9))
-    pass_minutes(region, 65)
-    invoke(region, "sweep")
+    invoke_after(region, "sweep", 65)
     assert units(region)["orders:read"] == 100
     dynamodb = region.client("dynamodb")
     dynamodb.untag_resource(
