@@ -67,7 +67,7 @@ def aws() -> Aws:
 
 
 def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point if the stage's ALARM_SOURCES names its source; else do not deploy it."""
+    """Register an entry point if ALARM_SOURCES names its source; else do not deploy it."""
     return register if name in ALARM_SOURCES else lambda function: function
 
 

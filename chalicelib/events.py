@@ -174,7 +174,7 @@ def from_event(event: Mapping[str, object]) -> Event:
 
 
 def from_text(text: str) -> Event:
-    """Return the event of a text in any form: SNS message, SNS event, Lambda action, EventBridge."""
+    """Return the event of a text in any form: SNS message or event, Lambda action, EventBridge."""
     try:
         document = msgspec.json.decode(text)
     except UNREADABLE:

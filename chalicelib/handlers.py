@@ -149,7 +149,7 @@ def _followers(run: Run) -> list[str]:
 
 
 def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
-    """Return the tables that Application Auto Scaling does not manage; None where that is unknown."""
+    """Return the tables that Application Auto Scaling does not manage; None if that is unknown."""
     if not names:
         return []
     owners = run.attempt(

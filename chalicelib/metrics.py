@@ -41,7 +41,7 @@ this time they are complete."""
 
 
 def history_end(now: datetime) -> datetime:
-    """Return the last full hour with complete metrics: a container reads the history once an hour."""
+    """Return the last full hour with complete metrics: the history is read once an hour."""
     return (now - SETTLED).replace(minute=0, second=0, microsecond=0)
 
 

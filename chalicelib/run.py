@@ -34,7 +34,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep read: the alarms on the topic, and the names of the managed tables that exist."""
+    """What a sweep read: the alarms on the topic, and the names of the managed tables."""
 
     alarms: Sequence[Alarm]
     tables: Collection[str]

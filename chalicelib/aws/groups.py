@@ -1,4 +1,4 @@
-"""The adapter of Auto Scaling groups: read members and status checks, replace or reboot instances."""
+"""The adapter of Auto Scaling groups: read status checks, replace and reboot instances."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ CHECKS = {
     "AttachedEbsStatus": "attached_ebs",
 }
 OPTIONAL = frozenset({"not-applicable"})
-"""The result of a check that an instance does not have: EBS volumes on other than Nitro instances."""
+"""The result of a check that an instance lacks: that of EBS volumes, if it is no Nitro instance."""
 ID = re.compile(r"\bi-[0-9a-f]+\b")
 REPLACED = re.compile(
     r"taken out of service in response to an? .*(health.?check|status check)", re.IGNORECASE

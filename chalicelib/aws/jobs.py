@@ -11,7 +11,7 @@ from chalicelib.config.jobs import JobKind, JobPause
 from chalicelib.core.budget import next_midnight
 
 CACHED = timedelta(seconds=45)
-"""follow_up looks once a minute. One answer serves a run, and the other functions of a container."""
+"""follow_up looks once a minute. One answer serves a run, and other functions of the container."""
 DAY = timedelta(days=1)
 
 EMR_ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")

@@ -32,7 +32,7 @@ class IncompleteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One metric of one target. A Sum becomes a rate in units per second; others stay as they are."""
+    """One metric of one target. A Sum becomes a rate in units per second; others do not change."""
 
     target: Target
     metric: str

@@ -30,7 +30,8 @@ class NotDelivered(Exception):
 def publish(aws: Aws, topic: str, notice: Notice) -> None:
     """Publish a notice to a topic, in the topic's own Region. Raises AwsError.
 
-    Message attributes allow a subscriber to filter. Several values of one are a String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
+    Message attributes allow a subscriber to filter. Several values of one are a
+    String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
     region = topic.split(":")[3]
     aws.client("sns", "" if region == aws.region else region).publish(

@@ -23,7 +23,7 @@ def table_names(aws: Aws) -> list[str]:
 
 
 def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
-    """Return each table as it is now: None where it does not exist, the error where AWS gave one."""
+    """Return each table as it is now: None if it does not exist, the error if AWS gave one."""
     client = aws.client("dynamodb")
     if len(names) == 1:
         return {names[0]: _describe(client, names[0])}

@@ -20,7 +20,7 @@ from chalicelib.run import Run
 PARALLEL = 32
 """Requests at the same time. They wait for another server, and need little memory or processor."""
 GRACE_SECONDS = 0.5
-"""Headroom waits so much longer than a socket's timeout, so that the socket can report its error."""
+"""Headroom waits so much longer than a socket's timeout: then the socket can report its error."""
 GIVEN_UP_AFTER = 3
 """After so many requests without an answer, a URL is not asked again in this run."""
 NAMED = 5

@@ -35,9 +35,10 @@ def judge(observation: Observation, alarm: Alarm, now: datetime) -> Hold | None:
     """Return a hold where somebody raised the target by hand.
 
     alarm: Headroom's own alarm of the target. The increase is dated for a table or an index, not
-    for its reads or writes: a later one of the other dimension starts the hours again. Source: API_ProvisionedThroughputDescription,
-    LastIncreaseDateTime, read 2026-11. The alarm's date is that of its last PutMetricAlarm. Source:
-    API_MetricAlarm, AlarmConfigurationUpdatedTimestamp, read 2026-11.
+    for its reads or writes: a later one of the other dimension starts the hours again. Source:
+    API_ProvisionedThroughputDescription, LastIncreaseDateTime, read 2026-11. The alarm's date is
+    that of its last PutMetricAlarm. Source: API_MetricAlarm, AlarmConfigurationUpdatedTimestamp,
+    read 2026-11.
     """
     hours = observation.policy.hold_after_manual_change_hours
     raised_at = observation.throughput.last_increase_at
