@@ -86,9 +86,12 @@ class AwsSession:
 
     def subscriptions(self, topic_arn: str) -> list[dict[str, str]]:
         """Return the subscriptions of a topic. A topic that does not exist has none."""
-        operation = "list_subscriptions_by_topic"
         try:
-            return list(self.pages("sns", operation, "Subscriptions", TopicArn=topic_arn))
+            return list(
+                self.pages(
+                    "sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic_arn
+                )
+            )
         except ClientError as error:
             if error_code(error) != "NotFound":
                 raise
@@ -123,6 +126,11 @@ def get_or_none(call: Callable[..., Any], **parameters: Any) -> Any:
     try:
         return call(**parameters)
     except ClientError as error:
-        if error_code(error) in MISSING:
-            return None
-        raise
+        if error_code(error) not in MISSING:
+            raise
+        return None
+
+
+def delete_if_exists(call: Callable[..., Any], **parameters: Any) -> bool:
+    """Delete a resource, and tell whether it existed."""
+    return get_or_none(call, **parameters) is not None

@@ -114,11 +114,7 @@ def own_alarms(
 
     functions: short name → its name in Lambda.
     """
-    alarms: list[Document] = [
-        _errors(stage, functions),
-        _dead_letters(stage, dead_letters),
-        _silence(stage),
-    ]
+    alarms = (_errors(stage, functions), _dead_letters(stage, dead_letters), _silence(stage))
     return [{**fields, "AlarmActions": actions} if actions else fields for fields in alarms]
 
 

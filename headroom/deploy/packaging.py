@@ -24,13 +24,7 @@ from headroom.deploy import stage as stages
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
-from headroom.deploy.stage import (
-    LAMBDA_SOURCE,
-    QUEUE_SOURCE,
-    TOPIC_SOURCE,
-    Stage,
-    StageError,
-)
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage, StageError
 from headroom.project import version
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
@@ -67,17 +61,14 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
         _chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
         _chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
-    _write(terraform / "headroom.tf.json", terraform_extras(stage, rules))
-    _write(terraform / "chalice_override.tf.json", terraform_override(stage))
+    extras, override = terraform_extras(stage, rules), terraform_override(stage)
+    (terraform / "headroom.tf.json").write_text(json.dumps(extras, indent=2))
+    (terraform / "chalice_override.tf.json").write_text(json.dumps(override, indent=2))
     problems = terraform_problems(terraform, stage)
     if problems:
         sentences = "\n".join(f"  - {problem}" for problem in problems)
         raise StageError(f"the Terraform module would not work:\n{sentences}")
     return [sam, terraform]
-
-
-def _write(file: Path, document: Document) -> None:
-    file.write_text(json.dumps(document, indent=2))
 
 
 def _copied(project: Path, folder: Path) -> Path:
@@ -103,11 +94,14 @@ def _without_log_retention(project: Path) -> None:
 
 
 def _chalice_package(project: Path, stage: Stage, *options: str) -> None:
-    environment = {"AWS_DEFAULT_REGION": ANY_REGION, **os.environ}
     arguments = ["package", "--stage", stage.name, *options]
-    command = [*CHALICE, *arguments]
     done = subprocess.run(  # noqa: S603
-        command, cwd=project, env=environment, text=True, capture_output=True, check=False
+        [*CHALICE, *arguments],
+        cwd=project,
+        env={"AWS_DEFAULT_REGION": ANY_REGION, **os.environ},
+        text=True,
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         raise StageError(f"chalice {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
@@ -127,55 +121,58 @@ def sam_template(stage: Stage, rules: Config) -> Document:
         resources[f"{logical}Role"] = {"Properties": {"RoleName": stage.function(name)}}
         policy = permissions.configured_policy(rules, name)
         if policy:
-            resources[f"{logical}ConfiguredPolicy"] = _sam_role_policy(f"{logical}Role", policy)
+            resources[f"{logical}ConfiguredPolicy"] = {
+                "Type": "AWS::IAM::Policy",
+                "Properties": {
+                    "PolicyName": permissions.NAME,
+                    "PolicyDocument": policy,
+                    "Roles": [{"Ref": f"{logical}Role"}],
+                },
+            }
     functions = {name: stage.function(name) for name in stage.functions}
     actions = stage.operator_actions(SAM_LOCATION)
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
     for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
         resources[f"Headroom{name}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
-    substituted: Document = _substituted({"Resources": resources})
-    return substituted
+    return {"Resources": _substituted(resources)}
 
 
 def _sam_stores(stage: Stage, topic: str) -> Document:
+    roles = stage.function("*")
+    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_LOCATION, roles)
     queue = {
         "QueueName": stage.dead_letters,
         "MessageRetentionPeriod": blueprint.DEAD_LETTER_SECONDS,
-        "SqsManagedSseEnabled": True,
         "Tags": [{"Key": DeployedVersion.KEY, "Value": version()}],
     }
-    policy = blueprint.queue_policy(
-        "${HeadroomDeadLetters.Arn}", topic, SAM_LOCATION, stage.function("*")
-    )
-    stores: Document = {
-        "HeadroomDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": queue},
-        "HeadroomDeadLettersPolicy": _sam_policy(
-            "AWS::SQS::QueuePolicy", "Queues", "HeadroomDeadLetters", policy
-        ),
-    }
+    stores = _sam_queue("HeadroomDeadLetters", queue, policy)
     if stage.makes_topic:
         stores["HeadroomTopic"] = {
             "Type": "AWS::SNS::Topic",
             "Properties": {"TopicName": stage.topic},
         }
-        policy = blueprint.topic_policy(topic, SAM_LOCATION)
-        stores["HeadroomTopicPolicy"] = _sam_policy(
-            "AWS::SNS::TopicPolicy", "Topics", "HeadroomTopic", policy
-        )
+        stores["HeadroomTopicPolicy"] = {
+            "Type": "AWS::SNS::TopicPolicy",
+            "Properties": {
+                "Topics": [{"Ref": "HeadroomTopic"}],
+                "PolicyDocument": blueprint.topic_policy(topic, SAM_LOCATION),
+            },
+        }
     return stores
 
 
-def _sam_policy(kind: str, member: str, subject: str, policy: Document) -> Document:
-    return {"Type": kind, "Properties": {member: [{"Ref": subject}], "PolicyDocument": policy}}
-
-
-def _sam_role_policy(role: str, policy: Document) -> Document:
-    properties = {
-        "PolicyName": permissions.NAME,
-        "PolicyDocument": policy,
-        "Roles": [{"Ref": role}],
+def _sam_queue(logical: str, properties: Document, policy: Document) -> Document:
+    """Return a queue and its policy."""
+    return {
+        logical: {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {**properties, "SqsManagedSseEnabled": True},
+        },
+        f"{logical}Policy": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {"Queues": [{"Ref": logical}], "PolicyDocument": policy},
+        },
     }
-    return {"Type": "AWS::IAM::Policy", "Properties": properties}
 
 
 def _sam_listeners(stage: Stage, topic: str) -> Document:
@@ -185,34 +182,28 @@ def _sam_listeners(stage: Stage, topic: str) -> Document:
         queue = {
             "QueueName": stage.buffer,
             "VisibilityTimeout": blueprint.BUFFER_SECONDS,
-            "SqsManagedSseEnabled": True,
             "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
         }
         policy = blueprint.buffer_policy("${HeadroomBuffer.Arn}", topic)
-        delivery = {
-            "TopicArn": topic,
-            "Protocol": "sqs",
-            "Endpoint": "${HeadroomBuffer.Arn}",
-            "RedrivePolicy": redrive,
-        }
-        resources["HeadroomBuffer"] = {"Type": "AWS::SQS::Queue", "Properties": queue}
-        resources["HeadroomBufferPolicy"] = _sam_policy(
-            "AWS::SQS::QueuePolicy", "Queues", "HeadroomBuffer", policy
-        )
+        resources |= _sam_queue("HeadroomBuffer", queue, policy)
         resources["HeadroomBufferSubscription"] = {
             "Type": "AWS::SNS::Subscription",
-            "Properties": delivery,
+            "Properties": {
+                "TopicArn": topic,
+                "Protocol": "sqs",
+                "Endpoint": "${HeadroomBuffer.Arn}",
+                "RedrivePolicy": redrive,
+            },
         }
     if LAMBDA_SOURCE in stage.sources:
-        permission = {
-            "FunctionName": {"Ref": "OnAction"},
-            "Action": "lambda:InvokeFunction",
-            "Principal": ALARM_PRINCIPAL,
-            "SourceAccount": SAM_LOCATION.account,
-        }
         resources["HeadroomActionPermission"] = {
             "Type": "AWS::Lambda::Permission",
-            "Properties": permission,
+            "Properties": {
+                "FunctionName": {"Ref": "OnAction"},
+                "Action": "lambda:InvokeFunction",
+                "Principal": ALARM_PRINCIPAL,
+                "SourceAccount": SAM_LOCATION.account,
+            },
         }
     return resources
 
@@ -228,11 +219,10 @@ def _sam_function(stage: Stage, name: str, topic: str) -> Document:
         settings = blueprint.invoke_settings(name)
         properties["EventInvokeConfig"] = {**settings, "DestinationConfig": {"OnFailure": failure}}
     if name == "on_alarm":
-        delivery = {
-            "Topic": topic,
-            "RedrivePolicy": {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"},
+        redrive = {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}
+        properties["Events"] = {
+            "OnAlarmSnsSubscription": {"Properties": {"Topic": topic, "RedrivePolicy": redrive}}
         }
-        properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": delivery}}
     if name == blueprint.QUEUE_FUNCTION:
         source = {
             "Queue": "${HeadroomBuffer.Arn}",
@@ -274,15 +264,16 @@ def _terraform_topic(stage: Stage) -> str:
 def terraform_extras(stage: Stage, rules: Config) -> Document:
     """Return the resources besides Chalice's."""
     topic = _terraform_topic(stage)
-    queue = {
-        "name": stage.dead_letters,
-        "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
-        "sqs_managed_sse_enabled": True,
-        "tags": {DeployedVersion.KEY: version()},
-    }
     policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
     resources: Document = {
-        "aws_sqs_queue": {"headroom_dead_letters": queue},
+        "aws_sqs_queue": {
+            "headroom_dead_letters": {
+                "name": stage.dead_letters,
+                "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
+                "sqs_managed_sse_enabled": True,
+                "tags": {DeployedVersion.KEY: version()},
+            }
+        },
         "aws_sqs_queue_policy": {
             "headroom_dead_letters": {
                 "queue_url": "${aws_sqs_queue.headroom_dead_letters.id}",
@@ -306,7 +297,11 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
     policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
     if any(policies.values()):
         resources["aws_iam_role_policy"] = {
-            f"{name}_configured": _terraform_role_policy(f"{name}_role", policy)
+            f"{name}_configured": {
+                "name": permissions.NAME,
+                "role": _of("aws_iam_role", f"{name}_role", "id"),
+                "policy": json.dumps(policy),
+            }
             for name, policy in policies.items()
             if policy
         }
@@ -318,14 +313,6 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
         }
     _add_terraform_listeners(resources, stage, topic)
     return {"resource": resources}
-
-
-def _terraform_role_policy(role: str, policy: Document) -> Document:
-    return {
-        "name": permissions.NAME,
-        "role": _of("aws_iam_role", role, "id"),
-        "policy": json.dumps(policy),
-    }
 
 
 def _terraform_invoke(name: str) -> Document:
@@ -342,8 +329,8 @@ def _terraform_alarms(stage: Stage) -> Document:
     functions = {
         name: _of("aws_lambda_function", name, "function_name") for name in stage.functions
     }
+    dead_letters = _of("aws_sqs_queue", "headroom_dead_letters", "name")
     actions = stage.operator_actions(TERRAFORM_LOCATION)
-    dead_letters = "${aws_sqs_queue.headroom_dead_letters.name}"
     own = blueprint.own_alarms(stage, functions, dead_letters, actions)
     return {
         name: _terraform_alarm(fields)
@@ -436,17 +423,20 @@ def terraform_override(stage: Stage) -> Document:
         }
         resources["aws_lambda_permission"] = {key: {"source_arn": topic}}
     if QUEUE_SOURCE in stage.sources:
-        mapping = {
-            "event_source_arn": BUFFER,
-            "function_response_types": ["ReportBatchItemFailures"],
+        resources["aws_lambda_event_source_mapping"] = {
+            "on_queue-sqs-event-source": {
+                "event_source_arn": BUFFER,
+                "function_response_types": ["ReportBatchItemFailures"],
+            }
         }
-        resources["aws_lambda_event_source_mapping"] = {"on_queue-sqs-event-source": mapping}
-    providers = {
-        "aws": {"source": "hashicorp/aws", "version": AWS_PROVIDER_VERSION},
-        "null": {"source": "hashicorp/null", "version": ">= 3.0"},
-    }
     return {
-        "terraform": {"required_version": TERRAFORM_VERSION, "required_providers": providers},
+        "terraform": {
+            "required_version": TERRAFORM_VERSION,
+            "required_providers": {
+                "aws": {"source": "hashicorp/aws", "version": AWS_PROVIDER_VERSION},
+                "null": {"source": "hashicorp/null", "version": ">= 3.0"},
+            },
+        },
         "resource": resources,
     }
 
@@ -461,10 +451,12 @@ def terraform_problems(folder: Path, stage: Stage) -> list[str]:
     problems: list[str] = []
     for file in files:
         problems += _merge_into(merged, json.loads(file.read_text()), file.name)
-    problems += _version_problems(merged["terraform"])
-    problems += _name_problems(merged["resource"], stage)
-    problems += _reference_problems(merged, (stage.topic, stage.operators))
-    return problems
+    return [
+        *problems,
+        *_version_problems(merged["terraform"]),
+        *_name_problems(merged["resource"], stage),
+        *_reference_problems(merged, (stage.topic, stage.operators)),
+    ]
 
 
 def _merge_into(merged: dict[str, Any], module: Mapping[str, Any], file: str) -> Iterator[str]:
@@ -526,8 +518,9 @@ def _without_configured(resources: Mapping[str, Any]) -> dict[str, Any]:
     a topic or secret is given by its ARN. permissions.py itself fixes no location: a test proves
     it.
     """
-    policies = resources.get("aws_iam_role_policy", {})
     kept = {
-        name: policy for name, policy in policies.items() if policy.get("name") != permissions.NAME
+        name: policy
+        for name, policy in resources.get("aws_iam_role_policy", {}).items()
+        if policy.get("name") != permissions.NAME
     }
     return {**resources, "aws_iam_role_policy": kept}

@@ -10,6 +10,7 @@ import json
 import re
 from bisect import bisect
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from chalicelib.config.healing import Healing
@@ -86,9 +87,8 @@ def only_managed_tables(rules: Config, function: str) -> list[Document]:  # noqa
         "Effect": "Deny",
         "Action": "dynamodb:UpdateTable",
     }
-    if not patterns:
-        return [{**deny, "Resource": "*"}]
-    return [{**deny, "NotResource": [TABLES + pattern for pattern in patterns]}]
+    arns = [TABLES + pattern for pattern in patterns]
+    return [{**deny, "NotResource": arns} if arns else {**deny, "Resource": "*"}]
 
 
 SCALING = frozenset(
@@ -190,14 +190,11 @@ def notify(rules: Config, function: str) -> list[Document]:
                 ["arn:*:cloudwatch:*:*:alarm:headroom-*"],
             )
         )
-    statements = []
-    for sid, action, names in allowed:
-        resources = sorted(set(names) - {""})
-        if resources:
-            statements.append(
-                {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resources}
-            )
-    return statements
+    return [
+        {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": sorted(set(names) - {""})}
+        for sid, action, names in allowed
+        if any(names)
+    ]
 
 
 def _secret(name: str) -> str:
@@ -248,19 +245,17 @@ def heal_instances(rules: Config, function: str) -> list[Document]:
         groups = [GROUPS + name for name in replaced]
         statements.append(_allow("MarkInstances", ["autoscaling:SetInstanceHealth"], groups))
     if rebooted:
-        of_groups = {"StringLike": {GROUP_TAG: sorted(rebooted)}}
         statements.append(
             {
                 **_allow("RebootInstances", ["ec2:RebootInstances"], ["arn:*:ec2:*:*:instance/*"]),
-                "Condition": of_groups,
+                "Condition": {"StringLike": {GROUP_TAG: sorted(rebooted)}},
             }
         )
     if any(rule.notify_topic or rule.notify_slack for rule in live):
-        remember = ["cloudwatch:ListTagsForResource", "cloudwatch:TagResource"]
         statements.append(
             _allow(
                 "RememberWhatWasToldOfInstances",
-                remember,
+                ["cloudwatch:ListTagsForResource", "cloudwatch:TagResource"],
                 ["arn:*:cloudwatch:*:*:alarm:headroom-instance/*"],
             )
         )
@@ -275,10 +270,9 @@ def _allow(sid: str, actions: list[str], resources: list[str]) -> Document:
 
 
 def _make_recovery_role() -> Document:
-    only = {"StringEquals": {"iam:AWSServiceName": "events.amazonaws.com"}}
     return {
         **_allow("LetAlarmsRecover", ["iam:CreateServiceLinkedRole"], [RECOVERY_ROLE]),
-        "Condition": only,
+        "Condition": {"StringEquals": {"iam:AWSServiceName": "events.amazonaws.com"}},
     }
 
 
@@ -369,9 +363,7 @@ def _fitted(statements: list[Document]) -> list[Document]:
     They keep all names, or their longest prefixes that fit, or no list of names at all. A shorter
     list denies less, and never a table that a rule matches.
     """
-    names: list[str] = []
-    for statement in statements:
-        names += statement.get("NotResource", [])
+    names = chain.from_iterable(statement.get("NotResource", []) for statement in statements)
     longest = max(map(len, names), default=len(TABLES)) - len(TABLES)
 
     def is_too_long(length: int) -> bool:

@@ -112,8 +112,7 @@ def _run(body: str, stage: Stage, session: AwsSession, completed: set[str]) -> R
     short = letter.function.removeprefix(stage.function(""))
     if letter.function in completed:
         return RedriveResult(f"{short}, which has just run")
-    payload = json.dumps(letter.event)
-    response = session.runner.invoke(FunctionName=letter.function, Payload=payload)
+    response = session.runner.invoke(FunctionName=letter.function, Payload=json.dumps(letter.event))
     if "FunctionError" in response:
         text = response["Payload"].read().decode()[:500]
         return RedriveResult(short, f"it failed again: {text}")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from headroom.deploy import permissions
-from headroom.deploy.account import AwsSession, error_code, get_or_none
+from headroom.deploy.account import AwsSession, delete_if_exists, error_code, get_or_none
 from headroom.deploy.blueprint import Document
 
 ALARM_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
@@ -56,15 +56,16 @@ class Queue:
 
     def apply(self, session: AwsSession) -> None:
         sqs = session.client("sqs")
-        url = queue_url(session, self.name) or sqs.create_queue(QueueName=self.name)["QueueUrl"]
-        attributes = {key: _text(value) for key, value in self.attributes.items()}
-        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        sqs.set_queue_attributes(
+            QueueUrl=queue_url(session, self.name)
+            or sqs.create_queue(QueueName=self.name)["QueueUrl"],
+            Attributes={key: _text(value) for key, value in self.attributes.items()},
+        )
 
     def delete(self, session: AwsSession) -> bool:
         url = queue_url(session, self.name)
-        if url is None:
-            return False
-        return get_or_none(session.client("sqs").delete_queue, QueueUrl=url) is not None
+        delete = session.client("sqs").delete_queue
+        return url is not None and delete_if_exists(delete, QueueUrl=url)
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,15 @@ class Subscription:
 
     def apply(self, session: AwsSession) -> None:
         sns = session.client("sns")
-        arn = self._arn(session)
-        if arn is None:
-            arn = sns.subscribe(
+        arn = (
+            self._arn(session)
+            or sns.subscribe(
                 TopicArn=self.topic_arn,
                 Protocol=self.protocol,
                 Endpoint=self.endpoint,
                 ReturnSubscriptionArn=True,
             )["SubscriptionArn"]
+        )
         sns.set_subscription_attributes(
             SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=_text(self.redrive)
         )
@@ -143,10 +145,9 @@ class Subscription:
         return arn is not None
 
     def _arn(self, session: AwsSession) -> str | None:
-        for subscription in session.subscriptions(self.topic_arn):
-            if subscription["Endpoint"] == self.endpoint:
-                return subscription["SubscriptionArn"]
-        return None
+        subscriptions = session.subscriptions(self.topic_arn)
+        own = (one["SubscriptionArn"] for one in subscriptions if one["Endpoint"] == self.endpoint)
+        return next(own, None)
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,15 @@ class InvokeSettings:
 
     @property
     def _expected(self) -> Document:
-        failure = {"OnFailure": {"Destination": self.destination}}
-        return {**self.settings, "DestinationConfig": failure}
+        return {
+            **self.settings,
+            "DestinationConfig": {"OnFailure": {"Destination": self.destination}},
+        }
 
     def differences(self, session: AwsSession) -> list[str]:
-        call = session.client("lambda").get_function_event_invoke_config
-        response = get_or_none(call, FunctionName=self.function)
+        response = get_or_none(
+            session.client("lambda").get_function_event_invoke_config, FunctionName=self.function
+        )
         if response is None:
             return ["Lambda's defaults are in force, and a message that fails is lost"]
         return _differences(self._expected, response)
@@ -182,17 +186,18 @@ class InvokeSettings:
         for attempt in range(1, ROLE_ATTEMPTS + 1):
             try:
                 put(FunctionName=self.function, **self._expected)
+                break
             except ClientError as error:
                 is_role_unknown = error_code(error) == "InvalidParameterValueException"
                 if not is_role_unknown or attempt == ROLE_ATTEMPTS:
                     raise
                 session.sleep(ROLE_WAIT_SECONDS)
-            else:
-                return
 
     def delete(self, session: AwsSession) -> bool:
-        call = session.client("lambda").delete_function_event_invoke_config
-        return get_or_none(call, FunctionName=self.function) is not None
+        return delete_if_exists(
+            session.client("lambda").delete_function_event_invoke_config,
+            FunctionName=self.function,
+        )
 
 
 @dataclass(frozen=True)
@@ -215,10 +220,8 @@ class LogGroup:
         if group is None:
             return DOES_NOT_EXIST
         days = group.get("retentionInDays")
-        if days == self.days:
-            return []
         kept = f"{days} days" if days else "for ever"
-        return [f"it keeps logs {kept}, not {self.days} days"]
+        return [] if days == self.days else [f"it keeps logs {kept}, not {self.days} days"]
 
     def apply(self, session: AwsSession) -> None:
         logs = session.client("logs")
@@ -227,8 +230,7 @@ class LogGroup:
         logs.put_retention_policy(logGroupName=self.name, retentionInDays=self.days)
 
     def delete(self, session: AwsSession) -> bool:
-        call = session.client("logs").delete_log_group
-        return get_or_none(call, logGroupName=self.name) is not None
+        return delete_if_exists(session.client("logs").delete_log_group, logGroupName=self.name)
 
     def _group(self, session: AwsSession) -> dict[str, Any] | None:
         groups = session.pages(
@@ -289,10 +291,9 @@ class PartialFailures:
         mappings = self._mappings(session)
         if not mappings:
             return ["the function reads no queue"]
-        for mapping in mappings:
-            if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
-                return ["one failed message returns its whole batch to the queue"]
-        return []
+        types = [mapping.get("FunctionResponseTypes", []) for mapping in mappings]
+        is_right = all("ReportBatchItemFailures" in ones for ones in types)
+        return [] if is_right else ["one failed message returns its whole batch to the queue"]
 
     def apply(self, session: AwsSession) -> None:
         for mapping in self._mappings(session):
@@ -307,9 +308,14 @@ class PartialFailures:
         return bool(mappings)
 
     def _mappings(self, session: AwsSession) -> list[dict[str, Any]]:
-        arn = session.location.arn("lambda", f"function:{self.function}")
-        operation = "list_event_source_mappings"
-        return list(session.pages("lambda", operation, "EventSourceMappings", FunctionName=arn))
+        return list(
+            session.pages(
+                "lambda",
+                "list_event_source_mappings",
+                "EventSourceMappings",
+                FunctionName=session.location.arn("lambda", f"function:{self.function}"),
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -341,8 +347,8 @@ class AlarmPermission:
         )
 
     def delete(self, session: AwsSession) -> bool:
-        call = session.client("lambda").remove_permission
-        return get_or_none(call, FunctionName=self.function, StatementId=self.SID) is not None
+        remove = session.client("lambda").remove_permission
+        return delete_if_exists(remove, FunctionName=self.function, StatementId=self.SID)
 
 
 @dataclass(frozen=True)
@@ -375,19 +381,17 @@ class ConfiguredPolicy:
             return DOES_NOT_EXIST
         if self.policy is None:
             return ["the configuration calls for none"]
-        if response["PolicyDocument"] == self.policy:
-            return []
-        return ["it is not what the configuration calls for"]
+        is_right = response["PolicyDocument"] == self.policy
+        return [] if is_right else ["it is not what the configuration calls for"]
 
     def apply(self, session: AwsSession) -> None:
         if self.policy is None:
             self.delete(session)
         else:
-            document = _text(self.policy)
-            session.client("iam").put_role_policy(**self._names, PolicyDocument=document)
+            session.client("iam").put_role_policy(**self._names, PolicyDocument=_text(self.policy))
 
     def delete(self, session: AwsSession) -> bool:
-        return get_or_none(session.client("iam").delete_role_policy, **self._names) is not None
+        return delete_if_exists(session.client("iam").delete_role_policy, **self._names)
 
 
 @dataclass(frozen=True)
@@ -406,14 +410,13 @@ class DeployedVersion:
     def differences(self, session: AwsSession) -> list[str]:
         url = queue_url(session, self.queue)
         tags = session.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}) if url else {}
-        deployed = tags.get(self.KEY)
-        if deployed == self.version:
-            return []
-        return [f"it is {deployed or 'unknown'}, this is {self.version}"]
+        deployed = tags.get(self.KEY, "unknown")
+        return [] if deployed == self.version else [f"it is {deployed}, this is {self.version}"]
 
     def apply(self, session: AwsSession) -> None:
-        url = queue_url(session, self.queue)
-        session.client("sqs").tag_queue(QueueUrl=url, Tags={self.KEY: self.version})
+        session.client("sqs").tag_queue(
+            QueueUrl=queue_url(session, self.queue), Tags={self.KEY: self.version}
+        )
 
     def delete(self, session: AwsSession) -> bool:  # noqa: ARG002  the queue's deletion removes it
         return False
@@ -430,13 +433,11 @@ def _text(value: Any) -> str:
 
 def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each field that differs."""
-    sentences = []
-    for key, value in expected.items():
-        current = actual.get(key)
-        if not _matches(current, value):
-            is_empty = current in (None, "", [])
-            sentences.append(f"its {key} is {'not set' if is_empty else 'different'}")
-    return sentences
+    return [
+        f"its {key} is {'not set' if actual.get(key) in (None, '', []) else 'different'}"
+        for key, value in expected.items()
+        if not _matches(actual.get(key), value)
+    ]
 
 
 def _matches(actual: Any, expected: Any) -> bool:

@@ -59,26 +59,27 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
     location = session.location
     topic_arn, dead_letters = stage.topic_arn(location), location.arn("sqs", stage.dead_letters)
     roles = stage.function("*")
-    dead_letter_attributes = {
+    attributes = {
         "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
         "SqsManagedSseEnabled": "true",
         "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, roles),
     }
-    resources: list[Resource] = [Queue(stage.dead_letters, dead_letter_attributes)]
+    resources: list[Resource] = [Queue(stage.dead_letters, attributes)]
     if stage.makes_topic:
-        policy = blueprint.topic_policy(topic_arn, location)
-        resources.append(Topic(stage.topic, topic_arn, policy))
+        resources.append(Topic(stage.topic, topic_arn, blueprint.topic_policy(topic_arn, location)))
     if QUEUE_SOURCE in stage.sources:
         buffer = location.arn("sqs", stage.buffer)
-        redrive = _redrive(dead_letters)
-        buffer_attributes = {
+        redrive = {"deadLetterTargetArn": dead_letters}
+        attributes = {
             "VisibilityTimeout": str(blueprint.BUFFER_SECONDS),
             "SqsManagedSseEnabled": "true",
             "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
             "Policy": blueprint.buffer_policy(buffer, topic_arn),
         }
-        resources.append(Queue(stage.buffer, buffer_attributes))
-        resources.append(Subscription(topic_arn, "sqs", buffer, redrive))
+        resources += [
+            Queue(stage.buffer, attributes),
+            Subscription(topic_arn, "sqs", buffer, redrive),
+        ]
     return resources
 
 
@@ -92,7 +93,14 @@ def resources_of_functions(
     location = session.location
     dead_letters = location.arn("sqs", stage.dead_letters)
     full = {name: stage.function(name) for name in functions}
-    resources: list[Resource] = [_configured_policy(stage, short, rules) for short in full]
+    resources: list[Resource] = [
+        ConfiguredPolicy(
+            name,
+            permissions.configured_policy(rules, short),
+            permissions.shortening(rules, short),
+        )
+        for short, name in full.items()
+    ]
     resources += [LogGroup(name, stage.log_days) for name in full.values()]
     resources += [
         InvokeSettings(name, blueprint.invoke_settings(short), dead_letters)
@@ -102,7 +110,8 @@ def resources_of_functions(
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
         topic_arn = stage.topic_arn(location)
-        resources.append(Subscription(topic_arn, "lambda", endpoint, _redrive(dead_letters)))
+        redrive = {"deadLetterTargetArn": dead_letters}
+        resources.append(Subscription(topic_arn, "lambda", endpoint, redrive))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         resources.append(AlarmPermission(full["on_action"], location.account))
     if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
@@ -110,26 +119,15 @@ def resources_of_functions(
     actions = stage.operator_actions(location)
     own = blueprint.own_alarms(stage, full, stage.dead_letters, actions)
     resources += [OwnAlarm(fields) for fields in own]
-    resources.append(DeployedVersion(stage.dead_letters, version()))
-    return resources
-
-
-def _configured_policy(stage: Stage, function: str, rules: Config) -> Resource:
-    policy = permissions.configured_policy(rules, function)
-    return ConfiguredPolicy(
-        stage.function(function), policy, permissions.shortening(rules, function)
-    )
+    return [*resources, DeployedVersion(stage.dead_letters, version())]
 
 
 def notify_operators(stage: Stage, session: AwsSession, subject: str, text: str) -> None:
     """Publish to the topic of the alarms about Headroom, where the stage names one."""
     if stage.operators:
-        topic_arn = stage.operators_arn(session.location)
-        session.client("sns").publish(TopicArn=topic_arn, Subject=subject, Message=text)
-
-
-def _redrive(dead_letters: str) -> blueprint.Document:
-    return {"deadLetterTargetArn": dead_letters}
+        session.client("sns").publish(
+            TopicArn=stage.operators_arn(session.location), Subject=subject, Message=text
+        )
 
 
 def setup(resources: Iterable[Resource], session: AwsSession) -> Iterator[ResourceResult]:

@@ -5,11 +5,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from chalicelib.config import loader
+from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
 from headroom.deploy.account import Location
 from headroom.operator_error import OperatorError
@@ -89,8 +89,7 @@ class Stage:
 
     def operator_actions(self, location: Location) -> list[str]:
         """Return the actions of the alarms about Headroom."""
-        topic_arn = self.operators_arn(location)
-        return [topic_arn] if topic_arn else []
+        return [self.operators_arn(location)] if self.operators else []
 
     @property
     def sources(self) -> frozenset[str]:
@@ -137,16 +136,14 @@ def read(name: str, project: Path | None = None) -> Stage:
     settings: dict[str, Any] = json.loads(file.read_text())
     stages = settings.get("stages", {})
     if name not in stages:
-        near = get_close_matches(name, stages, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise StageError(f"{file} has no stage {name!r}, only {', '.join(sorted(stages))}{hint}")
+        names = ", ".join(sorted(stages))
+        raise StageError(f"{file} has no stage {name!r}, only {names}{nearest(name, stages)}")
     stage = stages[name]
     environment = {
         **settings.get("environment_variables", {}),
         **stage.get("environment_variables", {}),
     }
-    default_days = settings.get("log_retention_in_days", DEFAULT_LOG_DAYS)
-    days = stage.get("log_retention_in_days", default_days)
+    days = {**settings, **stage}.get("log_retention_in_days", DEFAULT_LOG_DAYS)
     policies = {
         short: function["iam_policy_file"]
         for short, function in settings.get("lambda_functions", {}).items()

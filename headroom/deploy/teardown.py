@@ -10,7 +10,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Alarm, DeleteAlarms
 from headroom.deploy import blueprint
-from headroom.deploy.account import AwsSession, get_or_none
+from headroom.deploy.account import AwsSession, delete_if_exists, get_or_none
 from headroom.deploy.resources import (
     LogGroup,
     OwnAlarm,
@@ -69,14 +69,12 @@ def foreign_alarms(topic_arn: str) -> list[str]:
 
     Teardown leaves them, and then they notify nobody.
     """
-    alarms = alarms_on_topic(Aws(topic_arn))
-    return sorted(alarm.name for alarm in alarms if not _is_own(alarm))
+    return sorted(alarm.name for alarm in alarms_on_topic(Aws(topic_arn)) if not _is_own(alarm))
 
 
 def _rules(stage: Stage, session: AwsSession) -> Iterator[Removal]:
-    rules = list(session.pages("events", "list_rules", "Rules", NamePrefix=stage.function("")))
-    for rule in rules:
-        name = str(rule["Name"])
+    rules = session.pages("events", "list_rules", "Rules", NamePrefix=stage.function(""))
+    for name in [str(rule["Name"]) for rule in rules]:
         if stage.is_rule(name):
             yield Removal(f"event rule {name}", partial(_delete_rule, name=name))
 
@@ -86,7 +84,7 @@ def _delete_rule(session: AwsSession, name: str) -> bool:
     targets = get_or_none(events.list_targets_by_rule, Rule=name)
     if targets and targets["Targets"]:
         events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets["Targets"]])
-    return targets is not None and get_or_none(events.delete_rule, Name=name) is not None
+    return targets is not None and delete_if_exists(events.delete_rule, Name=name)
 
 
 def _subscriptions(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resource]:
@@ -105,7 +103,7 @@ def _functions(stage: Stage, session: AwsSession) -> Iterator[Removal]:
 
 
 def _delete_function(session: AwsSession, name: str) -> bool:
-    return get_or_none(session.client("lambda").delete_function, FunctionName=name) is not None
+    return delete_if_exists(session.client("lambda").delete_function, FunctionName=name)
 
 
 def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal]:
@@ -120,7 +118,7 @@ def _delete_role(session: AwsSession, name: str) -> bool:
     policies = get_or_none(iam.list_role_policies, RoleName=name)
     for policy in policies["PolicyNames"] if policies else []:
         get_or_none(iam.delete_role_policy, RoleName=name, PolicyName=policy)
-    return get_or_none(iam.delete_role, RoleName=name) is not None
+    return delete_if_exists(iam.delete_role, RoleName=name)
 
 
 def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal | Resource]:
@@ -145,11 +143,8 @@ def _stores(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resou
         yield Queue(stage.buffer, {})
     yield Queue(stage.dead_letters, {})
     prefix = LogGroup(stage.function(""), 0).name
-    groups = list(
-        session.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix)
-    )
-    for group in groups:
-        name = str(group["logGroupName"]).removeprefix("/aws/lambda/")
+    groups = session.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix)
+    for name in [str(group["logGroupName"]).removeprefix("/aws/lambda/") for group in groups]:
         if stage.is_function(name):
             yield LogGroup(name, 0)
 

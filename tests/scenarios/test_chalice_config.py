@@ -53,7 +53,7 @@ def settings() -> dict[str, Any]:
 
 
 class Asked(dict[str, Any]):
-    """A level of the configuration that remembers which keys Chalice asked it for."""
+    """A level of the configuration that remembers which keys Chalice reads."""
 
     def __init__(self, **inner: Any) -> None:
         super().__init__(inner)

@@ -8,6 +8,7 @@ region calls for.
 import json
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from typing import cast
 
 import pytest
 
@@ -28,8 +29,7 @@ def policy_files() -> dict[str, str]:
 @cache
 def shipped(function: str) -> Policy:
     """Return a function's policy as it is shipped."""
-    found: Policy = json.loads((ROOT / ".chalice" / policy_files()[function]).read_text())
-    return found
+    return cast(Policy, json.loads((ROOT / ".chalice" / policy_files()[function]).read_text()))
 
 
 @lru_cache(maxsize=256)
@@ -55,8 +55,8 @@ def denied(region: Region, invocation: Invocation) -> Iterator[str]:
         for ask in asks(call, location):
             context = tuple((key, tuple(values)) for key, values in ask.context.items())
             if not _may(invocation.function, config, ask.action, ask.resource, context):
-                said = f", {dict(ask.context)}" if ask.context else ""
-                yield f"{invocation.function} may not call {ask.action} on {ask.resource}{said}"
+                details = f", {dict(ask.context)}" if ask.context else ""
+                yield f"{invocation.function} may not call {ask.action} on {ask.resource}{details}"
 
 
 @lru_cache(maxsize=4096)
@@ -72,9 +72,9 @@ def _may(
 
 def judge(region: Region, invocation: Invocation) -> None:
     """Fail the test that is running where a call of its function would be denied."""
-    found = list(dict.fromkeys(denied(region, invocation)))
-    if found:
+    sentences = dict.fromkeys(denied(region, invocation))
+    if sentences:
         pytest.fail(
             "IAM would deny what a function called:\n"
-            + "\n".join(f"  - {sentence}" for sentence in found)
+            + "\n".join(f"  - {sentence}" for sentence in sentences)
         )

@@ -59,8 +59,8 @@ def test_setup_before_any_function_says_what_comes_next() -> None:
         status, response = operate("setup", "--stage", "dev")
         assert status == 0
         assert (
-            "No function of stage dev yet. Next: chalice deploy --stage dev, then this command again."
-            in response
+            "No function of stage dev yet. "
+            "Next: chalice deploy --stage dev, then this command again." in response
         )
 
 
@@ -128,12 +128,12 @@ def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(
             TopicArn=topic, Protocol="sqs", Endpoint=session.location.arn("sqs", "pager")
         )
         status, _ = operate("setup", "--stage", "dev")
-        heard = session.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
+        (message,) = session.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)[
             "Messages"
         ]
-        told = json.loads(heard[0]["Body"])
-        assert (status, len(heard), told["Subject"]) == (2, 1, "Headroom: configuration refused")
-        assert "tables[0].max_unit: unknown key; did you mean max_units?" in told["Message"]
+        notice = json.loads(message["Body"])
+        assert (status, notice["Subject"]) == (2, "Headroom: configuration refused")
+        assert "tables[0].max_unit: unknown key; did you mean max_units?" in notice["Message"]
 
 
 def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot_be_told(

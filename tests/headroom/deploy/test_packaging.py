@@ -295,7 +295,8 @@ def spoil_logs(module: dict[str, Any]) -> None:
         (spoil_provider, "the version >= 3.61.0, < 5 excludes newer versions of the AWS provider"),
         (
             spoil_rule,
-            "aws_cloudwatch_event_rule.sweep-event: the name sweep-event is the same in every stage",
+            "aws_cloudwatch_event_rule.sweep-event: "
+            "the name sweep-event is the same in every stage",
         ),
         (spoil_reference, "aws_sns_topic.gone is referenced, and does not exist"),
         (

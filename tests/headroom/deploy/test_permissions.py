@@ -1,4 +1,4 @@
-"""What the configuration makes of a role's permissions: no more tables than IAM can be told, and
+"""What the configuration makes of a role's permissions: no more tables than IAM can express, and
 never one too few."""
 
 import json
@@ -276,7 +276,8 @@ def test_names_that_do_not_fit_are_told_by_their_common_beginnings_and_it_is_sai
     assert not may_update(config, "billing-0001")
     assert not may_update(config, "orders-9999")  # no more than must be is cut away
     assert shortening(config, "sweep") == (
-        "1,000 names of tables do not fit into the 10,240 characters of a role's policies; common prefixes replace them"
+        "1,000 names of tables do not fit into the 10,240 characters of a role's policies; "
+        "common prefixes replace them"
     )
 
 

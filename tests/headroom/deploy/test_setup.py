@@ -140,9 +140,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
         }
 
 
-def test_the_operators_topic_hears_the_alarms_about_headroom_and_their_own_actions_are_kept_without_one() -> (
-    None
-):
+def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_are_kept() -> None:
     with account() as session:
         set_up(dev(), session)
         arn = session.location.arn("sns", "pages")
@@ -248,7 +246,8 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as session:
         list(setup.setup(setup.resources_before_functions(dev(), session), session))
         make_functions(dev(), session)
-        # a new AwsSession each time, as each command has one; its clients must be those of the session
+        # A new AwsSession each time, as each command has one. Its clients must be those of the
+        # session
         # that is interrupted
         assert (
             again_and_again(
@@ -326,7 +325,8 @@ def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(
     assert allow["Condition"] == {
         "StringEquals": {"aws:SourceAccount": location.account},
         "ArnLike": {
-            "aws:SourceArn": f"arn:{location.partition}:cloudwatch:{location.region}:{location.account}:alarm:*"
+            "aws:SourceArn": f"arn:{location.partition}:cloudwatch:"
+            f"{location.region}:{location.account}:alarm:*"
         },
     }
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")

@@ -1,0 +1,473 @@
+"""What may be wrong with a stage, and what the doctor reports about it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from chalicelib import handlers
+from chalicelib.aws.client import Aws
+from chalicelib.config.loader import load
+from chalicelib.run import Run
+from headroom.deploy import permissions
+from headroom.deploy.checks.deployment import Deployment
+from tests.support.deployed import dev, make_table
+
+Harm = Callable[[Deployment], object]
+CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
+
+
+def configure(project: Path, text: str) -> None:
+    (project / "chalicelib").mkdir(exist_ok=True)
+    (project / "chalicelib" / "headroom.toml").write_text(text)
+
+
+def sweep(text: str) -> None:
+    handlers.sweep(
+        Run(Aws(dev().topic, sleep=lambda _: None), load(text), datetime.now(UTC))
+    ).raise_failures()
+
+
+def deny(deployment: Deployment, service: str, operation: str, code: str) -> None:
+    """Let AWS refuse an operation to the operator's commands."""
+    refuse(deployment.session.client(service), operation, code)
+
+
+def refuse(client: Any, operation: str, code: str) -> None:
+    """Let AWS refuse an operation to a client."""
+
+    def answer(model: Any, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, model.name)
+
+    client.meta.events.register(f"before-call.*.{operation}", answer)
+
+
+def lose_credentials(deployment: Deployment) -> None:
+    del deployment.session.location
+    deny(deployment, "sts", "GetCallerIdentity", "InvalidClientTokenId")
+
+
+def let_the_clock_be_far_off(deployment: Deployment) -> None:
+    del deployment.session.location
+    deny(deployment, "sts", "GetCallerIdentity", "SignatureDoesNotMatch")
+
+
+def let_the_clock_be_off(deployment: Deployment) -> None:
+    deployment.now += timedelta(minutes=3)
+
+
+def break_the_network(deployment: Deployment) -> None:
+    def fail(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+    deployment.session.client("dynamodb").meta.events.register("before-call.*.DescribeLimits", fail)
+
+
+def leave_a_function(deployment: Deployment) -> None:
+    deployment.stage = dev(ALARM_SOURCES="eventbridge")
+
+
+def change_a_role(deployment: Deployment) -> None:
+    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-dev-sweep"}
+    deployment.session.client("iam").delete_role_policy(**names)
+
+
+def change_what_is_configured(deployment: Deployment) -> None:
+    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-configured"}
+    other = permissions.configured_policy(load('[[tables]]\nname = "users"\n'), "sweep")
+    deployment.session.client("iam").put_role_policy(**names, PolicyDocument=json.dumps(other))
+
+
+def unsubscribe(deployment: Deployment) -> None:
+    sns = deployment.session.client("sns")
+    for subscription in sns.list_subscriptions()["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+
+
+def delete_the_topic(deployment: Deployment) -> None:
+    deployment.session.client("sns").delete_topic(
+        TopicArn=dev().topic_arn(deployment.session.location)
+    )
+
+
+def set_up_with_another_version(deployment: Deployment) -> None:
+    sqs = deployment.session.client("sqs")
+    sqs.tag_queue(
+        QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"],
+        Tags={"headroom-version": "0.0.1"},
+    )
+
+
+def silence(deployment: Deployment) -> None:
+    cloudwatch = deployment.session.client("cloudwatch")
+    cloudwatch.set_alarm_state(
+        AlarmName="headroom-dev-silence", StateValue="ALARM", StateReason="test"
+    )
+
+
+def lose_a_message(deployment: Deployment) -> None:
+    sqs = deployment.session.client("sqs")
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=dev().dead_letters)["QueueUrl"], MessageBody="lost"
+    )
+
+
+def write_nonsense(deployment: Deployment) -> None:
+    configure(deployment.project, '[[tables]]\nname = "orders"\nmax_unit = 3\n')
+
+
+def change_capacity_by_hand(deployment: Deployment) -> None:
+    units = {"ReadCapacityUnits": 200, "WriteCapacityUnits": 100}
+    deployment.session.client("dynamodb").update_table(
+        TableName="orders", ProvisionedThroughput=units
+    )
+
+
+def delete_the_table_behind_a_rule(deployment: Deployment) -> None:
+    deployment.session.client("dynamodb").delete_table(TableName="orders")
+    make_table(deployment.session.client, "orders-2")
+    configure(deployment.project, '[[tables]]\nname = "orders-2"\nscale_up = false\n')
+
+
+def come_near_the_quota(deployment: Deployment) -> None:
+    make_table(deployment.session.client, "big", units=9_000)
+    text = CONFIG + '[[tables]]\nname = "big"\n'
+    configure(deployment.project, text)
+    sweep(text)
+    fields = {f"AccountMax{d}CapacityUnits": 11_000 for d in ("Read", "Write")}
+    events = deployment.session.client("dynamodb").meta.events
+    events.register("after-call.dynamodb.DescribeLimits", lambda parsed, **_: parsed.update(fields))
+
+
+FLEET = (
+    '[[fleet]]\nname = "workers"\n{how}\n'
+    '[[fleet.tables]]\ntable = "{table}"\nread = {{ linear = 1 }}\n'
+)
+TAGS = 'tags = { role = "worker" }'
+
+
+def follow(deployment: Deployment, how: str = TAGS, table: str = "orders", more: str = "") -> None:
+    """Let a fleet be configured."""
+    configure(deployment.project, CONFIG + more + FLEET.format(how=how, table=table))
+
+
+def follow_without_permission(deployment: Deployment) -> None:
+    follow(deployment)
+    refuse(deployment.aws.client("ec2"), "DescribeInstances", "UnauthorizedOperation")
+
+
+def let_a_table_of_nobody_follow(deployment: Deployment) -> None:
+    make_table(deployment.session.client, "users-1")
+    follow(deployment, table="users-*")
+
+
+def let_a_table_follow_no_fleet(deployment: Deployment) -> None:
+    make_table(deployment.session.client, "jobs-1")
+    follow(deployment, more='[[tables]]\nname = "jobs-*"\nstrategy = "fleet"\n')
+
+
+PAUSE = (
+    '[[pause]]\nname = "nightly"\njob = "emr_cluster"\nprefix = "backup-"\ntables = ["{table}"]\n'
+)
+
+
+def hold(deployment: Deployment, table: str = "orders") -> None:
+    """Let jobs hold a table."""
+    configure(deployment.project, CONFIG + PAUSE.format(table=table))
+
+
+def ask_for_jobs_without_permission(deployment: Deployment) -> None:
+    hold(deployment)
+    refuse(deployment.aws.client("emr"), "ListClusters", "AccessDeniedException")
+
+
+def hold_a_table_of_nobody(deployment: Deployment) -> None:
+    make_table(deployment.session.client, "users-1")
+    hold(deployment, "users-*")
+
+
+CAPACITY = "arn:aws:sns:us-east-1:123456789012:capacity"
+URL = "https://hooks.slack.com/services/T0/B0/PASSWORD"
+
+
+def tell(deployment: Deployment, topic: str = "", slack: str = "") -> str:
+    """Configure the destinations of notifications, and return the configuration."""
+    text = (
+        f'[defaults]\nnotify = ["at_max"]\nnotify_topic = "{topic}"\nnotify_slack = "{slack}"\n'
+        + CONFIG
+    )
+    configure(deployment.project, text)
+    return text
+
+
+def keep(deployment: Deployment, text: str) -> None:
+    deployment.session.client("secretsmanager").create_secret(Name="slack", SecretString=text)
+
+
+def tell_a_topic_that_nobody_hears(deployment: Deployment) -> None:
+    deployment.session.client("sns").create_topic(Name="capacity")
+    tell(deployment, CAPACITY)
+
+
+def tell_a_webhook_that_is_no_url(deployment: Deployment) -> None:
+    keep(deployment, "PASSWORD")
+    tell(deployment, slack="secretsmanager:slack")
+
+
+ROWS: dict[str, tuple[Harm, str, str, str]] = {
+    "lose credentials": (
+        lose_credentials,
+        "credentials",
+        "AWS does not accept the credentials",
+        "Sign in again",
+    ),
+    "let the clock be far off": (
+        let_the_clock_be_far_off,
+        "clock",
+        "AWS does not accept the credentials",
+        "Set this computer's clock",
+    ),
+    "let the clock be off": (let_the_clock_be_off, "clock", "seconds off AWS's", "Set the clock"),
+    "take a permission": (
+        lambda deployment: deny(deployment, "dynamodb", "DescribeLimits", "AccessDeniedException"),
+        "quota",
+        "not allowed to call DescribeLimits",
+        "the permission for DescribeLimits",
+    ),
+    "break the network": (break_the_network, "quota", "https://nowhere", "Check the network"),
+    "lose a function": (
+        lambda deployment: deployment.session.client("lambda").delete_function(
+            FunctionName="headroom-dev-sweep"
+        ),
+        "functions",
+        "headroom-dev-sweep does not exist",
+        "make deploy STAGE=dev",
+    ),
+    "leave a function": (
+        leave_a_function,
+        "functions",
+        "headroom-dev-on_alarm is not a function of the stage",
+        "make deploy STAGE=dev",
+    ),
+    "change a role": (
+        change_a_role,
+        "permissions",
+        "not that of policy-sweep.json",
+        "make deploy STAGE=dev",
+    ),
+    "change what is configured": (
+        change_what_is_configured,
+        "setup",
+        "policy headroom-configured of role headroom-dev-sweep: "
+        "it is not what the configuration calls for",
+        "headroom setup --stage dev",
+    ),
+    "name more tables than fit": (
+        lambda deployment: configure(
+            deployment.project,
+            "".join(f'[[tables]]\nname = "orders-{number:04}"\n' for number in range(1_000)),
+        ),
+        "permissions",
+        "1,000 names of tables do not fit",
+        "fewer patterns in chalicelib/headroom.toml",
+    ),
+    "unsubscribe": (
+        unsubscribe,
+        "setup",
+        "subscription of headroom-dev-on_alarm: it is not subscribed",
+        "headroom setup --stage dev",
+    ),
+    "delete the topic": (
+        delete_the_topic,
+        "setup",
+        "topic headroom-alarms-dev: it does not exist",
+        "headroom setup --stage dev",
+    ),
+    "set up with another version": (
+        set_up_with_another_version,
+        "version",
+        "it is 0.0.1, this is",
+        "make deploy STAGE=dev",
+    ),
+    "silence": (
+        silence,
+        "own alarms",
+        "headroom-dev-silence is in ALARM",
+        "docs/operations.md, Silence",
+    ),
+    "lose a message": (
+        lose_a_message,
+        "dead letters",
+        "1 message(s) wait in headroom-dev-dead-letters",
+        "headroom redrive --stage dev",
+    ),
+    "misspell a table": (
+        lambda deployment: configure(deployment.project, CONFIG + '[[tables]]\nname = "odrers"\n'),
+        "tables",
+        "no table is named odrers",
+        "Correct or remove the rule",
+    ),
+    "write a rule for nothing": (
+        lambda deployment: configure(deployment.project, CONFIG + '[[tables]]\nname = "users-*"\n'),
+        "tables",
+        "the rule users-* matches no table",
+        "Correct or remove the rule",
+    ),
+    "write no rule": (
+        lambda deployment: configure(deployment.project, ""),
+        "tables",
+        "names no table",
+        "Write a rule into chalicelib/headroom.toml",
+    ),
+    "write nonsense": (write_nonsense, "configuration", "max_unit", "`headroom check`"),
+    "heal a group that is gone": (
+        lambda deployment: configure(
+            deployment.project, '[[tables]]\nname = "orders"\n[[healing]]\ngroup = "web"\n'
+        ),
+        "healing",
+        "no Auto Scaling group is named web",
+        "check the Region",
+    ),
+    "follow a fleet of none": (
+        follow,
+        "fleet",
+        "fleet workers: no instance with its tags is running",
+        "check the Region",
+    ),
+    "follow a group that is gone": (
+        lambda deployment: follow(deployment, 'auto_scaling_group = "web"'),
+        "fleet",
+        "fleet workers: there is no Auto Scaling group web",
+        "are not lowered",
+    ),
+    "follow without permission": (
+        follow_without_permission,
+        "fleet",
+        "not allowed to call DescribeInstances",
+        "permission for DescribeInstances",
+    ),
+    "let no table follow": (
+        lambda deployment: follow(deployment, table="odrers-*"),
+        "fleet",
+        "fleet workers: no table is named odrers-*",
+        "correct its [[fleet.tables]]",
+    ),
+    "let a table of nobody follow": (
+        let_a_table_of_nobody_follow,
+        "fleet",
+        "no rule manages a table named users-*",
+        "add a rule to chalicelib/headroom.toml",
+    ),
+    "let a table follow no fleet": (
+        let_a_table_follow_no_fleet,
+        "fleet",
+        "jobs-1:write has the strategy fleet",
+        "choose another strategy",
+    ),
+    "configure a fleet and deploy nothing": (
+        follow,
+        "functions",
+        "headroom-dev-on_fleet does not exist",
+        "make deploy STAGE=dev",
+    ),
+    "ask for jobs without permission": (
+        ask_for_jobs_without_permission,
+        "pause",
+        "the jobs of pause nightly: not allowed to call ListClusters",
+        "permission for ListClusters",
+    ),
+    "hold a table that is gone": (
+        lambda deployment: hold(deployment, "odrers-*"),
+        "pause",
+        "pause nightly: no table is named odrers-*",
+        "correct the pause's tables",
+    ),
+    "hold a table of nobody": (
+        hold_a_table_of_nobody,
+        "pause",
+        "pause nightly: no rule manages a table named users-*",
+        "add a rule to",
+    ),
+    "tell a topic that is gone": (
+        lambda deployment: tell(deployment, CAPACITY),
+        "notifications",
+        f"notify_topic {CAPACITY} does not exist",
+        "Create it",
+    ),
+    "tell a topic that nobody hears": (
+        tell_a_topic_that_nobody_hears,
+        "notifications",
+        f"nobody has subscribed to notify_topic {CAPACITY}",
+        "confirm it",
+    ),
+    "tell the topic of the alarms": (
+        lambda deployment: tell(deployment, dev().topic_arn(deployment.session.location)),
+        "notifications",
+        "Headroom would read its own messages",
+        "Name another topic",
+    ),
+    "tell a webhook that is not kept": (
+        lambda deployment: tell(deployment, slack="ssm:/slack"),
+        "notifications",
+        "notify_slack ssm:/slack does not exist",
+        "docs/notifications.md",
+    ),
+    "tell a webhook that is no url": (
+        tell_a_webhook_that_is_no_url,
+        "notifications",
+        "notify_slack secretsmanager:slack: holds no https:// URL",
+        "webhook's URL",
+    ),
+    "delete an alarm": (
+        lambda deployment: deployment.session.client("cloudwatch").delete_alarms(
+            AlarmNames=["headroom-orders:read"]
+        ),
+        "alarms",
+        "orders:read has no alarm",
+        "/aws/lambda/headroom-dev-sweep",
+    ),
+    "change capacity by hand": (
+        change_capacity_by_hand,
+        "alarms",
+        "headroom-orders:read does not match",
+        "The next sweep corrects it",
+    ),
+    "delete the table behind a rule": (
+        delete_the_table_behind_a_rule,
+        "alarms",
+        "nothing exists for headroom-orders:read",
+        "The next sweep corrects it",
+    ),
+    "register with application auto scaling": (
+        lambda deployment: deployment.session.client(
+            "application-autoscaling"
+        ).register_scalable_target(
+            ServiceNamespace="dynamodb",
+            ResourceId="table/orders",
+            ScalableDimension="dynamodb:table:ReadCapacityUnits",
+            MinCapacity=1,
+            MaxCapacity=10,
+        ),
+        "Application Auto Scaling",
+        "orders is registered",
+        "headroom import autoscaling --apply",
+    ),
+    "come near the quota": (
+        come_near_the_quota,
+        "quota",
+        "most of them by big",
+        "Ask AWS for a higher quota",
+    ),
+    "ask for more than the quota": (
+        lambda deployment: configure(
+            deployment.project, '[[tables]]\nname = "orders"\nmax_units = 30000\n'
+        ),
+        "quota",
+        "max_units = 30000",
+        "Lower max_units",
+    ),
+}
+"""The harm, the check that finds it, and parts of the problem and of the remedy."""
