@@ -42,7 +42,7 @@ LADDERS = {
         ["handlers"],
     ],
     "headroom": [
-        ["project", "operator_error"],
+        ["project", "operator_error", "tables"],
         ["pause_tags", "simulation", "migrate"],
         ["deploy", "reference", "region"],
         ["demo"],

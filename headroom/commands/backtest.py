@@ -6,16 +6,14 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from chalicelib.model import Dimension
-from headroom.commands.console import ConfigOption, console, errors, progress_bar
+from headroom.commands.console import ConfigOption, app, console, errors, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     CsvOption,
@@ -35,9 +33,7 @@ from headroom.simulation import pricing
 from headroom.simulation.compare import HEADROOM, Comparison, Row, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
-from headroom.simulation.pricing import Prices
-
-app = typer.Typer()
+from headroom.tables import number_table
 
 
 @app.command()
@@ -71,17 +67,17 @@ def backtest(
     """Replay demand under the current configuration, and compare it with the alternatives."""
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     requested = sources(trace, table, index, dimension, days)
-    compared = _compared(requested, config_file, pricing.load(prices), aas or (70,), conditions)
-    sections = list(compared)
+    sections = list(
+        _compared(requested, config_file, pricing.load(prices), aas or (70,), conditions)
+    )
     if not sections:
         raise NoHistoryError("there is nothing to replay")
     if html:
         _write_page(sections, html)
     if as_json:
-        data = [
-            section.comparison.as_data() if trace else _named_data(section) for section in sections
-        ]
-        sys.stdout.write(json.dumps(data[0] if trace else data, indent=2) + "\n")
+        data = [{"target": s.title, **s.comparison.as_data()} for s in sections]
+        whole = sections[0].comparison.as_data() if trace else data
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     elif as_csv:
         _csv(sections, with_target=trace is None)
     else:
@@ -89,14 +85,10 @@ def backtest(
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
 
 
-def _named_data(section: Section) -> dict[str, object]:
-    return {"target": section.title, **section.comparison.as_data()}
-
-
 def _compared(
     sources: Sequence[Source],
     config_file: Path | None,
-    prices: Prices,
+    prices: pricing.Prices,
     targets: Sequence[int],
     conditions: Conditions,
 ) -> Iterator[Section]:
@@ -109,15 +101,16 @@ def _compared(
                 errors.print(f"left out: {error}", markup=False)
                 continue
             task = progress.add_task(f"replaying {source.title}", total=5 + len(targets))
-            on_done = partial(_advance, progress, task)
-            policy = policy_for(config_file, source.target)
-            dimension = source.target.dimension
-            comparison = compare(demand, policy, prices, dimension, targets, conditions, on_done)
+            comparison = compare(
+                demand,
+                policy_for(config_file, source.target),
+                prices,
+                source.target.dimension,
+                targets,
+                conditions,
+                lambda _, task=task: progress.advance(task),  # type: ignore[misc]
+            )
             yield Section(source.title, comparison, start)
-
-
-def _advance(progress: Progress, task: TaskID, _: str) -> None:
-    progress.advance(task)
 
 
 def _write_page(sections: Sequence[Section], path: Path) -> None:
@@ -129,10 +122,6 @@ def _write_page(sections: Sequence[Section], path: Path) -> None:
 
 
 def _table(comparison: Comparison, name: str) -> Table:
-    table = Table(
-        title=f"{name}{len(comparison.demand):,} minutes of {comparison.dimension}s",
-        title_justify="left",
-    )
     headings = (
         "",
         "USD a month",
@@ -143,8 +132,8 @@ def _table(comparison: Comparison, name: str) -> Table:
         "decreases",
         "changes",
     )
-    for heading in headings:
-        table.add_column(heading, justify="left" if not heading else "right")
+    title = f"{name}{len(comparison.demand):,} minutes of {comparison.dimension}s"
+    table = number_table(title, headings)
     for row in comparison.rows:
         table.add_row(*row.cells(), style="bold green" if row.name == HEADROOM else None)
     return table

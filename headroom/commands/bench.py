@@ -6,17 +6,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from headroom.commands.console import ConfigOption, console, progress_bar
+from headroom.commands.console import ConfigOption, app, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.project import ROOT
 from headroom.simulation import benchmark
 from headroom.simulation.traces import TraceError
+from headroom.tables import number_table
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
-
-
-app = typer.Typer()
 
 
 @app.command()
@@ -66,13 +64,12 @@ def bench(
 
 
 def _table(title: str, rows: list[benchmark.SummaryRow]) -> Table:
-    table = Table("", title=title, title_justify="left")
-    for policy in benchmark.POLICIES:
-        table.add_column(
-            policy, justify="right", style="bold green" if policy == benchmark.HEADROOM else None
-        )
-    for row in rows:
-        table.add_row(row.label, *(_figure(row.figures[policy]) for policy in benchmark.POLICIES))
+    cells = [
+        (row.label, *(_figure(row.figures[policy]) for policy in benchmark.POLICIES))
+        for row in rows
+    ]
+    table = number_table(title, ("", *benchmark.POLICIES), cells)
+    table.columns[1 + benchmark.POLICIES.index(benchmark.HEADROOM)].style = "bold green"
     return table
 
 
@@ -81,15 +78,8 @@ def _figure(value: float) -> str:
 
 
 def _each(measured: list[benchmark.Measurement]) -> Table:
-    table = Table(
-        "trace",
-        "class",
-        "on demand",
-        title="every trace: effective cost (throttled ppm)",
-        title_justify="left",
-    )
-    for policy in benchmark.POLICIES:
-        table.add_column(policy, justify="right")
+    headings = ("trace", "class", "on demand", *benchmark.POLICIES)
+    table = number_table("every trace: effective cost (throttled ppm)", headings)
     for m in measured:
         cells = [
             f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benchmark.POLICIES

@@ -17,6 +17,7 @@ from chalicelib.run import Run
 from headroom.commands.console import (
     ConfigOption,
     TopicOption,
+    app,
     console,
     errors,
     print_and_exit,
@@ -24,8 +25,6 @@ from headroom.commands.console import (
 )
 from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.reference import toml
-
-app = typer.Typer()
 
 
 @app.command()

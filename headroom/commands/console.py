@@ -21,6 +21,8 @@ from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 
+app = typer.Typer()
+"""Every command, once its module is imported."""
 PIPE_WIDTH = 120
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, soft_wrap=True)
@@ -63,10 +65,14 @@ def print_and_exit(report: Report, dry_run: bool) -> None:
 
 def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
     """Print a report in words, with these of its decisions."""
-    for subject in (*report.skips, *decisions, *report.verdicts):
-        console.print(sentence(subject), markup=False, highlight=False)
-    for action in report.planned if dry_run else report.done:
-        console.print(sentence(action, would=dry_run), markup=False, highlight=False)
+    lines = [
+        *map(sentence, report.skips),
+        *map(sentence, decisions),
+        *map(sentence, report.verdicts),
+        *(sentence(a, would=dry_run) for a in (report.planned if dry_run else report.done)),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
     if dry_run and not report.planned:
         console.print("Would change nothing.")
     for failure in report.failures:

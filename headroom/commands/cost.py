@@ -18,6 +18,7 @@ from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
     ConfigOption,
+    app,
     console,
     errors,
     progress_bar,
@@ -27,10 +28,7 @@ from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption,
 from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.simulation import costs, history, pricing
 from headroom.simulation.costs import ReadFailure, TableHistory, TargetCosts
-from headroom.simulation.history import TargetHistory
-from headroom.simulation.pricing import Prices
-
-app = typer.Typer()
+from headroom.tables import number_table
 
 
 @app.command()
@@ -90,7 +88,7 @@ def _histories(
     )
     now, folder = settled_now(), cache()
 
-    def read_history(target: Target) -> TargetHistory:
+    def read_history(target: Target) -> history.TargetHistory:
         return history.read(aws, target, days, now, folder, lambda: progress.advance(task))
 
     histories = []
@@ -113,7 +111,7 @@ def _csv(all_costs: Sequence[TargetCosts]) -> None:
     writer.writerows(rows)
 
 
-def _print_report(all_costs: Sequence[TargetCosts], prices: Prices, title: str) -> None:
+def _print_report(all_costs: Sequence[TargetCosts], prices: pricing.Prices, title: str) -> None:
     if not all_costs:
         console.print("There is no table to cost.")
         return
@@ -136,9 +134,8 @@ def _print_report(all_costs: Sequence[TargetCosts], prices: Prices, title: str) 
 
 
 def _table(all_costs: Sequence[TargetCosts], title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("target", overflow="fold")
-    for heading in (
+    headings = (
+        "target",
         "units",
         "used",
         "now",
@@ -148,11 +145,12 @@ def _table(all_costs: Sequence[TargetCosts], title: str) -> Table:
         "itself",
         "on demand",
         "reserved",
-    ):
-        table.add_column(heading, justify="right")
-    table.add_column("advice", no_wrap=True)
-    for target_costs in all_costs:
-        table.add_row(*_cells(target_costs))
+        "advice",
+    )
+    rows = map(_cells, all_costs)
+    table = number_table(title, headings, rows, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    target, *_, advice = table.columns
+    target.overflow, advice.justify, advice.no_wrap = "fold", "left", True
     total = costs.totals(all_costs)
     own = total["own_alarms"] + total["own_metric_reads"] + total["own_lambda"]
     sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]

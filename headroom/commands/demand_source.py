@@ -28,8 +28,6 @@ TraceOption = Annotated[
 TableOption = Annotated[
     str | None, typer.Option("--table", help="A table of your account, instead of a trace.")
 ]
-IndexOption = Annotated[str, typer.Option("--index", help="With --table: an index of it.")]
-DimensionOption = Annotated[Dimension, typer.Option("--dimension", help="Reads or writes.")]
 DaysOption = Annotated[
     int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")
 ]

@@ -16,7 +16,7 @@ from rich.markup import escape
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.commands.console import console, errors, print_line
+from headroom.commands.console import app, console, errors, print_line
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -30,9 +30,6 @@ from headroom.operator_error import OperatorError
 StageOption = Annotated[
     str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")
 ]
-
-
-app = typer.Typer()
 
 
 @app.command()

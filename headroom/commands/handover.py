@@ -21,6 +21,7 @@ from chalicelib.run import Run
 from headroom.commands.console import (
     ConfigOption,
     TopicOption,
+    app,
     errors,
     print_error,
     rules_of,
@@ -51,7 +52,6 @@ class Strategy(StrEnum):
     PERCENT = "percent"
 
 
-app = typer.Typer()
 importers = typer.Typer(
     no_args_is_help=True, help="Translate the configuration of another autoscaler."
 )

@@ -14,7 +14,7 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
-from headroom.commands.console import console, print_failure, print_line
+from headroom.commands.console import app, console, print_failure, print_line
 from headroom.deploy.stage import DEFAULT_TOPIC
 
 TablesArgument = Annotated[
@@ -24,9 +24,6 @@ ZoneOption = Annotated[
     str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")
 ]
 SCOPES = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
-
-
-app = typer.Typer()
 
 
 @app.command()

@@ -19,6 +19,7 @@ from chalicelib.run import Report, Run
 from headroom.commands.console import (
     ConfigOption,
     TopicOption,
+    app,
     console,
     print_and_exit,
     progress_bar,
@@ -33,8 +34,6 @@ from headroom.simulation import traces
 
 LOAD_MINUTES = 30
 """So long the table of a message has its load before the message comes."""
-
-app = typer.Typer()
 
 
 @app.command()
@@ -70,14 +69,16 @@ def demo(
 
         def watch(region: Region, invocation: Invocation) -> None:
             if not quiet:
-                terminal.changes(console, region, invocation)
+                terminal.print_changes(console, region, invocation)
 
         result = day.play(demand, text, watch, lambda _: progress.advance(task))
     console.print(
-        Text.from_ansi(terminal.picture(result.tracks[0], min(terminal.WIDTH, console.width - 1)))
+        Text.from_ansi(
+            terminal.picture(result.timelines[0], min(terminal.WIDTH, console.width - 1))
+        )
     )
     console.print(terminal.summary(result))
-    for line in terminal.ending(result):
+    for line in terminal.closing_lines(result):
         console.print(line)
     raise typer.Exit(0 if result.ended_well else 1)
 

@@ -14,6 +14,7 @@ from chalicelib.run import Report, Run
 from headroom.commands.console import (
     ConfigOption,
     TopicOption,
+    app,
     console,
     errors,
     print_report,
@@ -21,8 +22,6 @@ from headroom.commands.console import (
 )
 from headroom.deploy.account import describe_error
 from headroom.deploy.stage import DEFAULT_TOPIC
-
-app = typer.Typer()
 
 
 @app.command()

@@ -12,13 +12,11 @@ from rich.table import Table
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import ConfigOption, console, progress_bar
+from headroom.commands.console import ConfigOption, app, console, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
-    DimensionOption,
-    IndexOption,
     JsonOption,
     PricesOption,
     TableOption,
@@ -30,17 +28,15 @@ from headroom.commands.demand_source import (
 )
 from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.tuning import Figures, SearchPlan, Tuning, TuningVerdict
-
-app = typer.Typer()
+from headroom.tables import number_table
 
 
 @app.command()
 def tune(
     trace: TraceOption = None,
     table: TableOption = None,
-    index: IndexOption = "",
-    dimension: DimensionOption = Dimension.READ,
+    index: Annotated[str, typer.Option(help="With --table: an index of it.")] = "",
+    dimension: Annotated[Dimension, typer.Option(help="Reads or writes.")] = Dimension.READ,
     days: DaysOption = 14,
     throttled_ppm: Annotated[
         float, typer.Option(min=0, help="The most that may be throttled, in parts per million.")
@@ -68,10 +64,16 @@ def tune(
         def on_progress(finished: int, expected: int) -> None:
             progress.update(task, completed=finished, total=expected)
 
-        plan = SearchPlan(most=candidates)
-        result = tuning.tune(demand, policy, throttled_ppm, conditions, plan, on_progress)
+        result = tuning.tune(
+            demand,
+            policy,
+            throttled_ppm,
+            conditions,
+            tuning.SearchPlan(most=candidates),
+            on_progress,
+        )
 
-    def month(figures: Figures) -> float:
+    def month(figures: tuning.Figures) -> float:
         return pricing.month(figures.unit_hours, figures.minutes, unit_hour)
 
     target = None if trace else selected.target
@@ -82,12 +84,9 @@ def tune(
     _print_report(result, target)
 
 
-def _table(tuned: Tuning, title: str, month: Callable[[Figures], float]) -> Table:
-    heading = (
-        f"{title}: {tuned.candidates} candidates, throttling at most {tuned.goal_ppm:,.0f} ppm"
-    )
-    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+def _table(tuned: tuning.Tuning, title: str, month: Callable[[tuning.Figures], float]) -> Table:
     headings = (
+        "",
         "trust",
         "keep",
         "price",
@@ -99,23 +98,23 @@ def _table(tuned: Tuning, title: str, month: Callable[[Figures], float]) -> Tabl
         "USD, today's",
         "ppm",
     )
-    table.add_column("")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    heading = (
+        f"{title}: {tuned.candidates} candidates, throttling at most {tuned.goal_ppm:,.0f} ppm"
+    )
+    table = number_table(heading, headings, box=box.SIMPLE_HEAD)
 
-    def cells_of(figures: Figures) -> tuple[str, str]:
+    def cells_of(figures: tuning.Figures) -> tuple[str, str]:
         return f"{month(figures):,.2f}", f"{figures.throttled_ppm:,.0f}"
 
     for number, fold in enumerate(tuned.folds, start=1):
-        cells = (
+        table.add_row(
+            f"fold {number}",
             *_settings(fold.best),
             *cells_of(fold.searched),
             *cells_of(fold.held_out),
             *cells_of(fold.current),
         )
-        table.add_row(f"fold {number}", *cells)
     table.add_section()
-    blank = ("", "")
     table.add_row(
         "all days",
         *_settings(tuned.best),
@@ -126,7 +125,7 @@ def _table(tuned: Tuning, title: str, month: Callable[[Figures], float]) -> Tabl
     current = tuned.current
     is_adaptive = current.strategy == "adaptive"
     settings = _settings(current) if is_adaptive else (current.strategy, "", "", "")
-    table.add_row("today", *settings, *cells_of(tuned.current_figures), *blank, *blank)
+    table.add_row("today", *settings, *cells_of(tuned.current_figures))
     return table
 
 
@@ -134,7 +133,7 @@ def _settings(policy: Policy) -> tuple[str, ...]:
     return tuple(f"{value:g}" for value in tuning.settings_of(policy).values())
 
 
-def _print_report(tuned: Tuning, target: Target | None) -> None:
+def _print_report(tuned: tuning.Tuning, target: Target | None) -> None:
     if tuned.stopped:
         console.print(f"Stopped after {tuned.candidates} candidates: this is the best so far.")
     console.print(
@@ -143,10 +142,9 @@ def _print_report(tuned: Tuning, target: Target | None) -> None:
         soft_wrap=True,
     )
     console.print(tuning.sentence(tuned), style="bold", highlight=False, soft_wrap=True)
-    if tuned.verdict is TuningVerdict.KEEP:
+    if tuned.verdict is tuning.TuningVerdict.KEEP:
         return
-    removed = tuning.to_remove(tuned)
-    if removed:
+    if removed := tuning.to_remove(tuned):
         console.print(
             f"Remove from the configuration: {', '.join(removed)}.", highlight=False, soft_wrap=True
         )

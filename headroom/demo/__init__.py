@@ -1,1 +1,0 @@
-"""The demo's scenes, one a feature; headroom/plays.py names them."""

@@ -1,7 +1,7 @@
-"""The demo: the real app in the embedded region, a trace of demand, and what came of it."""
+"""The demo: the real app in the embedded region on a trace of demand, and its results."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.core.table_alarms import level, name_of
@@ -17,15 +17,15 @@ SHARES = {
     (INDEX, Dimension.READ): 0.4,
     (INDEX, Dimension.WRITE): 0.25,
 }
-"""What part of the trace each target sees; every write to the table is one to its index."""
+"""The part of the trace that each target serves. Each write to the table is also one to its
+index."""
 START_ROOM = 1.3
-"""The table begins with this much of the first hour's peak, as somebody would have set it by
-hand."""
+"""The first capacity of a target, as a multiple of the peak of its first hour."""
 
 
 @dataclass
-class Track:
-    """What one target went through, a value a minute."""
+class Timeline:
+    """What happened to one target: a value for each minute."""
 
     target: Target
     demand: list[float] = field(default_factory=list)
@@ -53,10 +53,10 @@ class Track:
 
 
 @dataclass
-class Story:
-    """A demo's whole outcome."""
+class DemoResult:
+    """The complete outcome of a demo."""
 
-    tracks: list[Track]
+    timelines: list[Timeline]
     decreases: int
     refused: int
     dead_letters: int
@@ -70,67 +70,52 @@ class Story:
 
 def play(
     trace: Sequence[float],
-    config: str = CONFIG,
-    watch: Callable[[Region, Invocation], None] | None = None,
-    tick: Callable[[Region], None] | None = None,
-) -> Story:
-    """Run the app against the trace, minute by minute, and return what came of it."""
-    with Region() as region:
-        tracks = [Track(target, [rate * share for rate in trace]) for target, share in _shares()]
-        first = {
-            (t.target.index, t.target.dimension): math.ceil(max(t.demand[:60]) * START_ROOM) or 1
-            for t in tracks
-        }
-        region.create_table(
-            TABLE,
-            first["", Dimension.READ],
-            first["", Dimension.WRITE],
-            {INDEX: (first[INDEX, Dimension.READ], first[INDEX, Dimension.WRITE])},
-        )
-        region.deploy(config)
-        for track in tracks:
-            region.serve(track.target, track.demand)
-        if watch is not None:
-            region.functions.watchers.append(lambda invocation: watch(region, invocation))
-        region.on_minute.append(lambda now: _record(now, tracks))
-        if tick is not None:
-            region.on_minute.append(tick)
-        region.run(len(trace))
-        return _story(region, tracks)
-
-
-def _shares() -> Iterator[tuple[Target, float]]:
-    for (index, dimension), share in SHARES.items():
-        yield Target(TABLE, index, dimension), share
-
-
-def _record(region: Region, tracks: Sequence[Track]) -> None:
-    for track in tracks:
-        track.units.append(region.units(track.target))
-        _, throttled = region.served[track.target]
-        track.throttled.append(throttled)
-        alarm = region.cloudwatch.alarms.get(name_of(track.target))
-        track.alarm_level.append(level(alarm.fields) if alarm else None)
-
-
-def _story(region: Region, tracks: list[Track]) -> Story:
-    provisions = region.tables[TABLE].provisions.values()
-    return Story(
-        tracks,
-        decreases=region.dynamodb.decreases,
-        refused=sum(provision.refused_updates for provision in provisions),
-        dead_letters=len(region.functions.dead_letters),
-        stuck=stuck_alarms(region),
-        calls=len(region.calls),
+    config: str,
+    watch: Callable[[Region, Invocation], None],
+    on_minute: Callable[[Region], None],
+) -> DemoResult:
+    """Run the app against the trace, minute by minute, and return the outcome."""
+    timelines = [
+        Timeline(Target(TABLE, index, dimension), [rate * share for rate in trace])
+        for (index, dimension), share in SHARES.items()
+    ]
+    reads, writes, index_reads, index_writes = (
+        math.ceil(max(timeline.demand[:60]) * START_ROOM) or 1 for timeline in timelines
     )
+    with Region() as region:
+        region.create_table(TABLE, reads, writes, {INDEX: (index_reads, index_writes)})
+        region.deploy(config)
+        for timeline in timelines:
+            region.serve(timeline.target, timeline.demand)
+        region.functions.watchers.append(lambda invocation: watch(region, invocation))
+        region.on_minute.append(lambda now: record(now, timelines))
+        region.on_minute.append(on_minute)
+        region.run(len(trace))
+        provisions = region.tables[TABLE].provisions.values()
+        return DemoResult(
+            timelines,
+            decreases=region.dynamodb.decreases,
+            refused=sum(provision.refused_updates for provision in provisions),
+            dead_letters=len(region.functions.dead_letters),
+            stuck=stuck_alarms(region),
+            calls=len(region.calls),
+        )
+
+
+def record(region: Region, timelines: Sequence[Timeline]) -> None:
+    """Add the values of this minute to the timelines."""
+    for timeline in timelines:
+        alarm = region.cloudwatch.alarms.get(name_of(timeline.target))
+        timeline.units.append(region.units(timeline.target))
+        timeline.throttled.append(region.served[timeline.target][1])
+        timeline.alarm_level.append(level(alarm.fields) if alarm else None)
 
 
 def stuck_alarms(region: Region) -> list[str]:
-    """Return the alarms that are in ALARM although the load of the newest minute is below their
-    level."""
-    found = []
-    for name, alarm in region.cloudwatch.alarms.items():
-        newest = alarm.state.newest
-        if alarm.state.value == "ALARM" and (not newest or newest[-1] < alarm.fields["Threshold"]):
-            found.append(name)
-    return found
+    """Return the alarms in ALARM whose newest value is below their threshold, or is missing."""
+    return [
+        name
+        for name, alarm in region.cloudwatch.alarms.items()
+        if alarm.state.value == "ALARM"
+        and (not alarm.state.newest or alarm.state.newest[-1] < alarm.fields["Threshold"])
+    ]

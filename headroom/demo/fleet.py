@@ -1,20 +1,18 @@
-"""Capacity that follows a fleet: a morning of workers that are found by a tag, and of an Auto
-Scaling group."""
+"""Capacity that follows a fleet: a morning with workers that have a tag, and with an Auto Scaling
+group."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import Console
 
 from chalicelib.model import Dimension, Target
-from headroom.demo.narrator import Teller
+from headroom.demo.day import Timeline, record
+from headroom.demo.narrator import Narrator
 from headroom.region.context import Fault
 from headroom.region.ec2 import Ec2, Group
 from headroom.region.region import Region
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
-MINUTES = 190
 WORKER = {"role": "worker"}
 PER_WORKER = 40.0
 """Reads a second of a worker that works; the fleet's row gives it 50 units."""
@@ -46,52 +44,38 @@ JOBS, ORDERS = Target("jobs", "", Dimension.READ), Target("orders", "", Dimensio
 JOB_WRITES = Target("jobs", "", Dimension.WRITE)
 
 
-@dataclass
-class Seen:
-    """What a target went through. throttled: units per second, summed over the minutes."""
-
-    highest: int = 0
-    throttled: float = 0.0
-
-
-def _look(region: Region, seen: Mapping[Target, Seen]) -> None:
-    for target, one in seen.items():
-        one.highest = max(one.highest, region.units(target))
-        one.throttled += region.served[target][1]
-
-
 def play(console: Console) -> None:
-    """Play the morning: workers come before their load does, the API fails, a group grows and
-    shrinks, nothing is left."""
+    """Play the morning: workers start before their load, the API fails, a group grows and shrinks,
+    and all workers end."""
     with Region(MORNING) as region:
-        tell = Teller(console, region)
         region.create_table("jobs", 5, 5)
         region.create_table("orders", 60, 1)
         _serve(region)
         console.print(
-            "Table [bold]jobs[/] follows the workers, whole; [bold]orders[/] follows its load, above what its group calls for."
+            "All capacity of table [bold]jobs[/] follows the workers. Table [bold]orders[/] "
+            "follows its load, and never goes below what its group calls for.",
+            soft_wrap=True,
         )
         console.print(CONFIG.strip(), style="dim", highlight=False, markup=False)
-        seen = {target: Seen() for target in (JOBS, JOB_WRITES, ORDERS)}
-        region.on_minute.append(lambda now: _look(now, seen))
+        timelines = [Timeline(target) for target in (JOBS, JOB_WRITES, ORDERS)]
+        region.on_minute.append(lambda now: record(now, timelines))
         region.deploy(CONFIG)
-        with tell.listening():
-            for _ in _story(region, tell):
-                region.run(1)
+        narrator = Narrator(console, region)
+        _play_events(region, narrator)
         rows = [
             {
-                "target": target,
-                "highest": one.highest,
-                "units now": region.units(target),
-                "throttled requests": round(one.throttled * 60),
-                "decreases of its table": region.tables[target.table]
+                "target": timeline.target,
+                "highest": max(timeline.units),
+                "units now": region.units(timeline.target),
+                "throttled requests": round(timeline.throttled_requests),
+                "decreases of its table": region.tables[timeline.target.table]
                 .provisions[""]
                 .throughput(region.now)
                 .decreases_today,
             }
-            for target, one in seen.items()
+            for timeline in timelines
         ]
-        tell.numbers("What it came to", rows)
+        narrator.print_results(rows)
         refused = sum(
             region.tables[name].provisions[""].refused_updates for name in ("jobs", "orders")
         )
@@ -99,8 +83,8 @@ def play(console: Console) -> None:
 
 
 def _serve(region: Region) -> None:
-    """Let the workers read ten minutes after they came, until they go; and the web's load swell and
-    fade."""
+    """Let the workers read from ten minutes after their start until their end. Let the load of the
+    web rise and fall."""
     region.serve(JOBS, [0.0] * 20 + [6 * PER_WORKER] * 50 + [4 * PER_WORKER] * 90)
     region.serve(
         ORDERS,
@@ -108,41 +92,27 @@ def _serve(region: Region) -> None:
     )
 
 
-def _story(region: Region, tell: Teller) -> Iterator[None]:
-    """Yield once a minute, so that it passes, after what happens in it."""
+def _play_events(region: Region, narrator: Narrator) -> None:
     ec2 = Ec2(region)
-    tell.say("The group web has two members in service; no worker runs.")
+    narrator.say("The group web has two members in service. No worker runs.")
     web = Group(region, "web", 2)
-    workers: list[str] = []
-    for minute in range(MINUTES):
-        match minute:
-            case 10:
-                tell.say(
-                    "Six workers are launched in one reservation. Their load comes ten minutes later."
-                )
-                workers = ec2.launch(6, WORKER)
-            case 30:
-                tell.say("The group web grows to five members.")
-                web.resize(5)
-            case 70:
-                tell.say(
-                    "EC2 answers no more: no worker can be counted. Meanwhile two of them end."
-                )
-                region.faults.append(
-                    Fault("DescribeInstances", "RequestLimitExceeded", times=MINUTES)
-                )
-                ec2.terminate(workers[:2])
-            case 100:
-                tell.say("EC2 answers again.")
-                region.faults.clear()
-            case 120:
-                tell.say(
-                    "The group web shrinks to two members: the floor sinks, and the load decides."
-                )
-                web.resize(2)
-            case 160:
-                tell.say(
-                    "The other four workers end. No instance is left, and jobs goes to its min_units."
-                )
-                ec2.terminate(workers[2:])
-        yield
+    region.run(10)
+    narrator.say("Six workers are launched in one reservation. Their load comes ten minutes later.")
+    workers = ec2.launch(6, WORKER)
+    region.run(20)
+    narrator.say("The group web grows to five members.")
+    web.resize(5)
+    region.run(40)
+    narrator.say("EC2 stops answering: workers cannot be counted. Meanwhile two of them end.")
+    region.faults.append(Fault("DescribeInstances", "RequestLimitExceeded", times=200))
+    ec2.terminate(workers[:2])
+    region.run(30)
+    narrator.say("EC2 answers again.")
+    region.faults.clear()
+    region.run(20)
+    narrator.say("The group web shrinks to two members. The floor falls, and the load decides.")
+    web.resize(2)
+    region.run(40)
+    narrator.say("The other four workers end. Table jobs goes to its min_units.")
+    ec2.terminate(workers[2:])
+    region.run(30)

@@ -1,8 +1,7 @@
-"""The scenes that `headroom demo --scene NAME` plays: each a feature in the embedded region, from
-the first event to the end.
+"""The scenes of `headroom demo --scene NAME`. Each plays one feature in the embedded region.
 
-A scene is a function of the console that it prints on. It makes its own region and deploys the real
-app there.
+A scene is a function of the console that it prints on. It creates its own region and deploys the
+real app there.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the terminal shows: decisions as they come, tables, pictures."""
+"""What the terminal shows: decisions line by line, tables and pictures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
-from headroom.demo.day import Story, Track
+from headroom.demo.day import DemoResult, Timeline
 from headroom.region.context import Invocation
 from headroom.region.region import Region
+from headroom.tables import number_table
 
 MARKS = {
     "on_alarm": "[bold red]alarm[/]",
@@ -21,26 +22,26 @@ MARKS = {
 WIDTH = 110
 
 
-def changes(console: Console, region: Region, invocation: Invocation) -> None:
+def print_changes(console: Console, region: Region, invocation: Invocation) -> None:
     """Print what a function changed, and why: one line for each target, with the alarm's new
     threshold."""
-    lines = [text for line in invocation.logs if (text := _told(region, line))]
+    lines = [_text(region, line) for line in invocation.logs]
     if invocation.error is not None:
         lines.append(f"failed: {invocation.error!r}")
-    for text in lines:
-        mark = MARKS.get(invocation.function, invocation.function)
+    mark = MARKS.get(invocation.function, invocation.function)
+    for text in filter(None, lines):
         console.print(f"{region.now:%a %H:%M}  {mark:<24} {text}", highlight=False, soft_wrap=True)
 
 
-def _told(region: Region, line: dict[str, Any]) -> str:
-    """Return what of a log line an onlooker wants to see, or nothing."""
+def _text(region: Region, line: dict[str, Any]) -> str:
+    """Return the text of a log line, or nothing if the terminal does not show this line."""
     if line.get("kind") == "decision":
         return _change(region, line) if line["desired"] != line["current"] else ""
-    is_news = line.get("kind") in ("skip", "failure") or line.get("action") in (
+    is_shown = line.get("kind") in ("skip", "failure") or line.get("action") in (
         "CreateAlarm",
         "DeleteAlarms",
     )
-    return str(line["message"]) if is_news else ""
+    return str(line["message"]) if is_shown else ""
 
 
 def _change(region: Region, line: dict[str, Any]) -> str:
@@ -50,15 +51,15 @@ def _change(region: Region, line: dict[str, Any]) -> str:
     alarm = region.cloudwatch.alarms.get(f"headroom-{name}")
     threshold = f"{alarm.fields['Threshold']:,.0f}" if alarm else "–"
     return (
-        f"{name:<22} [{colour}]{arrow} {line['current']:>6,} → {line['desired']:>6,}[/]  {line['reason']:<16} "
-        f"threshold {threshold:>9}  {line['numbers'].get('decreases_left', '–'):>2} decreases left"
+        f"{name:<22} [{colour}]{arrow} {line['current']:>6,} → {line['desired']:>6,}[/]  "
+        f"{line['reason']:<16} threshold {threshold:>9}  "
+        f"{line['numbers'].get('decreases_left', '–'):>2} decreases left"
     )
 
 
-def summary(story: Story) -> Table:
+def summary(result: DemoResult) -> Table:
     """Return the table at the end of a demo."""
-    table = Table(title="What it came to", title_justify="left")
-    for heading in (
+    headings = (
         "target",
         "peak",
         "unit-hours",
@@ -67,49 +68,49 @@ def summary(story: Story) -> Table:
         "throttled requests",
         "ppm",
         "units now",
-    ):
-        table.add_column(heading, justify="left" if heading == "target" else "right")
-    for track in story.tracks:
-        table.add_row(
-            str(track.target),
-            f"{max(track.demand):,.0f}",
-            f"{track.unit_hours:,.0f}",
-            f"{track.fixed_unit_hours:,.0f}",
-            f"{100 - 100 * track.unit_hours / track.fixed_unit_hours:.0f} %"
-            if track.fixed_unit_hours
-            else "–",
-            f"{track.throttled_requests:,.0f}",
-            f"{track.throttled_ppm:,.0f}",
-            f"{track.units[-1]:,}",
-        )
-    return table
+    )
+    return number_table("Results", headings, map(_cells, result.timelines))
 
 
-def ending(story: Story) -> list[str]:
-    """Return the closing sentences of a demo."""
+def _cells(timeline: Timeline) -> tuple[str, ...]:
+    fixed = timeline.fixed_unit_hours
+    return (
+        str(timeline.target),
+        f"{max(timeline.demand):,.0f}",
+        f"{timeline.unit_hours:,.0f}",
+        f"{fixed:,.0f}",
+        f"{100 - 100 * timeline.unit_hours / fixed:.0f} %" if fixed else "–",
+        f"{timeline.throttled_requests:,.0f}",
+        f"{timeline.throttled_ppm:,.0f}",
+        f"{timeline.units[-1]:,}",
+    )
+
+
+def closing_lines(result: DemoResult) -> list[str]:
+    """Return the last sentences of a demo."""
     return [
-        f"{story.decreases} decreases used, {story.refused} refused by DynamoDB, {story.dead_letters} events lost, "
-        f"{story.calls:,} API calls.",
-        f"Alarms stuck: {', '.join(story.stuck)}" if story.stuck else "No alarm is stuck.",
+        f"{result.decreases} decreases used, {result.refused} refused by DynamoDB, "
+        f"{result.dead_letters} events lost, {result.calls:,} API calls.",
+        f"Alarms stuck: {', '.join(result.stuck)}" if result.stuck else "No alarm is stuck.",
     ]
 
 
-def picture(track: Track, width: int = WIDTH, height: int = 22) -> str:
-    """Return demand, capacity and the alarm's level over time as text; each column shows its
-    minutes' highest value."""
-    per_column = max(1, len(track.demand) // (width * 2))
-    hours = [i / 60 for i in range(0, len(track.demand), per_column)]
+def picture(timeline: Timeline, width: int = WIDTH, height: int = 22) -> str:
+    """Return demand, capacity and the alarm's level over time as text. Each column shows the
+    highest value of its minutes."""
+    per_column = max(1, len(timeline.demand) // (width * 2))
+    hours = [i / 60 for i in range(0, len(timeline.demand), per_column)]
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.theme("clear")
     plotext.plot_size(width, height)
     plotext.title(
-        f"{track.target} ({CONSUMED[track.target.dimension]}), units per second over hours"
+        f"{timeline.target} ({CONSUMED[timeline.target.dimension]}), units per second over hours"
     )
     for values, label, colour in (
-        (track.demand, "demand", "blue"),
-        ([level or 0.0 for level in track.alarm_level], "alarm level", "orange"),
-        (track.units, "capacity", "green"),
+        (timeline.demand, "demand", "blue"),
+        ([level or 0.0 for level in timeline.alarm_level], "alarm level", "orange"),
+        (timeline.units, "capacity", "green"),
     ):
         plotext.plot(
             hours, _columns(values, per_column), label=label, marker="braille", color=colour

@@ -473,7 +473,7 @@ def test_the_demos_scene_is_played_to_its_end_with_reasons_and_numbers() -> None
         "(FleetUnknown; ",
         "jobs:read 300 → 200 units",
         "jobs:read 160 → 5 units",
-        "What it came to",
+        "Results",
         "0 refused by DynamoDB",
     ):
         assert words in text, text

@@ -27,7 +27,7 @@ def test_a_demo_of_three_hours_ends_with_a_picture_and_a_summary(
     assert result.output.startswith("180 minutes of demand for table orders and its index by-date.")
     assert "orders:read ▲ 130 → 330" in result.output
     assert "orders:read (ConsumedReadCapacityUnits), units per second over hours" in result.output
-    assert "What it came to" in result.output
+    assert "Results" in result.output
     assert "0 refused by DynamoDB, 0 events lost" in result.output
     assert result.output.endswith("No alarm is stuck.")
 
@@ -36,7 +36,7 @@ def test_a_quiet_demo_shows_the_summary_alone(tmp_path: Path, run: RunCommand) -
     result = run("demo", "--quiet", "--trace", write_trace(tmp_path, [100.0] * 20))
     assert result.exit_code == 0
     assert "Make alarm" not in result.output
-    assert "What it came to" in result.output
+    assert "Results" in result.output
 
 
 def test_an_unknown_scene_is_refused_and_the_known_ones_are_listed(run: RunCommand) -> None:

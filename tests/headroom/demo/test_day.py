@@ -12,7 +12,7 @@ from rich.console import Console
 from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
 from headroom.demo import day, terminal
-from headroom.demo.day import Story, Track
+from headroom.demo.day import DemoResult, Timeline
 from headroom.region.context import Invocation
 from headroom.region.region import Region
 from tests.support.builders import READS, policy
@@ -31,12 +31,12 @@ class Watched:
         console = Console(file=self.out, width=160)
 
         def watch(region: Region, invocation: Invocation) -> None:
-            terminal.changes(console, region, invocation)
+            terminal.print_changes(console, region, invocation)
 
         def tick(_: Region) -> None:
             self.ticks += 1
 
-        self.story = day.play(TRACE, rules("orders", strategy="adaptive"), watch, tick)
+        self.result = day.play(TRACE, rules("orders", strategy="adaptive"), watch, tick)
 
 
 @pytest.fixture(scope="module")
@@ -45,33 +45,36 @@ def watched() -> Watched:
 
 
 def test_a_burst_ends_well(watched: Watched) -> None:
-    story = watched.story
-    assert story.ended_well
-    assert (story.refused, story.dead_letters, story.stuck) == (0, 0, [])
-    assert story.decreases >= 1
-    assert story.calls > MINUTES  # follow_up alone asks once a minute
+    result = watched.result
+    assert result.ended_well
+    assert (result.refused, result.dead_letters, result.stuck) == (0, 0, [])
+    assert result.decreases >= 1
+    assert result.calls > MINUTES  # follow_up alone asks once a minute
 
 
 def test_every_target_sees_its_share_and_is_recorded_by_the_minute(watched: Watched) -> None:
-    tracks = {(track.target.index, track.target.dimension): track for track in watched.story.tracks}
-    assert {key: max(track.demand) for key, track in tracks.items()} == {
+    timelines = {
+        (timeline.target.index, timeline.target.dimension): timeline
+        for timeline in watched.result.timelines
+    }
+    assert {key: max(timeline.demand) for key, timeline in timelines.items()} == {
         ("", Dimension.READ): PEAK,
         ("", Dimension.WRITE): PEAK * 0.25,
         ("by-date", Dimension.READ): PEAK * 0.4,
         ("by-date", Dimension.WRITE): PEAK * 0.25,
     }
-    for track in tracks.values():
+    for timeline in timelines.values():
         assert {
-            len(track.demand),
-            len(track.units),
-            len(track.throttled),
-            len(track.alarm_level),
+            len(timeline.demand),
+            len(timeline.units),
+            len(timeline.throttled),
+            len(timeline.alarm_level),
         } == {MINUTES}
-        assert track.units[0] == math.ceil(track.demand[0] * day.START_ROOM)
+        assert timeline.units[0] == math.ceil(timeline.demand[0] * day.START_ROOM)
 
 
 def test_the_burst_raised_the_table_and_it_came_down_again(watched: Watched) -> None:
-    reads = watched.story.tracks[0]
+    reads = watched.result.timelines[0]
     assert max(reads.units) >= PEAK
     assert min(reads.units[90:]) < 300
     assert 0 < reads.throttled_ppm < 1e6
@@ -79,14 +82,14 @@ def test_the_burst_raised_the_table_and_it_came_down_again(watched: Watched) -> 
 
 
 def test_the_alarms_level_follows_the_units(watched: Watched) -> None:
-    reads = watched.story.tracks[0]
+    reads = watched.result.timelines[0]
     assert reads.alarm_level[-1] == pytest.approx(reads.units[-1] * 0.95)
 
 
 def test_every_minute_ticks_and_every_change_is_a_line(watched: Watched) -> None:
     said = watched.out.getvalue().splitlines()
     assert watched.ticks == MINUTES
-    assert sum("▼" in line for line in said) >= watched.story.decreases
+    assert sum("▼" in line for line in said) >= watched.result.decreases
     raised = [line for line in said if "orders:read" in line and "▲" in line]
     assert raised
     assert all("threshold" in line and "decreases left" in line for line in raised)
@@ -95,33 +98,33 @@ def test_every_minute_ticks_and_every_change_is_a_line(watched: Watched) -> None
     )  # the first minute of the burst can be read a minute after it closed
 
 
-STORY = Story([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
+RESULT = DemoResult([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
 
 
 @pytest.mark.parametrize(
-    ("story", "well", "said"),
+    ("result", "well", "said"),
     [
-        pytest.param(STORY, True, "No alarm is stuck.", id="well"),
+        pytest.param(RESULT, True, "No alarm is stuck.", id="well"),
         pytest.param(
-            replace(STORY, refused=1),
+            replace(RESULT, refused=1),
             False,
             "3 decreases used, 1 refused by DynamoDB, 0 events lost",
             id="refused",
         ),
         pytest.param(
-            replace(STORY, dead_letters=2),
+            replace(RESULT, dead_letters=2),
             False,
             "0 refused by DynamoDB, 2 events lost, 1,234 API calls.",
             id="lost",
         ),
-        pytest.param(replace(STORY, stuck=["a", "b"]), False, "Alarms stuck: a, b", id="stuck"),
+        pytest.param(replace(RESULT, stuck=["a", "b"]), False, "Alarms stuck: a, b", id="stuck"),
     ],
 )
-def test_a_story_ends_well_only_where_nothing_is_refused_lost_or_stuck(
-    story: Story, well: bool, said: str
+def test_a_demo_ends_well_only_where_nothing_is_refused_lost_or_stuck(
+    result: DemoResult, well: bool, said: str
 ) -> None:
-    assert story.ended_well is well
-    assert said in "\n".join(terminal.ending(story))
+    assert result.ended_well is well
+    assert said in "\n".join(terminal.closing_lines(result))
 
 
 # stuck alarms
@@ -172,27 +175,27 @@ def test_an_alarm_that_came_back_is_not_stuck(alarmed: Region) -> None:
 
 # what is shown
 
-TRACK = Track(
+TIMELINE = Timeline(
     READS, demand=[100.0, 250.5], units=[200, 301], alarm_level=[None, 240.0], throttled=[0.0, 3.0]
 )
 
 
-def test_a_track_by_hand() -> None:
-    assert TRACK.unit_hours == 501 / 60
-    assert TRACK.fixed_unit_hours == 251 * 2 / 60
-    assert TRACK.throttled_requests == 180.0
-    assert TRACK.throttled_ppm == pytest.approx(3 / 350.5 * 1e6)
-    assert Track(READS, [0.0], [1], [None], [0.0]).throttled_ppm == 0.0
+def test_a_timeline_by_hand() -> None:
+    assert TIMELINE.unit_hours == 501 / 60
+    assert TIMELINE.fixed_unit_hours == 251 * 2 / 60
+    assert TIMELINE.throttled_requests == 180.0
+    assert TIMELINE.throttled_ppm == pytest.approx(3 / 350.5 * 1e6)
+    assert Timeline(READS, [0.0], [1], [None], [0.0]).throttled_ppm == 0.0
 
 
 def test_the_summary_has_a_row_for_each_target() -> None:
-    table = terminal.summary(replace(STORY, tracks=[TRACK]))
+    table = terminal.summary(replace(RESULT, timelines=[TIMELINE]))
     cells = [next(iter(column.cells)) for column in table.columns]
     assert cells == ["orders:read", "250", "8", "8", "0 %", "180", "8,559", "301"]
 
 
 def test_the_picture_shows_each_columns_highest_minute() -> None:
     assert terminal._columns([1.0, 5.0, 2.0, 3.0, 4.0], 2) == [5.0, 3.0, 4.0]
-    drawn = terminal.picture(TRACK, width=100, height=14)
+    drawn = terminal.picture(TIMELINE, width=100, height=14)
     for word in ("orders:read (ConsumedReadCapacityUnits)", "demand", "alarm level", "capacity"):
         assert word in drawn
