@@ -1,1 +1,0 @@
-"""The embedded region: AWS in simulated time, on moto."""

@@ -320,7 +320,7 @@ def test_a_group_that_does_not_exist_is_the_operators_mistake_and_holds_decrease
         assert units(region)["orders-eu:read"] == 10
         (line,) = [line for line in swept.logs if line.get("subject") == "fleet web"]
         assert (
-            "there is no Auto Scaling group web; mend auto_scaling_group, and check the Region"
+            "there is no Auto Scaling group web; correct auto_scaling_group, or the Region"
             in line["message"]
         )
 
