@@ -172,10 +172,11 @@ def _left_out(autoscaling: Autoscaling, table: State) -> list[Note]:
         )
     else:
         verdict, text = "obsolete", "the table is billed on demand: there is no capacity to set"
-    part = Part()
-    for entry in autoscaling.everything():
-        part.note(entry, verdict, text)
-    return part.notes
+    return _notes(autoscaling, verdict, text)
+
+
+def _notes(autoscaling: Autoscaling, verdict: Verdict, text: str) -> list[Note]:
+    return [Note(subject_of(entry), verdict, text) for entry in autoscaling.everything()]
 
 
 def _table(
@@ -190,13 +191,11 @@ def _table(
         own = autoscaling.only_of(target)
         why = _why_obsolete(target, registered, table)
         if why:
-            part = Part()
-            for entry in own.everything():
-                part.note(entry, "obsolete", why)
+            notes += _notes(own, "obsolete", why)
         else:
             part = _target(registered[target], own.policies, own.actions, now, strategy)
             settings[target] = part.settings
-        notes += part.notes
+            notes += part.notes
     off = [target for target in table.targets() if target not in settings] if settings else []
     notes += [
         Note(
@@ -247,10 +246,7 @@ def _rule(
             },
         )
         indexes.append(nested)
-    others = tomlkit.table()
-    for key, value in {"name": "*", **OFF}.items():
-        others.add(key, value)
-    indexes.append(others)
+    indexes.append(tomlkit.item({"name": "*", **OFF}))
     rule.add("indexes", indexes)
     return rule
 
@@ -265,14 +261,8 @@ def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
 
 def _write(into: Table, settings: Mapping[Dimension, Settings]) -> None:
     for dimension, own in settings.items():
-        into.add(str(dimension), _part(own))
-
-
-def _part(settings: Settings) -> Table:
-    part = tomlkit.table()
-    for key, value in settings.items():
-        part.add(key, _windows(value) if key == "windows" else value)
-    return part
+        values = {key: _windows(own[key]) if key == "windows" else own[key] for key in own}
+        into.add(str(dimension), tomlkit.item(values))
 
 
 def _windows(windows: Iterable[Mapping[str, Any]]) -> Array:
@@ -375,10 +365,12 @@ def _policies(part: Part, policies: Sequence[Entry], strategy: Strategy) -> None
         }
         if cooldowns:
             shown = ", ".join(f"{key} {seconds} s" for key, seconds in cooldowns.items())
-            text = (
-                f"{shown}: no evidence raises twice, and DynamoDB's decrease quota spaces decreases"
+            part.note(
+                entry,
+                "obsolete",
+                f"{shown}: no evidence raises twice, "
+                "and DynamoDB's decrease quota spaces decreases",
             )
-            part.note(entry, "obsolete", text)
 
 
 def _tracking(entry: Entry) -> Entry:
@@ -400,8 +392,12 @@ def _why_refused(entry: Entry) -> str:
 def _value(part: Part, entry: Entry, strategy: Strategy) -> None:
     value = float(_tracking(entry)["TargetValue"])
     if strategy == "adaptive":
-        text = f"TargetValue {value:g}: adaptive follows the demand and keeps no fixed utilization; --strategy percent does"
-        part.note(entry, "obsolete", text)
+        part.note(
+            entry,
+            "obsolete",
+            f"TargetValue {value:g}: adaptive follows the demand and keeps no fixed utilization; "
+            "--strategy percent does",
+        )
         return
     alarm = min(max(round(value), 2), 100)
     target = max(1, alarm - BELOW_ALARM)
@@ -410,8 +406,12 @@ def _value(part: Part, entry: Entry, strategy: Strategy) -> None:
         "alarm_evaluation_periods": 2,
         "target_percent": target,
     }
-    text = f"TargetValue {value:g} → alarm_percent {alarm} for two minutes, and target_percent {target} for decreases"
-    part.note(entry, "translated", text)
+    part.note(
+        entry,
+        "translated",
+        f"TargetValue {value:g} → alarm_percent {alarm} for two minutes, "
+        f"and target_percent {target} for decreases",
+    )
 
 
 # scheduled actions
@@ -502,11 +502,12 @@ def _weekly(action: Entry, now: datetime) -> frozenset[int]:
 
 def _zones_differ(part: Part, actions: Sequence[Entry]) -> None:
     for action in actions:
-        text = f"its time zone, {_zone(action)}, is not that of the target's other actions; write windows by hand, in one zone"
         part.note(
             action,
             "refused",
-            f"{text}. Until then min_units is the highest that they set, so that nothing is missing",
+            f"its time zone, {_zone(action)}, is not that of the target's other actions; "
+            "write windows by hand, in one zone. "
+            "Until then min_units is the highest that they set, so that nothing is missing",
         )
     for setting, key in (("min_units", "MinCapacity"), ("max_units", "MaxCapacity")):
         given = [_sizes(action)[key] for action in actions if key in _sizes(action)]
@@ -527,11 +528,12 @@ def _maximums(part: Part, actions: Sequence[Entry]) -> None:
                 action, "translated", f"{schedule} MinCapacity {sizes['MinCapacity']} → {became}"
             )
         if "MaxCapacity" in sizes and differ:
-            text = f"{schedule} MaxCapacity {sizes['MaxCapacity']}: no window lowers a maximum; max_units is the highest of them"
             part.note(
                 action,
                 "refused",
-                f"{text}. Put a lower one where the cost must be capped at all times",
+                f"{schedule} MaxCapacity {sizes['MaxCapacity']}: no window lowers a maximum; "
+                "max_units is the highest of them. "
+                "Put a lower one where the cost must be capped at all times",
             )
         elif "MinCapacity" not in sizes:
             part.note(action, "obsolete", f"{schedule}: it changes nothing")

@@ -437,20 +437,23 @@ class _Importer:
     def _match(self, regex: str, header: str, part: Part) -> dict[str, str] | None:
         """Return a matcher of ours; or None, and the whole section is refused."""
         try:
-            match = matcher(regex)
+            return matcher(regex)
         except ValueError as error:
             self.account.add(part.line, Kind.REFUSED, f"{regex!r} is {error}")
             for given in part.given.values():
                 self.account.add(given.line, Kind.REFUSED, f"its section [{header}] is refused")
             return None
-        return match
 
     def _report_match(self, line: int, kind: str, match: Mapping[str, str], regex: str) -> None:
         self.account.add(line, Kind.TRANSLATED, f"{kind} {_named(match)}")
         name = match.get("name", "")
         if name.endswith("*") and not regex.removesuffix("$").endswith(".*"):
-            words = f"every name that begins so, here as there; write name = {_shown(name[:-1])} if that one alone is meant"
-            self.account.add(line, Kind.TRANSLATED, words)
+            self.account.add(
+                line,
+                Kind.TRANSLATED,
+                "every name that begins so, here as there; "
+                f"write name = {_shown(name[:-1])} if that one alone is meant",
+            )
 
     def _index(self, header: str) -> None:
         found = INDEX.fullmatch(header)
@@ -598,8 +601,7 @@ class _Writer:
         table = tomlkit.table()
         if rule.resolved:
             self._add_comments(table, self._importer.groups[rule.part.header])
-        for key, value in rule.match.items():
-            table.add(key, value)
+        table.update(rule.match)
         self._write(table, parent, own, rule.part)
         return table
 
@@ -623,15 +625,11 @@ class _Writer:
             }
         reads, writes = changed.values()
         both = [key for key in reads if key in writes and reads[key] == writes[key]]
-        for key in both:
-            into.add(key, _item(reads[key]))
+        into.update({key: _item(reads[key]) for key in both})
         for dimension, values in changed.items():
-            apart = tomlkit.table()
-            for key, value in values.items():
-                if key not in both:
-                    apart.add(key, _item(value))
-            if len(apart):
-                into.add(str(dimension), apart)
+            apart = {key: _item(value) for key, value in values.items() if key not in both}
+            if apart:
+                into.add(str(dimension), tomlkit.item(apart))
 
 
 def _all(resolved: Resolved) -> Values:
@@ -658,9 +656,7 @@ def _others(own: Values) -> Table:
             "all other indexes are left alone, as before; without this rule they are scaled like the table"
         )
     )
-    table.add("name", "*")
-    for key, value in OFF.items():
-        table.add(key, value)
+    table.update({"name": "*", **OFF})
     if any(own[dimension].get("notify") for dimension in Dimension):
         table.add("notify", [])
     return table

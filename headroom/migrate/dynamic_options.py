@@ -499,7 +499,6 @@ def _timing(options: DimensionOptions) -> Settings:
 
 def _shared(options: DimensionOptions) -> Settings:
     hours, timeout = options["maintenance-windows"], options["circuit-breaker-timeout"]
-    seconds = timeout / 1000
     return {
         "decrease_together": options.setting(
             options["always-decrease-rw-together"], "always-decrease-rw-together"
@@ -510,7 +509,7 @@ def _shared(options: DimensionOptions) -> Settings:
         "circuit_breaker_url": options.setting(
             options["circuit-breaker-url"], "circuit-breaker-url"
         ),
-        "circuit_breaker_seconds": options.setting(seconds, "circuit-breaker-timeout"),
+        "circuit_breaker_seconds": options.setting(timeout / 1000, "circuit-breaker-timeout"),
         "notify_topic": options.setting(options["sns-topic-arn"], "sns-topic-arn"),
         "notify": options.setting(list(options["sns-message-types"]), "sns-message-types"),
         "notify_above_percent": options.setting(

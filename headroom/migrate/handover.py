@@ -239,22 +239,17 @@ def _step(table: str, doing: str, stands: str) -> Iterator[None]:
         yield
     except (HandoverError, *AwsError) as error:
         raise HandoverError(
-            f"{table}: {doing}: {error}. {_upper(stands)}; the same command again goes on"
+            f"{table}: {doing}: {error}. {stands[:1].upper()}{stands[1:]}; the same command again goes on"
         ) from error
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _counted(found: Autoscaling) -> str:
     named = (
-        (found.targets, "target"),
-        (found.policies, "policy"),
-        (found.actions, "scheduled action"),
+        (found.targets, "target", "targets"),
+        (found.policies, "policy", "policies"),
+        (found.actions, "scheduled action", "scheduled actions"),
     )
-    many = {"target": "targets", "policy": "policies", "scheduled action": "scheduled actions"}
-    return ", ".join(f"{len(part)} {one if len(part) == 1 else many[one]}" for part, one in named)
+    return ", ".join(f"{len(part)} {one if len(part) == 1 else many}" for part, one, many in named)
 
 
 def _check_ready(run: Run, table: str) -> None:
@@ -279,8 +274,10 @@ def _check_topic(aws: Aws) -> None:
     try:
         sns.get_topic_attributes(TopicArn=aws.topic_arn)
     except sns.exceptions.NotFoundException:
-        text = f"there is no topic {aws.topic_arn}; deploy Headroom first, or name its topic with --topic"
-        raise HandoverError(text) from None
+        raise HandoverError(
+            f"there is no topic {aws.topic_arn}; "
+            "deploy Headroom first, or name its topic with --topic"
+        ) from None
 
 
 def _make_alarms(run: Run, table: str, print_line: PrintLine) -> None:

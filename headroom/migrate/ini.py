@@ -61,14 +61,9 @@ def read(text: str) -> Ini:
     lines = text.removeprefix("\ufeff").splitlines()
     parser = _Parser(lines)
     unread = parser.read_all()
-    for section in parser.parsed:
-        for option in section.options:
-            unread -= {option.line}
-    taken = (
-        {section.line for section in parser.parsed}
-        | {o.line for section in parser.parsed for o in section.options}
-        | unread
-    )
+    options = {option.line for section in parser.parsed for option in section.options}
+    unread -= options
+    taken = {section.line for section in parser.parsed} | options | unread
     continued, last = {}, 0
     for number, line in enumerate(lines, start=1):
         if number in taken:

@@ -115,7 +115,7 @@ def floors(levels: Mapping[int, int], zone_name: str) -> list[dict[str, Any]]:
             for day, first, last in _pieces(start, end):
                 days[first, last, units].add(day)
     return [
-        _window(span, held, zone_name)
+        _window(*span, held, zone_name)
         for span, held in sorted(days.items(), key=lambda item: (min(item[1]), item[0]))
     ]
 
@@ -141,8 +141,7 @@ def _pieces(start: int, end: int) -> Iterator[tuple[int, int, int]]:
         start = until
 
 
-def _window(span: tuple[int, int, int], days: set[int], zone_name: str) -> dict[str, Any]:
-    first, last, units = span
+def _window(first: int, last: int, units: int, days: set[int], zone_name: str) -> dict[str, Any]:
     held = {} if len(days) == 7 else {"days": _days(sorted(days))}
     return {
         "rule": "floor",
