@@ -17,7 +17,7 @@ from chalicelib.alarm_upkeep import maintain_alarms
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import autoscaled_owners, table_names
 from chalicelib.core import table_alarms
-from chalicelib.core.prices import is_worth_a_look
+from chalicelib.core.prices import is_worth_checking
 from chalicelib.events import Event, InstanceEvent
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
@@ -85,7 +85,7 @@ def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
     directions = UP if free is None or alarms is None else BOTH
-    needs_metrics = (lambda _: True) if alone else is_worth_a_look
+    needs_metrics = (lambda _: True) if alone else is_worth_checking
     tables = reconcile(run, names, directions, lambda _: alarms or [], needs_metrics)
     if alarms is None:
         return run.report
@@ -182,4 +182,4 @@ def _named_or_ours(
             run.skip(
                 alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {target}"
             )
-    return [alarm for alarm in alarms if table_alarms.calls_us(alarm, run.aws.topic_arn)]
+    return [alarm for alarm in alarms if table_alarms.calls_headroom(alarm, run.aws.topic_arn)]

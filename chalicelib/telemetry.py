@@ -98,7 +98,7 @@ def _verdict_fields(verdict: HealingDecision) -> dict[str, object]:
         "kind": "verdict",
         "instance": verdict.instance,
         "group": verdict.group,
-        "action": verdict.action if verdict.is_sick else "keep",
+        "action": verdict.action if verdict.is_failed else "keep",
         "reason": str(verdict.reason),
         "dry_run": verdict.dry_run,
         "numbers": dict(verdict.numbers),

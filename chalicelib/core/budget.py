@@ -51,19 +51,16 @@ def decreases_today(throughput: Throughput, now: datetime) -> int:
 
 
 def keeps(throughput: Throughput, now: datetime, at: datetime, count: int) -> bool:
-    """Tell whether a decrease at `now` leaves what is kept for the time `at`: `count` decreases, or
-    as many as there would be.
+    """Tell whether `count` decreases are still possible at the time `at` after a decrease at `now`.
 
-    The free ones are to be had, those of a new UTC day are, and one is when the hour after the last
-    decrease is over by then. What cannot be had any more keeps nothing back: else a day whose
-    decreases are used up would never see another one.
+    Possible are the free decreases, those of a new UTC day, and one if the hour after the last
+    decrease is over by then. A reservation that cannot be met any more blocks nothing. Otherwise a
+    day whose free decreases are used up would allow no further decrease.
     """
     if at >= next_midnight(now):
         return True
-    free, last = (
-        max(0, FREE_DECREASES_PER_DAY - decreases_today(throughput, now)),
-        throughput.last_decrease_at,
-    )
+    free = max(0, FREE_DECREASES_PER_DAY - decreases_today(throughput, now))
+    last = throughput.last_decrease_at
     without = max(free, 1 if last is None or at - last >= DECREASE_SPACING else 0)
     after = max(free - 1, 1 if at - now >= DECREASE_SPACING else 0)
     return after >= min(count, without)
@@ -76,7 +73,6 @@ def budget(throughput: Throughput, now: datetime) -> Budget:
     if used >= FREE_DECREASES_PER_DAY and throughput.last_decrease_at is not None:
         next_at = max(now, min(throughput.last_decrease_at + DECREASE_SPACING, midnight))
     at_once = max(1, FREE_DECREASES_PER_DAY - used)
-    hourly = -(
-        (next_at - midnight) // DECREASE_SPACING
-    )  # one at next_at and one an hour later, as long as it is today
+    # one at next_at and one each hour later on the same day
+    hourly = -((next_at - midnight) // DECREASE_SPACING)
     return Budget(used, at_once - 1 + hourly if next_at < midnight else 0, next_at)

@@ -29,19 +29,22 @@ WHY: Mapping[Reason, str] = {
     Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",
     Reason.AT_MIN: "it is at min_units",
     Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
-    Reason.EVIDENCE_SPENT: "the datapoints are older than the last increase, which already answered them",
+    Reason.EVIDENCE_SPENT: "the last increase already answered these datapoints",
     Reason.NO_DATA: "there is too little recent data; unknown is not zero",
     Reason.RAISED_RECENTLY: "it was raised minutes ago, and the metrics do not show the effect yet",
-    Reason.STILL_FALLING: "demand is still falling fast; a little later the same decrease saves more",
+    Reason.STILL_FALLING: "demand is still falling fast; "
+    "the same decrease saves more a little later",
     Reason.THROTTLED_RECENTLY: "requests were throttled within the window",
     Reason.BUDGET_USED_UP: "DynamoDB allows no decrease yet",
     Reason.NOT_WORTH_IT: "the decrease is too small to use one of the day's decreases",
-    Reason.INCREASE_FIRST: "another target of the table is raised now; a decrease must not delay that",
+    Reason.INCREASE_FIRST: "another target of the table is raised now; "
+    "a decrease must not delay it",
     Reason.SCALING_OFF: "scaling in this direction is switched off in the configuration",
-    Reason.TOO_FEW_CHECKS: "consumption has not been low for as many periods as decrease_checks needs",
+    Reason.TOO_FEW_CHECKS: "consumption was not low for as many periods as decrease_checks needs",
     Reason.IDLE: "nothing is consumed, and scale_down_at_zero is off",
     Reason.OTHER_NOT_LOW: "the other dimension cannot be lowered, and decrease_together needs both",
-    Reason.RESERVED: "the next decrease is reserved: for a time of day, the end of a floor, or of a job",
+    Reason.RESERVED: "the next decrease is reserved: for a time of day, the end of a floor, "
+    "or of a job",
     Reason.WINDOW: "a window of the configuration forbids the change",
     Reason.PAUSED: "it is paused by an operator",
     Reason.PAUSE_UNKNOWN: "the pause tag cannot be read, so nothing is lowered",
@@ -54,7 +57,8 @@ WHY: Mapping[Reason, str] = {
     Reason.ON_DEMAND: "it is billed on demand, so there is no capacity to set",
     Reason.GONE: "it does not exist",
     Reason.NOT_MANAGED: "no rule in the configuration matches it",
-    Reason.AUTOSCALING_CONFLICT: "Application Auto Scaling manages it too; deregister one of the two",
+    Reason.AUTOSCALING_CONFLICT: "Application Auto Scaling manages it too; "
+    "deregister one of the two",
     Reason.NOT_IN_ALARM: "the message does not announce an alarm",
     Reason.MALFORMED: "the message cannot be read",
     Reason.UNSUPPORTED_ALARM: "the alarm's kind does not measure units",
@@ -70,11 +74,15 @@ WHY: Mapping[Reason, str] = {
     Reason.PROTECTED: "it is protected from scale-in, so Headroom leaves it alone",
     Reason.LAUNCHED_RECENTLY: "it joined its group a short time ago, and may still be starting",
     Reason.REBOOTED_RECENTLY: "it was rebooted a short time ago",
-    Reason.NOT_WATCHED: "it has no Headroom alarm yet to record a reboot; the next sweep creates the alarm",
-    Reason.PROCESS_SUSPENDED: "its group would not replace it: a process that this needs is suspended",
-    Reason.OUTAGE: "all of its zone, or most of its group, fails at once; in an outage no instance is removed",
+    Reason.NOT_WATCHED: "it has no Headroom alarm yet to record a reboot; "
+    "the next sweep creates the alarm",
+    Reason.PROCESS_SUSPENDED: "its group would not replace it: "
+    "a process that this needs is suspended",
+    Reason.OUTAGE: "all of its zone, or most of its group, fails at once; "
+    "in an outage no instance is removed",
     Reason.LAST_HEALTHY: "no other member of its group is healthy",
-    Reason.HEALING_BUDGET: "the healing budget of its group is used up: enough instances were healed, or are leaving",
+    Reason.HEALING_BUDGET: "the healing budget of its group is used up: "
+    "enough instances were healed, or are leaving",
 }
 
 
@@ -82,13 +90,12 @@ HEALS: Mapping[str, str] = {
     "replace": "is replaced",
     "reboot": "is rebooted",
     "recover": "is left to EC2's recovery, which its alarm calls",
-    "notify": "is sick",
+    "notify": "is unhealthy",
 }
 
 
 def sentence(subject: Decision | HealingDecision | Skip | Action, would: bool = False) -> str:
-    """Return one line for a decision, a verdict, a skip or an action; with `would`, an action that
-    is not done, only planned."""
+    """Return one line for a decision, a skip or an action. would: the action is only planned."""
     match subject:
         case Decision():
             return _decision(subject)
@@ -101,49 +108,46 @@ def sentence(subject: Decision | HealingDecision | Skip | Action, would: bool = 
 
 
 def _decision(decision: Decision) -> str:
-    mode = "dry run: " if decision.dry_run and decision.changes else ""
-    move = (
-        f"{decision.current} → {decision.desired}"
-        if decision.changes
-        else f"stays at {decision.current}"
-    )
-    why = WHY[decision.reason]
-    return f"{mode}{decision.target} {move} units: {why} ({decision.reason}; {numbers(decision.numbers)})"
+    move, mode = f"stays at {decision.current}", ""
+    if decision.changes:
+        move = f"{decision.current} → {decision.desired}"
+        mode = "dry run: " if decision.dry_run else ""
+    return f"{mode}{decision.target} {move} units: {_why(decision)}"
 
 
 def _verdict(verdict: HealingDecision) -> str:
     mode = "dry run: " if verdict.dry_run and verdict.acts else ""
-    move = HEALS[verdict.action] if verdict.is_sick else "is left alone"
-    why = WHY[verdict.reason]
-    details = numbers(verdict.numbers)
-    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {why} ({verdict.reason}; {details})"
+    move = HEALS[verdict.action] if verdict.is_failed else "is left alone"
+    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {_why(verdict)}"
 
 
-def numbers(found: Mapping[str, Number]) -> str:
+def _why(decision: Decision | HealingDecision) -> str:
+    return f"{WHY[decision.reason]} ({decision.reason}; {numbers(decision.numbers)})"
+
+
+def numbers(pairs: Mapping[str, Number]) -> str:
     """Return the numbers as `name value` pairs, floats with two decimals."""
-    return ", ".join(f"{key.replace('_', ' ')} {_short(value)}" for key, value in found.items())
+    return ", ".join(f"{key.replace('_', ' ')} {_short(value)}" for key, value in pairs.items())
 
 
-def _short(value: Number) -> str:
+def _short(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _action(action: Action, would: bool) -> str:
-    def verb(word: str) -> str:
-        return word if would else word.capitalize()
-
+    verb = str if would else str.capitalize
     match action:
         case SetCapacity():
             parts = ", ".join(f"{c.target} {c.current} → {c.desired}" for c in action.changes)
             return f"{verb('set')} {parts} units in one UpdateTable call"
         case RewriteAlarm():
             changes = ", ".join(
-                f"{key} {_short(_number(action.alarm.fields.get(key)))} → {_short(_number(value))}"
+                f"{key} {_short(action.alarm.fields.get(key))} → {_short(value)}"
                 for key, value in action.changes.items()
             )
             return f"{verb('rewrite')} alarm {action.alarm.name}: {changes}"
         case CreateAlarm():
-            threshold = _short(_number(action.fields["Threshold"]))
+            threshold = _short(action.fields["Threshold"])
             return f"{verb('make')} alarm {action.fields['AlarmName']} with threshold {threshold}"
         case Heal():
             word = "let group {0} replace" if action.how == "replace" else "reboot, for group {0},"
@@ -152,7 +156,3 @@ def _action(action: Action, would: bool) -> str:
             return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
         case _:
             assert_never(action)
-
-
-def _number(value: object) -> Number:
-    return value if isinstance(value, int | float | str) else str(value)

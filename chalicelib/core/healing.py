@@ -1,5 +1,7 @@
-"""Healing: whether a sick instance of an Auto Scaling group is to be replaced now. Pure: the facts
-and the time are arguments."""
+"""Healing: whether an unhealthy instance of an Auto Scaling group must be replaced now.
+
+Pure: the facts and the time are arguments.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,29 +12,28 @@ from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
 
 IN_SERVICE = "InService"
-"""The state of a member that counts towards the group's capacity. Members of a warm pool, in
-standby, and those that come or go are in other states. Source: Amazon EC2 Auto Scaling User Guide,
+"""The state of a member that counts towards the group's capacity. Members that are in a warm pool,
+in standby, starting or leaving are in other states. Source: Amazon EC2 Auto Scaling User Guide,
 "Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
 MANY = 2
-"""So many instances that fail at once may be an outage; one is a sick instance."""
+"""This many instances that fail at once may be an outage. A single one is just unhealthy."""
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
-"""A group with one of these processes suspended replaces nothing, or only by half: without `Launch`
-the instance would go and none come. Source: EC2 Auto Scaling User Guide, "How suspended processes
+"""A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
+the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How suspended processes
 affect other processes", read 2026-11. A group whose own `HealthCheck` is suspended would still
-replace what SetInstanceHealth marks; but who suspended it wants nothing replaced.
+replace what SetInstanceHealth marks. But an operator who suspends it wants no replacement.
 """
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One instance of a group, as DescribeAutoScalingGroups and DescribeInstanceStatus show it
-    together.
+    """One instance of a group: the facts of DescribeAutoScalingGroups and DescribeInstanceStatus.
 
     lifecycle: `InService`, `Standby`, `Terminating:Wait` and so on. failing: the names of the
-    status checks that EC2 calls impaired now; failing_since: when the first of them began, None
-    where EC2 does not say. passing: whether EC2 calls all of them ok; while an instance boots it is
-    neither. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance lifecycle", read
+    status checks that EC2 calls impaired now. failing_since: when the first of them began, None if
+    EC2 does not show it. passing: whether EC2 calls all of them ok. While an instance boots, it is
+    neither failing nor passing. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance lifecycle", read
     2026-11.
     """
 
@@ -47,7 +48,7 @@ class Member:
 
     @property
     def in_service(self) -> bool:
-        """Tell whether it serves: neither in standby, nor on its way in or out."""
+        """Tell whether it is in service: not in standby, starting or leaving."""
         return self.lifecycle == IN_SERVICE
 
     @property
@@ -57,12 +58,12 @@ class Member:
 
     @property
     def is_healthy(self) -> bool:
-        """Tell whether it serves and nothing speaks against it; what is not known does."""
+        """Tell whether it is in service and all its checks are known to pass."""
         return self.in_service and self.healthy and self.passing and not self.failing
 
 
 class EventKind(StrEnum):
-    """What is known of an instance's past."""
+    """What happened to an instance."""
 
     JOINED = "joined"
     REPLACED = "replaced"
@@ -71,7 +72,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MemberEvent:
-    """Something that happened to an instance of a group at an aware time, as AWS remembers it."""
+    """Something that happened to an instance of a group at an aware time, as AWS records it."""
 
     instance: str
     at: datetime
@@ -83,7 +84,7 @@ class InstanceGroup:
     """An Auto Scaling group with its members.
 
     suspended: its suspended processes. grace: its own health check grace period. watched: the
-    instances that have a status alarm of Headroom's, in which a reboot is written down.
+    instances that have a status alarm of Headroom's, which records a reboot.
     """
 
     name: str
@@ -95,18 +96,17 @@ class InstanceGroup:
 
     @property
     def in_service(self) -> list[Member]:
-        """Return the members that serve."""
+        """Return the members that are in service."""
         return [member for member in self.members if member.in_service]
 
     def look_back(self, rule: Healing) -> timedelta:
-        """Return how far back the events are needed."""
+        """Return for how long before now the events are needed."""
         return max(timedelta(minutes=max(rule.within_minutes, rule.cooldown_minutes)), self.grace)
 
 
 @dataclass(frozen=True, slots=True)
 class HealingDecision:
-    """What is to be done about one instance, why, and the numbers behind it. group: "" where it is
-    no member of one."""
+    """What to do about one instance, the reason, and its numbers. group: "" without a group."""
 
     instance: str
     group: str
@@ -116,14 +116,14 @@ class HealingDecision:
     dry_run: bool = False
 
     @property
-    def is_sick(self) -> bool:
-        """Tell whether the instance is to be healed now, by whomever."""
+    def is_failed(self) -> bool:
+        """Tell whether the instance must be healed now, by Headroom or by somebody else."""
         return self.reason is Reason.STATUS_CHECK_FAILED
 
     @property
     def acts(self) -> bool:
-        """Tell whether Headroom itself is to do something to the instance."""
-        return self.is_sick and self.action in ACTING
+        """Tell whether Headroom itself must act on the instance."""
+        return self.is_failed and self.action in ACTING
 
 
 def decide(
@@ -131,106 +131,80 @@ def decide(
 ) -> list[HealingDecision]:
     """Return a decision for every member whose status checks fail, and for the requested ones.
 
-    A look at one is a look at the whole group: two events at the same time see the same sick
-    members in the same order, the longest sick first, and come to the same choice; so that together
-    they do not heal more than one alone.
+    The whole group is always checked. Two events at the same time find the same unhealthy members
+    in the same order, the longest unhealthy first, and make the same choice. So together they do
+    not heal more than one of them would.
     """
-    looked_at = [m for m in group.members if m.failing or m.instance in requested]
+    checked = [m for m in group.members if m.failing or m.instance in requested]
     healed = _healed(group, rule, now)
     left = max(0, rule.allowed(len(group.in_service)) - len(healed))
-    verdicts = []
-    for member in sorted(looked_at, key=lambda m: (m.failing_since or EVER, m.instance)):
+    verdicts: list[HealingDecision] = []
+    for member in sorted(checked, key=lambda m: (m.failing_since or EVER, m.instance)):
         reason = _reason(group, rule, member, left, now)
-        verdict = HealingDecision(
-            member.instance,
-            group.name,
-            rule.action,
-            reason,
-            _numbers(group, rule, member, healed),
-            rule.dry_run,
+        numbers = _numbers(group, rule, member, healed)
+        verdicts.append(
+            HealingDecision(member.instance, group.name, rule.action, reason, numbers, rule.dry_run)
         )
-        left -= verdict.acts
-        verdicts.append(verdict)
+        left -= verdicts[-1].acts
     return verdicts
 
 
 def _reason(
     group: InstanceGroup, rule: Healing, member: Member, left: int, now: datetime
 ) -> Reason:
-    """Return the first reason that holds for leaving an instance alone, or that it is to be healed.
+    """Return the first reason to leave an instance alone, or STATUS_CHECK_FAILED: heal it.
 
-    What only tells is held back by no budget. A suspended process holds no reboot: it is how a
-    group is kept from replacing what is rebooted.
+    A budget does not hold back an action that only notifies. A suspended process does not hold back
+    a reboot, because operators suspend it so that the group does not replace what is rebooted.
     """
-    tells = (
+    old_enough = now - max(timedelta(minutes=rule.cooldown_minutes), group.grace)
+    is_new = any(_of(group.events, EventKind.JOINED, old_enough, member.instance))
+    since = now - timedelta(minutes=rule.within_minutes)
+    was_rebooted = any(_of(group.events, EventKind.REBOOTED, since, member.instance))
+    always = (
         (member.is_leaving, Reason.BEING_REPLACED),
         (not member.in_service, Reason.NOT_IN_SERVICE),
         (not member.failing, Reason.NOT_FAILING),
-        (_is_new(group, rule, member, now), Reason.LAUNCHED_RECENTLY),
+        (is_new, Reason.LAUNCHED_RECENTLY),
         (is_outage(group, member.zone), Reason.OUTAGE),
     )
-    acts = (
+    healthy = [m for m in group.members if m.is_healthy and m is not member]
+    for_actions = (
         (member.protected, Reason.PROTECTED),
         (rule.action == "replace" and bool(REPLACING & group.suspended), Reason.PROCESS_SUSPENDED),
-        (
-            not any(other.is_healthy for other in group.members if other is not member),
-            Reason.LAST_HEALTHY,
-        ),
-        (_was_rebooted(group, rule, member, now), Reason.REBOOTED_RECENTLY),
+        (not healthy, Reason.LAST_HEALTHY),
+        (was_rebooted, Reason.REBOOTED_RECENTLY),
         (rule.action == "reboot" and member.instance not in group.watched, Reason.NOT_WATCHED),
         (left < 1, Reason.HEALING_BUDGET),
     )
-    checks = tells + (acts if rule.action in ACTING else ())
+    checks = always + (for_actions if rule.action in ACTING else ())
     return next((reason for holds, reason in checks if holds), Reason.STATUS_CHECK_FAILED)
 
 
 def is_outage(group: InstanceGroup, zone: str) -> bool:
-    """Tell whether so much fails at once that it is no matter of single instances: all of a zone,
-    or most of the group.
+    """Tell whether a whole zone, or most of the group, fails at once.
 
-    Two at the least; whether the zone's one instance is sick or the zone itself cannot be told
-    apart.
+    It needs at least two instances: if a zone has only one, an unhealthy instance cannot be
+    distinguished from an unhealthy zone.
     """
     here = [member for member in group.in_service if member.zone == zone]
-    sick = [member for member in group.in_service if member.failing]
+    failed = [member for member in group.in_service if member.failing]
     is_zone = len(here) >= MANY and all(member.failing for member in here)
-    return is_zone or (len(sick) >= MANY and len(sick) * 2 > len(group.in_service))
-
-
-def _is_new(group: InstanceGroup, rule: Healing, member: Member, now: datetime) -> bool:
-    """Tell whether it came into the group within the cooldown, or within the group's own grace
-    period where that is longer."""
-    settling = max(timedelta(minutes=rule.cooldown_minutes), group.grace)
-    return any(_of(group.events, EventKind.JOINED, now - settling, member.instance))
-
-
-def _was_rebooted(group: InstanceGroup, rule: Healing, member: Member, now: datetime) -> bool:
-    return any(
-        _of(
-            group.events,
-            EventKind.REBOOTED,
-            now - timedelta(minutes=rule.within_minutes),
-            member.instance,
-        )
-    )
+    return is_zone or (len(failed) >= MANY and len(failed) * 2 > len(group.in_service))
 
 
 def _healed(group: InstanceGroup, rule: Healing, now: datetime) -> set[str]:
-    """Return the instances that count against the budget: those healed of late, by anybody, and
-    those on their way out."""
+    """Return the instances that count against the budget: those healed recently, by Headroom or
+    not, and those that are leaving."""
     since = now - timedelta(minutes=rule.within_minutes)
-    past = {
-        event.instance
-        for what in (EventKind.REPLACED, EventKind.REBOOTED)
-        for event in _of(group.events, what, since)
-    }
-    return past | {member.instance for member in group.members if member.is_leaving}
+    recent = {e.instance for e in group.events if e.what is not EventKind.JOINED and e.at > since}
+    return recent | {member.instance for member in group.members if member.is_leaving}
 
 
 def _of(
-    events: Iterable[MemberEvent], what: EventKind, since: datetime, instance: str = ""
+    events: Iterable[MemberEvent], what: EventKind, since: datetime, instance: str
 ) -> Iterable[MemberEvent]:
-    return (e for e in events if e.what is what and e.at > since and instance in ("", e.instance))
+    return (e for e in events if e.what is what and e.at > since and e.instance == instance)
 
 
 def _numbers(

@@ -1,8 +1,8 @@
-"""The two-way street between an instance and the alarm on its status checks: names, fields, and
-what its description remembers.
+"""An instance and the alarm on its status checks: names, fields, and the time of a reboot in its
+description.
 
-An alarm of the action `recover` carries EC2's own recovery as a second action, since EC2 has no
-call for it; it has another name, so that a rule's change of action makes it anew.
+An alarm of the action `recover` has EC2's own recovery as a second action, because EC2 has no API
+call for it. It has another name, so a new action in the rule creates a new alarm.
 """
 
 import re
@@ -18,19 +18,18 @@ from chalicelib.model import Alarm
 
 STATUS, RECOVERY = "status", "recovery"
 METRICS = {STATUS: "StatusCheckFailed", RECOVERY: "StatusCheckFailed_System"}
-"""The recover action may not stand on `StatusCheckFailed_Instance`: what is broken within the
-instance is not mended by other hardware. Source: CloudWatch User Guide, "Stop, terminate, reboot,
+"""The recover action cannot use `StatusCheckFailed_Instance`: other hardware does not repair a
+problem within the instance. Source: CloudWatch User Guide, "Stop, terminate, reboot,
 or recover an EC2 instance", read 2026-11."""
 PERIOD_SECONDS = 60
 PERIODS = 2
-"""Status checks run every minute; one that fails once may be a hiccup. Source: EC2 User Guide,
+"""Status checks run every minute. A single failure may be short. Source: EC2 User Guide,
 "Status checks", read 2026-11."""
 REBOOTED = re.compile(r" Rebooted at (\S+)\.$")
 
 
 def name_of(instance: str, rule: Healing) -> str:
-    """Return the name of an instance's alarm. No table's alarm can have it: those end with `:read`
-    or `:write`."""
+    """Return the name of an instance's alarm. Alarms of tables end with `:read` or `:write`."""
     return f"{PREFIX}instance/{instance}:{_kind(rule)}"
 
 
@@ -43,29 +42,35 @@ def is_ours(alarm: Alarm) -> bool:
 
 
 def watched(alarm: Alarm) -> str:
-    """Return the instance whose status checks an alarm watches, "" where it watches something
+    """Return the instance whose status checks an alarm watches, or "" if it watches something
     else."""
     return instance_of(metric_of(alarm.fields))
 
 
 def wanted(group: InstanceGroup, rule: Healing) -> Iterator[str]:
-    """Yield the instances of a group that are to have an alarm: those in service; what is protected
-    EC2 is not to recover."""
-    for member in group.in_service:
-        if rule.action != "recover" or not member.protected:
-            yield member.instance
+    """Return the instances of a group that need an alarm: those in service.
+
+    EC2 must not recover a protected instance, so with `recover` it gets no alarm.
+    """
+    return (
+        member.instance
+        for member in group.in_service
+        if rule.action != "recover" or not member.protected
+    )
 
 
 def new_fields(instance: str, group: str, rule: Healing, topic_arn: str) -> dict[str, Any]:
     """Return PutMetricAlarm's parameters for an instance's alarm.
 
-    Missing data are missing: an instance that is gone has no datapoints, and its alarm goes to
+    Missing data stay missing: a terminated instance has no datapoints, so its alarm goes to
     INSUFFICIENT_DATA.
     """
     kind = _kind(rule)
     return {
         "AlarmName": name_of(instance, rule),
-        "AlarmDescription": f"Headroom looks at instance {instance} of group {group} when its status checks fail.",
+        "AlarmDescription": (
+            f"Headroom looks at instance {instance} of group {group} when its status checks fail."
+        ),
         "Namespace": EC2,
         "MetricName": METRICS[kind],
         "Dimensions": [{"Name": "InstanceId", "Value": instance}],
@@ -83,15 +88,14 @@ def new_fields(instance: str, group: str, rule: Healing, topic_arn: str) -> dict
 
 
 def rebooted_at(alarm: Alarm) -> datetime | None:
-    """Return when Headroom last rebooted the alarm's instance, as the alarm's description has it;
-    None where it never did.
+    """Return when Headroom last rebooted the alarm's instance, or None.
 
-    Auto Scaling keeps no activity of a reboot, and DescribeInstances no time of it; so it is
-    written where an operator sees it.
+    The alarm's description keeps the time, where an operator sees it: neither Auto Scaling's
+    activities nor DescribeInstances show a reboot.
     """
-    found = REBOOTED.search(str(alarm.fields.get("AlarmDescription", "")))
+    match = REBOOTED.search(str(alarm.fields.get("AlarmDescription", "")))
     try:
-        at = datetime.fromisoformat(found[1]) if found else None
+        at = datetime.fromisoformat(match[1]) if match else None
     except ValueError:
         return None
     return at if at and at.tzinfo else None
@@ -108,7 +112,6 @@ def _kind(rule: Healing) -> str:
 
 
 def _recovery(topic_arn: str) -> str:
-    """Return the ARN of EC2's recovery as an alarm's action, of the topic's partition and
-    Region."""
+    """Return the ARN of EC2's recovery as an alarm's action, in the topic's Region."""
     _, partition, _, region, *_ = topic_arn.split(":")
     return f"arn:{partition}:automate:{region}:ec2:recover"

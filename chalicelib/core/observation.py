@@ -10,9 +10,9 @@ from chalicelib.model import Hold, Metrics, Target, Throughput
 class Observation:
     """Everything that a decision about one target depends on, except the time.
 
-    policy: the target's settings.     fleet: the name of the fleet that the target follows, of several the one that calls for the
-    most; "" where it follows none. instances: how many that fleet has, None where they cannot be
-    counted. fleet_units: the units that it calls for.
+    policy: the target's settings. fleet: the name of the fleet that the target follows; of several
+    fleets, the one that needs most; "" without a fleet. instances: how many instances that fleet
+    has, None if they cannot be counted. fleet_units: the units that the fleet needs.
     """
 
     target: Target

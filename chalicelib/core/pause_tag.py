@@ -1,8 +1,7 @@
-"""An operator's pause: a tag on a table that tells until when Headroom leaves it alone. Pure: the
-time is an argument.
+"""An operator's pause: a tag on a table with the time until which Headroom does not change it.
 
-The tag's key is `headroom-pause`. Its value is a time with its zone, what is left alone, and, if
-somebody liked, a reason: `2026-11-21T06:00:00Z decreases deployment`.
+The tag's key is `headroom-pause`. Its value is a time with its zone, what is paused, and optionally
+a reason: `2026-11-21T06:00:00Z decreases deployment`. Pure: the time is an argument.
 """
 
 from collections.abc import Mapping
@@ -14,14 +13,17 @@ from chalicelib.model import BOTH, DOWN, Direction, Hold, Reason
 KEY = "headroom-pause"
 EVERYTHING, DECREASES = "everything", "decreases"
 DIRECTIONS: Mapping[str, frozenset[Direction]] = {EVERYTHING: BOTH, DECREASES: DOWN}
-"""What may be left alone, and the directions that this means."""
-FORM = f"a time with its zone, then {EVERYTHING} or {DECREASES}, such as 2026-11-21T06:00:00Z {EVERYTHING}"
+"""What may be paused, and the directions that this means."""
+FORM = (
+    f"a time with its zone, then {EVERYTHING} or {DECREASES}, "
+    f"such as 2026-11-21T06:00:00Z {EVERYTHING}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PauseTag:
-    """What a tag says. until: aware, in UTC. what: a key of DIRECTIONS. why: in the operator's
-    words, or ""."""
+    """The content of a tag. until: aware, in UTC. what: a key of DIRECTIONS. why: the operator's
+    text, or ""."""
 
     until: datetime
     what: str = EVERYTHING
@@ -37,8 +39,7 @@ class PauseTag:
 
 
 def parse(value: str) -> PauseTag:
-    """Return what a tag's value says. Raises ValueError, in words, where it says nothing for
-    sure."""
+    """Return the pause in a tag's value. Raises ValueError with an explanation if it has none."""
     time, what, why = (*value.split(maxsplit=2), "", "", "")[:3]
     try:
         until = datetime.fromisoformat(time)
@@ -55,17 +56,17 @@ def parse(value: str) -> PauseTag:
 
 
 def hold(table: str, value: str, now: datetime) -> Hold | None:
-    """Return what a table's tag holds at `now`: nothing once it is over; decreases where it says
-    nothing for sure."""
+    """Return the hold of a table's tag at `now`, or None if the pause is over.
+
+    A tag that cannot be read holds decreases.
+    """
     try:
         tag = parse(value)
     except ValueError as problem:
-        mend = (
-            f"write it anew by `headroom pause {table}`, or remove it by `headroom resume {table}`"
+        detail = (
+            f"its tag {KEY} cannot be read: {problem}; write it anew by `headroom pause {table}`, "
+            f"or remove it by `headroom resume {table}`"
         )
-        return Hold(Reason.PAUSE_UNKNOWN, f"its tag {KEY} cannot be read: {problem}; {mend}", DOWN)
-    return (
-        Hold(Reason.PAUSED, f"its tag {KEY}: {tag}", DIRECTIONS[tag.what])
-        if tag.holds(now)
-        else None
-    )
+        return Hold(Reason.PAUSE_UNKNOWN, detail, DOWN)
+    paused = Hold(Reason.PAUSED, f"its tag {KEY}: {tag}", DIRECTIONS[tag.what])
+    return paused if tag.holds(now) else None

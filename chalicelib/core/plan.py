@@ -1,7 +1,8 @@
-"""Decisions → the fewest actions, in an order that is safe to stop at anywhere.
+"""Decisions → the fewest actions, in an order that is safe to interrupt anywhere.
 
-The law: an alarm that fitted never becomes too lazy, at no point of the plan, and one that has
-drifted never becomes lazier. So thresholds are lowered before the capacity, and raised after it.
+The rule: at no point of the plan is an alarm's threshold too high for the capacity, and a threshold
+that is too high already never rises. So thresholds are lowered before the capacity, and raised
+after it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,24 +28,16 @@ def for_table(
     watching: Sequence[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[TableAction]:
-    """Return the actions for one table: its capacity, and each watching alarm made to fit it."""
-    live = [d for d in decisions if not d.dry_run]
-    changes = tuple(
-        Change(d.target, d.current, d.desired)
-        for d in sorted(live, key=lambda d: d.target)
-        if d.changes
-    )
+    """Return the actions for one table: its capacity, and the rewrites of its alarms."""
+    live = {d.target: d for d in decisions if not d.dry_run}
+    changes = tuple(Change(t, d.current, d.desired) for t, d in sorted(live.items()) if d.changes)
     updates = [SetCapacity(table, changes)] if changes else []
-    rewrites = _rewrites({d.target: d for d in live}, watching, policies)
+    rewrites = _rewrites(live, watching, policies)
     lowered = [r for r in rewrites if _lowers(r)]
     raised = [r for r in rewrites if not _lowers(r)]
-    if any(change.desired > change.current for change in changes):
-        return [
-            *updates,
-            *lowered,
-            *raised,
-        ]  # an increase waits for nothing, not even for mending an alarm that drifted
-    return [*lowered, *updates, *raised]
+    # an increase comes first, even before the repair of an alarm that does not fit
+    is_increase = any(change.desired > change.current for change in changes)
+    return [*updates, *lowered, *raised] if is_increase else [*lowered, *updates, *raised]
 
 
 def _rewrites(
@@ -52,9 +45,11 @@ def _rewrites(
     watching: Iterable[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[RewriteAlarm]:
-    """Return the rewrites of the alarms that do not fit. While a table is updating its units say
-    nothing for sure."""
-    found = []
+    """Return the rewrites of the alarms that do not fit.
+
+    While a table is updating, its units are uncertain, so its alarms stay as they are.
+    """
+    rewrites = []
     for alarm in watching:
         target = table_alarms.rewritable(alarm)
         decision = decisions.get(target) if target else None
@@ -63,15 +58,14 @@ def _rewrites(
         changes = table_alarms.differences(alarm, decision.desired, policies[decision.target])
         rewrite = RewriteAlarm(decision.target, alarm, changes)
         if changes and (_lowers(rewrite) or decision.changes or not decision.keeps_alarm):
-            found.append(rewrite)
-    return found
+            rewrites.append(rewrite)
+    return rewrites
 
 
 def _lowers(rewrite: RewriteAlarm) -> bool:
-    """Tell whether the alarm comes to fire at a lower load than before."""
-    return table_alarms.level({**rewrite.alarm.fields, **rewrite.changes}) < table_alarms.level(
-        rewrite.alarm.fields
-    )
+    """Tell whether the alarm will fire at a lower load than before."""
+    before = rewrite.alarm.fields
+    return table_alarms.level({**before, **rewrite.changes}) < table_alarms.level(before)
 
 
 def missing_alarms(
@@ -80,7 +74,7 @@ def missing_alarms(
     policies: Mapping[Target, Policy],
     topic_arn: str,
 ) -> list[CreateAlarm]:
-    """Return the alarms to make: one for each target that may be raised and has none of ours."""
+    """Return an alarm for each target that may be raised and has none of Headroom's own."""
     there = {alarm.name for alarm in watching}
     return [
         CreateAlarm(

@@ -1,10 +1,12 @@
-"""What a unit and a look cost: enough to put the biggest saving first, and not to spend more on
-looking than it can save.
+"""Prices of a unit and of a check: to put the largest saving first, and not to spend more on
+checks than they can save.
 
 us-east-1, Standard class, USD, read 2026-08 from public price lists. Only their ratios matter here:
-they order tables, and weigh a look against a unit. Bills are reckoned by the workbench, with a
-price file of the operator's choice.
+they order tables, and compare a check with a unit. The workbench calculates bills, with a price
+file that the operator chooses.
 """
+
+from itertools import chain
 
 from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.core.observation import Observation
@@ -14,31 +16,28 @@ UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 """USD for one provisioned unit for an hour."""
 METRIC_READ = 0.00001
 """USD for one metric in one GetMetricData call."""
-METRICS_PER_LOOK = 3
+METRICS_PER_CHECK = 3
 SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
 WORTH = 10
-"""A sweep looks at a target only where an hour of all that could be saved is worth this many times
-the hour's looks."""
+"""A sweep checks a target only if what an hour could save is this many times the price of the
+hour's checks."""
 
 
 def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
-    """Return the level at which a mean load leaves the alarm at `percent` asleep; 0 where following
-    it every minute is cheaper.
+    """Return the level at which a mean load keeps the alarm at `percent` quiet.
 
-    mean: units per second. An alarm that is hot all day makes follow_up read a target's metrics
-    every minute.
+    It is 0 if reading the metrics every minute is cheaper: an alarm that stays in ALARM makes
+    follow_up do so. mean: units per second.
     """
     level = mean * 100 / percent
-    following = METRICS_PER_LOOK * METRIC_READ * FOLLOW_UPS_PER_HOUR
+    following = METRICS_PER_CHECK * METRIC_READ * FOLLOW_UPS_PER_HOUR
     return level if (level - mean) * UNIT_HOUR[dimension] < following else 0.0
 
 
 def hourly_cost(table: TableState) -> float:
     """Return the USD that a table and its indexes cost in an hour as they are provisioned now."""
-    units = (
-        (d, n) for throughput in table.throughputs.values() for d, n in throughput.units.items()
-    )
-    return sum(n * UNIT_HOUR[d] for d, n in units)
+    provisioned = [throughput.units.items() for throughput in table.throughputs.values()]
+    return sum(units * UNIT_HOUR[dimension] for dimension, units in chain(*provisioned))
 
 
 def hourly_saving(decision: Decision) -> float:
@@ -46,13 +45,12 @@ def hourly_saving(decision: Decision) -> float:
     return max(0, decision.current - decision.desired) * UNIT_HOUR[decision.target.dimension]
 
 
-def is_worth_a_look(observation: Observation) -> bool:
-    """Tell whether looking at a target's metrics at every sweep costs little beside what it could
-    save.
+def is_worth_checking(observation: Observation) -> bool:
+    """Tell whether the metrics of a target are read at every sweep.
 
-    Where the fleet is all that a target follows, it is looked at whenever it is above what the
-    fleet calls for; and with `percent`, where the policy is about something that no alarm tells.
-    What somebody wants to hear of is always looked for.
+    They are if that costs little compared with what it could save. A target that only follows its
+    fleet is checked while it is above the fleet's units. With `percent`, a target is checked if the
+    policy has a rule that no alarm announces. Notifications about metrics always need a check.
     """
     policy = observation.policy
     if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
@@ -60,22 +58,22 @@ def is_worth_a_look(observation: Observation) -> bool:
     spare = observation.provisioned - max(policy.min_units, observation.fleet_units)
     if policy.strategy == "fleet":
         return spare > 0
-    if policy.strategy == "percent" and _only_looks_tell(policy, spare):
+    if policy.strategy == "percent" and _needs_checks(policy, spare):
         return True
     could_save = spare * UNIT_HOUR[observation.target.dimension]
-    return could_save >= WORTH * METRICS_PER_LOOK * METRIC_READ * SWEEPS_PER_HOUR
+    return could_save >= WORTH * METRICS_PER_CHECK * METRIC_READ * SWEEPS_PER_HOUR
 
 
-def _only_looks_tell(policy: Policy, spare: int) -> bool:
-    """Tell whether the policy is about throttling, about rows below the alarm's level, or about low
-    periods in a row.
+def _needs_checks(policy: Policy, spare: int) -> bool:
+    """Tell whether the policy has rules about throttling, rows below the alarm's level, or rules
+    about low periods in a row.
 
-    spare: the units above the minimum, without which nothing could be lowered.
+    spare: the units above the minimum. Without any, nothing could be lowered.
     """
-    by_throttling = (
+    return bool(
         policy.throttled_events
         or policy.throttled_provisioned_steps
         or policy.throttled_consumed_steps
+        or any(row.at < policy.alarm_percent for row in policy.increase_steps)
+        or (policy.lower_percent and spare > 0)
     )
-    below_alarm = any(row.at < policy.alarm_percent for row in policy.increase_steps)
-    return bool(by_throttling) or below_alarm or (policy.lower_percent > 0 and spare > 0)

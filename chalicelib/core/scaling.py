@@ -5,7 +5,7 @@ A strategy recommends a number of units. This module applies the bounds, the swi
 the table and the decrease budget.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -63,7 +63,13 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         raise ValueError("a decision needs a direction")
     return replace(
         decision,
-        numbers={**decision.numbers, **_fleet_numbers(observation), **_budget_numbers(budget)},
+        numbers={
+            **decision.numbers,
+            **_fleet_numbers(observation),
+            "decreases_today": budget.used,
+            "decreases_left": budget.left,
+            "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
+        },
         dry_run=policy.dry_run,
         needs_other=policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in observation.holds),
@@ -94,10 +100,8 @@ def _guard(
         return _keep(observation, Reason.UPDATING)
     if not (policy.scale_up if direction is Direction.UP else policy.scale_down):
         return _keep(observation, Reason.SCALING_OFF)
-    for hold in holds:
-        if direction in hold.directions:
-            return _keep(observation, hold.reason, {"held_by": hold.detail})
-    return None
+    hold = next((hold for hold in holds if direction in hold.directions), None)
+    return _keep(observation, hold.reason, {"held_by": hold.detail}) if hold else None
 
 
 def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision:
@@ -108,9 +112,8 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
         is_fleet = policy.min_units <= observation.fleet_units
         floor = Reason.FLEET if is_fleet else Reason.BELOW_MINIMUM
         reason = advice.reason if advice.desired > policy.min_units else floor
-        numbers = advice.numbers
-        if reason is floor:
-            numbers = {**numbers, "min_units": policy.min_units}
+        minimum = {"min_units": policy.min_units} if reason is floor else {}
+        numbers = {**advice.numbers, **minimum}
         return Decision(observation.target, units, desired, reason, numbers)
     wanted = max(advice.desired, observation.fleet_units)
     if wanted > units:
@@ -126,8 +129,7 @@ def _scale_down(observation: Observation, now: datetime) -> Decision:
     advice = STRATEGIES[policy.strategy].scale_down(observation, now)
     desired = min(max(advice.desired, policy.min_units), units)
     numbers = {**advice.numbers, "wanted_units": desired}
-    if advice.reason not in LOWERS:
-        return _keep(observation, advice.reason, numbers)
+    desired = desired if advice.reason in LOWERS else units
     return Decision(observation.target, units, desired, advice.reason, numbers)
 
 
@@ -141,15 +143,15 @@ def _use_decrease(
     """Return the decrease, or the reason why it does not use one of the day's decreases now."""
     if not decrease.changes:
         return decrease
-    policy = observation.policy
-    consumed = observation.metrics.consumed.last(CHECKED_MINUTES).known()
-    if not policy.scale_down_at_zero and not any(consumed):
-        return unchanged(decrease, Reason.IDLE)
-    if decrease.current - decrease.desired < policy.min_decrease_units:
-        return unchanged(decrease, Reason.NOT_WORTH_IT)
-    if not budget.allows(now):
-        return unchanged(decrease, Reason.BUDGET_USED_UP)
-    return _unless_reserved(decrease, reserved)
+    policy, saving = observation.policy, decrease.current - decrease.desired
+    is_idle = not any(observation.metrics.consumed.last(CHECKED_MINUTES).known())
+    obstacles = (
+        (is_idle and not policy.scale_down_at_zero, Reason.IDLE),
+        (saving < policy.min_decrease_units, Reason.NOT_WORTH_IT),
+        (not budget.allows(now), Reason.BUDGET_USED_UP),
+    )
+    reason = next((reason for holds, reason in obstacles if holds), None)
+    return unchanged(decrease, reason) if reason else _unless_reserved(decrease, reserved)
 
 
 def _reservations(observation: Observation, now: datetime) -> Mapping[str, Number]:
@@ -162,17 +164,17 @@ def _reservations(observation: Observation, now: datetime) -> Mapping[str, Numbe
     kept = [(reserve.next_at(now), reserve.count) for reserve in policy.reserve_decreases]
     if policy.scale_down:
         kept += [(end, 1) for end in windows.floors_end(policy.windows, now)]
-    for at, count in kept:
-        if not budgets.keeps(observation.throughput, now, at, count):
-            return {"kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count}
-    return {}
+    broken: Iterator[Mapping[str, Number]] = (
+        {"kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count}
+        for at, count in kept
+        if not budgets.keeps(observation.throughput, now, at, count)
+    )
+    return next(broken, {})
 
 
 def _unless_reserved(decrease: Decision, reserved: Mapping[str, Number]) -> Decision:
-    if not reserved:
-        return decrease
-    numbers = {**decrease.numbers, **reserved}
-    return unchanged(replace(decrease, numbers=numbers), Reason.RESERVED)
+    kept = replace(decrease, numbers={**decrease.numbers, **reserved})
+    return unchanged(kept, Reason.RESERVED) if reserved else decrease
 
 
 def coordinate_dimensions(decisions: Iterable[Decision]) -> list[Decision]:
@@ -183,16 +185,18 @@ def coordinate_dimensions(decisions: Iterable[Decision]) -> list[Decision]:
     both in one call are one decrease. For the same reason, one dimension does not use a decrease
     that the other one reserves.
     """
-    found = list(decisions)
-    if any(d.desired > d.current and not d.dry_run for d in found):
-        return [unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in found]
-    found = [_unless_other_reserves(d, found) if d.desired < d.current else d for d in found]
-    found = [
-        unchanged(d, Reason.OTHER_NOT_LOW) if d.desired < d.current and _is_alone(d, found) else d
-        for d in found
+    results = list(decisions)
+    if any(d.desired > d.current and not d.dry_run for d in results):
+        return [
+            unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in results
+        ]
+    results = [_unless_other_reserves(d, results) if d.desired < d.current else d for d in results]
+    results = [
+        unchanged(d, Reason.OTHER_NOT_LOW) if d.desired < d.current and _is_alone(d, results) else d
+        for d in results
     ]
-    lowered = {d.target.owner for d in found if d.desired < d.current and not d.dry_run}
-    return [_join_decrease(d) if d.target.owner in lowered else d for d in found]
+    lowered = {d.target.owner for d in results if d.desired < d.current and not d.dry_run}
+    return [_join_decrease(d) if d.target.owner in lowered else d for d in results]
 
 
 def _other_dimension(decision: Decision, decisions: Iterable[Decision]) -> Decision | None:
@@ -204,18 +208,14 @@ def _other_dimension(decision: Decision, decisions: Iterable[Decision]) -> Decis
 
 def _unless_other_reserves(decrease: Decision, decisions: Iterable[Decision]) -> Decision:
     other = _other_dimension(decrease, decisions)
-    return (
-        decrease if other is None or other.dry_run else _unless_reserved(decrease, other.reserved)
-    )
+    return _unless_reserved(decrease, other.reserved if other and not other.dry_run else {})
 
 
 def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
     """Tell whether a decrease that needs the other dimension's would be made without it."""
     other = _other_dimension(decision, decisions)
-    if not decision.needs_other or other is None:
-        return False
-    if other.dry_run and not decision.dry_run:
-        return False  # Headroom does not lower the other one, so nothing can be lowered with it
+    if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
+        return False  # with a dry run, the other one is never lowered
     is_ready = other.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT)
     return other.desired >= other.current and not is_ready
 
@@ -223,13 +223,10 @@ def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
 def _join_decrease(decision: Decision) -> Decision:
     """Return a small decrease as made, since it is free together with the other dimension's."""
     wanted = decision.numbers.get("wanted_units")
-    if decision.reason is not Reason.NOT_WORTH_IT or decision.dry_run:
-        return decision
-    return (
-        replace(decision, desired=wanted, reason=Reason.TOGETHER)
-        if isinstance(wanted, int)
-        else decision
-    )
+    is_small = decision.reason is Reason.NOT_WORTH_IT and not decision.dry_run
+    if is_small and isinstance(wanted, int):
+        return replace(decision, desired=wanted, reason=Reason.TOGETHER)
+    return decision
 
 
 def _keep(
@@ -252,12 +249,4 @@ def _fleet_numbers(observation: Observation) -> dict[str, Number]:
         "fleet": observation.fleet,
         "instances": "unknown" if count is None else count,
         "fleet_units": observation.fleet_units,
-    }
-
-
-def _budget_numbers(budget: Budget) -> dict[str, Number]:
-    return {
-        "decreases_today": budget.used,
-        "decreases_left": budget.left,
-        "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
     }

@@ -1,5 +1,4 @@
-"""The two-way street between a target and its CloudWatch alarm: names, thresholds, what may be
-rewritten."""
+"""A target and its CloudWatch alarm: names, thresholds, and which fields may be rewritten."""
 
 import hashlib
 import re
@@ -19,8 +18,7 @@ TAG = {"Key": "managed-by", "Value": "headroom"}
 
 
 def name_of(target: Target) -> str:
-    """Return the name of Headroom's own alarm for a target: the same at every call, different for
-    every target."""
+    """Return the name of Headroom's own alarm for a target. Each target has its own name."""
     name = f"{PREFIX}{target}"
     if len(name) <= MAX_NAME:
         return name
@@ -29,29 +27,29 @@ def name_of(target: Target) -> str:
 
 
 def is_ours(alarm: Alarm) -> bool:
-    """Tell whether Headroom made the alarm: only the very name of its own target counts."""
+    """Tell whether Headroom made the alarm: its name is the one for its own target."""
     target = watched(alarm)
     return target is not None and alarm.name == name_of(target)
 
 
-def calls_us(alarm: Alarm, topic_arn: str) -> bool:
-    """Tell whether the alarm is ours to rewrite: our own, or one whose actions are our topic or a
-    function of Headroom's.
+def calls_headroom(alarm: Alarm, topic_arn: str) -> bool:
+    """Tell whether Headroom may rewrite the alarm: its own, or one that calls its topic or one of
+    its functions.
 
-    A message may name any alarm; that it really calls Headroom is a fact to be read off the alarm.
+    A message may name any alarm, so the actions of the alarm itself are checked.
     """
     actions = alarm.fields.get("AlarmActions")
-    named = [str(action) for action in actions] if isinstance(actions, list) else []
     return is_ours(alarm) or any(
-        action == topic_arn or OWN_FUNCTION.search(action) for action in named
+        action == topic_arn or OWN_FUNCTION.search(str(action))
+        for action in (actions if isinstance(actions, list) else [])
     )
 
 
 def threshold(units: int, period_seconds: int, policy: Policy) -> float:
-    """Return the Sum of consumed units in a period at which `units` provisioned units count as hot.
+    """Return the threshold for `units` provisioned units: a Sum of consumed units in a period.
 
-    units: provisioned, units per second. Formula: units x period x percent / 100, multiplied before
-    divided, so that whole products stay exact. Source: DynamoDB metrics, ConsumedReadCapacityUnits
+    Formula: units x period x percent / 100. The multiplication comes first, so whole products stay
+    exact. units: units per second. Source: DynamoDB metrics, ConsumedReadCapacityUnits
     ("use Sum, divide by the period"), read 2026-10.
     """
     return units * period_seconds * policy.alarm_percent / 100
@@ -71,7 +69,9 @@ def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> di
     """
     return {
         "AlarmName": name_of(target),
-        "AlarmDescription": f"Headroom raises {target} when this fires, and then rewrites the threshold.",
+        "AlarmDescription": (
+            f"Headroom raises {target} when this fires, and then rewrites the threshold."
+        ),
         "Namespace": NAMESPACE,
         "MetricName": CONSUMED[target.dimension],
         "Dimensions": dimensions(target),
@@ -88,14 +88,12 @@ def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> di
 
 def dimensions(target: Target) -> list[dict[str, str]]:
     """Return a target's CloudWatch dimensions."""
-    found = [{"Name": "TableName", "Value": target.table}]
-    if target.index:
-        found.append({"Name": "GlobalSecondaryIndexName", "Value": target.index})
-    return found
+    values = {"TableName": target.table, "GlobalSecondaryIndexName": target.index}
+    return [{"Name": name, "Value": value} for name, value in values.items() if value]
 
 
 def target_of_alarm(alarm: Alarm) -> Target | str:
-    """Return the target whose load the alarm watches, or the reason why it cannot be rewritten by
+    """Return the target whose load the alarm watches, or why its threshold cannot follow the
     units."""
     fields = alarm.fields
     if fields.get("Metrics") or fields.get("ThresholdMetricId"):
@@ -106,24 +104,28 @@ def target_of_alarm(alarm: Alarm) -> Target | str:
     if isinstance(target, str):
         return target
     if fields.get("MetricName") != CONSUMED[target.dimension]:
-        return f"its metric {fields.get('MetricName')} is not consumption, so its threshold is not in units"
+        metric = fields.get("MetricName")
+        return f"its metric {metric} is not consumption, so its threshold is not in units"
     if fields.get("Statistic") != "Sum":
-        return f"its statistic is {fields.get('Statistic') or fields.get('ExtendedStatistic')}: only Sum shows the load"
+        statistic = fields.get("Statistic") or fields.get("ExtendedStatistic")
+        return f"its statistic is {statistic}: only Sum shows the load"
     if not str(fields.get("ComparisonOperator")).startswith("GreaterThan"):
         return f"it compares with {fields.get('ComparisonOperator')}"
     return target
 
 
 def watched(alarm: Alarm) -> Target | None:
-    """Return the target whose load or throttling the alarm watches, whether or not it may be
+    """Return the target whose load or throttling the alarm watches, even if it may not be
     rewritten."""
     target = target_of(metric_of(alarm.fields))
     return None if isinstance(target, str) else target
 
 
 def rewritable(alarm: Alarm) -> Target | None:
-    """Return the target whose units the alarm is to fit; our own fits whatever somebody has made of
-    it."""
+    """Return the target whose units the alarm must fit, or None.
+
+    Headroom's own alarm must fit even if somebody has edited it.
+    """
     if is_ours(alarm) and "Threshold" in alarm.fields and not alarm.fields.get("ExtendedStatistic"):
         return watched(alarm)
     target = target_of_alarm(alarm)
@@ -137,9 +139,9 @@ def metric_of(fields: Mapping[str, Any]) -> Metric:
 
 
 def differences(alarm: Alarm, units: int, policy: Policy) -> dict[str, object]:
-    """Return the fields to rewrite so that the alarm fits `units`: none where it does.
+    """Return the fields to rewrite so that the alarm fits `units`. They are empty if it fits.
 
-    A foreign alarm keeps its period; Headroom's own follows the configuration.
+    An alarm that somebody else made keeps its period. Headroom's own follows the configuration.
     """
     right: dict[str, object] = {}
     period = int(str(alarm.fields["Period"]))
@@ -151,9 +153,8 @@ def differences(alarm: Alarm, units: int, policy: Policy) -> dict[str, object]:
             "Statistic": "Sum",
             "ComparisonOperator": COMPARISON,
         }
-        if (
-            "DatapointsToAlarm" in alarm.fields
-        ):  # the console writes it; more of them than periods would be refused
+        # the console sets it; CloudWatch refuses more datapoints than periods
+        if "DatapointsToAlarm" in alarm.fields:
             right["DatapointsToAlarm"] = policy.alarm_evaluation_periods
     right["Threshold"] = threshold(units, period, policy)
     return {key: value for key, value in right.items() if alarm.fields.get(key) != value}

@@ -85,7 +85,7 @@ def is_due(alarm: Alarm | None, state: NotificationState, now: datetime) -> bool
 def _refusals(run: Run) -> Iterator[Refusal]:
     for verdict in run.report.verdicts:
         rule = _rule(run, verdict)
-        is_left = verdict.reason in LEFT_ALONE or (verdict.is_sick and not verdict.acts)
+        is_left = verdict.reason in LEFT_ALONE or (verdict.is_failed and not verdict.acts)
         if is_left and not rule.dry_run and (rule.notify_topic or rule.notify_slack):
             yield Refusal(verdict, run.report.instance_alarms.get(verdict.instance))
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 
 from chalicelib.config.rules import Config
-from chalicelib.core.prices import METRICS_PER_LOOK
+from chalicelib.core.prices import METRICS_PER_CHECK
 from chalicelib.model import Dimension, TableState, Target
 from headroom.simulation import competitors
 from headroom.simulation.clock import HOUR, MINUTE
@@ -256,7 +256,7 @@ def own_costs(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -
     runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()}
     runs["on_alarm"] = outcome.changes / months
     gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
-    recent_reads = outcome.metric_reads * METRICS_PER_LOOK / months
+    recent_reads = outcome.metric_reads * METRICS_PER_CHECK / months
     return OwnCosts(
         alarms=prices.alarm_month,
         metric_reads=(recent_reads + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read,

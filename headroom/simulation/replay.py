@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
-from chalicelib.core.prices import is_worth_a_look
+from chalicelib.core.prices import is_worth_checking
 from chalicelib.core.strategies.onsets import summarize
 from chalicelib.metrics import HISTORY, RECENT, history_end
 from chalicelib.model import (
@@ -217,7 +217,7 @@ class Replay:
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
         observations = [self._observation(target, now) for target in self._targets]
-        if not is_sweep or any(map(is_worth_a_look, observations)):
+        if not is_sweep or any(map(is_worth_checking, observations)):
             observations = [
                 self._with_metrics(target, observation, minute)
                 for target, observation in zip(self._targets, observations, strict=True)

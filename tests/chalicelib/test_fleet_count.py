@@ -15,7 +15,7 @@ from chalicelib import fleet_count
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.core import scaling
-from chalicelib.core.prices import is_worth_a_look
+from chalicelib.core.prices import is_worth_checking
 from chalicelib.model import BOTH, DOWN, UP, Hold, Reason
 from tests.support.builders import (
     INDEX_READS,
@@ -425,7 +425,7 @@ def test_a_sweep_looks_where_the_fleet_calls_for_less(
     strategy: str, provisioned: int, fleet_units: int, looks: bool
 ) -> None:
     seen = observation(provisioned=provisioned, **following(1, fleet_units))
-    assert is_worth_a_look(replace(seen, policy=policy(strategy=strategy))) is looks
+    assert is_worth_checking(replace(seen, policy=policy(strategy=strategy))) is looks
 
 
 # mistakes in the configuration

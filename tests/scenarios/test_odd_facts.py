@@ -150,7 +150,7 @@ def test_an_alarm_that_calls_somebody_elses_function_is_not_ours_to_rewrite(
 ) -> None:
     foreign = Alarm({**alarm().fields, "AlarmName": "pager", "AlarmActions": [action]})
     assert (
-        table_alarms.calls_us(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms")
+        table_alarms.calls_headroom(foreign, "arn:aws:sns:us-east-1:123456789012:headroom-alarms")
         is is_ours
     )
 

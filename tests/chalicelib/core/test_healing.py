@@ -342,7 +342,7 @@ def test_who_is_well_and_not_asked_for_gets_no_verdict() -> None:
 )
 def test_headroom_itself_replaces_and_reboots_and_no_more(action: Any, acts: bool) -> None:
     (verdict,) = decide(web(), rule(action=action), NOON)
-    assert (verdict.acts, verdict.is_sick, verdict.action) == (acts, True, action)
+    assert (verdict.acts, verdict.is_failed, verdict.action) == (acts, True, action)
 
 
 def test_the_first_rule_that_names_a_group_holds() -> None:

@@ -85,7 +85,7 @@ def test_a_look_is_worth_it_where_much_could_be_saved(
     target: Target, units: int, settings: dict[str, Any], worth: bool
 ) -> None:
     assert (
-        prices.is_worth_a_look(replace(observation(target, units), policy=policy(**settings)))
+        prices.is_worth_checking(replace(observation(target, units), policy=policy(**settings)))
         is worth
     )
 
