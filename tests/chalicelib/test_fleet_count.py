@@ -383,7 +383,7 @@ UNITS = st.integers(0, 5_000)
 
 
 @given(UNITS, st.integers(1, 5_000), st.floats(0, 5_000), st.sampled_from([UP, DOWN, BOTH]))
-def test_the_strategy_never_lowers_below_the_fleet_or_what_is_consumed_and_never_raises_above_the_fleet(
+def test_the_strategy_keeps_what_the_fleet_and_consumption_need_and_raises_no_further(
     fleet_units: int, provisioned: int, consumed: float, directions: Any
 ) -> None:
     seen = observation(

@@ -189,7 +189,7 @@ def test_each_table_is_described_whatever_becomes_of_the_others(region: Region, 
     assert list(found) == ["orders", "gone", "broken"]
 
 
-def test_nobody_is_described_when_nobody_is_asked_for(region: Region, aws: Aws) -> None:
+def test_without_a_name_no_table_is_described(region: Region, aws: Aws) -> None:
     assert (describe_tables(aws, []), region.calls) == ({}, [])
 
 
@@ -257,7 +257,10 @@ def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws)
     use_free_decreases(region)
     with pytest.raises(
         Refused,
-        match=r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at 12:00:00 AM",
+        match=(
+            r"Number of decreases today: 4. Last decrease at Monday, November 2, 2026 at "
+            r"12:00:00 AM"
+        ),
     ):
         set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 50),)))
 
@@ -390,7 +393,7 @@ def test_all_pages_of_alarms_are_read(region: Region, aws: Aws) -> None:
     assert (len(alarms_on_topic(aws)), operations(region).count("DescribeAlarms")) == (120, 2)
 
 
-def test_alarms_are_asked_for_by_name_a_hundred_at_a_time(region: Region, aws: Aws) -> None:
+def test_alarms_are_described_by_name_a_hundred_at_a_time(region: Region, aws: Aws) -> None:
     for number in range(120):
         put(region, f"alarm-{number:03}")
     region.calls.clear()

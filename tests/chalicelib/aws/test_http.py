@@ -24,7 +24,8 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         status = int(self.path.split("/")[1])
         self.heard.append(
-            f"{self.command} {self.path} {self.rfile.read(int(self.headers['Content-Length'])).decode()}"
+            f"{self.command} {self.path} "
+            f"{self.rfile.read(int(self.headers['Content-Length'])).decode()}"
         )
         self.send_response(status)
         self.send_header("Location", "/200/elsewhere")

@@ -117,7 +117,10 @@ def test_a_setting_of_an_index_leaves_the_table_and_other_indexes_alone() -> Non
 
 
 def test_layers_are_merged_setting_by_setting() -> None:
-    text = '[defaults]\nmin_units = 2\nmax_units = 50\n[[tables]]\nname = "orders"\nmax_units = 60\ndry_run = true\n'
+    text = (
+        '[defaults]\nmin_units = 2\nmax_units = 50\n[[tables]]\nname = "orders"\n'
+        "max_units = 60\ndry_run = true\n"
+    )
     assert settings(text, READS) == Policy(min_units=2, max_units=60, dry_run=True)
 
 
@@ -210,9 +213,11 @@ def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None
         "  - defaults.write.alarm_percent: expected a whole number from 1 to 100, got 0",
         "  - tables[0].maximum: unknown key",
         '  - tables[1].indexes[0].dry_run: expected true or false, got "yes"',
-        "  - tables[1].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
+        "  - tables[1].indexes[0].name: give either name (exact or glob) or regex, and "
+        "only one of them",
         '  - tables[1].read.max_units: expected a whole number from 1 to 1000000, got "many"',
-        "  - tables[1].regex: not a regular expression: missing ), unterminated subpattern at position 0",
+        "  - tables[1].regex: not a regular expression: missing ), unterminated "
+        "subpattern at position 0",
     ]
 
 
@@ -252,12 +257,14 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             id="across defaults and a table's dimension",
         ),
         pytest.param(
-            "[[tables]]\nname = 'x'\nmin_units = 9\n[[tables.indexes]]\nname = 'y'\n[tables.indexes.write]\nmax_units = 8",
+            "[[tables]]\nname = 'x'\nmin_units = 9\n[[tables.indexes]]\nname = 'y'\n"
+            "[tables.indexes.write]\nmax_units = 8",
             ["tables[0].indexes[0].write.min_units: 9 is above max_units = 8"],
             id="across a table and an index's dimension",
         ),
         pytest.param(
-            "[defaults]\nstrategy = 'percent'\n[[tables]]\nname = 'x'\n[tables.write]\ntarget_percent = 80",
+            "[defaults]\nstrategy = 'percent'\n[[tables]]\nname = 'x'\n[tables.write]\n"
+            "target_percent = 80",
             [
                 "tables[0].write.target_percent: 80 is not below alarm_percent = 80, "
                 "so every decrease would set off the alarm again"
@@ -267,19 +274,23 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
         pytest.param(
             "[[tables]]\nname = 'x'\nincrease_percent = 0\n[tables.read]\nstrategy = 'percent'",
             [
-                "tables[0].read.increase_percent: 0 would never raise anything with strategy = percent"
+                "tables[0].read.increase_percent: 0 would never raise anything with strategy "
+                "= percent"
             ],
             id="a step of nothing",
         ),
         pytest.param(
-            "[defaults.read]\nstrategy = 'percent'\nthrottled_events = 9\nincrease_percent = 0\nincrease_steps = [{ at = 90 }]",
+            "[defaults.read]\nstrategy = 'percent'\nthrottled_events = 9\nincrease_percent = "
+            "0\nincrease_steps = [{ at = 90 }]",
             [
-                "defaults.read.throttled_events: it raises by increase_percent or increase_units, and both are 0"
+                "defaults.read.throttled_events: it raises by increase_percent or "
+                "increase_units, and both are 0"
             ],
             id="throttling that raises by nothing",
         ),
         pytest.param(
-            "[defaults.read]\nstrategy = 'percent'\nlower_percent = 30\nincrease_steps = [{ at = 0 }, { at = 30, percent = 5 }]",
+            "[defaults.read]\nstrategy = 'percent'\nlower_percent = 30\nincrease_steps = [{ "
+            "at = 0 }, { at = 30, percent = 5 }]",
             ["defaults.read.increase_steps: the row at 30 is not above lower_percent = 30"],
             id="a row that raises what is low",
         ),
@@ -295,7 +306,8 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             id="a floor above the maximum",
         ),
         pytest.param(
-            "[[tables]]\nname = 'x'\n[tables.read]\nwindows = [{ rule = 'never_down', outside = '22:00-06:00' }, "
+            "[[tables]]\nname = 'x'\n[tables.read]\n"
+            "windows = [{ rule = 'never_down', outside = '22:00-06:00' }, "
             "{ rule = 'hold', between = '22:00-06:00' }]",
             [
                 "tables[0].read.windows: at no time of the week can a target be lowered; "
@@ -304,16 +316,19 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             id="windows that together leave no hour",
         ),
         pytest.param(
-            "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = '00:00-24:00' }]",
+            "[defaults.read]\nscale_down = false\nwindows = [{ rule = 'hold', between = "
+            "'00:00-24:00' }]",
             [
-                "defaults.read.windows: at no time of the week can a target be raised; if that is meant, write scale_up = false"
+                "defaults.read.windows: at no time of the week can a target be raised; if "
+                "that is meant, write scale_up = false"
             ],
             id="a direction that is off may be held, too",
         ),
         pytest.param(
             "[defaults.read]\nalarm_period_seconds = 3_600\nalarm_evaluation_periods = 25",
             [
-                "defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at the most (period x evaluation periods)"
+                "defaults.read.alarm_evaluation_periods: CloudWatch looks back one day at "
+                "the most (period x evaluation periods)"
             ],
             id="more than a day",
         ),

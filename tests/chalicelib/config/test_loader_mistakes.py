@@ -69,7 +69,8 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
         ),
         pytest.param(
             "[defaults]\nmin_units = '5'",
-            'defaults.min_units: expected a whole number from 1 to 1000000, got "5"; write it without quotation marks',
+            'defaults.min_units: expected a whole number from 1 to 1000000, got "5"; write '
+            "it without quotation marks",
             id="a text",
         ),
         pytest.param(
@@ -84,12 +85,14 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
         ),
         pytest.param(
             "[defaults]\nalarm_period_seconds = 90",
-            "defaults.alarm_period_seconds: expected a whole number from 60 to 3600 in steps of 60, got 90",
+            "defaults.alarm_period_seconds: expected a whole number from 60 to 3600 in steps "
+            "of 60, got 90",
             id="half minutes",
         ),
         pytest.param(
             "[defaults]\nstrategy = 'adaptve'",
-            'defaults.strategy: expected one of adaptive, percent, fleet, got "adaptve"; did you mean adaptive?',
+            'defaults.strategy: expected one of adaptive, percent, fleet, got "adaptve"; did '
+            "you mean adaptive?",
             id="an unknown strategy",
         ),
         pytest.param(
@@ -134,7 +137,8 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
         ),
         pytest.param(
             f"{LEAST}[[tables.indexes]]\n",
-            "tables[0].indexes[0].name: give either name (exact or glob) or regex, and only one of them",
+            "tables[0].indexes[0].name: give either name (exact or glob) or regex, and only "
+            "one of them",
             id="an index rule without name",
         ),
         pytest.param(
@@ -149,7 +153,8 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
         ),
         pytest.param(
             "[[tables]]\nregex = '('",
-            "tables[0].regex: not a regular expression: missing ), unterminated subpattern at position 0",
+            "tables[0].regex: not a regular expression: missing ), unterminated subpattern "
+            "at position 0",
             id="a regex that is none",
         ),
     ],
@@ -203,17 +208,20 @@ RULES = "one of never_down, only_down, hold, floor"
         ),
         pytest.param(
             "notify_topic = 'capacity'",
-            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)",
+            "notify_topic: expected a text such as "
+            "arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic)",
             id="a topic's name",
         ),
         pytest.param(
             "notify_slack = 'https://hooks.slack.com/services/SECRET'",
-            "notify_slack: expected a text such as secretsmanager:headroom/slack or ssm:/headroom/slack, where the URL is kept",
+            "notify_slack: expected a text such as secretsmanager:headroom/slack or "
+            "ssm:/headroom/slack, where the URL is kept",
             id="a webhook, which is not repeated",
         ),
         pytest.param(
             "notify_topic = 5",
-            "notify_topic: expected a text such as arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic), got 5",
+            "notify_topic: expected a text such as "
+            "arn:aws:sns:us-east-1:123456789012:capacity (no FIFO topic), got 5",
             id="no text",
         ),
         pytest.param(
@@ -232,17 +240,19 @@ RULES = "one of never_down, only_down, hold, floor"
             id="a day",
         ),
         pytest.param(
-            "[[fleet]]\nname = 'web'\nauto_scaling_group = 'web'\ntables = [{ table = 'x', read = { ladder = [[1, 5], [4]] } }]",
+            "[[fleet]]\nname = 'web'\nauto_scaling_group = 'web'\ntables = [{ table = 'x', "
+            "read = { ladder = [[1, 5], [4]] } }]",
             "fleet[0].tables[0].read.ladder[1]: expected a list of 2, got [4]",
             id="half a pair",
         ),
         pytest.param(
-            "[[fleet]]\nname = 'web'\ntags = { Role = 5 }\ntables = [{ table = 'x', read = { linear = 1 } }]",
+            "[[fleet]]\nname = 'web'\ntags = { Role = 5 }\ntables = [{ table = 'x', read = { "
+            "linear = 1 } }]",
             "fleet[0].tags[...]: expected a text, got 5",
             id="a value of a table of any keys",
         ),
     ],
 )
-def test_a_mistake_is_told_in_the_words_of_the_file(line: str, problem: str) -> None:
+def test_a_mistake_is_reported_in_the_words_of_the_file(line: str, problem: str) -> None:
     where = "" if line.startswith("[[") else "tables[0]."
     assert problems(LEAST + line) == [f"{where}{problem}"]

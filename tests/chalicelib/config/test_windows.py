@@ -370,7 +370,7 @@ def test_a_time_that_does_not_exist_is_refused(fields: dict[str, Any], sentence:
         Reserve(**fields)
 
 
-def test_the_operator_is_told_where_in_the_file_it_stands() -> None:
+def test_a_mistake_is_reported_with_its_place_in_the_file() -> None:
     text = "[[tables]]\nname = 'orders'\nwindows = [{ rule = 'hold', between = '25:00-26:00' }]"
     with pytest.raises(loader.ConfigError) as refused:
         loader.load(text)

@@ -175,9 +175,7 @@ def lower(table: Provision, now: datetime) -> bool:
 
 
 @given(st.lists(st.integers(1, 4_000), min_size=60, max_size=150), SECONDS)
-def test_whoever_tries_greedily_gets_27_decreases_a_day_at_the_most(
-    gaps: list[int], second: int
-) -> None:
+def test_trying_greedily_gives_27_decreases_a_day_at_the_most(gaps: list[int], second: int) -> None:
     table, now = provision(), at("00:00:00") + timedelta(seconds=second)
     accepted: list[datetime] = []
     for gap in gaps:
@@ -188,7 +186,7 @@ def test_whoever_tries_greedily_gets_27_decreases_a_day_at_the_most(
     assert max(Counter(day.date() for day in accepted).values()) <= 27
 
 
-def test_whoever_tries_every_minute_gets_all_27() -> None:
+def test_trying_every_minute_gives_all_27() -> None:
     table, start = provision(), at("00:00:00")
     taken = [lower(table, start + timedelta(minutes=minute)) for minute in range(24 * 60)]
     assert (sum(taken), table.throughput(at("23:59:59")).decreases_today) == (27, 27)

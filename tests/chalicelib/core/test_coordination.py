@@ -53,7 +53,7 @@ def test_decreases_alone_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("target", "other"), [(READS, WRITES), (WRITES, READS), (INDEX_READS, INDEX_WRITES)]
 )
-def test_a_small_decrease_comes_along_with_that_of_the_other_dimension(
+def test_a_small_decrease_is_made_together_with_that_of_the_other_dimension(
     target: Any, other: Any
 ) -> None:
     assert settled(small(target), decision(other, 100, 40)) == [
@@ -86,7 +86,7 @@ def test_a_small_decrease_stays_undone_otherwise(alone: tuple[Decision, ...]) ->
 @pytest.mark.parametrize(
     "reason", [Reason.AT_DESIRED, Reason.BUDGET_USED_UP, Reason.THROTTLED_RECENTLY]
 )
-def test_only_what_is_too_small_comes_along(reason: Reason) -> None:
+def test_only_a_decrease_that_is_too_small_alone_is_made_together(reason: Reason) -> None:
     assert settled(decision(READS, reason=reason, numbers={"wanted_units": 90}), LOWERED)[0] == (
         100,
         reason,

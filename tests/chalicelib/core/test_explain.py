@@ -54,13 +54,15 @@ BUDGET = {
         ),
         pytest.param(
             decision(READS, 100, 100, Reason.AT_MAX, {"wanted_units": 150}),
-            "orders:read stays at 100 units: it is at max_units; raise max_units if the load is meant to be served "
+            "orders:read stays at 100 units: it is at max_units; "
+            "raise max_units if the load is meant to be served "
             "(AlreadyAtMaxCapacity; wanted units 150)",
             id="kept",
         ),
         pytest.param(
             decision(READS, 100, 150, numbers=BUDGET, dry_run=True),
-            "dry run: orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; "
+            "dry run: orders:read 100 → 150 units: "
+            "consumption is at or above the alarm's level (UtilizationHigh; "
             "decreases today 1, decreases left 14, next decrease at 2026-11-20T12:00:00+00:00)",
             id="dry run",
         ),
@@ -82,9 +84,9 @@ def test_a_skip_in_words() -> None:
         Reason.UNSUPPORTED_ALARM,
         "cannot scale by this alarm: it is a composite alarm",
     )
-    assert (
-        sentence(skip)
-        == "orders-any: passed over: cannot scale by this alarm: it is a composite alarm (UnsupportedAlarm)"
+    assert sentence(skip) == (
+        "orders-any: passed over: cannot scale by this alarm: it is a composite alarm "
+        "(UnsupportedAlarm)"
     )
 
 
@@ -107,8 +109,10 @@ ACTIONS = [
             alarm(EvaluationPeriods=None),
             {"Period": 300, "EvaluationPeriods": 2, "Threshold": 59.4},
         ),
-        "Rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods None → 2, Threshold 4800 → 59.4",
-        "Would rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods None → 2, Threshold 4800 → 59.4",
+        "Rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods None → "
+        "2, Threshold 4800 → 59.4",
+        "Would rewrite alarm headroom-orders:read: Period 60 → 300, EvaluationPeriods "
+        "None → 2, Threshold 4800 → 59.4",
         id="a rewritten period",
     ),
     pytest.param(
@@ -157,7 +161,7 @@ def test_numbers_are_short(value: Any, text: str) -> None:
     assert numbers({"peak_units": value}) == f"peak units {text}"
 
 
-def test_numbers_are_said_in_their_order() -> None:
+def test_numbers_are_listed_in_their_order() -> None:
     assert numbers({"b_units": 2, "a_units": 1}) == "b units 2, a units 1"
 
 

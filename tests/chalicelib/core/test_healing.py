@@ -333,7 +333,7 @@ def test_two_alarms_at_once_choose_the_same_instance() -> None:
     assert [v.instance for v in one if v.acts] == [v.instance for v in other if v.acts] == ["i-00"]
 
 
-def test_who_is_well_and_not_asked_for_gets_no_verdict() -> None:
+def test_a_well_instance_without_an_alarm_gets_no_decision() -> None:
     assert [v.instance for v in decide(web(), rule(), NOON, {"i-03"})] == ["i-00", "i-03"]
 
 
@@ -355,8 +355,10 @@ def test_the_first_rule_that_names_a_group_holds() -> None:
 def test_a_verdict_says_itself_with_its_numbers() -> None:
     (verdict,) = decide(web(suspended=frozenset({"AZRebalance"})), rule(dry_run=True), NOON)
     assert sentence(verdict) == (
-        "dry run: instance i-00 of group web is replaced: its status checks fail (StatusCheckFailed; failing instance, "
-        "lifecycle InService, zone a, in service 10, well 9, sick 1, healed 0, allowed 1, within minutes 60, "
+        "dry run: instance i-00 of group web is replaced: its status checks fail "
+        "(StatusCheckFailed; failing instance, "
+        "lifecycle InService, zone a, in service 10, well 9, sick 1, healed 0, "
+        "allowed 1, within minutes 60, "
         "cooldown minutes 10, suspended AZRebalance)"
     )
     assert sentence(decide(web(1), rule(), NOON)[0]).startswith(

@@ -86,7 +86,8 @@ def test_a_reboot_is_written_into_the_alarms_description_and_read_from_it() -> N
     assert instance_alarms.rebooted_at(alarm()) is None
     once = Alarm({**alarm().fields, **instance_alarms.rebooting(alarm(), NOON)})
     assert once.fields["AlarmDescription"] == (
-        "Headroom looks at instance i-0abc of group web when its status checks fail. Rebooted at 2026-11-20T12:00:00+00:00."
+        "Headroom looks at instance i-0abc of group web when its status checks fail. "
+        "Rebooted at 2026-11-20T12:00:00+00:00."
     )
     twice = Alarm({**once.fields, **instance_alarms.rebooting(once, NOON + MINUTE)})
     assert (
@@ -124,7 +125,7 @@ def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected()
         pytest.param("OK", 5, None, False, id="its own alarm will call"),
     ],
 )
-def test_a_refusal_is_told_once_for_each_time_of_being_sick(
+def test_a_refusal_is_notified_once_for_each_time_of_being_sick(
     state: str, minutes_sick: int, told_minutes_ago: int | None, expected: bool
 ) -> None:
     memory = NotificationState(
@@ -140,7 +141,7 @@ def test_a_refusal_is_told_once_for_each_time_of_being_sick(
     )
 
 
-def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:
+def test_without_an_alarm_of_its_own_a_refusal_is_notified_once_a_day() -> None:
     assert (
         is_due(None, NotificationState(), NOON),
         is_due(None, NotificationState(notified=NOON - timedelta(hours=23)), NOON),
@@ -155,27 +156,33 @@ def test_without_an_alarm_of_its_own_a_refusal_is_told_once_a_day() -> None:
     ("cause", "counts"),
     [
         (
-            "At 2021-04-01T21:48:35Z an instance was taken out of service in response to a user health-check.",
+            "At 2021-04-01T21:48:35Z an instance was taken out of service in response to a "
+            "user health-check.",
             True,
         ),
         (
-            "At 2026-11-20T11:00:00Z an instance was taken out of service in response to an EC2 instance status checks failure.",
+            "At 2026-11-20T11:00:00Z an instance was taken out of service in response to an "
+            "EC2 instance status checks failure.",
             True,
         ),
         (
-            "At … an instance was taken out of service in response to a EC2 health check indicating it has been terminated.",
+            "At … an instance was taken out of service in response to a EC2 health check "
+            "indicating it has been terminated.",
             True,
         ),
         (
-            "At … an instance was taken out of service in response to an ELB system health check failure.",
+            "At … an instance was taken out of service in response to an ELB system health "
+            "check failure.",
             True,
         ),
         (
-            "At … instance i-0abc was taken out of service in response to a user request, shrinking the capacity from 4 to 3.",
+            "At … instance i-0abc was taken out of service in response to a user request, "
+            "shrinking the capacity from 4 to 3.",
             False,
         ),
         (
-            "At … an instance was taken out of service in response to a difference between desired and actual capacity.",
+            "At … an instance was taken out of service in response to a difference between "
+            "desired and actual capacity.",
             False,
         ),
     ],

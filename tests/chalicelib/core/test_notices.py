@@ -1,5 +1,4 @@
-"""Notices, decided in tables: who is notified of what, in which words, and when the same fact is news
-again."""
+"""Notices, decided in tables: who is notified of what, in which words, and when it is due again."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,22 +71,23 @@ BY_FLEET = decision(READS, 100, 150, Reason.FLEET)
         pytest.param(telling("fleet"), UP, [], id="raised by its load is none of the fleet's"),
     ],
 )
-def test_a_change_is_told_to_those_who_asked_for_its_kind(
+def test_a_change_is_notified_where_its_kind_is_configured(
     settings: Policy, done: Decision, kinds: list[str]
 ) -> None:
     assert [kind for kind, _ in changes(settings, done)] == kinds
 
 
-def test_a_change_is_told_with_its_reason_and_numbers() -> None:
+def test_a_change_is_notified_with_its_reason_and_numbers() -> None:
     assert changes(telling("scaled_up"), UP) == [
         (
             "scaled_up",
-            "orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; consumed units 95.5)",
+            "orders:read 100 → 150 units: consumption is at or above the alarm's level "
+            "(UtilizationHigh; consumed units 95.5)",
         )
     ]
 
 
-def test_a_change_whose_alarm_could_not_be_rewritten_is_told_as_what_was_done() -> None:
+def test_a_change_whose_alarm_could_not_be_rewritten_is_notified_as_done() -> None:
     action = SetCapacity("orders", (Change(READS, 100, 150),))
     (line,) = notices.of_changes(
         [action], {READS: decision(READS, 100, 100, Reason.FAILED)}, {READS: telling("scaled_up")}
@@ -220,7 +220,7 @@ REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
         ),
     ],
 )
-def test_what_holds_is_told_to_those_who_asked(
+def test_a_hold_is_notified_where_its_kind_is_configured(
     seen: Observation, settings: Policy, decided: Decision | None, kinds: list[str]
 ) -> None:
     assert holding(seen, settings, decided) == kinds
@@ -270,10 +270,11 @@ def test_the_percentage_is_of_the_units_that_hold_now_where_nothing_has_changed(
     assert state.line.text == "orders:read consumes 95 % of its 100 units, at or above 90 %"
 
 
-def test_at_the_maximum_is_told_with_its_numbers() -> None:
+def test_at_the_maximum_is_notified_with_its_numbers() -> None:
     (state,) = notices.conditions(observation(throttled=2.5, settings=AT_MAX), None, NOON)
     assert state.line.text == (
-        "orders:read has 100 units, max_units is 100, and requests are throttled: up to 2.50 a second in the last 10 minutes; "
+        "orders:read has 100 units, max_units is 100, and requests are throttled: "
+        "up to 2.50 a second in the last 10 minutes; "
         "raise max_units if they are meant to be served"
     )
 
@@ -399,8 +400,10 @@ def failing(settings: Policy = FAILING) -> Condition:
 
 
 def sweeps(state: Condition, *minutes: float) -> list[bool]:
-    """Return whether it is notified at each of the failures, so many minutes after noon, by a notifier
-    that always works."""
+    """Return whether a notice is due at each of the failures, so many minutes after noon.
+
+    Every notice is delivered.
+    """
     memory, notified = NotificationState(), []
     for minute in minutes:
         now = NOON + timedelta(minutes=minute)
@@ -438,7 +441,7 @@ def sweeps(state: Condition, *minutes: float) -> list[bool]:
         pytest.param(3, [0, 5.2, 9.9], [False, False, True], id="a schedule is not exact"),
     ],
 )
-def test_a_table_that_keeps_failing_is_told_when_n_sweeps_in_a_row_have(
+def test_a_table_that_keeps_failing_is_notified_after_n_failed_sweeps_in_a_row(
     count: int, minutes: list[float], notified: list[bool]
 ) -> None:
     assert sweeps(failing(telling("failing", notify_failing_sweeps=count)), *minutes) == notified
@@ -468,7 +471,7 @@ def paused() -> Condition:
         ),
     ],
 )
-def test_a_pause_is_told_when_it_begins(minutes: list[int], notified: list[bool]) -> None:
+def test_a_pause_is_notified_when_it_begins(minutes: list[int], notified: list[bool]) -> None:
     assert sweeps(paused(), *minutes) == notified
 
 

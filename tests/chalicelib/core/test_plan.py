@@ -93,7 +93,7 @@ def test_a_table_that_fits_needs_nothing() -> None:
     assert actions([decision(), decision(WRITES)], [alarm(), alarm(WRITES)]) == []
 
 
-def test_each_alarm_of_a_target_is_rewritten_whoever_made_it() -> None:
+def test_each_alarm_of_a_target_is_rewritten_also_one_made_by_others() -> None:
     ours, foreign = alarm(), alarm(name=FOREIGN, Period=300)
     assert actions([decision(desired=150)], [ours, foreign])[1:] == [
         rewrite(ours, 7_200.0),

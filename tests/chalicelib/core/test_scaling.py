@@ -433,7 +433,7 @@ def test_an_increase_tells_its_numbers() -> None:
 
 
 @pytest.mark.parametrize("directions", [UP, DOWN, BOTH])
-def test_the_budget_is_told_even_where_nothing_else_is_known(
+def test_the_budget_is_reported_even_where_nothing_else_is_known(
     directions: Collection[Direction],
 ) -> None:
     assert {"decreases_today", "decreases_left", "next_decrease_at"} <= decide(

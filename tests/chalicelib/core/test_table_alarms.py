@@ -105,7 +105,9 @@ def test_a_new_alarm_has_these_fields_and_no_others() -> None:
     settings = policy(alarm_period_seconds=300, alarm_evaluation_periods=2, alarm_percent=70)
     assert table_alarms.new_fields(INDEX_WRITES, 10, settings, TOPIC) == {
         "AlarmName": "headroom-orders/by-date:write",
-        "AlarmDescription": "Headroom raises orders/by-date:write when this fires, and then rewrites the threshold.",
+        "AlarmDescription": (
+            "Headroom raises orders/by-date:write when this fires, and then rewrites the threshold."
+        ),
         "Namespace": "AWS/DynamoDB",
         "MetricName": "ConsumedWriteCapacityUnits",
         "Dimensions": [

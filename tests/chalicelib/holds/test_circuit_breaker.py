@@ -158,12 +158,13 @@ def test_without_an_answer_nothing_is_lowered(handler: str) -> None:
         )
         (warning,) = log_lines(invocation, "skip")
         assert warning["message"] == (
-            f"circuit breaker {URL}: passed over: no answer about orders (timed out): decreases wait, increases go on "
+            f"circuit breaker {URL}: passed over: no answer about orders (timed out): "
+            "decreases wait, increases go on "
             "(CircuitBreakerUnknown)"
         )
 
 
-def test_it_is_not_asked_where_nothing_would_change() -> None:
+def test_no_request_is_made_where_nothing_would_change() -> None:
     with guarded(503) as region:
         pass_minutes(
             region, 65, {target: 70.0 if not target.index else 14.0 for target in region.targets()}
@@ -173,7 +174,7 @@ def test_it_is_not_asked_where_nothing_would_change() -> None:
         assert region.http.requests == []
 
 
-def test_it_is_not_asked_about_what_something_else_holds() -> None:
+def test_no_request_is_made_about_what_something_else_holds() -> None:
     with guarded(
         200, GUARDED + '\nwindows = [{ rule = "hold", between = "00:00-23:00" }]'
     ) as region:
@@ -181,7 +182,7 @@ def test_it_is_not_asked_about_what_something_else_holds() -> None:
         assert region.http.requests == []
 
 
-def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_names() -> None:
+def test_a_table_and_an_index_are_one_get_request_each_with_their_names() -> None:
     with guarded(200) as region:
         invoke_after(region, "scale_down", 65)
         assert set(units(region).values()) == {1}
@@ -200,7 +201,7 @@ def test_it_is_asked_once_for_a_table_and_once_for_an_index_by_get_with_their_na
         ) == ({("GET", URL, 3)}, {None})
 
 
-def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
+def test_it_holds_only_the_table_or_the_index_of_the_request() -> None:
     with guarded(lambda request: 503 if "x-gsi-name" in request.headers else 200) as region:
         invoke_after(region, "scale_down", 65)
         assert units(region) == {
@@ -211,9 +212,7 @@ def test_it_holds_the_table_or_the_index_that_it_was_asked_about() -> None:
         }
 
 
-def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and_that_is_asked_about_too() -> (
-    None
-):
+def test_a_held_increase_lets_the_decrease_go_on_that_waited_for_it() -> None:
     with guarded(lambda request: 200 if "x-gsi-name" in request.headers else 503) as region:
         invocation = invoke_after(region, "sweep", 65, HOT)
         assert (reasons(invocation)["orders:read"], units(region), len(region.http.requests)) == (
@@ -230,9 +229,9 @@ def test_an_increase_that_it_holds_sets_the_decrease_free_that_waited_for_it_and
 
 def test_reads_and_writes_may_have_breakers_of_their_own() -> None:
     other = "https://breaker.example/writes"
-    config = (
-        rules()
-        + f'\n[tables.read]\ncircuit_breaker_url = "{URL}"\n[tables.write]\ncircuit_breaker_url = "{other}"\n'
+    config = rules() + (
+        f'\n[tables.read]\ncircuit_breaker_url = "{URL}"\n[tables.write]\n'
+        f'circuit_breaker_url = "{other}"\n'
     )
     with guarded(503, config) as region:
         region.http.servers[other] = 200
@@ -296,9 +295,7 @@ def test_many_questions_are_under_way_at_once() -> None:
         assert set(units(region).values()) == {1}
 
 
-def test_a_url_that_keeps_silent_is_soon_given_up_for_this_run_and_asked_again_by_the_next() -> (
-    None
-):
+def test_a_silent_url_is_given_up_for_this_run_and_tried_again_in_the_next() -> None:
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
         invocation = invoke(region, "scale_down")
         assert GIVEN_UP_AFTER <= len(region.http.requests) <= GIVEN_UP_AFTER + PARALLEL

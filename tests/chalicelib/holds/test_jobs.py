@@ -232,7 +232,8 @@ def of_backup(region: Region) -> Callable[[], None]:
 
 
 def of_export(region: Region) -> Callable[[], None]:
-    arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/orders/export/{int(region.now.timestamp() * 1000)}-0ab5fb8e"
+    export = f"export/{int(region.now.timestamp() * 1000)}-0ab5fb8e"
+    arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/orders/{export}"
     text: dict[str, Any] = {"ExportArn": arn, "ExportStatus": "IN_PROGRESS"}
     region.answers["dynamodb", "ListExports"] = lambda _: {"ExportSummaries": [text]}
     region.answers["dynamodb", "DescribeExport"] = lambda _: {"ExportDescription": text}
@@ -318,9 +319,7 @@ def test_an_error_of_the_api_holds_decreases_lets_increases_go_on_and_is_reporte
         assert units(region)["orders:read"] == 150
 
 
-def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_anew_after_it() -> (
-    None
-):
+def test_the_jobs_are_listed_once_a_minute() -> None:
     with orders(paused_by(NIGHT), start=MONDAY) as region:
         pass_minutes(region, 120, {})
         request = []
@@ -332,7 +331,7 @@ def test_the_question_is_asked_once_for_all_that_looks_within_the_minute_and_ane
         assert request == [2, 0, 2]
 
 
-def test_without_a_condition_nothing_is_asked_and_nothing_more_is_allowed() -> None:
+def test_without_a_condition_nothing_is_listed_and_nothing_more_is_allowed() -> None:
     services = ("elasticmapreduce:", "states:", "glue:", "backup:", "dynamodb:ListExports")
     assert not any(
         service in json.dumps(permissions.configured_policy(load(rules()), "sweep"))

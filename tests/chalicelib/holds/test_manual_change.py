@@ -172,9 +172,7 @@ def reads_alarm(region: Region) -> float:
     return thresholds(region)["headroom-orders:read"]
 
 
-def test_what_was_raised_by_hand_is_lowered_only_hours_later_and_its_alarm_stays_as_it_was_meanwhile() -> (
-    None
-):
+def test_what_was_raised_by_hand_is_lowered_hours_later_and_its_alarm_waits_too() -> None:
     with orders(HELD, MONDAY, Conditions()) as region:
         for target in region.targets():
             region.serve(target, [70.0 if not target.index else 15.0] * 24 * 60)
@@ -253,7 +251,7 @@ def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(region: Regio
     assert thresholds(region)[FOREIGN] == 4800.0
 
 
-def test_it_is_off_unless_asked_for() -> None:
+def test_it_is_off_by_default() -> None:
     with orders() as region:
         pass_minutes(region, 65, {READS: 20.0})
         set_units(region, "orders", 500, 100)

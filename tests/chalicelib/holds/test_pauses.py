@@ -104,8 +104,10 @@ def test_what_a_tag_holds(value: str, expected: Any) -> None:
 def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> None:
     found = pause_tag.hold("orders", "tomorrow", NOON)
     assert found.detail == (
-        "its tag headroom-pause cannot be read: 'tomorrow' is no time that can be meant (Invalid isoformat string: 'tomorrow'); "
-        "expected a time with its zone, then everything or decreases, such as 2026-11-21T06:00:00Z everything; "
+        "its tag headroom-pause cannot be read: 'tomorrow' is no time that can be meant "
+        "(Invalid isoformat string: 'tomorrow'); "
+        "expected a time with its zone, then everything or decreases, "
+        "such as 2026-11-21T06:00:00Z everything; "
         "write it anew by `headroom pause orders`, or remove it by `headroom resume orders`"
     )
 
@@ -222,7 +224,8 @@ def test_where_pauses_cannot_be_read_nothing_is_lowered_increases_go_on_and_the_
         units(region)["orders:write"],
     ) == (
         [
-            f"the pauses: GetResources failed: An error occurred ({code}) when calling the GetResources operation: {code} (injected)"
+            f"the pauses: GetResources failed: An error occurred ({code}) when calling the "
+            f"GetResources operation: {code} (injected)"
         ],
         True,
         100,
