@@ -487,8 +487,10 @@ def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
 def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
     for name, rule in resources.get("aws_cloudwatch_event_rule", {}).items():
         if not rule["name"].startswith(f"{stage.prefix}-"):
-            problem = f"the name {rule['name']} is the same in every stage"
-            yield f"aws_cloudwatch_event_rule.{name}: {problem}"
+            yield (
+                f"aws_cloudwatch_event_rule.{name}: "
+                f"the name {rule['name']} is the same in every stage"
+            )
     for name, group in resources.get("aws_cloudwatch_log_group", {}).items():
         if not group["name"].startswith(f"/aws/lambda/{stage.prefix}-"):
             yield f"aws_cloudwatch_log_group.{name}: {group['name']} is not the log of a function"

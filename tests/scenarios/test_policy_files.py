@@ -46,9 +46,8 @@ def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statemen
     function: str,
 ) -> None:
     found = statements(policy(function))
-    assert {statement["Effect"] for statement in found} == {"Allow"}
-    assert len({statement["Sid"] for statement in found}) == len(found)
-    assert all(statement["Sid"].isalnum() for statement in found)
+    names = {statement["Sid"] for statement in found if statement["Sid"].isalnum()}
+    assert ({statement["Effect"] for statement in found}, len(names)) == ({"Allow"}, len(found))
     resources = [
         resource
         for statement in found

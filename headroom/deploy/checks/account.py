@@ -26,13 +26,12 @@ def credentials(deployment: Deployment) -> Iterator[Finding]:
     try:
         _ = deployment.session.location
     except ClientError as error:
-        problem = f"AWS does not accept the credentials: {error}"
-        if error_code(error) in SKEWED:
-            yield Finding(
-                "clock", problem, "Set this computer's clock (NTP), then run this command again."
-            )
-        else:
-            yield Finding("credentials", problem, "Sign in again, or set AWS_PROFILE.")
+        check, remedy = (
+            ("clock", "Set this computer's clock (NTP), then run this command again.")
+            if error_code(error) in SKEWED
+            else ("credentials", "Sign in again, or set AWS_PROFILE.")
+        )
+        yield Finding(check, f"AWS does not accept the credentials: {error}", remedy)
     except AwsError as error:
         problem, _, remedy = describe_error(error).partition(". ")
         yield Finding(
