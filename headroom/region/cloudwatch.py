@@ -201,26 +201,17 @@ class CloudWatch:
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call."""
-        match operation:
-            case "PutMetricAlarm":
-                return self._put(params)
-            case "DescribeAlarms":
-                return self._describe(params)
-            case "DeleteAlarms":
-                self.delete(params["AlarmNames"])
-                return {}
-            case "SetAlarmState":
-                return self._set_state(params)
-            case "GetMetricData":
-                return self._get_metric_data(params)
-            case "ListTagsForResource" | "TagResource" | "UntagResource":
-                return self._tags(
-                    params["ResourceARN"], params.get("Tags", ()), params.get("TagKeys", ())
-                )
-            case _:
-                raise NotImplementedError(
-                    f"the embedded region does not know cloudwatch {operation}"
-                )
+        known = {
+            "PutMetricAlarm": self._put,
+            "DescribeAlarms": self._describe,
+            "DeleteAlarms": lambda params: self.delete(params["AlarmNames"]),
+            "SetAlarmState": self._set_state,
+            "GetMetricData": self._get_metric_data,
+            **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), self._tags),
+        }
+        if operation not in known:
+            raise NotImplementedError(f"the embedded region does not know cloudwatch {operation}")
+        return known[operation](params)
 
     def _put(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Make or overwrite an alarm. An update keeps the state, and ignores Tags
@@ -237,16 +228,17 @@ class CloudWatch:
         self.alarms[name] = alarm
         return {}
 
-    def _tags(
-        self, arn: str, added: Sequence[Mapping[str, str]], removed: Sequence[str]
-    ) -> dict[str, Any]:
+    def _tags(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return an alarm's tags after some were added, or given new values, and some were removed
         (API_TagResource)."""
+        arn, removed = params["ResourceARN"], params.get("TagKeys", ())
         alarm = self.alarms.get(arn.rsplit(":alarm:", maxsplit=1)[-1])
         if alarm is None:
             raise ServiceError("ResourceNotFoundException", f"Unknown: {arn}", 404)
         tags = {
-            tag["Key"]: tag["Value"] for tag in [*alarm.tags, *added] if tag["Key"] not in removed
+            tag["Key"]: tag["Value"]
+            for tag in [*alarm.tags, *params.get("Tags", ())]
+            if tag["Key"] not in removed
         }
         if len(tags) > MAX_TAGS or not all(
             TAG_TEXT.fullmatch(text) for pair in tags.items() for text in pair
@@ -258,10 +250,11 @@ class CloudWatch:
         alarm.tags = moto_store.tag_list(tags)
         return {"Tags": [dict(tag) for tag in alarm.tags]}
 
-    def delete(self, names: Sequence[str]) -> None:
+    def delete(self, names: Sequence[str]) -> dict[str, Any]:
         """Delete alarms; names that do not exist are no error."""
         for name in names:
             self.alarms.pop(name, None)
+        return {}
 
     def _set_state(self, params: Mapping[str, Any]) -> dict[str, Any]:
         alarm = self.alarms[params["AlarmName"]]

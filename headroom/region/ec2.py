@@ -56,10 +56,11 @@ class Ec2:
         invocations = []
         for state in states:
             for name in ids:
-                arn = f"arn:aws:ec2:{self._region.name}:{ACCOUNT}:instance/{name}"
-                detail = {"instance-id": name, "state": state}
                 invocations += self._region.functions.put_event(
-                    "aws.ec2", STATE_CHANGE, detail, [arn]
+                    "aws.ec2",
+                    STATE_CHANGE,
+                    {"instance-id": name, "state": state},
+                    [f"arn:aws:ec2:{self._region.name}:{ACCOUNT}:instance/{name}"],
                 )
         return invocations
 

@@ -157,18 +157,20 @@ def test_missing_data_keeps_the_state(region: Region) -> None:
     assert state(region) == "ALARM"
 
 
-def test_an_alarm_finds_its_metric_whatever_the_order_of_the_dimensions(region: Region) -> None:
-    put(region, Dimensions=INDEX[::-1], Threshold=300.0)
-    region.serve(INDEX_READS, [5.0] * 5)
+@pytest.mark.parametrize(
+    ("dimensions", "rate", "expected"),
+    [
+        pytest.param(INDEX[::-1], 5.0, "ALARM", id="whatever-the-order-of-the-dimensions"),
+        pytest.param(TABLE, 20.0, "OK", id="and-not-the-metric-of-an-index"),
+    ],
+)
+def test_an_alarm_reads_its_own_metric(
+    region: Region, dimensions: list[dict[str, str]], rate: float, expected: str
+) -> None:
+    put(region, Dimensions=dimensions, Threshold=300.0)
+    region.serve(INDEX_READS, [rate] * 5)
     region.run(3)
-    assert state(region) == "ALARM"
-
-
-def test_an_alarm_on_the_table_does_not_see_its_index(region: Region) -> None:
-    put(region, Threshold=300.0)
-    region.serve(INDEX_READS, [20.0] * 5)
-    region.run(3)
-    assert state(region) == "OK"
+    assert state(region) == expected
 
 
 def test_m_of_n_periods_have_to_be_hot(region: Region) -> None:
@@ -231,28 +233,32 @@ def test_an_action_is_called_at_each_transition_and_not_while_the_state_stays(
     ]
 
 
-def test_only_the_actions_of_the_new_state_are_called(region: Region) -> None:
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param(
+            {"AlarmActions": [TOPIC], "InsufficientDataActions": [TOPIC]},
+            ["ALARM"],
+            id="only-those-of-the-new-state",
+        ),
+        pytest.param(
+            {"AlarmActions": [TOPIC], "ActionsEnabled": False}, [], id="none-if-switched-off"
+        ),
+        pytest.param(
+            {"AlarmActions": [f"{TOPIC}-gone", TOPIC]},
+            ["ALARM"],
+            id="those-whose-topic-exists",
+        ),
+    ],
+)
+def test_a_transition_calls_these_actions(
+    region: Region, fields: dict[str, Any], expected: list[str]
+) -> None:
     invocations = deploy_without_tables(region)
-    put(region, AlarmActions=[TOPIC], InsufficientDataActions=[TOPIC])
+    put(region, **fields)
     region.serve(READS, [1.0] * 3 + [90.0] * 5)
     region.run(8)
-    assert subjects(invocations) == ["ALARM"]
-
-
-def test_an_alarm_whose_actions_are_switched_off_is_silent(region: Region) -> None:
-    invocations = deploy_without_tables(region)
-    put(region, AlarmActions=[TOPIC], ActionsEnabled=False)
-    region.serve(READS, [90.0] * 5)
-    region.run(4)
-    assert (state(region), subjects(invocations)) == ("ALARM", [])
-
-
-def test_an_action_on_a_topic_that_does_not_exist_comes_to_nothing(region: Region) -> None:
-    invocations = deploy_without_tables(region)
-    put(region, AlarmActions=[f"{TOPIC}-gone", TOPIC])
-    region.serve(READS, [90.0] * 5)
-    region.run(4)
-    assert subjects(invocations) == ["ALARM"]
+    assert (state(region), subjects(invocations)) == ("ALARM", expected)
 
 
 def test_a_state_that_is_set_by_hand_calls_the_actions_and_is_evaluated_again(
