@@ -1,5 +1,5 @@
-"""What an operator says of a pause, and the tag that tells it: until when, for how long, which
-tables, in which words."""
+"""The words of an operator about a pause, and its tag: the end, the length, the tables and the
+reason."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -118,11 +118,12 @@ def _instants(day: date, clock: time, local: ZoneInfo | None) -> Iterator[dateti
 
 def _moment(text: str, local: ZoneInfo | None) -> datetime:
     try:
-        said = datetime.fromisoformat(text)
-        return said.astimezone(UTC) if said.tzinfo else _placed(said, local)
+        end = datetime.fromisoformat(text)
+        return end.astimezone(UTC) if end.tzinfo else _placed(end, local)
     except (ValueError, OverflowError):
         raise PauseError(
-            f"--until {text}: expected a time such as 06:00, or a date and time such as 2026-11-21T06:00"
+            f"--until {text}: expected a time such as 06:00, "
+            "or a date and time such as 2026-11-21T06:00"
         ) from None
 
 

@@ -243,7 +243,7 @@ def _type(hint: Any) -> str:
         f"{word} {getattr(meta, name)}"
         for meta in metas
         for name, word in BOUNDS.items()
-        if _has(meta, name)
+        if getattr(meta, name, None) is not None
     ]
     return " ".join([_word(base), *bounds])
 
@@ -262,10 +262,6 @@ def _word(base: Any) -> str:
 
 def _plural(kind: Any) -> str:
     return "pairs" if get_origin(kind) is tuple else {str: "texts"}.get(kind, "tables")
-
-
-def _has(meta: Any, name: str) -> bool:
-    return isinstance(meta, Meta) and getattr(meta, name) is not None
 
 
 def toml(value: Any) -> str:

@@ -82,13 +82,11 @@ def explain(
     run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run=True)
     is_group = not run.config.manages(table) and rule_for(run.config.healing, table)
     report = (reconcile if is_group else handlers).preview(run, table)
-    if not report.failures and _is_autoscaled(run.aws, table):
+    if not report.failures and any(
+        owner.partition("/")[0] == table for owner in autoscaled_owners(run.aws)
+    ):
         console.print(
             f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:",
             markup=False,
         )
     print_and_exit(report, dry_run=True)
-
-
-def _is_autoscaled(aws: Aws, table: str) -> bool:
-    return table in {owner.partition("/")[0] for owner in autoscaled_owners(aws)}

@@ -27,7 +27,6 @@ from headroom.commands.console import (
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
 from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.simulation import costs, history, pricing
-from headroom.simulation.costs import ReadFailure, TableHistory, TargetCosts
 from headroom.tables import number_table
 
 
@@ -74,11 +73,11 @@ def cost(
 
 def _histories(
     progress: Progress, aws: Aws, glob: str, days: int
-) -> tuple[list[TableHistory], list[ReadFailure]]:
+) -> tuple[list[costs.TableHistory], list[costs.ReadFailure]]:
     names = sorted(name for name in table_names(aws) if fnmatchcase(name, glob))
     tables = describe_tables(aws, names)
     failures = [
-        ReadFailure(name, _why(state))
+        costs.ReadFailure(name, str(state or "the table does not exist any more"))
         for name, state in tables.items()
         if not isinstance(state, TableState)
     ]
@@ -100,18 +99,16 @@ def _histories(
     return histories, failures
 
 
-def _why(state: Exception | None) -> str:
-    return str(state) if state else "the table does not exist any more"
-
-
-def _csv(all_costs: Sequence[TargetCosts]) -> None:
+def _csv(all_costs: Sequence[costs.TargetCosts]) -> None:
     rows = [target_costs.as_data() for target_costs in all_costs]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
     writer.writeheader()
     writer.writerows(rows)
 
 
-def _print_report(all_costs: Sequence[TargetCosts], prices: pricing.Prices, title: str) -> None:
+def _print_report(
+    all_costs: Sequence[costs.TargetCosts], prices: pricing.Prices, title: str
+) -> None:
     if not all_costs:
         console.print("There is no table to cost.")
         return
@@ -133,7 +130,7 @@ def _print_report(all_costs: Sequence[TargetCosts], prices: pricing.Prices, titl
         console.print(sentence, highlight=False, soft_wrap=True)
 
 
-def _table(all_costs: Sequence[TargetCosts], title: str) -> Table:
+def _table(all_costs: Sequence[costs.TargetCosts], title: str) -> Table:
     headings = (
         "target",
         "units",
@@ -159,7 +156,7 @@ def _table(all_costs: Sequence[TargetCosts], title: str) -> Table:
     return table
 
 
-def _cells(target_costs: TargetCosts) -> tuple[str, ...]:
+def _cells(target_costs: costs.TargetCosts) -> tuple[str, ...]:
     used = target_costs.utilisation_percent
     return (
         str(target_costs.target),

@@ -24,7 +24,6 @@ from headroom.deploy import setup as deployment
 from headroom.deploy import teardown as teardowns
 from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_code
 from headroom.deploy.checks.deployment import Deployment
-from headroom.deploy.setup import ResourceResult
 from headroom.operator_error import OperatorError
 
 StageOption = Annotated[
@@ -153,7 +152,7 @@ def package(
         print_line(str(folder))
 
 
-def _print_outcomes(outcomes: Iterable[ResourceResult]) -> None:
+def _print_outcomes(outcomes: Iterable[deployment.ResourceResult]) -> None:
     for outcome in outcomes:
         why = f" ({'; '.join(outcome.details)})" if outcome.details else ""
         print_line(f"{outcome.subject}: {outcome.result}{why}")

@@ -29,7 +29,6 @@ from headroom.commands.console import (
 from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
-from headroom.migrate.handover import HandoverError, Record
 
 INTERRUPTED = 130
 """The exit status of what Ctrl-C ends."""
@@ -124,7 +123,7 @@ def _print(translation: Translation, aws: Aws, file: Path) -> None:
 def _apply(
     aws: Aws, config: Config, translation: Translation, file: Path, glob: str, yes: bool
 ) -> None:
-    record = Record(file, aws.account, aws.region)
+    record = handover.Record(file, aws.account, aws.region)
     begun = [name for name in record.tables("saved") if fnmatchcase(name, glob)]
     for note in translation.notes:
         if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
@@ -138,8 +137,8 @@ def _apply(
 
 def _revert(aws: Aws, file: Path, glob: str, yes: bool) -> None:
     if not file.exists():
-        raise HandoverError(f"there is no file {file}")
-    record = Record(file, aws.account, aws.region)
+        raise handover.HandoverError(f"there is no file {file}")
+    record = handover.Record(file, aws.account, aws.region)
     names = [name for name in record.tables("saved", "handed over") if fnmatchcase(name, glob)]
 
     def action(name: str) -> None:
@@ -166,7 +165,7 @@ def _for_each_table(
         try:
             action(name)
             done += 1
-        except HandoverError as error:
+        except handover.HandoverError as error:
             print_error(error)
             failed += 1
     typer.echo(f"{done} table(s) done, {failed} failed.")

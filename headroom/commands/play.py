@@ -53,7 +53,9 @@ def demo(
 ) -> None:
     """Play demand against the real app in an embedded region, and print each decision."""
     if scene:
-        _play_scene(scene)
+        if scene not in SCENES:
+            raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
+        SCENES[scene](console)
         return
     demand = traces.read(trace) if trace else traces.generated(days)
     text = config_file.read_text() if config_file else day.CONFIG
@@ -81,12 +83,6 @@ def demo(
     for line in terminal.closing_lines(result):
         console.print(line)
     raise typer.Exit(0 if result.ended_well else 1)
-
-
-def _play_scene(scene: str) -> None:
-    if scene not in SCENES:
-        raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
-    SCENES[scene](console)
 
 
 @app.command()

@@ -30,8 +30,8 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
 
 
 def test_a_backtest_in_json_is_the_complete_comparison(steps: Path, run: RunCommand) -> None:
-    said = json.loads(run("backtest", "--trace", steps, "--json").stdout)
-    assert said == compare(STEPS, make_policy(), pricing.load()).as_data()
+    data = json.loads(run("backtest", "--trace", steps, "--json").stdout)
+    assert data == compare(STEPS, make_policy(), pricing.load()).as_data()
 
 
 def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: RunCommand) -> None:

@@ -21,6 +21,7 @@ from headroom.pause_tags import PauseError
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import NOON
+from tests.support.command_line import one_line
 from tests.support.scenes import invoke, pass_minutes, reasons, units
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
@@ -217,10 +218,6 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(cli.app, list(words))
 
 
-def said(result: Result) -> str:
-    return " ".join(result.output.split())
-
-
 def tags(region: Region) -> dict[str, str]:
     """Return the pauses by table, as DynamoDB itself tells them."""
     dynamodb, found = region.client("dynamodb"), {}
@@ -339,7 +336,7 @@ def test_a_table_that_cannot_be_paused_is_told_and_the_others_are_paused(region:
     assert result.exit_code == 1
     assert (
         "orders-2: An error occurred (AccessDeniedException) when calling the TagResource operation"
-        in said(result)
+        in one_line(result.output)
     )
     assert sorted(tags(region)) == ["orders", "users"]
 
@@ -348,7 +345,7 @@ def test_a_table_that_cannot_be_described_ends_it_before_anything_is_paused(regi
     region.faults.append(Fault("DescribeTable", "AccessDeniedException"))
     result = run("pause", "orders*", "--for", "2h")
     assert result.exit_code == 1
-    assert "AccessDeniedException" in said(result)
+    assert "AccessDeniedException" in one_line(result.output)
     assert tags(region) == {}
 
 

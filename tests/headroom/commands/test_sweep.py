@@ -19,6 +19,7 @@ from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import READS, WRITES
+from tests.support.command_line import one_line
 from tests.support.scenes import (
     MIDDAY,
     MONDAY,
@@ -62,10 +63,6 @@ def run(config: Path, *words: str) -> Result:
     return CliRunner().invoke(cli.app, ["sweep", "--config", str(config), *words])
 
 
-def said(result: Result) -> str:
-    return " ".join(result.output.split())
-
-
 # once
 
 
@@ -78,14 +75,16 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
     assert raised > 100
     assert (
         f"orders:read 100 → {raised} units: consumption is at or above the alarm's level"
-        in said(result)
+        in one_line(result.output)
     )
-    assert f"Set orders:read 100 → {raised} units in one UpdateTable call" in said(result)
-    assert "Make alarm headroom-orders:read" in said(result)
-    assert "users:read" not in said(result).replace("headroom-users:read", "")
+    assert f"Set orders:read 100 → {raised} units in one UpdateTable call" in one_line(
+        result.output
+    )
+    assert "Make alarm headroom-orders:read" in one_line(result.output)
+    assert "users:read" not in one_line(result.output).replace("headroom-users:read", "")
     assert (
         "2026-11-02 13:05:00 UTC: 4 targets looked at: 1 raised, 0 lowered, 3 stay, 0 failed."
-        in said(result)
+        in one_line(result.output)
     )
     assert sorted(thresholds(region)) == [
         "headroom-orders:read",
@@ -96,14 +95,16 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
 
 
 def test_every_decision_is_told_where_asked_for(region: Region, config: Path) -> None:
-    assert "users:read stays at 100 units: it fits the load" in said(run(config, "--once", "--all"))
+    assert "users:read stays at 100 units: it fits the load" in one_line(
+        run(config, "--once", "--all").output
+    )
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(region: Region, config: Path) -> None:
     result = run(config, "--once", "--dry-run")
     assert (result.exit_code, writes(region)) == (0, [])
-    assert "Would set orders:read 100 →" in said(result)
-    assert "1 to be raised, 0 to be lowered, 3 stay, 0 failed." in said(result)
+    assert "Would set orders:read 100 →" in one_line(result.output)
+    assert "1 to be raised, 0 to be lowered, 3 stay, 0 failed." in one_line(result.output)
 
 
 def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(
@@ -112,8 +113,10 @@ def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(
     region.faults.append(Fault("DescribeTable", "AccessDeniedException", matches=of_table("users")))
     result = run(config, "--once")
     assert result.exit_code == 1
-    assert "users: DescribeTable failed: An error occurred (AccessDeniedException)" in said(result)
-    assert "1 raised, 0 lowered, 1 stay, 1 failed." in said(result)
+    assert "users: DescribeTable failed: An error occurred (AccessDeniedException)" in one_line(
+        result.output
+    )
+    assert "1 raised, 0 lowered, 1 stay, 1 failed." in one_line(result.output)
     assert units(region)["orders:read"] > 100
 
 
@@ -125,7 +128,7 @@ def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(
     assert result.exit_code == 1
     assert (
         "13:05:00 UTC: the sweep failed: AWS does not accept the credentials: An error occurred (Expired"
-        in said(result)
+        in one_line(result.output)
     )
 
 
@@ -161,8 +164,8 @@ def test_without_alarms_those_that_there_are_stay_as_they_are(region: Region, co
 def test_application_auto_scaling_is_left_alone_as_ever(region: Region, config: Path) -> None:
     autoscale(region)
     result = run(config, "--once", "--no-alarms")
-    assert "orders: passed over: Application Auto Scaling manages it too; left alone" in said(
-        result
+    assert "orders: passed over: Application Auto Scaling manages it too; left alone" in one_line(
+        result.output
     )
     assert units(region)["orders:read"] == 100
 
@@ -269,4 +272,4 @@ def test_ctrl_c_ends_it_in_peace(
     result = run(config, "--every", "2", "--no-alarms")
     assert (result.exit_code, waits) == (0, [120.0] * 3)
     assert result.output.count("targets looked at") == 3
-    assert said(result).endswith("Stopped. Capacity and alarms stay as they are.")
+    assert one_line(result.output).endswith("Stopped. Capacity and alarms stay as they are.")

@@ -87,10 +87,10 @@ def test_the_alarms_level_follows_the_units(watched: Watched) -> None:
 
 
 def test_every_minute_ticks_and_every_change_is_a_line(watched: Watched) -> None:
-    said = watched.out.getvalue().splitlines()
+    lines = watched.out.getvalue().splitlines()
     assert watched.ticks == MINUTES
-    assert sum("▼" in line for line in said) >= watched.result.decreases
-    raised = [line for line in said if "orders:read" in line and "▲" in line]
+    assert sum("▼" in line for line in lines) >= watched.result.decreases
+    raised = [line for line in lines if "orders:read" in line and "▲" in line]
     assert raised
     assert all("threshold" in line and "decreases left" in line for line in raised)
     assert raised[0].startswith(
@@ -102,7 +102,7 @@ RESULT = DemoResult([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=
 
 
 @pytest.mark.parametrize(
-    ("result", "well", "said"),
+    ("result", "well", "sentence"),
     [
         pytest.param(RESULT, True, "No alarm is stuck.", id="well"),
         pytest.param(
@@ -121,10 +121,10 @@ RESULT = DemoResult([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=
     ],
 )
 def test_a_demo_ends_well_only_where_nothing_is_refused_lost_or_stuck(
-    result: DemoResult, well: bool, said: str
+    result: DemoResult, well: bool, sentence: str
 ) -> None:
     assert result.ended_well is well
-    assert said in "\n".join(terminal.closing_lines(result))
+    assert sentence in "\n".join(terminal.closing_lines(result))
 
 
 # stuck alarms
