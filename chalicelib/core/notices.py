@@ -7,9 +7,11 @@ target keeps when that was, and the metrics show when the episode began.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, chain
+from operator import ge, le
 
 from chalicelib.config.policy import METRIC_KINDS, NotificationKind, Policy
 from chalicelib.core.budget import next_midnight
@@ -25,9 +27,9 @@ REPEAT = timedelta(hours=24)
 """A longer episode than the metrics show is notified again after so long."""
 SWEEP = timedelta(minutes=5)
 SWEEP_GAP = timedelta(minutes=6, seconds=30)
-"""Between two failures that are further apart, one sweep did not fail. Lambda retries a failed sweep
-after one minute and after two more. The next sweep but one begins seven minutes later. Source:
-Lambda Developer Guide, 2026-10."""
+"""Between two failures that are further apart, one sweep did not fail. Lambda retries a failed
+sweep after one minute and after two more. The next sweep but one begins seven minutes later.
+Source: Lambda Developer Guide, 2026-10."""
 JITTER = timedelta(minutes=1)
 """A schedule is exact to the minute. Source: EventBridge User Guide, "Creating a rule that runs
 on a schedule", 2026-10."""
@@ -133,12 +135,11 @@ def parse_state(value: str) -> NotificationState:
 def is_due(condition: Condition, state: NotificationState, now: datetime) -> bool:
     """Tell whether to notify: the condition has held long enough, and was not notified in this
     episode."""
-    first = condition.since or _observed(condition, state, now).first or now
-    if condition.since is None:
-        if now - first < condition.span:
-            return False
-        first = max(first, now - REPEAT)
-    return state.notified is None or state.notified < first
+    if condition.since:
+        return state.notified is None or state.notified < condition.since
+    first = _observed(condition, state, now).first or now
+    is_new = state.notified is None or state.notified < max(first, now - REPEAT)
+    return is_new and now - first >= condition.span
 
 
 def update_state(
@@ -169,19 +170,13 @@ def of_changes(
 ) -> Iterator[NotificationLine]:
     """Yield a line for each change of capacity that its policy notifies of. Both maps hold every
     changed target."""
-    for action in done:
-        for change in action.changes:
-            decision = decisions[change.target]
-            policy = policies[change.target]
-            kind = _kind(change, decision, policy)
-            if _is_wanted(kind, policy):
-                yield _line(kind, change.target, policy, _change(change, decision))
-
-
-def _kind(change: Change, decision: Decision, policy: Policy) -> NotificationKind:
-    if decision.reason is Reason.FLEET and "fleet" in policy.notify:
-        return "fleet"
-    return "scaled_up" if change.desired > change.current else "scaled_down"
+    for change in chain.from_iterable(action.changes for action in done):
+        decision, policy = decisions[change.target], policies[change.target]
+        kind: NotificationKind = "scaled_up" if change.desired > change.current else "scaled_down"
+        if decision.reason is Reason.FLEET and "fleet" in policy.notify:
+            kind = "fleet"
+        if _is_wanted(kind, policy):
+            yield _line(kind, change.target, policy, _change(change, decision))
 
 
 def _change(change: Change, decision: Decision) -> str:
@@ -189,7 +184,10 @@ def _change(change: Change, decision: Decision) -> str:
     out as that failure."""
     if decision.desired == change.desired:
         return sentence(decision)
-    return f"{change.target} {change.current} → {change.desired} units; afterwards {WHY[decision.reason]} ({decision.reason})"
+    return (
+        f"{change.target} {change.current} → {change.desired} units; "
+        f"afterwards {WHY[decision.reason]} ({decision.reason})"
+    )
 
 
 def _is_wanted(kind: NotificationKind, policy: Policy) -> bool:
@@ -209,14 +207,13 @@ def conditions(
 ) -> Iterator[Condition]:
     """Yield the conditions of one target that the policy notifies of. decision: a sweep's decision,
     if there is one."""
-    for condition in (
-        *_at_max(observation, now),
-        *_load(observation, now),
-        *_budget(observation, decision, now),
-        *_held(observation, decision),
-    ):
-        if _is_wanted(condition.line.kind, observation.policy):
-            yield condition
+    present = chain(
+        _at_max(observation, now),
+        _load(observation, now),
+        _budget(observation, decision, now),
+        _held(observation, decision),
+    )
+    return (c for c in present if _is_wanted(c.line.kind, observation.policy))
 
 
 def _condition(
@@ -256,18 +253,17 @@ def _load(observation: Observation, now: datetime) -> Iterator[Condition]:
     newest = periods[-1] if periods else None
     if newest is None:
         return
-    above, below = policy.notify_above_percent, policy.notify_below_percent
     units = observation.provisioned
-    text = f"{observation.target} consumes {newest:.0f} % of its {units} units, at or"
-    step = timedelta(minutes=per_period)
-    if above and newest >= above:
-        is_high = _carried([None if share is None else share >= above for share in periods])
-        since = _began(is_high, step, consumed.end)
-        yield _condition("high_throughput", observation, f"{text} above {above} %", since)
-    if below and newest <= below:
-        is_low = _carried([None if share is None else share <= below for share in periods])
-        since = _began(is_low, step, consumed.end)
-        yield _condition("low_throughput", observation, f"{text} below {below} %", since)
+    kinds: tuple[tuple[NotificationKind, str, int, Callable[[float, int], bool]], ...] = (
+        ("high_throughput", "above", policy.notify_above_percent, ge),
+        ("low_throughput", "below", policy.notify_below_percent, le),
+    )
+    for kind, side, limit, is_beyond in kinds:
+        if limit and is_beyond(newest, limit):
+            held = _carried([None if s is None else is_beyond(s, limit) for s in periods])
+            since = _began(held, timedelta(minutes=per_period), consumed.end)
+            text = f"{observation.target} consumes {newest:.0f} % of its {units} units"
+            yield _condition(kind, observation, f"{text}, at or {side} {limit} %", since)
 
 
 def _budget(
@@ -286,8 +282,7 @@ def _held(observation: Observation, decision: Decision | None) -> Iterator[Condi
     if held:
         text = f"{observation.target}: {WHY[held.reason]}: {held.detail}"
         yield _without_metric("paused", observation, text)
-    holds = (hold for hold in observation.holds if hold.reason is Reason.FLEET_UNKNOWN)
-    unknown = next(holds, None)
+    unknown = next((h for h in observation.holds if h.reason is Reason.FLEET_UNKNOWN), None)
     if unknown or (decision and decision.reason is Reason.FLEET_UNKNOWN):
         text = f"{observation.target}: {WHY[Reason.FLEET_UNKNOWN]}"
         text = f"{text}: {unknown.detail}" if unknown else text
@@ -314,10 +309,8 @@ def failing(target: Target, policy: Policy, why: str) -> Iterator[Condition]:
 def _carried(periods: Sequence[bool | None]) -> list[bool]:
     """Return whether the condition held in each period. An unknown period counts as the one before
     it, the first as held."""
-    found: list[bool] = []
-    for held in periods:
-        found.append((found[-1] if found else True) if held is None else held)
-    return found
+    held = accumulate(periods, lambda last, now: last if now is None else now, initial=True)
+    return [bool(value) for value in held][1:]
 
 
 def _began(held: Sequence[bool], step: timedelta, end: datetime) -> datetime:
@@ -348,7 +341,7 @@ def notices(lines: Iterable[NotificationLine]) -> list[tuple[Notice, list[Notifi
             Notice(
                 SUBJECTS[kind].format(table),
                 _joined([line.text for line in of]),
-                _facts(kind, table),
+                {"kind": (kind,), "table": (table,)},
                 topic,
                 slack,
             ),
@@ -356,10 +349,6 @@ def notices(lines: Iterable[NotificationLine]) -> list[tuple[Notice, list[Notifi
         )
         for (kind, table, topic, slack), of in found.items()
     ]
-
-
-def _facts(kind: NotificationKind, table: str) -> Mapping[str, tuple[str, ...]]:
-    return {"kind": (kind,), "table": (table,)}
 
 
 def _joined(texts: Sequence[str], between: str = "\n") -> str:
@@ -387,12 +376,11 @@ def merged(batch: Sequence[Notice]) -> Notice:
     first = batch[0]
     if len(batch) == 1:
         return first
-    kinds = Counter(kind for notice in batch for kind in notice.facts.get("kind", ()))
+    kinds = Counter(chain(*(notice.facts.get("kind", ()) for notice in batch)))
     counted = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    keys = sorted({key for notice in batch for key in notice.facts})
     facts = {
-        key: tuple(dict.fromkeys(value for notice in batch for value in notice.facts.get(key, ())))
-        for key in keys
+        key: tuple(dict.fromkeys(chain(*(notice.facts.get(key, ()) for notice in batch))))
+        for key in sorted(set(chain(*(notice.facts for notice in batch))))
     }
     text = _joined([f"{notice.subject}\n{notice.text}" for notice in batch], "\n\n")
     return Notice(
