@@ -233,8 +233,8 @@ def test_14_no_key_comes_over_and_none_is_needed() -> None:
 def test_15_the_steps_of_a_scale_are_as_its_documentation_has_them(
     percent: float, step: int
 ) -> None:
-    scale = "increase-throttled-by-provisioned-reads-scale: {0: 0, 0.25: 5, 0.5: 10, 1: 20, 2: 50, 5: 100}"
-    with scene(scale) as region:
+    steps = "{0: 0, 0.25: 5, 0.5: 10, 1: 20, 2: 50, 5: 100}"
+    with scene(f"increase-throttled-by-provisioned-reads-scale: {steps}") as region:
         set_units(region, "orders", 1_000, 100)
         pass_minutes(region, 30, {**QUIET, READS: 500.0})
         pass_minutes(region, 6, {**QUIET, READS: 500.0}, {READS: percent * 10})

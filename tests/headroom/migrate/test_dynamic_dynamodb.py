@@ -147,14 +147,6 @@ def test_scales_become_rows() -> None:
     assert [(row.at, row.units) for row in writes.decrease_steps] == [(15, 8)]
 
 
-def test_a_switch_that_is_off_says_what_it_turns_off() -> None:
-    text = "[table: t]\nenable-reads-autoscaling: false"
-    assert (
-        explanation(text, 2)
-        == "translated: enable-reads-autoscaling: false → read.scale_up = false, read.scale_down = false"
-    )
-
-
 def test_steps_below_a_percent_stay_as_they_are_and_leave_nothing_to_lower() -> None:
     found = policy(rules(TINY_STEPS))
     assert [row.at for row in found.increase_steps] == [0, 0.25, 0.5, 1, 2, 5]
@@ -310,10 +302,26 @@ def test_a_matcher_matches_what_re_match_matches(regex: str, name: str) -> None:
     assert Matcher(text, key == "regex").matches(name) == bool(re.match(regex, name))
 
 
-def test_a_name_without_an_end_is_told_with_what_to_write_instead() -> None:
-    assert explanation("[table: my_table]", 1) == (
-        'translated: [table: my_table] → [[tables]] name = "my_table*"; '
-        'every name that begins so, here as there; write name = "my_table" if that one alone is meant'
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "[table: my_table]",
+            'name = "my_table*"; every name that begins so, here as there; '
+            'write name = "my_table" if that one alone is meant',
+            id="a name without an end",
+        ),
+        pytest.param("[table: ^prod-.*]", 'name = "prod-*"', id="an end that is declared free"),
+    ],
+)
+def test_the_report_of_a_section_shows_its_rule(text: str, expected: str) -> None:
+    assert explanation(text, 1) == f"translated: {text} → [[tables]] {expected}"
+
+
+def test_the_report_of_a_disabled_switch_names_both_settings() -> None:
+    assert explanation("[table: t]\nenable-reads-autoscaling: false", 2) == (
+        "translated: enable-reads-autoscaling: false → "
+        "read.scale_up = false, read.scale_down = false"
     )
 
 
@@ -328,13 +336,6 @@ def test_a_section_whose_name_is_no_regular_expression_is_refused_whole(regex: s
     assert len(loader.load(imported(text).toml).tables) == 1
 
 
-def test_a_name_whose_end_is_said_to_be_free_needs_no_word() -> None:
-    assert (
-        explanation("[table: ^prod-.*]", 1)
-        == 'translated: [table: ^prod-.*] → [[tables]] name = "prod-*"'
-    )
-
-
 def test_the_first_section_that_matches_wins_in_both() -> None:
     found = rules(
         "[table: ^log_a$]\nreads-upper-threshold: 80\n[table: ^log_]\nreads-upper-threshold: 70"
@@ -345,7 +346,8 @@ def test_the_first_section_that_matches_wins_in_both() -> None:
 
 def test_an_index_may_stand_before_its_table() -> None:
     found = rules(
-        "[gsi: ^by-date$ table: ^orders$]\nreads-upper-threshold: 70\n[table: ^orders$]\nreads-upper-threshold: 80"
+        "[gsi: ^by-date$ table: ^orders$]\nreads-upper-threshold: 70\n"
+        "[table: ^orders$]\nreads-upper-threshold: 80"
     )
     assert (policy(found).alarm_percent, policy(found, index="by-date").alarm_percent) == (80, 70)
 
@@ -361,7 +363,8 @@ def test_an_index_without_its_table_gets_a_rule_that_leaves_the_table_alone() ->
 
 def test_two_indexes_of_a_table_without_a_section_share_a_rule() -> None:
     found = rules(
-        "[gsi: ^a$ table: ^orders$]\nreads-upper-threshold: 70\n[gsi: ^b$ table: ^orders$]\nreads-upper-threshold: 60"
+        "[gsi: ^a$ table: ^orders$]\nreads-upper-threshold: 70\n"
+        "[gsi: ^b$ table: ^orders$]\nreads-upper-threshold: 60"
     )
     assert len(found.tables) == 1
     assert [policy(found, index=index).alarm_percent for index in "ab"] == [70, 60]
