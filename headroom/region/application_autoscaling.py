@@ -1,8 +1,8 @@
 """The embedded region's Application Auto Scaling: scalable targets, policies with their alarms,
 scheduled actions and tags.
 
-It keeps what is registered and scales nothing. moto forgets to delete policies and actions with their
-target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference, read
+It keeps what is registered and scales nothing. moto does not delete policies and actions with
+their target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference, read
 2026-11.
 """
 

@@ -1,4 +1,4 @@
-"""The embedded region's Auto Scaling groups and their instances' status checks, where moto has none.
+"""The embedded region's Auto Scaling groups and their instances' status checks.
 
 moto keeps groups, members and instances. This module adds the zones of a group, status checks that
 fail, their metrics each minute, the replacement of Unhealthy instances, and the scaling activities
@@ -24,7 +24,8 @@ REPLACING = {"Launch", "ReplaceUnhealthy", "Terminate"}
 REPAIR_TIME = timedelta(minutes=2)
 """How long a reboot, or a recovery, takes."""
 CAUSES = {
-    "launch": "At {at} an instance was started in response to a difference between desired and actual capacity.",
+    "launch": "At {at} an instance was started in response to a difference between desired and "
+    "actual capacity.",
     "unhealthy": "At {at} an instance was taken out of service in response to a user health-check.",
 }
 """Source: EC2 Auto Scaling User Guide, "Verify a scaling activity", "View the reason for health

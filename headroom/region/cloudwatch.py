@@ -297,7 +297,8 @@ class CloudWatch:
         if len(queries) > MAX_QUERIES:
             raise ServiceError(
                 "ValidationError",
-                f"The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}.",
+                f"The collection MetricDataQueries must not have a size greater than "
+                f"{MAX_QUERIES}.",
             )
         return {
             "MetricDataResults": [self._result(query, params) for query in queries],

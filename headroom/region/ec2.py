@@ -101,10 +101,13 @@ class Group:
         ]
         for kind, ids in ((LAUNCHED, came), (TERMINATED, went)):
             for name in ids:
-                detail = {
-                    "AutoScalingGroupName": self.name,
-                    "EC2InstanceId": name,
-                    "StatusCode": "InProgress",
-                }
-                invocations += self._region.functions.put_event("aws.autoscaling", kind, detail)
+                invocations += self._region.functions.put_event(
+                    "aws.autoscaling",
+                    kind,
+                    {
+                        "AutoScalingGroupName": self.name,
+                        "EC2InstanceId": name,
+                        "StatusCode": "InProgress",
+                    },
+                )
         return invocations
