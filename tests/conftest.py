@@ -35,7 +35,12 @@ def _every_call_is_permitted() -> Iterator[None]:
 
 
 @pytest.fixture
-def region() -> Iterator[Region]:
-    """A region at midday with `orders`, its index and the app; other scenes extend or replace it."""
-    with orders() as region:
+def region(request: pytest.FixtureRequest) -> Iterator[Region]:
+    """The region of the marker `scene(build, *arguments)`, which a test or its module has.
+
+    Without the marker: `orders` with its index and the app, at midday.
+    """
+    scene = request.node.get_closest_marker("scene") or pytest.mark.scene.with_args(orders).mark
+    build, *arguments = scene.args
+    with build(*arguments, **scene.kwargs) as region:
         yield region

@@ -126,8 +126,7 @@ def test_a_configuration_that_contradicts_itself_is_reported_when_the_app_is_imp
 def test_the_configuration_that_ships_manages_nothing_until_it_is_reported_to(
     region: Region,
 ) -> None:
-    app = region.deploy((ROOT / "chalicelib" / "headroom.toml").read_text())
-    assert app.CONFIG.tables == ()
+    assert region.deploy((ROOT / "chalicelib" / "headroom.toml").read_text()).CONFIG.tables == ()
 
 
 # the time that is left
@@ -160,8 +159,7 @@ def test_nothing_is_lowered_where_no_time_is_left_to_ask_whether_it_may_be(
     app = region.deploy(rules())
     pass_minutes(region, 65)
     counts = app.scale_down(scheduled_event(region, "scale_down"), context(left))
-    assert units(region)["orders:read"] == read
-    assert counts["Skipped"] == (0 if read == 1 else 1)
+    assert (units(region)["orders:read"], counts["Skipped"]) == (read, 0 if read == 1 else 1)
 
 
 # what it says
@@ -287,6 +285,5 @@ def test_skips_are_warnings_and_failures_are_errors() -> None:
         invocations = record_invocations(region)
         invocation = send(region, "no json")
         assert [line["level"] for line in log_lines(invocation, "skip")] == ["WARNING"]
-        assert skips(invocation) == [("message", "MalformedMessage")]
-        assert decisions(invocation) == {}
+        assert (skips(invocation), decisions(invocation)) == ([("message", "MalformedMessage")], {})
         assert invocations == [invocation]

@@ -86,12 +86,10 @@ def test_an_alarm_that_says_nothing_about_units_is_refused_with_the_reason(
     region: Region, changes: Mapping[str, Any], why: str
 ) -> None:
     invocation = send(region, alarm_message(region) | changes)
-    text = [line["message"] for line in invocation.logs if line.get("kind") == "skip"]
-    assert text == [
+    assert [line["message"] for line in invocation.logs if line.get("kind") == "skip"] == [
         f"headroom-orders:read: passed over: cannot scale by this alarm: {why} (UnsupportedAlarm)"
     ]
-    assert invocation.error is None
-    assert region.calls == []
+    assert (invocation.error, region.calls) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -99,6 +97,5 @@ def test_an_alarm_that_says_nothing_about_units_is_refused_with_the_reason(
 )
 def test_what_is_no_alarm_message_is_refused_without_an_error(region: Region, text: str) -> None:
     invocation = send(region, text)
-    assert skips(invocation) == [("message", "MalformedMessage")]
-    assert invocation.error is None
+    assert (skips(invocation), invocation.error) == ([("message", "MalformedMessage")], None)
     assert region.calls == []

@@ -88,8 +88,7 @@ def test_the_rewrite_keeps_everything_but_the_threshold(region: Region) -> None:
         == made["Tags"]
         == [{"Key": "a text", "Value": "a text"}]
     )
-    assert kept.keys() == every_member().keys() - {"Tags"}
-    assert made["ActionsEnabled"] is False
+    assert (kept.keys(), made["ActionsEnabled"]) == (every_member().keys() - {"Tags"}, False)
 
 
 def test_the_state_of_a_rewritten_alarm_is_left_alone(region: Region) -> None:
@@ -115,8 +114,7 @@ def test_an_alarm_whose_threshold_is_not_in_units_wakes_but_is_not_rewritten(
     put(region, FOREIGN, **fields, Threshold=12.5)
     hot(region)
     send(region, alarm_message(region, name=FOREIGN))
-    assert units(region)["orders:read"] == 150
-    assert thresholds(region)[FOREIGN] == 12.5
+    assert (units(region)["orders:read"], thresholds(region)[FOREIGN]) == (150, 12.5)
     assert [call["AlarmName"] for call in requests(region, "PutMetricAlarm")] == [
         "headroom-orders:read"
     ]
@@ -127,6 +125,5 @@ def test_an_alarm_that_was_deleted_meanwhile_still_raises_the_table(region: Regi
     message = alarm_message(region)
     region.client("cloudwatch").delete_alarms(AlarmNames=["headroom-orders:read"])
     invocation = send(region, message)
-    assert units(region)["orders:read"] == 150
-    assert invocation.error is None
+    assert (units(region)["orders:read"], invocation.error) == (150, None)
     assert "headroom-orders:read" not in region.cloudwatch.alarms

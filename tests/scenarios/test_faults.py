@@ -93,8 +93,7 @@ def test_a_failing_call_is_raised_with_the_tables_name_and_the_other_table_is_se
     invocation = woken(region, handler)
     text = f"orders: {doing} failed: An error occurred ({code}) when calling the {operation} operation: {code} (injected)"
     if (operation, after, code) == ("DescribeTable", 0, MISSING):
-        assert skips(invocation) == [("orders", "TableGone")]
-        assert invocation.error is None
+        assert (skips(invocation), invocation.error) == ([("orders", "TableGone")], None)
     else:
         assert failures(invocation) == [text]
         assert str(invocation.error) == "Headroom could not do everything (1 sub-exception)"
@@ -135,8 +134,7 @@ def test_an_increase_does_not_wait_for_an_alarm_that_cannot_be_mended(region: Re
         Fault("PutMetricAlarm", DENIED, matches=lambda params: params["AlarmName"] == drifted)
     )
     invocation = woken(region, "on_alarm")
-    assert units(region)["orders:read"] == 150
-    assert len(failures(invocation)) == 1
+    assert (units(region)["orders:read"], len(failures(invocation))) == (150, 1)
 
 
 # everybody's calls
@@ -226,8 +224,7 @@ def test_lambda_tries_a_failed_alarm_again_until_it_is_done() -> None:
             ("on_alarm", False),
             ("on_alarm", True),
         ]
-        assert units(region)["orders:read"] == 150
-        assert region.functions.dead_letters == []
+        assert (units(region)["orders:read"], region.functions.dead_letters) == (150, [])
 
 
 # one fault, anywhere

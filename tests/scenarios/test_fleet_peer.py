@@ -26,89 +26,89 @@ from tests.support.scenes import (
     wait,
 )
 
-
-def test_instances_are_counted_and_not_reservations() -> None:
-    with led() as region:
-        ec2 = Ec2(region)
-        ec2.launch(3, WORKER)  # one reservation
-        ec2.launch(1, WORKER)
-        swept = invoke(region, "sweep")
-        assert decisions(swept)[READS]["numbers"]["instances"] == 4
+pytestmark = pytest.mark.scene.with_args(led)
 
 
-def test_every_page_is_counted() -> None:
-    with led() as region:
-        pages = {None: "second", "second": "third", "third": None}
-
-        def page(request: dict[str, object]) -> dict[str, object]:
-            following = pages[request.get("NextToken")]  # type: ignore[index]
-            instances = [{"InstanceId": f"i-{number}"} for number in range(2)]
-            return {"Reservations": [{"Instances": instances}]} | (
-                {"NextToken": following} if following else {}
-            )
-
-        region.answers["ec2", "DescribeInstances"] = page
-        swept = invoke(region, "sweep")
-        assert decisions(swept)[READS]["numbers"]["instances"] == 6
+def test_instances_are_counted_and_not_reservations(region: Region) -> None:
+    ec2 = Ec2(region)
+    ec2.launch(3, WORKER)  # one reservation
+    ec2.launch(1, WORKER)
+    assert decisions(invoke(region, "sweep"))[READS]["numbers"]["instances"] == 4
 
 
-def test_only_running_instances_with_all_the_tags_count() -> None:
-    config = TABLES + BY_TAG.replace('role = "worker"', 'role = "worker", stage = "prod"')
-    with led(config) as region:
-        ec2 = Ec2(region)
-        ec2.launch(2, {**WORKER, "stage": "prod"})
-        ec2.launch(4, WORKER)
-        ec2.launch(4, {"role": "workers", "stage": "prod"})
-        ec2.stop(ec2.launch(3, {**WORKER, "stage": "prod"}))
-        swept = invoke(region, "sweep")
-        assert decisions(swept)[READS]["numbers"]["instances"] == 2
+def test_every_page_is_counted(region: Region) -> None:
+    pages = {None: "second", "second": "third", "third": None}
+
+    def page(request: dict[str, object]) -> dict[str, object]:
+        following = pages[request.get("NextToken")]  # type: ignore[index]
+        instances = [{"InstanceId": f"i-{number}"} for number in range(2)]
+        return {"Reservations": [{"Instances": instances}]} | (
+            {"NextToken": following} if following else {}
+        )
+
+    region.answers["ec2", "DescribeInstances"] = page
+    assert decisions(invoke(region, "sweep"))[READS]["numbers"]["instances"] == 6
 
 
-def test_consumption_is_the_sum_of_what_was_used_and_not_its_biggest_request() -> None:
+@pytest.mark.scene(
+    led, TABLES + BY_TAG.replace('role = "worker"', 'role = "worker", stage = "prod"')
+)
+def test_only_running_instances_with_all_the_tags_count(region: Region) -> None:
+    ec2 = Ec2(region)
+    ec2.launch(2, {**WORKER, "stage": "prod"})
+    ec2.launch(4, WORKER)
+    ec2.launch(4, {"role": "workers", "stage": "prod"})
+    ec2.stop(ec2.launch(3, {**WORKER, "stage": "prod"}))
+    assert decisions(invoke(region, "sweep"))[READS]["numbers"]["instances"] == 2
+
+
+@pytest.mark.scene(led, FOLLOWING)
+def test_consumption_is_the_sum_of_what_was_used_and_not_its_biggest_request(
+    region: Region,
+) -> None:
     """The statistic of Consumed* is Sum: 80 units a second stay, though the biggest single request
     was of one unit."""
-    with led(FOLLOWING) as region:
-        workers = Ec2(region).launch(10, WORKER)
-        pass_minutes(region, 20, {READS: 80.0})
-        Ec2(region).terminate(workers)
-        region.calls.clear()
-        invoke(region, "sweep")
-        request = [
-            query["MetricStat"]
-            for one in requests(region, "GetMetricData")
-            for query in one["MetricDataQueries"]
-        ]
-        assert {stat["Stat"] for stat in request if "Consumed" in stat["Metric"]["MetricName"]} == {
-            "Sum"
-        }
-        assert units(region)["orders:read"] == 80
+    workers = Ec2(region).launch(10, WORKER)
+    pass_minutes(region, 20, {READS: 80.0})
+    Ec2(region).terminate(workers)
+    region.calls.clear()
+    invoke(region, "sweep")
+    request = [
+        query["MetricStat"]
+        for one in requests(region, "GetMetricData")
+        for query in one["MetricDataQueries"]
+    ]
+    assert {stat["Stat"] for stat in request if "Consumed" in stat["Metric"]["MetricName"]} == {
+        "Sum"
+    }
+    assert units(region)["orders:read"] == 80
 
 
-def test_datapoints_are_put_in_order_whichever_way_they_come() -> None:
+@pytest.mark.scene(led, FOLLOWING)
+def test_datapoints_are_put_in_order_whichever_way_they_come(region: Region) -> None:
     """The load was 150, and is 30 by now: whatever comes last in the answer, the peak of the last
     quarter of an hour counts."""
-    with led(FOLLOWING) as region:
-        workers = Ec2(region).launch(10, WORKER)
-        pass_minutes(region, 20, {READS: [150.0] * 14 + [30.0] * 6})
-        Ec2(region).terminate(workers)
-        answer = region.cloudwatch.answer
+    workers = Ec2(region).launch(10, WORKER)
+    pass_minutes(region, 20, {READS: [150.0] * 14 + [30.0] * 6})
+    Ec2(region).terminate(workers)
+    answer = region.cloudwatch.answer
 
-        def backwards(request: dict[str, object]) -> dict[str, object]:
-            text = answer("GetMetricData", request)
-            assert text is not None
-            for result in text["MetricDataResults"]:
-                pairs = sorted(
-                    zip(result["Timestamps"], result["Values"], strict=True),
-                    key=lambda pair: pair[0].second,
-                )
-                result["Timestamps"], result["Values"] = (
-                    [pair[i] for pair in reversed(pairs)] for i in (0, 1)
-                )
-            return text
+    def backwards(request: dict[str, object]) -> dict[str, object]:
+        text = answer("GetMetricData", request)
+        assert text is not None
+        for result in text["MetricDataResults"]:
+            pairs = sorted(
+                zip(result["Timestamps"], result["Values"], strict=True),
+                key=lambda pair: pair[0].second,
+            )
+            result["Timestamps"], result["Values"] = (
+                [pair[i] for pair in reversed(pairs)] for i in (0, 1)
+            )
+        return text
 
-        region.answers["cloudwatch", "GetMetricData"] = backwards
-        invoke(region, "sweep")
-        assert units(region)["orders:read"] == 150
+    region.answers["cloudwatch", "GetMetricData"] = backwards
+    invoke(region, "sweep")
+    assert units(region)["orders:read"] == 150
 
 
 def test_the_first_run_needs_nothing_that_an_earlier_one_left() -> None:
@@ -121,28 +121,28 @@ def test_the_first_run_needs_nothing_that_an_earlier_one_left() -> None:
         assert units(region)["orders:read"] == 160
 
 
-def test_zero_instances_go_to_the_floor() -> None:
-    with led(FOLLOWING, read=100, write=100) as region:
-        pass_minutes(region, 20)
-        invoke(region, "sweep")
-        assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 5)
+@pytest.mark.scene(led, FOLLOWING, read=100, write=100)
+def test_zero_instances_go_to_the_floor(region: Region) -> None:
+    pass_minutes(region, 20)
+    invoke(region, "sweep")
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 5)
 
 
-def test_a_fleet_that_grew_never_lowers_a_table_that_was_bigger() -> None:
-    with led(FOLLOWING, read=500, write=500) as region:
-        pass_minutes(region, 20, {READS: 450.0, WRITES: 450.0})
-        Ec2(region).launch(4, WORKER)
-        assert (units(region)["orders:read"], units(region)["orders:write"]) == (500, 500)
-        wait(region, minutes=2)  # the index was raised
-        invoke(region, "sweep")  # 4 instances call for 80 and 20; what is consumed stays
-        assert (units(region)["orders:read"], units(region)["orders:write"]) == (450, 450)
+@pytest.mark.scene(led, FOLLOWING, read=500, write=500)
+def test_a_fleet_that_grew_never_lowers_a_table_that_was_bigger(region: Region) -> None:
+    pass_minutes(region, 20, {READS: 450.0, WRITES: 450.0})
+    Ec2(region).launch(4, WORKER)
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (500, 500)
+    wait(region, minutes=2)  # the index was raised
+    invoke(region, "sweep")  # 4 instances call for 80 and 20; what is consumed stays
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (450, 450)
 
 
-def test_one_dimension_that_may_fall_does_not_take_the_other_below_its_need() -> None:
-    with led(FOLLOWING, read=200, write=200) as region:
-        pass_minutes(region, 20, {WRITES: 190.0})
-        invoke(region, "sweep")
-        assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 190)
+@pytest.mark.scene(led, FOLLOWING, read=200, write=200)
+def test_one_dimension_that_may_fall_does_not_take_the_other_below_its_need(region: Region) -> None:
+    pass_minutes(region, 20, {WRITES: 190.0})
+    invoke(region, "sweep")
+    assert (units(region)["orders:read"], units(region)["orders:write"]) == (5, 190)
 
 
 @pytest.mark.parametrize("place", ["us-east-1", "eu-central-1", "cn-north-1"])
@@ -180,27 +180,25 @@ def test_no_function_may_do_everything_to_dynamodb_cloudwatch_or_ec2(function: s
     }
 
 
-def test_one_rule_serves_many_tables_each_with_its_own_units() -> None:
-    with led() as region:
-        Ec2(region).launch(4, WORKER)
-        found = units(region)
-        assert (found["orders:read"], found["orders:write"], found["orders/by-date:write"]) == (
-            80,
-            20,
-            60,
-        )
+def test_one_rule_serves_many_tables_each_with_its_own_units(region: Region) -> None:
+    Ec2(region).launch(4, WORKER)
+    found = units(region)
+    assert (found["orders:read"], found["orders:write"], found["orders/by-date:write"]) == (
+        80,
+        20,
+        60,
+    )
 
 
-def test_what_a_fleet_calls_for_is_no_matter_of_the_count_before() -> None:
+def test_what_a_fleet_calls_for_is_no_matter_of_the_count_before(region: Region) -> None:
     """No counter is kept: the same count calls for the same, whatever it was before, and after any
     number of events."""
     assert [Scale(linear=20).units(count) for count in (3, 9, 3)] == [60, 180, 60]
-    with led() as region:
-        ec2 = Ec2(region)
-        ids = ec2.launch(3, WORKER)
-        before = len(region.calls)
-        for _ in range(3):
-            ec2.send_state_changes(ids, "running")
-        assert "UpdateTable" not in [made.operation for made in region.calls[before:]]
-        assert "PutItem" not in operations(region)
-        assert units(region)["orders:read"] == 60
+    ec2 = Ec2(region)
+    ids = ec2.launch(3, WORKER)
+    before = len(region.calls)
+    for _ in range(3):
+        ec2.send_state_changes(ids, "running")
+    assert "UpdateTable" not in [made.operation for made in region.calls[before:]]
+    assert "PutItem" not in operations(region)
+    assert units(region)["orders:read"] == 60

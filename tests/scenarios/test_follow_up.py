@@ -3,6 +3,8 @@ costs a minute."""
 
 from itertools import pairwise
 
+import pytest
+
 from headroom.demo.day import stuck_alarms
 from headroom.region.region import Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
@@ -59,8 +61,7 @@ def test_when_nothing_is_hot_it_costs_one_call(region: Region) -> None:
         "StateValue": "ALARM",
         "MaxRecords": 100,
     }
-    assert requests(region, "DescribeAlarms") == [request]
-    assert actions(invocation) == []
+    assert (requests(region, "DescribeAlarms"), actions(invocation)) == ([request], [])
 
 
 def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_come(
@@ -68,8 +69,7 @@ def test_every_table_with_an_alarm_in_alarm_is_looked_at_as_if_its_message_had_c
 ) -> None:
     pass_minutes(region, 5, {READS: 95.0, INDEX_READS: 18.0})
     in_alarm(region, "headroom-orders/by-date:read")
-    invocation = invoke(region, "follow_up")
-    assert reasons(invocation) == {
+    assert reasons(invoke(region, "follow_up")) == {
         "orders:read": "UtilizationHigh",
         "orders:write": "AlreadyAtDesiredCapacity",
         "orders/by-date:read": "UtilizationHigh",
@@ -136,26 +136,20 @@ def test_an_alarm_of_a_table_without_a_rule_is_passed_over_without_a_further_cal
     assert operations(region) == ["DescribeAlarms"]
 
 
-def test_a_table_that_is_gone_or_on_demand_does_not_stop_the_others() -> None:
-    with orders() as region:
-        region.create_table("orders-old")
-        region.create_table("orders-new")
-        invoke(region, "sweep")
-        region.client("dynamodb").delete_table(TableName="orders-old")
-        region.client("dynamodb").update_table(
-            TableName="orders-new", BillingMode="PAY_PER_REQUEST"
-        )
-        pass_minutes(region, 5, {READS: 95.0})
-        in_alarm(
-            region, "headroom-orders:read", "headroom-orders-old:read", "headroom-orders-new:read"
-        )
-        invocation = invoke(region, "follow_up")
-        assert sorted(skips(invocation)) == [
-            ("orders-new", "OnDemand"),
-            ("orders-old", "TableGone"),
-        ]
-        assert units(region)["orders:read"] == 150
-        assert invocation.error is None
+def test_a_table_that_is_gone_or_on_demand_does_not_stop_the_others(region: Region) -> None:
+    region.create_table("orders-old")
+    region.create_table("orders-new")
+    invoke(region, "sweep")
+    region.client("dynamodb").delete_table(TableName="orders-old")
+    region.client("dynamodb").update_table(TableName="orders-new", BillingMode="PAY_PER_REQUEST")
+    pass_minutes(region, 5, {READS: 95.0})
+    in_alarm(region, "headroom-orders:read", "headroom-orders-old:read", "headroom-orders-new:read")
+    invocation = invoke(region, "follow_up")
+    assert sorted(skips(invocation)) == [
+        ("orders-new", "OnDemand"),
+        ("orders-old", "TableGone"),
+    ]
+    assert (units(region)["orders:read"], invocation.error) == (150, None)
 
 
 def test_nothing_happens_twice_when_the_message_has_already_been_answered(region: Region) -> None:
@@ -178,35 +172,34 @@ only once."""
 HOT = [60.0] * 10 + [95.0] * 80
 
 
-def test_a_load_that_small_steps_do_not_meet_is_raised_for_again_and_again_until_it_fits() -> None:
-    with orders(rules(**SMALL_STEPS)) as region:
-        region.serve(READS, HOT)
-        invocations = record_invocations(region)
-        region.run(60)
-        raised = [i.function for i in invocations if "SetCapacity" in actions(i)]
-        assert raised[0] == "on_alarm"
-        assert set(raised[1:]) == {"follow_up"}
-        assert len(raised) == 7
-        assert units(region)["orders:read"] * 0.8 >= 95
-        assert stuck_alarms(region) == []
-        assert region.cloudwatch.alarms["headroom-orders:read"].state.value == "OK"
+@pytest.mark.scene(orders, rules(**SMALL_STEPS))
+def test_a_load_that_small_steps_do_not_meet_is_raised_for_again_and_again_until_it_fits(
+    region: Region,
+) -> None:
+    region.serve(READS, HOT)
+    invocations = record_invocations(region)
+    region.run(60)
+    raised = [i.function for i in invocations if "SetCapacity" in actions(i)]
+    assert (raised[0], set(raised[1:]), len(raised)) == ("on_alarm", {"follow_up"}, 7)
+    assert units(region)["orders:read"] * 0.8 >= 95
+    assert stuck_alarms(region) == []
+    assert region.cloudwatch.alarms["headroom-orders:read"].state.value == "OK"
 
 
-def test_between_two_raises_lies_only_what_evidence_needs() -> None:
+@pytest.mark.scene(orders, rules(**SMALL_STEPS))
+def test_between_two_raises_lies_only_what_evidence_needs(region: Region) -> None:
     """The first whole minute after a raise closes a minute later, and can be read one minute after
     that."""
-    with orders(rules(**SMALL_STEPS)) as region:
-        region.serve(READS, HOT)
-        region.run(60)
-        at = [call.at.minute for call in region.calls if call.operation == "UpdateTable"]
-        assert [later - sooner for sooner, later in pairwise(at)] == [2] * 6
+    region.serve(READS, HOT)
+    region.run(60)
+    at = [call.at.minute for call in region.calls if call.operation == "UpdateTable"]
+    assert [later - sooner for sooner, later in pairwise(at)] == [2] * 6
 
 
 def test_a_jump_twentyfold_is_met_by_one_step_from_the_demand(region: Region) -> None:
     region.serve(READS, [60.0] * 10 + [1200.0] * 80)
     region.run(60)
-    assert len(requests(region, "UpdateTable")) == 1
-    assert units(region)["orders:read"] == 1800
+    assert (len(requests(region, "UpdateTable")), units(region)["orders:read"]) == (1, 1800)
     assert stuck_alarms(region) == []
 
 
@@ -231,16 +224,13 @@ def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:
     assert "SetAlarmState" not in operations(region)
 
 
-def test_at_the_maximum_it_looks_every_minute_and_changes_nothing() -> None:
-    with orders(rules(max_units=100)) as region:
-        region.serve(READS, [200.0] * 20)
-        invocations = record_invocations(region)
-        region.run(20)
-        looked = [
-            reasons(i)["orders:read"]
-            for i in invocations
-            if i.function == "follow_up" and reasons(i)
-        ]
-        assert set(looked) == {"AlreadyAtMaxCapacity"}
-        assert len(looked) == 18
-        assert "UpdateTable" not in operations(region)
+@pytest.mark.scene(orders, rules(max_units=100))
+def test_at_the_maximum_it_looks_every_minute_and_changes_nothing(region: Region) -> None:
+    region.serve(READS, [200.0] * 20)
+    invocations = record_invocations(region)
+    region.run(20)
+    looked = [
+        reasons(i)["orders:read"] for i in invocations if i.function == "follow_up" and reasons(i)
+    ]
+    assert (set(looked), len(looked)) == ({"AlreadyAtMaxCapacity"}, 18)
+    assert "UpdateTable" not in operations(region)

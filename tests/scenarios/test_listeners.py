@@ -39,6 +39,9 @@ def busy(sources: str = EVERY_WAY) -> Iterator[Region]:
         yield region
 
 
+pytestmark = pytest.mark.scene.with_args(busy)
+
+
 def data(state: str = "ALARM", alarm: str = ALARM) -> dict[str, Any]:
     """Return what both of CloudWatch's newer ways say of an alarm."""
     metric = {
@@ -57,10 +60,9 @@ def data(state: str = "ALARM", alarm: str = ALARM) -> dict[str, Any]:
 
 
 def action(state: str = "ALARM", alarm: str = ALARM, region: str = "us-east-1") -> dict[str, Any]:
-    arn = f"arn:aws:cloudwatch:{region}:123456789012:alarm:{alarm}"
     return {
         "source": "aws.cloudwatch",
-        "alarmArn": arn,
+        "alarmArn": f"arn:aws:cloudwatch:{region}:123456789012:alarm:{alarm}",
         "accountId": "123456789012",
         "alarmData": data(state, alarm),
     }
@@ -102,48 +104,45 @@ def raw(region: Region) -> str:
 
 @pytest.mark.parametrize(("function", "event"), [("on_action", action), ("on_event", change)])
 def test_the_alarms_own_action_and_eventbridge_raise_the_table_and_rewrite_the_alarm(
-    function: str, event: Any
+    region: Region, function: str, event: Any
 ) -> None:
-    with busy() as region:
-        invocation = region.functions.invoke(function, event())
-        assert invocation.error is None
-        assert [
-            c.operation for c in region.calls if c.operation in ("UpdateTable", "PutMetricAlarm")
-        ][-2:] == [
-            "UpdateTable",
-            "PutMetricAlarm",
-        ]
+    assert region.functions.invoke(function, event()).error is None
+    assert [c.operation for c in region.calls if c.operation in ("UpdateTable", "PutMetricAlarm")][
+        -2:
+    ] == [
+        "UpdateTable",
+        "PutMetricAlarm",
+    ]
 
 
 @pytest.mark.parametrize(("function", "event"), [("on_action", action), ("on_event", change)])
-def test_other_states_change_nothing(function: str, event: Any) -> None:
-    with busy() as region:
-        region.calls.clear()
-        region.functions.invoke(function, event("OK"))
-        assert not [c for c in region.calls if c.operation == "UpdateTable"]
+def test_other_states_change_nothing(region: Region, function: str, event: Any) -> None:
+    region.calls.clear()
+    region.functions.invoke(function, event("OK"))
+    assert not [c for c in region.calls if c.operation == "UpdateTable"]
 
 
-def test_a_queue_behind_the_topic_raises_the_table_with_either_kind_of_delivery() -> None:
-    with busy() as region:
-        for number, body in enumerate((notification(region), raw(region))):
-            region.functions.invoke("on_queue", queued(body))
-            assert len([c for c in region.calls if c.operation == "UpdateTable"]) == 1, (
-                number
-            )  # the second finds it done
-        assert (
-            from_queue(notification(region))
-            == from_sns(raw(region))
-            == AlarmEvent(ALARM, READS, "us-east-1", "123456789012")
-        )
+def test_a_queue_behind_the_topic_raises_the_table_with_either_kind_of_delivery(
+    region: Region,
+) -> None:
+    for number, body in enumerate((notification(region), raw(region))):
+        region.functions.invoke("on_queue", queued(body))
+        assert len([c for c in region.calls if c.operation == "UpdateTable"]) == 1, (
+            number
+        )  # the second finds it done
+    assert (
+        from_queue(notification(region))
+        == from_sns(raw(region))
+        == AlarmEvent(ALARM, READS, "us-east-1", "123456789012")
+    )
 
 
-def test_only_the_messages_that_failed_come_back_to_the_queue() -> None:
-    with busy() as region:
-        app = region_app()
-        good = notification(region)
-        region.faults.append(Fault("DescribeTable", "AccessDeniedException"))
-        answer = app.on_queue(queued(good, "nonsense", good), Context())
-        assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+def test_only_the_messages_that_failed_come_back_to_the_queue(region: Region) -> None:
+    app = region_app()
+    good = notification(region)
+    region.faults.append(Fault("DescribeTable", "AccessDeniedException"))
+    answer = app.on_queue(queued(good, "nonsense", good), Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
 
 
 class Context:

@@ -17,7 +17,6 @@ from tests.support.scenes import (
     decisions,
     failures,
     invoke,
-    orders,
     pass_minutes,
     rules,
     units,
@@ -108,14 +107,13 @@ def test_data_that_stopped_minutes_ago_lower_nothing(
         assert bool(writes(region)) is is_lowered
 
 
-def test_what_breaks_one_tables_decision_is_reported_and_the_others_go_on() -> None:
-    with orders() as region:
-        region.create_table("orders2", 100, 100)
-        pass_minutes(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})
-        region.tables["orders2"].provisions[""].last_increase_at = NOON.replace(tzinfo=None)
-        invocation = invoke(region, "sweep")
-        assert decisions(invocation)[READS]["desired"] == 150
-        assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
+def test_what_breaks_one_tables_decision_is_reported_and_the_others_go_on(region: Region) -> None:
+    region.create_table("orders2", 100, 100)
+    pass_minutes(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})
+    region.tables["orders2"].provisions[""].last_increase_at = NOON.replace(tzinfo=None)
+    invocation = invoke(region, "sweep")
+    assert decisions(invocation)[READS]["desired"] == 150
+    assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 
 
 def test_an_alarm_of_ours_is_mended_whatever_somebody_made_of_it() -> None:

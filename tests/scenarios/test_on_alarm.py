@@ -94,8 +94,7 @@ def test_the_dimensions_of_an_index_alarm_are_found_by_name_in_any_order(region:
     message = alarm_message(region, INDEX_READS)
     for named in (message["Trigger"]["Dimensions"], message["Trigger"]["Dimensions"][::-1]):
         send(region, message | {"Trigger": message["Trigger"] | {"Dimensions": named}})
-    assert units(region)["orders/by-date:read"] == 30
-    assert len(requests(region, "UpdateTable")) == 1
+    assert (units(region)["orders/by-date:read"], len(requests(region, "UpdateTable"))) == (30, 1)
 
 
 def test_a_message_of_2016_without_arns_is_understood(region: Region) -> None:
@@ -138,8 +137,7 @@ def test_an_alarm_that_is_already_right_is_not_put_again(region: Region) -> None
     pass_minutes(region, 5, {READS: 50.0})
     invocation = send(region, alarm_message(region))
     assert reasons(invocation) == {str(target): "AlreadyAtDesiredCapacity" for target in TARGETS}
-    assert writes(region) == []
-    assert thresholds(region) == FITTING
+    assert (writes(region), thresholds(region)) == ([], FITTING)
 
 
 def test_the_same_message_five_times_raises_once(region: Region) -> None:
@@ -176,8 +174,7 @@ def test_a_load_that_goes_on_after_an_increase_raises_again(region: Region) -> N
 def test_another_state_than_alarm_asks_for_nothing(region: Region, state: str) -> None:
     hot(region)
     invocation = send(region, alarm_message(region, NewStateValue=state))
-    assert skips(invocation) == [("headroom-orders:read", "NotInAlarm")]
-    assert invocation.error is None
+    assert (skips(invocation), invocation.error) == ([("headroom-orders:read", "NotInAlarm")], None)
     assert region.calls == []
 
 
@@ -215,12 +212,12 @@ def test_metrics_that_stopped_ten_minutes_ago_raise_nothing(region: Region) -> N
 
 
 @pytest.mark.parametrize("second", [-1, 0], ids=["23:59:59", "00:00:00"])
-def test_an_increase_does_not_mind_midnight(second: int) -> None:
-    with orders(start=MONDAY.replace(hour=23, minute=50)) as region:
-        pass_minutes(region, 9, HOT)
-        wait(region, seconds=60 + second)
-        send(region, alarm_message(region))
-        assert units(region)["orders:read"] == 150
+@pytest.mark.scene(orders, start=MONDAY.replace(hour=23, minute=50))
+def test_an_increase_does_not_mind_midnight(region: Region, second: int) -> None:
+    pass_minutes(region, 9, HOT)
+    wait(region, seconds=60 + second)
+    send(region, alarm_message(region))
+    assert units(region)["orders:read"] == 150
 
 
 # the state of the table
@@ -232,8 +229,7 @@ def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> No
     region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=throughput)
     region.calls.clear()
     invocation = send(region, alarm_message(region))
-    assert reasons(invocation)["orders:read"] == "TableUpdating"
-    assert writes(region) == []
+    assert (reasons(invocation)["orders:read"], writes(region)) == ("TableUpdating", [])
 
 
 def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region: Region) -> None:
@@ -247,58 +243,56 @@ def test_an_increase_is_not_written_over_a_table_whose_index_is_updating(region:
     region.client("dynamodb").update_table(TableName="orders", GlobalSecondaryIndexUpdates=[update])
     region.calls.clear()
     invocation = send(region, alarm_message(region))
+    assert (writes(region), invocation.error, units(region)["orders:read"]) == ([], None, 100)
+
+
+@pytest.mark.scene(orders, rules(max_units=100))
+def test_at_the_maximum_it_says_what_it_would_want(region: Region) -> None:
+    hot(region)
+    decided = decisions(send(region, alarm_message(region)))[READS]
+    assert (decided["desired"], decided["reason"], decided["numbers"]["wanted_units"]) == (
+        100,
+        "AlreadyAtMaxCapacity",
+        150,
+    )
     assert writes(region) == []
-    assert invocation.error is None
-    assert units(region)["orders:read"] == 100
 
 
-def test_at_the_maximum_it_says_what_it_would_want() -> None:
-    with orders(rules(max_units=100)) as region:
-        hot(region)
-        decided = decisions(send(region, alarm_message(region)))[READS]
-        assert (decided["desired"], decided["reason"], decided["numbers"]["wanted_units"]) == (
-            100,
-            "AlreadyAtMaxCapacity",
-            150,
-        )
-        assert writes(region) == []
+@pytest.mark.scene(orders, rules(max_units=120))
+def test_the_step_ends_at_the_maximum(region: Region) -> None:
+    hot(region)
+    send(region, alarm_message(region))
+    assert units(region)["orders:read"] == 120
+    assert thresholds(region)["headroom-orders:read"] == 5760.0
 
 
-def test_the_step_ends_at_the_maximum() -> None:
-    with orders(rules(max_units=120)) as region:
-        hot(region)
-        send(region, alarm_message(region))
-        assert units(region)["orders:read"] == 120
-        assert thresholds(region)["headroom-orders:read"] == 5760.0
+@pytest.mark.scene(orders, rules(max_units=50))
+def test_a_table_above_its_maximum_is_not_lowered_by_an_alarm(region: Region) -> None:
+    hot(region)
+    assert reasons(send(region, alarm_message(region)))["orders:read"] == "AlreadyAtMaxCapacity"
+    assert writes(region) == []
 
 
-def test_a_table_above_its_maximum_is_not_lowered_by_an_alarm() -> None:
-    with orders(rules(max_units=50)) as region:
-        hot(region)
-        assert reasons(send(region, alarm_message(region)))["orders:read"] == "AlreadyAtMaxCapacity"
-        assert writes(region) == []
-
-
-def test_what_is_below_its_minimum_is_raised_to_it_without_any_load() -> None:
-    with orders(rules(min_units=30), conditions=Conditions(update_minutes=0)) as region:
-        wait(region, minutes=1)  # the sweep of the scene has raised the index
-        set_index_units(region, 20, 20)
-        region.calls.clear()
-        pass_minutes(region, 5)
-        invocation = send(region, alarm_message(region))
-        assert (
-            reasons(invocation)["orders/by-date:read"]
-            == reasons(invocation)["orders/by-date:write"]
-            == "BelowMinimum"
-        )
-        assert (units(region)["orders/by-date:read"], units(region)["orders/by-date:write"]) == (
-            30,
-            30,
-        )
-        assert requests(region, "UpdateTable")[0].keys() == {
-            "TableName",
-            "GlobalSecondaryIndexUpdates",
-        }
+@pytest.mark.scene(orders, rules(min_units=30), conditions=Conditions(update_minutes=0))
+def test_what_is_below_its_minimum_is_raised_to_it_without_any_load(region: Region) -> None:
+    wait(region, minutes=1)  # the sweep of the scene has raised the index
+    set_index_units(region, 20, 20)
+    region.calls.clear()
+    pass_minutes(region, 5)
+    invocation = send(region, alarm_message(region))
+    assert (
+        reasons(invocation)["orders/by-date:read"]
+        == reasons(invocation)["orders/by-date:write"]
+        == "BelowMinimum"
+    )
+    assert (units(region)["orders/by-date:read"], units(region)["orders/by-date:write"]) == (
+        30,
+        30,
+    )
+    assert requests(region, "UpdateTable")[0].keys() == {
+        "TableName",
+        "GlobalSecondaryIndexUpdates",
+    }
 
 
 def test_a_table_on_demand_is_passed_over(region: Region) -> None:
@@ -306,8 +300,7 @@ def test_a_table_on_demand_is_passed_over(region: Region) -> None:
     region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
     region.calls.clear()
     invocation = send(region, alarm_message(region))
-    assert skips(invocation) == [("orders", "OnDemand")]
-    assert invocation.error is None
+    assert (skips(invocation), invocation.error) == ([("orders", "OnDemand")], None)
     assert operations(region) == ["DescribeTable"]
 
 
@@ -315,34 +308,29 @@ def test_a_table_that_is_gone_is_passed_over(region: Region) -> None:
     region.client("dynamodb").delete_table(TableName="orders")
     region.calls.clear()
     invocation = send(region, alarm_message(region))
-    assert skips(invocation) == [("orders", "TableGone")]
-    assert invocation.error is None
+    assert (skips(invocation), invocation.error) == ([("orders", "TableGone")], None)
     assert operations(region) == ["DescribeTable"]
 
 
-def test_a_table_that_no_rule_names_costs_no_call() -> None:
-    with orders(rules("customers")) as region:
-        put(region, FOREIGN)
-        invocation = send(region, alarm_message(region, name=FOREIGN))
-        assert skips(invocation) == [(FOREIGN, "NotManaged")]
-        assert region.calls == []
+@pytest.mark.scene(orders, rules("customers"))
+def test_a_table_that_no_rule_names_costs_no_call(region: Region) -> None:
+    put(region, FOREIGN)
+    invocation = send(region, alarm_message(region, name=FOREIGN))
+    assert (skips(invocation), region.calls) == ([(FOREIGN, "NotManaged")], [])
 
 
-def test_scaling_up_can_be_switched_off() -> None:
-    with orders(rules(scale_up=False)) as region:
-        put(region, FOREIGN)
-        hot(region)
-        assert (
-            reasons(send(region, alarm_message(region, name=FOREIGN)))["orders:read"]
-            == "ScalingOff"
-        )
-        assert "UpdateTable" not in operations(region)
+@pytest.mark.scene(orders, rules(scale_up=False))
+def test_scaling_up_can_be_switched_off(region: Region) -> None:
+    put(region, FOREIGN)
+    hot(region)
+    assert reasons(send(region, alarm_message(region, name=FOREIGN)))["orders:read"] == "ScalingOff"
+    assert "UpdateTable" not in operations(region)
 
 
-def test_a_dry_run_reports_the_step_and_writes_nothing() -> None:
-    with orders(rules(dry_run=True)) as region:
-        put(region, FOREIGN)
-        hot(region)
-        decided = decisions(send(region, alarm_message(region, name=FOREIGN)))[READS]
-        assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 150, True)
-        assert writes(region) == []
+@pytest.mark.scene(orders, rules(dry_run=True))
+def test_a_dry_run_reports_the_step_and_writes_nothing(region: Region) -> None:
+    put(region, FOREIGN)
+    hot(region)
+    decided = decisions(send(region, alarm_message(region, name=FOREIGN)))[READS]
+    assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 150, True)
+    assert writes(region) == []

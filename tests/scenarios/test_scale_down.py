@@ -80,12 +80,12 @@ def test_the_last_hours_peak_is_left_at_the_target_percent(region: Region) -> No
     assert thresholds(region)["headroom-orders:read"] == 60 * 60 * 0.8
 
 
-def test_an_idle_table_publishes_zeros_and_goes_down_to_its_minimum() -> None:
-    with orders(rules(min_units=5)) as region:
-        pass_minutes(region, 65)
-        invoke(region, "scale_down")
-        assert units(region) == {str(target): 5 for target in TARGETS}
-        assert set(thresholds(region).values()) == {5 * 60 * 0.8}
+@pytest.mark.scene(orders, rules(min_units=5))
+def test_an_idle_table_publishes_zeros_and_goes_down_to_its_minimum(region: Region) -> None:
+    pass_minutes(region, 65)
+    invoke(region, "scale_down")
+    assert units(region) == {str(target): 5 for target in TARGETS}
+    assert set(thresholds(region).values()) == {5 * 60 * 0.8}
 
 
 def test_at_the_minimum_nothing_is_done(region: Region) -> None:
@@ -177,19 +177,19 @@ def test_a_table_that_is_updating_is_left_to_the_next_look(region: Region) -> No
     assert writes(region) == []
 
 
-def test_scaling_down_can_be_switched_off() -> None:
-    with orders(rules(scale_down=False)) as region:
-        pass_minutes(region, 65)
-        assert set(reasons(invoke(region, "scale_down")).values()) == {"ScalingOff"}
-        assert writes(region) == []
+@pytest.mark.scene(orders, rules(scale_down=False))
+def test_scaling_down_can_be_switched_off(region: Region) -> None:
+    pass_minutes(region, 65)
+    assert set(reasons(invoke(region, "scale_down")).values()) == {"ScalingOff"}
+    assert writes(region) == []
 
 
-def test_a_dry_run_reports_the_decrease_and_writes_nothing() -> None:
-    with orders(rules(dry_run=True)) as region:
-        pass_minutes(region, 65)
-        decided = decisions(invoke(region, "scale_down"))[READS]
-        assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 1, True)
-        assert writes(region) == []
+@pytest.mark.scene(orders, rules(dry_run=True))
+def test_a_dry_run_reports_the_decrease_and_writes_nothing(region: Region) -> None:
+    pass_minutes(region, 65)
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert (decided["current"], decided["desired"], decided["dry_run"]) == (100, 1, True)
+    assert writes(region) == []
 
 
 # the order of the calls
@@ -255,8 +255,7 @@ def test_an_index_whose_budget_is_spent_does_not_keep_the_table(region: Region) 
     for read in (23, 22, 21, 20):
         set_index_units(region, read, 20)
     region.calls.clear()
-    invocation = invoke(region, "scale_down")
-    assert reasons(invocation)["orders/by-date:read"] == "DecreaseBudgetUsedUp"
+    assert reasons(invoke(region, "scale_down"))["orders/by-date:read"] == "DecreaseBudgetUsedUp"
     assert [sorted(call) for call in requests(region, "UpdateTable")] == [
         ["ProvisionedThroughput", "TableName"]
     ]
@@ -267,8 +266,7 @@ def test_every_decision_says_what_is_left_of_the_budget(region: Region) -> None:
     pass_minutes(region, 65)
     use_free_decreases(region)
     numbers = decisions(invoke(region, "scale_down"))[READS]["numbers"]
-    assert numbers["decreases_today"] == 4
-    assert numbers["decreases_left"] == 10
+    assert (numbers["decreases_today"], numbers["decreases_left"]) == (4, 10)
     assert numbers["next_decrease_at"] == "2026-11-02T14:05:00+00:00"
 
 
@@ -306,19 +304,21 @@ def test_the_first_four_decreases_of_a_day_need_no_hour_between_them(region: Reg
 
 
 @pytest.mark.parametrize(("second", "read"), [(-1, 100), (0, 1)])
-def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(second: int, read: int) -> None:
-    with orders(start=MONDAY.replace(hour=22, minute=45)) as region:
-        pass_minutes(region, 70)
-        use_free_decreases(region)
-        wait(
-            region,
-            seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds(),
-        )
-        decided = decisions(invoke(region, "scale_down"))[READS]
-        assert decided["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
-        assert units(region)["orders:read"] == read
-        assert decided["numbers"]["decreases_today"] == (4 if second else 0)
-        assert decided["numbers"]["next_decrease_at"] == "2026-11-03T00:00:00+00:00"
+@pytest.mark.scene(orders, start=MONDAY.replace(hour=22, minute=45))
+def test_at_midnight_the_budget_begins_anew_and_not_a_second_sooner(
+    region: Region, second: int, read: int
+) -> None:
+    pass_minutes(region, 70)
+    use_free_decreases(region)
+    wait(
+        region,
+        seconds=(MONDAY + timedelta(days=1, seconds=second) - region.now).total_seconds(),
+    )
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert decided["reason"] == ("UtilizationLow" if read == 1 else "DecreaseBudgetUsedUp")
+    assert units(region)["orders:read"] == read
+    assert decided["numbers"]["decreases_today"] == (4 if second else 0)
+    assert decided["numbers"]["next_decrease_at"] == "2026-11-03T00:00:00+00:00"
 
 
 # a refusal
@@ -417,8 +417,7 @@ def test_a_table_on_demand_does_not_stop_the_others(region: Region) -> None:
     region.client("dynamodb").update_table(TableName="orders-new", BillingMode="PAY_PER_REQUEST")
     pass_minutes(region, 65)
     invocation = invoke(region, "scale_down")
-    assert skips(invocation) == [("orders-new", "OnDemand")]
-    assert units(region)["orders:read"] == 1
+    assert (skips(invocation), units(region)["orders:read"]) == ([("orders-new", "OnDemand")], 1)
 
 
 # Application Auto Scaling
@@ -449,8 +448,7 @@ def test_without_an_answer_of_application_auto_scaling_nothing_is_lowered(region
     assert failures(invocation)[0].startswith(
         "Application Auto Scaling: DescribeScalableTargets failed: An error occurred"
     )
-    assert writes(region) == []
-    assert actions(invocation) == []
+    assert (writes(region), actions(invocation)) == ([], [])
 
 
 def test_without_an_answer_of_application_auto_scaling_the_sweep_still_raises_and_never_lowers(

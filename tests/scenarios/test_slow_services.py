@@ -88,125 +88,116 @@ ODD = [
 
 @pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize(("where", "answer"), ODD, ids=[":".join(where) for where, _ in ODD])
+@pytest.mark.scene(orders, EVERYTHING)
 def test_an_answer_that_nobody_has_foreseen_stops_no_increase_and_loses_no_line_of_the_log(
-    handler: str, where: tuple[str, str], answer: dict[str, Any]
+    region: Region, handler: str, where: tuple[str, str], answer: dict[str, Any]
 ) -> None:
-    with orders(EVERYTHING) as region:
-        hot(region)
-        region.answers[where] = lambda _: answer
-        invocation = woken(region, handler)
-        assert units(region)["orders:read"] == 150
-        assert reasons(invocation)["orders:read"] == "UtilizationHigh"
+    hot(region)
+    region.answers[where] = lambda _: answer
+    invocation = woken(region, handler)
+    assert units(region)["orders:read"] == 150
+    assert reasons(invocation)["orders:read"] == "UtilizationHigh"
 
 
 @pytest.mark.parametrize(
     ("where", "answer"), ODD[:4], ids=[":".join(where) for where, _ in ODD[:4]]
 )
+@pytest.mark.scene(orders, EVERYTHING)
 def test_nothing_is_lowered_on_it_and_it_is_raised_at_the_end(
-    where: tuple[str, str], answer: dict[str, Any]
+    region: Region, where: tuple[str, str], answer: dict[str, Any]
 ) -> None:
-    with orders(EVERYTHING) as region:
-        region.http.servers[URL] = 200
-        pass_minutes(region, 65)
-        region.answers[where] = lambda _: answer
-        invocation = invoke(region, "scale_down")
-        assert units(region)["orders:read"] == 100
-        assert len(failures(invocation)) == 1
+    region.http.servers[URL] = 200
+    pass_minutes(region, 65)
+    region.answers[where] = lambda _: answer
+    invocation = invoke(region, "scale_down")
+    assert (units(region)["orders:read"], len(failures(invocation))) == (100, 1)
 
 
-def test_metrics_that_nobody_has_foreseen_are_no_metrics() -> None:
-    with orders(rules(min_units=20)) as region:
-        region.create_table("orders2", 10, 100)
-        region.answers["cloudwatch", "GetMetricData"] = lambda _: {
-            "MetricDataResults": [{"Id": "m0"}]
-        }
-        invocation = invoke(region, "scale_down")
-        assert (units(region)["orders2:read"], units(region)["orders2:write"]) == (20, 100)
-        assert len(failures(invocation)) == 1
+@pytest.mark.scene(orders, rules(min_units=20))
+def test_metrics_that_nobody_has_foreseen_are_no_metrics(region: Region) -> None:
+    region.create_table("orders2", 10, 100)
+    region.answers["cloudwatch", "GetMetricData"] = lambda _: {"MetricDataResults": [{"Id": "m0"}]}
+    invocation = invoke(region, "scale_down")
+    assert (units(region)["orders2:read"], units(region)["orders2:write"]) == (20, 100)
+    assert len(failures(invocation)) == 1
 
 
 @pytest.mark.parametrize("handler", ["follow_up", "scale_down", "sweep"])
-def test_a_table_that_is_described_oddly_stops_no_other(handler: str) -> None:
-    with orders() as region:
-        region.create_table("orders2", 100, 100)
-        invoke(region, "sweep")
-        hot(region)
-        region.cloudwatch.alarms["headroom-orders2:read"].state.value = "ALARM"
-        odd: Answer = lambda request: {"Table": {}} if request["TableName"] == "orders2" else None  # noqa: E731
-        region.answers["dynamodb", "DescribeTable"] = odd
-        invocation = invoke(region, handler)
-        assert decisions(invocation)[READS]["desired"] == 150
-        assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
+def test_a_table_that_is_described_oddly_stops_no_other(region: Region, handler: str) -> None:
+    region.create_table("orders2", 100, 100)
+    invoke(region, "sweep")
+    hot(region)
+    region.cloudwatch.alarms["headroom-orders2:read"].state.value = "ALARM"
+    odd: Answer = lambda request: {"Table": {}} if request["TableName"] == "orders2" else None  # noqa: E731
+    region.answers["dynamodb", "DescribeTable"] = odd
+    invocation = invoke(region, handler)
+    assert decisions(invocation)[READS]["desired"] == 150
+    assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 
 
-def test_a_table_whose_update_is_answered_oddly_stops_no_other() -> None:
-    with orders() as region:
-        region.create_table("orders2", 200, 200)
-        invoke(region, "sweep")
-        pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
-        looks: list[str] = []
+def test_a_table_whose_update_is_answered_oddly_stops_no_other(region: Region) -> None:
+    region.create_table("orders2", 200, 200)
+    invoke(region, "sweep")
+    pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+    looks: list[str] = []
 
-        def odd(request: Mapping[str, Any]) -> dict[str, Any] | None:
-            looks.append(request["TableName"])
-            return {} if looks.count("orders2") == 2 and looks[-1] == "orders2" else None
+    def odd(request: Mapping[str, Any]) -> dict[str, Any] | None:
+        looks.append(request["TableName"])
+        return {} if looks.count("orders2") == 2 and looks[-1] == "orders2" else None
 
-        region.answers["dynamodb", "DescribeTable"] = odd
-        invocation = invoke(region, "sweep")
-        reported = reasons(invocation)
-        assert (reported["orders:read"], reported["orders2:read"]) == (
-            "UtilizationHigh",
-            "CallFailed",
-        )
+    region.answers["dynamodb", "DescribeTable"] = odd
+    reported = reasons(invoke(region, "sweep"))
+    assert (reported["orders:read"], reported["orders2:read"]) == (
+        "UtilizationHigh",
+        "CallFailed",
+    )
 
 
-def test_one_table_whose_increase_is_dated_oddly_holds_no_other() -> None:
-    with orders(rules(hold_after_manual_change_hours=4)) as region:
-        region.create_table("orders2", 100, 100)
-        invoke(region, "sweep")
-        pass_minutes(region, 65)
-        region.tables["orders2"].provisions[""].last_increase_at = region.now.replace(tzinfo=None)
-        invocation = invoke(region, "scale_down")
-        assert decisions(invocation)[READS]["desired"] == 1
-        assert {text.split(":")[0] for text in failures(invocation)} == {"orders2"}
-        assert units(region)["orders2:read"] == 100
+@pytest.mark.scene(orders, rules(hold_after_manual_change_hours=4))
+def test_one_table_whose_increase_is_dated_oddly_holds_no_other(region: Region) -> None:
+    region.create_table("orders2", 100, 100)
+    invoke(region, "sweep")
+    pass_minutes(region, 65)
+    region.tables["orders2"].provisions[""].last_increase_at = region.now.replace(tzinfo=None)
+    invocation = invoke(region, "scale_down")
+    assert decisions(invocation)[READS]["desired"] == 1
+    assert {text.split(":")[0] for text in failures(invocation)} == {"orders2"}
+    assert units(region)["orders2:read"] == 100
 
 
-def test_an_alarm_that_breaks_one_tables_plan_stops_no_other() -> None:
-    with orders() as region:
-        region.create_table("orders2", 200, 200)
-        invoke(region, "sweep")
-        pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
-        del region.cloudwatch.alarms["headroom-orders2:read"].fields["Period"]
-        invocation = invoke(region, "sweep")
-        assert decisions(invocation)[READS]["desired"] == 150
-        assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
+def test_an_alarm_that_breaks_one_tables_plan_stops_no_other(region: Region) -> None:
+    region.create_table("orders2", 200, 200)
+    invoke(region, "sweep")
+    pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+    del region.cloudwatch.alarms["headroom-orders2:read"].fields["Period"]
+    invocation = invoke(region, "sweep")
+    assert decisions(invocation)[READS]["desired"] == 150
+    assert [text.split(":")[0] for text in failures(invocation)] == ["orders2"]
 
 
 # alarms and fleets
 
 
-def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised_all_the_same() -> (
-    None
-):
-    with orders(rules() + FLEET.replace("linear = 1 ", "linear = 30 ")) as region:
-        region.client("ec2")
-        region.answers["ec2", "DescribeInstances"] = lambda _: {
-            "Reservations": [{"Instances": [{}] * 5}]
-        }
-        region.faults.append(Fault("DescribeAlarms", "ThrottlingException"))
-        invocation = invoke(region, "follow_up")
-        assert units(region)["orders:read"] == 150
-        assert [text.split(":")[0] for text in failures(invocation)] == ["the alarms in ALARM"]
+@pytest.mark.scene(orders, rules() + FLEET.replace("linear = 1 ", "linear = 30 "))
+def test_where_the_alarms_in_alarm_cannot_be_read_what_follows_a_fleet_is_raised_all_the_same(
+    region: Region,
+) -> None:
+    region.client("ec2")
+    region.answers["ec2", "DescribeInstances"] = lambda _: {
+        "Reservations": [{"Instances": [{}] * 5}]
+    }
+    region.faults.append(Fault("DescribeAlarms", "ThrottlingException"))
+    invocation = invoke(region, "follow_up")
+    assert units(region)["orders:read"] == 150
+    assert [text.split(":")[0] for text in failures(invocation)] == ["the alarms in ALARM"]
 
 
-def test_alarms_that_cannot_be_made_lose_no_decision() -> None:
-    with orders() as region:
-        region.create_table("orders2", 100, 100)
-        pass_minutes(region, 65, {READS: 95.0})
-        region.faults.append(Fault("DescribeAlarms", "ThrottlingException", after=1))
-        invocation = invoke(region, "sweep")
-        assert reasons(invocation)["orders:read"] == "UtilizationHigh"
-        assert len(failures(invocation)) == 1
+def test_alarms_that_cannot_be_made_lose_no_decision(region: Region) -> None:
+    region.create_table("orders2", 100, 100)
+    pass_minutes(region, 65, {READS: 95.0})
+    region.faults.append(Fault("DescribeAlarms", "ThrottlingException", after=1))
+    invocation = invoke(region, "sweep")
+    assert (reasons(invocation)["orders:read"], len(failures(invocation))) == ("UtilizationHigh", 1)
 
 
 # who is slow
@@ -231,18 +222,20 @@ SLOW = [
 
 
 @pytest.mark.parametrize("handler", ["on_alarm", "follow_up"])
-def test_services_that_keep_silent_leave_a_run_the_time_for_its_increase(handler: str) -> None:
-    with orders(EVERYTHING) as region:
-        hot(region)
-        began = region.now
-        for where in SLOW:
-            region.answers[where] = slow(region, LONGEST_OPTIONAL_CALL)
-        invocation = woken(region, handler)
-        assert units(region)["orders:read"] == 150
-        (update,) = [made for made in region.calls if made.operation == "UpdateTable"]
-        assert update.at - began < timedelta(seconds=60)
-        assert ("the pauses", "NoTimeLeft") in skips(invocation)
-        assert reasons(invocation)["orders:write"] != "UtilizationLow"
+@pytest.mark.scene(orders, EVERYTHING)
+def test_services_that_keep_silent_leave_a_run_the_time_for_its_increase(
+    region: Region, handler: str
+) -> None:
+    hot(region)
+    began = region.now
+    for where in SLOW:
+        region.answers[where] = slow(region, LONGEST_OPTIONAL_CALL)
+    invocation = woken(region, handler)
+    assert units(region)["orders:read"] == 150
+    (update,) = [made for made in region.calls if made.operation == "UpdateTable"]
+    assert update.at - began < timedelta(seconds=60)
+    assert ("the pauses", "NoTimeLeft") in skips(invocation)
+    assert reasons(invocation)["orders:write"] != "UtilizationLow"
 
 
 def test_no_other_service_is_waited_for_longer_than_a_question_may_last() -> None:
@@ -276,15 +269,14 @@ def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:
             over.set()
 
 
-def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time() -> None:
-    with orders(
-        EVERYTHING.replace("circuit_breaker_seconds = 0.05", "circuit_breaker_seconds = 30")
-    ) as region:
-        hot(region)
-        region.answers["emr", "ListClusters"] = slow(region, 25)
-        send(region, alarm_message(region))
-        assert units(region)["orders:read"] == 150
-        assert region.http.requests == []
+@pytest.mark.scene(
+    orders, EVERYTHING.replace("circuit_breaker_seconds = 0.05", "circuit_breaker_seconds = 30")
+)
+def test_a_breaker_is_not_asked_when_the_wait_would_take_an_increases_time(region: Region) -> None:
+    hot(region)
+    region.answers["emr", "ListClusters"] = slow(region, 25)
+    send(region, alarm_message(region))
+    assert (units(region)["orders:read"], region.http.requests) == (150, [])
 
 
 # what is logged, and when
@@ -295,39 +287,36 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_what_was_decided_is_logged_before_people_are_reported(handler: str) -> None:
-    with orders(EVERYTHING) as region:
-        hot(region)
+@pytest.mark.scene(orders, EVERYTHING)
+def test_what_was_decided_is_logged_before_people_are_reported(
+    region: Region, handler: str
+) -> None:
+    hot(region)
 
-        def hang(_: Mapping[str, Any]) -> dict[str, Any]:
-            raise Killed
+    def hang(_: Mapping[str, Any]) -> dict[str, Any]:
+        raise Killed
 
-        region.answers["sns", "Publish"] = hang
-        with pytest.raises(Killed):
-            woken(region, handler)
-        reported = [
-            line["message"] for line in region.functions.logs if line.get("kind") == "decision"
-        ]
-        assert any(line.startswith("orders:read 100 → 150") for line in reported)
-
-
-def test_each_line_is_logged_once_however_often_something_is_settled() -> None:
-    with orders(EVERYTHING) as region:
-        hot(region)
-        invocation = invoke(region, "sweep")
-        assert len(log_lines(invocation, "decision")) == 4
-        assert len(log_lines(invocation, "notice")) == 1
+    region.answers["sns", "Publish"] = hang
+    with pytest.raises(Killed):
+        woken(region, handler)
+    reported = [line["message"] for line in region.functions.logs if line.get("kind") == "decision"]
+    assert any(line.startswith("orders:read 100 → 150") for line in reported)
 
 
-def test_what_comes_after_it_was_settled_is_logged_too() -> None:
-    with orders() as region:
-        report, teller = Report(), RunLog("sweep")
-        report.decisions.append(decision(READS, 100, 150))
-        teller.write(report)
-        report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
-        assert teller.finish(report)["ScaledUp"] == 1
-        reported = [
-            line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"
-        ]
-        assert reported[-2:] == ["read", "write"]
-        assert len(reported) == 4 + 2
+@pytest.mark.scene(orders, EVERYTHING)
+def test_each_line_is_logged_once_however_often_something_is_settled(region: Region) -> None:
+    hot(region)
+    invocation = invoke(region, "sweep")
+    assert (len(log_lines(invocation, "decision")), len(log_lines(invocation, "notice"))) == (4, 1)
+
+
+def test_what_comes_after_it_was_settled_is_logged_too(region: Region) -> None:
+    report, teller = Report(), RunLog("sweep")
+    report.decisions.append(decision(READS, 100, 150))
+    teller.write(report)
+    report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
+    assert teller.finish(report)["ScaledUp"] == 1
+    reported = [
+        line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"
+    ]
+    assert (reported[-2:], len(reported)) == (["read", "write"], 4 + 2)

@@ -80,8 +80,7 @@ def put_foreign(region: Region, name: str = FOREIGN, table: str = "orders", **fi
 
 def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -> None:
     invocation = invoke(bare, "sweep")
-    assert sorted(bare.cloudwatch.alarms) == OURS
-    assert actions(invocation) == ["CreateAlarm"] * 4
+    assert (sorted(bare.cloudwatch.alarms), actions(invocation)) == (OURS, ["CreateAlarm"] * 4)
     assert writes(bare) == ["PutMetricAlarm"] * 4
 
 
@@ -108,16 +107,16 @@ def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
     }
 
 
-def test_a_new_alarm_follows_the_configuration() -> None:
-    with orders(
-        rules(alarm_percent=70, alarm_period_seconds=300, alarm_evaluation_periods=2)
-    ) as region:
-        fields = region.cloudwatch.alarms["headroom-orders:read"].fields
-        assert (fields["Threshold"], fields["Period"], fields["EvaluationPeriods"]) == (
-            100 * 300 * 0.7,
-            300,
-            2,
-        )
+@pytest.mark.scene(
+    orders, rules(alarm_percent=70, alarm_period_seconds=300, alarm_evaluation_periods=2)
+)
+def test_a_new_alarm_follows_the_configuration(region: Region) -> None:
+    fields = region.cloudwatch.alarms["headroom-orders:read"].fields
+    assert (fields["Threshold"], fields["Period"], fields["EvaluationPeriods"]) == (
+        100 * 300 * 0.7,
+        300,
+        2,
+    )
 
 
 def test_the_alarms_that_it_made_really_fire(bare: Region) -> None:
@@ -173,9 +172,9 @@ def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) ->
     assert sorted(bare.cloudwatch.alarms) == OURS
 
 
-def test_where_scaling_up_is_off_there_is_no_alarm_to_make() -> None:
-    with orders(rules(scale_up=False)) as region:
-        assert region.cloudwatch.alarms == {}
+@pytest.mark.scene(orders, rules(scale_up=False))
+def test_where_scaling_up_is_off_there_is_no_alarm_to_make(region: Region) -> None:
+    assert region.cloudwatch.alarms == {}
 
 
 # alarms: removed
@@ -201,8 +200,7 @@ def test_the_alarms_of_a_dropped_index_are_removed_and_no_others(region: Region)
 def test_the_alarms_of_a_table_that_went_on_demand_are_removed(region: Region) -> None:
     region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
     invocation = invoke(region, "sweep")
-    assert region.cloudwatch.alarms == {}
-    assert skips(invocation) == [("orders", "OnDemand")]
+    assert (region.cloudwatch.alarms, skips(invocation)) == ({}, [("orders", "OnDemand")])
 
 
 @pytest.mark.parametrize(
@@ -310,8 +308,7 @@ def test_an_alarm_that_was_raised_with_its_table_is_not_lowered_again_while_the_
     send(region, alarm_message(region))
     region.calls.clear()
     invoke(region, "sweep")  # DescribeTable still shows the old units
-    assert thresholds(region)["headroom-orders:read"] == 7200.0
-    assert writes(region) == []
+    assert (thresholds(region)["headroom-orders:read"], writes(region)) == (7200.0, [])
 
 
 # capacity
@@ -335,8 +332,7 @@ def test_what_is_below_its_minimum_is_raised_to_it(region: Region) -> None:
 def test_a_table_that_is_hot_without_any_alarm_is_raised_and_given_one(bare: Region) -> None:
     pass_minutes(bare, 5, {READS: 95.0})
     invoke(bare, "sweep")
-    assert units(bare)["orders:read"] == 150
-    assert thresholds(bare)["headroom-orders:read"] == 7200.0
+    assert (units(bare)["orders:read"], thresholds(bare)["headroom-orders:read"]) == (150, 7200.0)
     assert operations(bare).index("UpdateTable") < operations(bare).index("PutMetricAlarm")
 
 
@@ -383,8 +379,7 @@ def test_a_dry_run_decides_and_logs_and_writes_nothing() -> None:
         assert {
             str(target): (line["desired"], line["dry_run"]) for target, line in decided.items()
         }["orders:read"] == (150, True)
-        assert len(decided) == 4
-        assert writes(region) == []
+        assert (len(decided), writes(region)) == (4, [])
 
 
 def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) -> None:
@@ -394,8 +389,7 @@ def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) 
         "SetCapacity",
         *["CreateAlarm"] * 4,
     ]
-    assert report.done == []
-    assert writes(bare) == []
+    assert (report.done, writes(bare)) == ([], [])
 
 
 def test_a_table_under_application_auto_scaling_gets_no_alarm_and_a_warning(bare: Region) -> None:
@@ -452,8 +446,7 @@ def test_hundreds_of_tables_are_read_in_bulk_and_get_their_alarms_in_several_swe
     large: Region,
 ) -> None:
     invocation = invoke(large, "sweep")
-    assert invocation.error is None
-    assert operations(large).count("ListTables") == MANY / 100
+    assert (invocation.error, operations(large).count("ListTables")) == (None, MANY / 100)
     assert (
         operations(large).count("DescribeTable") == MANY + IDLE
     )  # to look, and once more just before a write

@@ -53,11 +53,10 @@ def sweeps(region: Region, until: str, load: float) -> Iterator[tuple[str, str, 
         pass_minutes(region, 5, {READS: load})
 
 
-def test_a_floor_is_there_in_the_first_sweep_of_its_window() -> None:
-    with orders(BUSINESS_HOURS, "02 07:50") as region:
-        pass_minutes(region, 65, {READS: 60.0})
-        seen = list(sweeps(region, "02 09:10", 60.0))
-    assert seen == [
+@pytest.mark.scene(orders, BUSINESS_HOURS, "02 07:50")
+def test_a_floor_is_there_in_the_first_sweep_of_its_window(region: Region) -> None:
+    pass_minutes(region, 65, {READS: 60.0})
+    assert list(sweeps(region, "02 09:10", 60.0)) == [
         ("08:55", Reason.NOT_WORTH_IT, 100),
         ("09:00", Reason.BELOW_MINIMUM, 500),
         ("09:05", Reason.AT_MIN, 500),
@@ -72,13 +71,15 @@ def test_a_floor_of_working_days_does_not_hold_at_the_weekend(day: str) -> None:
         assert [number for _, _, number in sweeps(region, f"{day} 09:10", 60.0)] == [100] * 3
 
 
-def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_before() -> None:
-    with orders(BUSINESS_HOURS, "02 14:50") as region:
-        set_units(region, "orders", 900, 100)
-        use_free_decreases(region)  # the day's free four; the last at 14:50
-        pass_minutes(region, 75, {READS: 60.0})
-        seen = list(sweeps(region, "02 17:05", 60.0))
-        assert region.tables["orders"].provisions[""].refused_updates == 0
+@pytest.mark.scene(orders, BUSINESS_HOURS, "02 14:50")
+def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_before(
+    region: Region,
+) -> None:
+    set_units(region, "orders", 900, 100)
+    use_free_decreases(region)  # the day's free four; the last at 14:50
+    pass_minutes(region, 75, {READS: 60.0})
+    seen = list(sweeps(region, "02 17:05", 60.0))
+    assert region.tables["orders"].provisions[""].refused_updates == 0
     assert seen == [
         *((f"16:{minute:02}", Reason.RESERVED, 900) for minute in range(5, 60, 5)),
         ("17:00", Reason.UTILIZATION_LOW, 93),
@@ -86,20 +87,20 @@ def test_the_decrease_at_a_floors_end_is_kept_for_it_though_another_was_wanted_b
     ]
 
 
-def test_without_a_floor_the_same_decrease_is_done_at_once() -> None:
-    with orders("\n[tables.write]\nscale_down = false", "02 14:50") as region:
-        set_units(region, "orders", 900, 100)
-        use_free_decreases(region)
-        pass_minutes(region, 75, {READS: 60.0})
-        assert next(sweeps(region, "02 17:05", 60.0)) == ("16:05", Reason.UTILIZATION_LOW, 93)
+@pytest.mark.scene(orders, "\n[tables.write]\nscale_down = false", "02 14:50")
+def test_without_a_floor_the_same_decrease_is_done_at_once(region: Region) -> None:
+    set_units(region, "orders", 900, 100)
+    use_free_decreases(region)
+    pass_minutes(region, 75, {READS: 60.0})
+    assert next(sweeps(region, "02 17:05", 60.0)) == ("16:05", Reason.UTILIZATION_LOW, 93)
 
 
-def test_the_kept_decrease_and_what_it_is_kept_for_are_reported() -> None:
-    with orders(BUSINESS_HOURS, "02 14:50") as region:
-        set_units(region, "orders", 900, 100)
-        use_free_decreases(region)
-        pass_minutes(region, 75, {READS: 60.0})
-        decided = decisions(invoke(region, "sweep"))[READS]["numbers"]
+@pytest.mark.scene(orders, BUSINESS_HOURS, "02 14:50")
+def test_the_kept_decrease_and_what_it_is_kept_for_are_reported(region: Region) -> None:
+    set_units(region, "orders", 900, 100)
+    use_free_decreases(region)
+    pass_minutes(region, 75, {READS: 60.0})
+    decided = decisions(invoke(region, "sweep"))[READS]["numbers"]
     assert (decided["kept_for"], decided["kept_decreases"], decided["wanted_units"]) == (
         "2026-11-02T17:00+00:00",
         1,
@@ -112,28 +113,28 @@ windows = [{ rule = "never_down", between = "20:00-06:00", time_zone = "Europe/B
 """
 
 
-def test_what_must_not_fall_at_night_stays_and_falls_in_the_morning() -> None:
-    with orders(NIGHT, "02 18:55") as region:
-        set_units(region, "orders", 900, 900)
-        pass_minutes(
-            region, 65, {READS: 600.0}
-        )  # 20:00 UTC; the window began at 19:00 UTC, with 20:00 in Berlin
-        night = []
-        while region.now < november("03 05:00"):
-            held = decisions(invoke(region, "scale_down"))[READS]
-            night.append((held["reason"], held["numbers"]["held_by"], units(region)["orders:read"]))
-            pass_minutes(region, 60, {READS: 60.0})
-        assert set(night) == {(Reason.WINDOW, "never_down 20:00-06:00 Europe/Berlin", 900)}
-        assert len(night) == 9
-        assert decisions(invoke(region, "sweep"))[READS]["reason"] == Reason.UTILIZATION_LOW
-        assert units(region)["orders:read"] == 93
+@pytest.mark.scene(orders, NIGHT, "02 18:55")
+def test_what_must_not_fall_at_night_stays_and_falls_in_the_morning(region: Region) -> None:
+    set_units(region, "orders", 900, 900)
+    pass_minutes(
+        region, 65, {READS: 600.0}
+    )  # 20:00 UTC; the window began at 19:00 UTC, with 20:00 in Berlin
+    night = []
+    while region.now < november("03 05:00"):
+        held = decisions(invoke(region, "scale_down"))[READS]
+        night.append((held["reason"], held["numbers"]["held_by"], units(region)["orders:read"]))
+        pass_minutes(region, 60, {READS: 60.0})
+    assert set(night) == {(Reason.WINDOW, "never_down 20:00-06:00 Europe/Berlin", 900)}
+    assert len(night) == 9
+    assert decisions(invoke(region, "sweep"))[READS]["reason"] == Reason.UTILIZATION_LOW
+    assert units(region)["orders:read"] == 93
 
 
-def test_a_window_against_decreases_lets_increases_through() -> None:
-    with orders(NIGHT, "02 21:00") as region:
-        pass_minutes(region, 5, {READS: 95.0})
-        invoke(region, "sweep")
-        assert units(region)["orders:read"] == 150
+@pytest.mark.scene(orders, NIGHT, "02 21:00")
+def test_a_window_against_decreases_lets_increases_through(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 95.0})
+    invoke(region, "sweep")
+    assert units(region)["orders:read"] == 150
 
 
 def test_where_everything_is_held_nothing_is_changed() -> None:
@@ -157,43 +158,42 @@ scale_down = false
 """
 
 
-def test_one_decrease_is_kept_for_the_nightly_job() -> None:
-    with orders(ETL, "03 00:05") as region:
-        pass_minutes(region, 5, {READS: 1.0})
-        seen = list(sweeps(region, "03 01:55", 1.0))
-        lowered = [
-            (clock, number) for clock, reason, number in seen if reason == Reason.UTILIZATION_LOW
-        ]
-        # the last of the four is an hour and more before 02:00, so that another is to be had by
-        # then
-        assert lowered == [("00:10", 80), ("00:15", 64), ("00:20", 52), ("00:25", 42)]
-        kept = {clock for clock, reason, _ in seen if reason == Reason.RESERVED}
-        assert kept == {f"01:{minute}" for minute in range(25, 60, 5)}
-        # the job: up, and down again when it is done
-        region.calls.clear()
-        set_units(region, "orders", 2_000, 100)
-        wait(region, minutes=2)
+@pytest.mark.scene(orders, ETL, "03 00:05")
+def test_one_decrease_is_kept_for_the_nightly_job(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 1.0})
+    seen = list(sweeps(region, "03 01:55", 1.0))
+    lowered = [
+        (clock, number) for clock, reason, number in seen if reason == Reason.UTILIZATION_LOW
+    ]
+    # the last of the four is an hour and more before 02:00, so that another is to be had by
+    # then
+    assert lowered == [("00:10", 80), ("00:15", 64), ("00:20", 52), ("00:25", 42)]
+    kept = {clock for clock, reason, _ in seen if reason == Reason.RESERVED}
+    assert kept == {f"01:{minute}" for minute in range(25, 60, 5)}
+    # the job: up, and down again when it is done
+    region.calls.clear()
+    set_units(region, "orders", 2_000, 100)
+    wait(region, minutes=2)
+    set_units(region, "orders", 42, 100)
+    assert region.tables["orders"].provisions[""].refused_updates == 0
+    assert units(region)["orders:read"] == 42
+
+
+@pytest.mark.scene(orders, ETL.replace('reserve_decreases = [{ at = "02:00" }]', ""), "03 00:05")
+def test_without_it_the_job_would_have_been_refused(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 1.0})
+    seen = list(sweeps(region, "03 01:55", 1.0))
+    assert ("01:25", Reason.UTILIZATION_LOW, 34) in seen
+    set_units(region, "orders", 2_000, 100)
+    refused = region.client("dynamodb").exceptions.LimitExceededException
+    wait(region, minutes=2)
+    with pytest.raises(
+        refused, match=r"Next decrease can be made at Tuesday, November 3, 2026 at 2:25:00 AM"
+    ):
         set_units(region, "orders", 42, 100)
-        assert region.tables["orders"].provisions[""].refused_updates == 0
-        assert units(region)["orders:read"] == 42
 
 
-def test_without_it_the_job_would_have_been_refused() -> None:
-    with orders(ETL.replace('reserve_decreases = [{ at = "02:00" }]', ""), "03 00:05") as region:
-        pass_minutes(region, 5, {READS: 1.0})
-        seen = list(sweeps(region, "03 01:55", 1.0))
-        assert ("01:25", Reason.UTILIZATION_LOW, 34) in seen
-        set_units(region, "orders", 2_000, 100)
-        refused = region.client("dynamodb").exceptions.LimitExceededException
-        wait(region, minutes=2)
-        with pytest.raises(
-            refused, match=r"Next decrease can be made at Tuesday, November 3, 2026 at 2:25:00 AM"
-        ):
-            set_units(region, "orders", 42, 100)
-
-
-def test_from_the_kept_time_on_the_table_falls_by_itself() -> None:
-    with orders(ETL, "03 00:05") as region:
-        pass_minutes(region, 5, {READS: 1.0})
-        seen = list(sweeps(region, "03 02:00", 1.0))
-    assert seen[-1] == ("02:00", Reason.UTILIZATION_LOW, 34)
+@pytest.mark.scene(orders, ETL, "03 00:05")
+def test_from_the_kept_time_on_the_table_falls_by_itself(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 1.0})
+    assert list(sweeps(region, "03 02:00", 1.0))[-1] == ("02:00", Reason.UTILIZATION_LOW, 34)

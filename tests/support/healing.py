@@ -26,17 +26,15 @@ def healing(group: str = "web", **settings: Any) -> str:
 
 
 @contextmanager
-def web(
-    config: str | None = None, size: int = 6, **environment: str
-) -> Iterator[tuple[Region, list[str]]]:
+def web(config: str | None = None, size: int = 6, **environment: str) -> Iterator[Region]:
     """A region with a group of instances over two zones, the app, and alarms whose first data are
     in."""
     with Region(MIDDAY) as region:
-        ids = region.groups.create("web", size)
+        region.groups.create("web", size)
         region.deploy(healing() if config is None else config, environment=environment)
         region.run(6)
         region.calls.clear()
-        yield region, ids
+        yield region
 
 
 def alarm_of(instance: str, kind: str = "status") -> str:

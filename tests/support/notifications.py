@@ -1,6 +1,8 @@
 """Configurations with notifications, and what reached the topics and Slack."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from chalicelib.config.policy import NotificationKind
@@ -23,11 +25,13 @@ def notification_rules(*kinds: str, **settings: Any) -> str:
     return rules(**{"notify": kinds, "notify_topic": TOPIC, **settings})
 
 
-def scene(config: str | None = None) -> Any:
-    return orders(
-        config
-        or notification_rules(*(kind for kind in get_args(NotificationKind) if kind != "healing"))
-    )
+@contextmanager
+def scene(config: str | None = None) -> Iterator[Region]:
+    """A region with `orders` and the topic, with every kind of notification or with `config`."""
+    kinds = (kind for kind in get_args(NotificationKind) if kind != "healing")
+    with orders(config or notification_rules(*kinds)) as region:
+        with_topic(region)
+        yield region
 
 
 def with_topic(region: Region) -> None:

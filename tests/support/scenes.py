@@ -150,8 +150,7 @@ def invoke(region: Region, function: str) -> Invocation:
 
 def new_run(region: Region, config: str | None = None, **parts: Any) -> Run:
     """Return what a handler works with, to call it directly, with adapters of its own."""
-    loaded = configuration.load(config or rules())
-    return Run(Aws("headroom-alarms"), loaded, region.now, **parts)
+    return Run(Aws("headroom-alarms"), configuration.load(config or rules()), region.now, **parts)
 
 
 def alarm_message(

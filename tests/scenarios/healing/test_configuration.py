@@ -28,36 +28,40 @@ from tests.support.scenes import (
 )
 
 
-def test_where_nothing_is_to_be_healed_nothing_is_called_and_the_message_is_passed_over() -> None:
-    with orders() as region:
-        invocation = send(
-            region,
-            {
-                "AlarmName": "web-status",
-                "NewStateValue": "ALARM",
-                "AlarmArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:web-status",
-                "Trigger": {
-                    "Namespace": EC2,
-                    "MetricName": "StatusCheckFailed",
-                    "Dimensions": [{"name": "InstanceId", "value": "i-0abc"}],
-                },
+@pytest.mark.scene.with_args(orders)
+def test_where_nothing_is_to_be_healed_nothing_is_called_and_the_message_is_passed_over(
+    region: Region,
+) -> None:
+    invocation = send(
+        region,
+        {
+            "AlarmName": "web-status",
+            "NewStateValue": "ALARM",
+            "AlarmArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:web-status",
+            "Trigger": {
+                "Namespace": EC2,
+                "MetricName": "StatusCheckFailed",
+                "Dimensions": [{"name": "InstanceId", "value": "i-0abc"}],
             },
-        )
-        assert skips(invocation) == [("web-status", "NotManaged")]
-        region.run(6)
-        assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
+        },
+    )
+    assert skips(invocation) == [("web-status", "NotManaged")]
+    region.run(6)
+    assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 
 
-def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay() -> None:
-    with orders(rules() + "\n" + healing()) as region:
-        ids = region.groups.create("web", 2)
-        invoke(region, "sweep")
-        tables = [name for name in region.cloudwatch.alarms if name.startswith("headroom-orders")]
-        assert sorted(region.cloudwatch.alarms) == sorted([*(alarm_of(i) for i in ids), *tables])
-        region.calls.clear()
-        handlers.sweep(replace(new_run(region, rules()), aws=quick()))
-        assert sorted(region.cloudwatch.alarms) == sorted(tables)
-        assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
+@pytest.mark.scene(orders, rules() + "\n" + healing())
+def test_when_healing_is_configured_no_more_its_alarms_go_and_the_tables_stay(
+    region: Region,
+) -> None:
+    ids = region.groups.create("web", 2)
+    invoke(region, "sweep")
+    tables = [name for name in region.cloudwatch.alarms if name.startswith("headroom-orders")]
+    assert sorted(region.cloudwatch.alarms) == sorted([*(alarm_of(i) for i in ids), *tables])
+    region.calls.clear()
+    handlers.sweep(replace(new_run(region, rules()), aws=quick()))
+    assert sorted(region.cloudwatch.alarms) == sorted(tables)
+    assert not {c.service for c in region.calls} & {"ec2", "autoscaling"}
 
 
 @pytest.mark.parametrize(
@@ -69,8 +73,7 @@ def test_no_permission_is_added_where_nothing_is_to_be_healed(function: str) -> 
 
 
 def statement(config: str, function: str, sid: str) -> Any:
-    found = {s["Sid"]: s for s in permissions.heal_instances(load(config), function)}
-    return found.get(sid)
+    return {s["Sid"]: s for s in permissions.heal_instances(load(config), function)}.get(sid)
 
 
 def test_permissions_are_for_the_named_groups_and_for_what_their_rules_do() -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.alarm_upkeep import MAX_NEW_ALARMS
 from chalicelib.aws import groups
 from chalicelib.core.healing import EventKind
@@ -22,6 +24,8 @@ from tests.support.scenes import (
     skips,
 )
 
+pytestmark = pytest.mark.scene.with_args(web)
+
 
 def test_a_sweep_makes_so_many_alarms_and_no_more_of_tables_and_instances_together() -> None:
     with Region(MIDDAY) as region:
@@ -29,8 +33,7 @@ def test_a_sweep_makes_so_many_alarms_and_no_more_of_tables_and_instances_togeth
         region.groups.create("web", MAX_NEW_ALARMS, most=1_000)
         region.deploy(rules() + "\n" + healing())
         invocation = invoke(region, "sweep")
-        assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS
-        assert len(skips(invocation)) == 2
+        assert (len(region.cloudwatch.alarms), len(skips(invocation))) == (MAX_NEW_ALARMS, 2)
         invoke(region, "sweep")
         assert len(region.cloudwatch.alarms) == MAX_NEW_ALARMS + 2
 
@@ -54,22 +57,20 @@ def test_everything_is_read_to_the_last_page() -> None:
         ] == [100, 20]
 
 
-def test_the_past_is_read_as_far_back_as_it_counts_and_no_further() -> None:
-    with web() as (region, ids):
-        region.run(120)
-        (group,) = groups.groups(quick(), ["web"])
-        assert groups.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
-        assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(
-            ids
-        )
+def test_the_past_is_read_as_far_back_as_it_counts_and_no_further(
+    region: Region, ids: list[str]
+) -> None:
+    region.run(120)
+    (group,) = groups.groups(quick(), ["web"])
+    assert groups.with_past(quick(), group, region.now - timedelta(hours=1)).events == ()
+    assert len(groups.with_past(quick(), group, region.now - timedelta(hours=3)).events) == len(ids)
 
 
-def test_tables_and_instances_are_followed_in_one_run() -> None:
-    with orders(rules() + "\n" + healing()) as region:
-        ids = region.groups.create("web", 4)
-        region.run(6)
-        region.serve(READS, [50.0] * 6 + [95.0] * 20)
-        region.groups.fail_checks(ids[0])
-        region.run(6)
-        assert touched(region) == [ids[0]]
-        assert region.units(READS) == 150
+@pytest.mark.scene(orders, rules() + "\n" + healing())
+def test_tables_and_instances_are_followed_in_one_run(region: Region) -> None:
+    ids = region.groups.create("web", 4)
+    region.run(6)
+    region.serve(READS, [50.0] * 6 + [95.0] * 20)
+    region.groups.fail_checks(ids[0])
+    region.run(6)
+    assert (touched(region), region.units(READS)) == ([ids[0]], 150)

@@ -23,6 +23,8 @@ from tests.support.scenes import (
     alarm_message,
 )
 
+pytestmark = pytest.mark.scene.with_args(web)
+
 EVERY_WAY = "topic,lambda,eventbridge,queue"
 
 
@@ -75,12 +77,13 @@ def queued(*bodies: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", ["on_alarm", "on_action", "on_event", "on_queue"])
-def test_by_whichever_way_the_alarm_comes_the_instance_is_healed(function: str) -> None:
-    with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        region.groups.fail_checks(ids[0])
-        invocation = region.functions.invoke(function, ways(region, ids[0])[function])
-        assert verdicts(invocation) == {ids[0]: "StatusCheckFailed"}
-        assert touched(region) == [ids[0]]
+@pytest.mark.scene(web, ALARM_SOURCES=EVERY_WAY)
+def test_by_whichever_way_the_alarm_comes_the_instance_is_healed(
+    region: Region, ids: list[str], function: str
+) -> None:
+    region.groups.fail_checks(ids[0])
+    invocation = region.functions.invoke(function, ways(region, ids[0])[function])
+    assert (verdicts(invocation), touched(region)) == ({ids[0]: "StatusCheckFailed"}, [ids[0]])
 
 
 @pytest.mark.parametrize(
@@ -142,48 +145,45 @@ def test_any_other_alarm_on_ec2_is_passed_over(trigger: dict[str, Any], why: str
 # what the peers of 2014 lost
 
 
-def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_deleted() -> None:
-    with web(healing(max_instances=2, max_percent=40), ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        bodies = [json.dumps(alarm_message(region, name=alarm_of(i))) for i in ids[:2]]
-        region.groups.fail_checks(ids[1])
-        region.faults.append(
-            Fault(
-                "SetInstanceHealth", "ValidationError", matches=lambda p: p["InstanceId"] == ids[1]
-            )
-        )
-        assert region.functions.answer("on_queue", queued(*bodies)) == {
-            "batchItemFailures": [{"itemIdentifier": "0"}]
-        }
-        assert region.functions.answer("on_queue", queued(bodies[0])) == {"batchItemFailures": []}
-        assert touched(region) == [ids[1]] * 2
+@pytest.mark.scene(web, healing(max_instances=2, max_percent=40), ALARM_SOURCES=EVERY_WAY)
+def test_a_message_whose_healing_failed_comes_back_to_the_queue_and_is_not_deleted(
+    region: Region, ids: list[str]
+) -> None:
+    bodies = [json.dumps(alarm_message(region, name=alarm_of(i))) for i in ids[:2]]
+    region.groups.fail_checks(ids[1])
+    region.faults.append(
+        Fault("SetInstanceHealth", "ValidationError", matches=lambda p: p["InstanceId"] == ids[1])
+    )
+    assert region.functions.answer("on_queue", queued(*bodies)) == {
+        "batchItemFailures": [{"itemIdentifier": "0"}]
+    }
+    assert region.functions.answer("on_queue", queued(bodies[0])) == {"batchItemFailures": []}
+    assert touched(region) == [ids[1]] * 2
 
 
-def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message() -> None:
-    with web(ALARM_SOURCES=EVERY_WAY) as (region, ids):
-        region.groups.fail_checks(ids[0])
-        message = alarm_message(
-            region,
-            name=alarm_of(ids[0]),
-            AlarmName='say "sick!!" \\" twice',
-            AlarmDescription='a \\"quoted\\" text!!',
-        )
-        body = json.dumps(
-            {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message)}
-        )
-        assert from_queue(body) == InstanceEvent(
-            'say "sick!!" \\" twice', ids[0], "us-east-1", ACCOUNT
-        )
-        assert verdicts(region.functions.invoke("on_queue", queued(body))) == {
-            ids[0]: "StatusCheckFailed"
-        }
+@pytest.mark.scene(web, ALARM_SOURCES=EVERY_WAY)
+def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message(
+    region: Region, ids: list[str]
+) -> None:
+    region.groups.fail_checks(ids[0])
+    message = alarm_message(
+        region,
+        name=alarm_of(ids[0]),
+        AlarmName='say "sick!!" \\" twice',
+        AlarmDescription='a \\"quoted\\" text!!',
+    )
+    body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(message)})
+    assert from_queue(body) == InstanceEvent('say "sick!!" \\" twice', ids[0], "us-east-1", ACCOUNT)
+    assert verdicts(region.functions.invoke("on_queue", queued(body))) == {
+        ids[0]: "StatusCheckFailed"
+    }
 
 
-def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_is_healed_all_the_same() -> (
-    None
-):
-    with web() as (region, ids):
-        region.faults.append(Fault("DescribeAutoScalingInstances", "AccessDenied", times=8))
-        region.groups.fail_checks(ids[0])
-        region.run(9)
-        assert "on_alarm" in {letter.function for letter in region.functions.dead_letters}
-        assert touched(region) == [ids[0]]
+def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_is_healed_all_the_same(
+    region: Region, ids: list[str]
+) -> None:
+    region.faults.append(Fault("DescribeAutoScalingInstances", "AccessDenied", times=8))
+    region.groups.fail_checks(ids[0])
+    region.run(9)
+    assert "on_alarm" in {letter.function for letter in region.functions.dead_letters}
+    assert touched(region) == [ids[0]]

@@ -27,6 +27,8 @@ from tests.support.healing import (
     web,
 )
 
+pytestmark = pytest.mark.scene.with_args(web)
+
 
 def test_the_demo_plays_what_it_says() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
@@ -68,89 +70,84 @@ def test_the_page_names_every_reason_and_every_action() -> None:
     assert reported == ours | {"replace", "reboot", "recover", "notify"}
 
 
-def test_explain_says_of_a_group_what_would_be_done(tmp_path: Path) -> None:
+def test_explain_says_of_a_group_what_would_be_done(
+    region: Region, ids: list[str], tmp_path: Path
+) -> None:
     config = tmp_path / "headroom.toml"
     config.write_text(healing())
-    with web() as (region, ids):
-        region.groups.fail_checks(ids[0])
-        result = CliRunner().invoke(app, ["explain", "web", "--config", str(config)])
-        assert result.exit_code == 0, result.output
-        text = " ".join(result.output.split())
-        assert f"instance {ids[0]} of group web is replaced: its status checks fail" in text
-        assert f"Would let group web replace instance {ids[0]}" in text
-        assert text.count("StatusChecksPass") == 5
-        assert touched(region) == []
+    region.groups.fail_checks(ids[0])
+    result = CliRunner().invoke(app, ["explain", "web", "--config", str(config)])
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert f"instance {ids[0]} of group web is replaced: its status checks fail" in text
+    assert f"Would let group web replace instance {ids[0]}" in text
+    assert (text.count("StatusChecksPass"), touched(region)) == (5, [])
 
 
-def deployment(region: Region, config: str) -> Deployment:
+def deployment(region: Region) -> Deployment:
+    """Return the stage whose configuration is that of the region."""
     found = Deployment(Stage("headroom", "dev"), ROOT, account.AwsSession(), region.now)
-    found.__dict__["rules"] = load(config)
+    found.__dict__["rules"] = load(region.functions.config)
     return found
 
 
 @pytest.mark.parametrize(
-    ("config", "suspended", "problems"),
+    ("suspended", "problems"),
     [
-        pytest.param(healing(), [], [], id="all is well"),
+        pytest.param([], [], id="all is well"),
         pytest.param(
-            healing("api"), [], ["no Auto Scaling group is named api"], id="no such group"
+            [],
+            ["no Auto Scaling group is named api"],
+            id="no such group",
+            marks=pytest.mark.scene(web, healing("api")),
         ),
         pytest.param(
-            healing(),
             ["Launch", "AZRebalance"],
             ["group web has suspended Launch: its sick instances are not replaced"],
             id="nothing would be replaced",
         ),
         pytest.param(
-            healing(action="recover"),
             [],
             [
                 "group web replaces its sick instances itself after some minutes, "
                 "while action = recover is to keep them"
             ],
             id="the group would be first",
+            marks=pytest.mark.scene(web, healing(action="recover")),
         ),
         pytest.param(
-            healing(action="reboot"),
             ["ReplaceUnhealthy"],
             [],
             id="reboots, and the group lets them",
+            marks=pytest.mark.scene(web, healing(action="reboot")),
         ),
     ],
 )
 def test_the_doctor_says_what_would_keep_instances_from_being_healed(
-    config: str, suspended: list[str], problems: list[str]
+    region: Region, suspended: list[str], problems: list[str]
 ) -> None:
-    with web(config) as (region, _):
-        if suspended:
-            region.client("autoscaling").suspend_processes(
-                AutoScalingGroupName="web", ScalingProcesses=suspended
-            )
-        assert [
-            finding.problem for finding in configuration.healing(deployment(region, config))
-        ] == problems
-        assert doctor.CHECKS["healing"] is configuration.healing
-
-
-def test_the_doctor_says_what_may_not_be_read() -> None:
-    with web() as (region, _):
-        region.faults.append(Fault("DescribeInstanceStatus", "UnauthorizedOperation", times=99))
-        (finding,) = doctor.run_check(
-            "healing", configuration.healing, deployment(region, healing())
+    if suspended:
+        region.client("autoscaling").suspend_processes(
+            AutoScalingGroupName="web", ScalingProcesses=suspended
         )
-        assert finding.problem == "not allowed to call DescribeInstanceStatus"
+    assert [finding.problem for finding in configuration.healing(deployment(region))] == problems
+    assert doctor.CHECKS["healing"] is configuration.healing
 
 
-def test_the_doctor_says_which_instance_has_no_alarm() -> None:
-    with web() as (region, ids):
-        region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
-        assert [f.problem for f in configuration.alarms(deployment(region, healing()))] == [
-            f"instance {ids[0]} of web has no alarm"
-        ]
+def test_the_doctor_says_what_may_not_be_read(region: Region) -> None:
+    region.faults.append(Fault("DescribeInstanceStatus", "UnauthorizedOperation", times=99))
+    (finding,) = doctor.run_check("healing", configuration.healing, deployment(region))
+    assert finding.problem == "not allowed to call DescribeInstanceStatus"
 
 
-def test_teardown_takes_the_alarms_of_instances_for_its_own() -> None:
-    with web() as (_, ids):
-        assert teardown.foreign_alarms(TOPIC) == []
-        (*_, ours) = teardown._alarms(Stage("headroom", "dev"), TOPIC)
-        assert all(alarm_of(i) in ours.subject for i in ids)
+def test_the_doctor_says_which_instance_has_no_alarm(region: Region, ids: list[str]) -> None:
+    region.client("cloudwatch").delete_alarms(AlarmNames=[alarm_of(ids[0])])
+    assert [f.problem for f in configuration.alarms(deployment(region))] == [
+        f"instance {ids[0]} of web has no alarm"
+    ]
+
+
+def test_teardown_takes_the_alarms_of_instances_for_its_own(ids: list[str]) -> None:
+    assert teardown.foreign_alarms(TOPIC) == []
+    (*_, ours) = teardown._alarms(Stage("headroom", "dev"), TOPIC)
+    assert all(alarm_of(i) in ours.subject for i in ids)

@@ -1,1 +1,0 @@
-"""Notifications in the embedded region: each fact is sent once and never delays scaling."""

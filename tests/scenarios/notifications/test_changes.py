@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from headroom.region.region import Region
 from tests.support.builders import READS, WRITES
 from tests.support.notifications import (
@@ -23,9 +25,10 @@ from tests.support.scenes import (
     wait,
 )
 
+pytestmark = pytest.mark.scene.with_args(scene)
+
 
 def test_a_raise_is_reported_once_with_its_reason_and_numbers(region: Region) -> None:
-    with_topic(region)
     pass_minutes(region, 5, {READS: 95.0, WRITES: 95.0})
     send(region, alarm_message(region))
     (message,) = requests(region, "Publish")
@@ -45,7 +48,6 @@ def test_a_raise_is_reported_once_with_its_reason_and_numbers(region: Region) ->
 def test_a_message_that_comes_twice_and_every_later_look_report_nothing_more(
     region: Region,
 ) -> None:
-    with_topic(region)
     pass_minutes(region, 5, {READS: 95.0})
     message = alarm_message(region)
     send(region, message)
@@ -56,24 +58,21 @@ def test_a_message_that_comes_twice_and_every_later_look_report_nothing_more(
     assert subjects(region) == ["Headroom raised orders"]
 
 
-def test_a_decrease_is_reported_once() -> None:
-    with scene(notification_rules("scaled_up", "scaled_down")) as region:
-        with_topic(region)
-        pass_minutes(region, 61, LOW)
-        for function in ("scale_down", "sweep", "follow_up", "sweep"):
-            invoke(region, function)
-            wait(region, minutes=5)
-        assert subjects(region) == ["Headroom lowered orders"]
-        assert texts(region)[0].count("→") == 4
+@pytest.mark.scene(scene, notification_rules("scaled_up", "scaled_down"))
+def test_a_decrease_is_reported_once(region: Region) -> None:
+    pass_minutes(region, 61, LOW)
+    for function in ("scale_down", "sweep", "follow_up", "sweep"):
+        invoke(region, function)
+        wait(region, minutes=5)
+    assert (subjects(region), texts(region)[0].count("→")) == (["Headroom lowered orders"], 4)
 
 
-def test_every_run_reports_what_it_has_done_and_logs_that_it_did() -> None:
-    with scene(notification_rules("scaled_up")) as region:
-        with_topic(region)
-        pass_minutes(region, 5, {READS: 95.0})
-        (line,) = log_lines(send(region, alarm_message(region)), "notice")
-        assert line["message"] == "notified: Headroom raised orders"
-        assert line["facts"] == {"kind": ["scaled_up"], "table": ["orders"]}
+@pytest.mark.scene(scene, notification_rules("scaled_up"))
+def test_every_run_reports_what_it_has_done_and_logs_that_it_did(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 95.0})
+    (line,) = log_lines(send(region, alarm_message(region)), "notice")
+    assert line["message"] == "notified: Headroom raised orders"
+    assert line["facts"] == {"kind": ["scaled_up"], "table": ["orders"]}
 
 
 def test_a_thousand_tables_are_not_a_thousand_messages() -> None:

@@ -1,7 +1,11 @@
 """Notifications: who gets them, and where their state is kept."""
 
+from typing import Any
+
+import boto3
 import pytest
 
+from chalicelib import handlers
 from chalicelib.core import table_alarms
 from headroom.region.region import Region
 from tests.support.builders import READS, WRITES
@@ -18,6 +22,7 @@ from tests.support.scenes import (
     alarm_message,
     autoscale,
     invoke,
+    new_run,
     operations,
     pass_minutes,
     requests,
@@ -25,39 +30,38 @@ from tests.support.scenes import (
     units,
 )
 
+pytestmark = pytest.mark.scene.with_args(scene)
+
 # where there is no alarm to remember it
 
 
-def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table() -> None:
-    config = (
-        notification_rules("low_throughput", notify_below_percent=10)
-        + "\n[tables.read]\nscale_up = false\n"
-    )
-    with scene(config) as region:
-        with_topic(region)
-        assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
-        pass_minutes(region, 61, BUSY | {READS: 1.0})
-        for _ in range(3):
-            invoke(region, "sweep")
-            region.deploy(region.functions.config)
-            pass_minutes(region, 5, BUSY | {READS: 1.0})
-        assert subjects(region) == ["Low throughput: orders"]
+@pytest.mark.scene(
+    scene,
+    notification_rules("low_throughput", notify_below_percent=10)
+    + "\n[tables.read]\nscale_up = false\n",
+)
+def test_a_target_without_an_alarm_is_remembered_by_another_of_its_table(region: Region) -> None:
+    assert table_alarms.name_of(READS) not in region.cloudwatch.alarms
+    pass_minutes(region, 61, BUSY | {READS: 1.0})
+    for _ in range(3):
+        invoke(region, "sweep")
+        region.deploy(region.functions.config)
+        pass_minutes(region, 5, BUSY | {READS: 1.0})
+    assert subjects(region) == ["Low throughput: orders"]
 
 
-def test_without_any_alarm_the_container_remembers() -> None:
-    with scene(
-        notification_rules(
-            "low_throughput", notify_below_percent=10, scale_up=False, scale_down=False
-        )
-    ) as region:
-        with_topic(region)
-        assert region.cloudwatch.alarms == {}
-        pass_minutes(region, 61, BUSY | {READS: 1.0})
-        for _ in range(3):
-            invoke(region, "sweep")
-            pass_minutes(region, 5, BUSY | {READS: 1.0})
-        assert subjects(region) == ["Low throughput: orders"]
-        assert set(operations(region)) & {"ListTagsForResource", "TagResource"} == set()
+@pytest.mark.scene(
+    scene,
+    notification_rules("low_throughput", notify_below_percent=10, scale_up=False, scale_down=False),
+)
+def test_without_any_alarm_the_container_remembers(region: Region) -> None:
+    assert region.cloudwatch.alarms == {}
+    pass_minutes(region, 61, BUSY | {READS: 1.0})
+    for _ in range(3):
+        invoke(region, "sweep")
+        pass_minutes(region, 5, BUSY | {READS: 1.0})
+    assert subjects(region) == ["Low throughput: orders"]
+    assert set(operations(region)) & {"ListTagsForResource", "TagResource"} == set()
 
 
 def test_the_sweep_that_makes_the_alarm_leaves_the_reporting_to_the_next() -> None:
@@ -110,47 +114,36 @@ notify = ["scaled_down"]
         assert found == {TOPIC: "orders:read 5 → 10", f"{TOPIC}-writes": "orders:write 5 → 10"}
 
 
-@pytest.mark.parametrize("where", ["policy", "nothing to tell"])
-def test_a_dry_run_reports_nothing(where: str) -> None:
-    config = notification_rules(
-        "scaled_up",
-        "at_max",
-        max_units=100,
-        **({"dry_run": True} if where == "policy" else {"notify": ()}),
-    )
-    with scene(config) as region:
-        with_topic(region)
+@pytest.mark.parametrize(
+    "settings", [{"dry_run": True}, {"notify": ()}], ids=["policy", "nothing to tell"]
+)
+def test_a_dry_run_reports_nothing(settings: dict[str, Any]) -> None:
+    with scene(notification_rules("scaled_up", "at_max", max_units=100, **settings)) as region:
         pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
         for function in ("sweep", "follow_up", "scale_down"):
             invoke(region, function)
         assert subjects(region) == []
 
 
-def test_nor_does_a_dry_run_of_the_whole() -> None:
-    from chalicelib import handlers
-    from tests.support.scenes import new_run
-
-    with scene(notification_rules("scaled_up", "at_max", max_units=100)) as region:
-        with_topic(region)
-        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
-        report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
-        assert report.decisions
-        assert (subjects(region), report.notified) == ([], [])
+@pytest.mark.scene(scene, notification_rules("scaled_up", "at_max", max_units=100))
+def test_nor_does_a_dry_run_of_the_whole(region: Region) -> None:
+    pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+    report = handlers.sweep(new_run(region, region.functions.config, dry_run=True))
+    assert report.decisions
+    assert (subjects(region), report.notified) == ([], [])
 
 
 def test_a_table_that_is_left_alone_is_not_reported(region: Region) -> None:
-    with_topic(region)
     autoscale(region)
     pass_minutes(region, 61, LOW, {READS: 20.0})
     invoke(region, "sweep")
     assert subjects(region) == []
 
 
-def test_a_topic_in_another_region_is_reported_there() -> None:
-    there = TOPIC.replace("us-east-1", "eu-west-1")
-    with scene(notification_rules("scaled_up", notify_topic=there)) as region:
-        import boto3
-
-        boto3.client("sns", region_name="eu-west-1").create_topic(Name="capacity")
-        pass_minutes(region, 5, {READS: 95.0})
-        assert send(region, alarm_message(region)).error is None
+@pytest.mark.scene(
+    scene, notification_rules("scaled_up", notify_topic=TOPIC.replace("us-east-1", "eu-west-1"))
+)
+def test_a_topic_in_another_region_is_reported_there(region: Region) -> None:
+    boto3.client("sns", region_name="eu-west-1").create_topic(Name="capacity")
+    pass_minutes(region, 5, {READS: 95.0})
+    assert send(region, alarm_message(region)).error is None

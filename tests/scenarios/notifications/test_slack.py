@@ -27,6 +27,8 @@ from tests.support.scenes import (
     units,
 )
 
+pytestmark = pytest.mark.scene.with_args(scene)
+
 SECRET = "XXXXXXXXXXXXXXXXXXXXXXXX"
 
 
@@ -47,28 +49,27 @@ def test_slack_is_notified_through_the_url_that_either_store_keeps(store: str, v
         )
 
 
-def test_the_url_is_read_once_in_a_while() -> None:
-    with scene(slack("ssm")) as region:
-        with_slack(region, "ssm")
-        for load in (95.0, 145.0):
-            pass_minutes(region, 5, {READS: load})
-            send(region, alarm_message(region))
-        assert (len(region.http.requests), operations(region).count("GetParameter")) == (2, 1)
-        pass_minutes(region, 15, {READS: 220.0})
+@pytest.mark.scene(scene, slack("ssm"))
+def test_the_url_is_read_once_in_a_while(region: Region) -> None:
+    with_slack(region, "ssm")
+    for load in (95.0, 145.0):
+        pass_minutes(region, 5, {READS: load})
         send(region, alarm_message(region))
-        assert (len(region.http.requests), operations(region).count("GetParameter")) == (3, 2)
+    assert (len(region.http.requests), operations(region).count("GetParameter")) == (2, 1)
+    pass_minutes(region, 15, {READS: 220.0})
+    send(region, alarm_message(region))
+    assert (len(region.http.requests), operations(region).count("GetParameter")) == (3, 2)
 
 
-def test_what_slack_would_take_for_its_own_marks_is_escaped() -> None:
-    config = (
-        slack("ssm", "paused")
-        + '\n[[pause]]\nname = "<!channel> & co"\njob = "backup"\ntables = ["orders"]\n'
-    )
-    with scene(config) as region:
-        with_slack(region, "ssm")
-        backup(region, "RUNNING")
-        invoke(region, "sweep")
-        assert "pause &lt;!channel&gt; &amp; co: AWS Backup is running" in posted(region)[0]
+PAUSE = '\n[[pause]]\nname = "<!channel> & co"\njob = "backup"\ntables = ["orders"]\n'
+
+
+@pytest.mark.scene(scene, slack("ssm", "paused") + PAUSE)
+def test_what_slack_would_take_for_its_own_marks_is_escaped(region: Region) -> None:
+    with_slack(region, "ssm")
+    backup(region, "RUNNING")
+    invoke(region, "sweep")
+    assert "pause &lt;!channel&gt; &amp; co: AWS Backup is running" in posted(region)[0]
 
 
 def everything_said(region: Region, seen: list[Invocation]) -> str:
@@ -100,16 +101,16 @@ def refuse(_: Any) -> int:
         pytest.param(refuse, "no answer (OSError)", id="silent"),
     ],
 )
-def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, text: str) -> None:
-    with scene(slack("ssm")) as region:
-        with_slack(region, "ssm")
-        region.http.servers[URL] = answer
-        invocations = record_invocations(region)
-        pass_minutes(region, 5, {READS: 95.0})
-        invocation = send(region, alarm_message(region))
-        assert units(region)["orders:read"] == 150
-        assert [text in failure for failure in failures(invocation)] == ([True] if text else [])
-        assert SECRET not in everything_said(region, invocations)
+@pytest.mark.scene(scene, slack("ssm"))
+def test_the_url_is_in_no_log_line_and_in_no_error(region: Region, answer: Any, text: str) -> None:
+    with_slack(region, "ssm")
+    region.http.servers[URL] = answer
+    invocations = record_invocations(region)
+    pass_minutes(region, 5, {READS: 95.0})
+    invocation = send(region, alarm_message(region))
+    assert units(region)["orders:read"] == 150
+    assert [text in failure for failure in failures(invocation)] == ([True] if text else [])
+    assert SECRET not in everything_said(region, invocations)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +125,16 @@ def test_the_url_is_in_no_log_line_and_in_no_error(answer: Any, text: str) -> No
         pytest.param(json.dumps([URL]), id="a list"),
     ],
 )
-def test_a_value_that_is_no_https_url_is_reported_and_never_called(value: str) -> None:
-    with scene(slack("ssm")) as region:
-        with_slack(region, "ssm", value)
-        invocations = record_invocations(region)
-        pass_minutes(region, 5, {READS: 95.0})
-        (failure,) = failures(send(region, alarm_message(region)))
-        assert failure.startswith(
-            "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
-        )
-        assert region.http.requests == []
-        assert SECRET not in everything_said(region, invocations)
+@pytest.mark.scene(scene, slack("ssm"))
+def test_a_value_that_is_no_https_url_is_reported_and_never_called(
+    region: Region, value: str
+) -> None:
+    with_slack(region, "ssm", value)
+    invocations = record_invocations(region)
+    pass_minutes(region, 5, {READS: 95.0})
+    (failure,) = failures(send(region, alarm_message(region)))
+    assert failure.startswith(
+        "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
+    )
+    assert region.http.requests == []
+    assert SECRET not in everything_said(region, invocations)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from chalicelib.core import table_alarms
 from chalicelib.core.explain import WHY
 from chalicelib.model import Reason
@@ -24,12 +26,13 @@ from tests.support.scenes import (
     invoke,
     of_table,
     operations,
-    orders,
     pass_minutes,
     send,
     use_free_decreases,
     wait,
 )
+
+pytestmark = pytest.mark.scene.with_args(scene)
 
 HOUR = 60
 
@@ -44,67 +47,57 @@ def run_with(region: Region, rates: list[float], others: float = 50.0) -> None:
     region.run(size)
 
 
-def test_at_the_maximum_and_throttled_is_reported_once_an_episode() -> None:
-    with scene(notification_rules("at_max", max_units=100)) as region:
-        with_topic(region)
-        run_with(region, [50.0] * 10 + [150.0] * 4 * HOUR)
-        assert subjects(region) == ["At its maximum and throttled: orders"]
-        assert (
-            "orders:read has 100 units, max_units is 100, and requests are throttled: up to 50.00"
-            in texts(region)[0]
-        )
-        run_with(
-            region, [50.0] * 40 + [150.0] * 30
-        )  # the ten minutes that the bucket lasts come on top
-        assert len(subjects(region)) == 1  # less than an hour: the same episode
-        run_with(region, [50.0] * 70 + [150.0] * HOUR)
-        assert len(subjects(region)) == 2
+@pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
+def test_at_the_maximum_and_throttled_is_reported_once_an_episode(region: Region) -> None:
+    run_with(region, [50.0] * 10 + [150.0] * 2 * HOUR)
+    assert subjects(region) == ["At its maximum and throttled: orders"]
+    assert (
+        "orders:read has 100 units, max_units is 100, and requests are throttled: up to 50.00"
+        in texts(region)[0]
+    )
+    run_with(
+        region, [50.0] * 40 + [150.0] * 30
+    )  # the ten minutes that the bucket lasts come on top
+    assert len(subjects(region)) == 1  # less than an hour: the same episode
+    run_with(region, [50.0] * 70 + [150.0] * 30)
+    assert len(subjects(region)) == 2
 
 
-def test_what_lasts_for_days_is_reported_once_a_day() -> None:
-    with scene(notification_rules("at_max", max_units=100)) as region:
-        with_topic(region)
-        for _ in range(52):
-            pass_minutes(region, HOUR, {READS: 100.0}, {READS: 20.0})
-            invoke(region, "sweep")
-        assert len(subjects(region)) == 3
-
-
-def test_it_is_remembered_by_the_alarm_and_not_by_the_container() -> None:
-    with scene(notification_rules("at_max", max_units=100)) as region:
-        with_topic(region)
-        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+@pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
+def test_what_lasts_for_days_is_reported_once_a_day(region: Region) -> None:
+    for _ in range(52):
+        pass_minutes(region, HOUR, {READS: 100.0}, {READS: 20.0})
         invoke(region, "sweep")
-        assert re.fullmatch(r"told=2026-11-02T12:30:00Z", tags(region)["headroom-told-at_max"])
-        region.deploy(region.functions.config)  # a new container
-        pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
-        invoke(region, "sweep")
-        assert len(subjects(region)) == 1
-        assert operations(region).count("ListTagsForResource") == 2
-        invoke(region, "sweep")
-        assert (
-            operations(region).count("ListTagsForResource") == 2
-        )  # what it has read once, it knows
+    assert len(subjects(region)) == 3
 
 
-def test_a_container_reads_the_tags_once_where_nothing_is_news() -> None:
-    with scene(notification_rules("at_max", max_units=100)) as region:
-        with_topic(region)
-        run_with(region, [150.0] * 3 * HOUR)
-        assert operations(region).count("TagResource") == 1
-        assert operations(region).count("ListTagsForResource") == 1
+@pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
+def test_it_is_remembered_by_the_alarm_and_not_by_the_container(region: Region) -> None:
+    pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+    invoke(region, "sweep")
+    assert re.fullmatch(r"told=2026-11-02T12:30:00Z", tags(region)["headroom-told-at_max"])
+    region.deploy(region.functions.config)  # a new container
+    pass_minutes(region, 30, {READS: 100.0}, {READS: 20.0})
+    invoke(region, "sweep")
+    assert (len(subjects(region)), operations(region).count("ListTagsForResource")) == (1, 2)
+    invoke(region, "sweep")
+    assert operations(region).count("ListTagsForResource") == 2  # what it has read once, it knows
 
 
-def test_without_anything_to_report_no_tag_is_read() -> None:
-    with scene() as region:
-        with_topic(region)
-        pass_minutes(region, 61, BUSY)
-        invoke(region, "sweep")
-        assert set(operations(region)) & {"ListTagsForResource", "TagResource", "Publish"} == set()
+@pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
+def test_a_container_reads_the_tags_once_where_nothing_is_news(region: Region) -> None:
+    run_with(region, [150.0] * 3 * HOUR)
+    assert operations(region).count("TagResource") == 1
+    assert operations(region).count("ListTagsForResource") == 1
+
+
+def test_without_anything_to_report_no_tag_is_read(region: Region) -> None:
+    pass_minutes(region, 61, BUSY)
+    invoke(region, "sweep")
+    assert set(operations(region)) & {"ListTagsForResource", "TagResource", "Publish"} == set()
 
 
 def test_a_rewrite_of_the_alarm_keeps_what_was_reported(region: Region) -> None:
-    with_topic(region)
     pass_minutes(region, 5, {READS: 95.0})
     invoke(region, "sweep")
     before = dict(tags(region))
@@ -116,31 +109,32 @@ def test_a_rewrite_of_the_alarm_keeps_what_was_reported(region: Region) -> None:
     assert tags(region) == before | {"headroom-told-at_max": "told=2026-11-02T12:00:00Z"}
 
 
-def test_high_and_low_throughput_are_reported_once_an_episode() -> None:
-    config = notification_rules(
+@pytest.mark.scene(
+    scene,
+    notification_rules(
         "high_throughput",
         "low_throughput",
         notify_above_percent=90,
         notify_below_percent=10,
         max_units=100,
+    ),
+)
+def test_high_and_low_throughput_are_reported_once_an_episode(region: Region) -> None:
+    for load, minutes in (
+        (70.0, 70),
+        (95.0, 4 * HOUR),
+        (70.0, 50),
+        (95.0, 30),
+        (70.0, 70),
+        (95.0, 30),
+    ):
+        for _ in range(0, minutes, 5):
+            pass_minutes(region, 5, BUSY | {READS: load})
+            invoke(region, "sweep")
+    assert subjects(region) == ["High throughput: orders"] * 2
+    assert texts(region)[0].startswith(
+        "orders:read consumes 95 % of its 100 units, at or above 90 %"
     )
-    with scene(config) as region:
-        with_topic(region)
-        for load, minutes in (
-            (70.0, 70),
-            (95.0, 4 * HOUR),
-            (70.0, 50),
-            (95.0, 30),
-            (70.0, 70),
-            (95.0, 30),
-        ):
-            for _ in range(0, minutes, 5):
-                pass_minutes(region, 5, BUSY | {READS: load})
-                invoke(region, "sweep")
-        assert subjects(region) == ["High throughput: orders"] * 2
-        assert texts(region)[0].startswith(
-            "orders:read consumes 95 % of its 100 units, at or above 90 %"
-        )
 
 
 def test_low_throughput_is_reported_of_a_table_that_no_sweep_would_look_at() -> None:
@@ -164,9 +158,8 @@ def budget_scene(region: Region) -> None:
 
 
 def test_a_decrease_that_dynamodb_would_refuse_is_reported_once_a_utc_day(region: Region) -> None:
-    with_topic(region)
     budget_scene(region)
-    with_topic(region)
+    region.calls.clear()
     for _ in range(5):
         invoke(region, "sweep")
         pass_minutes(region, 5, BUSY | {READS: 5.0, WRITES: 5.0})
@@ -177,64 +170,63 @@ def test_a_decrease_that_dynamodb_would_refuse_is_reported_once_a_utc_day(region
     assert "orders:write stays at 100 units" in texts(region)[0]
     pass_minutes(region, 12 * HOUR, BUSY | {READS: 5.0, WRITES: 5.0})
     use_free_decreases(region)
-    with_topic(region)
+    region.calls.clear()
     invoke(region, "sweep")
     assert [subject for subject in subjects(region) if "decrease" in subject] == [
         "No decrease left for now: orders"
     ]
 
 
-def test_a_table_that_keeps_failing_is_reported_once_after_n_sweeps() -> None:
-    with scene(notification_rules("failing", notify_failing_sweeps=3)) as region:
-        with_topic(region)
+@pytest.mark.scene(scene, notification_rules("failing", notify_failing_sweeps=3))
+def test_a_table_that_keeps_failing_is_reported_once_after_n_sweeps(region: Region) -> None:
+    region.faults.append(
+        Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
+    )
+    region.run(10)
+    assert subjects(region) == []
+    region.run(2 * HOUR)
+    assert subjects(region) == ["Sweeps keep failing: orders"]
+    assert texts(region)[0].startswith(
+        "3 sweeps in a row have failed for orders, at last with: orders: DescribeTable failed"
+    )
+    region.faults.clear()
+    region.run(30)
+    region.faults.append(
+        Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
+    )
+    region.run(HOUR)
+    assert subjects(region) == ["Sweeps keep failing: orders"] * 2
+
+
+@pytest.mark.scene(scene, notification_rules("failing", notify_failing_sweeps=2))
+def test_failures_with_a_success_between_are_not_a_row(region: Region) -> None:
+    for _ in range(6):
         region.faults.append(
-            Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
+            Fault("DescribeTable", "InternalServerError", matches=of_table("orders"))
         )
-        region.run(10)
-        assert subjects(region) == []
-        region.run(2 * HOUR)
-        assert subjects(region) == ["Sweeps keep failing: orders"]
-        assert texts(region)[0].startswith(
-            "3 sweeps in a row have failed for orders, at last with: orders: DescribeTable failed"
-        )
-        region.faults.clear()
-        region.run(30)
-        region.faults.append(
-            Fault("DescribeTable", "InternalServerError", times=10_000, matches=of_table("orders"))
-        )
-        region.run(HOUR)
-        assert subjects(region) == ["Sweeps keep failing: orders"] * 2
+        invoke(region, "sweep")
+        wait(region, minutes=5)
+        invoke(region, "sweep")
+        wait(region, minutes=5)
+    assert subjects(region) == []
 
 
-def test_failures_with_a_success_between_are_not_a_row() -> None:
-    with scene(notification_rules("failing", notify_failing_sweeps=2)) as region:
-        with_topic(region)
-        for _ in range(6):
-            region.faults.append(
-                Fault("DescribeTable", "InternalServerError", matches=of_table("orders"))
-            )
-            invoke(region, "sweep")
-            wait(region, minutes=5)
-            invoke(region, "sweep")
-            wait(region, minutes=5)
-        assert subjects(region) == []
+PAUSE = '\n[[pause]]\nname = "nightly"\njob = "backup"\ntables = ["orders"]\n'
 
 
-def test_a_pause_is_reported_when_it_begins_and_again_when_another_does() -> None:
-    pause = '\n[[pause]]\nname = "nightly"\njob = "backup"\ntables = ["orders"]\n'
-    with scene(notification_rules("paused") + pause) as region:
-        with_topic(region)
-        backup(region, "RUNNING")
-        region.run(3 * HOUR)
-        assert subjects(region) == ["Paused: orders"]
-        assert texts(region)[0].startswith(
-            "orders:read: a job that owns its capacity is running: pause nightly: AWS Backup is running\norders:write: "
-        )
-        backup(region, "")
-        region.run(2 * HOUR)
-        backup(region, "RUNNING")
-        region.run(HOUR)
-        assert subjects(region) == ["Paused: orders"] * 2
+@pytest.mark.scene(scene, notification_rules("paused") + PAUSE)
+def test_a_pause_is_reported_when_it_begins_and_again_when_another_does(region: Region) -> None:
+    backup(region, "RUNNING")
+    region.run(3 * HOUR)
+    assert subjects(region) == ["Paused: orders"]
+    assert texts(region)[0].startswith(
+        "orders:read: a job that owns its capacity is running: pause nightly: AWS Backup is running\norders:write: "
+    )
+    backup(region, "")
+    region.run(2 * HOUR)
+    backup(region, "RUNNING")
+    region.run(HOUR)
+    assert subjects(region) == ["Paused: orders"] * 2
 
 
 FLEET = """
@@ -254,18 +246,19 @@ def instances(region: Region, count: int) -> None:
     region.answers["ec2", "DescribeInstances"] = lambda _: {"Reservations": [{"Instances": found}]}
 
 
-def test_a_raise_by_the_fleet_is_reported_and_a_fleet_that_cannot_be_counted_once() -> None:
-    with orders(notification_rules("fleet") + FLEET) as region:
-        with_topic(region)
-        instances(region, 12)
+@pytest.mark.scene(scene, notification_rules("fleet") + FLEET)
+def test_a_raise_by_the_fleet_is_reported_and_a_fleet_that_cannot_be_counted_once(
+    region: Region,
+) -> None:
+    instances(region, 12)
+    pass_minutes(region, 5, BUSY)
+    invoke(region, "sweep")
+    assert subjects(region) == ["Following its fleet: orders"]
+    assert f"orders:read 100 → 120 units: {WHY[Reason.FLEET]}" in texts(region)[0]
+    wait(region, minutes=5)
+    region.faults.append(Fault("DescribeInstances", "InternalError", times=10_000))
+    for _ in range(4):
         pass_minutes(region, 5, BUSY)
         invoke(region, "sweep")
-        assert subjects(region) == ["Following its fleet: orders"]
-        assert f"orders:read 100 → 120 units: {WHY[Reason.FLEET]}" in texts(region)[0]
-        wait(region, minutes=5)
-        region.faults.append(Fault("DescribeInstances", "InternalError", times=10_000))
-        for _ in range(4):
-            pass_minutes(region, 5, BUSY)
-            invoke(region, "sweep")
-        assert subjects(region) == ["Following its fleet: orders"] * 2
-        assert "cannot be counted" in texts(region)[1]
+    assert subjects(region) == ["Following its fleet: orders"] * 2
+    assert "cannot be counted" in texts(region)[1]
