@@ -130,13 +130,17 @@ def jobs_that_pause(rules: Config, function: str) -> list[Document]:
     if not resources or function not in SCALING:
         return []
     without_resource = sorted(action for action in resources if resources[action] == {"*"})
-    statements = [
-        {"Sid": "AskForJobs", "Effect": "Allow", "Action": without_resource, "Resource": "*"}
+    return [
+        {"Sid": "AskForJobs", "Effect": "Allow", "Action": without_resource, "Resource": "*"},
+        *(
+            _allow(_sid(action), [action], list(resources[action]))
+            for action in sorted(resources.keys() - without_resource)
+        ),
     ]
-    for action in sorted(resources.keys() - without_resource):
-        sid = "Ask" + "".join(part.title() for part in re.split(r"\W", action))
-        statements.append(_allow(sid, [action], list(resources[action])))
-    return statements
+
+
+def _sid(action: str) -> str:
+    return "Ask" + "".join(part.title() for part in re.split(r"\W", action))
 
 
 def count_fleets(rules: Config, function: str) -> list[Document]:

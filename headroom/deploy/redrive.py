@@ -114,8 +114,7 @@ def _run(body: str, stage: Stage, session: AwsSession, completed: set[str]) -> R
         return RedriveResult(f"{short}, which has just run")
     response = session.runner.invoke(FunctionName=letter.function, Payload=json.dumps(letter.event))
     if "FunctionError" in response:
-        text = response["Payload"].read().decode()[:500]
-        return RedriveResult(short, f"it failed again: {text}")
+        return RedriveResult(short, f"it failed again: {response['Payload'].read().decode()[:500]}")
     if short not in EVENT_FUNCTIONS:
         # The events of a schedule are all alike: one run does the work of all of them.
         completed.add(letter.function)

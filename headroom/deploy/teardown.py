@@ -107,8 +107,8 @@ def _delete_function(session: AwsSession, name: str) -> bool:
 
 
 def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal]:
-    names = [str(role["RoleName"]) for role in session.pages("iam", "list_roles", "Roles")]
-    for name in names:
+    roles = session.pages("iam", "list_roles", "Roles")
+    for name in [str(role["RoleName"]) for role in roles]:
         if stage.is_function(name) or name == stage.prefix:
             yield Removal(f"role {name}", partial(_delete_role, name=name))
 

@@ -1,6 +1,7 @@
 """Checks of what the configuration names: tables, fleets, jobs, destinations and groups."""
 
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from botocore.exceptions import ClientError
 
@@ -65,9 +66,10 @@ def _patterns(
 ) -> Iterator[Finding]:
     remedy = f"Check the Region, {correction}, or add a rule to {deployment.stage.config_file}."
     for pattern in patterns:
-        problem = deployment.pattern_problem(pattern)
-        if problem:
-            yield Finding(check, f"{subject}: {problem}", remedy)
+        matching = [name for name in deployment.table_names if fnmatchcase(name, pattern)]
+        if not any(deployment.rules.manages(name) for name in matching):
+            problem = "no rule manages a table named" if matching else "no table is named"
+            yield Finding(check, f"{subject}: {problem} {pattern}", remedy)
 
 
 def _count(deployment: Deployment, fleet: Fleet) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
@@ -84,16 +83,6 @@ class Deployment:
     @property
     def deploy_remedy(self) -> str:
         return f"Deploy: make deploy STAGE={self.stage.name}."
-
-    def pattern_problem(self, pattern: str) -> str:
-        """Return what is wrong with a pattern of table names that the rules should manage, or
-        ""."""
-        matching = [name for name in self.table_names if fnmatchcase(name, pattern)]
-        if not matching:
-            return f"no table is named {pattern}"
-        if not any(self.rules.manages(name) for name in matching):
-            return f"no rule manages a table named {pattern}"
-        return ""
 
 
 Check = Callable[[Deployment], Iterator[Finding]]
