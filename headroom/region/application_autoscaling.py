@@ -2,8 +2,8 @@
 scheduled actions and tags.
 
 It keeps what is registered and scales nothing. moto does not delete policies and actions with
-their target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference, read
-2026-11.
+their target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference,
+read 2026-11.
 """
 
 import itertools
