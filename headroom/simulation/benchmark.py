@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -88,12 +89,10 @@ def _outcomes(
 ) -> dict[str, Outcome]:
     """Return the outcome of each policy under these conditions."""
     units = initial_units(demand)
-    tracking: dict[tuple[int, bool], Outcome] = {}
-    for target in AAS_TARGETS:
-        for from_highest in (False, True):
-            rule = competitors.AutoScaling(target, from_highest)
-            outcome = competitors.run(demand, units, rule, conditions)
-            tracking[target, from_highest] = outcome
+    tracking = {
+        parameters: competitors.run(demand, units, competitors.AutoScaling(*parameters), conditions)
+        for parameters in product(AAS_TARGETS, (False, True))
+    }
     return {
         AAS: tracking[70, False],
         AAS_90: tracking[90, False],
@@ -118,19 +117,21 @@ def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> 
     any_minute: divide by the optimum with 27 decreases a day at any minute.
     """
     calm = [m for m in measurements if m.results[AAS].ppm < CALM_PPM]
-    on_demand_too = _means(measurements, any_minute, or_on_demand=True)
     rows = [
         SummaryRow(f"effective cost, all {len(measurements)}", _means(measurements, any_minute)),
-        SummaryRow("the better of it and on-demand", on_demand_too),
+        SummaryRow(
+            "the better of it and on-demand", _means(measurements, any_minute, or_on_demand=True)
+        ),
         SummaryRow(f"calm traces ({len(calm)})", _means(calm, any_minute)),
     ]
     for kind in sorted({m.kind for m in measurements}):
         group = [m for m in measurements if m.kind == kind]
         rows.append(SummaryRow(f"{kind} ({len(group)})", _means(group, any_minute)))
-    wins = _count(measurements, _beats_aas)
-    rows.append(SummaryRow("beats AAS 70 % in cost and throttling", wins))
-    rows.append(SummaryRow("beats AAS at its best in cost", _count(measurements, _beats_best_aas)))
-    return rows
+    return [
+        *rows,
+        SummaryRow("beats AAS 70 % in cost and throttling", _count(measurements, _beats_aas)),
+        SummaryRow("beats AAS at its best in cost", _count(measurements, _beats_best_aas)),
+    ]
 
 
 def _means(
@@ -226,8 +227,7 @@ def generated_traces(days: int = 14) -> Traces:
 def write_results(measurements: Sequence[Measurement], file: Path) -> None:
     """Write the result file: every figure by conditions, trace and policy."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    data = {"measured": msgspec.to_builtins(measurements)}
-    file.write_text(json.dumps(data, indent=1) + "\n")
+    file.write_text(json.dumps({"measured": msgspec.to_builtins(measurements)}, indent=1) + "\n")
 
 
 def read_results(file: Path) -> dict[tuple[str, str], float]:

@@ -94,8 +94,9 @@ def compare(
         on_done(name)
     optimum_hours = optimum(demand)
     on_done("optimum")
-    rows = _rows(demand, outcomes, optimum_hours, prices, dimension)
-    return Comparison(demand, dimension, rows, outcomes)
+    return Comparison(
+        demand, dimension, _rows(demand, outcomes, optimum_hours, prices, dimension), outcomes
+    )
 
 
 def _runs(
@@ -113,12 +114,13 @@ def _runs(
         )
         for percent in targets
     }
-    dynamic = partial(competitors.run, demand, units, competitors.dynamic_dynamodb, conditions)
     return {
         HEADROOM: partial(replay, demand, policy, units, conditions),
         "plain percentage": partial(replay, demand, plain, units, conditions),
         **tracking,
-        "Dynamic DynamoDB": dynamic,
+        "Dynamic DynamoDB": partial(
+            competitors.run, demand, units, competitors.dynamic_dynamodb, conditions
+        ),
         "fixed at peak": partial(competitors.fixed_at_peak, demand),
     }
 
@@ -138,9 +140,11 @@ def _rows(
     optimum_month = month(optimum_hours, len(demand), unit.unit_hour)
     on_demand = on_demand_month(demand, unit)
     ratio = on_demand / optimum_month
-    rows.append(Row("on demand", on_demand, ratio, ratio, 0.0, 0, 0, 0))
-    rows.append(Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0))
-    return rows
+    return [
+        *rows,
+        Row("on demand", on_demand, ratio, ratio, 0.0, 0, 0, 0),
+        Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0),
+    ]
 
 
 def row_of(

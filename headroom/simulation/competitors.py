@@ -39,8 +39,7 @@ def run(
         provision.complete_update(now)
         visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
-            readable = consumed[max(0, visible - VISIBLE_MINUTES) : visible]
-            units = rule(minute, meter.units, readable)
+            units = rule(minute, meter.units, consumed[max(0, visible - VISIBLE_MINUTES) : visible])
             if units is not None and units != meter.units:
                 _change(provision, units, now, conditions, outcome)
         served, throttled = meter.serve(rate)
@@ -93,9 +92,7 @@ def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int 
     """
     if minute % 5 or len(consumed) < 15:
         return None
-    visible = len(consumed)
-    window = consumed[visible - 14 : visible - 9]
-    mean = sum(window) / len(window)
+    mean = sum(consumed[-14:-9]) / 5
     if mean >= 0.9 * units:
         base = max(units, math.ceil(mean))
         return base + math.ceil(base * 0.5)

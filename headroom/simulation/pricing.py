@@ -81,8 +81,7 @@ def month(unit_hours: float, minutes: int, price: float) -> float:
 
 def on_demand_month(demand: Sequence[float], prices: UnitPrices) -> float:
     """Return USD a month for this demand on demand (units per second, a value a minute)."""
-    requests = sum(demand) * MINUTE
-    return requests / 1e6 * prices.million_requests * HOURS_A_MONTH * HOUR / len(demand)
+    return sum(demand) * MINUTE / 1e6 * prices.million_requests * HOURS_A_MONTH * HOUR / len(demand)
 
 
 ON_DEMAND_UNIT_PRICE = load().read.on_demand_ratio

@@ -152,8 +152,9 @@ class _ReplayTarget:
 
     def set_threshold(self, units: int) -> None:
         """Set the alarm's threshold to what fits these units."""
-        period = self.policy.alarm_period_seconds
-        self.threshold = table_alarms.threshold(units, period, self.policy)
+        self.threshold = table_alarms.threshold(
+            units, self.policy.alarm_period_seconds, self.policy
+        )
 
 
 def _series(start: datetime, step: int, values: tuple[float | None, ...]) -> Series:
@@ -180,14 +181,19 @@ class Replay:
         self._provisions: dict[str, Provision] = {}
         for index in sorted({target.index for target in demand}):
             units = {d: initial_units.get(Target(table, index, d), 1) for d in Dimension}
-            burst_seconds = self._conditions.burst_seconds
-            meters = {dimension: Meter(n, burst_seconds) for dimension, n in units.items()}
-            self._provisions[index] = Provision(meters)
-        self._targets: list[_ReplayTarget] = []
-        for target in sorted(demand):
-            meter = self._provisions[target.index].meters[target.dimension]
-            replayed = _ReplayTarget(target, demand[target], policies[target], meter, start)
-            self._targets.append(replayed)
+            self._provisions[index] = Provision(
+                {d: Meter(n, self._conditions.burst_seconds) for d, n in units.items()}
+            )
+        self._targets = [
+            _ReplayTarget(
+                target,
+                demand[target],
+                policies[target],
+                self._provisions[target.index].meters[target.dimension],
+                start,
+            )
+            for target in sorted(demand)
+        ]
 
     def run(self) -> dict[Target, Outcome]:
         """Replay every minute."""
@@ -238,8 +244,9 @@ class Replay:
         self, target: _ReplayTarget, observation: Observation, minute: int
     ) -> Observation:
         target.outcome.metric_reads += 1
-        metrics = target.metrics(minute, self._conditions.metric_delay_minutes)
-        return replace(observation, metrics=metrics)
+        return replace(
+            observation, metrics=target.metrics(minute, self._conditions.metric_delay_minutes)
+        )
 
     def _apply(self, decisions: Sequence[Decision], now: datetime) -> None:
         changed = [d for d in decisions if d.changes]
@@ -269,5 +276,4 @@ def replay(
     units: the capacity that the table starts with.
     """
     target = Target("trace", "", Dimension.READ)
-    outcomes = Replay({target: demand}, {target: policy}, {target: units}, conditions).run()
-    return outcomes[target]
+    return Replay({target: demand}, {target: policy}, {target: units}, conditions).run()[target]

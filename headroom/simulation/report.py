@@ -53,8 +53,9 @@ HEADINGS = (
 def write(sections: Sequence[Section], path: Path) -> None:
     """Write the page. The first section contains plotly's library."""
     parts = [_section(section, with_library=number == 0) for number, section in enumerate(sections)]
-    title = html.escape(sections[0].title)
-    path.write_text(PAGE.format(title=title, style=STYLE, sections="".join(parts)))
+    path.write_text(
+        PAGE.format(title=html.escape(sections[0].title), style=STYLE, sections="".join(parts))
+    )
 
 
 def _section(section: Section, with_library: bool) -> str:
@@ -88,9 +89,8 @@ NOTE = (
 def _summary(comparison: Comparison) -> str:
     rows = {row.name: row for row in comparison.rows}
     headroom = rows[HEADROOM]
-    days = len(comparison.demand) / DAY
     text = (
-        f"{days:.1f} days of {comparison.dimension}s, {max(comparison.demand):,.0f} units per "
+        f"{len(comparison.demand) / DAY:.1f} days of {comparison.dimension}s, {max(comparison.demand):,.0f} units per "
         f"second at the peak. Headroom: {headroom.cost_month:,.2f} USD a month, "
         f"{headroom.throttled_ppm:,.0f} ppm throttled."
     )
@@ -115,8 +115,14 @@ def _chart(comparison: Comparison, start: datetime) -> go.Figure:
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06
     )
     demand = [round(rate, 1) for rate in comparison.demand]
-    line = {"color": COLOURS["demand"], "width": 1}
-    figure.add_scattergl(x=times, y=demand, name="demand", line=line, row=1, col=1)
+    figure.add_scattergl(
+        x=times,
+        y=demand,
+        name="demand",
+        line={"color": COLOURS["demand"], "width": 1},
+        row=1,
+        col=1,
+    )
     other_colours = cycle(OTHERS)
     for name, outcome in comparison.outcomes.items():
         is_headroom = name == HEADROOM

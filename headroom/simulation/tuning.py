@@ -71,8 +71,7 @@ class Figures:
 
 def total(figures: Iterable[Figures]) -> Figures:
     """Return the sums."""
-    sums = [sum(column) for column in zip(*map(astuple, figures), strict=True)]
-    return Figures(*sums)
+    return Figures(*map(sum, zip(*map(astuple, figures), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,7 @@ class Tuning:
 
     @property
     def verdict(self) -> TuningVerdict:
-        is_adaptive = self.current.strategy == "adaptive"
-        if is_adaptive and not differing(self.best, self.current):
+        if self.current.strategy == "adaptive" and not differing(self.best, self.current):
             return TuningVerdict.KEEP
         best_ppm, current_ppm = self.held_out.throttled_ppm, self.current_held_out.throttled_ppm
         misses_goal = current_ppm > self.goal_ppm
@@ -198,12 +196,16 @@ def measure(
 ) -> list[Figures]:
     """Replay a history; return each whole day's figures."""
     outcome = replay(demand, policy, initial_units(demand), conditions)
-    days = []
-    for start in range(0, len(demand) - DAY + 1, DAY):
-        day = slice(start, start + DAY)
-        unit_hours = sum(outcome.units[day]) / HOUR
-        days.append(Figures(DAY, unit_hours, sum(demand[day]), sum(outcome.throttled[day])))
-    return days
+    days = [slice(start, start + DAY) for start in range(0, len(demand) - DAY + 1, DAY)]
+    return [
+        Figures(
+            DAY,
+            sum(outcome.units[day]) / HOUR,
+            sum(demand[day]),
+            sum(outcome.throttled[day]),
+        )
+        for day in days
+    ]
 
 
 class _Search:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,6 @@ def lively(days: int, last: float = 1.0) -> list[float]:
 THREE_DAYS = lively(3)
 
 
-def adaptive(**settings: float) -> Policy:
-    return make_policy(**settings)
-
-
 # what is counted
 
 
@@ -104,7 +101,7 @@ def test_a_day_without_demand_throttles_nothing() -> None:
 
 
 def test_the_grid_has_todays_values_in_place_of_the_nearest() -> None:
-    grid = tuning.coarse(adaptive(burst_keep_percent=90, insurance_percent=110), GRID)
+    grid = tuning.coarse(make_policy(burst_keep_percent=90, insurance_percent=110), GRID)
     assert [(p.burst_keep_percent, p.insurance_percent) for p in grid] == [
         (50, 0),
         (50, 110),
@@ -138,7 +135,7 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(
     given: dict[str, float], step: int, moves: list[float]
 ) -> None:
     setting = next(iter(given))
-    result = [getattr(p, setting) for p in tuning.neighbours(adaptive(**given), step)]
+    result = [getattr(p, setting) for p in tuning.neighbours(make_policy(**given), step)]
     assert [value for value in result if value != given[setting]] == moves
 
 
@@ -202,7 +199,7 @@ def test_a_fold_is_searched_without_its_own_days() -> None:
 
 
 def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
-    today = adaptive(burst_keep_percent=80)
+    today = make_policy(burst_keep_percent=80)
     result = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
     fold = result.folds[0]
     assert fold.held_out == tuning.measure(THREE_DAYS, None, fold.best)[1]
@@ -213,13 +210,10 @@ def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
     result = [
-        tuning.tune(THREE_DAYS, PLAIN, 100, plan=structs_of(SMALL, workers)) for workers in (1, 2)
+        tuning.tune(THREE_DAYS, PLAIN, 100, plan=replace(SMALL, workers=workers))
+        for workers in (1, 2)
     ]
     assert result[0] == result[1]
-
-
-def structs_of(plan: SearchPlan, workers: int) -> SearchPlan:
-    return SearchPlan(plan.coarse, plan.steps, plan.most, workers)
 
 
 def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
@@ -248,7 +242,7 @@ def interrupt_after(count: int) -> Callable[[int, int], None]:
 def test_ctrl_c_ends_with_the_best_so_far() -> None:
     result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, on_progress=interrupt_after(2))
     assert (result.stopped, result.candidates) == (True, 2)
-    assert result.best in (PLAIN, adaptive(burst_keep_percent=50, insurance_percent=0))
+    assert result.best in (PLAIN, make_policy(burst_keep_percent=50, insurance_percent=0))
 
 
 def test_ctrl_c_before_today_is_known_ends_it_all() -> None:
@@ -270,7 +264,7 @@ def tuned(
     **settings: float,
 ) -> Tuning:
     """Return a tuning for a goal of 100 ppm, from unit-hours and ppm."""
-    chosen = adaptive(**(settings or {"burst_keep_percent": 60}))
+    chosen = make_policy(**(settings or {"burst_keep_percent": 60}))
     fold = Fold([1], chosen, figures(*result), figures(*unseen), figures(*today))
     return Tuning(100, PLAIN, figures(*today), chosen, figures(*result), [fold], 5, False)
 
@@ -362,9 +356,7 @@ def test_for_a_trace_the_defaults_are_pasted() -> None:
 
 def test_what_is_a_default_again_is_to_be_removed() -> None:
     result = tuned((90, 0), (90, 0), (100, 0), insurance_percent=150)
-    before = Tuning(
-        **{**vars(result), "current": adaptive(burst_keep_percent=60, insurance_percent=50)}
-    )
+    before = replace(result, current=make_policy(burst_keep_percent=60, insurance_percent=50))
     assert tuning.to_remove(before) == ["burst_keep_percent"]
 
 
@@ -496,8 +488,7 @@ def test_a_history_too_short_is_reported_in_one_sentence(tmp_path: Path) -> None
         text=True,
     )
     assert done.returncode == 2
-    sentence = (
+    assert " ".join(done.stderr.split()) == (
         "headroom: the history has 0 whole days; tuning needs 3, "
         "to search on some and judge on others"
     )
-    assert " ".join(done.stderr.split()) == sentence
