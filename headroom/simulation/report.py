@@ -90,7 +90,8 @@ def _summary(comparison: Comparison) -> str:
     rows = {row.name: row for row in comparison.rows}
     headroom = rows[HEADROOM]
     text = (
-        f"{len(comparison.demand) / DAY:.1f} days of {comparison.dimension}s, {max(comparison.demand):,.0f} units per "
+        f"{len(comparison.demand) / DAY:.1f} days of {comparison.dimension}s, "
+        f"{max(comparison.demand):,.0f} units per "
         f"second at the peak. Headroom: {headroom.cost_month:,.2f} USD a month, "
         f"{headroom.throttled_ppm:,.0f} ppm throttled."
     )
