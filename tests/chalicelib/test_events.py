@@ -99,8 +99,13 @@ def test_a_message_without_any_account_trusts_no_topic() -> None:
 
 
 def test_todays_message_has_its_place_from_the_alarms_arn_and_from_nothing_else() -> None:
-    arn = "arn:aws-cn:cloudwatch:cn-north-1:999999999999:alarm:orders-reads-high"
-    event = from_sns(sns(AlarmArn=arn, Region="US East (N. Virginia)"), TOPIC)
+    event = from_sns(
+        sns(
+            AlarmArn="arn:aws-cn:cloudwatch:cn-north-1:999999999999:alarm:orders-reads-high",
+            Region="US East (N. Virginia)",
+        ),
+        TOPIC,
+    )
     assert event == AlarmEvent("orders-reads-high", READS, "cn-north-1", "999999999999")
 
 
@@ -126,8 +131,7 @@ def test_an_arn_that_is_none_reports_no_place(arn: str) -> None:
 def test_kinds_of_alarm_without_a_plain_metric_are_refused(
     name: str, subject: str, why: str
 ) -> None:
-    found = from_text((DATA / f"{name}.json").read_text())
-    assert refusal(found) == (
+    assert refusal(from_text((DATA / f"{name}.json").read_text())) == (
         subject,
         Reason.UNSUPPORTED_ALARM,
         f"cannot scale by this alarm: {why}",
@@ -188,8 +192,7 @@ def test_only_alarm_asks_for_a_look_in_the_other_forms_too(name: str, inside: st
     ],
 )
 def test_metrics_that_show_no_targets_load_are_refused(trigger: dict[str, Any], why: str) -> None:
-    found = refusal(from_sns(sns(trigger=trigger)))
-    assert found == (
+    assert refusal(from_sns(sns(trigger=trigger))) == (
         "orders-reads-high",
         Reason.UNSUPPORTED_ALARM,
         f"cannot scale by this alarm: {why}",
@@ -234,8 +237,11 @@ def test_metrics_that_show_no_targets_load_are_refused(trigger: dict[str, Any], 
     ],
 )
 def test_what_is_no_alarm_message_is_malformed_and_says_where(text: str, detail: str) -> None:
-    expected = ("message", Reason.MALFORMED, f"not a CloudWatch alarm message: {detail}")
-    assert refusal(from_sns(text)) == refusal(from_text(text)) == expected
+    assert (
+        refusal(from_sns(text))
+        == refusal(from_text(text))
+        == ("message", Reason.MALFORMED, f"not a CloudWatch alarm message: {detail}")
+    )
 
 
 @pytest.mark.parametrize(
@@ -312,8 +318,10 @@ def configured(name: str, inside: str, configuration: dict[str, Any]) -> dict[st
 def test_the_other_forms_refuse_alarms_without_a_plain_metric(
     name: str, inside: str, configuration: dict[str, Any], why: str
 ) -> None:
-    found = refusal(from_event(configured(name, inside, configuration)))
-    assert found[1:] == (Reason.UNSUPPORTED_ALARM, f"cannot scale by this alarm: {why}")
+    assert refusal(from_event(configured(name, inside, configuration)))[1:] == (
+        Reason.UNSUPPORTED_ALARM,
+        f"cannot scale by this alarm: {why}",
+    )
 
 
 def test_an_eventbridge_event_without_resources_reports_no_place() -> None:
@@ -323,12 +331,8 @@ def test_an_eventbridge_event_without_resources_reports_no_place() -> None:
 
 
 def test_the_event_around_an_sns_message_is_read_with_its_topic() -> None:
-    event = {
-        "Records": [
-            {"EventSource": "aws:sns", "Sns": {"Message": sns("sns-2016"), "TopicArn": TOPIC}}
-        ]
-    }
-    assert from_text(json.dumps(event)) == TABLE_HOT
+    record = {"EventSource": "aws:sns", "Sns": {"Message": sns("sns-2016"), "TopicArn": TOPIC}}
+    assert from_text(json.dumps({"Records": [record]})) == TABLE_HOT
 
 
 @pytest.mark.parametrize("records", [[], [{}], {}, None, [{"Sns": {}}]])

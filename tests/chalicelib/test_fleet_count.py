@@ -424,8 +424,15 @@ def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consu
 def test_a_sweep_looks_where_the_fleet_calls_for_less(
     strategy: str, provisioned: int, fleet_units: int, looks: bool
 ) -> None:
-    seen = observation(provisioned=provisioned, **following(1, fleet_units))
-    assert is_worth_checking(replace(seen, policy=policy(strategy=strategy))) is looks
+    assert (
+        is_worth_checking(
+            replace(
+                observation(provisioned=provisioned, **following(1, fleet_units)),
+                policy=policy(strategy=strategy),
+            )
+        )
+        is looks
+    )
 
 
 # mistakes in the configuration

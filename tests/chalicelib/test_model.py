@@ -81,8 +81,12 @@ def test_a_series_ends_where_its_last_period_closes() -> None:
 def test_since_keeps_the_periods_that_begin_then_or_later(
     seconds: int | None, left: tuple[float, ...]
 ) -> None:
-    at = None if seconds is None else NOON + timedelta(seconds=seconds)
-    assert Series(NOON, 60, (1.0, 2.0, 3.0)).since(at).values == left
+    assert (
+        Series(NOON, 60, (1.0, 2.0, 3.0))
+        .since(None if seconds is None else NOON + timedelta(seconds=seconds))
+        .values
+        == left
+    )
 
 
 @given(st.integers(0, 20), st.integers(-2_000, 2_000), st.sampled_from([60, 300]))

@@ -60,8 +60,7 @@ def test_every_key_has_a_meaning() -> None:
 
 
 def test_the_example_on_the_page_holds_as_it_says() -> None:
-    example = re.search(r"```toml\n(.*?)```", reference.markdown(), re.DOTALL)
-    config = load(example[1])
+    config = load(re.search(r"```toml\n(.*?)```", reference.markdown(), re.DOTALL)[1])
     policy = config.policy_for(Target("orders-us", "by-date", Dimension.WRITE))
     assert (policy.min_units, policy.max_units) == (5, 500)
     exact = config.policy_for(Target("orders-eu", "", Dimension.WRITE))

@@ -228,8 +228,15 @@ def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -
 def test_what_a_decrease_now_keeps_for_later_today(
     used: int, until: str, count: int, kept: bool
 ) -> None:
-    seen = throughput(decreases_today=used, last_decrease_at=at("10:00:00") if used else None)
-    assert keeps(seen, at("12:00:00"), at(until), count) is kept
+    assert (
+        keeps(
+            throughput(decreases_today=used, last_decrease_at=at("10:00:00") if used else None),
+            at("12:00:00"),
+            at(until),
+            count,
+        )
+        is kept
+    )
 
 
 @pytest.mark.parametrize(

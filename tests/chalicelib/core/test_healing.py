@@ -417,8 +417,9 @@ def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_b
     before = {e.instance for e in group.events if e.what is not EventKind.JOINED and e.at > since}
     before |= {m.instance for m in group.members if not m.healthy or m.lifecycle == "Terminating"}
     in_service = [m for m in group.members if m.lifecycle == "InService"]
-    most = min(healing.max_instances, max(1, len(in_service) * healing.max_percent // 100))
-    assert not chosen or len(before | chosen) <= most
+    assert not chosen or len(before | chosen) <= min(
+        healing.max_instances, max(1, len(in_service) * healing.max_percent // 100)
+    )
     for instance in chosen:
         found = by_id[instance]
         assert (found.lifecycle, found.healthy, found.protected) == ("InService", True, False)
@@ -467,7 +468,10 @@ def test_over_any_time_no_more_are_healed_than_the_budget_says(
                 watched=frozenset(m.instance for m in fresh),
             )
     for now, _ in healed:
-        within = {
-            instance for at, instance in healed if now <= at < now + MINUTE * healing.within_minutes
-        }
-        assert len(within) <= healing.allowed(12)
+        assert len(
+            {
+                instance
+                for at, instance in healed
+                if now <= at < now + MINUTE * healing.within_minutes
+            }
+        ) <= healing.allowed(12)

@@ -40,8 +40,9 @@ def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
         fields["EvaluationPeriods"],
         fields["DatapointsToAlarm"],
         fields["Threshold"],
-    ) == ([{"Name": "InstanceId", "Value": "i-0abc"}], 60, 2, 2, 1.0)
-    assert (fields["TreatMissingData"], fields["AlarmActions"]) == ("missing", [TOPIC])
+        fields["TreatMissingData"],
+        fields["AlarmActions"],
+    ) == ([{"Name": "InstanceId", "Value": "i-0abc"}], 60, 2, 2, 1.0, "missing", [TOPIC])
 
 
 def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_partition() -> None:
@@ -78,8 +79,8 @@ def test_an_instances_alarm_is_headrooms_by_name_and_metric_and_no_tables() -> N
         is_a_tables(alarm()),
         instance_alarms.is_ours(alarm(AlarmName="web-status")),
         instance_alarms.is_ours(alarm(Dimensions=[{"Name": "InstanceId", "Value": "i-0def"}])),
-    ) == (True, False, False, False)
-    assert not instance_alarms.is_ours(alarm(Namespace="AWS/DynamoDB"))
+        instance_alarms.is_ours(alarm(Namespace="AWS/DynamoDB")),
+    ) == (True, False, False, False, False)
 
 
 def test_a_reboot_is_written_into_the_alarms_description_and_read_from_it() -> None:

@@ -87,11 +87,10 @@ def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table(
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
-    lines = (
+    ((notice, of),) = notices.notices(
         NotificationLine("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "")
         for i in range(100)
     )
-    ((notice, of),) = notices.notices(lines)
     assert len(of) == 100
     assert len(notice.text) < notices.MAX_TEXT + 100
     assert notice.text.endswith("(the log has the rest)")

@@ -38,10 +38,12 @@ def telling(*kinds: str, **settings: Any) -> Policy:
 def changes(settings: Policy, *decided: Decision) -> list[tuple[str, str]]:
     """Return kind and text of the notices about decisions that were done in one call."""
     action = SetCapacity("orders", tuple(Change(d.target, d.current, d.desired) for d in decided))
-    lines = notices.of_changes(
-        [action], {d.target: d for d in decided}, {d.target: settings for d in decided}
-    )
-    return [(line.kind, line.text) for line in lines]
+    return [
+        (line.kind, line.text)
+        for line in notices.of_changes(
+            [action], {d.target: d for d in decided}, {d.target: settings for d in decided}
+        )
+    ]
 
 
 UP = decision(READS, 100, 150, numbers={"consumed_units": 95.5})
@@ -358,8 +360,13 @@ def test_an_episode_of_throttling_began(throttled: list[float | None], began: da
 def test_an_episode_of_high_throughput_began(
     consumed: list[float | None], period: int, began: datetime
 ) -> None:
-    settings = telling("high_throughput", notify_above_percent=90, alarm_period_seconds=period)
-    assert since(observation(consumed=series(consumed)), settings) == began
+    assert (
+        since(
+            observation(consumed=series(consumed)),
+            telling("high_throughput", notify_above_percent=90, alarm_period_seconds=period),
+        )
+        == began
+    )
 
 
 def test_the_budget_begins_with_the_utc_day() -> None:

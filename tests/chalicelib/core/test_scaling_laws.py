@@ -106,8 +106,12 @@ def test_a_second_look_right_after_an_increase_changes_nothing(
         observation(provisioned=provisioned, consumed=series(values)), settings, NOON, UP
     )
     assume(first.changes)
-    raised = observation(provisioned=first.desired, consumed=series(values), last_increase_at=NOON)
-    second = decide_with(raised, settings, NOON + later, UP)
+    second = decide_with(
+        observation(provisioned=first.desired, consumed=series(values), last_increase_at=NOON),
+        settings,
+        NOON + later,
+        UP,
+    )
     assert not second.changes
     assert second.reason is not Reason.UTILIZATION_HIGH
 

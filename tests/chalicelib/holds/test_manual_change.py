@@ -277,8 +277,7 @@ def test_headrooms_own_increase_is_none_by_hand_whenever_dynamodb_dates_it(
     """AWS does not say whether LastIncreaseDateTime is when the update was requested or when it was
     done."""
     raised = raise_it(region)
-    provision = region.tables["orders"].provisions[""]
-    provision.last_increase_at = region.cloudwatch.alarms[
+    region.tables["orders"].provisions[""].last_increase_at = region.cloudwatch.alarms[
         "headroom-orders:read"
     ].updated_at + timedelta(seconds=later)
     assert (

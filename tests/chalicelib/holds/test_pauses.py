@@ -192,8 +192,10 @@ def test_the_alarms_of_a_paused_table_are_mended_all_the_same(region: Region) ->
 def test_what_would_happen_is_reported_with_the_pause(region: Region) -> None:
     tag(region, until(region, hours=2))
     pass_minutes(region, 65, LOADS)
-    report = handlers.preview(new_run(region, dry_run=True), "orders")
-    assert {decision.reason for decision in report.decisions} == {Reason.PAUSED}
+    assert {
+        decision.reason
+        for decision in handlers.preview(new_run(region, dry_run=True), "orders").decisions
+    } == {Reason.PAUSED}
 
 
 def test_a_tag_that_cannot_be_read_holds_decreases_and_the_decision_says_how_to_mend_it(
@@ -267,8 +269,7 @@ def test_more_tables_than_a_page_holds_are_all_found() -> None:
         for number in range(PAGE + 5):
             region.create_table(f"orders-{number:03}")
             tag(region, f"2026-11-03T06:00:00Z everything {number}", f"orders-{number:03}")
-        found = tags(Aws("headroom-alarms"))
-        assert found == {
+        assert tags(Aws("headroom-alarms")) == {
             f"orders-{n:03}": f"2026-11-03T06:00:00Z everything {n}" for n in range(PAGE + 5)
         }
         assert operations(region).count("GetResources") > 1

@@ -428,21 +428,33 @@ def test_of_an_increase_and_a_decrease_the_later_begins_the_count() -> None:
 def test_throttling_within_the_low_periods_forbids_a_step_down(
     target: Any, minutes_ago: int, reason: Reason
 ) -> None:
-    throttled = series([None] * (60 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1))
-    assert down(10.0, THREE, target=target, throttled=throttled).reason is reason
+    assert (
+        down(
+            10.0,
+            THREE,
+            target=target,
+            throttled=series([None] * (60 - minutes_ago) + [0.5] + [None] * (minutes_ago - 1)),
+        ).reason
+        is reason
+    )
 
 
 def test_the_numbers_behind_a_step_down_are_the_checks_and_the_peak() -> None:
-    assert down(series([40.0, 10.0, 20.0]), THREE).numbers == {
-        "lower_level_units": 30.0,
-        "low_checks": 2,
-        "checks_needed": 3,
-    }
-    assert down(series([25.0, 10.0, 20.0]), THREE, throttled=0.0).numbers == {
-        "lower_level_units": 30.0,
-        "low_checks": 3,
-        "checks_needed": 3,
-        "consumed_units": 20.0,
-        "peak_units": 25.0,
-        "throttled_units": 0.0,
-    }
+    assert (
+        down(series([40.0, 10.0, 20.0]), THREE).numbers,
+        down(series([25.0, 10.0, 20.0]), THREE, throttled=0.0).numbers,
+    ) == (
+        {
+            "lower_level_units": 30.0,
+            "low_checks": 2,
+            "checks_needed": 3,
+        },
+        {
+            "lower_level_units": 30.0,
+            "low_checks": 3,
+            "checks_needed": 3,
+            "consumed_units": 20.0,
+            "peak_units": 25.0,
+            "throttled_units": 0.0,
+        },
+    )

@@ -397,14 +397,18 @@ def test_datapoints_that_an_increase_has_answered_raise_nothing(
 
 
 def test_the_numbers_behind_a_step_are_the_load_and_the_level() -> None:
-    assert (up(series([30, 90, 90])).numbers, up(None).numbers) == (
+    assert (
+        up(series([30, 90, 90])).numbers,
+        up(None).numbers,
+        up(series([30, 90, 120]), throttled=series([0.5])).numbers,
+    ) == (
         {"alarm_level_units": 80.0, "consumed_units": 90.0},
         {"alarm_level_units": 80.0},
+        {
+            "alarm_level_units": 80.0,
+            "consumed_units": 120.0,
+            "throttled_units": 0.5,
+            "throttled_events": 30,
+            "base_units": 120.5,
+        },
     )
-    assert up(series([30, 90, 120]), throttled=series([0.5])).numbers == {
-        "alarm_level_units": 80.0,
-        "consumed_units": 120.0,
-        "throttled_units": 0.5,
-        "throttled_events": 30,
-        "base_units": 120.5,
-    }
