@@ -160,9 +160,8 @@ def _prepare(region: Region, event: events.AlarmEvent, text: str) -> None:
     load = alarm_level * 1.1
     region.serve(Target(event.target.table, index, event.target.dimension), [load] * LOAD_MINUTES)
     region.run(LOAD_MINUTES)
-    dimensions = " and ".join(Dimension)
     console.print(
-        f"Embedded region: {event.target.owner} with {units} units of {dimensions}, "
+        f"Embedded region: {event.target.owner} with {units} units of {' and '.join(Dimension)}, "
         f"{load:,.1f} units/s of {event.target.dimension}s."
     )
 

@@ -56,8 +56,7 @@ def sweep(
         for now, outcome in sweep_every(every, sweep_at, lambda: datetime.now(UTC), time.sleep):
             _print_outcome(now, outcome, dry_run, all_decisions)
             if once:
-                failed = isinstance(outcome, Exception) or outcome.failures
-                raise typer.Exit(1 if failed else 0)
+                raise typer.Exit(1 if isinstance(outcome, Exception) or outcome.failures else 0)
     except KeyboardInterrupt:
         console.print("Stopped. Capacity and alarms stay as they are.")
 

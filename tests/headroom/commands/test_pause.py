@@ -110,7 +110,7 @@ def test_a_pause_until(text: str, now: str, zone: ZoneInfo, expected: str) -> No
 
 
 @given(st.times(), st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_the_next_time_is_within_a_day_or_two_and_shows_what_was_asked_for(
+def test_the_next_time_is_within_a_day_or_two_and_shows_the_clock_time_of_the_operator(
     clock: object, now: datetime
 ) -> None:
     text = f"{clock:%H:%M}"
@@ -320,7 +320,7 @@ def test_other_tags_stay_as_they_are(region: Region) -> None:
         ),
     ],
 )
-def test_what_cannot_be_meant_is_said_and_nothing_is_paused(
+def test_a_wrong_request_is_reported_and_nothing_is_paused(
     region: Region, words: list[str], problem: str
 ) -> None:
     result = run("pause", *words)
@@ -329,7 +329,9 @@ def test_what_cannot_be_meant_is_said_and_nothing_is_paused(
     assert problem in flat
 
 
-def test_a_table_that_cannot_be_paused_is_told_and_the_others_are_paused(region: Region) -> None:
+def test_a_table_that_cannot_be_paused_is_reported_and_the_others_are_paused(
+    region: Region,
+) -> None:
     matches = lambda params: params["ResourceArn"].endswith("/orders-2")  # noqa: E731
     region.faults.append(Fault("TagResource", "AccessDeniedException", matches=matches))
     result = run("pause", "*", "--for", "2h")

@@ -94,7 +94,7 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
     ]
 
 
-def test_every_decision_is_told_where_asked_for(region: Region, config: Path) -> None:
+def test_every_decision_is_printed_with_the_option_all(region: Region, config: Path) -> None:
     assert "users:read stays at 100 units: it fits the load" in one_line(
         run(config, "--once", "--all").output
     )
