@@ -1,10 +1,9 @@
-"""The strategy `adaptive`: follow the demand, lean on the burst bucket as far as it is trusted,
-insure against onsets.
+"""The strategy `adaptive`: follow the demand, use the trusted part of the burst bucket, and keep
+capacity ready for sudden onsets.
 
-docs/policy.md tells the reasoning with a worked example. Amounts are units per second; the bucket
-is a share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burst capacity",
-read 2026-10). Constants that are no settings were chosen by `headroom bench` on real traffic; each
-says what it is for.
+docs/policy.md explains it with a worked example. Amounts are units per second. The bucket is a
+share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burst capacity", read
+2026-10). Constants that are not settings were chosen by `headroom bench` on real traffic.
 """
 
 import math
@@ -31,39 +30,39 @@ MINUTE = 60
 JUMP_NOISES = 2.5
 """A newest minute this many noises above the five-minute mean is a jump, not noise."""
 GROWTH_MINUTES = 3.0
-"""A raise reckons with three more minutes of the growth seen: metric, decision and update take as
+"""A raise expects three more minutes of the present growth: metric, decision and update take that
 long."""
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
-"""A jump is taken to go on by this share of itself, up to the highest ever seen; or by this, where
-demand is a record."""
+"""A jump is expected to go on by the first share of itself, up to the highest known demand. If the
+demand is a record, it is the second share."""
 RAISE_NOISES = 0.5
-"""A raise adds so much noise on top, so that the next minute does not ask again."""
+"""A raise adds this much noise, so that the next minute does not need another raise."""
 QUIET_MARGIN = 1.01
 """A raise in quiet times is worth a call from one percent on."""
 REFILL_MINUTES = 30.0
-"""What the bucket holds too little or too much is worked off over half an hour."""
+"""A bucket that is too full or too empty is corrected over half an hour."""
 LOW_NOISES = 1.0
 """A decrease stays one noise above the mean, so that noise alone does not undo it."""
 FALLING_SHARE = 0.3
 """Demand that falls within the newest minutes by more than this share of the saving is still
 falling: waiting saves more."""
 SETTLE = timedelta(minutes=5)
-"""After a raise, wait before lowering: its own minutes must be seen first."""
+"""After a raise, wait before lowering: the metrics must show its effect first."""
 LEAST_SAVING_PERCENT = 4
-"""The least saving for a decrease that takes nothing from the free four."""
+"""The least saving for a decrease that uses none of the four free ones."""
 LEAST_FREE_SAVING_PERCENT = 20
 """The least saving for one of the day's four free decreases within an hour of the last: they are
 for after spikes."""
 KNOWN_MINUTES = 45
-"""A decrease needs so many known minutes in the last hour, and the newest fifteen without a gap:
+"""A decrease needs this many known minutes in the last hour, and the newest fifteen without a gap:
 unknown is not zero."""
 INSURED_BUCKET = 0.5
-"""How full an onset is taken to find the bucket."""
+"""How full the bucket is expected to be at an onset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the newest minutes say. Demand is consumed and throttled units together.
+    """The load in the newest minutes. Demand is consumed and throttled units together.
 
     newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the
     usual difference between one minute and the next. growth: units per second that each minute
@@ -123,8 +122,7 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
-    """Return the level that the coming hour needs, if one of the day's decreases is well spent on
-    it now."""
+    """Return the level that the coming hour needs, if it is worth one of the day's decreases."""
     load, policy = load_of(observation, now), observation.policy
     units = observation.provisioned
     hour = observation.metrics.consumed.last(60)
@@ -156,8 +154,10 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
 
 
 def _least_raise(observation: Observation) -> int:
-    """Return the configured least increase, once for the same evidence: older datapoints than the
-    last increase are spent."""
+    """Return the least increase of the configuration.
+
+    It applies once to the same datapoints: those before the last increase do not count again.
+    """
     policy, consumed = observation.policy, observation.metrics.consumed
     raised_at = observation.throughput.last_increase_at
     if raised_at is not None and consumed.end <= raised_at:
@@ -167,7 +167,7 @@ def _least_raise(observation: Observation) -> int:
 
 
 def load_of(observation: Observation, now: datetime) -> Load | None:
-    """Return what the newest minutes say, or None where nothing is known of the last ten
+    """Return the load in the newest minutes, or None if nothing is known of the last ten
     minutes."""
     consumed, throttled = observation.metrics.consumed, observation.metrics.throttled
     if not is_fresh(consumed, now):

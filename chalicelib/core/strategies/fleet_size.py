@@ -1,5 +1,4 @@
-"""The strategy `fleet`: the whole capacity is what the fleet calls for, and what is consumed where
-that is more."""
+"""The strategy `fleet`: the capacity that the fleet needs, or what is consumed if that is more."""
 
 import math
 from datetime import datetime
@@ -11,7 +10,7 @@ from chalicelib.model import Reason
 LOOK_BACK_MINUTES = 15
 """A decrease leaves room for the highest of the last quarter of an hour."""
 UNCOUNTED_MINUTES = 5
-"""Without a count, what was asked for in these minutes is what an increase goes to."""
+"""Without a count, an increase goes to the peak of demand in these minutes."""
 
 
 def scale_up(
@@ -19,19 +18,20 @@ def scale_up(
     now: datetime,
     urgent: bool = False,  # noqa: ARG001
 ) -> Recommendation:
-    """Return what the fleet calls for, at once: also before its traffic comes. Without a count,
-    what is asked for."""
+    """Return the units that the fleet needs, even before its traffic comes.
+
+    Without a count, return the peak of demand.
+    """
     if observation.instances is None:
-        return _asked_for(observation, now)
+        return _peak_of_demand(observation, now)
     return Recommendation(
         observation.fleet_units,
         Reason.FLEET if observation.fleet_units > observation.provisioned else Reason.AT_DESIRED,
     )
 
 
-def _asked_for(observation: Observation, now: datetime) -> Recommendation:
-    """Return the recent peak of consumption and throttling together: an unknown fleet must not cost
-    an increase."""
+def _peak_of_demand(observation: Observation, now: datetime) -> Recommendation:
+    """Return the recent peak of demand, so that an unknown fleet does not prevent an increase."""
     recent = observation.metrics.consumed.last(UNCOUNTED_MINUTES)
     throttled = observation.metrics.throttled.since(recent.start).known()
     if not is_fresh(recent, now) or not recent.known():
@@ -47,8 +47,10 @@ def _asked_for(observation: Observation, now: datetime) -> Recommendation:
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
-    """Return what the fleet calls for, never below what was consumed; an unknown count or
-    consumption lowers nothing."""
+    """Return the units that the fleet needs, never below what was consumed.
+
+    An unknown count or consumption lowers nothing.
+    """
     if observation.instances is None:
         return Recommendation(observation.provisioned, Reason.FLEET_UNKNOWN)
     recent = observation.metrics.consumed.last(LOOK_BACK_MINUTES)

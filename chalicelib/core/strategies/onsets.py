@@ -1,9 +1,8 @@
-"""What the last days say about the hour to come: a small summarize, made once an hour of 14 days of
-five-minute means.
+"""A summary of the last 14 days for the coming hour, made once an hour from five-minute means.
 
-An *onset* is a five-minute mean that came suddenly: well above the two before it. Onsets are what a
-scaler that reacts within minutes cannot serve; how often they came, and how high they went, is what
-insurance against them leans on.
+An *onset* is a five-minute mean that came suddenly: well above the two before it. A scaler that
+reacts within minutes cannot serve onsets. How often they came, and how high they went, determines
+the capacity that is kept ready for them.
 """
 
 import math
@@ -27,7 +26,7 @@ PEAK_BINS = 4
 
 
 def summarize(history: Series) -> DemandHistory:
-    """Return the summary of five-minute means, oldest first; None where nothing is known."""
+    """Return the summary of five-minute means, oldest first. None is an unknown mean."""
     values = history.values
     sudden, first = onsets(values), _first_known(values)
     return DemandHistory(

@@ -1,8 +1,8 @@
-"""The strategy `percent`: steps up where the alarm's level is reached or requests are throttled;
-down to the peak, or by steps.
+"""The strategy `percent`: steps up if the alarm's level is reached or requests are throttled; down
+to the peak, or by steps.
 
-docs/policy.md tells the rules with a worked example. Amounts are units per second; a throttled
-request is taken as a unit.
+docs/policy.md describes the rules with a worked example. Amounts are units per second. A throttled
+request counts as a unit.
 """
 
 import math
@@ -24,16 +24,15 @@ from chalicelib.model import Number, Reason, Series
 
 MINUTE = timedelta(minutes=1)
 SETTLE = timedelta(minutes=15)
-"""So long after a raise, a little less is not taken back even where it would come along for
-nothing."""
+"""For this long after an increase, a small decrease is not made, even if it would be free."""
 LOOK_BACK = timedelta(minutes=60)
-"""A decrease leaves room for the peak of the last hour: the quota allows one an hour, so the level
-must last that long."""
+"""A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
+the level must last that long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the alarm's newest periods say.
+    """The newest periods of the alarm.
 
     loads: the mean consumption of each period, oldest first, empty where one of them is unknown or
     too old. throttled: the mean over the periods, and events the count in them, 0 where nothing was
@@ -118,7 +117,7 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
             {"minutes_known": len(consumed.since(at - LOOK_BACK).known())},
         )
     if policy.lower_percent:
-        return _a_step_down(observation, consumed)
+        return _one_step_down(observation, consumed)
     return _to_target(observation, consumed.since(at - LOOK_BACK), at, now)
 
 
@@ -235,7 +234,7 @@ def _to_target(
     peak = max(hour.known())
     throttled = observation.metrics.throttled.since(at - LOOK_BACK)
     desired = max(
-        math.ceil(peak * 100 / policy.target_percent), _calm_units(peak, policy), policy.min_units
+        math.ceil(peak * 100 / policy.target_percent), _quiet_units(peak, policy), policy.min_units
     )
     numbers = {"peak_units": peak, "throttled_units": max(throttled.known(), default=0.0)}
     if numbers["throttled_units"] > 0:
@@ -253,7 +252,7 @@ def _to_target(
     return Recommendation(desired, Reason.UTILIZATION_LOW, numbers)
 
 
-def _a_step_down(observation: Observation, consumed: Series) -> Recommendation:
+def _one_step_down(observation: Observation, consumed: Series) -> Recommendation:
     """Return one step less where the newest periods were low, `decrease_checks` of them.
 
     Only periods since the last change of capacity count, since the percentage is of today's units.
@@ -274,16 +273,14 @@ def _a_step_down(observation: Observation, consumed: Series) -> Recommendation:
     numbers |= {"low_checks": len(low), "checks_needed": policy.decrease_checks}
     if len(low) < policy.decrease_checks:
         return Recommendation(units, _why_not_yet(loads, low, looked), numbers)
-    seen_at = consumed.last(looked * size)
-    peak, lost = (
-        max(seen_at.known()),
-        max(observation.metrics.throttled.since(seen_at.start).known(), default=0.0),
-    )
+    checked = consumed.last(looked * size)
+    peak = max(checked.known())
+    lost = max(observation.metrics.throttled.since(checked.start).known(), default=0.0)
     numbers |= {"consumed_units": low[0], "peak_units": peak, "throttled_units": lost}
     if lost > 0:
         return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
     desired = max(
-        units - _step_down(policy, max(low), units), _calm_units(peak, policy), policy.min_units
+        units - _step_down(policy, max(low), units), _quiet_units(peak, policy), policy.min_units
     )
     if desired >= units:
         return Recommendation(units, Reason.AT_DESIRED, numbers)
@@ -334,18 +331,12 @@ def _step_down(policy: Policy, consumed: float, units: int) -> int:
             (row for row in policy.decrease_steps if consumed * 100 <= row.at * units),
             key=lambda row: row.at,
         )
-    for row in rows[:1]:
-        return max(units * row.percent // 100, row.units, 1 if row.percent else 0)
-    return 0
+    steps = (max(units * row.percent // 100, row.units, 1 if row.percent else 0) for row in rows)
+    return next(steps, 0)
 
 
-def _calm_units(peak: float, policy: Policy) -> int:
-    """Return the least units at which the peak raises nothing at once: it stays below
-    alarm_percent, and below any row's step."""
-    hot = min(
-        [
-            policy.alarm_percent,
-            *(row.at for row in policy.increase_steps if row.at and (row.percent or row.units)),
-        ]
-    )
-    return math.floor(peak * 100 / hot) + 1
+def _quiet_units(peak: float, policy: Policy) -> int:
+    """Return the least units at which the peak causes no increase: it stays below alarm_percent and
+    below the rows of increase_steps."""
+    levels = [row.at for row in policy.increase_steps if row.at and (row.percent or row.units)]
+    return math.floor(peak * 100 / min([policy.alarm_percent, *levels])) + 1
