@@ -121,7 +121,7 @@ def run_functions(functions: Functions) -> None:
         qualifier: Any = None,
     ) -> None:
         del self, qualifier
-        sns = {"Message": message, "Subject": subject, "TopicArn": "", "MessageAttributes": {}}
+        sns: Any = {"Message": message, "Subject": subject, "TopicArn": "", "MessageAttributes": {}}
         event = {"Records": [{"EventSource": "aws:sns", "Sns": sns}]}
         threading.Thread(target=functions.run, args=(function_name, event), daemon=True).start()
 
