@@ -19,7 +19,8 @@ MANY = 2
 """This many instances that fail at once may be an outage. A single one is just unhealthy."""
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
 """A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
-the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How suspended processes
+the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How
+suspended processes
 affect other processes", read 2026-11. A group whose own `HealthCheck` is suspended would still
 replace what SetInstanceHealth marks. But an operator who suspends it wants no replacement.
 """
@@ -33,7 +34,8 @@ class Member:
     lifecycle: `InService`, `Standby`, `Terminating:Wait` and so on. failing: the names of the
     status checks that EC2 calls impaired now. failing_since: when the first of them began, None if
     EC2 does not show it. passing: whether EC2 calls all of them ok. While an instance boots, it is
-    neither failing nor passing. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance lifecycle", read
+    neither failing nor passing. Source: API_InstanceStatus, EC2 Auto Scaling User Guide, "Instance
+    lifecycle", read
     2026-11.
     """
 
