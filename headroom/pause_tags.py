@@ -70,7 +70,8 @@ def tag(paused: PauseTag) -> str:
     value, bad = str(paused), NO_TAG.search(paused.why)
     if bad:
         raise PauseError(
-            f"--reason: a tag cannot hold {bad[0]!r}; use letters, numbers, spaces and + - = . _ : /"
+            f"--reason: a tag cannot hold {bad[0]!r}; "
+            "use letters, numbers, spaces and + - = . _ : /"
         )
     if len(value) > TAG_CHARACTERS:
         raise PauseError(f"--reason: {len(value) - TAG_CHARACTERS} characters too long for a tag")

@@ -76,11 +76,13 @@ GROUPS = {
 PARTS: Mapping[str, tuple[type, str]] = {
     "Steps": (
         ScalingStep,
-        "A row of `increase_steps` and the other tables of steps: `percent`, `units`, or the larger of both.",
+        "A row of `increase_steps` and the other tables of steps: `percent`, `units`, "
+        "or the larger of both.",
     ),
     "Windows": (
         Window,
-        "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, or inline.",
+        "An entry of `windows`, written `[[defaults.windows]]`, `[[tables.windows]]`, …, "
+        "or inline.",
     ),
     "Reserved decreases": (Reserve, "An entry of `reserve_decreases`."),
     "Fleets": (

@@ -108,7 +108,8 @@ def autoscaling(
 def _print(translation: Translation, aws: Aws, file: Path) -> None:
     if not translation.notes:
         errors.print(
-            f"Application Auto Scaling has nothing for DynamoDB in account {aws.account}, {aws.region}."
+            "Application Auto Scaling has nothing for DynamoDB "
+            f"in account {aws.account}, {aws.region}."
         )
         return
     typer.echo(translation.text, nl=False)

@@ -64,7 +64,8 @@ def demo(
             f"the demo uses a table named {day.TABLE}, but no rule of the configuration names it"
         )
     console.print(
-        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] and its index {day.INDEX}."
+        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] "
+        f"and its index {day.INDEX}."
     )
     with progress_bar() as progress:
         task = progress.add_task("simulated", total=len(demand))
