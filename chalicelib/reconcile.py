@@ -151,7 +151,7 @@ def _decide_all(
     question is asked twice.
     """
     known, decisions = dict(observations), dict[str, list[Decision]]()
-    asked = set[circuit_breaker.Question]()
+    answered = set[circuit_breaker.Question]()
     while tables:
         for table in tables:
             decided = run.attempt(
@@ -161,9 +161,9 @@ def _decide_all(
             if decided is not None:
                 decisions[table.name] = decided
         changes = [d for of_table in decisions.values() for d in of_table if d.changes]
-        questions = circuit_breaker.questions(known[d.target] for d in changes) - asked
+        questions = circuit_breaker.questions(known[d.target] for d in changes) - answered
         held = circuit_breaker.holds(run, known, questions)
-        asked |= questions
+        answered |= questions
         known |= held
         tables = [table for table in tables if held.keys() & set(table.targets())]
     return decisions

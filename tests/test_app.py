@@ -102,7 +102,10 @@ def test_the_adapters_are_made_once_per_container(region: Region) -> None:
 
 
 def test_a_wrong_configuration_is_reported_whole_when_the_app_is_imported(region: Region) -> None:
-    wrong = '[defaults]\nmin_unit = 5\n[[tables]]\nname = "orders"\nmin_units = 50\nmax_units = 10\nalarm_percent = 0\n'
+    wrong = (
+        '[defaults]\nmin_unit = 5\n[[tables]]\nname = "orders"\nmin_units = 50\nmax_units '
+        "= 10\nalarm_percent = 0\n"
+    )
     with pytest.raises(ConfigError) as caught:
         region.deploy(wrong)
     assert str(caught.value).splitlines() == [
@@ -178,8 +181,13 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
             ("orders", "by-date", "write", "AlreadyAtDesiredCapacity"),
         ]
         assert reported[0]["message"] == (
-            "orders:read 100 → 150 units: consumption is at or above the alarm's level (UtilizationHigh; alarm level units 80, "
-            "consumed units 95, decreases today 0, decreases left 15, next decrease at 2026-11-02T12:05:00+00:00)"
+            (
+                "orders:read 100 → 150 units: consumption is at or above the alarm's level "
+                "(UtilizationHigh; alarm level units 80, "
+            )(
+                "consumed units 95, decreases today 0, decreases left 15, next decrease at "
+                "2026-11-02T12:05:00+00:00)"
+            )
         )
         assert {(line["function"], line["level"], line["service"]) for line in reported} == {
             ("on_alarm", "INFO", "headroom")

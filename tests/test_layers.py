@@ -145,7 +145,9 @@ def readings(path: Path) -> list[str]:
     of_time = (
         n
         for n in nodes
-        if isinstance(n.value, ast.Name) and n.value.id == "time" and n.attr != "sleep"
+        if isinstance(n.value, ast.Name)
+        and n.value.id == "time"
+        and n.attr not in ("sleep", "fromisoformat")
     )
     called = {id(n.func) for n in ast.walk(root) if isinstance(n, ast.Call)}
     # `run.now` is a value; `datetime.now(…)` is a call

@@ -134,7 +134,7 @@ def translate(
     now: datetime,
     strategy: Strategy = "adaptive",
 ) -> Translation:
-    """Return the configuration that does what Application Auto Scaling does, as closely as possible.
+    """Return the configuration that does what Application Auto Scaling does, as near as possible.
 
     tables: each table as it is, None where it does not exist, the error where it could not be read.
     now: aware.
@@ -163,7 +163,10 @@ def _left_out(autoscaling: Autoscaling, table: State) -> list[Note]:
     if table is None:
         verdict, text = (
             "obsolete",
-            "the table exists no more; aws application-autoscaling deregister-scalable-target clears it away",
+            (
+                "the table exists no more; aws application-autoscaling deregister-scalable-target "
+                "clears it away"
+            ),
         )
     elif isinstance(table, Exception):
         verdict, text = (
@@ -314,7 +317,10 @@ def _target(
         about.note(
             entry,
             "translated",
-            "it had no scaling policy, so only its bounds held; Headroom follows its load within them",
+            (
+                "it had no scaling policy, so only its bounds held; Headroom follows its load "
+                "within them"
+            ),
         )
     return replace(part, notes=about.notes + part.notes)
 
@@ -335,7 +341,10 @@ def _suspended(about: Part, part: Part, entry: Entry, suspended: Entry) -> None:
         about.note(
             entry,
             "refused",
-            "scale_up = false keeps the floors of its windows from raising, too; take it out to have them",
+            (
+                "scale_up = false keeps the floors of its windows from raising, too; take it out "
+                "to have them"
+            ),
         )
 
 
@@ -380,12 +389,18 @@ def _tracking(entry: Entry) -> Entry:
 def _why_refused(entry: Entry) -> str:
     """Return why a policy has no equal, or ""."""
     if entry.get("PolicyType") != "TargetTrackingScaling" or "TargetValue" not in _tracking(entry):
-        return f"{entry.get('PolicyType')} has no equal; strategy percent with increase_steps is the nearest"
+        return (
+            f"{entry.get('PolicyType')} has no equal; strategy percent with increase_steps "
+            "is the nearest"
+        )
     metric = (_tracking(entry).get("PredefinedMetricSpecification") or {}).get(
         "PredefinedMetricType"
     )
     if metric != METRICS[target_of(entry).dimension]:
-        return "it tracks another metric than the target's own utilization; Headroom follows consumption alone"
+        return (
+            "it tracks another metric than the target's own utilization; Headroom follows "
+            "consumption alone"
+        )
     return ""
 
 
@@ -491,11 +506,13 @@ def _weekly(action: Entry, now: datetime) -> frozenset[int]:
     )
     if once:
         raise InexpressibleError(
-            f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it out after it"
+            f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it "
+            "out after it"
         )
     if start and start > now:
         raise InexpressibleError(
-            f"it begins only at {start:%Y-%m-%d %H:%M} UTC; import again, or add a window, after that"
+            f"it begins only at {start:%Y-%m-%d %H:%M} UTC; import again, or add a window, "
+            "after that"
         )
     return schedules.weekly(action["Schedule"], _zone(action))
 

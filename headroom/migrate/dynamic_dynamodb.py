@@ -93,11 +93,15 @@ class Imported:
 
 
 NOTES = (
-    "Its defaults stand in [defaults], so that what a section leaves out means the same as before. What a section sets to the "
+    "Its defaults stand in [defaults], so that what a section leaves out means the same as "
+    "before. What a section sets to the "
     "same value is not repeated in it.",
-    "lookback-window-start, where it is not set, left the newest 10 minutes out of account, because metrics used to come late. "
-    "They come within two minutes today, so that delay is not kept; delay_minutes = 10 would bring it back.",
-    "A decrease also needs room in DynamoDB's quota for the day, and time without throttling; Dynamic DynamoDB knew neither.",
+    "lookback-window-start, where it is not set, left the newest 10 minutes out of account, "
+    "because metrics used to come late. "
+    "They come within two minutes today, so that delay is not kept; delay_minutes = 10 would "
+    "bring it back.",
+    "A decrease also needs room in DynamoDB's quota for the day, and time without throttling; "
+    "Dynamic DynamoDB knew neither.",
 )
 
 
@@ -509,7 +513,8 @@ class _Importer:
         lines = self.account.lines()
         if any(rule.resolved for rule in self.rules):
             self.notes.append(
-                "An index that no [gsi: …] section names was left alone. Each table ends with a rule that leaves its other "
+                "An index that no [gsi: …] section names was left alone. Each table ends with "
+                "a rule that leaves its other "
                 "indexes alone; delete that rule, and Headroom scales them like their table."
             )
         if not self.rules:
@@ -653,7 +658,8 @@ def _others(own: Values) -> Table:
     table = tomlkit.table()
     table.add(
         tomlkit.comment(
-            "all other indexes are left alone, as before; without this rule they are scaled like the table"
+            "all other indexes are left alone, as before; without this rule they are scaled "
+            "like the table"
         )
     )
     table.update({"name": "*", **OFF})

@@ -142,7 +142,8 @@ def _hours(value: str) -> str:
 def _url(value: str) -> str:
     if "@" in value.removeprefix("http://").removeprefix("https://").split("/")[0]:
         raise ValueError(
-            "a name and password in an address are not sent; let the breaker answer without them, then write it bare"
+            "a name and password in an address are not sent; let the breaker answer without "
+            "them, then write it bare"
         )
     return value
 
@@ -223,18 +224,29 @@ OPTIONS: Mapping[str, Option] = {
     )
 }
 """Every option of [table: …], [gsi: … table: …] and [default_options]."""
-KEYS_GO = "not needed: the functions have roles of their own. Revoke this key, and take it out of every file"
+KEYS_GO = (
+    "not needed: the functions have roles of their own. Revoke this key, and take it "
+    "out of every file"
+)
 LOGS_GO = "the functions log to CloudWatch Logs, one JSON line for each decision"
 GLOBAL: Mapping[str, str] = {
     "aws-access-key-id": KEYS_GO,
     "aws-secret-access-key-id": KEYS_GO,
-    "region": "Headroom runs in the Region that it is deployed to: AWS_DEFAULT_REGION={value} make deploy STAGE=…",
-    "check-interval": "an alarm wakes Headroom within minutes, and it sweeps every 5 minutes by itself",
+    "region": (
+        "Headroom runs in the Region that it is deployed to: AWS_DEFAULT_REGION={value} "
+        "make deploy STAGE=…"
+    ),
+    "check-interval": (
+        "an alarm wakes Headroom within minutes, and it sweeps every 5 minutes by itself"
+    ),
     **{option.name: "" for option in BREAKER},
 }
 """Every option of [global], and why it is obsolete; "" is translated."""
 LOGGING: Mapping[str, str] = {
-    "log-level": 'set "POWERTOOLS_LOG_LEVEL": "{level}" in the stage\'s environment_variables, in .chalice/config.json',
+    "log-level": (
+        'set "POWERTOOLS_LOG_LEVEL": "{level}" in the stage\'s '
+        "environment_variables, in .chalice/config.json"
+    ),
     "log-file": LOGS_GO,
     "log-config-file": LOGS_GO,
 }
@@ -370,7 +382,10 @@ def _alarm(options: DimensionOptions, percent: float, pattern: str) -> int:
     if level != percent:
         options.note(
             pattern,
-            f"alarm_percent is a whole percentage from {LEAST_ALARM_PERCENT} on: {percent:g} becomes {level}",
+            (
+                f"alarm_percent is a whole percentage from {LEAST_ALARM_PERCENT} on: {percent:g} "
+                f"becomes {level}"
+            ),
         )
     return level
 
@@ -478,7 +493,10 @@ def _timing(options: DimensionOptions) -> Settings:
     if low != options[checks]:
         options.note(
             checks,
-            f"{low} periods of {period} min: its checks were {options.check_interval} seconds apart",
+            (
+                f"{low} periods of {period} min: its checks were {options.check_interval} "
+                "seconds apart"
+            ),
         )
     if start is not None and start > period:
         options.note(

@@ -239,7 +239,8 @@ def _step(table: str, doing: str, stands: str) -> Iterator[None]:
         yield
     except (HandoverError, *AwsError) as error:
         raise HandoverError(
-            f"{table}: {doing}: {error}. {stands[:1].upper()}{stands[1:]}; the same command again goes on"
+            f"{table}: {doing}: {error}. {stands[:1].upper()}{stands[1:]}; the same command "
+            "again goes on"
         ) from error
 
 
@@ -318,7 +319,8 @@ def _await_gone(aws: Aws, table: str) -> None:
         if not left:
             return
     raise HandoverError(
-        f"Application Auto Scaling still has {', '.join(map(application_autoscaling.subject_of, left))}"
+        "Application Auto Scaling still has "
+        f"{', '.join(map(application_autoscaling.subject_of, left))}"
     )
 
 
@@ -341,7 +343,8 @@ def take_back(aws: Aws, record: Record, table: str, now: Clock, print_line: Prin
         _remove_alarms(aws, table, print_line)
     record.mark(table, "restored")
     print_line(
-        f"{table}: Application Auto Scaling has it again. Take its rule out of the configuration; until then sweeps pass it over"
+        f"{table}: Application Auto Scaling has it again. Take its rule out of the "
+        "configuration; until then sweeps pass it over"
     )
 
 
@@ -372,7 +375,8 @@ def _register(aws: Aws, saved: Saved, now: datetime, print_line: PrintLine) -> N
         if not why:
             _patiently(aws, partial(client.put_scheduled_action, **_action(client, action, now)))
         print_line(
-            f"{target.table}: {f'left out: {why}:' if why else 'registered'} {application_autoscaling.subject_of(action)}"
+            f"{target.table}: {f'left out: {why}:' if why else 'registered'} "
+            f"{application_autoscaling.subject_of(action)}"
         )
 
 

@@ -84,7 +84,7 @@ class _Parser(configparser.RawConfigParser):
         self.SECTCRE = _Headers(self)  # type: ignore[assignment]  # documented to be replaceable; only `match` is called
 
     def read_all(self) -> set[int]:
-        """Fill `parsed`; return the lines that are neither header nor option nor the rest of one."""
+        """Fill `parsed`; return the lines that are no header, no option and no rest of one."""
         try:
             self.read_file(self._numbered())
             bad = set()

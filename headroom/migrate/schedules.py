@@ -61,7 +61,8 @@ def weekly(schedule: str, zone_name: str) -> frozenset[int]:
             else "it holds in some months or years only"
         )
         raise InexpressibleError(
-            f"{why}, and windows go by the week; raise min_units by hand for that time, or the whole time"
+            f"{why}, and windows go by the week; raise min_units by hand for that time, or the "
+            "whole time"
         )
     try:
         zone(zone_name)

@@ -91,7 +91,10 @@ def test_a_failing_call_is_raised_with_the_tables_name_and_the_other_table_is_se
     (idle if handler == "scale_down" else hot)(region)
     region.faults.append(Fault(operation, code, after=after, matches=of_table("orders")))
     invocation = woken(region, handler)
-    text = f"orders: {doing} failed: An error occurred ({code}) when calling the {operation} operation: {code} (injected)"
+    text = (
+        f"orders: {doing} failed: An error occurred ({code}) when calling the {operation} "
+        f"operation: {code} (injected)"
+    )
     if (operation, after, code) == ("DescribeTable", 0, MISSING):
         assert (skips(invocation), invocation.error) == ([("orders", "TableGone")], None)
     else:
@@ -192,7 +195,8 @@ def test_alarms_that_cannot_be_deleted_are_named_and_deleted_by_the_next_sweep(
     region.client("dynamodb").delete_table(TableName="orders2")
     region.faults.append(Fault("DeleteAlarms", code))
     assert failures(invoke(region, "sweep")) == [
-        f"headroom-orders2:read, headroom-orders2:write: DeleteAlarms failed: An error occurred ({code}) "
+        "headroom-orders2:read, headroom-orders2:write: DeleteAlarms failed: An error "
+        f"occurred ({code}) "
         f"when calling the DeleteAlarms operation: {code} (injected)"
     ]
     assert invoke(region, "sweep").error is None

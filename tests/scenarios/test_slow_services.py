@@ -36,7 +36,10 @@ from tests.support.scenes import (
 TOPIC = "arn:aws:sns:us-east-1:123456789012:capacity"
 URL = "https://breaker.example/allow"
 JOBS = '\n[[pause]]\nname = "{0}"\njob = "{1}"\nprefix = "{0}-"\ntables = ["orders*"]\n'
-FLEET = '\n[[fleet]]\nname = "workers"\ntags = { role = "worker" }\n[[fleet.tables]]\ntable = "orders*"\nread = { linear = 1 }\n'
+FLEET = (
+    '\n[[fleet]]\nname = "workers"\ntags = { role = "worker" }\n[[fleet.tables]]\ntable = '
+    '"orders*"\nread = { linear = 1 }\n'
+)
 HEALING = '\n[[healing]]\ngroup = "web"\n'
 EVERYTHING = rules(
     notify=["scaled_up", "at_max", "paused", "failing"],

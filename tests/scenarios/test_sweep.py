@@ -90,7 +90,8 @@ def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
     assert alarm.tags == [{"Key": "managed-by", "Value": "headroom"}]
     assert alarm.fields == {
         "AlarmName": "headroom-orders/by-date:read",
-        "AlarmDescription": "Headroom raises orders/by-date:read when this fires, and then rewrites the threshold.",
+        "AlarmDescription": "Headroom raises orders/by-date:read when this fires, and then "
+        "rewrites the threshold.",
         "Namespace": "AWS/DynamoDB",
         "MetricName": "ConsumedReadCapacityUnits",
         "Dimensions": [
@@ -165,7 +166,8 @@ def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) ->
         name for name in OURS if name != "headroom-orders:read"
     ]
     assert failures(invocation) == [
-        "orders:read: PutMetricAlarm failed: An error occurred (LimitExceeded) when calling the PutMetricAlarm operation: "
+        "orders:read: PutMetricAlarm failed: An error occurred (LimitExceeded) when calling "
+        "the PutMetricAlarm operation: "
         "LimitExceeded (injected)"
     ]
     invoke(bare, "sweep")

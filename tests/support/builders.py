@@ -174,4 +174,4 @@ def outcome(found: Decision | Recommendation) -> tuple[int, Reason]:
 
 def held(found: Hold | None) -> tuple[Reason, Collection[Direction]] | None:
     """Return the reason and the directions of a hold, if there is one."""
-    return found and (found.reason, found.directions)
+    return (found.reason, found.directions) if found else None

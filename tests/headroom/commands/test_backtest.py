@@ -25,7 +25,10 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
     assert result.exit_code == 0
     assert result.output.startswith("240 minutes of reads")
     for row in compare(STEPS, make_policy(), pricing.load(), targets=(50, 90)).rows:
-        cells = f"{row.name} {row.cost_month:,.2f} {row.over_optimum:.2f} {row.effective:.2f} {row.throttled_ppm:,.0f}"
+        cells = (
+            f"{row.name} {row.cost_month:,.2f} {row.over_optimum:.2f} {row.effective:.2f} "
+            f"{row.throttled_ppm:,.0f}"
+        )
         assert cells in result.output
 
 

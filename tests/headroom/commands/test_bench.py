@@ -14,7 +14,10 @@ def test_a_benchmark_prints_all_conditions_and_compares_with_the_last_results(
     write_trace(tmp_path, [50.0] * 120, "even.csv")
     write_file(
         tmp_path,
-        "| trace | class | what |\n|---|---|---|\n| steps | step | a step |\n| even | smooth | even |\n",
+        (
+            "| trace | class | what |\n|---|---|---|\n| steps | step | a step |\n| even | smooth "
+            "| even |\n"
+        ),
         "INDEX.md",
     )
     results = tmp_path / "results.json"

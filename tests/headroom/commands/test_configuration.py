@@ -82,7 +82,10 @@ def test_the_settings_of_a_table_are_shown_for_reads_and_writes(
 ) -> None:
     file = write_file(
         tmp_path,
-        '[[tables]]\nname = "orders"\nread.max_units = 900\n[[tables.indexes]]\nname = "by-*"\nmin_units = 7\n',
+        (
+            '[[tables]]\nname = "orders"\nread.max_units = 900\n[[tables.indexes]]\nname = '
+            '"by-*"\nmin_units = 7\n'
+        ),
     )
     result = run("check", file, "--table", "orders")
     assert result.exit_code == 0

@@ -143,12 +143,14 @@ OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/SQ
         ),
         pytest.param(
             OK,
-            "orders-reads-high: passed over: the alarm went to OK; only ALARM asks for a look (NotInAlarm)",
+            "orders-reads-high: passed over: the alarm went to OK; only ALARM asks for a look "
+            "(NotInAlarm)",
             id="OK",
         ),
         pytest.param(
             OTHER,
-            "orders-reads-high: passed over: cannot scale by this alarm: its namespace is AWS/SQS, not AWS/DynamoDB "
+            "orders-reads-high: passed over: cannot scale by this alarm: its namespace is "
+            "AWS/SQS, not AWS/DynamoDB "
             "(UnsupportedAlarm)",
             id="of another service",
         ),
@@ -184,8 +186,8 @@ def test_a_message_about_a_table_without_a_rule_is_skipped(tmp_path: Path, run: 
         write_file(tmp_path, rules("users")),
     )
     assert (
-        "orders-reads-high: passed over: no rule in the configuration names table orders (NotManaged)"
-        in result.output
+        "orders-reads-high: passed over: no rule in the configuration names table orders "
+        "(NotManaged)" in result.output
     )
 
 

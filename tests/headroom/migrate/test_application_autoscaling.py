@@ -1,4 +1,4 @@
-"""Application Auto Scaling's targets and policies become our configuration: all are accounted for."""
+"""Application Auto Scaling's targets and policies become our configuration, with no loss."""
 
 from typing import Any
 

@@ -28,7 +28,10 @@ from tests.support.dynamic_dynamodb import (
         pytest.param(
             "[table: t]\nreads-uper-threshold: 80",
             2,
-            "unknown: reads-uper-threshold: 80 → Dynamic DynamoDB has no such option; did you mean reads-upper-threshold?",
+            (
+                "unknown: reads-uper-threshold: 80 → Dynamic DynamoDB has no such option; did you "
+                "mean reads-upper-threshold?"
+            ),
             id="misspelt",
         ),
         pytest.param(
@@ -107,7 +110,10 @@ from tests.support.dynamic_dynamodb import (
         pytest.param(
             "[table: t]\nmin-provisioned-reads: 5\n\tmax-provisioned-reads: 9",
             2,
-            "the next line is indented, and so belongs to this value; begin it at the margin; without it, read.min_units = 1",
+            (
+                "the next line is indented, and so belongs to this value; begin it at the margin; "
+                "without it, read.min_units = 1"
+            ),
             id="indented",
         ),
         pytest.param("[table: t]\nreads-lower-threshold: 0", 2, "expected 1 or more", id="zero"),
@@ -240,13 +246,19 @@ def test_a_minimum_above_the_default_quota_raises_the_maximum() -> None:
 
 @pytest.mark.parametrize("value", ["100000", "many"], ids=["out of range", "no number"])
 def test_where_a_line_is_refused_the_default_options_hold(value: str) -> None:
-    text = f"[default_options]\nincrease-reads-with: 40\n[table: ^orders$]\nincrease-reads-with: {value}"
+    text = (
+        "[default_options]\nincrease-reads-with: 40\n[table: "
+        f"^orders$]\nincrease-reads-with: {value}"
+    )
     assert line(text, 4).kind is Kind.REFUSED
     assert policy(loader.load(imported(text).toml)).increase_percent == 40
 
 
 def test_a_default_that_a_table_cannot_have_is_refused_there() -> None:
-    text = "[default_options]\nmax-provisioned-reads: 100\n[table: ^orders$]\nmin-provisioned-reads: 200"
+    text = (
+        "[default_options]\nmax-provisioned-reads: 100\n[table: "
+        "^orders$]\nmin-provisioned-reads: 200"
+    )
     assert "refused: min-provisioned-reads: 200" in explanation(text, 4)
     assert policy(loader.load(imported(text).toml)).max_units == 100
 

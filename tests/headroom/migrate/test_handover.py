@@ -148,7 +148,7 @@ def test_an_alarm_of_our_name_that_does_not_call_us_stops_the_handover(
     region.client("cloudwatch").put_metric_alarm(**fields)
     with pytest.raises(
         HandoverError,
-        match=r"alarm headroom-orders:read does not notify .*Application Auto Scaling manages it as before",
+        match=r"alarm headroom-orders:read does not notify .*Auto Scaling manages it as before",
     ):
         scene.over()
     assert len(has(region)["targets"]) == 3

@@ -164,7 +164,8 @@ def test_the_refusal_has_the_text_of_aws() -> None:
             "Subscriber limit exceeded: Provisioned throughput decreases are limited within a "
             "given UTC day. After the first 4 decreases, each subsequent decrease in the same UTC "
             "day can be performed at most once every 3600 seconds. Number of decreases today: 8. "
-            "Last decrease at Monday, October 10, 2022 at 1:00:19 PM Coordinated Universal Time. Next "
+            "Last decrease at Monday, October 10, 2022 at 1:00:19 PM Coordinated Universal "
+            "Time. Next "
             "decrease can be made at Monday, October 10, 2022 at 2:00:19 PM Coordinated Universal "
             "Time",
         )

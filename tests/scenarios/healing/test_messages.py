@@ -179,7 +179,7 @@ def test_quotes_and_backslashes_in_an_alarm_change_nothing_of_its_message(
     }
 
 
-def test_after_three_failed_tries_the_message_is_a_dead_letter_and_the_instance_is_healed_all_the_same(
+def test_after_three_failed_tries_a_message_is_a_dead_letter_and_the_instance_is_healed(
     region: Region, ids: list[str]
 ) -> None:
     region.faults.append(Fault("DescribeAutoScalingInstances", "AccessDenied", times=8))

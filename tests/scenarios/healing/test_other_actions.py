@@ -108,7 +108,8 @@ def test_the_action_notify_sends_one_notification_each_time_an_instance_fails(
     ((subject, text),) = read()
     assert subject == "Failed instances of group web are left alone"
     assert text.startswith(
-        f"instance {ids[0]} of group web is unhealthy: its status checks fail (StatusCheckFailed; failing instance"
+        f"instance {ids[0]} of group web is unhealthy: its status checks fail "
+        "(StatusCheckFailed; failing instance"
     )
     region.groups.pass_checks(ids[0])
     region.run(5)

@@ -33,7 +33,10 @@ def statements(config: str, function: str = "sweep") -> dict[str, Any]:
 
 
 def test_a_role_may_notify_exactly_the_destinations_that_the_configuration_names() -> None:
-    both = f'{notification_rules("scaled_up")}\nnotify_slack = "secretsmanager:headroom/slack"\n[tables.write]\nnotify_topic = "{TOPIC}-2"'
+    both = (
+        f"{notification_rules('scaled_up')}\nnotify_slack = "
+        f'"secretsmanager:headroom/slack"\n[tables.write]\nnotify_topic = "{TOPIC}-2"'
+    )
     assert statements(both, "on_alarm") == {
         "sns:Publish": [TOPIC, f"{TOPIC}-2"],
         "secretsmanager:GetSecretValue": ["arn:*:secretsmanager:*:*:secret:headroom/slack-??????"],
@@ -43,9 +46,7 @@ def test_a_role_may_notify_exactly_the_destinations_that_the_configuration_names
     }
 
 
-def test_only_the_sweep_may_read_what_was_reported_and_only_where_there_is_something_to_remember() -> (
-    None
-):
+def test_only_the_sweep_may_read_what_was_reported_and_only_if_something_is_kept() -> None:
     assert "cloudwatch:ListTagsForResource" in statements(notification_rules("at_max"))
     assert "cloudwatch:ListTagsForResource" not in statements(
         notification_rules("at_max"), "on_alarm"

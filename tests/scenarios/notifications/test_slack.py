@@ -134,7 +134,8 @@ def test_a_value_that_is_no_https_url_is_reported_and_never_called(
     pass_minutes(region, 5, {READS: 95.0})
     (failure,) = failures(send(region, alarm_message(region)))
     assert failure.startswith(
-        "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: holds no "
+        "ssm:/headroom/slack: sending 'Headroom raised orders' failed: ssm:/headroom/slack: "
+        "holds no "
     )
     assert region.http.requests == []
     assert SECRET not in everything_said(region, invocations)

@@ -220,7 +220,8 @@ def test_a_pause_is_reported_when_it_begins_and_again_when_another_does(region: 
     region.run(3 * HOUR)
     assert subjects(region) == ["Paused: orders"]
     assert texts(region)[0].startswith(
-        "orders:read: a job that owns its capacity is running: pause nightly: AWS Backup is running\norders:write: "
+        "orders:read: a job that owns its capacity is running: pause nightly: AWS Backup is "
+        "running\norders:write: "
     )
     backup(region, "")
     region.run(2 * HOUR)
