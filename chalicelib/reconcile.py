@@ -147,8 +147,8 @@ def _decide_all(
 ) -> dict[str, list[Decision]]:
     """Decide on each table, ask the circuit breakers of what would change, and decide again.
 
-    A hold may make another change of the table possible. That one is asked about in turn; no
-    question is asked twice.
+    A hold may make another change of the table possible. Then the breakers are asked about that
+    one. No question is repeated.
     """
     known, decisions = dict(observations), dict[str, list[Decision]]()
     answered = set[circuit_breaker.Question]()

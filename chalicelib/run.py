@@ -138,7 +138,7 @@ class Run:
         an increase.
         """
         if not self.may_wait(LONGEST_OPTIONAL_CALL):
-            self.skip(subject, Reason.NO_TIME_LEFT, "not asked: the time left is for increases")
+            self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
             return None
         return self.attempt(subject, doing, call, *args, **kwargs)
 

@@ -22,7 +22,7 @@ PARALLEL = 32
 GRACE_SECONDS = 0.5
 """Headroom waits so much longer than a socket's timeout: then the socket can report its error."""
 GIVEN_UP_AFTER = 3
-"""After so many requests without an answer, a URL is not asked again in this run."""
+"""After so many requests without an answer, a URL gets no more requests in this run."""
 NAMED = 5
 """A warning names at most so many tables and indexes."""
 
@@ -31,7 +31,7 @@ SECRET = re.compile(r"(?<=//)[^/?#]*@|[?#].*")
 
 Answer = int | OSError
 """The status of an answer, or why there was none."""
-TOO_LATE: Answer = OSError("not asked: the time that is left is for increases")
+TOO_LATE: Answer = OSError("no request: the time that is left is for increases")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,7 +124,7 @@ def judge(question: Question, answer: Answer) -> Hold | None:
 
 def _answer(aws: Aws, silences: Counter[str], question: Question) -> Answer:
     if silences[question.url] >= GIVEN_UP_AFTER:
-        return OSError(f"not asked: {GIVEN_UP_AFTER} other requests had no answer")
+        return OSError(f"no request: {GIVEN_UP_AFTER} others had no answer")
     headers = {"User-Agent": "headroom", "x-table-name": question.table}
     headers |= {"x-gsi-name": question.index} if question.index else {}
     try:

@@ -1,4 +1,4 @@
-"""All holds of some targets: pauses, jobs and manual changes. Circuit breakers are asked later.
+"""All holds of some targets: pauses, jobs and manual changes. Circuit breakers come later.
 
 Each source is one function that yields targets with their holds. What cannot be read holds
 decreases, and lets increases go on.

@@ -232,7 +232,7 @@ CASES = [
         {"max_units": 100},
         100,
         Reason.AT_MAX,
-        id="at max_units, it is said",
+        id="at max_units, the reason says so",
     ),
     pytest.param(
         "fleet",

@@ -52,7 +52,7 @@ def settings() -> dict[str, Any]:
     return found
 
 
-class Asked(dict[str, Any]):
+class RecordingDict(dict[str, Any]):
     """A level of the configuration that remembers which keys Chalice reads."""
 
     def __init__(self, **inner: Any) -> None:
@@ -68,9 +68,9 @@ class Asked(dict[str, Any]):
 def keys_that_chalice_reads() -> Mapping[str, set[str]]:
     """Return, for each level of config.json, the keys that Chalice ever looks for there: all others
     it passes over in silence."""
-    in_stage_function, in_function = Asked(), Asked()
-    in_stage = Asked(lambda_functions={"f": in_stage_function})
-    top = Asked(stages={"s": in_stage}, lambda_functions={"f": in_function})
+    in_stage_function, in_function = RecordingDict(), RecordingDict()
+    in_stage = RecordingDict(lambda_functions={"f": in_stage_function})
+    top = RecordingDict(stages={"s": in_stage}, lambda_functions={"f": in_function})
     config = Config("s", "f", config_from_disk=top)
     for name in (name for name, value in vars(Config).items() if isinstance(value, property)):
         with contextlib.suppress(TypeError):  # chalice_app: there is none here

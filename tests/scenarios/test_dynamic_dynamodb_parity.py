@@ -57,7 +57,7 @@ def late(load: float, minutes: int, before: float = 500.0) -> list[float]:
     return [before] * (MINUTES - minutes) + [load] * minutes
 
 
-TOLD = (
+NOTIFIED = (
     "sns-topic-arn: {topic}",
     "sns-message-types: scale-up, high-throughput-alarm, low-throughput-alarm",
 )
@@ -124,8 +124,8 @@ ROWS = (
         beside=("num-{read}-checks-before-scale-down: 2",),
     ),
     Row("allow-scaling-down-{reads}-on-0-percent", "true", 1000, 500, 0),
-    Row("{reads}-upper-alarm-threshold", "60", "", "High throughput", 650, beside=TOLD),
-    Row("{reads}-lower-alarm-threshold", "40", "", "Low throughput", 350, beside=TOLD),
+    Row("{reads}-upper-alarm-threshold", "60", "", "High throughput", 650, beside=NOTIFIED),
+    Row("{reads}-lower-alarm-threshold", "40", "", "Low throughput", 350, beside=NOTIFIED),
 )
 SHARED_ROWS = (
     Row("always-decrease-rw-together", "true", 500, 1000, 100),

@@ -314,11 +314,11 @@ def test_each_line_is_logged_once_however_often_something_is_settled(region: Reg
 
 
 def test_what_comes_after_it_was_settled_is_logged_too(region: Region) -> None:
-    report, teller = Report(), RunLog("sweep")
+    report, log = Report(), RunLog("sweep")
     report.decisions.append(decision(READS, 100, 150))
-    teller.write(report)
+    log.write(report)
     report.decisions.append(decision(WRITES, 100, 40, Reason.UTILIZATION_LOW))
-    assert teller.finish(report)["ScaledUp"] == 1
+    assert log.finish(report)["ScaledUp"] == 1
     reported = [
         line["dimension"] for line in region.functions.logs if line.get("kind") == "decision"
     ]

@@ -117,7 +117,7 @@ CASES = [
         web(sick={"protected": True}),
         {"action": "notify"},
         Reason.STATUS_CHECK_FAILED,
-        id="protected may be told of",
+        id="protected may be reported",
     ),
     pytest.param(
         web(events=(event(JOINED, 9),)),
@@ -220,7 +220,7 @@ CASES = [
         failing(web(), 2, 4, 6, 8),
         {"action": "notify"},
         Reason.OUTAGE,
-        id="an outage is what is told",
+        id="an outage is reported",
     ),
     pytest.param(
         web(events=(event(REPLACED, 59, "i-99"),)),

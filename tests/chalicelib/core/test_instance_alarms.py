@@ -120,9 +120,9 @@ def test_the_alarms_are_for_those_in_service_and_recovery_spares_the_protected()
 @pytest.mark.parametrize(
     ("state", "minutes_sick", "told_minutes_ago", "expected"),
     [
-        pytest.param("ALARM", 5, None, True, id="never told"),
-        pytest.param("ALARM", 5, 3, False, id="told since it is sick"),
-        pytest.param("ALARM", 5, 6, True, id="told the last time"),
+        pytest.param("ALARM", 5, None, True, id="never reported"),
+        pytest.param("ALARM", 5, 3, False, id="reported since it fails"),
+        pytest.param("ALARM", 5, 6, True, id="reported the last time"),
         pytest.param("OK", 5, None, False, id="its own alarm will call"),
     ],
 )

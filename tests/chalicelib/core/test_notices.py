@@ -55,7 +55,7 @@ BY_FLEET = decision(READS, 100, 150, Reason.FLEET)
     ("settings", "done", "kinds"),
     [
         pytest.param(telling("scaled_up"), UP, ["scaled_up"], id="raised"),
-        pytest.param(telling("scaled_up"), BACK, [], id="lowered, and nobody asked"),
+        pytest.param(telling("scaled_up"), BACK, [], id="lowered, and nobody wants to know"),
         pytest.param(telling("scaled_down", "scaled_up"), BACK, ["scaled_down"], id="lowered"),
         pytest.param(telling("scaled_up", notify_topic=""), UP, [], id="nobody to tell"),
         pytest.param(
@@ -68,7 +68,7 @@ BY_FLEET = decision(READS, 100, 150, Reason.FLEET)
         pytest.param(telling("fleet"), BY_FLEET, ["fleet"], id="raised by its fleet"),
         pytest.param(telling("scaled_up"), BY_FLEET, ["scaled_up"], id="… is a raise, too"),
         pytest.param(
-            telling("scaled_up", "fleet"), BY_FLEET, ["fleet"], id="… and never told twice"
+            telling("scaled_up", "fleet"), BY_FLEET, ["fleet"], id="… and never reported twice"
         ),
         pytest.param(telling("fleet"), UP, [], id="raised by its load is none of the fleet's"),
     ],
@@ -151,7 +151,7 @@ REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
             id="at the maximum, and nothing throttled",
         ),
         pytest.param(
-            observation(consumed=100.0, throttled=0.0), AT_MAX, None, [], id="… said by zeros"
+            observation(consumed=100.0, throttled=0.0), AT_MAX, None, [], id="… known by zeros"
         ),
         pytest.param(
             observation(throttled=series([2.5] * 170 + [None] * 11)),
@@ -165,7 +165,7 @@ REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
             telling("scaled_up", max_units=100),
             None,
             [],
-            id="nobody asked",
+            id="nobody wants to know",
         ),
         pytest.param(
             observation(throttled=2.5),
@@ -383,10 +383,10 @@ LINE = NotificationLine("at_max", "orders", "text", TOPIC, "")
 @pytest.mark.parametrize(
     ("notified", "news"),
     [
-        pytest.param(None, True, id="never told"),
-        pytest.param(NOON - 2 * HOUR, True, id="told in an episode before"),
-        pytest.param(NOON - HOUR, False, id="told when it began"),
-        pytest.param(NOON, False, id="told just now"),
+        pytest.param(None, True, id="never reported"),
+        pytest.param(NOON - 2 * HOUR, True, id="reported in an earlier episode"),
+        pytest.param(NOON - HOUR, False, id="reported when it began"),
+        pytest.param(NOON, False, id="reported just now"),
     ],
 )
 def test_a_state_is_news_once_an_episode(notified: datetime | None, news: bool) -> None:
@@ -437,7 +437,7 @@ def sweeps(state: Condition, *minutes: float) -> list[bool]:
             3, [0, 1, 3, 10, 11, 13, 20], [False] * 7, id="every other sweep, each tried again"
         ),
         pytest.param(
-            2, [0, 5, 60, 65], [False, True, False, True], id="told again where it begins anew"
+            2, [0, 5, 60, 65], [False, True, False, True], id="reported again where it begins again"
         ),
         pytest.param(
             2,
@@ -486,8 +486,8 @@ def test_a_pause_is_noted_every_half_an_hour_and_not_at_every_sweep() -> None:
     state, memory, written = paused(), NotificationState(), 0
     for minute in range(0, 180, 5):
         now = NOON + timedelta(minutes=minute)
-        noted = notices.update_state(state, memory, now, notices.is_due(state, memory, now))
-        written, memory = written + (noted != memory), noted
+        updated = notices.update_state(state, memory, now, notices.is_due(state, memory, now))
+        written, memory = written + (updated != memory), updated
     assert written == 6
 
 

@@ -81,7 +81,7 @@ def paused_by(text: str) -> str:
             (Reason.PAUSE_UNKNOWN, DOWN),
             id="unknown: decreases are held, increases are not",
         ),
-        pytest.param({}, [], 3, None, id="nothing is kept unless asked for"),
+        pytest.param({}, [], 3, None, id="nothing is kept by default"),
         pytest.param({"reserve_decrease": True}, [], 2, None, id="kept: one is left after this"),
         pytest.param(
             {"reserve_decrease": True}, [], 3, (Reason.RESERVED, DOWN), id="kept: the last free one"

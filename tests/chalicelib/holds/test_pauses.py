@@ -79,7 +79,9 @@ MINUTE = timedelta(minutes=1)
         pytest.param("2026-11-20T12:00:00Z everything", None, id="over: the end is no part of it"),
         pytest.param("2026-11-20T13:59:00+02:00 everything", None, id="over in another zone"),
         pytest.param("2026-11-20T12:01:00 everything", (Reason.PAUSE_UNKNOWN, DOWN), id="no zone"),
-        pytest.param("2026-11-20T12:01:00Z", (Reason.PAUSE_UNKNOWN, DOWN), id="not said what"),
+        pytest.param(
+            "2026-11-20T12:01:00Z", (Reason.PAUSE_UNKNOWN, DOWN), id="without what is paused"
+        ),
         pytest.param(
             "2026-11-20T12:01:00Z increases", (Reason.PAUSE_UNKNOWN, DOWN), id="neither of the two"
         ),

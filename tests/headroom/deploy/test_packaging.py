@@ -31,7 +31,7 @@ name = "workers"
 tags = { role = "worker" }
 tables = [{ table = "orders", read = { linear = 10 } }]
 """
-TOLD = """
+NOTIFIED = """
 [[tables]]
 name = "users-123456789012"
 notify = ["at_max"]
@@ -41,7 +41,7 @@ notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:sec
 LOCATIONS = re.compile(
     r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
 )
-"""What TOLD names, which is in a location of its own."""
+"""What NOTIFIED names, which is in a location of its own."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Packages:
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
     if request.param:
-        configure(project, CONFIG + FLEET + TOLD)
+        configure(project, CONFIG + FLEET + NOTIFIED)
     out = project / "out"
     packaging.package(stage.read("dev", project), project, out)
     rules = stage.rules(stage.read("dev", project), project)

@@ -185,7 +185,7 @@ CONSUMED = rows(throttled_consumed=[(10, 20), (50, 100)])
             0.5,
             {"throttled_events": 30},
             100,
-            id="30 a minute, and more than 30 are asked for",
+            id="30 a minute, and the limit is 30",
         ),
         pytest.param(
             30.0, 31 / 60, {"throttled_events": 30}, 150, id="31 a minute: the plain step"
