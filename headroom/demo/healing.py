@@ -1,6 +1,8 @@
 """A group of instances for two hours: one instance fails, then a second one, then one on standby,
 and at last a whole zone."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from headroom.demo.narrator import Narrator
@@ -19,13 +21,14 @@ cooldown_minutes = 5
 """
 SIZE = 8
 ZONES = ("us-east-1a", "us-east-1b")
+FIRST_FAILURE = 10
+"""The minute of the first failure. The second comes as many minutes later."""
 
 
 def play(console: Console) -> None:
     """Play the four failures, and print the state of the group at the end."""
     with Region(Region().start.replace(hour=9)) as region:
-        groups = region.groups
-        ids = groups.create("web", SIZE, ZONES)
+        ids = region.groups.create("web", SIZE, ZONES)
         region.deploy(CONFIG)
         replaced_at: dict[str, int] = {}
 
@@ -40,45 +43,48 @@ def play(console: Console) -> None:
             "One may be replaced within half an hour."
         )
         narrator = Narrator(console, region)
-        region.run(10)
-        narrator.say(f"The status check of {ids[0]} fails.")
-        groups.fail_checks(ids[0])
-        region.run(10)
-        narrator.say(f"The status check of {ids[1]} fails in the same half hour. It has to wait.")
-        groups.fail_checks(ids[1])
-        region.run(35)
-        narrator.say(
-            f"An operator puts {ids[2]} on standby, and its status check fails. "
-            "Headroom leaves it alone."
-        )
-        region.client("autoscaling").enter_standby(
-            AutoScalingGroupName="web", InstanceIds=[ids[2]], ShouldDecrementDesiredCapacity=True
-        )
-        groups.fail_checks(ids[2])
-        region.run(20)
-        before = set(groups.members("web"))
-        zone = [
-            instance
-            for instance in groups.members("web")
-            if groups.zones[instance] == ZONES[0] and instance != ids[2]
-        ]
-        narrator.say(
-            f"The zone {ZONES[0]} fails, and with it {len(zone)} instances. "
-            "In an outage Headroom removes no instance."
-        )
-        groups.fail_checks(*zone, check=SYSTEM)
-        region.run(20)
-        groups.pass_checks(*zone)
-        narrator.say("The zone works again, and so do its instances.")
-        region.run(10)
-        failed_at = {ids[0]: 10, ids[1]: 20}
-        counts = {
-            "replaced": len(replaced_at),
-            **{
-                f"minutes until {name} was marked": minute - failed_at[name]
-                for name, minute in replaced_at.items()
-            },
-            "instances lost to the outage": len(before - set(groups.members("web"))),
-            "events lost": len(region.functions.dead_letters),
-        }
+        _play_single_failures(region, narrator, ids)
+        before = set(region.groups.members("web"))
+        _play_outage(region, narrator, ids[2])
+        counts = {"replaced": len(replaced_at)}
+        for name, minute in replaced_at.items():
+            failed_at = FIRST_FAILURE * (1 + ids.index(name))
+            counts[f"minutes until {name} was marked"] = minute - failed_at
+        counts["instances lost to the outage"] = len(before - set(region.groups.members("web")))
+        counts["events lost"] = len(region.functions.dead_letters)
         narrator.print_results([{"what": what, "count": count} for what, count in counts.items()])
+
+
+def _play_single_failures(region: Region, narrator: Narrator, ids: Sequence[str]) -> None:
+    groups = region.groups
+    region.run(FIRST_FAILURE)
+    narrator.say(f"The status check of {ids[0]} fails.")
+    groups.fail_checks(ids[0])
+    region.run(FIRST_FAILURE)
+    narrator.say(f"The status check of {ids[1]} fails in the same half hour. It has to wait.")
+    groups.fail_checks(ids[1])
+    region.run(35)
+    narrator.say(
+        f"An operator puts {ids[2]} on standby, and its status check fails. "
+        "Headroom leaves it alone."
+    )
+    region.client("autoscaling").enter_standby(
+        AutoScalingGroupName="web", InstanceIds=[ids[2]], ShouldDecrementDesiredCapacity=True
+    )
+    groups.fail_checks(ids[2])
+    region.run(20)
+
+
+def _play_outage(region: Region, narrator: Narrator, standby: str) -> None:
+    groups = region.groups
+    members = [instance for instance in groups.members("web") if instance != standby]
+    zone = [instance for instance in members if groups.zones[instance] == ZONES[0]]
+    narrator.say(
+        f"The zone {ZONES[0]} fails, and with it {len(zone)} instances. "
+        "In an outage Headroom removes no instance."
+    )
+    groups.fail_checks(*zone, check=SYSTEM)
+    region.run(20)
+    groups.pass_checks(*zone)
+    narrator.say("The zone works again, and so do its instances.")
+    region.run(10)

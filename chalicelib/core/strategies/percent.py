@@ -63,45 +63,40 @@ def scale_up(
     now: datetime,
     urgent: bool = False,  # noqa: ARG001
 ) -> Recommendation:
-    """Return the highest level that a cause asks for, of those whose evidence no increase has
-    answered yet.
+    """Return the highest level of the causes whose evidence no increase has answered yet.
 
-    A cause's level is base + max(base x percent / 100, units), rounded up; the base is what is
-    provisioned, or the newest period's demand (consumed and throttled) where that is higher. The
-    causes are consumption: all of the alarm's newest periods are at or above alarm_percent, or at a
-    row of increase_steps; throttling: its share of the provisioned or the consumed units is at a
-    row of its steps, or more than throttled_events.
+    A cause's level is base + max(base x percent / 100, units), rounded up. The base is the
+    provisioned units, or the newest period's demand (consumed and throttled) if that is higher.
+    One cause is consumption: all of the alarm's newest periods reach alarm_percent, or a row of
+    increase_steps. The other is throttling: its share of the provisioned or consumed units reaches
+    a row of its steps, or its events exceed throttled_events.
 
-    urgent: whether an alarm asks; a step is a step either way.
+    urgent: whether an alarm asks. It makes no difference to a step.
     """
-    found = _evidence(observation, now)
-    base = max(float(observation.provisioned), found.demand)
-    numbers = _numbers(observation, found)
-    causes = [
-        Cause(_stepped(base, step), reason, is_spent)
-        for steps, reason, is_spent in (
-            (_for_load(observation, found), Reason.UTILIZATION_HIGH, found.load_is_spent),
-            (_for_throttling(observation, found), Reason.THROTTLED, found.throttling_is_spent),
-        )
-        for step in steps
-        if step.percent or step.units
-    ]
-    best = max(
-        (cause for cause in causes if not cause.is_spent),
-        key=lambda cause: cause.desired,
-        default=None,
-    )
-    if best:
-        return Recommendation(
-            best.desired,
-            best.reason,
-            numbers | ({"base_units": base} if base > observation.provisioned else {}),
-        )
+    evidence, units = _evidence(observation, now), observation.provisioned
+    base = max(float(units), evidence.demand)
+    numbers = _numbers(observation, evidence)
+    causes = list(_causes(observation, evidence, base))
+    unspent = [cause for cause in causes if not cause.is_spent]
+    if unspent:
+        best = max(unspent, key=lambda cause: cause.desired)
+        numbers |= {"base_units": base} if base > units else {}
+        return Recommendation(best.desired, best.reason, numbers)
     if causes:
-        return Recommendation(observation.provisioned, Reason.EVIDENCE_SPENT, numbers)
-    return Recommendation(
-        observation.provisioned, Reason.AT_DESIRED if found.loads else Reason.NO_DATA, numbers
-    )
+        return Recommendation(units, Reason.EVIDENCE_SPENT, numbers)
+    reason = Reason.AT_DESIRED if evidence.loads else Reason.NO_DATA
+    return Recommendation(units, reason, numbers)
+
+
+def _causes(observation: Observation, evidence: Evidence, base: float) -> Iterator[Cause]:
+    """Yield a cause for each step that consumption or throttling asks for."""
+    load, throttling = evidence.load_is_spent, evidence.throttling_is_spent
+    for step in _for_load(observation, evidence):
+        if step.percent or step.units:
+            yield Cause(_stepped(base, step), Reason.UTILIZATION_HIGH, load)
+    for step in _for_throttling(observation, evidence):
+        if step.percent or step.units:
+            yield Cause(_stepped(base, step), Reason.THROTTLED, throttling)
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
