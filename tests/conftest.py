@@ -18,7 +18,7 @@ from tests.support.scenes import orders
 __all__ = ["run"]
 
 settings.register_profile("dev", max_examples=50, deadline=None, derandomize=True)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True)
 settings.register_profile("search", max_examples=1_000, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
