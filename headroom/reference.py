@@ -52,8 +52,8 @@ max_units = 500
 regex = "(cart|user)-[0-9]+"  # or a regular expression, which must match the whole name
 ```
 
-A setting is looked for from the most specific place to the least: the index's dimension, the index, the table's dimension,
-the table, the defaults' dimension, the defaults; then the default of the table below.
+Headroom takes a setting from the most specific place that has it. The order is: the index's dimension, the index, the table's
+dimension, the table, the defaults' dimension, the defaults. If none has it, the default of the table below holds.
 
 ## Settings
 
