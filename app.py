@@ -16,11 +16,12 @@ from chalice.app import Chalice, CloudWatchEvent, SNSEvent, SQSEvent
 from chalicelib import events, handlers, metrics, telemetry
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.events import Event
 from chalicelib.run import Run
 
-ALARM_TOPIC = os.environ.get("ALARM_TOPIC", "headroom-alarms")
-ALARM_QUEUE = os.environ.get("ALARM_QUEUE", "headroom-alarms")
+ALARM_TOPIC = os.environ.get("ALARM_TOPIC", DEFAULT_TOPIC)
+ALARM_QUEUE = os.environ.get("ALARM_QUEUE", DEFAULT_TOPIC)
 ALARM_SOURCES = os.environ.get("ALARM_SOURCES", "topic").split(",")
 FLEET_CHANGES = {
     "source": ["aws.ec2", "aws.autoscaling"],

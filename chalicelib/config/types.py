@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+DEFAULT_TOPIC = "headroom-alarms"
+"""The name of the alarm topic, and of a queue behind it, where a stage names none."""
 TopicArn = Annotated[
     str,
     Meta(

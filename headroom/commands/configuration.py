@@ -11,6 +11,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import autoscaled_owners
 from chalicelib.config.healing import rule_for
 from chalicelib.config.policy import SETTINGS, make_policy
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
@@ -23,7 +24,6 @@ from headroom.commands.console import (
     print_and_exit,
     rules_of,
 )
-from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.reference import toml
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
     ConfigOption,
@@ -25,7 +26,6 @@ from headroom.commands.console import (
     rules_of,
 )
 from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
-from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.simulation import costs, history, pricing
 from headroom.tables import number_table
 

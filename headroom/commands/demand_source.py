@@ -12,10 +12,10 @@ from rich.progress import Progress
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.policy import Policy
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.metrics import SETTLED
 from chalicelib.model import Dimension, Target
 from headroom.commands.console import errors, rules_of
-from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.simulation import history, traces
 from headroom.simulation.clock import START
 

@@ -17,6 +17,7 @@ from rich.markup import escape
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.rules import Config
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.run import Run
 from headroom.commands.console import (
     ConfigOption,
@@ -26,7 +27,6 @@ from headroom.commands.console import (
     print_error,
     rules_of,
 )
-from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
 

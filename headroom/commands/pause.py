@@ -10,12 +10,12 @@ import typer
 from chalicelib.aws import pause_tags
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
 from headroom.commands.console import app, console, print_failure, print_line
-from headroom.deploy.stage import DEFAULT_TOPIC
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")

@@ -14,6 +14,7 @@ from chalicelib import events, handlers, metrics
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader
 from chalicelib.config.policy import Policy
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
@@ -27,7 +28,6 @@ from headroom.commands.console import (
 )
 from headroom.demo import day, terminal
 from headroom.demo.scenes import SCENES
-from headroom.deploy.stage import DEFAULT_TOPIC
 from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation import traces

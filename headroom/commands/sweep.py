@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
     ConfigOption,
@@ -21,7 +22,6 @@ from headroom.commands.console import (
     rules_of,
 )
 from headroom.deploy.account import describe_error
-from headroom.deploy.stage import DEFAULT_TOPIC
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.config import loader
 from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
+from chalicelib.config.types import DEFAULT_TOPIC
 from headroom.deploy.account import Location
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
@@ -30,7 +31,6 @@ SCHEDULED = ("follow_up", "scale_down", "sweep")
 CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
 """The functions that are deployed only where the configuration has a section for them. app.py tests
 the same."""
-DEFAULT_TOPIC = "headroom-alarms"
 DEFAULT_LOG_DAYS = 30
 
 
@@ -105,7 +105,7 @@ class Stage:
     @property
     def buffer(self) -> str:
         """Return the name of the queue between topic and function."""
-        return self.environment.get("ALARM_QUEUE", "headroom-alarms")
+        return self.environment.get("ALARM_QUEUE", DEFAULT_TOPIC)
 
     def function(self, name: str) -> str:
         return f"{self.prefix}-{name}"

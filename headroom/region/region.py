@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 import time_machine
 
+from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.metrics import CONSUMED, EC2, NAMESPACE, PROVISIONED, THROTTLED
 from chalicelib.model import Target
 from headroom.region import moto_store
@@ -107,7 +108,7 @@ class Region:
     def deploy(
         self,
         config: str,
-        topic: str = "headroom-alarms",
+        topic: str = DEFAULT_TOPIC,
         environment: Mapping[str, str] | None = None,
     ) -> ModuleType:
         """Import the app as Lambda would, with this configuration, and wire its events. Returns the

@@ -384,7 +384,8 @@ def test_an_unknown_stage_is_refused_with_those_that_exist() -> None:
 
 def test_the_default_topic_is_that_of_the_app() -> None:
     text = (stage.ROOT / "app.py").read_text()
-    assert f'os.environ.get("ALARM_TOPIC", "{stage.DEFAULT_TOPIC}")' in text
+    assert 'os.environ.get("ALARM_TOPIC", DEFAULT_TOPIC)' in text
+    assert stage.Stage("headroom", "dev", {}, 14).topic == stage.DEFAULT_TOPIC
 
 
 def test_no_function_may_outlive_what_the_buffer_reckons_with() -> None:
