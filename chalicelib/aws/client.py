@@ -5,10 +5,11 @@ backoff with jitter on throttling and on errors of the service.
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import boto3
 from botocore.config import Config as BotoConfig
@@ -17,11 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.aws.http import Send, send
 from chalicelib.model import DemandHistory, Target
 
+S = TypeVar("S")
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
 
 PARALLEL = 8
-"""DescribeTable calls at the same time."""
+"""Calls of one API at the same time."""
 NEEDED = frozenset({"dynamodb", "cloudwatch", "application-autoscaling", "sts"})
 """The services without which nothing can be decided. The others get shorter timeouts and fewer
 attempts."""
@@ -29,6 +31,22 @@ LONGEST_OPTIONAL_CALL = 30.0
 """Seconds. No call of an optional service takes longer: three attempts of two seconds to connect
 and six seconds to answer, and pauses of one and two seconds between them. Source: AWS SDKs and
 Tools Reference Guide, "Retry behavior", standard mode, read 2026-11."""
+
+
+class Parallel(Protocol):
+    """Makes calls side by side: a pool of threads, or a simulation of one."""
+
+    def __call__(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Return what `call` gives for each item, in the items' order. An exception is raised."""
+
+
+def in_threads(call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Make the calls in at most PARALLEL threads."""
+    waiting = list(items)
+    if len(waiting) < 2:
+        return [call(item) for item in waiting]
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        return list(pool.map(call, waiting))
 
 
 class Aws:
@@ -39,16 +57,21 @@ class Aws:
     """
 
     def __init__(
-        self, topic: str, sleep: Callable[[float], None] = time.sleep, http: Send = send
+        self,
+        topic: str,
+        sleep: Callable[[float], None] = time.sleep,
+        http: Send = send,
+        parallel: Parallel = in_threads,
     ) -> None:
         """Keep the topic's name or ARN.
 
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
-        that is not AWS.
+        that is not AWS. parallel: makes calls side by side.
         """
         self._topic = topic
         self.sleep = sleep
         self.http = http
+        self.parallel = parallel
         self.histories: dict[Target, DemandHistory] = {}
         self.notified: dict[Hashable, Any] = {}
         self._clients: dict[tuple[str, str], Any] = {}

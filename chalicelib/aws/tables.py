@@ -1,10 +1,9 @@
 """The adapter of DynamoDB's tables: read their throughput, and set it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chalicelib.aws.client import PARALLEL, Aws
+from chalicelib.aws.client import Aws
 from chalicelib.model import Change, Dimension, SetCapacity, TableState, Throughput
 
 
@@ -25,11 +24,8 @@ def table_names(aws: Aws) -> list[str]:
 def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
     """Return each table as it is now: None if it does not exist, the error if AWS gave one."""
     client = aws.client("dynamodb")
-    if len(names) == 1:
-        return {names[0]: _describe(client, names[0])}
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        states = pool.map(lambda name: _describe(client, name), names)
-        return dict(zip(names, states, strict=True))
+    states = aws.parallel(lambda name: _describe(client, name), names)
+    return dict(zip(names, states, strict=True))
 
 
 def set_capacity(aws: Aws, action: SetCapacity) -> None:
