@@ -140,15 +140,17 @@ def _handle(name: str, context: Any, event: Event) -> dict[str, int]:
 
 
 def _run(name: str, context: Any, handler: Callable[[Run], object]) -> dict[str, int]:
+    aws().know_identity(getattr(context, "invoked_function_arn", ""))
+    log = telemetry.RunLog(name, SERVICE)
     run = Run(
         aws(),
         CONFIG,
         datetime.now(UTC),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
+        write=log.write,
     )
-    log = telemetry.RunLog(name, SERVICE)
     handler(run)
-    log.write(run.report)
+    run.log()
     handlers.notify(run)
     counts = log.finish(run.report)
     run.report.raise_failures()

@@ -2,56 +2,65 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chalicelib.aws.alarms import alarms_named, create_alarms, delete_alarms
+from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms
 from chalicelib.config.rules import Config
 from chalicelib.core import plan, table_alarms
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, TableState
 from chalicelib.run import Run
 
-MAX_NEW_ALARMS = 300
-"""A sweep makes no more than this. At three a second they take 100 of its seconds; the next sweep
-makes the others."""
+FIRST_SHARE = 0.2
+"""A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
+with the others after it."""
 
 
-def maintain_alarms(
-    run: Run,
-    alarms: Sequence[Alarm],
-    existing: Collection[str],
-    tables: Mapping[str, TableState],
-    may_make: bool,
-) -> None:
-    """Make the tables' alarms that are missing, and remove the orphans.
+def make_missing(
+    run: Run, alarms: Sequence[Alarm], tables: Mapping[str, TableState], share: float = 1.0
+) -> list[Alarm]:
+    """Make the tables' alarms that are missing, and return those that were made.
 
-    A failure of one step does not stop the other. alarms: those on the topic. existing: the names
-    of the tables whose alarms may stay. tables: those that exist and are provisioned.
+    alarms: those on the topic. tables: those that exist and are provisioned. share: the part of the
+    run's time that this may take; 1 for all that is left.
     """
-    if may_make:
-        run.attempt("the alarms", "making those that are missing", _make_missing, run, alarms)
-    run.attempt("the alarms", "removing orphans", _remove_orphans, run, alarms, existing, tables)
-
-
-def make_alarms(run: Run, missing: Sequence[CreateAlarm]) -> None:
-    """Make alarms, as many as this run may still make; report the others as left to a later sweep.
-
-    An alarm of the same name that does not notify our topic belongs to somebody: it is kept.
-    """
-    missing = (
-        run.attempt("the alarms to make", "DescribeAlarms", _without_taken, run, missing) or []
+    made = run.attempt(
+        "the alarms", "making those that are missing", _make, run, alarms, tables, share
     )
-    made = sum(isinstance(action, CreateAlarm) for action in run.report.planned)
-    rest = max(0, MAX_NEW_ALARMS - made)
-    for action in missing[rest:]:
-        run.skip(str(action.target), Reason.NO_TIME_LEFT, "its alarm is made by a later sweep")
-    run.report.planned += missing[:rest]
-    if run.dry_run:
-        return
-    for action, error in create_alarms(run.aws, missing[:rest]):
-        if error:
-            run.fail(str(action.target), "PutMetricAlarm", error)
-        else:
-            run.report.done.append(action)
-        if not run.has_time():
-            break  # the next sweep makes the others
+    return [Alarm(action.fields) for action in made or []]
+
+
+def make_alarms(run: Run, missing: Sequence[CreateAlarm], share: float = 1.0) -> list[CreateAlarm]:
+    """Make alarms at CloudWatch's rate, as many as there is time for; return those made.
+
+    The others are left to a later sweep. An alarm of the same name that does not notify our topic
+    belongs to somebody: it is kept.
+    """
+    missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, missing) or []
+    until = run.seconds_left() - run.length * share if share < 1 else 0.0
+    made: list[CreateAlarm] = []
+    for count, action in enumerate(missing):
+        if not run.has_time() or run.seconds_left() < until:
+            _leave_to_later(run, missing[count:], share)
+            break
+        run.report.planned.append(action)
+        if not run.dry_run and _is_made(run, action):
+            made.append(action)
+    return made
+
+
+def _leave_to_later(run: Run, missing: Sequence[CreateAlarm], share: float) -> None:
+    if share == 1:
+        why = f"{len(missing)} more are made by later sweeps, three a second"
+        run.skip("the alarms that are missing", Reason.NO_TIME_LEFT, why)
+
+
+def _is_made(run: Run, action: CreateAlarm) -> bool:
+    run.pace_alarm_write()
+    try:
+        create_alarm(run.aws, action)
+    except Exception as error:  # noqa: BLE001  the others are made; it is raised at the end
+        run.fail(str(action.target), "PutMetricAlarm", error)
+        return False
+    run.report.done.append(action)
+    return True
 
 
 def remove_alarms(run: Run, names: Collection[str]) -> None:
@@ -82,20 +91,35 @@ def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[CreateAlarm
     return [action for name, action in by_name.items() if name not in taken]
 
 
-def _make_missing(run: Run, alarms: Sequence[Alarm]) -> None:
-    decisions = run.report.decisions
-    policies = {d.target: run.policy(d.target) for d in decisions}
-    if policies:
-        make_alarms(run, plan.missing_alarms(decisions, alarms, policies, run.aws.topic_arn))
+def _make(
+    run: Run, alarms: Sequence[Alarm], tables: Mapping[str, TableState], share: float
+) -> list[CreateAlarm]:
+    units = {
+        target: table.throughputs[target.index].units[target.dimension]
+        for table in tables.values()
+        for target in table.targets()
+    }
+    policies = {target: run.policy(target) for target in units}
+    missing = plan.missing_alarms(units, alarms, policies, run.aws.topic_arn)
+    return make_alarms(run, missing, share)
 
 
-def _remove_orphans(
+def remove_orphans(
     run: Run,
     alarms: Sequence[Alarm],
     existing: Collection[str],
     tables: Mapping[str, TableState],
 ) -> None:
-    """Remove our alarms without a target: table, index, provisioned billing or rule is gone."""
+    """Remove our alarms without a target: table, index, provisioned billing or rule is gone.
+
+    existing: the names of the tables whose alarms may stay.
+    """
+    run.attempt("the alarms", "removing orphans", _remove, run, alarms, existing, tables)
+
+
+def _remove(
+    run: Run, alarms: Sequence[Alarm], existing: Collection[str], tables: Mapping[str, TableState]
+) -> None:
     on_demand = {s.subject for s in run.report.skips if s.reason is Reason.ON_DEMAND}
     alive = set(existing) - on_demand
     ours = [alarm for alarm in alarms if table_alarms.is_ours(alarm)]

@@ -27,7 +27,7 @@ def count(run: Run, targets: Collection[Target]) -> Counts:
 
 def _count(run: Run, fleet: Fleet) -> int | Hold:
     subject = f"fleet {fleet.name}"
-    answer = run.ask(subject, "counting its instances", _count_or_error, run, fleet)
+    answer = run.read(subject, "counting its instances", _count_or_error, run, fleet)
     if isinstance(answer, int):
         return answer
     if isinstance(answer, NoSuchGroupError):

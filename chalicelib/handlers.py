@@ -10,10 +10,10 @@
 Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
-from chalicelib.alarm_upkeep import maintain_alarms
+from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import autoscaled_owners, table_names
 from chalicelib.core import table_alarms
@@ -23,6 +23,7 @@ from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Reason, Skip, Target
 from chalicelib.notify import notify_of_tables
+from chalicelib.observe import provisioned_tables
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
@@ -37,7 +38,7 @@ def on_alarm(run: Run, event: Event) -> Report:
         _skip_unmanaged(run, event.alarm_name, event.target.table)
     elif not run.is_foreign(event.alarm_name, event.region, event.account):
         read_alarms = partial(_named_or_ours, run, {event.alarm_name}, True)
-        reconcile(run, [event.target.table], UP, read_alarms)
+        reconcile(run, provisioned_tables(run, [event.target.table]), UP, read_alarms)
     return run.report
 
 
@@ -48,13 +49,14 @@ def follow_up(run: Run) -> Report:
     one whose message was lost, is found here. So is an instance whose event came while its table
     was updating, as most events of a burst do. That look takes no metrics.
     """
-    alarms = run.attempt("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
+    alarms = run.read("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
     targets = [table_alarms.watched(alarm) for alarm in in_alarm]
     tables = {t.table for t in targets if t and run.config.manages(t.table)}
-    read_alarms = partial(_named_or_ours, run, {alarm.name for alarm in in_alarm}, False)
     names = sorted(tables | set(_followers(run)))
-    reconcile(run, names, UP, read_alarms, lambda o: o.target.table in tables)
+    read_alarms = partial(_read_or_ours, run, in_alarm)
+    found = provisioned_tables(run, names)
+    reconcile(run, found, UP, read_alarms, lambda o: o.target.table in tables)
     run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)
     return run.report
 
@@ -65,11 +67,11 @@ def scale_down(run: Run) -> Report:
     It looks in both directions. A table that needs an increase is raised first, since a decrease
     would make the increase wait.
     """
-    managed = [name for name in table_names(run.aws) if run.config.manages(name)]
+    managed = [name for name in _all_tables(run) or [] if run.config.manages(name)]
     free = _without_autoscaled(run, managed)
     alarms = _topic_alarms(run) if free else None
     if free and alarms is not None:
-        reconcile(run, free, BOTH, lambda _: alarms)
+        reconcile(run, provisioned_tables(run, free), BOTH, lambda _: alarms)
     return run.report
 
 
@@ -79,19 +81,28 @@ def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
     alone: no other function looks, so the metrics of every table are read. with_alarms: False
     ignores alarms: none is read, made or removed, and no decrease waits for one.
     """
-    existing = table_names(run.aws)
+    existing = _all_tables(run)
+    if existing is None:
+        return run.report
     managed = [name for name in existing if run.config.manages(name)]
     alarms = _topic_alarms(run) if with_alarms else []
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
+    tables = provisioned_tables(run, names)
+    may_make = with_alarms and free is not None
+    known = list(alarms or [])
+    if may_make and alarms is not None:
+        known += make_missing(run, known, tables, FIRST_SHARE)
     directions = UP if free is None or alarms is None else BOTH
     needs_metrics = (lambda _: True) if alone else is_worth_checking
-    tables = reconcile(run, names, directions, lambda _: alarms or [], needs_metrics)
+    reconcile(run, tables, directions, lambda _: known, needs_metrics)
     if alarms is None:
         return run.report
     if with_alarms:
         kept = set(existing) - (set(managed) - set(names))
-        maintain_alarms(run, alarms, kept, tables, may_make=free is not None)
+        remove_orphans(run, alarms, kept, tables)
+        if may_make:
+            make_missing(run, known, tables)
         run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
@@ -104,14 +115,16 @@ def on_fleet(run: Run) -> Report:
     left to the sweep.
     """
     read_alarms = partial(_named_or_ours, run, set(), False)
-    reconcile(run, _followers(run), UP, read_alarms, lambda _: False)
+    reconcile(run, provisioned_tables(run, _followers(run)), UP, read_alarms, lambda _: False)
     return run.report
 
 
 def preview(run: Run, table: str) -> Report:
     """Look at one table in both directions, for an operator who asks what would happen."""
     if run.config.manages(table):
-        reconcile(run, [table], BOTH, partial(_named_or_ours, run, set(), False))
+        reconcile(
+            run, provisioned_tables(run, [table]), BOTH, partial(_named_or_ours, run, set(), False)
+        )
     else:
         _skip_unmanaged(run, table, table)
     return run.report
@@ -129,7 +142,12 @@ def _skip_unmanaged(run: Run, subject: str, table: str) -> None:
 
 
 def _topic_alarms(run: Run) -> list[Alarm] | None:
-    return run.attempt("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
+    return run.read("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
+
+
+def _all_tables(run: Run) -> list[str] | None:
+    """Return the names of all tables of the Region, or None where they cannot be read."""
+    return run.read("the tables", "ListTables", table_names, run.aws)
 
 
 def _followers(run: Run) -> list[str]:
@@ -141,7 +159,7 @@ def _followers(run: Run) -> list[str]:
     fleets = run.config.fleets
     if not fleets:
         return []
-    existing = run.attempt("the tables", "ListTables", table_names, run.aws) or []
+    existing = _all_tables(run) or []
     followers = [name for name in existing if any(fleet.concerns_table(name) for fleet in fleets)]
     names = [name for name in followers if run.config.manages(name)]
     free = _without_autoscaled(run, names)
@@ -152,7 +170,7 @@ def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
     """Return the tables that Application Auto Scaling does not manage; None if that is unknown."""
     if not names:
         return []
-    owners = run.attempt(
+    owners = run.read(
         "Application Auto Scaling", "DescribeScalableTargets", autoscaled_owners, run.aws
     )
     if owners is None:
@@ -174,8 +192,7 @@ def _named_or_ours(
     """
     if not targets:
         return []
-    ours = {table_alarms.name_of(target) for target in targets}
-    alarms = alarms_named(run.aws, {*names, *ours})
+    alarms = alarms_named(run.aws, {*names, *map(table_alarms.name_of, targets)})
     for alarm in alarms:
         target = table_alarms.target_of_alarm(alarm)
         if explain and alarm.name in names and isinstance(target, str):
@@ -183,3 +200,11 @@ def _named_or_ours(
                 alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {target}"
             )
     return [alarm for alarm in alarms if table_alarms.calls_headroom(alarm, run.aws.topic_arn)]
+
+
+def _read_or_ours(run: Run, read: Iterable[Alarm], targets: Collection[Target]) -> list[Alarm]:
+    """Return the same where the alarms that call us are read already: they are not read again."""
+    of_targets = [alarm for alarm in read if table_alarms.watched(alarm) in targets]
+    names = {alarm.name for alarm in of_targets}
+    others = [target for target in targets if table_alarms.name_of(target) not in names]
+    return [*of_targets, *_named_or_ours(run, set(), False, others)]

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     THROTTLED = "Throttled"
     BELOW_MINIMUM = "BelowMinimum"
     PATTERN_AHEAD = "PatternAhead"
+    ALARM_ONLY = "AlarmWithoutMetrics"
     UTILIZATION_LOW = "UtilizationLow"
     TOGETHER = "TogetherWithOther"
     FLEET = "FleetSize"
@@ -206,6 +207,11 @@ class TableState:
             for dimension in Dimension
         ]
 
+    def units(self, target: Target) -> int | None:
+        """Return the provisioned units of a target, None where its index does not exist."""
+        throughput = self.throughputs.get(target.index)
+        return throughput.units[target.dimension] if throughput else None
+
 
 @dataclass(frozen=True, slots=True)
 class DemandHistory:
@@ -310,6 +316,11 @@ class SetCapacity:
     table: str
     changes: tuple[Change, ...]
 
+    @property
+    def is_increase(self) -> bool:
+        """Tell which of the two it is."""
+        return any(change.desired > change.current for change in self.changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -352,6 +363,12 @@ class RewriteAlarm:
     target: Target | str
     alarm: Alarm
     changes: Mapping[str, object]
+
+    @property
+    def undone(self) -> RewriteAlarm:
+        """Return the rewrite that gives the alarm its old fields back."""
+        old = {key: self.alarm.fields[key] for key in self.changes if key in self.alarm.fields}
+        return RewriteAlarm(self.target, Alarm({**self.alarm.fields, **self.changes}), old)
 
 
 @dataclass(frozen=True, slots=True)

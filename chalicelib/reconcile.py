@@ -1,161 +1,115 @@
 """The main path for tables: observe → decide → plan → act.
 
-A look at some tables goes in groups, the tables with the highest cost first: when the time is over,
-the most valuable ones are done.
+Tables go in groups. The increases of a group are made before the next group is observed. Alarms
+are rewritten and capacity is lowered after the last group, since CloudWatch takes few alarms a
+second.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import assert_never
+from typing import TypeVar
 
 from chalicelib import fleet_count
-from chalicelib.aws.alarms import rewrite_alarm
-from chalicelib.aws.client import Aws, batches
-from chalicelib.aws.metrics import read_metrics
-from chalicelib.aws.tables import ChangedMeanwhile, Refused, describe_tables, set_capacity
+from chalicelib.act import Plan, finish, raise_capacity
+from chalicelib.aws.client import batches
 from chalicelib.core import plan, scaling, table_alarms
-from chalicelib.core.observation import Observation
 from chalicelib.core.prices import hourly_cost, hourly_saving
-from chalicelib.fleet_count import Counts
 from chalicelib.holds import circuit_breaker
-from chalicelib.holds.gather import collect
-from chalicelib.model import (
-    UP,
-    Alarm,
-    Decision,
-    Direction,
-    Metrics,
-    Reason,
-    RewriteAlarm,
-    SetCapacity,
-    TableAction,
-    TableState,
-    Target,
-)
+from chalicelib.model import UP, Alarm, Decision, Direction, TableState
+from chalicelib.observe import Look, NeedsMetrics, Observations, ReadAlarms, observe, with_days
 from chalicelib.run import Run
 
-GROUP = 80
-"""Tables that are observed, decided and acted on together. With two targets each, they fill one
-GetMetricData call of 500 metrics."""
+T = TypeVar("T")
 
-Observations = Mapping[Target, Observation]
-ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm]]
-NeedsMetrics = Callable[[Observation], bool]
+GROUP = 80
+"""Tables that are observed and decided together. With two targets each, they fill one GetMetricData
+call of 500 metrics."""
 
 
 def reconcile(
     run: Run,
-    names: Sequence[str],
+    tables: Mapping[str, TableState],
     directions: Collection[Direction],
     read_alarms: ReadAlarms,
     needs_metrics: NeedsMetrics = lambda _: True,
-) -> dict[str, TableState]:
-    """Observe, decide, plan and act on some tables; return those that exist and are provisioned.
-
-    Without metrics nothing is known, and without the alarms none can be lowered first. So what
-    cannot be read never stops an increase, and always stops a decrease.
-    """
-    tables = _provisioned_tables(run, names)
-    ordered = sorted(tables.values(), key=lambda table: -hourly_cost(table))
-    counts = fleet_count.count(run, [t for table in ordered for t in table.targets()])
-    for group in batches(ordered, GROUP):
-        if not run.has_time():
-            for table in group:
-                run.skip_for_time(table.name)
-            continue
-        observations = _observe(run, group, counts, needs_metrics)
-        alarms = run.attempt("the alarms", "DescribeAlarms", read_alarms, observations)
-        allowed = directions if alarms is not None else UP & frozenset(directions)
-        observations = collect(run, observations, alarms or [])
-        run.report.observations |= {t: o for t, o in observations.items() if o.policy.notify}
-        _decide_and_act(run, group, observations, alarms or [], allowed)
-    return tables
-
-
-def _decide_and_act(
-    run: Run,
-    tables: Sequence[TableState],
-    observations: Observations,
-    alarms: Sequence[Alarm],
-    directions: Collection[Direction],
 ) -> None:
-    """Decide on each table of a group, and act, the biggest saving first."""
-    decisions = _decide_all(run, tables if directions else [], observations, directions)
-    alarms_of = _by_table(alarms)
+    """Observe, decide, plan and act on some tables.
+
+    What cannot be read never stops an increase, and always stops a decrease.
+    """
+    counts = fleet_count.count(run, [t for table in tables.values() for t in table.targets()])
+    plans: list[Plan] = []
+    waiting: list[Look] = []
+    for group in _in_time(run, batches(_ordered(run, tables), GROUP), iter):
+        look = observe(run, group, directions, counts, read_alarms, needs_metrics)
+        may_wait = look.without_days if Direction.DOWN in look.directions else set[str]()
+        ready = _plan(run, look.of({t.name for t in group} - may_wait, directions))
+        raised = [one for one in _plan(run, look.of(may_wait, UP)) if one.increase]
+        plans += raise_capacity(run, [*ready, *raised])
+        if may_wait:
+            waiting.append(look.of(may_wait - {one.table for one in raised}, directions))
+        run.log()
+    for look in _in_time(run, waiting, lambda look: look.tables):
+        plans += raise_capacity(run, _plan(run, with_days(run, look)))
+        run.log()
+    finish(run, plans)
+
+
+def _ordered(run: Run, tables: Mapping[str, TableState]) -> list[TableState]:
+    """Return the tables that the last run did not reach first, then the dearest."""
+    unreached = run.aws.unreached
+    return sorted(tables.values(), key=lambda t: (t.name not in unreached, -hourly_cost(t)))
+
+
+def _in_time(
+    run: Run, looks: Iterable[T], tables_of: Callable[[T], Iterable[TableState]]
+) -> Iterator[T]:
+    """Yield looks while there is time for one as slow as the slowest so far.
+
+    The tables of the others are reported. The next run of this container begins with them.
+    """
+    slowest = 0.0
+    for look in looks:
+        names = [table.name for table in tables_of(look)]
+        before = run.seconds_left()
+        if run.has_time(slowest):
+            run.aws.unreached.difference_update(names)
+            yield look
+            slowest = max(slowest, before - run.seconds_left())
+        else:
+            for name in names:
+                run.leave(name)
+
+
+def _plan(run: Run, look: Look) -> list[Plan]:
+    """Decide on each table of a look, and plan what to do, what saves most first."""
+    decisions = _decide_all(run, look)
+    alarms = _by_table(look.alarms)
+    plans: list[Plan] = []
     for name in sorted(decisions, key=lambda name: -sum(map(hourly_saving, decisions[name]))):
-        if not run.has_time():
-            run.skip_for_time(name)
-            continue
-        policies = {d.target: observations[d.target].policy for d in decisions[name]}
-        alarms_of_table = alarms_of.get(name, [])
+        policies = {d.target: look.observations[d.target].policy for d in decisions[name]}
         actions = run.attempt(
-            name, "planning", plan.for_table, name, decisions[name], alarms_of_table, policies
+            name, "planning", plan.for_table, name, decisions[name], alarms.get(name, []), policies
         )
-        if actions is None:
-            continue
-        run.report.planned += actions
-        outcome = decisions[name] if run.dry_run else _act(run, name, decisions[name], actions)
-        run.report.decisions += outcome
+        if actions is not None:
+            run.report.planned += actions
+            plans.append(Plan(name, decisions[name], actions, policies))
+    return plans
 
 
-def _provisioned_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
-    tables: dict[str, TableState] = {}
-    for name, table in describe_tables(run.aws, names).items():
-        match table:
-            case None:
-                run.skip(name, Reason.GONE, "the table does not exist")
-            case Exception():
-                run.fail(name, "DescribeTable", table)
-            case TableState(on_demand=True):
-                run.skip(name, Reason.ON_DEMAND, "the table is billed on demand")
-            case TableState():
-                tables[name] = table
-    return tables
-
-
-def _observe(
-    run: Run, tables: Iterable[TableState], counts: Counts, needs_metrics: NeedsMetrics
-) -> dict[Target, Observation]:
-    """Read the metrics in bulk, of the tables with a target that needs them."""
-    observations: dict[Target, Observation] = {}
-    for table in tables:
-        for target in table.targets():
-            throughput = table.throughputs[target.index]
-            units = throughput.units[target.dimension]
-            observation = Observation(target, units, throughput, run.policy(target))
-            observations[target] = fleet_count.follow(run.config.fleets, counts, observation)
-    # the targets of a table are lowered together, so the metrics of all are read if one needs them
-    read_tables = {t.table for t, o in observations.items() if needs_metrics(o)}
-    targets = [t for t in observations if t.table in read_tables]
-    if not targets:
-        return observations
-    adaptive = [t for t in targets if observations[t].policy.strategy == "adaptive"]
-    metrics = run.attempt(
-        "the metrics", "GetMetricData", read_metrics, run.aws, targets, run.now, adaptive
-    )
-    return {
-        t: replace(o, metrics=(metrics or {}).get(t, Metrics())) for t, o in observations.items()
-    }
-
-
-def _decide_all(
-    run: Run,
-    tables: Sequence[TableState],
-    observations: Observations,
-    directions: Collection[Direction],
-) -> dict[str, list[Decision]]:
+def _decide_all(run: Run, look: Look) -> dict[str, list[Decision]]:
     """Decide on each table, ask the circuit breakers of what would change, and decide again.
 
     A hold may make another change of the table possible. Then the breakers are asked about that
     one. No question is repeated.
     """
-    known, decisions = dict(observations), dict[str, list[Decision]]()
+    known, decisions = dict(look.observations), dict[str, list[Decision]]()
     answered = set[circuit_breaker.Question]()
+    tables = look.tables if look.directions else []
     while tables:
         for table in tables:
             decided = run.attempt(
-                table.name, "deciding", _decide, table, known, run.now, directions
+                table.name, "deciding", _decide, table, known, run.now, look.directions
             )
             decisions.pop(table.name, None)
             if decided is not None:
@@ -184,40 +138,3 @@ def _by_table(alarms: Iterable[Alarm]) -> dict[str, list[Alarm]]:
         if target:
             by_table.setdefault(target.table, []).append(alarm)
     return by_table
-
-
-def _act(
-    run: Run, table: str, decisions: list[Decision], actions: Sequence[TableAction]
-) -> list[Decision]:
-    """Do one table's actions in order, and return the decisions as they came out.
-
-    The first action that fails ends them. A later look does the rest.
-    """
-    for action in actions:
-        try:
-            _execute(run.aws, action)
-        except Refused as refusal:
-            changed = isinstance(refusal, ChangedMeanwhile)
-            reason = Reason.CHANGED_MEANWHILE if changed else Reason.REFUSED
-            run.skip(table, reason, str(refusal))
-            return _taken_back(decisions, reason)
-        # one table must not stop the others; the failure is raised at the end
-        except Exception as error:  # noqa: BLE001
-            run.fail(table, type(action).__name__, error)
-            return _taken_back(decisions, Reason.FAILED)
-        run.report.done.append(action)
-    return decisions
-
-
-def _taken_back(decisions: Iterable[Decision], reason: Reason) -> list[Decision]:
-    return [scaling.unchanged(d, reason) if d.changes and not d.dry_run else d for d in decisions]
-
-
-def _execute(aws: Aws, action: TableAction) -> None:
-    match action:
-        case SetCapacity():
-            set_capacity(aws, action)
-        case RewriteAlarm():
-            rewrite_alarm(aws, action)
-        case _:
-            assert_never(action)

@@ -1,12 +1,14 @@
 """What one invocation works with (`Run`), and what it came to (`Report`)."""
 
 import math
+import threading
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from chalicelib.aws.client import LONGEST_OPTIONAL_CALL, Aws
+from chalicelib.aws.client import Aws
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core.healing import HealingDecision
@@ -17,10 +19,17 @@ from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LAST_SECONDS = 2.0
-"""A run begins no new table when less than this is left of Lambda's timeout."""
-ACTING_SECONDS = 10.0
-"""So much of Lambda's timeout is kept for increases when an optional service is asked."""
+LAST_SECONDS, LAST_SHARE = 2.0, 0.1
+"""A run begins nothing new when less than this is left, or less than this share of its time."""
+ACTING_SECONDS, ACTING_SHARE = 10.0, 0.4
+"""So much of the time is kept for increases while an answer is awaited."""
+READS = 5
+"""One read takes no more than this part of the time that is left: others follow."""
+SHORTEST_READ = 0.1
+"""Seconds. A read that would have less is not begun."""
+ALARM_WRITES_PER_SECOND = 3
+"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
+L-0720E68F, read 2026-11."""
 
 
 class Failure(Exception):
@@ -75,7 +84,7 @@ class Run:
     """One invocation: its adapters, its configuration, its time and its report.
 
     now: aware, read once. dry_run: plan, but do not act. seconds_left: how long the function may
-    still run.
+    still run. write: logs what is new in the report.
     """
 
     aws: Aws
@@ -84,7 +93,15 @@ class Run:
     dry_run: bool = False
     seconds_left: Callable[[], float] = lambda: math.inf
     report: Report = field(default_factory=Report)
+    write: Callable[[Report], None] = lambda _: None
+    length: float = field(init=False)
     _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+    _written_at: float = field(default=0.0, init=False, repr=False)
+    _has_written: bool = field(default=False, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Keep how long the whole run may take."""
+        self.length = self.seconds_left()
 
     def policy(self, target: Target) -> Policy:
         """Return the settings of a managed target. Raises LookupError for any other."""
@@ -93,13 +110,34 @@ class Run:
             raise LookupError(f"{target} is not managed")
         return policy
 
-    def has_time(self) -> bool:
-        """Tell whether there is time for one more table."""
-        return self.seconds_left() > LAST_SECONDS
+    def log(self) -> None:
+        """Log what was done so far: a run that is stopped has logged it."""
+        self.write(self.report)
+
+    def has_time(self, seconds: float = 0.0) -> bool:
+        """Tell whether there is time for something that takes so many seconds."""
+        return self.seconds_left() > min(LAST_SECONDS, self.length * LAST_SHARE) + seconds
 
     def may_wait(self, seconds: float) -> bool:
         """Tell whether there is time to wait so many seconds for an answer, and to act then."""
-        return self.seconds_left() > seconds + ACTING_SECONDS
+        return self.seconds_left() > seconds + self._to_act
+
+    @property
+    def patience(self) -> float:
+        """Return how many seconds a read may take. What is left after it is for increases."""
+        return min((self.seconds_left() - self._to_act) / READS, threading.TIMEOUT_MAX)
+
+    @property
+    def _to_act(self) -> float:
+        return min(ACTING_SECONDS, self.length * ACTING_SHARE)
+
+    def pace_alarm_write(self) -> None:
+        """Wait until CloudWatch takes one more PutMetricAlarm of this run."""
+        left = self.seconds_left()
+        since = self._written_at - left if math.isfinite(left) else 0.0
+        if since < 1 / ALARM_WRITES_PER_SECOND and self._has_written:
+            self.aws.sleep(1 / ALARM_WRITES_PER_SECOND - max(since, 0.0))
+        self._written_at, self._has_written = self.seconds_left(), True
 
     def skip(self, subject: str, reason: Reason, detail: str) -> None:
         """Report that something was looked at and passed over."""
@@ -110,6 +148,11 @@ class Run:
         self.skip(
             subject, Reason.NO_TIME_LEFT, "no time left in this run; the next one looks again"
         )
+
+    def leave(self, table: str) -> None:
+        """Report a table that this run does not reach. The container's next run begins with it."""
+        self.aws.unreached.add(table)
+        self.skip_for_time(table)
 
     def fail(self, subject: str, doing: str, error: Exception) -> None:
         """Report a failure. All failures are raised at the end."""
@@ -129,18 +172,21 @@ class Run:
             self.fail(subject, doing, error)
             return None
 
-    def ask(
+    def read(
         self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
-        """Do the same for a service whose answer can only hold capacity; None also without time.
+        """Do the same for a read; None also where no answer comes in time.
 
-        An increase does not depend on the answer. So a silent service must not use up the time of
-        an increase.
+        No increase waits for an answer for ever: a service that is silent uses up a part of the
+        time only.
         """
-        if not self.may_wait(LONGEST_OPTIONAL_CALL):
+        seconds = self.patience
+        if seconds < SHORTEST_READ:
             self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
             return None
-        return self.attempt(subject, doing, call, *args, **kwargs)
+        return self.attempt(
+            subject, doing, self.aws.threads.within, seconds, partial(call, *args, **kwargs)
+        )
 
     def once(self, key: Hashable, read: Callable[[], T]) -> T:
         """Return what `read` gave in this run: many groups of tables ask, one call is made."""
@@ -156,9 +202,14 @@ class Run:
         """
         if region not in ("", self.aws.region):
             why = f"the alarm is in {region}, this is {self.aws.region}"
-        elif account and account != self.aws.account:
+        elif account and account != self._own_account(account):
             why = f"the alarm is of account {account}, not ours"
         else:
             return False
         self.skip(alarm, Reason.FOREIGN, why)
         return True
+
+    def _own_account(self, otherwise: str) -> str:
+        """Return the own account; `otherwise` where AWS does not tell it."""
+        account = self.read("the account", "GetCallerIdentity", lambda: self.aws.account)
+        return otherwise if account is None else account

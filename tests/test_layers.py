@@ -38,6 +38,7 @@ LADDERS = {
         ["aws"],
         ["run"],
         ["events", "fleet_count", "alarm_upkeep", "notify", "holds", "telemetry"],
+        ["observe", "act"],
         ["healing", "reconcile"],
         ["handlers"],
     ],

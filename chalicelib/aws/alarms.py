@@ -1,6 +1,6 @@
 """The adapter of CloudWatch's alarms: read, create, rewrite and delete them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from chalicelib.aws.client import Aws, batches
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
@@ -8,9 +8,6 @@ from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 MAX_ALARM_NAMES = 100
 """DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
 read 2026-10."""
-ALARM_WRITES_PER_SECOND = 3
-"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
-L-0720E68F, read 2026-11."""
 
 
 def alarms_on_topic(aws: Aws, state: str | None = None) -> list[Alarm]:
@@ -36,20 +33,9 @@ def alarms_named(aws: Aws, names: Iterable[str]) -> list[Alarm]:
     return alarms
 
 
-def create_alarms(
-    aws: Aws, actions: Iterable[CreateAlarm]
-) -> Iterator[tuple[CreateAlarm, Exception | None]]:
-    """Create alarms at the API's rate, and yield each with its error, if any."""
-    for count, action in enumerate(actions):
-        if count:
-            aws.sleep(1 / ALARM_WRITES_PER_SECOND)
-        try:
-            aws.client("cloudwatch").put_metric_alarm(**action.fields)
-        # the other alarms are created; the error is raised at the end
-        except Exception as error:  # noqa: BLE001
-            yield action, error
-        else:
-            yield action, None
+def create_alarm(aws: Aws, action: CreateAlarm) -> None:
+    """Create an alarm."""
+    aws.client("cloudwatch").put_metric_alarm(**action.fields)
 
 
 def rewrite_alarm(aws: Aws, action: RewriteAlarm) -> None:

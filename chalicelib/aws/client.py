@@ -5,55 +5,65 @@ backoff with jitter on throttling and on errors of the service.
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_timestamp
 
 from chalicelib.aws.http import Send, send
+from chalicelib.aws.kept_series import KeptSeries
+from chalicelib.aws.threads import PARALLEL, Threads
 from chalicelib.model import DemandHistory, Target
 
-S = TypeVar("S")
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
 
-PARALLEL = 8
-"""Calls of one API at the same time."""
-NEEDED = frozenset({"dynamodb", "cloudwatch", "application-autoscaling", "sts"})
-"""The services without which nothing can be decided. The others get shorter timeouts and fewer
-attempts."""
-LONGEST_OPTIONAL_CALL = 30.0
-"""Seconds. No call of an optional service takes longer: three attempts of two seconds to connect
-and six seconds to answer, and pauses of one and two seconds between them. Source: AWS SDKs and
-Tools Reference Guide, "Retry behavior", standard mode, read 2026-11."""
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 2, 8, 3
+"""How long a socket may be silent, and how often a call is tried. `Run.read` limits the whole
+call."""
+MOST_HISTORIES = 5_000
+"""Targets whose last days a container keeps: 32 KB each."""
+MOST_RECENT = 50_000
+"""Series of the last hours that a container keeps: 1.5 KB each."""
 
 
-class Parallel(Protocol):
-    """Makes calls side by side: a pool of threads, or a simulation of one."""
+def session() -> boto3.Session:
+    """Return boto3's default session. Its timestamps are in UTC.
 
-    def __call__(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
-        """Return what `call` gives for each item, in the items' order. An exception is raised."""
+    botocore's own parser looks for the local time zone at each timestamp: nine times the processor
+    time. The hook is botocore's: ResponseParserFactory.set_parser_defaults.
+    """
+    if boto3.DEFAULT_SESSION is None:
+        core = botocore.session.get_session()
+        factory = core.get_component("response_parser_factory")
+        factory.set_parser_defaults(timestamp_parser=parse_utc)
+        boto3.setup_default_session(botocore_session=core)
+    return boto3.DEFAULT_SESSION
 
 
-def in_threads(call: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """Make the calls in at most PARALLEL threads."""
-    waiting = list(items)
-    if len(waiting) < 2:
-        return [call(item) for item in waiting]
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        return list(pool.map(call, waiting))
+def parse_utc(value: object) -> datetime:
+    """Return an aware time in UTC of what a service sent: seconds, or text."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    try:
+        parsed = datetime.fromisoformat(str(value))
+    except ValueError:  # the formats of HTTP
+        at: datetime = parse_timestamp(value)
+        return at.astimezone(UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 class Aws:
     """One account and Region. Clients are made when first needed and live as long as the container.
 
-    histories: the summary of each target's last days. notified: which states people were notified
-    of, as far as this container knows.
+    histories: each target's demand of the last days, and summaries of it. recent: the series of the
+    last hours. notified: which states people were notified of, as far as this container knows.
+    unreached: the tables that its last run had no time for.
     """
 
     def __init__(
@@ -61,33 +71,36 @@ class Aws:
         topic: str,
         sleep: Callable[[float], None] = time.sleep,
         http: Send = send,
-        parallel: Parallel = in_threads,
+        threads: Threads | None = None,
     ) -> None:
         """Keep the topic's name or ARN.
 
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
-        that is not AWS. parallel: makes calls side by side.
+        that is not AWS. threads: runs calls side by side.
         """
         self._topic = topic
         self.sleep = sleep
         self.http = http
-        self.parallel = parallel
-        self.histories: dict[Target, DemandHistory] = {}
+        self.threads = threads or Threads()
+        self._identity: tuple[str, str] | None = None
+        self.histories = KeptSeries(MOST_HISTORIES)
+        self.summaries: dict[Target, DemandHistory] = {}
+        self.recent_series = KeptSeries(MOST_RECENT)
         self.notified: dict[Hashable, Any] = {}
+        self.unreached: set[str] = set()
         self._clients: dict[tuple[str, str], Any] = {}
         self._recent: dict[Hashable, tuple[datetime, Any]] = {}
 
     def client(self, service: str, region: str = "") -> Any:
         """Return a service's client, in the own Region unless another is named."""
         if (service, region) not in self._clients:
-            is_needed = service in NEEDED
             settings = BotoConfig(
-                retries={"mode": "standard", "max_attempts": 5 if is_needed else 2},
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 max_pool_connections=PARALLEL * 2,
-                connect_timeout=3 if is_needed else 2,
-                read_timeout=20 if is_needed else 6,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
             )
-            self._clients[service, region] = boto3.client(
+            self._clients[service, region] = session().client(
                 service, config=settings, region_name=region or None
             )
         return self._clients[service, region]
@@ -108,11 +121,20 @@ class Aws:
         """Return the Region of all calls."""
         return str(self.client("dynamodb").meta.region_name)
 
-    @cached_property
+    def know_identity(self, arn: str) -> None:
+        """Take partition and account from an ARN of this account, such as the function's own.
+
+        Then no call is needed for them. An empty ARN, as test clients give it, tells nothing.
+        """
+        if arn:
+            self._identity = _identity(arn)
+
+    @property
     def _caller(self) -> tuple[str, str]:
         """Return partition and account. GetCallerIdentity needs no permission."""
-        arn = str(self.client("sts").get_caller_identity()["Arn"]).split(":")
-        return arn[1], arn[4]
+        if self._identity is None:
+            self._identity = _identity(str(self.client("sts").get_caller_identity()["Arn"]))
+        return self._identity
 
     @property
     def account(self) -> str:
@@ -126,6 +148,11 @@ class Aws:
             return self._topic
         partition, account = self._caller
         return f"arn:{partition}:sns:{self.region}:{account}:{self._topic}"
+
+
+def _identity(arn: str) -> tuple[str, str]:
+    parts = arn.split(":")
+    return parts[1], parts[4]
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

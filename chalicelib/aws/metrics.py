@@ -14,10 +14,11 @@ from chalicelib.metrics import (
     NAMESPACE,
     PROVISIONED,
     RECENT,
+    SETTLED,
     THROTTLED,
     history_end,
 )
-from chalicelib.model import NO_HISTORY, NO_SERIES, DemandHistory, Metrics, Series, Target
+from chalicelib.model import NO_SERIES, DemandHistory, Metrics, Series, Target
 
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
@@ -55,17 +56,42 @@ class Query:
                 values[position] = value / unit
 
 
-def read_metrics(
-    aws: Aws, targets: Collection[Target], now: datetime, with_history: Collection[Target] = ()
-) -> dict[Target, Metrics]:
-    """Return the last hours of every target, and the history of those in `with_history`."""
+def recent_start(now: datetime) -> datetime:
+    """Return where the series of the last hours begin."""
     end = now.replace(second=0, microsecond=0)
-    start = end - RECENT - timedelta(minutes=end.minute % 5)
-    queries = [query for target in targets for query in _load_queries(target, 60)]
-    queries += [Query(t, PROVISIONED[t.dimension], 300, "Minimum") for t in targets]
-    recent = _read(aws, queries, start, end)
-    histories = _histories(aws, with_history, history_end(now))
-    return {t: _metrics(t, recent, histories.get(t, NO_HISTORY)) for t in targets}
+    return end - RECENT - timedelta(minutes=end.minute % 5)
+
+
+def read_metrics(
+    aws: Aws, targets: Collection[Target], now: datetime, steady: Collection[Target] = ()
+) -> dict[Target, Metrics]:
+    """Return the last hours of every target, without the history.
+
+    steady: targets whose units have not changed since `recent_start`. DescribeTable tells all about
+    them, so the metric of provisioned units is not read.
+    """
+    loads = [query for target in targets for query in _load_queries(target, 60)]
+    units = [_provisioned_query(target) for target in targets if target not in steady]
+    start, end = recent_start(now), now.replace(second=0, microsecond=0)
+    recent = _read_new(aws, [*loads, *units], start, end)
+    return {target: _metrics(target, recent) for target in targets}
+
+
+def read_histories(
+    aws: Aws, targets: Collection[Target], now: datetime, anew: bool
+) -> dict[Target, DemandHistory]:
+    """Return the summaries of the days before the last full hour.
+
+    A container keeps the days, and reads each hour's new points. anew: read also the days of the
+    targets that it does not keep, which takes long; else these are left out.
+    """
+    end = history_end(now)
+    first = {t: aws.histories.known_until(t, end - HISTORY) for t in targets}
+    wanted = [t for t in targets if first[t] < end and (anew or first[t] > end - HISTORY)]
+    for start in sorted({first[t] for t in wanted}):
+        _read_days(aws, [t for t in wanted if first[t] == start], start, end)
+    summaries = aws.summaries
+    return {t: summaries[t] for t in targets if t in summaries and summaries[t].end == end}
 
 
 def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Series:
@@ -85,18 +111,37 @@ def _load_queries(target: Target, step: int) -> list[Query]:
     return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]
 
 
-def _histories(aws: Aws, targets: Collection[Target], end: datetime) -> dict[Target, DemandHistory]:
-    """Return the summaries of the days before `end`; read those that this container lacks."""
-    kept = aws.histories
-    missing = [t for t in targets if t not in kept or kept[t].end != end]
-    for batch in batches(missing, TARGETS_A_CALL):
+def _provisioned_query(target: Target) -> Query:
+    return Query(target, PROVISIONED[target.dimension], 300, "Minimum")
+
+
+def _read_days(aws: Aws, targets: Sequence[Target], start: datetime, end: datetime) -> None:
+    """Read the demand from `start`, and summarize it together with the days that are kept."""
+    for batch in batches(targets, TARGETS_A_CALL):
         queries = {target: _load_queries(target, 300) for target in batch}
-        all_queries = [query for pair in queries.values() for query in pair]
-        series = _read(aws, all_queries, end - HISTORY, end)
+        series = _read(aws, [query for pair in queries.values() for query in pair], start, end)
         for target, (consumed, throttled) in queries.items():
             if consumed in series and throttled in series:
-                kept[target] = summarize(_sum(series[consumed], series[throttled]))
-    return {t: kept[t] for t in targets if t in kept}
+                new = _sum(series[consumed], series[throttled])
+                days = aws.histories.extend(target, end - HISTORY, new)
+                aws.summaries[target] = summarize(days)
+
+
+def _read_new(
+    aws: Aws, queries: Sequence[Query], start: datetime, end: datetime
+) -> dict[Query, Series]:
+    """Return the series of each query. What this container has read and is settled, it keeps."""
+    kept, settled = aws.recent_series, end - SETTLED
+    settled -= timedelta(minutes=settled.minute % 5)
+    by_first: dict[datetime, list[Query]] = {}
+    for query in queries:
+        first = max(start, min(kept.known_until(query, start), settled))
+        by_first.setdefault(first, []).append(query)
+    return {
+        query: kept.extend(query, start, series)
+        for first, those in by_first.items()
+        for query, series in _read(aws, those, first, end).items()
+    }
 
 
 def _read(
@@ -126,18 +171,16 @@ def _read(
     }
 
 
-def _metrics(target: Target, series: Mapping[Query, Series], history: DemandHistory) -> Metrics:
+def _metrics(target: Target, series: Mapping[Query, Series]) -> Metrics:
     """Return a target's metrics: nothing is known where consumption or throttling is incomplete."""
     consumed, throttled = (series.get(query) for query in _load_queries(target, 60))
     if consumed is None or throttled is None:
-        return Metrics(history=history)
-    query = Query(target, PROVISIONED[target.dimension], 300, "Minimum")
-    provisioned = series.get(query, NO_SERIES)
+        return Metrics()
+    provisioned = series.get(_provisioned_query(target), NO_SERIES)
     return Metrics(
         consumed.without_trailing_gaps(),
         throttled.without_trailing_gaps(),
         provisioned.without_trailing_gaps(),
-        history,
     )
 
 

@@ -24,7 +24,7 @@ def table_names(aws: Aws) -> list[str]:
 def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
     """Return each table as it is now: None if it does not exist, the error if AWS gave one."""
     client = aws.client("dynamodb")
-    states = aws.parallel(lambda name: _describe(client, name), names)
+    states = aws.threads.map(lambda name: _describe(client, name), names)
     return dict(zip(names, states, strict=True))
 
 
@@ -107,7 +107,9 @@ def _check_unchanged(table: TableState, changes: Iterable[Change]) -> None:
         raise ChangedMeanwhile(f"{table.name} is updating")
     for change in changes:
         throughput = table.throughputs.get(change.target.index)
-        units = throughput.units[change.target.dimension] if throughput else None
+        if throughput and not throughput.active:
+            raise ChangedMeanwhile(f"index {change.target.owner} is updating")
+        units = table.units(change.target)
         if units != change.current:
             raise ChangedMeanwhile(f"{change.target} has {units} units now, not {change.current}")
 

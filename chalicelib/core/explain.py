@@ -30,6 +30,7 @@ WHY: Mapping[Reason, str] = {
     Reason.AT_MIN: "it is at min_units",
     Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
     Reason.EVIDENCE_SPENT: "the last increase already answered these datapoints",
+    Reason.ALARM_ONLY: "its alarm is in ALARM, and CloudWatch does not give its metrics",
     Reason.NO_DATA: "there is too little recent data; unknown is not zero",
     Reason.RAISED_RECENTLY: "it was raised minutes ago, and the metrics do not show the effect yet",
     Reason.STILL_FALLING: "demand is still falling fast; "

@@ -11,7 +11,8 @@ class Observation:
     """Everything that a decision about one target depends on, except the time.
 
     policy: the target's settings. fleet: the name of the fleet that the target follows; of several
-    fleets, the one that needs most; "" without a fleet. instances: how many instances that fleet
+    fleets, the one that needs most; "" without a fleet. alarm_only: the metrics could not be read,
+    and an alarm of the target is in ALARM. instances: how many instances that fleet
     has, None if they cannot be counted. fleet_units: the units that the fleet needs.
     """
 
@@ -24,3 +25,4 @@ class Observation:
     fleet_units: int = 0
     fleet: str = ""
     instances: int | None = None
+    alarm_only: bool = False

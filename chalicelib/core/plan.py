@@ -33,11 +33,19 @@ def for_table(
     changes = tuple(Change(t, d.current, d.desired) for t, d in sorted(live.items()) if d.changes)
     updates = [SetCapacity(table, changes)] if changes else []
     rewrites = _rewrites(live, watching, policies)
-    lowered = [r for r in rewrites if _lowers(r)]
-    raised = [r for r in rewrites if not _lowers(r)]
+    lowered = [r for r in rewrites if lowers(r)]
+    raised = [r for r in rewrites if not lowers(r)]
     # an increase comes first, even before the repair of an alarm that does not fit
-    is_increase = any(change.desired > change.current for change in changes)
+    is_increase = any(update.is_increase for update in updates)
     return [*updates, *lowered, *raised] if is_increase else [*lowered, *updates, *raised]
+
+
+def too_high(
+    decisions: Iterable[Decision], watching: Iterable[Alarm], policies: Mapping[Target, Policy]
+) -> list[RewriteAlarm]:
+    """Return the rewrites of the alarms that fire too late for the units of the decisions."""
+    live = {d.target: d for d in decisions if not d.dry_run}
+    return [rewrite for rewrite in _rewrites(live, watching, policies) if lowers(rewrite)]
 
 
 def _rewrites(
@@ -57,31 +65,34 @@ def _rewrites(
             continue
         changes = table_alarms.differences(alarm, decision.desired, policies[decision.target])
         rewrite = RewriteAlarm(decision.target, alarm, changes)
-        if changes and (_lowers(rewrite) or decision.changes or not decision.keeps_alarm):
+        if changes and (lowers(rewrite) or decision.changes or not decision.keeps_alarm):
             rewrites.append(rewrite)
     return rewrites
 
 
-def _lowers(rewrite: RewriteAlarm) -> bool:
+def lowers(rewrite: RewriteAlarm) -> bool:
     """Tell whether the alarm will fire at a lower load than before."""
     before = rewrite.alarm.fields
     return table_alarms.level({**before, **rewrite.changes}) < table_alarms.level(before)
 
 
 def missing_alarms(
-    decisions: Iterable[Decision],
+    units: Mapping[Target, int],
     watching: Iterable[Alarm],
     policies: Mapping[Target, Policy],
     topic_arn: str,
 ) -> list[CreateAlarm]:
-    """Return an alarm for each target that may be raised and has none of Headroom's own."""
+    """Return an alarm for each target that may be raised and has none of Headroom's own.
+
+    units: what each target has now.
+    """
     there = {alarm.name for alarm in watching}
     return [
         CreateAlarm(
-            d.target, table_alarms.new_fields(d.target, d.desired, policies[d.target], topic_arn)
+            target, table_alarms.new_fields(target, units[target], policies[target], topic_arn)
         )
-        for d in decisions
-        if policies[d.target].scale_up
-        and not d.dry_run
-        and table_alarms.name_of(d.target) not in there
+        for target in units
+        if policies[target].scale_up
+        and not policies[target].dry_run
+        and table_alarms.name_of(target) not in there
     ]

@@ -5,9 +5,10 @@ A strategy recommends a number of units. This module applies the bounds, the swi
 the table and the decrease budget.
 """
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import structs
@@ -22,6 +23,10 @@ from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 """The reasons for which a recommended decrease is made. With any other reason it is only shown."""
+ALARM_INCREASE_PERCENT = 50
+"""The increase where only the alarm is known, and the policy sets none."""
+ALARM_SETTLES = timedelta(minutes=5)
+"""An update takes a minute, its metrics come minutes later, and the alarm's period is a minute."""
 CHECKED_MINUTES = 60
 """A target is idle when nothing was consumed in the last hour."""
 
@@ -106,7 +111,10 @@ def _guard(
 
 def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision:
     policy, units = observation.policy, observation.provisioned
-    advice = STRATEGIES[policy.strategy].scale_up(observation, now, urgent)
+    if observation.alarm_only:
+        advice = _by_the_alarm(observation, now)
+    else:
+        advice = STRATEGIES[policy.strategy].scale_up(observation, now, urgent)
     desired = min(max(advice.desired, policy.min_units), max(policy.max_units, units))
     if desired > units:
         is_fleet = policy.min_units <= observation.fleet_units
@@ -119,6 +127,18 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
     if wanted > units:
         return _keep(observation, Reason.AT_MAX, {**advice.numbers, "wanted_units": wanted})
     return _keep(observation, advice.reason, advice.numbers)
+
+
+def _by_the_alarm(observation: Observation, now: datetime) -> Recommendation:
+    """Recommend an increase where all that is known is that the alarm is in ALARM.
+
+    It waits after a raise: an alarm shows the effect of a raise only minutes later.
+    """
+    units, raised_at = observation.provisioned, observation.throughput.last_increase_at
+    if raised_at is not None and now - raised_at < ALARM_SETTLES:
+        return Recommendation(units, Reason.RAISED_RECENTLY)
+    percent = observation.policy.increase_percent or ALARM_INCREASE_PERCENT
+    return Recommendation(math.ceil(units * (100 + percent) / 100), Reason.ALARM_ONLY)
 
 
 def _scale_down(observation: Observation, now: datetime) -> Decision:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.config.policy import Policy
@@ -33,15 +33,16 @@ def is_ours(alarm: Alarm) -> bool:
 
 
 def calls_headroom(alarm: Alarm, topic_arn: str) -> bool:
-    """Tell whether Headroom may rewrite the alarm: its own, or one that calls its topic or one of
-    its functions.
+    """Tell whether Headroom may rewrite the alarm: it calls the topic or one of the functions, or
+    it is Headroom's own and has lost its actions.
 
-    A message may name any alarm, so the actions of the alarm itself are checked.
+    A message may name any alarm, so the actions of the alarm itself are checked. An alarm of
+    Headroom's own that calls somebody else belongs to another stage.
     """
-    actions = alarm.fields.get("AlarmActions")
-    return is_ours(alarm) or any(
-        action == topic_arn or OWN_FUNCTION.search(str(action))
-        for action in (actions if isinstance(actions, list) else [])
+    found = alarm.fields.get("AlarmActions")
+    actions = found if isinstance(found, list) else []
+    return (is_ours(alarm) and not actions) or any(
+        action == topic_arn or OWN_FUNCTION.search(str(action)) for action in actions
     )
 
 
@@ -119,6 +120,13 @@ def watched(alarm: Alarm) -> Target | None:
     rewritten."""
     target = target_of(metric_of(alarm.fields))
     return None if isinstance(target, str) else target
+
+
+def in_alarm(alarms: Iterable[Alarm]) -> set[Target]:
+    """Return the targets whose consumption has put an alarm into ALARM."""
+    firing = [alarm for alarm in alarms if alarm.fields.get("StateValue") == "ALARM"]
+    targets = map(target_of_alarm, firing)
+    return {target for target in targets if isinstance(target, Target)}
 
 
 def rewritable(alarm: Alarm) -> Target | None:

@@ -29,7 +29,7 @@ def by_jobs(
         if not concerned:
             continue
         subject = f"the jobs of pause {pause.name}"
-        jobs = run.ask(subject, pause.job, aws_jobs.jobs, run.aws, pause, run.now)
+        jobs = run.read(subject, pause.job, aws_jobs.jobs, run.aws, pause, run.now)
         for target in concerned:
             hold = judge(pause, jobs, observations[target], run.now)
             if hold:

@@ -14,7 +14,7 @@ def by_pauses(
 ) -> Iterator[tuple[Target, Hold]]:
     """Yield the holds of the tags. They are read once in a run; unreadable tags hold decreases."""
     tags = run.once(
-        "pauses", lambda: run.ask("the pauses", "GetResources", pause_tags.tags, run.aws)
+        "pauses", lambda: run.read("the pauses", "GetResources", pause_tags.tags, run.aws)
     )
     unknown = Hold(Reason.PAUSE_UNKNOWN, f"the tags {pause_tag.KEY} cannot be read", DOWN)
     for target in observations:

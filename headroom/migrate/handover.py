@@ -21,7 +21,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import handlers
-from chalicelib.aws.alarms import alarms_named, create_alarms, delete_alarms
+from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables
 from chalicelib.core import plan, table_alarms
@@ -287,9 +287,9 @@ def _make_alarms(run: Run, table: str, print_line: PrintLine) -> None:
     if report.failures:
         raise HandoverError("; ".join(map(str, report.failures)))
     units_now = [replace(decision, desired=decision.current) for decision in report.decisions]
-    for action, error in create_alarms(run.aws, _missing(run, units_now)):
-        if error:
-            raise error
+    for action in _missing(run, units_now):
+        run.pace_alarm_write()
+        create_alarm(run.aws, action)
         print_line(sentence(action))
 
 
@@ -301,7 +301,8 @@ def _missing(run: Run, decisions: Sequence[Decision]) -> list[Any]:
     if others:
         raise HandoverError(f"alarm {', '.join(others)} does not notify {topic}; delete it")
     policies = {decision.target: run.policy(decision.target) for decision in decisions}
-    return list(plan.missing_alarms(decisions, alarms, policies, topic))
+    units = {decision.target: decision.desired for decision in decisions}
+    return list(plan.missing_alarms(units, alarms, policies, topic))
 
 
 def _deregister(aws: Aws, entry: Entry) -> None:

@@ -36,6 +36,9 @@ class Context(Protocol):
     conditions: Conditions
     calls: list[Call]
 
+    def travel(self, to: datetime) -> None:
+        """Move the clock, and nothing else."""
+
     def minute_of(self, at: datetime) -> int:
         """Return the whole minutes from the region's start to a time."""
 

@@ -8,22 +8,30 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from chalice.app import Chalice, CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
 from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
+from chalicelib.aws.threads import Threads
 from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
 from headroom.region import moto_store
 from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
 from headroom.region.events import bridge_event, rate_minutes, scheduled_event, sns_event
 from headroom.region.http import Http
+
+LONGEST_SECONDS = 86_400
+"""Nothing takes longer in the region."""
+S = TypeVar("S")
+T = TypeVar("T")
 
 RETRY_MINUTES = (1, 2)
 """Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
@@ -65,6 +73,7 @@ class Functions:
                 module = fresh_app()
                 module.aws().sleep = lambda _: None  # time is simulated: nobody waits
                 module.aws().http = self._http
+                module.aws().threads = OneByOne(self._region)
                 self._app = module.app
                 for event in module.app.event_sources:
                     self._wire(event)
@@ -142,6 +151,29 @@ class Functions:
         for watcher in self.watchers:
             watcher(invocation)
         return invocation
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne(Threads):
+    """Makes the calls of the app one after another, so that each run makes them in one order."""
+
+    region: Context
+
+    def map(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        return [call(item) for item in items]
+
+    def within(self, seconds: float, call: Callable[[], T]) -> T:
+        """Return what `call` gives. A call for which the clock went on too far is given up."""
+        until = self.region.now + timedelta(seconds=min(seconds, LONGEST_SECONDS))
+        answer: Future[T] = Future()
+        try:
+            answer.set_result(call())
+        except Exception as error:  # noqa: BLE001  it is raised below, if it came in time
+            answer.set_exception(error)
+        if self.region.now > until:
+            self.region.travel(until)
+            raise TimeoutError(f"no answer within {seconds:.3g} s")
+        return answer.result()
 
 
 def fresh_app() -> ModuleType:

@@ -7,7 +7,6 @@ to the region that is open when it is made.
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
@@ -15,10 +14,11 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.loaders import create_loader
 from botocore.session import Session
-from botocore.utils import parse_timestamp
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.models import botocore_stubber
+
+from chalicelib.aws.client import parse_utc
 
 MODELS = create_loader()
 """AWS's service models, parsed once for all the sessions of a process."""
@@ -52,7 +52,7 @@ class SharedSession(Session):  # type: ignore[misc]
         self._shared: dict[tuple[str, ...], Any] = {}
         self.register_component("data_loader", MODELS)
         factory = self.get_component("response_parser_factory")
-        factory.set_parser_defaults(timestamp_parser=_parse_timestamp)
+        factory.set_parser_defaults(timestamp_parser=parse_utc)
         self.register("provide-client-params.*.*", _remember_params)
         self.register("before-call.*.*", _before_call)
         self.register("after-call.*.*", _after_call)
@@ -108,17 +108,6 @@ def empty_moto() -> Iterator[None]:
 def _reset_moto() -> None:
     BackendDict.reset()
     reset_model_data()
-
-
-def _parse_timestamp(value: Any) -> datetime:
-    """Return a timestamp in UTC. botocore's own parser guesses formats and looks for local time."""
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    with contextlib.suppress(ValueError):
-        parsed = datetime.fromisoformat(value)
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    at: datetime = parse_timestamp(value)
-    return at
 
 
 def _remember_params(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:

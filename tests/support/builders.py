@@ -83,6 +83,7 @@ def observation(
     fleet: str = "",
     instances: int | None = None,
     settings: Policy | None = None,
+    alarm_only: bool = False,
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -103,6 +104,7 @@ def observation(
         fleet_units,
         fleet,
         instances,
+        alarm_only,
     )
 
 

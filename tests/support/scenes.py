@@ -2,6 +2,7 @@
 message, and what came of it."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from chalicelib.model import Target
 from chalicelib.run import Run
 from headroom.region.context import Call, Fault, Invocation
 from headroom.region.events import scheduled_event, sns_event
+from headroom.region.lambda_functions import OneByOne
 from headroom.region.region import Region
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions
@@ -148,9 +150,27 @@ def invoke(region: Region, function: str) -> Invocation:
     return region.functions.invoke(function, scheduled_event(region, function))
 
 
-def new_run(region: Region, config: str | None = None, **parts: Any) -> Run:
+@dataclass
+class Countdown:
+    """The time of a run: what it waits for is taken from it."""
+
+    left: float
+
+    def __call__(self) -> float:
+        return self.left
+
+    def wait(self, seconds: float) -> None:
+        self.left -= seconds
+
+
+def new_run(
+    region: Region, config: str | None = None, time: Countdown | None = None, **parts: Any
+) -> Run:
     """Return what a handler works with, to call it directly, with adapters of its own."""
-    return Run(Aws("headroom-alarms"), configuration.load(config or rules()), region.now, **parts)
+    time = time or Countdown(math.inf)
+    aws = Aws("headroom-alarms", sleep=time.wait, threads=OneByOne(region))
+    parts = {"seconds_left": time, **parts}
+    return Run(aws, configuration.load(config or rules()), region.now, **parts)
 
 
 def alarm_message(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chalicelib.model import Number, Reason, Series
+from chalicelib.model import Number, Reason, Series, Throughput
 
 FRESH = timedelta(minutes=10)
 """CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide,
@@ -38,6 +38,14 @@ def known_at(series: Series, at: datetime) -> Series:
 APPLIES_AFTER = timedelta(minutes=1)
 """An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
 minute)."""
+
+
+def is_steady(throughput: Throughput, since: datetime) -> bool:
+    """Tell whether the units have held since a time: what DescribeTable shows is all there is."""
+    changes = (throughput.last_increase_at, throughput.last_decrease_at)
+    return all(at is None or at + APPLIES_AFTER <= since for at in changes)
+
+
 FRESH_TO_LOWER = timedelta(minutes=5)
 """A decrease wants younger data: what is missing at the end may be the rise that it would run
 into."""

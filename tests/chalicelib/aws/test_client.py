@@ -9,12 +9,9 @@ import pytest
 from chalicelib.aws.alarms import (
     alarms_named,
     alarms_on_topic,
-    create_alarms,
-    delete_alarms,
-    rewrite_alarm,
 )
-from chalicelib.aws.client import Aws
-from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_metrics
+from chalicelib.aws.client import ATTEMPTS, Aws
+from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_histories, read_metrics
 from chalicelib.aws.tables import (
     ChangedMeanwhile,
     Refused,
@@ -23,13 +20,10 @@ from chalicelib.aws.tables import (
     set_capacity,
     table_names,
 )
+from chalicelib.metrics import history_end
 from chalicelib.model import (
-    Alarm,
     Change,
-    CreateAlarm,
-    DeleteAlarms,
     Dimension,
-    RewriteAlarm,
     SetCapacity,
     TableState,
     Target,
@@ -107,7 +101,7 @@ def test_retries_are_left_to_botocore(aws: Aws) -> None:
     retries = aws.client("dynamodb").meta.config.retries
     assert (retries["mode"], retries["total_max_attempts"]) == (
         "standard",
-        6,
+        ATTEMPTS,
     )  # one try and five more
     assert aws.client("dynamodb") is aws.client("dynamodb")
 
@@ -346,7 +340,8 @@ def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aw
     ]
     pass_minutes(region, 5)
     region.calls.clear()
-    read_metrics(aws, targets, region.now, targets[:20])
+    read_metrics(aws, targets, region.now)
+    read_histories(aws, targets[:20], region.now, anew=True)
     made = requests(region, "GetMetricData")
     request = sum(len(call["MetricDataQueries"]) for call in made)
     assert request >= 2 * len(targets) + 20
@@ -363,9 +358,16 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
     for minutes in (0, 5, 60):
         wait(region, minutes=minutes)
         region.calls.clear()
-        read_metrics(aws, [READS], region.now + timedelta(minutes=30), [READS])
-        calls.append(operations(region).count("GetMetricData"))
-    assert calls == [2, 1, 2]
+        found = read_histories(aws, [READS], region.now + timedelta(minutes=30), anew=True)
+        assert found[READS].end == history_end(region.now + timedelta(minutes=30))
+        spans = [call["EndTime"] - call["StartTime"] for call in requests(region, "GetMetricData")]
+        calls.append([int(span.total_seconds() / 3600) for span in spans])
+    assert calls == [[14 * 24], [], [1]]
+
+
+def test_days_that_are_not_kept_are_read_only_on_demand(region: Region, aws: Aws) -> None:
+    assert read_histories(aws, [READS], region.now, anew=False) == {}
+    assert operations(region) == []
 
 
 # alarms
@@ -402,98 +404,3 @@ def test_alarms_are_described_by_name_a_hundred_at_a_time(region: Region, aws: A
         len(alarms_named(aws, [*wanted, *wanted])),
         [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")],
     ) == (120, [100, 100, 50])
-
-
-def creation(number: int) -> CreateAlarm:
-    plain = {
-        "Namespace": "AWS/DynamoDB",
-        "MetricName": "ConsumedReadCapacityUnits",
-        "Statistic": "Sum",
-        "Period": 60,
-    }
-    fields = {"AlarmName": f"alarm-{number}", "EvaluationPeriods": 1, "Threshold": 1.0, **plain}
-    return CreateAlarm(READS, fields | {"ComparisonOperator": "GreaterThanThreshold"})
-
-
-def test_alarms_are_made_at_three_a_second(region: Region) -> None:
-    waited: list[float] = []
-    outcomes = list(
-        create_alarms(
-            Aws("headroom-alarms", sleep=waited.append), [creation(number) for number in range(7)]
-        )
-    )
-    assert ([error for _, error in outcomes], waited, len(region.cloudwatch.alarms)) == (
-        [None] * 7,
-        [1 / 3] * 6,
-        7,
-    )
-
-
-def test_no_alarm_to_make_is_no_wait_and_no_call(region: Region) -> None:
-    waited: list[float] = []
-    assert (
-        list(create_alarms(Aws("headroom-alarms", sleep=waited.append), [])),
-        waited,
-        region.calls,
-    ) == ([], [], [])
-
-
-def test_an_alarm_that_cannot_be_made_is_reported_and_the_next_is_made(
-    region: Region, aws: Aws
-) -> None:
-    aws.sleep = lambda _: None
-    region.faults.append(Fault("PutMetricAlarm", "LimitExceeded", after=1))
-    outcomes = [
-        (action.fields["AlarmName"], str(error or "made"))
-        for action, error in create_alarms(aws, map(creation, range(3)))
-    ]
-    assert (
-        [name for name, _ in outcomes],
-        [text == "made" for _, text in outcomes],
-        sorted(region.cloudwatch.alarms),
-    ) == (["alarm-0", "alarm-1", "alarm-2"], [True, False, True], ["alarm-0", "alarm-2"])
-
-
-def test_a_rewrite_sends_back_what_can_be_set_and_drops_what_can_only_be_read(
-    region: Region, aws: Aws
-) -> None:
-    put(region, "high", AlarmDescription="too hot", DatapointsToAlarm=1)
-    (shown,) = alarms_named(aws, ["high"])
-    read_only = {
-        "StateReasonData": "{}",
-        "EvaluationState": "PARTIAL_DATA",
-        "Unit": None,
-        "SomethingNewThatIsReadOnly": 7,
-    }
-    region.calls.clear()
-    rewrite_alarm(
-        aws, RewriteAlarm(READS, Alarm({**shown.fields, **read_only}), {"Threshold": 7200.0})
-    )
-    assert requests(region, "PutMetricAlarm") == [
-        {
-            "AlarmName": "high",
-            "AlarmDescription": "too hot",
-            "ActionsEnabled": True,
-            "AlarmActions": [TOPIC],
-            "Namespace": "AWS/DynamoDB",
-            "MetricName": "ConsumedReadCapacityUnits",
-            "Dimensions": [{"Name": "TableName", "Value": "orders"}],
-            "Statistic": "Sum",
-            "Period": 60,
-            "EvaluationPeriods": 1,
-            "DatapointsToAlarm": 1,
-            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-            "Threshold": 7200.0,
-        }
-    ]
-
-
-def test_alarms_are_deleted_a_hundred_at_a_time_and_a_name_that_is_gone_is_no_error(
-    region: Region, aws: Aws
-) -> None:
-    put(region, "alarm-000")
-    delete_alarms(aws, DeleteAlarms(tuple(f"alarm-{number:03}" for number in range(150))))
-    assert (
-        region.cloudwatch.alarms,
-        [len(call["AlarmNames"]) for call in requests(region, "DeleteAlarms")],
-    ) == ({}, [100, 50])

@@ -149,9 +149,8 @@ def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() 
 def made(
     *decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any
 ) -> list[CreateAlarm]:
-    return plan.missing_alarms(
-        decisions, watching, dict.fromkeys(TARGETS, policy(**settings)), TOPIC
-    )
+    units = {decision.target: decision.desired for decision in decisions}
+    return plan.missing_alarms(units, watching, dict.fromkeys(TARGETS, policy(**settings)), TOPIC)
 
 
 def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:
@@ -167,7 +166,7 @@ def test_somebody_elses_alarm_does_not_stand_in_for_ours() -> None:
 @pytest.mark.parametrize(
     ("found", "settings"),
     [
-        pytest.param(decision(dry_run=True), {}, id="a dry run"),
+        pytest.param(decision(dry_run=True), {"dry_run": True}, id="a dry run"),
         pytest.param(decision(), {"scale_up": False}, id="it may not be raised"),
     ],
 )

@@ -97,6 +97,28 @@ CASES = [
     ),
     pytest.param(UP, {}, {}, 100, Reason.NO_DATA, id="nothing known"),
     pytest.param(
+        UP, {"alarm_only": True}, {}, 150, Reason.ALARM_ONLY, id="only the alarm is known"
+    ),
+    pytest.param(
+        UP, {"alarm_only": True}, {"max_units": 120}, 120, Reason.ALARM_ONLY, id="… and a maximum"
+    ),
+    pytest.param(
+        UP,
+        {"alarm_only": True, "last_increase_at": NOON - timedelta(minutes=4, seconds=59)},
+        {},
+        100,
+        Reason.RAISED_RECENTLY,
+        id="only the alarm is known, and it was raised just now",
+    ),
+    pytest.param(
+        UP,
+        {"alarm_only": True, "last_increase_at": NOON - timedelta(minutes=5)},
+        {"increase_percent": 20},
+        120,
+        Reason.ALARM_ONLY,
+        id="… and longer ago, by the policy's own percentage",
+    ),
+    pytest.param(
         UP, {"consumed": 90.0}, {"scale_up": False}, 100, Reason.SCALING_OFF, id="up is off"
     ),
     pytest.param(

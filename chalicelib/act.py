@@ -1,0 +1,165 @@
+"""Act on plans: increases first and side by side, then the alarms, then the decreases."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from chalicelib.aws.alarms import alarms_named, rewrite_alarm
+from chalicelib.aws.tables import ChangedMeanwhile, Refused, describe_tables, set_capacity
+from chalicelib.config.policy import Policy
+from chalicelib.core import plan, scaling
+from chalicelib.core.prices import hourly_saving
+from chalicelib.model import (
+    Decision,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    TableAction,
+    TableState,
+    Target,
+)
+from chalicelib.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done to one table, and the decisions behind it.
+
+    is_raised: the increase is made and reported; the alarms are left.
+    """
+
+    table: str
+    decisions: Sequence[Decision]
+    actions: Sequence[TableAction]
+    policies: Mapping[Target, Policy]
+    is_raised: bool = False
+
+    @property
+    def increase(self) -> SetCapacity | None:
+        """Return the increase, if the plan has one. Then it is the first action."""
+        first = next(iter(self.actions), None)
+        return first if isinstance(first, SetCapacity) and first.is_increase else None
+
+    @property
+    def saving(self) -> float:
+        """Return the USD that the plan saves in an hour."""
+        return sum(map(hourly_saving, self.decisions))
+
+
+def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
+    """Make the increases of some plans side by side; return what is left to do."""
+    left: list[Plan] = []
+    raising: list[Plan] = []
+    for one in plans:
+        if run.dry_run or not one.actions:
+            run.report.decisions += one.decisions
+        else:
+            (raising if one.increase else left).append(one)
+    errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), raising)
+    for one, error in zip(raising, errors, strict=True):
+        reason = _report(run, one.table, one.actions[0], error)
+        run.report.decisions += _outcome(one, reason)
+        if reason is None:
+            left.append(replace(one, actions=one.actions[1:], is_raised=True))
+    return left
+
+
+def finish(run: Run, plans: Iterable[Plan]) -> None:
+    """Do the rest of the plans: the alarms of what was raised, then what saves most."""
+    slowest = 0.0
+    for one in sorted(plans, key=lambda one: (not one.is_raised, -one.saving)):
+        before = run.seconds_left()
+        if not run.has_time(slowest):
+            run.leave(one.table)
+            continue
+        reason = _do(run, one.table, one.actions)
+        if not one.is_raised:
+            run.report.decisions += _outcome(one, reason)
+        if reason is None:
+            run.attempt(one.table, "checking its alarms", _check, run, one)
+        slowest = max(slowest, before - run.seconds_left())
+
+
+def _do(run: Run, table: str, actions: Iterable[TableAction]) -> Reason | None:
+    """Do one table's actions in order. The first failure ends them; a later look does the rest.
+
+    Returns why the capacity was not set; None if it was, or if it was not to be.
+    """
+    is_set = False
+    for action in actions:
+        reason = _report(run, table, action, _error(run, action))
+        if reason:
+            return None if is_set else reason
+        is_set = is_set or isinstance(action, SetCapacity)
+    return None
+
+
+def _error(run: Run, action: TableAction) -> Exception | None:
+    """Do an action; return what went wrong."""
+    try:
+        _execute(run, action)
+    except Exception as error:  # noqa: BLE001  one table must not stop the others
+        return error
+    return None
+
+
+def _execute(run: Run, action: TableAction) -> None:
+    match action:
+        case SetCapacity():
+            set_capacity(run.aws, action)
+        case RewriteAlarm():
+            run.pace_alarm_write()
+            rewrite_alarm(run.aws, action)
+        case _:
+            assert_never(action)
+
+
+def _report(run: Run, table: str, action: TableAction, error: Exception | None) -> Reason | None:
+    """Report what came of an action. Returns None if it was done. Failures are raised at the
+    end."""
+    match error:
+        case None:
+            run.report.done.append(action)
+            return None
+        case Refused():
+            is_changed = isinstance(error, ChangedMeanwhile)
+            reason = Reason.CHANGED_MEANWHILE if is_changed else Reason.REFUSED
+            run.skip(table, reason, str(error))
+            return reason
+    run.fail(table, type(action).__name__, error)
+    return Reason.FAILED
+
+
+def _outcome(one: Plan, reason: Reason | None) -> list[Decision]:
+    """Return a plan's decisions, without their changes if there is a reason that stopped them."""
+    return [
+        scaling.unchanged(d, reason) if reason and d.changes and not d.dry_run else d
+        for d in one.decisions
+    ]
+
+
+def _check(run: Run, one: Plan) -> None:
+    """Lower the alarms that another run has left too high meanwhile.
+
+    Two runs may look at a table at once. One lowers it; the other one read it before, and then
+    raises an alarm to the units that were. So who lowers a table reads its alarms again after it,
+    and who raises an alarm without an increase reads the table again. Whoever is last sees the
+    other's work.
+    """
+    rewrites = [action for action in one.actions if isinstance(action, RewriteAlarm)]
+    raised = [rewrite for rewrite in rewrites if not plan.lowers(rewrite)]
+    if any(isinstance(action, SetCapacity) for action in one.actions):
+        alarms = alarms_named(run.aws, [rewrite.alarm.name for rewrite in rewrites])
+        _do(run, one.table, plan.too_high(one.decisions, alarms, one.policies))
+    elif raised and not one.is_raised and not _is_unchanged(run, one):
+        _do(run, one.table, [rewrite.undone for rewrite in raised])
+
+
+def _is_unchanged(run: Run, one: Plan) -> bool:
+    """Tell whether the table has the units that the decisions saw."""
+    table = describe_tables(run.aws, [one.table])[one.table]
+    return (
+        isinstance(table, TableState)
+        and table.active
+        and all(table.units(d.target) == d.current for d in one.decisions)
+    )

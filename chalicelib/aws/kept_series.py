@@ -1,0 +1,60 @@
+"""Series that a container has read: only what is new of them is read again.
+
+They may be lost at any time. Then they are read anew.
+"""
+
+import math
+from array import array
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chalicelib.model import Series
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A series as numbers of eight bytes each; NaN is a gap."""
+
+    start: datetime
+    step: timedelta
+    values: "array[float]"  # Python 3.11 cannot subscript it
+
+    @property
+    def end(self) -> datetime:
+        return self.start + self.step * len(self.values)
+
+    def between(self, start: datetime, end: datetime) -> tuple[float | None, ...]:
+        first, last = (int((at - self.start) / self.step) for at in (start, end))
+        return tuple([None if math.isnan(value) else value for value in self.values[first:last]])
+
+
+class KeptSeries:
+    """The newest part of some series. Where there are too many, the oldest are dropped.
+
+    most: how many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Begin empty."""
+        self._most = most
+        self._kept: dict[Hashable, _Kept] = {}
+
+    def known_until(self, key: Hashable, start: datetime) -> datetime:
+        """Return until when a series is known without a break from `start` on; else `start`."""
+        kept = self._kept.get(key)
+        return kept.end if kept and kept.start <= start <= kept.end else start
+
+    def extend(self, key: Hashable, start: datetime, new: Series) -> Series:
+        """Return the series from `start` to the end of `new`, and keep it.
+
+        new: it begins at `start`, or within the part that `known_until` named.
+        """
+        kept = self._kept.pop(key, None)
+        if kept and start < new.start:
+            new = replace(new, start=start, values=kept.between(start, new.start) + new.values)
+        numbers = array("d", [math.nan if value is None else value for value in new.values])
+        self._kept[key] = _Kept(start, timedelta(seconds=new.step_seconds), numbers)
+        while len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
+        return new

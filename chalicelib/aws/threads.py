@@ -1,0 +1,46 @@
+"""Calls side by side, and calls that may not take longer than a given time."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+PARALLEL = 8
+"""Calls of one API at the same time."""
+
+
+class Threads:
+    """Runs calls in threads. A simulation replaces it by one that runs them one by one."""
+
+    def map(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Return what `call` gives for each item, in the items' order. An exception is raised."""
+        waiting = list(items)
+        if len(waiting) < 2:
+            return [call(item) for item in waiting]
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return list(pool.map(call, waiting))
+
+    def within(self, seconds: float, call: Callable[[], T]) -> T:
+        """Return what `call` gives. Raises TimeoutError where that takes longer.
+
+        A socket's timeout does not limit a call: it begins anew with each part of an answer, and
+        with each attempt. The thread of a call that is late ends with its socket.
+        """
+        answer: Future[T] = Future()
+        Thread(target=_answer, args=(answer, call), daemon=True).start()
+        try:
+            return answer.result(seconds)
+        except TimeoutError:
+            if answer.done():
+                raise  # the call's own
+            raise TimeoutError(f"no answer within {seconds:.3g} s") from None
+
+
+def _answer(answer: Future[T], call: Callable[[], T]) -> None:
+    try:
+        answer.set_result(call())
+    except BaseException as error:  # noqa: BLE001  it is raised by who waits
+        answer.set_exception(error)

@@ -1,0 +1,157 @@
+"""Observe some tables: their units, metrics and alarms, and what holds them."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib import fleet_count
+from chalicelib.aws.metrics import read_histories, read_metrics, recent_start
+from chalicelib.aws.tables import describe_tables
+from chalicelib.core import table_alarms
+from chalicelib.core.observation import Observation
+from chalicelib.core.strategies.demand import is_steady
+from chalicelib.fleet_count import Counts
+from chalicelib.holds.gather import collect
+from chalicelib.model import (
+    NO_HISTORY,
+    UP,
+    Alarm,
+    DemandHistory,
+    Direction,
+    Reason,
+    TableState,
+    Target,
+)
+from chalicelib.run import Run
+
+Observations = Mapping[Target, Observation]
+ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm]]
+NeedsMetrics = Callable[[Observation], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Some tables with what was observed of them, and the directions in which they may change."""
+
+    tables: Sequence[TableState]
+    observations: Observations
+    alarms: Sequence[Alarm]
+    directions: Collection[Direction]
+
+    def of(self, names: Collection[str], directions: Collection[Direction]) -> "Look":
+        """Return the same for some of the tables, and for some of the directions."""
+        tables = [table for table in self.tables if table.name in names]
+        return replace(self, tables=tables, directions=set(directions) & set(self.directions))
+
+    @property
+    def without_days(self) -> set[str]:
+        """Return the tables whose strategy wants the history of the last days, and lacks it."""
+        return {
+            target.table
+            for target, o in self.observations.items()
+            if o.policy.strategy == "adaptive"
+            and o.metrics.consumed.values
+            and o.metrics.history.end is None
+        }
+
+
+def provisioned_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
+    """Return those of the named tables that exist and are provisioned; report the others."""
+    tables: dict[str, TableState] = {}
+    for name, table in describe_tables(run.aws, names).items():
+        match table:
+            case None:
+                run.skip(name, Reason.GONE, "the table does not exist")
+            case Exception():
+                run.fail(name, "DescribeTable", table)
+            case TableState(on_demand=True):
+                run.skip(name, Reason.ON_DEMAND, "the table is billed on demand")
+            case TableState():
+                tables[name] = table
+    return tables
+
+
+def observe(
+    run: Run,
+    tables: Sequence[TableState],
+    directions: Collection[Direction],
+    counts: Counts,
+    read_alarms: ReadAlarms,
+    needs_metrics: NeedsMetrics,
+) -> Look:
+    """Return what is known of some tables. Without their alarms they may only be raised."""
+    observations, unread = _with_metrics(run, _units(run, tables, counts), needs_metrics)
+    alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
+    for target in unread & table_alarms.in_alarm(alarms or []):
+        observations[target] = replace(observations[target], alarm_only=True)
+    observations = collect(run, observations, alarms or [])
+    run.report.observations |= {t: o for t, o in observations.items() if o.policy.notify}
+    return Look(tables, observations, alarms or [], directions if alarms is not None else UP)
+
+
+def with_days(run: Run, look: Look) -> Look:
+    """Read the history of the last days anew, for the tables that lack it.
+
+    What still lacks it may only be raised.
+    """
+    names = {table.name for table in look.tables}
+    observations = {t: o for t, o in look.observations.items() if t.table in names}
+    complete = replace(look, observations=_add_days(run, observations, anew=True))
+    return replace(complete, directions=UP) if complete.without_days else complete
+
+
+def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Target, Observation]:
+    observations: dict[Target, Observation] = {}
+    for table in tables:
+        for target in table.targets():
+            throughput = table.throughputs[target.index]
+            units = throughput.units[target.dimension]
+            observation = Observation(target, units, throughput, run.policy(target))
+            observations[target] = fleet_count.follow(run.config.fleets, counts, observation)
+    return observations
+
+
+def _with_metrics(
+    run: Run, observations: Observations, needs_metrics: NeedsMetrics
+) -> tuple[dict[Target, Observation], set[Target]]:
+    """Read the metrics in bulk, of the tables with a target that needs them.
+
+    The history of the last days is added where this container keeps it. Returns all observations,
+    and the targets whose metrics cannot be read.
+    """
+    # the targets of a table are lowered together, so the metrics of all are read if one needs them
+    names = {target.table for target, o in observations.items() if needs_metrics(o)}
+    wanted = {target: o for target, o in observations.items() if target.table in names}
+    if not wanted:
+        return dict(observations), set()
+    since = recent_start(run.now)
+    steady = {target for target, o in wanted.items() if _has_held(o, since)}
+    metrics = run.read(
+        "the metrics", "GetMetricData", read_metrics, run.aws, wanted, run.now, steady
+    )
+    if metrics is None:
+        return dict(observations), set(wanted)
+    known = {target: replace(o, metrics=metrics[target]) for target, o in wanted.items()}
+    return {**observations, **_add_days(run, known, anew=False)}, set()
+
+
+def _has_held(observation: Observation, since: datetime) -> bool:
+    try:
+        return is_steady(observation.throughput, since)
+    except TypeError:  # a date without a zone, which the decision on this table reports
+        return False
+
+
+def _add_days(run: Run, observations: Observations, anew: bool) -> dict[Target, Observation]:
+    """Return the observations with the history of the last days, where the strategy looks at it."""
+    adaptive = [t for t, o in observations.items() if o.policy.strategy == "adaptive"]
+    days: Mapping[Target, DemandHistory] = {}
+    if adaptive:
+        read = run.read(
+            "the history", "GetMetricData", read_histories, run.aws, adaptive, run.now, anew
+        )
+        days = read or {}
+    return {
+        t: replace(o, metrics=replace(o.metrics, history=days.get(t, NO_HISTORY)))
+        for t, o in observations.items()
+    }
