@@ -45,16 +45,19 @@ class KeptSeries:
         kept = self._kept.get(key)
         return kept.end if kept and kept.start <= start <= kept.end else start
 
-    def extend(self, key: Hashable, start: datetime, new: Series) -> Series:
-        """Return the series from `start` to the end of `new`, and keep it.
+    def extend(self, key: Hashable, start: datetime, new: Series, settled: datetime) -> Series:
+        """Return the series from `start` to the end of `new`, and keep its part before `settled`.
 
-        new: it begins at `start`, or within the part that `known_until` named.
+        new: it begins at `start`, or within the part that `known_until` named. settled: what is
+        younger may still change.
         """
         kept = self._kept.pop(key, None)
         if kept and start < new.start:
             new = replace(new, start=start, values=kept.between(start, new.start) + new.values)
-        numbers = array("d", [math.nan if value is None else value for value in new.values])
-        self._kept[key] = _Kept(start, timedelta(seconds=new.step_seconds), numbers)
+        step = timedelta(seconds=new.step_seconds)
+        values = new.values[: max(0, int((settled - start) / step))]
+        numbers = array("d", [math.nan if value is None else value for value in values])
+        self._kept[key] = _Kept(start, step, numbers)
         while len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
         return new

@@ -27,6 +27,11 @@ TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 """So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call."""
 
 
+OVERLAP = timedelta(minutes=30)
+"""A series that is known until less than this before the settled time gets its newest part. All
+such series are read together."""
+
+
 class IncompleteError(Exception):
     """CloudWatch answered only in part. What is missing is unknown, not zero."""
 
@@ -123,7 +128,7 @@ def _read_days(aws: Aws, targets: Sequence[Target], start: datetime, end: dateti
         for target, (consumed, throttled) in queries.items():
             if consumed in series and throttled in series:
                 new = _sum(series[consumed], series[throttled])
-                days = aws.histories.extend(target, end - HISTORY, new)
+                days = aws.histories.extend(target, end - HISTORY, new, end)
                 aws.summaries[target] = summarize(days)
 
 
@@ -133,12 +138,13 @@ def _read_new(
     """Return the series of each query. What this container has read and is settled, it keeps."""
     kept, settled = aws.recent_series, end - SETTLED
     settled -= timedelta(minutes=settled.minute % 5)
+    newest = settled - OVERLAP
     by_first: dict[datetime, list[Query]] = {}
     for query in queries:
-        first = max(start, min(kept.known_until(query, start), settled))
+        first = newest if kept.known_until(query, start) >= newest else start
         by_first.setdefault(first, []).append(query)
     return {
-        query: kept.extend(query, start, series)
+        query: kept.extend(query, start, series, settled)
         for first, those in by_first.items()
         for query, series in _read(aws, those, first, end).items()
     }
