@@ -189,7 +189,7 @@ class Account:
 
 def _table(number: int, shape: str) -> tuple[str, Table]:
     name = f"{shape}-{number:05}"
-    reads, writes = UNITS[(number // 3) % len(UNITS)]
+    reads, writes = UNITS[(number + number // len(SHAPES)) % len(UNITS)]
     indexes = [f"index-{i}" for i in range(INDEXES[shape])]
     parts = {
         index: Part({Dimension.READ: reads, Dimension.WRITE: writes}) for index in ["", *indexes]

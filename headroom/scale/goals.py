@@ -62,7 +62,7 @@ def raised(size: int, conditions: Conditions) -> list[Goal]:
         "all hot tables raised": lambda: all(table.raised for table in account.tables.values()),
         "and all their alarms rewritten": lambda: hot <= account.alarms_written,
     }
-    return _reach(simulation, goals, [FOLLOW_UP], RAISING)
+    return reach(simulation, goals, [FOLLOW_UP], RAISING)
 
 
 def lowered(size: int, conditions: Conditions) -> list[Goal]:
@@ -73,7 +73,7 @@ def lowered(size: int, conditions: Conditions) -> list[Goal]:
     goals = {
         "all idle tables lowered": lambda: all(table.lowered for table in account.tables.values())
     }
-    return _reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING)
+    return reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING)
 
 
 def made(size: int, conditions: Conditions) -> list[Goal]:
@@ -81,7 +81,7 @@ def made(size: int, conditions: Conditions) -> list[Goal]:
     simulation = Simulation(size, conditions)
     account, count = simulation.account, len(simulation.account.managed)
     goals = {"all alarms made": lambda: len(account.alarms) == count}
-    return _reach(simulation, goals, [SWEEP], MAKING)
+    return reach(simulation, goals, [SWEEP], MAKING)
 
 
 def silent(size: int, conditions: Conditions) -> list[Goal]:
@@ -110,7 +110,7 @@ GOALS: Mapping[str, Callable[[int, Conditions], list[Goal]]] = {
 }
 
 
-def _reach(
+def reach(
     simulation: Simulation,
     goals: Mapping[str, Callable[[], bool]],
     schedules: list[Schedule],
