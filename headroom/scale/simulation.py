@@ -99,14 +99,10 @@ class Container:
             )
             try:
                 run = self._run()
-                with default_session(self._session):
-                    handler(run)
-                    handlers.notify(run)
+                error = self._error_of(handler, run)
                 clock.end()
             except Killed:
                 killed, self._aws = True, None
-            except Exception as raised:  # noqa: BLE001  an error is a result of the measure
-                error = f"{type(raised).__name__}: {raised}"
         first = aws.first_update
         return Invocation(
             calls=dict(sorted(aws.calls.items())),
@@ -122,6 +118,16 @@ class Container:
             error=error,
             first_update=None if first is None else first - begin,
         )
+
+    def _error_of(self, handler: Handler, run: Run) -> str:
+        """Run the handler and the notifications; return what was raised, in words, or ""."""
+        try:
+            with default_session(self._session):
+                handler(run)
+                handlers.notify(run)
+        except Exception as raised:  # noqa: BLE001  an error is a result of the measure
+            return f"{type(raised).__name__}: {raised}"
+        return ""
 
     def _run(self) -> Run:
         clock = self._simulation.clock

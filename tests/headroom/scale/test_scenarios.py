@@ -1,5 +1,7 @@
 """The scenarios: their counts are the handlers' own calls, and killed runs are told."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,7 +10,7 @@ from chalicelib.run import Run
 from headroom.scale import goals
 from headroom.scale.results import Results, differences, jobs, read, write
 from headroom.scale.scenarios import SCENARIOS, Measurement, measure, steady_cost
-from headroom.scale.simulation import Conditions, Container, Simulation
+from headroom.scale.simulation import BEGIN, Conditions, Container, Simulation
 
 CONDITIONS = Conditions(cpu_factor=0.0)
 """CPU costs no virtual time, so that a busy machine changes nothing."""
@@ -67,9 +69,11 @@ def test_an_exception_of_a_handler_is_a_result():
     def broken(_: Run) -> None:
         raise LookupError("no such thing")
 
-    invocation = Container(Simulation(1, CONDITIONS), "sweep").invoke(broken)
+    simulation = Simulation(1, CONDITIONS)
+    invocation = Container(simulation, "sweep").invoke(broken)
     assert invocation.error == "LookupError: no such thing"
     assert not invocation.killed
+    simulation.wait_until(BEGIN + timedelta(hours=1))
 
 
 def test_all_hot_tables_are_raised_and_their_alarms_rewritten():
