@@ -153,6 +153,16 @@ class Account:
                 self.put_alarm(fields)
         self.alarms_written.clear()
 
+    def begin_anew(self) -> None:
+        """Give every target the units and the alarm that it had at first."""
+        for table in self.tables.values():
+            for index in table.parts:
+                units = {d: self.demands[Target(table.name, index, d)].units for d in Dimension}
+                table.parts[index] = Part(units)
+            table.pending, table.active_at = {}, None
+            table.raised = table.lowered = False
+        self.make_alarms()
+
     def units(self, target: Target) -> int:
         return self.tables[target.table].parts[target.index].units[target.dimension]
 

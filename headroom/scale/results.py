@@ -77,7 +77,7 @@ def differences(results: Results, before: Results) -> Iterator[str]:
         if old is None:
             continue
         for operation in sorted({*old.calls, *m.calls}):
-            then, now = old.calls.get(operation, 0), m.calls.get(operation, 0)
+            then, now = _admitted(old, operation), _admitted(m, operation)
             if then != now:
                 yield f"{m.scenario}, {m.run}, {m.tables:,} tables: {operation} {then:,} → {now:,}"
         if old.metrics != m.metrics:
@@ -87,10 +87,21 @@ def differences(results: Results, before: Results) -> Iterator[str]:
             )
 
 
+def _admitted(m: Measurement, operation: str) -> int:
+    """Return the calls that were not throttled. How often a retry is refused depends on chance."""
+    return m.calls.get(operation, 0) - m.throttled.get(operation, 0)
+
+
 def write(results: Results, file: Path) -> None:
-    """Write the results to a file."""
+    """Write the results to a file. What it has of other scenarios and sizes stays."""
+    before = read(file) if file.exists() else Results(results.latency_ms, results.cpu_factor)
+    measured = {m.key: m for m in (*before.measured, *results.measured)}
+    goals = {g.key: g for g in (*before.goals, *results.goals)}
+    kept = msgspec.structs.replace(
+        results, measured=list(measured.values()), goals=list(goals.values())
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(as_json(results) + "\n")
+    file.write_text(as_json(kept) + "\n")
 
 
 def as_json(results: Results) -> str:
