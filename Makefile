@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench test check fix named-stage deploy package teardown clean
+.PHONY: help demo bench bench-scale test check fix named-stage deploy package teardown clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,11 @@ TRACES ?= $(wildcard ../shared/traces)
 
 bench: $(STAMP) ## the benchmark, on the traces of TRACES=folder, or else on generated ones
 	$(BIN)/headroom bench $(if $(TRACES),--traces $(TRACES))
+
+SCALE ?= 10,100,1000
+
+bench-scale: $(STAMP) ## what it does in large accounts, of SCALE tables: make bench-scale SCALE=10,100
+	$(BIN)/headroom bench-scale --tables $(SCALE)
 
 test: $(STAMP) ## everything that CI runs: lint, types, tests
 	$(BIN)/ruff format --check .

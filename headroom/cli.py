@@ -41,6 +41,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Compare the configuration with Application Auto Scaling, Dynamic DynamoDB and "
         "the optimum, on many traces.",
     ),
+    "bench-scale": (
+        "bench_scale",
+        "Measure what Headroom does in accounts of 10 to 10,000 tables, against an AWS below "
+        "botocore in virtual time.",
+    ),
     "check": (
         "configuration",
         "Check the configuration: print every problem with its path, or the settings of one table.",

@@ -45,7 +45,7 @@ LADDERS = {
     "headroom": [
         ["project", "operator_error", "tables"],
         ["pause_tags", "simulation", "migrate"],
-        ["deploy", "reference", "region"],
+        ["deploy", "reference", "region", "scale"],
         ["demo"],
         ["commands"],
         ["cli"],

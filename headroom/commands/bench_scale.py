@@ -1,0 +1,136 @@
+"""`bench-scale`: what Headroom does in accounts of 10 to 10,000 tables."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from headroom.commands.console import app, console, print_line, progress_bar
+from headroom.operator_error import OperatorError
+from headroom.project import ROOT
+from headroom.scale import results as scale_results
+from headroom.scale.goals import GOALS, Goal
+from headroom.scale.results import Results
+from headroom.scale.scenarios import SCENARIOS, Measurement, steady_cost
+from headroom.scale.simulation import Conditions
+from headroom.tables import number_table
+
+RESULTS = ROOT / "benchmarks" / "scale.json"
+HEADINGS = (
+    *("scenario", "run", "calls", "throttled", "metrics", "tables reached", "seconds"),
+    *("CPU s", "MB more", "USD a table, month"),
+)
+
+
+@app.command("bench-scale")
+def bench_scale(
+    tables: Annotated[str, typer.Option(help="The sizes of the accounts.")] = "10,100,1000",
+    latency_ms: Annotated[float, typer.Option(help="What each call takes.")] = 50.0,
+    cpu_factor: Annotated[
+        float, typer.Option(help="CPU time on Lambda over that on this machine.")
+    ] = 1.0,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="Only this scenario or goal; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
+    save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
+) -> None:
+    """Measure what Headroom does in accounts of 10 to 10,000 tables, against an AWS below botocore
+    in virtual time."""
+    work = scale_results.jobs(_names(scenario or []), _sizes(tables))
+    with progress_bar() as progress:
+        task = progress.add_task("measuring", total=len(work))
+        measured = scale_results.run(
+            work, Conditions(latency_ms / 1_000, cpu_factor), lambda _: progress.advance(task)
+        )
+    if as_json:
+        print_line(scale_results.as_json(measured))
+    else:
+        _print(measured)
+        _compare(measured, results)
+    if save:
+        scale_results.write(measured, results)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise OperatorError(f"--tables {text}: write whole numbers, such as 10,100,1000")
+    return sizes
+
+
+def _names(names: Sequence[str]) -> Sequence[str]:
+    known = [*SCENARIOS, *GOALS]
+    for name in names:
+        if name not in known:
+            raise OperatorError(f"--scenario {name}: write one of {', '.join(known)}")
+    return names
+
+
+def _print(results: Results) -> None:
+    for size in sorted({m.tables for m in results.measured}):
+        here = [m for m in results.measured if m.tables == size]
+        title = f"{size:,} tables, {here[0].targets:,} targets, {here[0].alarms:,} alarms"
+        console.print(number_table(title, HEADINGS, map(_cells, here)))
+        for m in here:
+            calls = ", ".join(f"{name} {count:,}" for name, count in m.calls.items())
+            print_line(f"{m.scenario}, {m.run}: {calls}")
+        calm = steady_cost(here)
+        if calm:
+            print_line(
+                f"A calm account: {calm.total:.2f} USD a table and month (alarms "
+                f"{calm.alarms:.2f}, metrics {calm.metrics:.2f}, Lambda {calm.lambdas:.4f})\n"
+            )
+    if results.goals:
+        console.print(_goals(results.goals))
+
+
+def _cells(m: Measurement) -> tuple[str, ...]:
+    return (
+        m.scenario,
+        m.run,
+        f"{sum(m.calls.values()):,}",
+        f"{sum(m.throttled.values()):,}",
+        f"{m.metrics:,}",
+        f"{m.reached:,}",
+        f"{m.seconds:.1f}{_ending(m)}",
+        f"{m.cpu_seconds:.1f}",
+        f"{m.memory_mb:.0f}",
+        f"{m.dollars_a_table:.4f}" if m.dollars_a_table else "–",
+    )
+
+
+def _ending(m: Measurement) -> str:
+    if m.killed:
+        return " killed"
+    return " error" if m.error else ""
+
+
+def _goals(goals: Iterable[Goal]) -> Table:
+    headings = ("goal", "tables", "reached after", "runs", "killed", "throttled")
+    rows = [
+        (g.goal, f"{g.tables:,}", _time(g.seconds), str(g.runs), str(g.killed), f"{g.throttled:,}")
+        for g in goals
+    ]
+    return number_table("Goals", headings, rows)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _compare(results: Results, file: Path) -> None:
+    if not file.exists():
+        return
+    lines = list(scale_results.differences(results, scale_results.read(file)))
+    for line in lines:
+        print_line(line)
+    print_line(f"{len(lines)} counts differ from {file.name}.")

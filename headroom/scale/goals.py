@@ -1,0 +1,155 @@
+"""Goals that take many runs, or an API that is silent: the functions run as they are scheduled."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chalicelib import handlers
+from chalicelib.model import Dimension, Target
+from headroom.scale.account import Load
+from headroom.scale.scenarios import TWO_INDEXES, on_alarm
+from headroom.scale.simulation import BEGIN, Conditions, Container, Handler, Simulation
+
+SILENT = ("DescribeAlarms", "GetMetricData", "GetCallerIdentity", "GetResources")
+"""The APIs that are asked before an increase, besides those that make it."""
+RAISING, LOWERING, MAKING = timedelta(hours=2), timedelta(hours=6), timedelta(hours=3)
+"""A goal that is not reached in this time is given up."""
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """How long it took in virtual time until a goal was reached. seconds: None if it was not.
+
+    runs, killed: the runs until then, and those that Lambda's timeout ended.
+    """
+
+    goal: str
+    tables: int
+    seconds: float | None
+    runs: int
+    killed: int
+    throttled: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.goal, self.tables
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A function, and how often it runs."""
+
+    function: str
+    handler: Handler
+    every: timedelta
+
+
+FOLLOW_UP = Schedule("follow_up", handlers.follow_up, timedelta(minutes=1))
+SWEEP = Schedule("sweep", handlers.sweep, timedelta(minutes=5))
+SCALE_DOWN = Schedule("scale_down", handlers.scale_down, timedelta(hours=1))
+
+
+def raised(size: int, conditions: Conditions) -> list[Goal]:
+    """All tables get hot at once: until all are raised, and all alarms are written anew."""
+    simulation = Simulation(size, conditions)
+    account = simulation.account
+    names = list(account.tables)
+    account.make_hot([Target(name, "", dimension) for name in names for dimension in Dimension])
+    account.make_alarms()
+    hot = set(account.in_alarm)
+    goals = {
+        "all hot tables raised": lambda: all(table.raised for table in account.tables.values()),
+        "and all their alarms rewritten": lambda: hot <= account.alarms_written,
+    }
+    return reach(simulation, goals, [FOLLOW_UP], RAISING)
+
+
+def lowered(size: int, conditions: Conditions) -> list[Goal]:
+    """All tables are idle: until each has been lowered."""
+    simulation = Simulation(size, conditions, Load.IDLE)
+    account = simulation.account
+    account.make_alarms()
+    goals = {
+        "all idle tables lowered": lambda: all(table.lowered for table in account.tables.values())
+    }
+    return reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING)
+
+
+def made(size: int, conditions: Conditions) -> list[Goal]:
+    """No table has an alarm: until each managed target has its own."""
+    simulation = Simulation(size, conditions)
+    account, count = simulation.account, len(simulation.account.managed)
+    goals = {"all alarms made": lambda: len(account.alarms) == count}
+    return reach(simulation, goals, [SWEEP], MAKING)
+
+
+def silent(size: int, conditions: Conditions) -> list[Goal]:
+    """One API never answers: until the hot table's UpdateTable, in one cold run."""
+    goals = []
+    for operation in SILENT:
+        for function, handler in (
+            ("on_alarm", on_alarm(TWO_INDEXES)),
+            ("follow_up", handlers.follow_up),
+        ):
+            simulation = Simulation(size, conditions, silent=[operation], first="six")
+            simulation.account.make_hot([TWO_INDEXES])
+            simulation.account.make_alarms()
+            run = Container(simulation, function).invoke(handler)
+            name = f"{function} raises while {operation} is silent"
+            throttled = sum(run.throttled.values())
+            goals.append(Goal(name, size, run.first_update, 1, int(run.killed), throttled))
+    return goals
+
+
+GOALS: Mapping[str, Callable[[int, Conditions], list[Goal]]] = {
+    "raised": raised,
+    "lowered": lowered,
+    "made": made,
+    "silent": silent,
+}
+
+
+def reach(
+    simulation: Simulation,
+    goals: Mapping[str, Callable[[], bool]],
+    schedules: list[Schedule],
+    longest: timedelta,
+) -> list[Goal]:
+    """Run the functions on their schedules until all goals are reached, or `longest` is over.
+
+    The runs of different functions are made one after another. One that is due while another runs
+    begins when that ends.
+    """
+    containers = {
+        schedule.function: Container(simulation, schedule.function) for schedule in schedules
+    }
+    reached: dict[str, Goal] = {}
+    runs = killed = throttled = 0
+    for at, schedule in _due(schedules, longest):
+        simulation.wait_until(at)
+        run = containers[schedule.function].invoke(schedule.handler)
+        runs, killed = runs + 1, killed + run.killed
+        throttled += sum(run.throttled.values())
+        seconds = simulation.clock.seconds
+        for name, is_reached in goals.items():
+            if name not in reached and is_reached():
+                reached[name] = Goal(
+                    name, len(simulation.account.tables), seconds, runs, killed, throttled
+                )
+        if len(reached) == len(goals):
+            break
+    size = len(simulation.account.tables)
+    return [reached.get(name, Goal(name, size, None, runs, killed, throttled)) for name in goals]
+
+
+def _due(schedules: list[Schedule], longest: timedelta) -> Iterator[tuple[datetime, Schedule]]:
+    """Yield the runs of so long a time in the order of their times."""
+    due = []
+    for position, schedule in enumerate(schedules):
+        at = timedelta()
+        while at < longest:
+            due.append((at, position))
+            at += schedule.every
+    for at, position in sorted(due):
+        yield BEGIN + at, schedules[position]

@@ -1,0 +1,133 @@
+"""The scenarios: their counts are the handlers' own calls, and killed runs are told."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib import handlers
+from chalicelib.run import Run
+from headroom.scale import goals
+from headroom.scale.results import Results, differences, jobs, read, write
+from headroom.scale.scenarios import SCENARIOS, Measurement, measure, steady_cost
+from headroom.scale.simulation import BEGIN, Conditions, Container, Simulation
+
+CONDITIONS = Conditions(cpu_factor=0.0)
+"""CPU costs no virtual time, so that a busy machine changes nothing."""
+
+
+def by_run(name: str, size: int = 2) -> dict[str, Measurement]:
+    return {m.run: m for m in measure(name, size, CONDITIONS)}
+
+
+@pytest.fixture(scope="module")
+def sweeps() -> dict[str, Measurement]:
+    return by_run("sweep")
+
+
+def test_a_steady_sweep_writes_nothing_and_reads_the_history_once(sweeps):
+    runs = sweeps
+    cold, warm = runs["cold"], runs["warm"]
+    assert cold.calls["DescribeTable"] == warm.calls["DescribeTable"] == 2
+    assert not {"UpdateTable", "PutMetricAlarm"} & {*cold.calls, *warm.calls}
+    assert cold.metrics > warm.metrics > 0
+    assert cold.datapoints > 10 * warm.datapoints
+    assert runs["next hour"].datapoints > 10 * warm.datapoints
+    assert "GetCallerIdentity" in cold.calls
+    assert "GetCallerIdentity" not in warm.calls
+    assert cold.reached == warm.reached == 2
+
+
+def test_on_alarm_raises_the_table_with_two_indexes():
+    runs = by_run("on_alarm", 1)
+    cold = runs["cold"]
+    assert cold.calls["UpdateTable"] == runs["warm"].calls["UpdateTable"] == 1
+    assert cold.first_update is not None
+    assert 0.2 < cold.first_update < cold.seconds
+    assert cold.targets == 6
+
+
+def test_follow_up_without_a_hot_alarm_is_one_question():
+    assert by_run("follow_up")["warm"].calls == {"DescribeAlarms": 1}
+
+
+def test_a_killed_run_is_counted_and_its_container_is_cold_again():
+    simulation = Simulation(1, CONDITIONS)
+    container = Container(simulation, "on_alarm")
+
+    def slow(run: Run) -> None:
+        assert run.aws.account
+        run.aws.sleep(61.0)
+
+    for _ in range(2):
+        killed = container.invoke(slow)
+        assert killed.killed
+        assert killed.seconds == 60.0
+        assert killed.calls == {"GetCallerIdentity": 1}
+
+
+def test_an_exception_of_a_handler_is_a_result():
+    def broken(_: Run) -> None:
+        raise LookupError("no such thing")
+
+    simulation = Simulation(1, CONDITIONS)
+    invocation = Container(simulation, "sweep").invoke(broken)
+    assert invocation.error == "LookupError: no such thing"
+    assert not invocation.killed
+    simulation.wait_until(BEGIN + timedelta(hours=1))
+
+
+def test_all_hot_tables_are_raised_and_their_alarms_rewritten():
+    raised, rewritten = goals.raised(1, CONDITIONS)
+    assert raised.seconds is not None
+    assert rewritten.seconds is not None
+    assert raised.tables == 1
+
+
+def test_every_managed_target_gets_its_alarm():
+    (made,) = goals.made(1, CONDITIONS)
+    assert (made.runs, made.killed) == (1, 0)
+
+
+def test_idle_tables_are_lowered():
+    (lowered,) = goals.lowered(1, CONDITIONS)
+    assert lowered.seconds is not None
+
+
+def test_a_goal_that_is_not_reached_is_given_up():
+    simulation = Simulation(1, CONDITIONS)
+    schedule = goals.Schedule("follow_up", handlers.follow_up, goals.FOLLOW_UP.every)
+    (goal,) = goals.reach(
+        simulation, {"never": lambda: False}, [schedule], 3 * goals.FOLLOW_UP.every
+    )
+    assert (goal.seconds, goal.runs) == (None, 3)
+
+
+def test_the_cost_of_a_calm_account_needs_its_three_functions(sweeps):
+    others = (("scale_down", "next hour"), ("follow_up", "warm"))
+    rest = [replace(sweeps["warm"], scenario=name, run=run) for name, run in others]
+    measured = [*sweeps.values(), *rest]
+    cost = steady_cost(measured)
+    assert cost is not None
+    assert cost.alarms == pytest.approx(0.1 * sweeps["warm"].alarms / 2)
+    assert cost.total > cost.alarms + cost.metrics > cost.alarms
+    assert steady_cost(measured[:-1]) is None
+
+
+def test_results_are_kept_and_compared(tmp_path):
+    measured = measure("follow_up", 1, CONDITIONS)
+    before = Results(50.0, 1.0, measured, [])
+    write(before, tmp_path / "scale.json")
+    assert read(tmp_path / "scale.json") == before
+    assert list(differences(before, before)) == []
+    changed = [replace(m, calls={"X": 2}, metrics=7) for m in measured]
+    told = list(differences(Results(50.0, 1.0, changed, []), before))
+    assert "follow_up, cold, 1 tables: X 0 → 2" in told
+    assert "follow_up, cold, 1 tables: metrics read 0 → 7" in told
+
+
+def test_a_thousand_hot_alarms_need_a_thousand_tables_and_goals_end_there():
+    assert ("follow_up, 1000 hot", 100) not in jobs([], [100])
+    assert ("follow_up, 1000 hot", 1_000) in jobs([], [1_000])
+    assert jobs(["made", "sweep"], [10_000]) == [("sweep", 10_000)]
+    assert {name for name, _ in jobs([], [1_000])} >= {*SCENARIOS, *goals.GOALS}
