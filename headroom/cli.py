@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from headroom.project import version
 
+#: Each command's module in headroom/commands/ and its line in `headroom --help`.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": (
         "play",
@@ -95,7 +96,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Translate the configuration of another autoscaler.",
     ),
 }
-"""Each command's module in headroom/commands/ and its line in `headroom --help`."""
 
 
 class LazyCommand(TyperCommand):

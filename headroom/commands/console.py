@@ -21,8 +21,8 @@ from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 
+#: Every command, once its module is imported.
 app = typer.Typer()
-"""Every command, once its module is imported."""
 PIPE_WIDTH = 120
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, soft_wrap=True)
@@ -38,8 +38,8 @@ ConfigOption = Annotated[
 TopicOption = Annotated[
     str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
 ]
+#: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
-"""The errors that the command line prints in one sentence, without a traceback."""
 
 
 def rules_of(file: Path | None) -> Config:

@@ -30,8 +30,8 @@ from headroom.commands.console import (
 from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
 
+#: The exit status of what Ctrl-C ends.
 INTERRUPTED = 130
-"""The exit status of what Ctrl-C ends."""
 STEPS = """
 What next, so that no table is without a scaler for a moment:
   1. Does Terraform, CDK or CloudFormation declare this autoscaling? Then read

@@ -32,8 +32,8 @@ from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation import traces
 
+#: So long the table of a message has its load before the message comes.
 LOAD_MINUTES = 30
-"""So long the table of a message has its load before the message comes."""
 
 
 @app.command()

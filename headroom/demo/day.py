@@ -11,16 +11,15 @@ from headroom.region.region import Region
 
 TABLE, INDEX = "orders", "by-date"
 CONFIG = '[[tables]]\nname = "orders"\n'
+#: The part of the trace that each target serves. Each write to the table is also one to its index.
 SHARES = {
     ("", Dimension.READ): 1.0,
     ("", Dimension.WRITE): 0.25,
     (INDEX, Dimension.READ): 0.4,
     (INDEX, Dimension.WRITE): 0.25,
 }
-"""The part of the trace that each target serves. Each write to the table is also one to its
-index."""
+#: The first capacity of a target, as a multiple of the peak of its first hour.
 START_ROOM = 1.3
-"""The first capacity of a target, as a multiple of the peak of its first hour."""
 
 
 @dataclass

@@ -14,8 +14,8 @@ from headroom.region.region import Region
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
 WORKER = {"role": "worker"}
+#: Reads a second of a worker that works; the fleet's row gives it 50 units.
 PER_WORKER = 40.0
-"""Reads a second of a worker that works; the fleet's row gives it 50 units."""
 CONFIG = """
 [[tables]]
 name = "jobs"

@@ -21,8 +21,8 @@ cooldown_minutes = 5
 """
 SIZE = 8
 ZONES = ("us-east-1a", "us-east-1b")
+#: The minute of the first failure. The second comes as many minutes later.
 FIRST_FAILURE = 10
-"""The minute of the first failure. The second comes as many minutes later."""
 
 
 def play(console: Console) -> None:

@@ -11,6 +11,7 @@ from headroom.region.region import Region
 from headroom.tables import number_table
 
 MARK = "└─"
+#: The reasons for unchanged capacity that a scene prints.
 REPORTED_HOLDS = frozenset(
     {
         Reason.AT_MAX,
@@ -26,9 +27,8 @@ REPORTED_HOLDS = frozenset(
         Reason.WINDOW,
     }
 )
-"""The reasons for unchanged capacity that a scene prints."""
+#: Where each kind of line is cut for the screen. The log has the rest.
 CUT = {"decision": ", decreases today", "verdict": ", lifecycle", "skip": "\n", "failure": "\n"}
-"""Where each kind of line is cut for the screen. The log has the rest."""
 
 
 class Narrator:

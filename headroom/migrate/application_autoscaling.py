@@ -33,11 +33,11 @@ METRICS = {
 }
 DIMENSIONS = {"ReadCapacityUnits": Dimension.READ, "WriteCapacityUnits": Dimension.WRITE}
 OFF = {"scale_up": False, "scale_down": False}
+#: The most that min_units and max_units may be.
 MOST_UNITS = 1_000_000
-"""The most that min_units and max_units may be."""
+#: Points between the alarm and what a decrease leaves: they must differ, or each decrease would
+#: raise the alarm again.
 BELOW_ALARM = 5
-"""Points between the alarm and what a decrease leaves: they must differ, or each decrease would
-raise the alarm again."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ABSENT: dict[str, Any] = {}
 

@@ -54,8 +54,8 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: What the operator has to see to.
 LOST = frozenset({Kind.REFUSED, Kind.UNKNOWN})
-"""What the operator has to see to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ class Part:
     line: int
     header: str
     given: dict[str, Given] = field(default_factory=dict)
+    #: The lines of the options whose values make no sense.
     unread: dict[str, int] = field(default_factory=dict)
-    """The lines of the options whose values make no sense."""
 
 
 class Account:
@@ -255,8 +255,8 @@ def _shown(value: Any) -> str:
 
 # names
 
+#: What in a regular expression means itself in a name; a bare dot means any character.
 LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])+")
-"""What in a regular expression means itself in a name; a bare dot means any character."""
 FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))+")
 
 

@@ -36,15 +36,15 @@ SERVICE = "application-autoscaling"
 NAMESPACE = "dynamodb"
 KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 SERVICE_LINKED = ":role/aws-service-role/"
+#: Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may
+#: not show at once.
 PATIENCE_SECONDS = (0, 1, 2, 4, 8)
-"""Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may
-not show at once."""
 
 State = Literal["saved", "handed over", "restored"]
 PrintLine = Callable[[str], None]
 Clock = Callable[[], datetime]
+#: Begins a run with the time of that moment.
 NewRun = Callable[[], Run]
-"""Begins a run with the time of that moment."""
 
 
 class HandoverError(OperatorError):

@@ -14,11 +14,11 @@ from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
 from headroom.simulation.replay import Outcome
 
+#: A competitor's rule: from the minute, the current units and the visible consumption to the new
+#: units, or None for no change.
 Rule = Callable[[int, int, Sequence[float]], int | None]
-"""A competitor's rule: from the minute, the current units and the visible consumption to the new
-units, or None for no change."""
+#: So many minutes of consumption a rule can read.
 VISIBLE_MINUTES = 20
-"""So many minutes of consumption a rule can read."""
 
 
 def run(

@@ -84,7 +84,7 @@ def on_demand_month(demand: Sequence[float], prices: UnitPrices) -> float:
     return sum(demand) * MINUTE / 1e6 * prices.million_requests * HOURS_A_MONTH * HOUR / len(demand)
 
 
+#: An on-demand unit in provisioned units, by the project's own price file.
 ON_DEMAND_UNIT_PRICE = load().read.on_demand_ratio
-"""An on-demand unit in provisioned units, by the project's own price file."""
+#: A throttled unit in the effective cost, in provisioned units: ten times its on-demand price.
 THROTTLED_UNIT_PRICE = 10 * ON_DEMAND_UNIT_PRICE
-"""A throttled unit in the effective cost, in provisioned units: ten times its on-demand price."""

@@ -90,8 +90,8 @@ class _ReplayTarget:
         self._consumed: list[float] = []
         self._throttled: list[float | None] = []
         self._last_throttled_minute = -RECENT_MINUTES * 2
+        #: The lowest units of each five minutes.
         self._provisioned: list[float] = []
-        """The lowest units of each five minutes."""
         self._five_minute_demand: list[float] = []
         self._history = NO_HISTORY
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY
 
+#: What reading can raise when the file is not a complete text file with columns.
 UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
-"""What reading can raise when the file is not a complete text file with columns."""
 
 
 class TraceError(OperatorError):
