@@ -15,14 +15,14 @@ from headroom.operator_error import OperatorError
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
+#: Source: Amazon DynamoDB API Reference, API_Tag, Value, read 2026-11.
 TAG_CHARACTERS = 256
-"""Source: Amazon DynamoDB API Reference, API_Tag, Value, read 2026-11."""
+#: What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source:
+#: Amazon DynamoDB Developer Guide, "Tagging restrictions in DynamoDB", read 2026-11.
 NO_TAG = re.compile(r"[^\w\s+\-=.:/]")
-"""What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source:
-Amazon DynamoDB Developer Guide, "Tagging restrictions in DynamoDB", read 2026-11."""
+#: TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB),
+#: read 2026-11.
 CALLS_A_SECOND = 5
-"""TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB),
-read 2026-11."""
 
 
 class PauseError(OperatorError):

@@ -63,6 +63,7 @@ its unit: `_units` are capacity units per second, as DynamoDB provisions them. T
 """
 
 HEADING = "| key | type | default | meaning | example |\n|---|---|---|---|---|"
+#: The setting with which each group of Policy begins, and its heading.
 GROUPS = {
     "strategy": "How far to scale",
     "increase_percent": "Up",
@@ -72,7 +73,6 @@ GROUPS = {
     "notify": "Whom to tell",
     "alarm_period_seconds": "Alarms and switches",
 }
-"""The setting with which each group of Policy begins, and its heading."""
 PARTS: Mapping[str, tuple[type, str]] = {
     "Steps": (
         ScalingStep,
@@ -99,6 +99,7 @@ PARTS: Mapping[str, tuple[type, str]] = {
 }
 
 
+#: One for each key; a test holds that each is right, and none says what holds anyway.
 EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "strategy"): "percent",
     (Policy, "min_units"): 25,
@@ -189,7 +190,6 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Healing, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
     (Healing, "notify_slack"): "ssm:/headroom/slack",
 }
-"""One for each key; a test holds that each is right, and none says what holds anyway."""
 
 
 def markdown() -> str:

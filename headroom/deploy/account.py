@@ -18,6 +18,8 @@ from botocore.exceptions import (
 )
 
 LONGEST_RUN_SECONDS = 900
+#: The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
+#: exist.
 MISSING = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -28,12 +30,10 @@ MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
-exist."""
+#: The error codes for credentials that AWS does not accept.
 REFUSED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 )
-"""The error codes for credentials that AWS does not accept."""
 
 
 @dataclass(frozen=True)

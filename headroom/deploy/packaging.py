@@ -30,8 +30,8 @@ from headroom.project import version
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
 CHALICE = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+#: Chalice needs a Region even for a template, which contains none.
 ANY_REGION = "any-region-1"
-"""Chalice needs a Region even for a template, which contains none."""
 SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 TERRAFORM_LOCATION = Location(
     "${data.aws_partition.chalice.partition}",

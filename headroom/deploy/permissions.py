@@ -19,25 +19,25 @@ from chalicelib.config.rules import Config, Matcher
 from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
 
+#: The policy's name on each role.
 NAME = "headroom-configured"
-"""The policy's name on each role."""
+#: The quota of all inline policies of a role together, without white space. Source: IAM User Guide,
+#: "IAM and AWS STS quotas", 2026-11.
 ROLE_CHARACTERS = 10_240
-"""The quota of all inline policies of a role together, without white space. Source: IAM User
-Guide, "IAM and AWS STS quotas", 2026-11."""
+#: The share of a file .chalice/policy-*.json, which a test enforces.
 SHIPPED_CHARACTERS = 2_560
-"""The share of a file .chalice/policy-*.json, which a test enforces."""
 ROOM = ROLE_CHARACTERS - SHIPPED_CHARACTERS
 TABLES = "arn:*:dynamodb:*:*:table/"
+#: The characters of a table's name, and wildcards. Source: "Supported data types and naming rules
+#: in Amazon DynamoDB", 2026-11.
 NAMEABLE = re.compile(r"[A-Za-z0-9_.*?-]+")
-"""The characters of a table's name, and wildcards. Source: "Supported data types and naming rules
-in Amazon DynamoDB", 2026-11."""
+#: A glob's `[seq]`, as fnmatch reads it: a first `]` is one of its characters.
 SEQUENCE = re.compile(r"\[!?+\]?+[^\]]*\]")
-"""A glob's `[seq]`, as fnmatch reads it: a first `]` is one of its characters."""
 LITERAL = re.compile(r"[A-Za-z0-9_-]|\\[._-]")
 LITERALS = re.compile(f"(?:{LITERAL.pattern})*")
 WILDCARDS = frozenset("*?")
+#: In a regular expression: an escape, a set of characters, or any one character.
 TOKEN = re.compile(r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-"""In a regular expression: an escape, a set of characters, or any one character."""
 
 Contributor = Callable[[Config, str], list[Document]]
 
@@ -91,6 +91,7 @@ def only_managed_tables(rules: Config, function: str) -> list[Document]:  # noqa
     return [{**deny, "NotResource": arns} if arns else {**deny, "Resource": "*"}]
 
 
+#: The functions that scale tables, and so read everything that may pause them.
 SCALING = frozenset(
     {
         "on_alarm",
@@ -103,7 +104,8 @@ SCALING = frozenset(
         "sweep",
     }
 )
-"""The functions that scale tables, and so read everything that may pause them."""
+#: The permissions to read each kind of job; `*`: the action has no resource. Source: Service
+#: Authorization Reference, 2026-11.
 JOB_ACTIONS: dict[str, list[tuple[str, str]]] = {
     "emr_cluster": [("elasticmapreduce:ListClusters", "*")],
     "step_function": [
@@ -117,8 +119,6 @@ JOB_ACTIONS: dict[str, list[tuple[str, str]]] = {
         ("dynamodb:DescribeExport", "arn:*:dynamodb:*:*:table/*/export/*"),
     ],
 }
-"""The permissions to read each kind of job; `*`: the action has no resource. Source: Service
-Authorization Reference, 2026-11."""
 
 
 def jobs_that_pause(rules: Config, function: str) -> list[Document]:
@@ -209,13 +209,13 @@ def _parameter(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:*:ssm:*:*:parameter/{name.removeprefix('/')}"
 
 
+#: The functions that handle a sick instance.
 HEALING = frozenset({"on_alarm", "on_action", "on_event", "on_queue", "follow_up"})
-"""The functions that handle a sick instance."""
 GROUPS = "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/"
+#: The tag that EC2 Auto Scaling gives each of its instances. Nobody else can set it: tags that
+#: begin with `aws:` are reserved for AWS. Source: EC2 Auto Scaling User Guide, "Tag Auto Scaling
+#: groups and instances", read 2026-11.
 GROUP_TAG = "aws:ResourceTag/aws:autoscaling:groupName"
-"""The tag that EC2 Auto Scaling gives each of its instances. Nobody else can set it: tags that
-begin with `aws:` are reserved for AWS. Source: EC2 Auto Scaling User Guide, "Tag Auto Scaling
-groups and instances", read 2026-11."""
 RECOVERY_ROLE = (
     "arn:*:iam::*:role/aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents"
 )

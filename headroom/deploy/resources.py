@@ -16,8 +16,8 @@ from headroom.deploy import permissions
 from headroom.deploy.account import AwsSession, delete_if_exists, error_code, get_or_none
 from headroom.deploy.blueprint import Document
 
+#: Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10.
 ALARM_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
-"""Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10."""
 ROLE_WAIT_SECONDS = 3
 ROLE_ATTEMPTS = 10
 DOES_NOT_EXIST = ["it does not exist"]

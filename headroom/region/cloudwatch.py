@@ -31,17 +31,17 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Minimum": min,
     "Maximum": max,
 }
+#: The statistics that GetMetricData knows.
 READABLE = ("Sum", "Minimum")
-"""The statistics that GetMetricData knows."""
+#: Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
+#: missing data", 2026-10.
 KEEPS_ITS_STATE = "AWS/DynamoDB"
-"""Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
-missing data", 2026-10."""
 ONE_MINUTE = timedelta(minutes=1)
 MAX_QUERIES = 500
 MAX_RECORDS = 100
 MAX_TAGS = 50
+#: AWS General Reference, "Tag naming limits and requirements", read 2026-11.
 TAG_TEXT = re.compile(r"[\w\s.:/=+@-]*")
-"""AWS General Reference, "Tag naming limits and requirements", read 2026-11."""
 
 
 @dataclass

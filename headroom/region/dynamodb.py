@@ -19,9 +19,9 @@ class Table:
 
     provisions: dict[str, Provision]
     on_demand: bool = False
+    #: moto's description, kept until the table is changed: a call to moto is most of what a
+    #: simulated minute costs.
     description: dict[str, Any] = field(default_factory=dict)
-    """moto's description, kept until the table is changed: a call to moto is most of what a
-    simulated minute costs."""
 
     @property
     def updating(self) -> bool:

@@ -25,9 +25,9 @@ from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
 from headroom.region.events import bridge_event, rate_minutes, scheduled_event, sns_event
 from headroom.region.http import Http
 
+#: Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
+#: Lambda Developer Guide, "Asynchronous invocation error handling", read 2026-10.
 RETRY_MINUTES = (1, 2)
-"""Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
-Lambda Developer Guide, "Asynchronous invocation error handling", read 2026-10."""
 
 
 class Functions:
@@ -39,14 +39,14 @@ class Functions:
         """http: what answers the app's HTTP requests. watchers: what is called after each run."""
         self._region, self._http, self.watchers = region, http, watchers
         self.dead_letters: list[Invocation] = []
+        #: The configuration that is deployed, as TOML.
         self.config = ""
-        """The configuration that is deployed, as TOML."""
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
         self._app: Chalice | None = None
+        #: The lines of the newest run so far.
         self.logs: list[dict[str, Any]] = []
-        """The lines of the newest run so far."""
 
     @contextlib.contextmanager
     def deployed(self, config: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:

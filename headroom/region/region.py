@@ -34,9 +34,9 @@ from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions, Meter
 
+#: What is called after every invocation in every region of this process; `Functions.watchers` are
+#: those of one region.
 OBSERVERS: list[Callable[[Region, Invocation], None]] = []
-"""What is called after every invocation in every region of this process; `Functions.watchers` are
-those of one region."""
 
 
 class Region:
@@ -50,17 +50,17 @@ class Region:
         self, start: datetime = START, conditions: Conditions | None = None, name: str = "us-east-1"
     ) -> None:
         self.start, self.now, self.name = start, start, name
+        #: The whole minutes since the region's start.
         self.minute = 0
-        """The whole minutes since the region's start."""
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
+        #: What a scene lets a service's operation say instead of moto; None leaves it to moto.
         self.answers: dict[
             tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any] | None]
         ] = {}
-        """What a scene lets a service's operation say instead of moto; None leaves it to moto."""
         self.on_minute: list[Callable[[Region], None]] = []
         self.http = Http(self)
         self.dynamodb = DynamoDB(self)

@@ -20,10 +20,10 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.models import botocore_stubber
 
+#: AWS's service models, parsed once for all the sessions of a process.
 MODELS = create_loader()
-"""AWS's service models, parsed once for all the sessions of a process."""
+#: How the environment variables begin that configure botocore.
 CONFIGURING = ("AWS_", "BOTO_", "HOME", "REQUESTS_CA_BUNDLE")
-"""How the environment variables begin that configure botocore."""
 
 Response = tuple[AWSResponse, dict[str, Any]]
 
@@ -40,8 +40,8 @@ class Handler(Protocol):
         """Change what moto responded to a call, if that is no error."""
 
 
+#: The regions that are open, the innermost last.
 _open: list[Handler] = []
-"""The regions that are open, the innermost last."""
 
 
 class SharedSession(Session):  # type: ignore[misc]

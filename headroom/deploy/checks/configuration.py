@@ -19,8 +19,8 @@ from headroom.deploy.account import error_code, get_or_none
 from headroom.deploy.checks.deployment import DENIED, Deployment, Finding, finding_of_error
 
 GLOB = frozenset("*?[")
+#: The error codes of Parameter Store and Secrets Manager for a value that does not exist.
 NOT_STORED = frozenset({"ParameterNotFound", "ResourceNotFoundException"})
-"""The error codes of Parameter Store and Secrets Manager for a value that does not exist."""
 
 
 def tables(deployment: Deployment) -> Iterator[Finding]:
