@@ -66,7 +66,8 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
     }
     resources: list[Resource] = [Queue(stage.dead_letters, attributes)]
     if stage.makes_topic:
-        resources.append(Topic(stage.topic, topic_arn, blueprint.topic_policy(topic_arn, location)))
+        policy = {"Policy": blueprint.topic_policy(topic_arn, location)}
+        resources.append(Topic(stage.topic, topic_arn, policy))
     if QUEUE_SOURCE in stage.sources:
         buffer = location.arn("sqs", stage.buffer)
         redrive = {"deadLetterTargetArn": dead_letters}
@@ -78,7 +79,7 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
         }
         resources += [
             Queue(stage.buffer, attributes),
-            Subscription(topic_arn, "sqs", buffer, redrive),
+            Subscription(topic_arn, "sqs", buffer, {"RedrivePolicy": redrive}),
         ]
     return resources
 
@@ -102,15 +103,16 @@ def resources_of_functions(
         for short, name in full.items()
     ]
     resources += [LogGroup(name, stage.log_days) for name in full.values()]
+    on_failure = {"DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
     resources += [
-        InvokeSettings(name, blueprint.invoke_settings(short), dead_letters)
+        InvokeSettings(name, blueprint.invoke_settings(short) | on_failure)
         for short, name in full.items()
         if short != blueprint.QUEUE_FUNCTION
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
         topic_arn = stage.topic_arn(location)
-        redrive = {"deadLetterTargetArn": dead_letters}
+        redrive = {"RedrivePolicy": {"deadLetterTargetArn": dead_letters}}
         resources.append(Subscription(topic_arn, "lambda", endpoint, redrive))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         resources.append(AlarmPermission(full["on_action"], location.account))

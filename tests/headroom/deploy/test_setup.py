@@ -145,7 +145,7 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
         set_up(dev(), session)
         arn = session.location.arn("sns", "pages")
         alarm = OwnAlarm(blueprint.own_alarms(dev(), {}, "q", [])[1])
-        session.client("cloudwatch").put_metric_alarm(**{**alarm.fields, "AlarmActions": [arn]})
+        session.client("cloudwatch").put_metric_alarm(**{**alarm.expected, "AlarmActions": [arn]})
         list(setup.setup(all_resources(dev(), session), session))
         response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert {a["AlarmName"]: a["AlarmActions"] for a in response}[alarm.name] == [arn]
