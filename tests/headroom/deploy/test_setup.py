@@ -148,7 +148,9 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
         session.client("cloudwatch").put_metric_alarm(**{**alarm.expected, "AlarmActions": [arn]})
         list(setup.setup(all_resources(dev(), session), session))
         response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        assert {a["AlarmName"]: a["AlarmActions"] for a in response}[alarm.name] == [arn]
+        assert {a["AlarmName"]: a["AlarmActions"] for a in response}[
+            alarm.expected["AlarmName"]
+        ] == [arn]
         list(setup.setup(all_resources(dev(OPERATIONS_TOPIC="ops"), session), session))
         response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert [a["AlarmActions"] for a in response] == [[session.location.arn("sns", "ops")]] * 3
