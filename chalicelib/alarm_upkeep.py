@@ -8,9 +8,9 @@ from chalicelib.core import plan, table_alarms
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, TableState
 from chalicelib.run import Run
 
+#: A sweep makes no more than this. At three a second they take 100 of its seconds; the next sweep
+#: makes the others.
 MAX_NEW_ALARMS = 300
-"""A sweep makes no more than this. At three a second they take 100 of its seconds; the next sweep
-makes the others."""
 
 
 def maintain_alarms(

@@ -13,9 +13,9 @@ import msgspec
 from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_of
 from chalicelib.model import Reason, Skip, Target
 
+#: What reading a text can raise: not JSON or of another shape, half a character, brackets beyond
+#: all depth.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What reading a text can raise: not JSON or of another shape, half a character, brackets beyond
-all depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class InstanceEvent:
     account: str = ""
 
 
+#: The event of a message, or why it is ignored.
 Event = AlarmEvent | InstanceEvent | Skip
-"""The event of a message, or why it is ignored."""
 
 
 class _Pair(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Hold, Reason, Target
 from chalicelib.run import Run
 
+#: By a fleet's name: how many instances it has, or, where that is unknown, a hold.
 Counts = Mapping[str, int | Hold]
-"""By a fleet's name: how many instances it has, or, where that is unknown, a hold."""
 
 
 def count(run: Run, targets: Collection[Target]) -> Counts:

@@ -35,9 +35,9 @@ from chalicelib.model import (
 )
 from chalicelib.run import Run
 
+#: Tables that are observed, decided and acted on together. With two targets each, they fill one
+#: GetMetricData call of 500 metrics.
 GROUP = 80
-"""Tables that are observed, decided and acted on together. With two targets each, they fill one
-GetMetricData call of 500 metrics."""
 
 Observations = Mapping[Target, Observation]
 ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm]]

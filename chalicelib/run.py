@@ -17,10 +17,10 @@ from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: A run begins no new table when less than this is left of Lambda's timeout.
 LAST_SECONDS = 2.0
-"""A run begins no new table when less than this is left of Lambda's timeout."""
+#: So much of Lambda's timeout is kept for increases when an optional service is asked.
 ACTING_SECONDS = 10.0
-"""So much of Lambda's timeout is kept for increases when an optional service is asked."""
 
 
 class Failure(Exception):

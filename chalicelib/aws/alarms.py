@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Iterator
 from chalicelib.aws.client import Aws, batches
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 
+#: DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
+#: read 2026-10.
 MAX_ALARM_NAMES = 100
-"""DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
-read 2026-10."""
+#: PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
+#: L-0720E68F, read 2026-11.
 ALARM_WRITES_PER_SECOND = 3
-"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
-L-0720E68F, read 2026-11."""
 
 
 def alarms_on_topic(aws: Aws, state: str | None = None) -> list[Alarm]:

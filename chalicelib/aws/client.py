@@ -20,15 +20,15 @@ from chalicelib.model import DemandHistory, Target
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
 
+#: DescribeTable calls at the same time.
 PARALLEL = 8
-"""DescribeTable calls at the same time."""
+#: The services without which nothing can be decided. The others get shorter timeouts and fewer
+#: attempts.
 NEEDED = frozenset({"dynamodb", "cloudwatch", "application-autoscaling", "sts"})
-"""The services without which nothing can be decided. The others get shorter timeouts and fewer
-attempts."""
+#: Seconds. No call of an optional service takes longer: three attempts of two seconds to connect
+#: and six seconds to answer, and pauses of one and two seconds between them. Source: AWS SDKs and
+#: Tools Reference Guide, "Retry behavior", standard mode, read 2026-11.
 LONGEST_OPTIONAL_CALL = 30.0
-"""Seconds. No call of an optional service takes longer: three attempts of two seconds to connect
-and six seconds to answer, and pauses of one and two seconds between them. Source: AWS SDKs and
-Tools Reference Guide, "Retry behavior", standard mode, read 2026-11."""
 
 
 class Aws:

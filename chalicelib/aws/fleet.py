@@ -6,9 +6,9 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.fleet import Fleet
 from chalicelib.core.healing import IN_SERVICE
 
+#: DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
+#: 2026-11.
 PAGE = 1_000
-"""DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
-2026-11."""
 
 
 class NoSuchGroupError(LookupError):

@@ -19,11 +19,11 @@ from chalicelib.metrics import (
 )
 from chalicelib.model import NO_HISTORY, NO_SERIES, DemandHistory, Metrics, Series, Target
 
+#: GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10.
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
-"""GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10."""
+#: So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call.
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
-"""So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call."""
 
 
 class IncompleteError(Exception):

@@ -11,19 +11,18 @@ from enum import StrEnum
 from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
 
+#: The state of a member that counts towards the group's capacity. Members that are in a warm pool,
+#: in standby, starting or leaving are in other states. Source: Amazon EC2 Auto Scaling User Guide,
+#: "Amazon EC2 Auto Scaling instance lifecycle", read 2026-11.
 IN_SERVICE = "InService"
-"""The state of a member that counts towards the group's capacity. Members that are in a warm pool,
-in standby, starting or leaving are in other states. Source: Amazon EC2 Auto Scaling User Guide,
-"Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
+#: This many instances that fail at once may be an outage. A single one is just unhealthy.
 MANY = 2
-"""This many instances that fail at once may be an outage. A single one is just unhealthy."""
+#: A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
+#: the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How
+#: suspended processes affect other processes", read 2026-11. A group whose own `HealthCheck` is
+#: suspended would still replace what SetInstanceHealth marks. But an operator who suspends it wants
+#: no replacement.
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
-"""A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
-the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How
-suspended processes
-affect other processes", read 2026-11. A group whose own `HealthCheck` is suspended would still
-replace what SetInstanceHealth marks. But an operator who suspends it wants no replacement.
-"""
 EVER = datetime.min.replace(tzinfo=UTC)
 
 

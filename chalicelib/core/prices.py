@@ -12,15 +12,15 @@ from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.core.observation import Observation
 from chalicelib.model import Decision, Dimension, TableState
 
+#: USD for one provisioned unit for an hour.
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
-"""USD for one provisioned unit for an hour."""
+#: USD for one metric in one GetMetricData call.
 METRIC_READ = 0.00001
-"""USD for one metric in one GetMetricData call."""
 METRICS_PER_CHECK = 3
 SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
+#: A sweep checks a target only if what an hour could save is this many times the price of the
+#: hour's checks.
 WORTH = 10
-"""A sweep checks a target only if what an hour could save is this many times the price of the
-hour's checks."""
 
 
 def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:

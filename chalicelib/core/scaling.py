@@ -20,10 +20,10 @@ from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
+#: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
-"""The reasons for which a recommended decrease is made. With any other reason it is only shown."""
+#: A target is idle when nothing was consumed in the last hour.
 CHECKED_MINUTES = 60
-"""A target is idle when nothing was consumed in the last hour."""
 
 
 class Strategy(Protocol):

@@ -18,6 +18,8 @@ from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notify import TAG, Delivery, Place, StateStore
 from chalicelib.run import Run
 
+#: The reasons that an operator wants to know about. The others end by themselves, or are the
+#: operator's own choice.
 LEFT_ALONE = frozenset(
     {
         Reason.HEALING_BUDGET,
@@ -28,8 +30,6 @@ LEFT_ALONE = frozenset(
         Reason.REBOOTED_RECENTLY,
     }
 )
-"""The reasons that an operator wants to know about. The others end by themselves, or are the
-operator's own choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Run
 
+#: Levels that differ by less than this part are the same: they are products and quotients of
+#: floats.
 FITS = 1e-6
-"""Levels that differ by less than this part are the same: they are products and quotients of
-floats."""
 
 
 def by_hand(

@@ -27,37 +27,37 @@ from chalicelib.model import DemandHistory, Number, Reason, Series
 BURST_SECONDS = 300
 MINUTE = 60
 
+#: A newest minute this many noises above the five-minute mean is a jump, not noise.
 JUMP_NOISES = 2.5
-"""A newest minute this many noises above the five-minute mean is a jump, not noise."""
+#: A raise expects three more minutes of the present growth: metric, decision and update take that
+#: long.
 GROWTH_MINUTES = 3.0
-"""A raise expects three more minutes of the present growth: metric, decision and update take that
-long."""
+#: A jump is expected to go on by the first share of itself, up to the highest known demand. If the
+#: demand is a record, it is the second share.
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
-"""A jump is expected to go on by the first share of itself, up to the highest known demand. If the
-demand is a record, it is the second share."""
+#: A raise adds this much noise, so that the next minute does not need another raise.
 RAISE_NOISES = 0.5
-"""A raise adds this much noise, so that the next minute does not need another raise."""
+#: A raise in quiet times is worth a call from one percent on.
 QUIET_MARGIN = 1.01
-"""A raise in quiet times is worth a call from one percent on."""
+#: A bucket that is too full or too empty is corrected over half an hour.
 REFILL_MINUTES = 30.0
-"""A bucket that is too full or too empty is corrected over half an hour."""
+#: A decrease stays one noise above the mean, so that noise alone does not undo it.
 LOW_NOISES = 1.0
-"""A decrease stays one noise above the mean, so that noise alone does not undo it."""
+#: Demand that falls within the newest minutes by more than this share of the saving is still
+#: falling: waiting saves more.
 FALLING_SHARE = 0.3
-"""Demand that falls within the newest minutes by more than this share of the saving is still
-falling: waiting saves more."""
+#: After a raise, wait before lowering: the metrics must show its effect first.
 SETTLE = timedelta(minutes=5)
-"""After a raise, wait before lowering: the metrics must show its effect first."""
+#: The least saving for a decrease that uses none of the four free ones.
 LEAST_SAVING_PERCENT = 4
-"""The least saving for a decrease that uses none of the four free ones."""
+#: The least saving for one of the day's four free decreases within an hour of the last: they are
+#: for after spikes.
 LEAST_FREE_SAVING_PERCENT = 20
-"""The least saving for one of the day's four free decreases within an hour of the last: they are
-for after spikes."""
+#: A decrease needs this many known minutes in the last hour, and the newest fifteen without a gap:
+#: unknown is not zero.
 KNOWN_MINUTES = 45
-"""A decrease needs this many known minutes in the last hour, and the newest fifteen without a gap:
-unknown is not zero."""
+#: How full the bucket is expected to be at an onset.
 INSURED_BUCKET = 0.5
-"""How full the bucket is expected to be at an onset."""
 
 
 @dataclass(frozen=True, slots=True)

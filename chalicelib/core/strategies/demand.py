@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from chalicelib.model import Number, Reason, Series
 
+#: CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide,
+#: metrics, read 2026-10); data older than this is no news: an alarm on missing data keeps its state
+#: for ever.
 FRESH = timedelta(minutes=10)
-"""CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide,
-metrics, read 2026-10); data older than this is no news: an alarm on missing data keeps its state
-for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,11 @@ def known_at(series: Series, at: datetime) -> Series:
     return replace(series, values=series.values[:size]).without_trailing_gaps()
 
 
+#: An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
+#: minute).
 APPLIES_AFTER = timedelta(minutes=1)
-"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
-minute)."""
+#: A decrease wants younger data: what is missing at the end may be the rise that it would run into.
 FRESH_TO_LOWER = timedelta(minutes=5)
-"""A decrease wants younger data: what is missing at the end may be the rise that it would run
-into."""
 
 
 def means(series: Series, per_period: int) -> list[float | None]:

@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from chalicelib.model import DemandHistory, Series
 
 HOUR_BINS, DAY_BINS = 12, 288
+#: Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next
+#: one is read.
 SLOTS = 15
-"""Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next
-one is read."""
 
+#: A five-minute mean this many times the one before, and the mean of the two before, came suddenly.
 ONSET = 1.4
-"""A five-minute mean this many times the one before, and the mean of the two before, came
-suddenly."""
 RECENT_HOURS = 12
 PEAKS, FEWEST_PEAKS = 21, 3
+#: A quarter of an hour and the onset itself: how far an onset's peak is looked for.
 PEAK_BINS = 4
-"""A quarter of an hour and the onset itself: how far an onset's peak is looked for."""
 
 
 def summarize(history: Series) -> DemandHistory:

@@ -23,11 +23,11 @@ from chalicelib.core.strategies.demand import (
 from chalicelib.model import Number, Reason, Series
 
 MINUTE = timedelta(minutes=1)
+#: For this long after an increase, a small decrease is not made, even if it would be free.
 SETTLE = timedelta(minutes=15)
-"""For this long after an increase, a small decrease is not made, even if it would be free."""
+#: A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
+#: the level must last that long.
 LOOK_BACK = timedelta(minutes=60)
-"""A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
-the level must last that long."""
 
 
 @dataclass(frozen=True, slots=True)
