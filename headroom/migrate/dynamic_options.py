@@ -9,6 +9,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,19 +56,10 @@ def _number(value: str) -> float:
 
 
 def _switch(value: str) -> bool:
-    found = {
-        "1": True,
-        "yes": True,
-        "true": True,
-        "on": True,
-        "0": False,
-        "no": False,
-        "false": False,
-        "off": False,
-    }
-    if value.lower() not in found:
+    found = RawConfigParser.BOOLEAN_STATES.get(value.lower())
+    if found is None:
         raise ValueError(f"expected true or false, got {value!r}")
-    return found[value.lower()]
+    return found
 
 
 def _unit(value: str) -> str:

@@ -101,16 +101,11 @@ def _number(text: str, size: int, names: tuple[str, ...]) -> int:
     return number
 
 
-def lowest(levels: Mapping[int, int]) -> int:
-    """Return the minimum that holds at least, whatever the time."""
-    return min(levels.values())
-
-
 def floors(levels: Mapping[int, int], zone_name: str) -> list[dict[str, Any]]:
     """Return the windows for a chain of minimums: minute of the week → the units that hold from
     then on."""
     days: dict[tuple[int, int, int], set[int]] = defaultdict(set)
-    base = lowest(levels)
+    base = min(levels.values())
     for start, end, units in _segments(levels):
         if units > base:
             for day, first, last in _pieces(start, end):
