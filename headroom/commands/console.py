@@ -1,8 +1,10 @@
 """What the commands share: the consoles, the common options, and how to print a report."""
 
+import csv
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -92,6 +94,19 @@ def print_error(error: Exception) -> None:
 def print_line(text: str) -> None:
     """Print one line as it is: without markup, colours or line breaks."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def print_csv(rows: Iterable[Mapping[str, object]]) -> None:
+    """Print rows as CSV. The keys of the first row are the header."""
+    rows = list(rows)
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def progress_bar() -> Progress:

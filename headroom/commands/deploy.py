@@ -2,7 +2,6 @@
 an account."""
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from rich.markup import escape
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.commands.console import app, console, errors, print_line
+from headroom.commands.console import app, console, errors, print_json, print_line
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -113,8 +112,8 @@ def doctor(
         )
         findings = doctors.diagnose(checked)
     if as_json:
-        report = {"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]}
-        typer.echo(json.dumps(report, indent=2))
+        data = [asdict(finding) for finding in findings]
+        print_json({"stage": name, "ok": not findings, "findings": data})
         raise typer.Exit(1 if findings else 0)
     for finding in findings:
         check = f"[bold red]{finding.check}:[/]"

@@ -1,8 +1,6 @@
 """`tune`: the cheapest settings that keep throttling under a goal, searched on the operator's own
 history."""
 
-import json
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,7 +10,7 @@ from rich.table import Table
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import ConfigOption, app, console, progress_bar
+from headroom.commands.console import ConfigOption, app, console, print_json, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
@@ -78,7 +76,7 @@ def tune(
 
     target = None if trace else selected.target
     if as_json:
-        sys.stdout.write(json.dumps(tuning.as_data(result, target, month), indent=2) + "\n")
+        print_json(tuning.as_data(result, target, month))
         return
     console.print(_table(result, selected.title, month))
     _print_report(result, target)
