@@ -45,10 +45,11 @@ class Narrator:
         self._printed: dict[str, tuple[object, ...]] = {}
         region.functions.watchers.append(self._print_decisions)
 
-    def say(self, text: str) -> None:
-        """Print what happens now."""
+    def say(self, text: str, minutes: int = 0) -> None:
+        """Print what happens now, and let the region run for some minutes."""
         self._printed.clear()
         self._print_line(f"[bold]{self._region.now:%a %H:%M}[/]  [bold]{text}[/]")
+        self._region.run(minutes)
 
     def print_results(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Print the numbers at the end. The keys of the first row are the headings."""
