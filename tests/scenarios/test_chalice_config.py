@@ -34,7 +34,7 @@ LISTENERS = {
 what on_alarm does."""
 EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
 SHIPPED = (*FUNCTIONS, "on_fleet")
-"""The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet
+"""The functions with a policy of their own. tests/scenarios/test_fleet.py judges what on_fleet
 calls."""
 
 

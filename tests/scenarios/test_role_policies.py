@@ -48,7 +48,7 @@ LISTENERS = {
 what on_alarm does."""
 EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
 SHIPPED = (*FUNCTIONS, "on_fleet")
-"""The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet
+"""The functions with a policy of their own. tests/scenarios/test_fleet.py judges what on_fleet
 calls."""
 AWS = Location()
 LOCATIONS = (AWS, Location("aws-cn", "cn-north-1"), Location("aws-us-gov", "us-gov-west-1"))
@@ -332,7 +332,7 @@ def test_with_what_the_configuration_calls_for_a_function_sets_the_capacity_of_m
     assert (may("users", ""), may("users", rules("*"))) == (False, True)
 
 
-# every call in every test: tests/judge.py
+# every call in every test: tests/support/judge.py
 
 
 def test_a_call_that_is_not_permitted_fails_its_test_with_function_action_and_resource() -> None:
