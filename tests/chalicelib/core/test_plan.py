@@ -32,6 +32,7 @@ from tests.support.builders import (
     decision,
     policy,
 )
+from tests.support.laws import COSTLY
 
 TARGETS = [READS, WRITES, INDEX_READS, INDEX_WRITES]
 POLICIES = dict.fromkeys(TARGETS, policy())
@@ -243,6 +244,7 @@ def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target,
     return table_alarms.level(found.fields) > fits * (1 + 1e-9)
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
     decisions: list[Decision],
@@ -258,6 +260,7 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
         assert not_lazier or not is_lazy(now, units, policies)
 
 
+@COSTLY
 @given(decided(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
     decisions: list[Decision], policies: dict[Target, Policy], data: st.DataObject
@@ -272,6 +275,7 @@ def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
     assert not any(is_lazy(found, units, policies) for found in there.values())
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
@@ -287,6 +291,7 @@ def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
         assert not any(is_lazy(found, lowered, policies) for found in there.values())
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_plan_that_is_done_leaves_nothing_to_do(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
@@ -296,6 +301,7 @@ def test_a_plan_that_is_done_leaves_nothing_to_do(
     assert actions(again, list(there.values()), policies) == []
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_an_increase_never_shares_a_call_with_a_decrease(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
@@ -309,6 +315,7 @@ def test_an_increase_never_shares_a_call_with_a_decrease(
         assert all(change.desired != change.current for change in call.changes)
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_dry_run_is_never_acted_on(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
@@ -320,6 +327,7 @@ def test_a_dry_run_is_never_acted_on(
         assert not touched & dry
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_rewrite_changes_only_what_is_a_policys_to_say(
     decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]

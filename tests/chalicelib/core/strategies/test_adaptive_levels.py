@@ -15,6 +15,7 @@ from chalicelib.core.strategies.onsets import SLOTS
 from chalicelib.model import NO_HISTORY, DemandHistory, Series
 from tests.support.builders import MINUTE, NOON, observation, series, steady
 from tests.support.builders import policy as any_policy
+from tests.support.laws import COSTLY
 
 
 def policy(**settings: Any) -> Policy:
@@ -230,6 +231,7 @@ def test_the_bucket_is_reckoned_minute_by_minute(seen: Observation, left: float)
     assert adaptive.burst_left(seen) == pytest.approx(left)
 
 
+@COSTLY
 @given(
     st.lists(st.none() | st.floats(0, 1e5), max_size=40),
     st.lists(st.none() | st.floats(0.1, 1e5), max_size=40),
