@@ -185,6 +185,12 @@ class Throughput:
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
 
+    @property
+    def last_change_at(self) -> datetime | None:
+        """Return when the units last changed, None if they never did."""
+        times = (self.last_increase_at, self.last_decrease_at)
+        return max((at for at in times if at is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class TableState:

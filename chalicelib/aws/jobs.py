@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ EMR_ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 GLUE_ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 #: Source: AWS Backup API, BackupJob.State, read 2026-11.
 BACKUP_ACTIVE = frozenset({"CREATED", "PENDING", "RUNNING", "ABORTING"})
+#: The beginning of an export that does not show it: it counts as young.
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: A backup job that has been running for longer than this is not found.
 BACKUP_LOOK_BACK = timedelta(days=2)
 
@@ -142,12 +144,7 @@ def _started(export: Mapping[str, Any]) -> datetime:
     Source: API_ExportTableToPointInTime, read 2026-11.
     """
     text = str(export["ExportArn"]).rsplit("/", 1)[-1].partition("-")[0]
-    return EPOCH + timedelta(milliseconds=int(text)) if text.isdigit() else NEVER
-
-
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-#: The beginning of an export that does not show it: it counts as young.
-NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+    return datetime.fromtimestamp(int(text) / 1_000, UTC) if text.isdigit() else NEVER
 
 
 def _table_of(arn: str) -> str:

@@ -33,8 +33,7 @@ def publish(aws: Aws, topic: str, notice: Notice) -> None:
     Message attributes allow a subscriber to filter. Several values of one are a
     String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
-    region = topic.split(":")[3]
-    aws.client("sns", "" if region == aws.region else region).publish(
+    aws.client("sns", _region(aws, topic)).publish(
         TopicArn=topic,
         Subject=SUBJECT.sub("?", notice.subject)[:MAX_SUBJECT],
         Message=_text(aws, notice),

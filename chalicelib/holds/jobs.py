@@ -19,7 +19,7 @@ from chalicelib.run import Run
 
 def by_jobs(
     run: Run, observations: Mapping[Target, Observation], _: Sequence[Alarm]
-) -> Iterator[tuple[Target, Hold]]:
+) -> Iterator[tuple[Target, Hold | None]]:
     """Yield the holds of the running jobs. Jobs that cannot be read hold decreases.
 
     A job that runs no longer holds nothing, whatever else runs.
@@ -31,9 +31,7 @@ def by_jobs(
         subject = f"the jobs of pause {pause.name}"
         jobs = run.ask(subject, pause.job, aws_jobs.jobs, run.aws, pause, run.now)
         for target in concerned:
-            hold = judge(pause, jobs, observations[target], run.now)
-            if hold:
-                yield target, hold
+            yield target, judge(pause, jobs, observations[target], run.now)
 
 
 def judge(

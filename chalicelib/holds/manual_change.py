@@ -21,14 +21,12 @@ FITS = 1e-6
 
 def by_hand(
     run: Run, observations: Mapping[Target, Observation], alarms: Sequence[Alarm]
-) -> Iterator[tuple[Target, Hold]]:
+) -> Iterator[tuple[Target, Hold | None]]:
     """Yield a hold for each target raised by hand within `hold_after_manual_change_hours`."""
     by_name = {alarm.name: alarm for alarm in alarms}
     for target, observation in observations.items():
         alarm = by_name.get(table_alarms.name_of(target))
-        hold = judge(observation, alarm, run.now) if alarm else None
-        if hold:
-            yield target, hold
+        yield target, judge(observation, alarm, run.now) if alarm else None
 
 
 def judge(observation: Observation, alarm: Alarm, now: datetime) -> Hold | None:

@@ -127,30 +127,28 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
     units = observation.provisioned
     hour = observation.metrics.consumed.last(60)
     is_young = is_fresh(observation.metrics.consumed, now, FRESH_TO_LOWER)
-    if (
-        load is None
-        or not is_young
-        or None in hour.last(15).values
-        or len(hour.known()) < KNOWN_MINUTES
-    ):
+    has_gaps = None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES
+    if load is None or not is_young or has_gaps:
         return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(observation)
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
     asleep = worth_sleeping(load.mean5, policy.alarm_percent, observation.target.dimension)
     low = math.ceil(max(low_units(load, policy, left, units), insured, asleep, policy.min_units))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
-    if load.throttled5 > 0:
-        return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
-    if low >= units:
-        return Recommendation(units, Reason.AT_DESIRED, numbers)
-    raised_at = observation.throughput.last_increase_at
-    if raised_at is not None and now - raised_at < SETTLE:
-        return Recommendation(units, Reason.RAISED_RECENTLY, numbers)
-    if load.mean5 - load.newest - 2 * load.noise > FALLING_SHARE * (units - low):
-        return Recommendation(units, Reason.STILL_FALLING, numbers)
-    if (units - low) * 100 <= least_saving_percent(observation, now) * units:
-        return Recommendation(low, Reason.NOT_WORTH_IT, numbers)
-    return Recommendation(low, Reason.UTILIZATION_LOW, numbers)
+    raised_at, saving = observation.throughput.last_increase_at, units - low
+    fall = load.mean5 - load.newest - 2 * load.noise
+    obstacles = (
+        (load.throttled5 > 0, Reason.THROTTLED_RECENTLY),
+        (saving <= 0, Reason.AT_DESIRED),
+        (raised_at is not None and now - raised_at < SETTLE, Reason.RAISED_RECENTLY),
+        (fall > FALLING_SHARE * saving, Reason.STILL_FALLING),
+    )
+    obstacle = next((reason for applies, reason in obstacles if applies), None)
+    if obstacle:
+        return Recommendation(units, obstacle, numbers)
+    is_worth_it = saving * 100 > least_saving_percent(observation, now) * units
+    reason = Reason.UTILIZATION_LOW if is_worth_it else Reason.NOT_WORTH_IT
+    return Recommendation(low, reason, numbers)
 
 
 def _least_raise(observation: Observation) -> int:
@@ -324,18 +322,12 @@ def units_by_minute(observation: Observation) -> list[float]:
     Since the last change they are known; before it, the least of each five minutes tells.
     """
     consumed, provisioned = observation.metrics.consumed, observation.metrics.provisioned.values
-    changes = [
-        at
-        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
-        if at is not None
-    ]
+    changed_at = observation.throughput.last_change_at
     size = len(consumed.values)
-    if not changes or not provisioned:
+    if changed_at is None or not provisioned:
         return [float(observation.provisioned)] * size
-    since = min(
-        max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0),
-        size,
-    )
+    applied_after = changed_at + APPLIES_AFTER - consumed.start
+    since = min(max(math.ceil(applied_after.total_seconds() / MINUTE), 0), size)
     least = [float(observation.provisioned if units is None else units) for units in provisioned]
     before = [units for units in least for _ in range(5)][:since]
     before += [least[-1]] * (since - len(before))

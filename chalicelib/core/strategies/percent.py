@@ -257,12 +257,7 @@ def _one_step_down(observation: Observation, consumed: Series) -> Recommendation
     """
     policy = observation.policy
     units, size = observation.provisioned, policy.alarm_period_seconds // 60
-    changes = [
-        at
-        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
-        if at is not None
-    ]
-    loads = _whole_means(consumed.since(max(changes, default=None)), size)
+    loads = _whole_means(consumed.since(observation.throughput.last_change_at), size)
     low, looked = _low_periods(loads, units, policy)
     numbers: dict[str, Number] = {"lower_level_units": units * policy.lower_percent / 100}
     numbers |= {"low_checks": len(low), "checks_needed": policy.decrease_checks}

@@ -74,13 +74,11 @@ def _patterns(
 
 def _count(deployment: Deployment, fleet: Fleet) -> Iterator[Finding]:
     subject = f"fleet {fleet.name}"
-    try:
-        instances = aws_fleet.count_instances(deployment.aws, fleet)
-    except aws_fleet.NoSuchGroupError as error:
+    instances = aws_fleet.count_instances(deployment.aws, fleet)
+    if isinstance(instances, str):
         remedy = "Correct its group. Until then its tables are not lowered."
-        yield Finding("fleet", f"{subject}: {error}", remedy)
-        return
-    if not instances:
+        yield Finding("fleet", f"{subject}: {instances}", remedy)
+    elif not instances:
         group = f"of {fleet.auto_scaling_group} is in service"
         yield Finding(
             "fleet",
