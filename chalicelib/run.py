@@ -54,7 +54,7 @@ class Report:
     planned: list[Action] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    verdicts: list[HealingDecision] = field(default_factory=list)
+    healing_decisions: list[HealingDecision] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)

@@ -70,7 +70,7 @@ GROUPS = {
     "target_percent": "Down",
     "burst_trust_percent": "The strategy `adaptive`",
     "windows": "When to leave it alone",
-    "notify": "Whom to tell",
+    "notify": "Notifications",
     "alarm_period_seconds": "Alarms and switches",
 }
 PARTS: Mapping[str, tuple[type, str]] = {
@@ -95,7 +95,10 @@ PARTS: Mapping[str, tuple[type, str]] = {
         JobPause,
         "`[[pause]]`: jobs that own a table's capacity while they run (docs/jobs.md).",
     ),
-    "Healing": (Healing, "`[[healing]]`: sick instances of Auto Scaling groups (docs/healing.md)."),
+    "Healing": (
+        Healing,
+        "`[[healing]]`: unhealthy instances of Auto Scaling groups (docs/healing.md).",
+    ),
 }
 
 

@@ -139,15 +139,15 @@ def decide(
     checked = [m for m in group.members if m.failing or m.instance in requested]
     healed = _healed(group, rule, now)
     left = max(0, rule.allowed(len(group.in_service)) - len(healed))
-    verdicts: list[HealingDecision] = []
+    decisions: list[HealingDecision] = []
     for member in sorted(checked, key=lambda m: (m.failing_since or EVER, m.instance)):
         reason = _reason(group, rule, member, left, now)
         numbers = _numbers(group, rule, member, healed)
-        verdicts.append(
+        decisions.append(
             HealingDecision(member.instance, group.name, rule.action, reason, numbers, rule.dry_run)
         )
-        left -= verdicts[-1].acts
-    return verdicts
+        left -= decisions[-1].acts
+    return decisions
 
 
 def _reason(
@@ -216,8 +216,8 @@ def _numbers(
         "lifecycle": member.lifecycle,
         "zone": member.zone,
         "in_service": len(group.in_service),
-        "well": sum(other.is_healthy for other in group.members),
-        "sick": sum(bool(other.failing) for other in group.in_service),
+        "healthy": sum(other.is_healthy for other in group.members),
+        "unhealthy": sum(bool(other.failing) for other in group.in_service),
         "healed": len(healed),
         "allowed": rule.allowed(len(group.in_service)),
         "within_minutes": rule.within_minutes,

@@ -114,9 +114,9 @@ def _reconcile_group(run: Run, name: str, in_alarm: Collection[str]) -> None:
     if observation is None:
         return
     group, alarms = observation
-    verdicts = run.attempt(name, "deciding", healing.decide, group, rule, run.now, in_alarm)
-    for verdict in verdicts or []:
-        run.report.verdicts.append(_act(run, verdict, alarms))
+    decisions = run.attempt(name, "deciding", healing.decide, group, rule, run.now, in_alarm)
+    for decision in decisions or []:
+        run.report.healing_decisions.append(_act(run, decision, alarms))
     run.report.instance_alarms |= alarms
 
 
@@ -144,37 +144,37 @@ def _observe(
     return replace(group, events=events, watched=frozenset(alarms)), alarms
 
 
-def _act(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
-    """Do what a verdict asks for, and return it as it came out."""
-    if not verdict.acts:
-        return verdict
-    action = Heal(verdict.instance, verdict.group, verdict.action)
-    if not verdict.dry_run:
+def _act(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
+    """Do what a decision asks for, and return it as it came out."""
+    if not decision.acts:
+        return decision
+    action = Heal(decision.instance, decision.group, decision.action)
+    if not decision.dry_run:
         run.report.planned.append(action)
-    if verdict.dry_run or run.dry_run:
-        return verdict
+    if decision.dry_run or run.dry_run:
+        return decision
     try:
-        _heal(run, verdict, alarms)
+        _heal(run, decision, alarms)
     # the other instances are looked at; the failure is raised at the end
     except Exception as error:  # noqa: BLE001
-        run.fail(verdict.instance, f"to {verdict.action} it", error)
-        return replace(verdict, reason=Reason.FAILED)
+        run.fail(decision.instance, f"to {decision.action} it", error)
+        return replace(decision, reason=Reason.FAILED)
     run.report.done.append(action)
-    return verdict
+    return decision
 
 
-def _heal(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> None:
+def _heal(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> None:
     """Replace or reboot an instance.
 
     A reboot is written down first: a crash in between heals one too few, never one too many.
     """
-    if verdict.action == "replace":
-        aws_groups.mark_unhealthy(run.aws, verdict.instance)
+    if decision.action == "replace":
+        aws_groups.mark_unhealthy(run.aws, decision.instance)
         return
-    alarm = alarms[verdict.instance]
+    alarm = alarms[decision.instance]
     changes = instance_alarms.rebooting(alarm, run.now)
-    rewrite_alarm(run.aws, RewriteAlarm(f"instance {verdict.instance}", alarm, changes))
-    aws_groups.reboot(run.aws, verdict.instance)
+    rewrite_alarm(run.aws, RewriteAlarm(f"instance {decision.instance}", alarm, changes))
+    aws_groups.reboot(run.aws, decision.instance)
 
 
 def _make_missing(

@@ -70,7 +70,7 @@ def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -
     lines = [
         *map(sentence, report.skips),
         *map(sentence, decisions),
-        *map(sentence, report.verdicts),
+        *map(sentence, report.healing_decisions),
         *(sentence(a, would=dry_run) for a in (report.planned if dry_run else report.done)),
     ]
     for line in lines:

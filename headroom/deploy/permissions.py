@@ -205,7 +205,7 @@ def _parameter(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:*:ssm:*:*:parameter/{name.removeprefix('/')}"
 
 
-#: The functions that handle a sick instance.
+#: The functions that handle an unhealthy instance.
 HEALING = frozenset({"on_alarm", "on_action", "on_event", "on_queue", "follow_up"})
 GROUPS = "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/"
 #: The tag that EC2 Auto Scaling gives each of its instances. Nobody else can set it: tags that

@@ -210,14 +210,15 @@ def _processes(group: InstanceGroup, rule: Healing) -> Iterator[Finding]:
     if rule.action == "replace" and suspended:
         yield Finding(
             "healing",
-            f"group {group.name} has suspended {suspended}: its sick instances are not replaced",
+            f"group {group.name} has suspended {suspended}: "
+            "its unhealthy instances are not replaced",
             f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
         )
     is_replacing = not group.suspended & {"HealthCheck", "ReplaceUnhealthy"}
     if rule.action in ("reboot", "recover") and is_replacing:
         yield Finding(
             "healing",
-            f"group {group.name} replaces its sick instances itself after some minutes, "
+            f"group {group.name} replaces its unhealthy instances itself after some minutes, "
             f"while action = {rule.action} is to keep them",
             "Suspend its process ReplaceUnhealthy, or choose action = replace.",
         )

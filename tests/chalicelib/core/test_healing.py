@@ -358,7 +358,7 @@ def test_a_verdict_says_itself_with_its_numbers() -> None:
     assert sentence(verdict) == (
         "dry run: instance i-00 of group web is replaced: its status checks fail "
         "(StatusCheckFailed; failing instance, "
-        "lifecycle InService, zone a, in service 10, well 9, sick 1, healed 0, "
+        "lifecycle InService, zone a, in service 10, healthy 9, unhealthy 1, healed 0, "
         "allowed 1, within minutes 60, "
         "cooldown minutes 10, suspended AZRebalance)"
     )
