@@ -79,6 +79,10 @@ def backtest(
         raise NoHistoryError("there is nothing to replay")
     if html:
         _write_page(sections, html)
+    _print(sections, trace, as_json, as_csv)
+
+
+def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_csv: bool) -> None:
     if as_json:
         data = [_named(section, trace) | section.comparison.as_data() for section in sections]
         print_json(data[0] if trace else data)

@@ -40,6 +40,10 @@ ConfigOption = Annotated[
 TopicOption = Annotated[
     str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 #: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
 
