@@ -8,7 +8,6 @@ docs/from-dynamic-dynamodb.md is the operator's page.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -83,8 +82,8 @@ class Imported:
     @property
     def counts(self) -> Mapping[Kind, int]:
         """Return how many lines there are of each kind."""
-        found = Counter(line.kind for line in self.lines)
-        return {kind: found[kind] for kind in Kind}
+        kinds = [line.kind for line in self.lines]
+        return {kind: kinds.count(kind) for kind in Kind}
 
     @property
     def is_whole(self) -> bool:
@@ -156,7 +155,6 @@ class Account:
 
 def _read_options(options: Iterable[ini.Option], account: Account, part: Part) -> None:
     """Put into the part what the options of one header set, the later winning."""
-    given = part.given
     for option in options:
         known = OPTIONS.get(option.name)
         if known is None:
@@ -168,13 +166,9 @@ def _read_options(options: Iterable[ini.Option], account: Account, part: Part) -
             account.add(option.line, Kind.REFUSED, _why(option, error))
             part.unread[option.name] = option.line
             continue
-        if option.name in given:
-            account.add(
-                given[option.name].line,
-                Kind.OBSOLETE,
-                f"line {option.line} sets it again, and holds",
-            )
-        given[option.name] = found
+        if earlier := part.given.get(option.name):
+            account.add(earlier.line, Kind.OBSOLETE, f"line {option.line} sets it again, and holds")
+        part.given[option.name] = found
 
 
 def _why(option: ini.Option, error: ValueError) -> str:

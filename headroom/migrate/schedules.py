@@ -128,11 +128,9 @@ def _segments(levels: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
 def _pieces(start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield a stretch as weekday, and minutes of the day from and until: one that is shorter than a
     day is one piece."""
-    if end - start < DAY_MINUTES:
-        yield start // DAY_MINUTES % 7, start % DAY_MINUTES, end % DAY_MINUTES or DAY_MINUTES
-        return
+    is_one_piece = end - start < DAY_MINUTES
     while start < end:
-        until = min(end, (start // DAY_MINUTES + 1) * DAY_MINUTES)
+        until = end if is_one_piece else min(end, (start // DAY_MINUTES + 1) * DAY_MINUTES)
         yield start // DAY_MINUTES % 7, start % DAY_MINUTES, until % DAY_MINUTES or DAY_MINUTES
         start = until
 
