@@ -15,13 +15,13 @@ from headroom.project import ROOT
 PAGE = (ROOT / "docs" / "glossary.md").read_text()
 EXPLAINED = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
 CORE = ROOT / "chalicelib" / "core"
+#: The modules that put numbers into a decision or verdict.
 MODULES = [
     CORE / "scaling.py",
     CORE / "healing.py",
     *sorted((CORE / "strategies").glob("*.py")),
     *sorted((ROOT / "chalicelib" / "holds").glob("*.py")),
 ]
-"""The modules that put numbers into a decision or verdict."""
 
 
 def keys(path: Path) -> Iterator[str]:

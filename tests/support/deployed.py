@@ -22,8 +22,8 @@ from headroom.project import ROOT
 from headroom.region.context import environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
+#: Shared, since reading the services' models anew takes longer than a test.
 LOADER = botocore.loaders.create_loader()
-"""Shared, since reading the services' models anew takes longer than a test."""
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 # moto loads 1,300 images of EC2 otherwise, for each account anew
 NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}

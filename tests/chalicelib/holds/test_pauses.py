@@ -38,8 +38,8 @@ from tests.support.scenes import (
     woken_after,
 )
 
+#: Reads that are to be raised, writes that are to be lowered.
 LOADS = {READS: 95.0, WRITES: 5.0}
-"""Reads that are to be raised, writes that are to be lowered."""
 
 
 def tag(region: Region, value: str, table: str = "orders") -> None:

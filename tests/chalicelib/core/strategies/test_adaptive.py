@@ -34,8 +34,8 @@ def down(seen: Observation, **settings: Any) -> Recommendation:
     return adaptive.scale_down(with_policy(seen, policy(**settings)), NOON)
 
 
+#: A record 220 above the calm: needed are 300 and half of that again.
 SPIKE = after_calm(300.0)
-"""A record 220 above the calm: needed are 300 and half of that again."""
 
 
 @pytest.mark.parametrize("urgent", [False, True], ids=["a sweep", "an alarm"])

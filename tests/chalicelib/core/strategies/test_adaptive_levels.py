@@ -377,9 +377,8 @@ def test_the_level_to_come_down_to(
     assert adaptive.low_units(seen, policy(**settings), left, 100) == pytest.approx(units)
 
 
+#: Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is covered.
 FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
-"""Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is
-covered."""
 
 
 @pytest.mark.parametrize(

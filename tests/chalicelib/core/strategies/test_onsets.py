@@ -11,8 +11,8 @@ from chalicelib.model import DemandHistory, Series
 from tests.support.builders import NOON, series
 from tests.support.laws import COSTLY
 
+#: Five-minute means.
 HOUR, DAY = 12, 288
-"""Five-minute means."""
 Values = list[float | None]
 
 
