@@ -1,6 +1,6 @@
 """Headroom's entry points: a decorator names the event, the body makes one call.
 
-The only module that reads the clock and the environment. What happens next stands in
+The only module of the engine that reads the clock and the environment. The work is done by
 chalicelib/handlers.py.
 """
 
@@ -113,13 +113,13 @@ def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
 
 @configured(CONFIG.fleets, app.on_cw_event(FLEET_CHANGES))
 def on_fleet(event: CloudWatchEvent) -> dict[str, int]:
-    """Raise what follows a fleet when one of the account's instances comes or goes."""
+    """Raise what follows a fleet when one of the account's instances starts or stops."""
     return _run("on_fleet", event.context, handlers.on_fleet)
 
 
 @app.schedule("rate(1 minute)")
 def follow_up(event: CloudWatchEvent) -> dict[str, int]:
-    """Look again at every table whose alarm is still in ALARM, and at those that follow a fleet."""
+    """Check every table whose alarm is still in ALARM, and those that follow a fleet."""
     return _run("follow_up", event.context, handlers.follow_up)
 
 

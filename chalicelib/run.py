@@ -1,4 +1,4 @@
-"""What one invocation works with (`Run`), and what it came to (`Report`)."""
+"""One invocation (`Run`) and its result (`Report`)."""
 
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 #: A run begins no new table when less than this is left of Lambda's timeout.
 LAST_SECONDS = 2.0
-#: So much of Lambda's timeout is kept for increases when an optional service is asked.
+#: This much of Lambda's timeout is kept for increases before an optional service is called.
 ACTING_SECONDS = 10.0
 
 
 class Failure(Exception):
-    """Something failed for one subject. The other subjects were still looked at."""
+    """Something failed for one subject. The other subjects were still checked."""
 
     def __init__(self, subject: str, doing: str, error: Exception) -> None:
         """Keep what was being done to what, and what AWS answered."""
@@ -42,11 +42,11 @@ class Sweep:
 
 @dataclass
 class Report:
-    """What one event came to.
+    """The result of one invocation.
 
-    observations: the targets whose state somebody may be notified of. instance_alarms: the alarms
-    of failed instances, by instance. notified: the notices that reached somebody. sweep: what a
-    sweep read, where it could read the alarms.
+    observations: the targets whose state may cause a notification. instance_alarms: the alarms of
+    failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
+    read, None if it could not read the alarms.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -63,8 +63,8 @@ class Report:
     def raise_failures(self) -> None:
         """Raise all failures together: Lambda counts an error, and retries an asynchronous event.
 
-        Raises ExceptionGroup of Failure. A retry is safe: the facts are read again, and what was
-        done is found done.
+        Raises ExceptionGroup of Failure. A retry is safe: it reads the facts again, and does
+        not repeat what is done.
         """
         if self.failures:
             raise ExceptionGroup("Headroom could not do everything", self.failures)
@@ -102,7 +102,7 @@ class Run:
         return self.seconds_left() > seconds + ACTING_SECONDS
 
     def skip(self, subject: str, reason: Reason, detail: str) -> None:
-        """Report that something was looked at and passed over."""
+        """Report that something was checked and left as it is."""
         self.report.skips.append(Skip(subject, reason, detail))
 
     def skip_for_time(self, subject: str) -> None:
@@ -118,10 +118,10 @@ class Run:
     def attempt(
         self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
-        """Return what a call gives; None where it fails, and report the failure.
+        """Return the result of a call. If it fails, report the failure and return None.
 
-        Every exception counts, also that of an unforeseen answer: it must lose neither the other
-        tables nor the log.
+        Every exception is caught, even one that nobody expected. Otherwise the other tables and the
+        log would be lost.
         """
         try:
             return call(*args, **kwargs)
@@ -132,10 +132,10 @@ class Run:
     def ask(
         self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
-        """Do the same for a service whose answer can only hold capacity; None also without time.
+        """Do the same for a service whose answer can only hold capacity. Without time return None.
 
-        An increase does not depend on the answer. So a silent service must not use up the time of
-        an increase.
+        An increase does not depend on the answer. So a service that does not answer must not use up
+        the time of an increase.
         """
         if not self.may_wait(LONGEST_OPTIONAL_CALL):
             self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
@@ -143,7 +143,7 @@ class Run:
         return self.attempt(subject, doing, call, *args, **kwargs)
 
     def once(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what `read` gave in this run: many groups of tables ask, one call is made."""
+        """Return the result of `read`, which is called once in a run and not for each group."""
         if key not in self._answers:
             self._answers[key] = read()
         answer: T = self._answers[key]
@@ -152,7 +152,7 @@ class Run:
     def is_foreign(self, alarm: str, region: str, account: str) -> bool:
         """Tell whether an event's alarm is of another account or Region, and report it.
 
-        region, account: "" where the event does not say.
+        region, account: "" if the event does not have them.
         """
         if region not in ("", self.aws.region):
             why = f"the alarm is in {region}, this is {self.aws.region}"

@@ -23,11 +23,11 @@ SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
 WORTH = 10
 
 
-def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
-    """Return the level at which a mean load keeps the alarm at `percent` quiet.
+def alarm_ok_units(mean: float, percent: int, dimension: Dimension) -> float:
+    """Return the units at which a mean load keeps the alarm at `percent` in the state OK.
 
-    It is 0 if reading the metrics every minute is cheaper: an alarm that stays in ALARM makes
-    follow_up do so. mean: units per second.
+    It is 0 if it is cheaper to read the metrics every minute, as follow_up does for an alarm that
+    stays in ALARM. mean: units per second.
     """
     level = mean * 100 / percent
     following = METRICS_PER_CHECK * METRIC_READ * FOLLOW_UPS_PER_HOUR
