@@ -8,6 +8,7 @@ from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Target
 from headroom.region.context import Invocation
 from headroom.region.region import Region
+from headroom.simulation.replay import parts_per_million
 
 TABLE, INDEX = "orders", "by-date"
 CONFIG = '[[tables]]\nname = "orders"\n'
@@ -47,8 +48,7 @@ class Timeline:
 
     @property
     def throttled_ppm(self) -> float:
-        total = sum(self.demand)
-        return sum(self.throttled) / total * 1e6 if total else 0.0
+        return parts_per_million(sum(self.throttled), sum(self.demand))
 
 
 @dataclass

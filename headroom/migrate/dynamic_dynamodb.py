@@ -18,7 +18,7 @@ import tomlkit
 from tomlkit.items import Table
 
 from chalicelib.config.mistakes import nearest
-from chalicelib.config.policy import SETTINGS, Policy, make_policy
+from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.model import Dimension
 from headroom.migrate import ini
 from headroom.migrate.dynamic_options import (
@@ -148,9 +148,8 @@ class Account:
         first = self._source.continued.get(number, number)
         name = re.split(r"\s*[:=]", self._source.lines[first - 1])[0]
         text = f"{name}: …" if name in SECRETS else self._source.lines[number - 1]
-        return re.sub(
-            r"://[^/@\s]*@", "://…@", "".join(c if c.isprintable() else " " for c in text)
-        )
+        printable = "".join(c if c.isprintable() else " " for c in text)
+        return re.sub(r"://[^/@\s]*@", "://…@", printable)
 
 
 def _read_options(options: Iterable[ini.Option], account: Account, part: Part) -> None:
@@ -604,11 +603,9 @@ def _all(resolved: Resolved) -> Values:
 
 def _builtin() -> Values:
     plain = make_policy(strategy="percent")
-    values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
-    listed = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
-    }
-    return {dimension: {**listed, "strategy": ""} for dimension in Dimension}
+    # through JSON, so that tuples become lists, as a document has them
+    values = msgspec.json.decode(msgspec.json.encode(plain))
+    return {dimension: {**values, "strategy": ""} for dimension in Dimension}
 
 
 def _others(own: Values) -> Table:
