@@ -106,7 +106,6 @@ class LazyCommand(TyperCommand):
         self.module = module
 
     def load(self) -> Any:
-        """Import the module and return the command itself."""
         module = import_module(f"headroom.commands.{self.module}")
         return typer.main.get_group(module.app).commands[str(self.name)]
 
@@ -123,7 +122,6 @@ class CommandGroup(TyperGroup):
         self.commands = {name: LazyCommand(name, *entry) for name, entry in COMMANDS.items()}
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that the context names."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -160,7 +158,6 @@ def options(
 
 
 def main() -> None:
-    """Run the command line."""
     app()
 
 

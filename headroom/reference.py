@@ -196,7 +196,6 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
 
 
 def markdown() -> str:
-    """Return the whole page."""
     return HEAD + "".join(f"{row}\n" for row in (*_settings(), *_parts()))
 
 
@@ -222,7 +221,6 @@ def _parts() -> Iterator[str]:
 
 
 def _row(kind: type, key: str, hint: Any, default: Any) -> str:
-    """Return the row of one key of the settings, or of a part of the file."""
     shown = (
         "needed"
         if default is msgspec.NODEFAULT
@@ -257,16 +255,11 @@ def _word(base: Any) -> str:
     """Return what a value is, in the words of TOML."""
     kind = next((arg for arg in get_args(base) if arg not in (Ellipsis, NoneType)), None)
     if get_origin(base) is tuple and kind is not None:
-        return (
-            f"list of {_type(kind)}"
-            if get_origin(kind) is Annotated or get_origin(kind) is Literal
-            else f"list of {_plural(kind)}"
-        )
+        if get_origin(kind) in (Annotated, Literal):
+            return f"list of {_type(kind)}"
+        plural = {str: "texts"}.get(kind, "tables")
+        return f"list of {'pairs' if get_origin(kind) is tuple else plural}"
     return WORDS.get(base, "table")
-
-
-def _plural(kind: Any) -> str:
-    return "pairs" if get_origin(kind) is tuple else {str: "texts"}.get(kind, "tables")
 
 
 def toml(value: Any) -> str:

@@ -64,13 +64,16 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
         _chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
         _chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
-    extras, override = terraform_extras(stage, rules), terraform_override(stage)
-    (terraform / "headroom.tf.json").write_text(json.dumps(extras, indent=2))
-    (terraform / "chalice_override.tf.json").write_text(json.dumps(override, indent=2))
+    modules = {
+        "headroom": terraform_extras(stage, rules),
+        "chalice_override": terraform_override(stage),
+    }
+    for name, module in modules.items():
+        (terraform / f"{name}.tf.json").write_text(json.dumps(module, indent=2))
     problems = terraform_problems(terraform, stage)
     if problems:
-        sentences = "\n".join(f"  - {problem}" for problem in problems)
-        raise StageError(f"the Terraform module would not work:\n{sentences}")
+        sentences = (f"\n  - {problem}" for problem in problems)
+        raise StageError(f"the Terraform module would not work:{''.join(sentences)}")
     return [sam, terraform]
 
 
@@ -140,10 +143,9 @@ def _sam(kind: str, **properties: Any) -> Document:
 
 
 def _sam_stores(stage: Stage, topic: str) -> Document:
-    roles = stage.function("*")
     stores = _sam_queue(
         "HeadroomDeadLetters",
-        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, roles),
+        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, stage.function("*")),
         QueueName=stage.dead_letters,
         MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
         Tags=[{"Key": DeployedVersion.KEY, "Value": version()}],
@@ -208,9 +210,8 @@ def _sam_function(stage: Stage, name: str, topic: str) -> Document:
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }
         return {**properties, "Events": {"OnQueueSqsEventSource": {"Properties": source}}}
-    failure = {"OnFailure": {"Type": "SQS", "Destination": SAM_DEAD_LETTERS}}
-    settings = {**blueprint.invoke_settings(name), "DestinationConfig": failure}
-    properties["EventInvokeConfig"] = settings
+    failed = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": SAM_DEAD_LETTERS}}}
+    properties["EventInvokeConfig"] = blueprint.invoke_settings(name) | failed
     if name == "on_alarm":
         source = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": SAM_DEAD_LETTERS}}
         properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": source}}
@@ -302,8 +303,7 @@ def _terraform_queues(stage: Stage, topic: str) -> Document:
             "tags": {DeployedVersion.KEY: version()},
         }
     }
-    roles = stage.function("*")
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, roles)
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
     policies, subscriptions = {"headroom_dead_letters": policy}, {}
     if QUEUE_SOURCE in stage.sources:
         redrive = {"deadLetterTargetArn": DEAD_LETTERS}
@@ -453,16 +453,17 @@ def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
         yield f"the version {provider} excludes newer versions of the AWS provider"
 
 
+NAMED = {
+    "aws_cloudwatch_event_rule": ("", "the name {} is the same in every stage"),
+    "aws_cloudwatch_log_group": ("/aws/lambda/", "{} is not the log of a function"),
+}
+
+
 def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
-    for name, rule in resources.get("aws_cloudwatch_event_rule", {}).items():
-        if not rule["name"].startswith(f"{stage.prefix}-"):
-            yield (
-                f"aws_cloudwatch_event_rule.{name}: "
-                f"the name {rule['name']} is the same in every stage"
-            )
-    for name, group in resources.get("aws_cloudwatch_log_group", {}).items():
-        if not group["name"].startswith(f"/aws/lambda/{stage.prefix}-"):
-            yield f"aws_cloudwatch_log_group.{name}: {group['name']} is not the log of a function"
+    for kind, (folder, problem) in NAMED.items():
+        for name, body in resources.get(kind, {}).items():
+            if not body["name"].startswith(f"{folder}{stage.prefix}-"):
+                yield f"{kind}.{name}: {problem.format(body['name'])}"
 
 
 REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")

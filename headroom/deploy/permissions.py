@@ -39,8 +39,6 @@ WILDCARDS = frozenset("*?")
 #: In a regular expression: an escape, a set of characters, or any one character.
 TOKEN = re.compile(r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
-Contributor = Callable[[Config, str], list[Document]]
-
 
 def configured_policy(rules: Config, function: str) -> Document | None:
     """Return the policy for the role of a function (its short name), or None for no policy."""
@@ -281,7 +279,7 @@ def _group(rule: Healing) -> str:
     return SEQUENCE.sub("?", rule.group).replace("$", "?")
 
 
-CONTRIBUTORS: tuple[Contributor, ...] = (
+CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     only_managed_tables,
     count_fleets,
     jobs_that_pause,

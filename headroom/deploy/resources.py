@@ -182,8 +182,8 @@ class InvokeSettings(Resource):
                 put(FunctionName=self.function, **self.expected)
                 break
             except ClientError as error:
-                is_role_unknown = error_code(error) == "InvalidParameterValueException"
-                if not is_role_unknown or attempt == ROLE_ATTEMPTS:
+                is_other = error_code(error) != "InvalidParameterValueException"
+                if is_other or attempt == ROLE_ATTEMPTS:
                     raise
                 session.sleep(ROLE_WAIT_SECONDS)
 
@@ -196,8 +196,6 @@ class InvokeSettings(Resource):
 
 @dataclass(frozen=True)
 class LogGroup(Resource):
-    """A function's log group with its retention in days."""
-
     SUBJECT = "log group {0.name}"
 
     function: str
@@ -274,8 +272,10 @@ class PartialFailures(Resource):
         )
 
     def compare(self, actual: Any) -> list[str]:
-        types = [mapping.get("FunctionResponseTypes", []) for mapping in actual]
-        is_right = all("ReportBatchItemFailures" in ones for ones in types)
+        is_right = all(
+            "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
+            for mapping in actual
+        )
         return [] if is_right else ["one failed message returns its whole batch to the queue"]
 
     def apply(self, session: AwsSession) -> None:
@@ -400,7 +400,6 @@ def _text(value: Any) -> str:
 
 
 def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each field that differs."""
     return [
         f"its {key} is {'not set' if actual.get(key) in (None, '', []) else 'different'}"
         for key, value in expected.items()

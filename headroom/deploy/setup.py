@@ -39,10 +39,6 @@ class ResourceResult:
     result: str
     details: tuple[str, ...] = ()
 
-    @property
-    def changed(self) -> bool:
-        return self.result in ("applied", "removed")
-
 
 def functions_of(stage: Stage, session: AwsSession) -> list[str]:
     """Return the stage's functions that exist, by their short names."""
@@ -58,11 +54,10 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
     subscription."""
     location = session.location
     topic_arn, dead_letters = stage.topic_arn(location), location.arn("sqs", stage.dead_letters)
-    roles = stage.function("*")
     attributes = {
         "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
         "SqsManagedSseEnabled": "true",
-        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, roles),
+        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, stage.function("*")),
     }
     resources: list[Resource] = [Queue(stage.dead_letters, attributes)]
     if stage.makes_topic:
@@ -111,16 +106,14 @@ def resources_of_functions(
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
-        topic_arn = stage.topic_arn(location)
         redrive = {"RedrivePolicy": {"deadLetterTargetArn": dead_letters}}
-        resources.append(Subscription(topic_arn, "lambda", endpoint, redrive))
+        resources.append(Subscription(stage.topic_arn(location), "lambda", endpoint, redrive))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         resources.append(AlarmPermission(full["on_action"], location.account))
     if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
         resources.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
     actions = stage.operator_actions(location)
-    own = blueprint.own_alarms(stage, full, stage.dead_letters, actions)
-    resources += [OwnAlarm(fields) for fields in own]
+    resources += map(OwnAlarm, blueprint.own_alarms(stage, full, stage.dead_letters, actions))
     return [*resources, DeployedVersion(stage.dead_letters, version())]
 
 

@@ -92,7 +92,6 @@ class Groups:
         self.permanent |= set(instances if permanent else ())
 
     def pass_checks(self, *instances: str) -> None:
-        """Let all status checks of some instances pass again."""
         for instance in instances:
             self.failing.pop(instance, None)
 
@@ -165,7 +164,6 @@ class Groups:
             state.availability_zone = self.zones[instance]
 
     def _add_activity(self, group: Any, kind: str, instance: str, cause: str) -> dict[str, Any]:
-        """Add an activity in progress, and return it."""
         now = self._region.now
         activity = {
             "ActivityId": f"activity-{len(self.activities)}",

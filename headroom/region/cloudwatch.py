@@ -66,8 +66,6 @@ def key(namespace: str, metric: str, named: Mapping[str, str]) -> Key:
 
 
 class CloudWatch:
-    """Metrics, alarms, and the answers to their API calls."""
-
     def __init__(
         self,
         region: Context,
@@ -124,7 +122,6 @@ class CloudWatch:
                 self._announce(self.alarms[name], before[name])
 
     def _evaluate(self, alarm: StoredAlarm) -> None:
-        """Let the newest data decide on an alarm's state."""
         if not {"Threshold", "Period"} <= alarm.fields.keys():
             return
         state, threshold, newest = alarm.state, alarm.fields["Threshold"], self._newest(alarm)
@@ -200,7 +197,6 @@ class CloudWatch:
     # the API
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one call."""
         known = {
             "PutMetricAlarm": self._put,
             "DescribeAlarms": self._describe,

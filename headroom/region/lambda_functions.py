@@ -31,8 +31,6 @@ RETRY_MINUTES = (1, 2)
 
 
 class Functions:
-    """The functions of one app in one region."""
-
     def __init__(
         self, region: Context, http: Http, watchers: list[Callable[[Invocation], None]]
     ) -> None:

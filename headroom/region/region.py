@@ -151,7 +151,6 @@ class Region:
         self.demand[target] = rates
 
     def units(self, target: Target) -> int:
-        """Return the units that hold now."""
         return self.meter(target).units
 
     def meter(self, target: Target) -> Meter:
@@ -160,7 +159,6 @@ class Region:
     # time
 
     def minute_of(self, at: datetime) -> int:
-        """Return the whole minutes from the region's start to a time."""
         return int((at - self.start).total_seconds()) // MINUTE
 
     def run(self, minutes: int) -> None:
@@ -219,7 +217,6 @@ class Region:
     def after_call(
         self, service: str, operation: str, params: Mapping[str, Any], response: dict[str, Any]
     ) -> None:
-        """Correct moto's response."""
         if service == "dynamodb":
             self.dynamodb.correct(operation, params, response)
         elif operation == "DescribeInstanceStatus":

@@ -71,7 +71,6 @@ class Deployment:
 
     @property
     def targets(self) -> Iterator[Target]:
-        """Yield the targets of all these tables."""
         for table in self.tables.values():
             yield from table.targets()
 
