@@ -96,8 +96,9 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
         assert allowed or not decide_with(seen, settings, NOON, direction).changes
 
 
-@settings_of_hypothesis(suppress_health_check=[HealthCheck.filter_too_much])
-@COSTLY
+@settings_of_hypothesis(
+    COSTLY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(
     PROVISIONED,
     st.lists(st.floats(0, 50_000), min_size=24, max_size=40),
