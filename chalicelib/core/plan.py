@@ -25,14 +25,14 @@ from chalicelib.model import (
 def for_table(
     table: str,
     decisions: Iterable[Decision],
-    watching: Sequence[Alarm],
+    alarms: Sequence[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[TableAction]:
     """Return the actions for one table: its capacity, and the rewrites of its alarms."""
     live = {d.target: d for d in decisions if not d.dry_run}
     changes = tuple(Change(t, d.current, d.desired) for t, d in sorted(live.items()) if d.changes)
     updates = [SetCapacity(table, changes)] if changes else []
-    rewrites = _rewrites(live, watching, policies)
+    rewrites = _rewrites(live, alarms, policies)
     lowered = [r for r in rewrites if _lowers(r)]
     raised = [r for r in rewrites if not _lowers(r)]
     # an increase comes first, even before the repair of an alarm that does not fit
@@ -42,7 +42,7 @@ def for_table(
 
 def _rewrites(
     decisions: Mapping[Target, Decision],
-    watching: Iterable[Alarm],
+    alarms: Iterable[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[RewriteAlarm]:
     """Return the rewrites of the alarms that do not fit.
@@ -50,7 +50,7 @@ def _rewrites(
     While a table is updating, its units are uncertain, so its alarms stay as they are.
     """
     rewrites = []
-    for alarm in watching:
+    for alarm in alarms:
         target = table_alarms.rewritable(alarm)
         decision = decisions.get(target) if target else None
         if decision is None or decision.reason is Reason.UPDATING:
@@ -70,12 +70,12 @@ def _lowers(rewrite: RewriteAlarm) -> bool:
 
 def missing_alarms(
     decisions: Iterable[Decision],
-    watching: Iterable[Alarm],
+    alarms: Iterable[Alarm],
     policies: Mapping[Target, Policy],
     topic_arn: str,
 ) -> list[CreateAlarm]:
     """Return an alarm for each target that may be raised and has none of Headroom's own."""
-    there = {alarm.name for alarm in watching}
+    names = {alarm.name for alarm in alarms}
     return [
         CreateAlarm(
             d.target, table_alarms.new_fields(d.target, d.desired, policies[d.target], topic_arn)
@@ -83,5 +83,5 @@ def missing_alarms(
         for d in decisions
         if policies[d.target].scale_up
         and not d.dry_run
-        and table_alarms.name_of(d.target) not in there
+        and table_alarms.name_of(d.target) not in names
     ]
