@@ -139,6 +139,7 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(
     assert [value for value in result if value != given[setting]] == moves
 
 
+@pytest.mark.slow
 def test_no_more_is_tried_than_allowed_and_each_is_reported() -> None:
     calls: list[tuple[int, int]] = []
     plan = SearchPlan(coarse=GRID, steps=(2, 1), most=6, workers=1)
@@ -156,6 +157,7 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
     return tuning.total(tuning.measure(demand, None, settings)[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("goal", "taken"),
     [(1_000_000, (50, 0)), (40_000, (50, 100)), (0, (50, 100))],
