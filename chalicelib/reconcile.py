@@ -1,7 +1,7 @@
 """The main path for tables: observe → decide → plan → act.
 
-A look at some tables goes in groups, the tables with the highest cost first: when the time is over,
-the most valuable ones are done.
+Tables are checked in groups, those with the highest cost first: if the time runs out, the most
+valuable ones are done.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -145,10 +145,10 @@ def _decide_all(
     observations: Observations,
     directions: Collection[Direction],
 ) -> dict[str, list[Decision]]:
-    """Decide on each table, ask the circuit breakers of what would change, and decide again.
+    """Decide on each table, call the circuit breakers of what would change, and decide again.
 
-    A hold may make another change of the table possible. Then the breakers are asked about that
-    one. No question is repeated.
+    A hold may make another change of the table possible. Then the breakers are called for that
+    change. No request is repeated.
     """
     known, decisions = dict(observations), dict[str, list[Decision]]()
     answered = set[circuit_breaker.Question]()
@@ -189,9 +189,9 @@ def _by_table(alarms: Iterable[Alarm]) -> dict[str, list[Alarm]]:
 def _act(
     run: Run, table: str, decisions: list[Decision], actions: Sequence[TableAction]
 ) -> list[Decision]:
-    """Do one table's actions in order, and return the decisions as they came out.
+    """Do one table's actions in order, and return the decisions with their results.
 
-    The first action that fails ends them. A later look does the rest.
+    The first action that fails ends them. A later check does the rest.
     """
     for action in actions:
         try:

@@ -40,7 +40,7 @@ class Query:
     stat: str = "Sum"
 
     def request(self, name: str) -> dict[str, Any]:
-        """Return the query as GetMetricData wants it."""
+        """Return the query in the form of GetMetricData."""
         dimensions = table_alarms.dimensions(self.target)
         metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": dimensions}
         stat = {"Metric": metric, "Period": self.step, "Stat": self.stat}

@@ -1,8 +1,8 @@
 """Notify people of what healing did, and of failed instances that it left alone.
 
 A replacement or a reboot is sent when it is done. A refusal is sent once for each failure of the
-instance. That it was sent stands as a tag on the instance's own alarm; the alarm's last change of
-state says since when the instance fails.
+instance. A tag on the instance's own alarm records that it was sent. The alarm's last change of
+state shows since when the instance fails.
 """
 
 from collections import defaultdict

@@ -71,7 +71,7 @@ def holds(
 ) -> dict[Target, Observation]:
     """Ask all questions at once; return the observations that an answer holds, with that hold.
 
-    What is not answered stands in the report, once for each URL.
+    The report has each URL that did not answer, once.
     """
     answers = _ask(run, asking) if asking else {}
     held: dict[Target, Observation] = {}
