@@ -7,11 +7,10 @@ valuable ones are done.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
 
 from chalicelib import fleet_count
 from chalicelib.aws.alarms import rewrite_alarm
-from chalicelib.aws.client import Aws, batches
+from chalicelib.aws.client import batches
 from chalicelib.aws.metrics import read_metrics
 from chalicelib.aws.tables import ChangedMeanwhile, Refused, describe_tables, set_capacity
 from chalicelib.core import plan, scaling, table_alarms
@@ -27,7 +26,6 @@ from chalicelib.model import (
     Direction,
     Metrics,
     Reason,
-    RewriteAlarm,
     SetCapacity,
     TableAction,
     TableState,
@@ -195,7 +193,10 @@ def _act(
     """
     for action in actions:
         try:
-            _execute(run.aws, action)
+            if isinstance(action, SetCapacity):
+                set_capacity(run.aws, action)
+            else:
+                rewrite_alarm(run.aws, action)
         except Refused as refusal:
             changed = isinstance(refusal, ChangedMeanwhile)
             reason = Reason.CHANGED_MEANWHILE if changed else Reason.REFUSED
@@ -211,13 +212,3 @@ def _act(
 
 def _taken_back(decisions: Iterable[Decision], reason: Reason) -> list[Decision]:
     return [scaling.unchanged(d, reason) if d.changes and not d.dry_run else d for d in decisions]
-
-
-def _execute(aws: Aws, action: TableAction) -> None:
-    match action:
-        case SetCapacity():
-            set_capacity(aws, action)
-        case RewriteAlarm():
-            rewrite_alarm(aws, action)
-        case _:
-            assert_never(action)
