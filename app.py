@@ -1,11 +1,11 @@
 """Headroom's entry points: a decorator names the event, the body makes one call.
 
-The only module that reads the clock and the environment. What happens next stands in
+The only module of the engine that reads the clock and the environment. The work is done by
 chalicelib/handlers.py.
 """
 
 import os
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -67,36 +67,31 @@ def aws() -> Aws:
     return Aws(ALARM_TOPIC)
 
 
-def source(name: str, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point if ALARM_SOURCES names its source; else do not deploy it."""
-    return register if name in ALARM_SOURCES else lambda function: function
+def only_if(condition: bool, register: Callable[..., Any]) -> Callable[..., Any]:
+    """Register an entry point if the condition holds; else do not deploy it."""
+    return register if condition else lambda function: function
 
 
-def configured(section: Sized, register: Callable[..., Any]) -> Callable[..., Any]:
-    """Register an entry point if the configuration has such a section; else do not deploy it."""
-    return register if section else lambda function: function
-
-
-@source("topic", app.on_sns_message(topic=ALARM_TOPIC))
+@only_if("topic" in ALARM_SOURCES, app.on_sns_message(topic=ALARM_TOPIC))
 def on_alarm(event: SNSEvent) -> dict[str, int]:
     """Raise the table of an alarm that fired, and rewrite the alarm."""
     topic_arn = event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")
     return _handle("on_alarm", event.context, events.from_sns(event.message, topic_arn))
 
 
-@source("lambda", app.lambda_function())
+@only_if("lambda" in ALARM_SOURCES, app.lambda_function())
 def on_action(event: dict[str, Any], context: object) -> dict[str, int]:
     """Do the same for an alarm whose action is this function."""
     return _handle("on_action", context, events.from_event(event))
 
 
-@source("eventbridge", app.on_cw_event(ALARM_CHANGES))
+@only_if("eventbridge" in ALARM_SOURCES, app.on_cw_event(ALARM_CHANGES))
 def on_event(event: CloudWatchEvent) -> dict[str, int]:
     """Do the same for EventBridge's events of alarms on DynamoDB, and on instances if healed."""
     return _handle("on_event", event.context, events.from_event(event.to_dict()))
 
 
-@source("queue", app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
+@only_if("queue" in ALARM_SOURCES, app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
 def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     """Do the same for messages of a queue behind the topic. Only those that fail come back."""
     failed = []
@@ -111,15 +106,15 @@ def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     return {"batchItemFailures": failed}
 
 
-@configured(CONFIG.fleets, app.on_cw_event(FLEET_CHANGES))
+@only_if(bool(CONFIG.fleets), app.on_cw_event(FLEET_CHANGES))
 def on_fleet(event: CloudWatchEvent) -> dict[str, int]:
-    """Raise what follows a fleet when one of the account's instances comes or goes."""
+    """Raise what follows a fleet when one of the account's instances starts or stops."""
     return _run("on_fleet", event.context, handlers.on_fleet)
 
 
 @app.schedule("rate(1 minute)")
 def follow_up(event: CloudWatchEvent) -> dict[str, int]:
-    """Look again at every table whose alarm is still in ALARM, and at those that follow a fleet."""
+    """Check every table whose alarm is still in ALARM, and those that follow a fleet."""
     return _run("follow_up", event.context, handlers.follow_up)
 
 

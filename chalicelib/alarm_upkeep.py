@@ -8,9 +8,9 @@ from chalicelib.core import plan, table_alarms
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, TableState
 from chalicelib.run import Run
 
+#: A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
+#: with the others after it.
 FIRST_SHARE = 0.2
-"""A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
-with the others after it."""
 
 
 def make_missing(

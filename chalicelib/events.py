@@ -13,16 +13,16 @@ import msgspec
 from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_of
 from chalicelib.model import Reason, Skip, Target
 
+#: The errors of reading a text: it is no JSON, has another shape, is no UTF-8, or is nested too
+#: deeply.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What reading a text can raise: not JSON or of another shape, half a character, brackets beyond
-all depth."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmEvent:
-    """One alarm went to ALARM: look at this target.
+    """One alarm went to ALARM: check this target.
 
-    region and account are "" where the message does not tell them.
+    region and account are "" if the message does not have them.
     """
 
     alarm_name: str
@@ -33,9 +33,9 @@ class AlarmEvent:
 
 @dataclass(frozen=True, slots=True)
 class InstanceEvent:
-    """An alarm on an instance's status checks went to ALARM: look at this instance.
+    """An alarm on an instance's status checks went to ALARM: check this instance.
 
-    region and account are "" where the message does not tell them.
+    region and account are "" if the message does not have them.
     """
 
     alarm_name: str
@@ -44,8 +44,8 @@ class InstanceEvent:
     account: str = ""
 
 
+#: The event of a message, or why it is ignored.
 Event = AlarmEvent | InstanceEvent | Skip
-"""The event of a message, or why it is ignored."""
 
 
 class _Pair(msgspec.Struct, frozen=True):
@@ -208,7 +208,7 @@ def _from_data(alarm: _AlarmData, arn: str) -> Event:
 
 def _event(name: str, state: str, metric: Metric, region: str, account: str) -> Event:
     if state != "ALARM":
-        why = f"the alarm went to {state}; only ALARM asks for a look"
+        why = f"the alarm went to {state}; only ALARM starts a check"
         return Skip(name, Reason.NOT_IN_ALARM, why)
     if metric.namespace == EC2:
         instance = instance_of(metric)

@@ -6,14 +6,14 @@ A fleet that cannot be counted raises nothing and lowers nothing.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from chalicelib.aws.fleet import NoSuchGroupError, count_instances
+from chalicelib.aws.fleet import count_instances
 from chalicelib.config.fleet import Fleet
 from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Hold, Reason, Target
 from chalicelib.run import Run
 
+#: By a fleet's name: how many instances it has, or, where that is unknown, a hold.
 Counts = Mapping[str, int | Hold]
-"""By a fleet's name: how many instances it has, or, where that is unknown, a hold."""
 
 
 def count(run: Run, targets: Collection[Target]) -> Counts:
@@ -27,20 +27,15 @@ def count(run: Run, targets: Collection[Target]) -> Counts:
 
 def _count(run: Run, fleet: Fleet) -> int | Hold:
     subject = f"fleet {fleet.name}"
-    answer = run.read(subject, "counting its instances", _count_or_error, run, fleet)
-    if isinstance(answer, int):
-        return answer
-    if isinstance(answer, NoSuchGroupError):
-        run.skip(subject, Reason.FLEET_UNKNOWN, str(answer))
-        return Hold(Reason.FLEET_UNKNOWN, f"{subject}: {answer}", DOWN)
-    return Hold(Reason.FLEET_UNKNOWN, f"{subject} cannot be counted", DOWN)
-
-
-def _count_or_error(run: Run, fleet: Fleet) -> int | NoSuchGroupError:
-    try:
-        return count_instances(run.aws, fleet)
-    except NoSuchGroupError as error:
-        return error
+    answer = run.read(subject, "counting its instances", count_instances, run.aws, fleet)
+    match answer:
+        case int():
+            return answer
+        case str():
+            run.skip(subject, Reason.FLEET_UNKNOWN, answer)
+            return Hold(Reason.FLEET_UNKNOWN, f"{subject}: {answer}", DOWN)
+        case None:
+            return Hold(Reason.FLEET_UNKNOWN, f"{subject} cannot be counted", DOWN)
 
 
 def follow(fleets: Sequence[Fleet], counts: Counts, observation: Observation) -> Observation:

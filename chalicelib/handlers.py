@@ -1,4 +1,4 @@
-"""The handlers: which tables an event looks at, and in which directions. An event only wakes it.
+"""The handlers: which tables an event checks, and in which directions. It only starts a check.
 
     on_alarm    the alarm's table                        up
     follow_up   the tables of the alarms in ALARM now,   up
@@ -29,7 +29,7 @@ from chalicelib.run import Report, Run, Sweep
 
 
 def on_alarm(run: Run, event: Event) -> Report:
-    """Look at the table, or at the failed instance, of an alarm that went to ALARM."""
+    """Check the table, or the failed instance, of an alarm that went to ALARM."""
     if isinstance(event, Skip):
         run.report.skips.append(event)
     elif isinstance(event, InstanceEvent):
@@ -43,11 +43,11 @@ def on_alarm(run: Run, event: Event) -> Report:
 
 
 def follow_up(run: Run) -> Report:
-    """Look at the tables and instances of the alarms in ALARM, as if their messages had just come.
+    """Check the tables and instances of the alarms in ALARM, as if their messages had just come.
 
-    An SNS action fires only when the alarm changes its state. So an alarm that stays in ALARM, and
-    one whose message was lost, is found here. So is an instance whose event came while its table
-    was updating, as most events of a burst do. That look takes no metrics.
+    An SNS action fires only when the alarm changes its state. An alarm that stays in ALARM, and one
+    whose message was lost, are found here. The tables that follow a fleet are checked too, because
+    most events of a burst come while the table is updating. That check reads no metrics.
     """
     alarms = run.read("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
@@ -64,7 +64,7 @@ def follow_up(run: Run) -> Report:
 def scale_down(run: Run) -> Report:
     """Lower what may be lowered, over all managed tables, the biggest saving first.
 
-    It looks in both directions. A table that needs an increase is raised first, since a decrease
+    It checks both directions. A table that needs an increase is raised first, since a decrease
     would make the increase wait.
     """
     managed = [name for name in _all_tables(run) or [] if run.config.manages(name)]
@@ -76,9 +76,9 @@ def scale_down(run: Run) -> Report:
 
 
 def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
-    """Put right what no event tells of: alarms, minimums, and decreases that were left.
+    """Correct what no event reports: alarms, minimums, and decreases that were not made.
 
-    alone: no other function looks, so the metrics of every table are read. with_alarms: False
+    alone: no other function checks, so the metrics of every table are read. with_alarms: False
     ignores alarms: none is read, made or removed, and no decrease waits for one.
     """
     existing = _all_tables(run)
@@ -109,10 +109,10 @@ def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
 
 
 def on_fleet(run: Run) -> Report:
-    """Look at the tables that follow a fleet, since an instance came or went.
+    """Check the tables that follow a fleet, since an instance started or stopped.
 
-    Events come in bursts, one for each instance. So no metrics are read; what there is to lower is
-    left to the sweep.
+    Events come in bursts, one for each instance. So no metrics are read, and the sweep makes the
+    decreases.
     """
     read_alarms = partial(_named_or_ours, run, set(), False)
     reconcile(run, provisioned_tables(run, _followers(run)), UP, read_alarms, lambda _: False)
@@ -120,7 +120,7 @@ def on_fleet(run: Run) -> Report:
 
 
 def preview(run: Run, table: str) -> Report:
-    """Look at one table in both directions, for an operator who asks what would happen."""
+    """Check one table in both directions, to show an operator what would happen."""
     if run.config.manages(table):
         reconcile(
             run, provisioned_tables(run, [table]), BOTH, partial(_named_or_ours, run, set(), False)

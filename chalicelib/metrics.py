@@ -8,6 +8,8 @@ from chalicelib.model import Dimension, Target
 
 NAMESPACE = "AWS/DynamoDB"
 EC2 = "AWS/EC2"
+#: Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check
+#: metrics, read 2026-11.
 STATUS_CHECKS = frozenset(
     {
         "StatusCheckFailed",
@@ -16,8 +18,6 @@ STATUS_CHECKS = frozenset(
         "StatusCheckFailed_AttachedEBS",
     }
 )
-"""Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check
-metrics, read 2026-11."""
 CONSUMED = {
     Dimension.READ: "ConsumedReadCapacityUnits",
     Dimension.WRITE: "ConsumedWriteCapacityUnits",
@@ -30,14 +30,14 @@ PROVISIONED = {
 DIMENSION_OF = {
     metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
 }
+#: So much of the newest metrics is read: what a setting looks back at must fit into it.
 RECENT = timedelta(hours=3)
-"""So much of the newest metrics is read: what a setting looks back at must fit into it."""
+#: CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
+#: retention", read 2026-10.
 HISTORY = timedelta(days=14)
-"""CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
-retention", read 2026-10."""
+#: Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10). After
+#: this time they are complete.
 SETTLED = timedelta(minutes=10)
-"""Metrics come "up to a few minutes" late (Developer Guide, DynamoDB metrics, read 2026-10). After
-this time they are complete."""
 
 
 def history_end(now: datetime) -> datetime:

@@ -1,8 +1,7 @@
-"""The values that everything else speaks in: what scales, what was seen, what was decided, what is
-to be done.
+"""The values that all modules share: targets, metrics, decisions and actions.
 
-All are frozen and none knows AWS, a clock or a log. Amounts are capacity units per second unless a
-name says otherwise.
+All are frozen. None uses AWS, a clock or a log. Amounts are capacity units per second unless a name
+has another unit.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Number = int | float | str | bool | None
 
 
 class Dimension(StrEnum):
-    """The two kinds of throughput that DynamoDB provisions apart."""
+    """The two kinds of throughput that DynamoDB provisions separately."""
 
     READ = "read"
     WRITE = "write"
@@ -50,7 +49,7 @@ class Target:
 
 
 class Reason(StrEnum):
-    """Why a decision is what it is. AWS's own NotScaledReason words where they fit."""
+    """The reason for a decision. Where they fit, the names are those of AWS's NotScaledReason."""
 
     # capacity changes
     UTILIZATION_HIGH = "UtilizationHigh"
@@ -79,7 +78,7 @@ class Reason(StrEnum):
     IDLE = "IdleNotLowered"
     OTHER_NOT_LOW = "OtherDimensionNotLow"
     RESERVED = "DecreaseReserved"
-    # something holds it, besides its own policy
+    # something other than its own policy holds it
     WINDOW = "HeldByWindow"
     PAUSED = "Paused"
     PAUSE_UNKNOWN = "PauseUnknown"
@@ -89,7 +88,7 @@ class Reason(StrEnum):
     JOB_RUNNING = "JobRunning"
     FLEET_UNKNOWN = "FleetUnknown"
     UPDATING = "TableUpdating"
-    # passed over: nothing to decide
+    # skipped: there is nothing to decide
     ON_DEMAND = "OnDemand"
     GONE = "TableGone"
     NOT_MANAGED = "NotManaged"
@@ -174,7 +173,7 @@ NO_SERIES = Series(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), 60)
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What DescribeTable says of one table or index: its units and its history of changes.
+    """What DescribeTable returns for one table or index: its units and its history of changes.
 
     decreases_today: accepted decreases in this UTC day. Times are aware.
     Source: API_ProvisionedThroughputDescription (a fresh table has neither of the two times).
@@ -185,6 +184,12 @@ class Throughput:
     decreases_today: int = 0
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
+
+    @property
+    def last_change_at(self) -> datetime | None:
+        """Return when the units last changed, None if they never did."""
+        times = (self.last_increase_at, self.last_decrease_at)
+        return max((at for at in times if at is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +220,17 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class DemandHistory:
-    """What the last days say about the hour to come (onsets.py makes it). Amounts in units per
+    """What the last days show about the coming hour (onsets.py makes it). Amounts are units per
     second.
 
-    end: when the days that it speaks of end. highest: the highest five minutes. typical_burst: how
-    high the newest onsets went (0 where there were fewer than three). hourly: each like hour's
-    highest onset, sorted, 0 for an hour without one: the last hours, and the same hour, one earlier
-    and one later, of past days. daily: the same for each five-minute slot after the end, from the
-    quarter of an hour that began then on past days.
+    end: the end of these days. highest: the highest five-minute mean. typical_burst: the median
+    peak of the newest onsets (0 if there were fewer than three).
+
+    hourly: the highest onset of each similar hour, sorted; 0 for an hour without one. Similar are
+    the last hours and, on past days, the same hour, the one before and the one after.
+
+    daily: the same for each five-minute slot after the end. Each value is the highest onset of the
+    15 minutes that begin with this slot on one past day.
     """
 
     end: datetime | None = None
@@ -237,10 +245,10 @@ NO_HISTORY = DemandHistory()
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What CloudWatch says of one target.
+    """The metrics of one target in CloudWatch.
 
-    consumed, throttled: one-minute means of the last hours. provisioned: the least of each five
-    minutes of the same hours. history: a summary of the last days.
+    consumed, throttled: one-minute means of the last hours. provisioned: the minimum of each five
+    minutes in the same hours. history: a summary of the last days.
     """
 
     consumed: Series = NO_SERIES
@@ -251,8 +259,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something besides the policy that keeps a target's capacity as it is: why, in words, and in
-    which directions."""
+    """Something other than the policy that keeps a target's capacity as it is.
+
+    detail: the cause as a text. directions: which changes it forbids.
+    """
 
     reason: Reason
     detail: str
@@ -266,12 +276,12 @@ BOTH = UP | DOWN
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on one target: from `current` to `desired` units, why, and the numbers behind it.
+    """What is decided about one target: from `current` to `desired` units, with reason and numbers.
 
     needs_other: whether it may be lowered only together with the other dimension. keeps_alarm:
-    whether the alarm's threshold is not to be raised to the units that hold now, because it is what
-    tells that somebody else has set them. reserved: what a decrease now would break, as numbers:
-    decreases kept for later. Empty where it breaks nothing.
+    whether the alarm's threshold must not be raised to the present units: the difference shows that
+    somebody else has set them. reserved: the reservation of later decreases that a decrease now
+    would break, as numbers. Empty if it breaks none.
     """
 
     target: Target
@@ -286,13 +296,13 @@ class Decision:
 
     @property
     def changes(self) -> bool:
-        """Tell whether the decision asks for another capacity."""
+        """Tell whether the decision changes the capacity."""
         return self.desired != self.current
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Something that was looked at and passed over whole: a message, an alarm, a table."""
+    """Something that was checked and left as it is: a message, an alarm or a table."""
 
     subject: str
     reason: Reason

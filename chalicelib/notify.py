@@ -27,8 +27,8 @@ from chalicelib.model import (
 from chalicelib.run import Report, Run, Sweep
 
 TAG = "headroom-told-"
+#: A webhook takes one message a second. Source: Slack API, "Rate limits", read 2026-11.
 SLACK_SECONDS = 1.0
-"""A webhook takes one message a second. Source: Slack API, "Rate limits", read 2026-11."""
 
 
 def notify_of_tables(run: Run) -> None:

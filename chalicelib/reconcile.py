@@ -21,9 +21,9 @@ from chalicelib.run import Run
 
 T = TypeVar("T")
 
+#: Tables that are observed and decided together. With two targets each, they fill one GetMetricData
+#: call of 500 metrics.
 GROUP = 80
-"""Tables that are observed and decided together. With two targets each, they fill one GetMetricData
-call of 500 metrics."""
 
 
 def reconcile(
@@ -100,8 +100,8 @@ def _plan(run: Run, look: Look) -> list[Plan]:
 def _decide_all(run: Run, look: Look) -> dict[str, list[Decision]]:
     """Decide on each table, ask the circuit breakers of what would change, and decide again.
 
-    A hold may make another change of the table possible. Then the breakers are asked about that
-    one. No question is repeated.
+    A hold may make another change of the table possible. Then the breakers are called for that
+    change. No request is repeated.
     """
     known, decisions = dict(look.observations), dict[str, list[Decision]]()
     answered = set[circuit_breaker.Question]()

@@ -1,4 +1,4 @@
-"""What one invocation works with (`Run`), and what it came to (`Report`)."""
+"""One invocation (`Run`) and its result (`Report`)."""
 
 import math
 import threading
@@ -19,21 +19,21 @@ from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: A run begins nothing new when less than this is left, or less than this share of its time.
 LAST_SECONDS, LAST_SHARE = 2.0, 0.1
-"""A run begins nothing new when less than this is left, or less than this share of its time."""
+#: So much of the time is kept for increases while an answer is awaited.
 ACTING_SECONDS, ACTING_SHARE = 10.0, 0.4
-"""So much of the time is kept for increases while an answer is awaited."""
+#: One read takes no more than this part of the time that is left: others follow.
 READS = 5
-"""One read takes no more than this part of the time that is left: others follow."""
+#: Seconds. A read that would have less is not begun.
 SHORTEST_READ = 0.1
-"""Seconds. A read that would have less is not begun."""
+#: PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
+#: L-0720E68F, read 2026-11.
 ALARM_WRITES_PER_SECOND = 3
-"""PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
-L-0720E68F, read 2026-11."""
 
 
 class Failure(Exception):
-    """Something failed for one subject. The other subjects were still looked at."""
+    """Something failed for one subject. The other subjects were still checked."""
 
     def __init__(self, subject: str, doing: str, error: Exception) -> None:
         """Keep what was being done to what, and what AWS answered."""
@@ -51,11 +51,11 @@ class Sweep:
 
 @dataclass
 class Report:
-    """What one event came to.
+    """The result of one invocation.
 
-    observations: the targets whose state somebody may be notified of. instance_alarms: the alarms
-    of failed instances, by instance. notified: the notices that reached somebody. sweep: what a
-    sweep read, where it could read the alarms.
+    observations: the targets whose state may cause a notification. instance_alarms: the alarms of
+    failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
+    read, None if it could not read the alarms.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Report:
     planned: list[Action] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    verdicts: list[HealingDecision] = field(default_factory=list)
+    healing_decisions: list[HealingDecision] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)
@@ -72,8 +72,8 @@ class Report:
     def raise_failures(self) -> None:
         """Raise all failures together: Lambda counts an error, and retries an asynchronous event.
 
-        Raises ExceptionGroup of Failure. A retry is safe: the facts are read again, and what was
-        done is found done.
+        Raises ExceptionGroup of Failure. A retry is safe: it reads the facts again, and does
+        not repeat what is done.
         """
         if self.failures:
             raise ExceptionGroup("Headroom could not do everything", self.failures)
@@ -140,7 +140,7 @@ class Run:
         self._written_at, self._has_written = self.seconds_left(), True
 
     def skip(self, subject: str, reason: Reason, detail: str) -> None:
-        """Report that something was looked at and passed over."""
+        """Report that something was checked and left as it is."""
         self.report.skips.append(Skip(subject, reason, detail))
 
     def skip_for_time(self, subject: str) -> None:
@@ -161,10 +161,10 @@ class Run:
     def attempt(
         self, subject: str, doing: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
-        """Return what a call gives; None where it fails, and report the failure.
+        """Return the result of a call. If it fails, report the failure and return None.
 
-        Every exception counts, also that of an unforeseen answer: it must lose neither the other
-        tables nor the log.
+        Every exception is caught, even one that nobody expected. Otherwise the other tables and the
+        log would be lost.
         """
         try:
             return call(*args, **kwargs)
@@ -189,7 +189,7 @@ class Run:
         )
 
     def once(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what `read` gave in this run: many groups of tables ask, one call is made."""
+        """Return the result of `read`, which is called once in a run and not for each group."""
         if key not in self._answers:
             self._answers[key] = read()
         answer: T = self._answers[key]
@@ -198,7 +198,7 @@ class Run:
     def is_foreign(self, alarm: str, region: str, account: str) -> bool:
         """Tell whether an event's alarm is of another account or Region, and report it.
 
-        region, account: "" where the event does not say.
+        region, account: "" if the event does not have them.
         """
         if region not in ("", self.aws.region):
             why = f"the alarm is in {region}, this is {self.aws.region}"

@@ -34,8 +34,8 @@ class RunLog:
         """Log what is new in the report since the last call."""
         for decision in self._new("decisions", report.decisions):
             self._line(logger.info, sentence(decision), **_decision_fields(decision))
-        for verdict in self._new("verdicts", report.verdicts):
-            self._line(logger.info, sentence(verdict), **_verdict_fields(verdict))
+        for healing in self._new("healing_decisions", report.healing_decisions):
+            self._line(logger.info, sentence(healing), **_healing_fields(healing))
         for skip in self._new("skips", report.skips):
             fields = {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
             self._line(logger.warning, sentence(skip), **fields)
@@ -93,15 +93,15 @@ def _decision_fields(decision: Decision) -> dict[str, object]:
     }
 
 
-def _verdict_fields(verdict: HealingDecision) -> dict[str, object]:
+def _healing_fields(decision: HealingDecision) -> dict[str, object]:
     return {
         "kind": "verdict",
-        "instance": verdict.instance,
-        "group": verdict.group,
-        "action": verdict.action if verdict.is_failed else "keep",
-        "reason": str(verdict.reason),
-        "dry_run": verdict.dry_run,
-        "numbers": dict(verdict.numbers),
+        "instance": decision.instance,
+        "group": decision.group,
+        "action": decision.action if decision.is_failed else "keep",
+        "reason": str(decision.reason),
+        "dry_run": decision.dry_run,
+        "numbers": dict(decision.numbers),
     }
 
 

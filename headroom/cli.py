@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from headroom.project import version
 
+#: Each command's module in headroom/commands/ and its line in `headroom --help`.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": (
         "play",
@@ -100,7 +101,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Translate the configuration of another autoscaler.",
     ),
 }
-"""Each command's module in headroom/commands/ and its line in `headroom --help`."""
 
 
 class LazyCommand(TyperCommand):
@@ -111,7 +111,6 @@ class LazyCommand(TyperCommand):
         self.module = module
 
     def load(self) -> Any:
-        """Import the module and return the command itself."""
         module = import_module(f"headroom.commands.{self.module}")
         return typer.main.get_group(module.app).commands[str(self.name)]
 
@@ -128,7 +127,6 @@ class CommandGroup(TyperGroup):
         self.commands = {name: LazyCommand(name, *entry) for name, entry in COMMANDS.items()}
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that the context names."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -165,7 +163,6 @@ def options(
 
 
 def main() -> None:
-    """Run the command line."""
     app()
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from chalicelib.aws.client import Aws, AwsError
@@ -15,14 +16,14 @@ from headroom.operator_error import OperatorError
 
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 SPAN = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?")
+#: Source: Amazon DynamoDB API Reference, API_Tag, Value, read 2026-11.
 TAG_CHARACTERS = 256
-"""Source: Amazon DynamoDB API Reference, API_Tag, Value, read 2026-11."""
+#: What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source:
+#: Amazon DynamoDB Developer Guide, "Tagging restrictions in DynamoDB", read 2026-11.
 NO_TAG = re.compile(r"[^\w\s+\-=.:/]")
-"""What a tag cannot hold: anything but letters, white space, numbers and + - = . _ : /. Source:
-Amazon DynamoDB Developer Guide, "Tagging restrictions in DynamoDB", read 2026-11."""
+#: TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB),
+#: read 2026-11.
 CALLS_A_SECOND = 5
-"""TagResource and UntagResource: calls a second and account. Source: API_TagResource (DynamoDB),
-read 2026-11."""
 
 
 class PauseError(OperatorError):
@@ -141,29 +142,24 @@ def pause(
     aws: Aws, tables: Iterable[TableState], value: str
 ) -> Iterator[tuple[str, Exception | None]]:
     """Write the tag of each table, and yield its name, with the error where AWS gave one."""
-    client = aws.client("dynamodb")
-    return _paced(
-        aws,
-        tables,
-        lambda arn: client.tag_resource(ResourceArn=arn, Tags=[{"Key": KEY, "Value": value}]),
-    )
+    tags = [{"Key": KEY, "Value": value}]
+    return _paced(aws, tables, partial(aws.client("dynamodb").tag_resource, Tags=tags))
 
 
 def resume(aws: Aws, tables: Iterable[TableState]) -> Iterator[tuple[str, Exception | None]]:
     """Remove the tag of each table, which may have none, and yield its name, with the error where
     AWS gave one."""
-    client = aws.client("dynamodb")
-    return _paced(aws, tables, lambda arn: client.untag_resource(ResourceArn=arn, TagKeys=[KEY]))
+    return _paced(aws, tables, partial(aws.client("dynamodb").untag_resource, TagKeys=[KEY]))
 
 
 def _paced(
-    aws: Aws, tables: Iterable[TableState], write: Callable[[str], object]
+    aws: Aws, tables: Iterable[TableState], write: Callable[..., object]
 ) -> Iterator[tuple[str, Exception | None]]:
     for count, table in enumerate(tables):
         if count and count % CALLS_A_SECOND == 0:
             aws.sleep(1)
         try:
-            write(table.arn)
+            write(ResourceArn=table.arn)
         except AwsError as error:
             yield table.name, error
         else:

@@ -6,12 +6,11 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DISTRIBUTION = "dynamodb-headroom"
 
 
 def version() -> str:
     """Return the version of the installed distribution, as pyproject.toml names it."""
-    return metadata.version(DISTRIBUTION)
+    return metadata.version("dynamodb-headroom")
 
 
 @cache

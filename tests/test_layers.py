@@ -27,6 +27,8 @@ def modules(package: str) -> dict[str, Path]:
 MODULES = modules("chalicelib")
 PACKAGES = {"chalicelib": MODULES, "headroom": modules("headroom")}
 SHIPPED = {**MODULES, "app": ROOT / "app.py"}
+#: The steps of each package: folders, and files of its root. A module imports from its own step and
+#: from the steps above it in this list, never from a later step.
 LADDERS = {
     "chalicelib": [
         ["model", "metrics"],
@@ -51,9 +53,8 @@ LADDERS = {
         ["cli"],
     ],
 }
-"""The steps of each package: folders, and files of its root. A module imports from its own step and
-from the steps above it in this list, never from a later step."""
 EVERY_MODULE = [(package, module) for package in PACKAGES for module in PACKAGES[package]]
+#: Everything that is not Python's own. boto3 is in Lambda's runtime; Chalice packs itself.
 LIBRARIES = {
     "config": {"msgspec"},
     "core": {"msgspec"},
@@ -62,7 +63,6 @@ LIBRARIES = {
     "telemetry": {"aws_lambda_powertools"},
     "app": {"chalice"},
 }
-"""Everything that is not Python's own. boto3 is in Lambda's runtime; Chalice packs itself."""
 OUTSIDE_OF_THE_PACKAGE = {"boto3", "botocore", "chalice"}
 FORBIDDEN = {"now", "utcnow", "today", "environ", "getenv", "monotonic", "perf_counter", "time_ns"}
 

@@ -5,9 +5,11 @@ from collections.abc import Collection, Iterable
 from chalicelib.aws.client import Aws, batches
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 
+#: DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
+#: read 2026-10.
+#: DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
+#: read 2026-10.
 MAX_ALARM_NAMES = 100
-"""DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
-read 2026-10."""
 
 
 def alarms_on_topic(aws: Aws, state: str | None = None) -> list[Alarm]:

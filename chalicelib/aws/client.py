@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import boto3
-import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 from botocore.utils import parse_timestamp
 
 from chalicelib.aws.http import Send, send
@@ -23,30 +23,34 @@ from chalicelib.model import DemandHistory, Target
 T = TypeVar("T")
 AwsError = (ClientError, BotoCoreError)
 
+#: How long a socket may be silent, and how often a call is tried. `Run.read` limits the whole
+#: call.
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 2, 8, 3
-"""How long a socket may be silent, and how often a call is tried. `Run.read` limits the whole
-call."""
+#: Targets whose last days a container keeps: 32 KB each.
 MOST_HISTORIES = 5_000
-"""Targets whose last days a container keeps: 32 KB each."""
+#: Series of the last hours that a container keeps: 1.5 KB each.
 MOST_RECENT = 50_000
-"""Series of the last hours that a container keeps: 1.5 KB each."""
 
 
 def session() -> boto3.Session:
-    """Return boto3's default session. Its timestamps are in UTC.
+    """Return boto3's default session. Its timestamps are in UTC."""
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session(botocore_session=in_utc(Session()))
+    return boto3.DEFAULT_SESSION
+
+
+def in_utc(core: Session) -> Session:
+    """Let a session of botocore parse timestamps as UTC, and return it.
 
     botocore's own parser looks for the local time zone at each timestamp: nine times the processor
     time. The hook is botocore's: ResponseParserFactory.set_parser_defaults.
     """
-    if boto3.DEFAULT_SESSION is None:
-        core = botocore.session.get_session()
-        factory = core.get_component("response_parser_factory")
-        factory.set_parser_defaults(timestamp_parser=parse_utc)
-        boto3.setup_default_session(botocore_session=core)
-    return boto3.DEFAULT_SESSION
+    factory = core.get_component("response_parser_factory")
+    factory.set_parser_defaults(timestamp_parser=_parse_utc)
+    return core
 
 
-def parse_utc(value: object) -> datetime:
+def _parse_utc(value: object) -> datetime:
     """Return an aware time in UTC of what a service sent: seconds, or text."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)

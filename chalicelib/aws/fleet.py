@@ -6,20 +6,16 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.fleet import Fleet
 from chalicelib.core.healing import IN_SERVICE
 
+#: DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
+#: 2026-11.
 PAGE = 1_000
-"""DescribeInstances: instances a page, at the most. Source: API_DescribeInstances, MaxResults, read
-2026-11."""
 
 
-class NoSuchGroupError(LookupError):
-    """The Region has no Auto Scaling group of that name: it is misspelt, or was deleted."""
-
-
-def count_instances(aws: Aws, fleet: Fleet) -> int:
+def count_instances(aws: Aws, fleet: Fleet) -> int | str:
     """Return the number of a fleet's instances: running ones with its tags, or members in service.
 
-    Raises NoSuchGroupError where there is no such group, AwsError (ClientError, BotoCoreError)
-    where AWS does not answer.
+    Returns a sentence where there is no such group: its name is misspelt, or it was deleted. Raises
+    AwsError (ClientError, BotoCoreError) where AWS does not answer.
     """
     return _tagged(aws, fleet.tags) if fleet.tags else _members(aws, fleet.auto_scaling_group)
 
@@ -37,7 +33,7 @@ def _tagged(aws: Aws, tags: Mapping[str, str]) -> int:
     return sum(len(reservation["Instances"]) for reservation in reservations)
 
 
-def _members(aws: Aws, group: str) -> int:
+def _members(aws: Aws, group: str) -> int | str:
     """Count a group's members in service. The group is returned with all its members.
 
     Source: API_DescribeAutoScalingGroups, read 2026-11.
@@ -46,7 +42,6 @@ def _members(aws: Aws, group: str) -> int:
     response = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
     groups = response["AutoScalingGroups"]
     if not groups:
-        raise NoSuchGroupError(
-            f"there is no Auto Scaling group {group}; correct auto_scaling_group, or the Region"
-        )
-    return sum(member["LifecycleState"] == IN_SERVICE for member in groups[0]["Instances"])
+        return f"there is no Auto Scaling group {group}; correct auto_scaling_group, or the Region"
+    states = [str(member["LifecycleState"]) for member in groups[0]["Instances"]]
+    return states.count(IN_SERVICE)

@@ -9,29 +9,28 @@ from typing import Any
 from chalicelib.aws.client import Aws, batches
 from chalicelib.core.healing import EventKind, InstanceGroup, Member, MemberEvent
 
+#: DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read
+#: 2026-11.
 MAX_MEMBERS = 50
-"""DescribeAutoScalingInstances: instances a call. Source: API_DescribeAutoScalingInstances, read
-2026-11."""
+#: DescribeInstanceStatus: named instances a call. Source: API_DescribeInstanceStatus, read 2026-11.
 MAX_STATUSES = 100
-"""DescribeInstanceStatus: named instances a call. Source: API_DescribeInstanceStatus, read
-2026-11."""
 CHECKS = {
     "SystemStatus": "system",
     "InstanceStatus": "instance",
     "AttachedEbsStatus": "attached_ebs",
 }
+#: The result of a check that an instance lacks: that of EBS volumes, if it is no Nitro instance.
 OPTIONAL = frozenset({"not-applicable"})
-"""The result of a check that an instance lacks: that of EBS volumes, if it is no Nitro instance."""
 ID = re.compile(r"\bi-[0-9a-f]+\b")
+#: The cause of an activity that replaced an instance for its health: `… in response to a user
+#: health-check` after SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2
+#: health check indicating …`, `… an ELB system health check failure`. For scale-in it is `… a
+#: difference between desired and actual capacity` or `… a user request`. Source: EC2 Auto Scaling
+#: User Guide, "View the reason for health check failures" and "Troubleshoot unhealthy instances",
+#: 2026-11.
 REPLACED = re.compile(
     r"taken out of service in response to an? .*(health.?check|status check)", re.IGNORECASE
 )
-"""The cause of an activity that replaced an instance for its health: `… in response to a user
-health-check` after SetInstanceHealth, `… an EC2 instance status checks failure`, `… an EC2
-health check indicating …`, `… an ELB system health check failure`. For scale-in it is `… a
-difference between desired and actual capacity` or `… a user request`. Source: EC2 Auto Scaling User
-Guide, "View the reason for health check failures" and "Troubleshoot unhealthy instances", 2026-11.
-"""
 
 
 def groups_of(aws: Aws, instances: Collection[str]) -> dict[str, str]:

@@ -11,13 +11,11 @@ from urllib.request import (
     UnknownHandler,
 )
 
+#: Sends a request, waits at most so many seconds, and returns the answer's status.
 Send = Callable[[Request, float], int]
-"""Sends a request, waits at most so many seconds, and returns the answer's status."""
-
-
+#: Knows only http and https, no file: or ftp:. It takes every status as an answer, since the
+#: operator did not choose the target of a redirect.
 OPENER = OpenerDirector()
-"""Knows only http and https, no file: or ftp:. It takes every status as an answer, since the
-operator did not choose the target of a redirect."""
 for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(), UnknownHandler()):
     OPENER.add_handler(handler)
 

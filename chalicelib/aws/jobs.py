@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,19 +10,21 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.jobs import JobKind, JobPause
 from chalicelib.core.budget import next_midnight
 
+#: follow_up looks once a minute. One answer serves a run, and other functions of the container.
 CACHED = timedelta(seconds=45)
-"""follow_up looks once a minute. One answer serves a run, and other functions of the container."""
 DAY = timedelta(days=1)
 
+#: Source: Amazon EMR API, ClusterStatus.State, read 2026-11.
 EMR_ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING")
 EMR_ENDED = ("TERMINATED", "TERMINATED_WITH_ERRORS")
-"""Source: Amazon EMR API, ClusterStatus.State, read 2026-11."""
+#: Source: AWS Glue API, JobRun.JobRunState, read 2026-11.
 GLUE_ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
-"""Source: AWS Glue API, JobRun.JobRunState, read 2026-11."""
+#: Source: AWS Backup API, BackupJob.State, read 2026-11.
 BACKUP_ACTIVE = frozenset({"CREATED", "PENDING", "RUNNING", "ABORTING"})
-"""Source: AWS Backup API, BackupJob.State, read 2026-11."""
+#: The beginning of an export that does not show it: it counts as young.
+NEVER = datetime.max.replace(tzinfo=UTC)
+#: A backup job that has been running for longer than this is not found.
 BACKUP_LOOK_BACK = timedelta(days=2)
-"""A backup job that has been running for longer than this is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def jobs(aws: Aws, pause: JobPause, now: datetime) -> list[Job]:
     """Return the jobs of a condition that run now, and those that ended in this UTC day.
 
     The answer is kept for a short time. Raises AwsError (ClientError, BotoCoreError) where one of
-    the Regions cannot be asked.
+    the Regions does not answer.
     """
     answers: list[Job] = []
     for region in pause.regions or ("",):
@@ -142,12 +144,7 @@ def _started(export: Mapping[str, Any]) -> datetime:
     Source: API_ExportTableToPointInTime, read 2026-11.
     """
     text = str(export["ExportArn"]).rsplit("/", 1)[-1].partition("-")[0]
-    return EPOCH + timedelta(milliseconds=int(text)) if text.isdigit() else NEVER
-
-
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
-"""The beginning of an export that does not show it: it counts as young."""
+    return datetime.fromtimestamp(int(text) / 1_000, UTC) if text.isdigit() else NEVER
 
 
 def _table_of(arn: str) -> str:
@@ -155,6 +152,7 @@ def _table_of(arn: str) -> str:
 
 
 Reader = Callable[[Any, str, datetime], Iterator[Job]]
+#: The service of each kind of job, and the function that reads its jobs.
 READERS: Mapping[JobKind, tuple[str, Reader]] = {
     "emr_cluster": ("emr", _clusters),
     "step_function": ("stepfunctions", _executions),
@@ -162,4 +160,3 @@ READERS: Mapping[JobKind, tuple[str, Reader]] = {
     "backup": ("backup", _backups),
     "export": ("dynamodb", _exports),
 }
-"""The service of each kind of job, and the function that reads its jobs."""

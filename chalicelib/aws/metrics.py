@@ -20,16 +20,16 @@ from chalicelib.metrics import (
 )
 from chalicelib.model import NO_SERIES, DemandHistory, Metrics, Series, Target
 
+#: GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10.
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
-"""GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10."""
+#: So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call.
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
-"""So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call."""
 
 
+#: A series that is known until less than this before the settled time gets its newest part. All
+#: such series are read together.
 OVERLAP = timedelta(minutes=30)
-"""A series that is known until less than this before the settled time gets its newest part. All
-such series are read together."""
 
 
 class IncompleteError(Exception):
@@ -46,7 +46,7 @@ class Query:
     stat: str = "Sum"
 
     def request(self, name: str) -> dict[str, Any]:
-        """Return the query as GetMetricData wants it."""
+        """Return the query in the form of GetMetricData."""
         dimensions = table_alarms.dimensions(self.target)
         metric = {"Namespace": NAMESPACE, "MetricName": self.metric, "Dimensions": dimensions}
         stat = {"Metric": metric, "Period": self.step, "Stat": self.stat}

@@ -10,13 +10,13 @@ from urllib.request import Request
 from chalicelib.aws.client import Aws
 from chalicelib.core.notices import Notice
 
+#: A container keeps a webhook's URL for this time. A new URL is used after it at the latest.
 KEPT = timedelta(minutes=15)
-"""A container keeps a webhook's URL for this time. A new URL is used after it at the latest."""
 SECONDS = 5.0
 SUBJECT = re.compile(r"[^ -~]+")
+#: A subject is ASCII, in one line, and less than 100 characters long. Source: API_Publish of SNS,
+#: read 2026-11.
 MAX_SUBJECT = 99
-"""A subject is ASCII, in one line, and less than 100 characters long. Source: API_Publish of SNS,
-read 2026-11."""
 URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/[!-~]*")
 
 
@@ -33,8 +33,7 @@ def publish(aws: Aws, topic: str, notice: Notice) -> None:
     Message attributes allow a subscriber to filter. Several values of one are a
     String.Array. Source: Amazon SNS Developer Guide, "Amazon SNS message attributes", read 2026-11.
     """
-    region = topic.split(":")[3]
-    aws.client("sns", "" if region == aws.region else region).publish(
+    aws.client("sns", _region(aws, topic)).publish(
         TopicArn=topic,
         Subject=SUBJECT.sub("?", notice.subject)[:MAX_SUBJECT],
         Message=_text(aws, notice),

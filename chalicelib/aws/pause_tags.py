@@ -3,8 +3,8 @@
 from chalicelib.aws.client import Aws
 from chalicelib.core.pause_tag import KEY
 
+#: GetResources: resources a page. Source: API_GetResources, read 2026-11.
 PAGE = 100
-"""GetResources: resources a page. Source: API_GetResources, read 2026-11."""
 
 
 def tags(aws: Aws) -> dict[str, str]:

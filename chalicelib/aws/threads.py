@@ -8,8 +8,8 @@ from typing import TypeVar
 S = TypeVar("S")
 T = TypeVar("T")
 
+#: Calls of one API at the same time.
 PARALLEL = 8
-"""Calls of one API at the same time."""
 
 
 class Threads:

@@ -10,10 +10,8 @@ from msgspec import Meta
 from chalicelib.config.types import TopicArn, Webhook
 
 HealingAction = Literal["replace", "reboot", "recover", "notify"]
-
-
+#: Actions that Headroom does itself. The alarm does `recover`, and `notify` changes nothing.
 ACTING = frozenset({"replace", "reboot"})
-"""Actions that Headroom does itself. The alarm does `recover`, and `notify` changes nothing."""
 
 
 class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,8 +10,8 @@ from msgspec import Meta
 from chalicelib.model import BOTH, DOWN, Direction
 
 JobKind = Literal["emr_cluster", "step_function", "glue_job", "backup", "export"]
+#: Kinds of job that belong to a table, and need no name.
 OF_TABLE = frozenset({"backup", "export"})
-"""Kinds of job that belong to a table, and need no name."""
 
 
 class JobPause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+#: What a plain value is called.
 WORDS: Mapping[Any, str] = {
     bool: "true or false",
     int: "whole number",
     float: "number",
     str: "text",
 }
-"""What a plain value is called."""
+#: How the bounds of a number are called, by their name in Meta.
 BOUNDS: Mapping[str, str] = {"ge": "from", "gt": "above", "le": "to", "multiple_of": "in steps of"}
-"""How the bounds of a number are called, by their name in Meta."""
 FIELD = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<key>[^`]*)`")
 UNQUOTED = re.compile(r"-?\d[\d_]*(\.\d+)?|true|false")
 PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")

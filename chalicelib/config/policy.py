@@ -17,25 +17,16 @@ from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
 
+#: DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon
+#: DynamoDB", read 2026-10.
 TABLE_QUOTA_UNITS = 40_000
-"""DynamoDB's default quota per table or index, reads and writes each. Source: "Quotas in Amazon
-DynamoDB", read 2026-10."""
-
-
+#: CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source:
+#: API_PutMetricAlarm, 2026-10.
 DAY_SECONDS = 86_400
-"""CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source:
-API_PutMetricAlarm, 2026-10."""
-
-
 Raw = Mapping[str, Any]
-
-
 Percent = Annotated[int, Meta(ge=1, le=100)]
-
-
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
-
-
+#: What Headroom notifies of. docs/notifications.md describes each kind.
 NotificationKind = Literal[
     "scaled_up",
     "scaled_down",
@@ -48,13 +39,10 @@ NotificationKind = Literal[
     "paused",
     "healing",
 ]
-"""What Headroom notifies of. docs/notifications.md describes each kind."""
-
-
+#: The kinds that need the metrics.
 METRIC_KINDS: frozenset[NotificationKind] = frozenset(
     {"at_max", "budget_used_up", "high_throughput", "low_throughput"}
 )
-"""The kinds that need the metrics."""
 
 
 class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -426,10 +414,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 )
 
 
+#: Where a strategy's default differs from Policy's own.
 STRATEGY_DEFAULTS: Mapping[str, Raw] = {"percent": {"increase_percent": 50, "alarm_percent": 80}}
-"""Where a strategy's default differs from Policy's own."""
-
-
 SETTINGS: Mapping[str, Any] = get_type_hints(Policy, include_extras=True)
 
 

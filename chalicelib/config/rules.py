@@ -12,8 +12,8 @@ from chalicelib.config.jobs import JobPause
 from chalicelib.config.policy import Policy, Raw, make_policy
 from chalicelib.model import Dimension, Target
 
+#: What makes a glob of a name.
 WILDCARDS = frozenset("*?[")
-"""What makes a glob of a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+#: The name of the alarm topic, and of a queue behind it, where a stage names none.
 DEFAULT_TOPIC = "headroom-alarms"
-"""The name of the alarm topic, and of a queue behind it, where a stage names none."""
 TopicArn = Annotated[
     str,
     Meta(
@@ -14,9 +14,8 @@ TopicArn = Annotated[
         description="The ARN of the SNS topic for notifications.",
     ),
 ]
-"""A setting: the topic of notifications."""
-
-
+#: Where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of
+#: Secrets Manager and API_PutParameter of Systems Manager, read 2026-11.
 Webhook = Annotated[
     str,
     Meta(
@@ -26,5 +25,3 @@ Webhook = Annotated[
         "`ssm:/PARAMETER`.",
     ),
 ]
-"""A setting: where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of
-Secrets Manager and API_PutParameter of Systems Manager, read 2026-11."""

@@ -20,18 +20,17 @@ from chalicelib.model import BOTH, DOWN, UP, Direction, Hold, Reason
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
 DAY_MINUTES = 24 * 60
+#: What each rule forbids while its window holds.
 BARRED: dict[str, frozenset[Direction]] = {
     "never_down": DOWN,
     "only_down": UP,
     "hold": BOTH,
     "floor": frozenset(),
 }
-"""What each rule forbids while its window holds."""
+#: The beginning of an example week.
 A_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-"""The beginning of an example week."""
+#: Minutes of the day, from and until. If the end is not after the beginning, it is on the next day.
 Span = tuple[int, int]
-"""Minutes of the day, from and until. If the end is not after the beginning, it is on the next
-day."""
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

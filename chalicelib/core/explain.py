@@ -101,7 +101,7 @@ def sentence(subject: Decision | HealingDecision | Skip | Action, would: bool = 
         case Decision():
             return _decision(subject)
         case HealingDecision():
-            return _verdict(subject)
+            return _healing_decision(subject)
         case Skip():
             return f"{subject.subject}: passed over: {subject.detail} ({subject.reason})"
         case _:
@@ -116,10 +116,10 @@ def _decision(decision: Decision) -> str:
     return f"{mode}{decision.target} {move} units: {_why(decision)}"
 
 
-def _verdict(verdict: HealingDecision) -> str:
-    mode = "dry run: " if verdict.dry_run and verdict.acts else ""
-    move = HEALS[verdict.action] if verdict.is_failed else "is left alone"
-    return f"{mode}instance {verdict.instance} of group {verdict.group} {move}: {_why(verdict)}"
+def _healing_decision(decision: HealingDecision) -> str:
+    mode = "dry run: " if decision.dry_run and decision.acts else ""
+    move = HEALS[decision.action] if decision.is_failed else "is left alone"
+    return f"{mode}instance {decision.instance} of group {decision.group} {move}: {_why(decision)}"
 
 
 def _why(decision: Decision | HealingDecision) -> str:

@@ -11,19 +11,18 @@ from enum import StrEnum
 from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
 
+#: The state of a member that counts towards the group's capacity. Members that are in a warm pool,
+#: in standby, starting or leaving are in other states. Source: Amazon EC2 Auto Scaling User Guide,
+#: "Amazon EC2 Auto Scaling instance lifecycle", read 2026-11.
 IN_SERVICE = "InService"
-"""The state of a member that counts towards the group's capacity. Members that are in a warm pool,
-in standby, starting or leaving are in other states. Source: Amazon EC2 Auto Scaling User Guide,
-"Amazon EC2 Auto Scaling instance lifecycle", read 2026-11."""
+#: This many instances that fail at once may be an outage. A single one is just unhealthy.
 MANY = 2
-"""This many instances that fail at once may be an outage. A single one is just unhealthy."""
+#: A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
+#: the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How
+#: suspended processes affect other processes", read 2026-11. A group whose own `HealthCheck` is
+#: suspended would still replace what SetInstanceHealth marks. But an operator who suspends it wants
+#: no replacement.
 REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"})
-"""A group with one of these processes suspended replaces nothing, or only half: without `Launch`,
-the instance would be removed and no new one started. Source: EC2 Auto Scaling User Guide, "How
-suspended processes
-affect other processes", read 2026-11. A group whose own `HealthCheck` is suspended would still
-replace what SetInstanceHealth marks. But an operator who suspends it wants no replacement.
-"""
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -140,15 +139,15 @@ def decide(
     checked = [m for m in group.members if m.failing or m.instance in requested]
     healed = _healed(group, rule, now)
     left = max(0, rule.allowed(len(group.in_service)) - len(healed))
-    verdicts: list[HealingDecision] = []
+    decisions: list[HealingDecision] = []
     for member in sorted(checked, key=lambda m: (m.failing_since or EVER, m.instance)):
         reason = _reason(group, rule, member, left, now)
         numbers = _numbers(group, rule, member, healed)
-        verdicts.append(
+        decisions.append(
             HealingDecision(member.instance, group.name, rule.action, reason, numbers, rule.dry_run)
         )
-        left -= verdicts[-1].acts
-    return verdicts
+        left -= decisions[-1].acts
+    return decisions
 
 
 def _reason(
@@ -217,8 +216,8 @@ def _numbers(
         "lifecycle": member.lifecycle,
         "zone": member.zone,
         "in_service": len(group.in_service),
-        "well": sum(other.is_healthy for other in group.members),
-        "sick": sum(bool(other.failing) for other in group.in_service),
+        "healthy": sum(other.is_healthy for other in group.members),
+        "unhealthy": sum(bool(other.failing) for other in group.in_service),
         "healed": len(healed),
         "allowed": rule.allowed(len(group.in_service)),
         "within_minutes": rule.within_minutes,

@@ -17,14 +17,14 @@ from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
 
 STATUS, RECOVERY = "status", "recovery"
+#: The recover action cannot use `StatusCheckFailed_Instance`: other hardware does not repair a
+#: problem within the instance. Source: CloudWatch User Guide, "Stop, terminate, reboot, or recover
+#: an EC2 instance", read 2026-11.
 METRICS = {STATUS: "StatusCheckFailed", RECOVERY: "StatusCheckFailed_System"}
-"""The recover action cannot use `StatusCheckFailed_Instance`: other hardware does not repair a
-problem within the instance. Source: CloudWatch User Guide, "Stop, terminate, reboot,
-or recover an EC2 instance", read 2026-11."""
 PERIOD_SECONDS = 60
+#: Status checks run every minute. A single failure may be short. Source: EC2 User Guide, "Status
+#: checks", read 2026-11.
 PERIODS = 2
-"""Status checks run every minute. A single failure may be short. Source: EC2 User Guide,
-"Status checks", read 2026-11."""
 REBOOTED = re.compile(r" Rebooted at (\S+)\.$")
 
 

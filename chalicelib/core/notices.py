@@ -21,27 +21,27 @@ from chalicelib.core.strategies.adaptive import units_by_minute
 from chalicelib.core.strategies.demand import FRESH, is_fresh, means
 from chalicelib.model import Change, Decision, Reason, SetCapacity, Target
 
+#: A condition that did not hold for so long begins a new episode.
 EPISODE_GAP = timedelta(hours=1)
-"""A condition that did not hold for so long begins a new episode."""
+#: A longer episode than the metrics show is notified again after so long.
 REPEAT = timedelta(hours=24)
-"""A longer episode than the metrics show is notified again after so long."""
 SWEEP = timedelta(minutes=5)
+#: Between two failures that are further apart, one sweep did not fail. Lambda retries a failed
+#: sweep after one minute and after two more. The next sweep but one begins seven minutes later.
+#: Source: Lambda Developer Guide, 2026-10.
 SWEEP_GAP = timedelta(minutes=6, seconds=30)
-"""Between two failures that are further apart, one sweep did not fail. Lambda retries a failed
-sweep after one minute and after two more. The next sweep but one begins seven minutes later.
-Source: Lambda Developer Guide, 2026-10."""
+#: A schedule is exact to the minute. Source: EventBridge User Guide, "Creating a rule that runs on
+#: a schedule", 2026-10.
 JITTER = timedelta(minutes=1)
-"""A schedule is exact to the minute. Source: EventBridge User Guide, "Creating a rule that runs
-on a schedule", 2026-10."""
 MINUTE = timedelta(minutes=1)
+#: Up to so many messages of a run go to one destination separately. More are merged.
 AT_ONCE = 5
-"""Up to so many messages of a run go to one destination separately. More are merged."""
+#: The most notices that one merged message holds.
 TOGETHER = 50
-"""The most notices that one merged message holds."""
+#: Characters. SNS takes 262,144 bytes, attributes included, and no character has more than four.
+#: Source: API_Publish, 2026-11. Slack cuts a text off after 40,000 characters. Source: Slack's
+#: changelog, "Truncating really long messages", 2018-04.
 MAX_TEXT = 30_000
-"""Characters. SNS takes 262,144 bytes, attributes included, and no character has more than four.
-Source: API_Publish, 2026-11. Slack cuts a text off after 40,000 characters. Source: Slack's
-changelog, "Truncating really long messages", 2018-04."""
 
 HELD = {Reason.PAUSED, Reason.JOB_RUNNING}
 STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {"failing", "fleet", "paused"}

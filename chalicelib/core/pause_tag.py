@@ -12,8 +12,8 @@ from chalicelib.model import BOTH, DOWN, Direction, Hold, Reason
 
 KEY = "headroom-pause"
 EVERYTHING, DECREASES = "everything", "decreases"
+#: What may be paused, and the directions that this means.
 DIRECTIONS: Mapping[str, frozenset[Direction]] = {EVERYTHING: BOTH, DECREASES: DOWN}
-"""What may be paused, and the directions that this means."""
 FORM = (
     f"a time with its zone, then {EVERYTHING} or {DECREASES}, "
     f"such as 2026-11-21T06:00:00Z {EVERYTHING}"

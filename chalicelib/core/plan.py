@@ -25,14 +25,14 @@ from chalicelib.model import (
 def for_table(
     table: str,
     decisions: Iterable[Decision],
-    watching: Sequence[Alarm],
+    alarms: Sequence[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[TableAction]:
     """Return the actions for one table: its capacity, and the rewrites of its alarms."""
     live = {d.target: d for d in decisions if not d.dry_run}
     changes = tuple(Change(t, d.current, d.desired) for t, d in sorted(live.items()) if d.changes)
     updates = [SetCapacity(table, changes)] if changes else []
-    rewrites = _rewrites(live, watching, policies)
+    rewrites = _rewrites(live, alarms, policies)
     lowered = [r for r in rewrites if lowers(r)]
     raised = [r for r in rewrites if not lowers(r)]
     # an increase comes first, even before the repair of an alarm that does not fit
@@ -41,16 +41,16 @@ def for_table(
 
 
 def too_high(
-    decisions: Iterable[Decision], watching: Iterable[Alarm], policies: Mapping[Target, Policy]
+    decisions: Iterable[Decision], alarms: Iterable[Alarm], policies: Mapping[Target, Policy]
 ) -> list[RewriteAlarm]:
     """Return the rewrites of the alarms that fire too late for the units of the decisions."""
     live = {d.target: d for d in decisions if not d.dry_run}
-    return [rewrite for rewrite in _rewrites(live, watching, policies) if lowers(rewrite)]
+    return [rewrite for rewrite in _rewrites(live, alarms, policies) if lowers(rewrite)]
 
 
 def _rewrites(
     decisions: Mapping[Target, Decision],
-    watching: Iterable[Alarm],
+    alarms: Iterable[Alarm],
     policies: Mapping[Target, Policy],
 ) -> list[RewriteAlarm]:
     """Return the rewrites of the alarms that do not fit.
@@ -58,7 +58,7 @@ def _rewrites(
     While a table is updating, its units are uncertain, so its alarms stay as they are.
     """
     rewrites = []
-    for alarm in watching:
+    for alarm in alarms:
         target = table_alarms.rewritable(alarm)
         decision = decisions.get(target) if target else None
         if decision is None or decision.reason is Reason.UPDATING:
@@ -78,7 +78,7 @@ def lowers(rewrite: RewriteAlarm) -> bool:
 
 def missing_alarms(
     units: Mapping[Target, int],
-    watching: Iterable[Alarm],
+    alarms: Iterable[Alarm],
     policies: Mapping[Target, Policy],
     topic_arn: str,
 ) -> list[CreateAlarm]:
@@ -86,7 +86,7 @@ def missing_alarms(
 
     units: what each target has now.
     """
-    there = {alarm.name for alarm in watching}
+    there = {alarm.name for alarm in alarms}
     return [
         CreateAlarm(
             target, table_alarms.new_fields(target, units[target], policies[target], topic_arn)

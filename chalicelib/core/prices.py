@@ -12,22 +12,22 @@ from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.core.observation import Observation
 from chalicelib.model import Decision, Dimension, TableState
 
+#: USD for one provisioned unit for an hour.
 UNIT_HOUR = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
-"""USD for one provisioned unit for an hour."""
+#: USD for one metric in one GetMetricData call.
 METRIC_READ = 0.00001
-"""USD for one metric in one GetMetricData call."""
 METRICS_PER_CHECK = 3
 SWEEPS_PER_HOUR, FOLLOW_UPS_PER_HOUR = 12, 60
+#: A sweep checks a target only if what an hour could save is this many times the price of the
+#: hour's checks.
 WORTH = 10
-"""A sweep checks a target only if what an hour could save is this many times the price of the
-hour's checks."""
 
 
-def worth_sleeping(mean: float, percent: int, dimension: Dimension) -> float:
-    """Return the level at which a mean load keeps the alarm at `percent` quiet.
+def alarm_ok_units(mean: float, percent: int, dimension: Dimension) -> float:
+    """Return the units at which a mean load keeps the alarm at `percent` in the state OK.
 
-    It is 0 if reading the metrics every minute is cheaper: an alarm that stays in ALARM makes
-    follow_up do so. mean: units per second.
+    It is 0 if it is cheaper to read the metrics every minute, as follow_up does for an alarm that
+    stays in ALARM. mean: units per second.
     """
     level = mean * 100 / percent
     following = METRICS_PER_CHECK * METRIC_READ * FOLLOW_UPS_PER_HOUR

@@ -21,14 +21,14 @@ from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
+#: The reasons for which a recommended decrease is made. With any other reason it is only shown.
+#: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
-"""The reasons for which a recommended decrease is made. With any other reason it is only shown."""
+#: The increase where only the alarm is known, and the policy sets none.
 ALARM_INCREASE_PERCENT = 50
-"""The increase where only the alarm is known, and the policy sets none."""
+#: An update takes a minute, its metrics come minutes later, and the alarm's period is a minute.
 ALARM_SETTLES = timedelta(minutes=5)
-"""An update takes a minute, its metrics come minutes later, and the alarm's period is a minute."""
 CHECKED_MINUTES = 60
-"""A target is idle when nothing was consumed in the last hour."""
 
 
 class Strategy(Protocol):

@@ -11,8 +11,8 @@ from chalicelib.model import Alarm, Target
 
 PREFIX = "headroom-"
 OWN_FUNCTION = re.compile(r":lambda:.*:function:headroom-[^:]*")
+#: Source: API_PutMetricAlarm, AlarmName, read 2026-10.
 MAX_NAME = 255
-"""Source: API_PutMetricAlarm, AlarmName, read 2026-10."""
 COMPARISON = "GreaterThanOrEqualToThreshold"
 TAG = {"Key": "managed-by", "Value": "headroom"}
 

@@ -1,8 +1,8 @@
 """Notify people of what healing did, and of failed instances that it left alone.
 
 A replacement or a reboot is sent when it is done. A refusal is sent once for each failure of the
-instance. That it was sent stands as a tag on the instance's own alarm; the alarm's last change of
-state says since when the instance fails.
+instance. A tag on the instance's own alarm records that it was sent. The alarm's last change of
+state shows since when the instance fails.
 """
 
 from collections import defaultdict
@@ -18,6 +18,8 @@ from chalicelib.model import Alarm, Heal, Reason
 from chalicelib.notify import TAG, Delivery, Place, StateStore
 from chalicelib.run import Run
 
+#: The reasons that an operator wants to know about. The others end by themselves, or are the
+#: operator's own choice.
 LEFT_ALONE = frozenset(
     {
         Reason.HEALING_BUDGET,
@@ -28,43 +30,41 @@ LEFT_ALONE = frozenset(
         Reason.REBOOTED_RECENTLY,
     }
 )
-"""The reasons that an operator wants to know about. The others end by themselves, or are the
-operator's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A failed instance that Headroom leaves alone, and where its notification state is kept."""
 
-    verdict: HealingDecision
+    decision: HealingDecision
     alarm: Alarm | None
 
     @property
     def place(self) -> Place:
         """Return the place of the state: each reason has its own."""
-        key = key_of(self.verdict)
+        key = key_of(self.decision)
         if self.alarm is None:
-            return Place("", f"{key}-{self.verdict.instance}")
+            return Place("", f"{key}-{self.decision.instance}")
         return Place(str(self.alarm.fields["AlarmArn"]), key)
 
 
-def key_of(verdict: HealingDecision) -> str:
-    """Return the tag's key for a verdict."""
-    return f"{TAG}healing-{verdict.reason}"
+def key_of(decision: HealingDecision) -> str:
+    """Return the tag's key for a decision."""
+    return f"{TAG}healing-{decision.reason}"
 
 
 def notify_of_instances(run: Run) -> None:
-    """Notify people of the run's verdicts on instances."""
+    """Notify people of the run's decisions on instances."""
     done = {action.instance for action in run.report.done if isinstance(action, Heal)}
-    healed = [verdict for verdict in run.report.verdicts if verdict.instance in done]
+    healed = [decision for decision in run.report.healing_decisions if decision.instance in done]
     store = StateStore(run)
     refusals = [refusal for refusal in _refusals(run) if _must_notify(run, store, refusal)]
-    refused = [refusal.verdict for refusal in refusals]
+    refused = [refusal.decision for refusal in refusals]
     of_healed = _notices(run, "Headroom healed instances of group {}", healed)
     of_refusals = _notices(run, "Failed instances of group {} are left alone", refused)
     sent = Delivery(run).send([*of_healed.values(), *of_refusals.values()])
     for refusal in refusals:
-        if of_refusals[refusal.verdict.group] in sent:
+        if of_refusals[refusal.decision.group] in sent:
             store.write(refusal.place, NotificationState(notified=run.now))
 
 
@@ -83,11 +83,11 @@ def is_due(alarm: Alarm | None, state: NotificationState, now: datetime) -> bool
 
 
 def _refusals(run: Run) -> Iterator[Refusal]:
-    for verdict in run.report.verdicts:
-        rule = _rule(run, verdict)
-        is_left = verdict.reason in LEFT_ALONE or (verdict.is_failed and not verdict.acts)
+    for decision in run.report.healing_decisions:
+        rule = _rule(run, decision)
+        is_left = decision.reason in LEFT_ALONE or (decision.is_failed and not decision.acts)
         if is_left and not rule.dry_run and (rule.notify_topic or rule.notify_slack):
-            yield Refusal(verdict, run.report.instance_alarms.get(verdict.instance))
+            yield Refusal(decision, run.report.instance_alarms.get(decision.instance))
 
 
 def _must_notify(run: Run, store: StateStore, refusal: Refusal) -> bool:
@@ -98,24 +98,24 @@ def _must_notify(run: Run, store: StateStore, refusal: Refusal) -> bool:
     return state is not None and is_due(refusal.alarm, state, run.now)
 
 
-def _notices(run: Run, subject: str, verdicts: list[HealingDecision]) -> dict[str, Notice]:
+def _notices(run: Run, subject: str, decisions: list[HealingDecision]) -> dict[str, Notice]:
     """Return a message for each group whose rule has a destination: a line for each instance."""
     of_groups: dict[str, list[HealingDecision]] = defaultdict(list)
-    for verdict in verdicts:
-        of_groups[verdict.group].append(verdict)
+    for decision in decisions:
+        of_groups[decision.group].append(decision)
     messages: dict[str, Notice] = {}
     for group, of_group in of_groups.items():
         rule = _rule(run, of_group[0])
         if rule.notify_topic or rule.notify_slack:
-            text = "\n".join(sentence(verdict) for verdict in of_group)
+            text = "\n".join(sentence(decision) for decision in of_group)
             facts = {"kind": ("healing",), "group": (group,)}
             title = subject.format(group)
             messages[group] = Notice(title, text, facts, rule.notify_topic, rule.notify_slack)
     return messages
 
 
-def _rule(run: Run, verdict: HealingDecision) -> Healing:
-    rule = rule_for(run.config.healing, verdict.group)
+def _rule(run: Run, decision: HealingDecision) -> Healing:
+    rule = rule_for(run.config.healing, decision.group)
     if rule is None:
-        raise LookupError(f"no [[healing]] rule names group {verdict.group}")
+        raise LookupError(f"no [[healing]] rule names group {decision.group}")
     return rule

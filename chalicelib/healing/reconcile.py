@@ -1,7 +1,7 @@
 """The main path for instances: observe → decide → act, with the laws and the report of the tables.
 
-An alarm on one instance is a look at its whole Auto Scaling group. Only groups that a `[[healing]]`
-rule names are looked at.
+An alarm on one instance starts a check of its whole Auto Scaling group. Only groups that a
+`[[healing]]` rule names are checked.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from chalicelib.run import Report, Run
 
 
 def on_event(run: Run, event: InstanceEvent) -> None:
-    """Look at the group of an instance whose alarm went to ALARM."""
+    """Check the group of an instance whose alarm went to ALARM."""
     if not run.config.healing:
         run.skip(event.alarm_name, Reason.NOT_MANAGED, "the configuration has no [[healing]] rule")
     elif not run.is_foreign(event.alarm_name, event.region, event.account):
@@ -31,7 +31,7 @@ def on_event(run: Run, event: InstanceEvent) -> None:
 
 
 def follow(run: Run, in_alarm: Iterable[Alarm]) -> None:
-    """Look at the groups of the instances whose alarms are in ALARM now.
+    """Check the groups of the instances whose alarms are in ALARM now.
 
     An instance that had to wait gets its next chance.
     """
@@ -41,7 +41,7 @@ def follow(run: Run, in_alarm: Iterable[Alarm]) -> None:
 
 
 def reconcile(run: Run, instances: Collection[str]) -> dict[str, str]:
-    """Look at the groups of some instances.
+    """Check the groups of some instances.
 
     Returns the instances that no rule is about, with their group or "".
     """
@@ -60,7 +60,7 @@ def reconcile(run: Run, instances: Collection[str]) -> dict[str, str]:
 
 
 def preview(run: Run, group: str) -> Report:
-    """Look at one group and all its members, for an operator who asks what would happen."""
+    """Check one group and all its members, to show an operator what would happen."""
     groups = run.attempt(group, "DescribeAutoScalingGroups", aws_groups.groups, run.aws, [group])
     if groups:
         _reconcile_group(run, group, {member.instance for member in groups[0].members})
@@ -72,7 +72,7 @@ def preview(run: Run, group: str) -> Report:
 def sweep(run: Run, alarms: Sequence[Alarm]) -> None:
     """Make and remove the status alarms of the configured groups' instances.
 
-    It also looks at the groups in a dry run, which have no alarms. Without a `[[healing]]` rule it
+    It also checks the groups in a dry run, which have no alarms. Without a `[[healing]]` rule it
     removes the alarms of an earlier configuration, and calls only CloudWatch.
     """
     rules = run.config.healing
@@ -114,9 +114,9 @@ def _reconcile_group(run: Run, name: str, in_alarm: Collection[str]) -> None:
     if observation is None:
         return
     group, alarms = observation
-    verdicts = run.attempt(name, "deciding", healing.decide, group, rule, run.now, in_alarm)
-    for verdict in verdicts or []:
-        run.report.verdicts.append(_act(run, verdict, alarms))
+    decisions = run.attempt(name, "deciding", healing.decide, group, rule, run.now, in_alarm)
+    for decision in decisions or []:
+        run.report.healing_decisions.append(_act(run, decision, alarms))
     run.report.instance_alarms |= alarms
 
 
@@ -144,37 +144,37 @@ def _observe(
     return replace(group, events=events, watched=frozenset(alarms)), alarms
 
 
-def _act(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
-    """Do what a verdict asks for, and return it as it came out."""
-    if not verdict.acts:
-        return verdict
-    action = Heal(verdict.instance, verdict.group, verdict.action)
-    if not verdict.dry_run:
+def _act(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
+    """Do what a decision needs, and return it with its result."""
+    if not decision.acts:
+        return decision
+    action = Heal(decision.instance, decision.group, decision.action)
+    if not decision.dry_run:
         run.report.planned.append(action)
-    if verdict.dry_run or run.dry_run:
-        return verdict
+    if decision.dry_run or run.dry_run:
+        return decision
     try:
-        _heal(run, verdict, alarms)
-    # the other instances are looked at; the failure is raised at the end
+        _heal(run, decision, alarms)
+    # the other instances are checked; the failure is raised at the end
     except Exception as error:  # noqa: BLE001
-        run.fail(verdict.instance, f"to {verdict.action} it", error)
-        return replace(verdict, reason=Reason.FAILED)
+        run.fail(decision.instance, f"to {decision.action} it", error)
+        return replace(decision, reason=Reason.FAILED)
     run.report.done.append(action)
-    return verdict
+    return decision
 
 
-def _heal(run: Run, verdict: HealingDecision, alarms: Mapping[str, Alarm]) -> None:
+def _heal(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> None:
     """Replace or reboot an instance.
 
     A reboot is written down first: a crash in between heals one too few, never one too many.
     """
-    if verdict.action == "replace":
-        aws_groups.mark_unhealthy(run.aws, verdict.instance)
+    if decision.action == "replace":
+        aws_groups.mark_unhealthy(run.aws, decision.instance)
         return
-    alarm = alarms[verdict.instance]
+    alarm = alarms[decision.instance]
     changes = instance_alarms.rebooting(alarm, run.now)
-    rewrite_alarm(run.aws, RewriteAlarm(f"instance {verdict.instance}", alarm, changes))
-    aws_groups.reboot(run.aws, verdict.instance)
+    rewrite_alarm(run.aws, RewriteAlarm(f"instance {decision.instance}", alarm, changes))
+    aws_groups.reboot(run.aws, decision.instance)
 
 
 def _make_missing(

@@ -17,20 +17,20 @@ from chalicelib.core.observation import Observation
 from chalicelib.model import BOTH, DOWN, Hold, Reason, Skip, Target
 from chalicelib.run import Run
 
+#: Requests at the same time. They wait for another server, and need little memory or processor.
 PARALLEL = 32
-"""Requests at the same time. They wait for another server, and need little memory or processor."""
+#: Headroom waits so much longer than a socket's timeout: then the socket can report its error.
 GRACE_SECONDS = 0.5
-"""Headroom waits so much longer than a socket's timeout: then the socket can report its error."""
+#: After so many requests without an answer, a URL gets no more requests in this run.
 GIVEN_UP_AFTER = 3
-"""After so many requests without an answer, a URL gets no more requests in this run."""
+#: A warning names at most so many tables and indexes.
 NAMED = 5
-"""A warning names at most so many tables and indexes."""
 
+#: The parts of a URL that must not be logged: user and password, and everything after the path.
 SECRET = re.compile(r"(?<=//)[^/?#]*@|[?#].*")
-"""The parts of a URL that must not be logged: user and password, and everything after the path."""
 
+#: The status of an answer, or why there was none.
 Answer = int | OSError
-"""The status of an answer, or why there was none."""
 TOO_LATE: Answer = OSError("no request: the time that is left is for increases")
 
 
@@ -71,7 +71,7 @@ def holds(
 ) -> dict[Target, Observation]:
     """Ask all questions at once; return the observations that an answer holds, with that hold.
 
-    What is not answered stands in the report, once for each URL.
+    The report has each URL that did not answer, once.
     """
     answers = _ask(run, asking) if asking else {}
     held: dict[Target, Observation] = {}

@@ -1,7 +1,7 @@
 """All holds of some targets: pauses, jobs and manual changes. Circuit breakers come later.
 
-Each source is one function that yields targets with their holds. What cannot be read holds
-decreases, and lets increases go on.
+Each source is one function. It yields targets with a hold, or with None where it holds nothing.
+What cannot be read holds decreases, and lets increases go on.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from chalicelib.run import Run
 
 Observations = Mapping[Target, Observation]
 Holds = list[tuple[Target, Hold]]
-Source = Callable[[Run, Observations, Sequence[Alarm]], Iterator[tuple[Target, Hold]]]
+Source = Callable[[Run, Observations, Sequence[Alarm]], Iterator[tuple[Target, Hold | None]]]
 SOURCES: Sequence[Source] = (by_pauses, by_jobs, by_hand)
 
 
@@ -51,4 +51,4 @@ def _holds_of(
 
 
 def _read(source: Source, run: Run, observations: Observations, alarms: Sequence[Alarm]) -> Holds:
-    return list(source(run, observations, alarms))
+    return [(target, hold) for target, hold in source(run, observations, alarms) if hold]

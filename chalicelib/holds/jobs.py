@@ -19,7 +19,7 @@ from chalicelib.run import Run
 
 def by_jobs(
     run: Run, observations: Mapping[Target, Observation], _: Sequence[Alarm]
-) -> Iterator[tuple[Target, Hold]]:
+) -> Iterator[tuple[Target, Hold | None]]:
     """Yield the holds of the running jobs. Jobs that cannot be read hold decreases.
 
     A job that runs no longer holds nothing, whatever else runs.
@@ -31,25 +31,23 @@ def by_jobs(
         subject = f"the jobs of pause {pause.name}"
         jobs = run.read(subject, pause.job, aws_jobs.jobs, run.aws, pause, run.now)
         for target in concerned:
-            hold = judge(pause, jobs, observations[target], run.now)
-            if hold:
-                yield target, hold
+            yield target, judge(pause, jobs, observations[target], run.now)
 
 
 def judge(
-    pause: JobPause, jobs: Sequence[Job] | None, seen: Observation, now: datetime
+    pause: JobPause, jobs: Sequence[Job] | None, observation: Observation, now: datetime
 ) -> Hold | None:
     """Return what a condition holds of one target. jobs: those of the condition, None where they
     cannot be read."""
     if jobs is None:
         return Hold(Reason.PAUSE_UNKNOWN, f"pause {pause.name}: its jobs cannot be read", DOWN)
-    of_table = [job for job in jobs if job.table in ("", seen.target.table)]
+    of_table = [job for job in jobs if job.table in ("", observation.target.table)]
     running = next((job for job in of_table if job.running), None)
     if running:
         return Hold(
             Reason.JOB_RUNNING, f"pause {pause.name}: {running.name} is running", pause.directions
         )
-    if pause.reserve_decrease and not of_table and _is_last_free(seen, now):
+    if pause.reserve_decrease and not of_table and _is_last_free(observation, now):
         return Hold(
             Reason.RESERVED,
             f"pause {pause.name}: the last free decrease is kept for when its job has ended",
@@ -58,11 +56,11 @@ def judge(
     return None
 
 
-def _is_last_free(seen: Observation, now: datetime) -> bool:
+def _is_last_free(observation: Observation, now: datetime) -> bool:
     """Tell whether a decrease now would make a later one of today wait.
 
     Once the free four are used up one comes back every hour, and within the day's last hour
     midnight brings four new ones: then there is nothing to keep.
     """
-    is_last = decreases_today(seen.throughput, now) == FREE_DECREASES_PER_DAY - 1
+    is_last = decreases_today(observation.throughput, now) == FREE_DECREASES_PER_DAY - 1
     return is_last and next_midnight(now) - now > DECREASE_SPACING

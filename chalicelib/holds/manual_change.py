@@ -14,21 +14,19 @@ from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Alarm, Hold, Reason, Target
 from chalicelib.run import Run
 
+#: Levels that differ by less than this part are the same: they are products and quotients of
+#: floats.
 FITS = 1e-6
-"""Levels that differ by less than this part are the same: they are products and quotients of
-floats."""
 
 
 def by_hand(
     run: Run, observations: Mapping[Target, Observation], alarms: Sequence[Alarm]
-) -> Iterator[tuple[Target, Hold]]:
+) -> Iterator[tuple[Target, Hold | None]]:
     """Yield a hold for each target raised by hand within `hold_after_manual_change_hours`."""
     by_name = {alarm.name: alarm for alarm in alarms}
     for target, observation in observations.items():
         alarm = by_name.get(table_alarms.name_of(target))
-        hold = judge(observation, alarm, run.now) if alarm else None
-        if hold:
-            yield target, hold
+        yield target, judge(observation, alarm, run.now) if alarm else None
 
 
 def judge(observation: Observation, alarm: Alarm, now: datetime) -> Hold | None:

@@ -11,7 +11,7 @@ from chalicelib.run import Run
 
 def by_pauses(
     run: Run, observations: Mapping[Target, Observation], _: Sequence[Alarm]
-) -> Iterator[tuple[Target, Hold]]:
+) -> Iterator[tuple[Target, Hold | None]]:
     """Yield the holds of the tags. They are read once in a run; unreadable tags hold decreases."""
     tags = run.once(
         "pauses", lambda: run.read("the pauses", "GetResources", pause_tags.tags, run.aws)
@@ -21,6 +21,4 @@ def by_pauses(
         if tags is None:
             yield target, unknown
         elif target.table in tags:
-            hold = pause_tag.hold(target.table, tags[target.table], run.now)
-            if hold:
-                yield target, hold
+            yield target, pause_tag.hold(target.table, tags[target.table], run.now)

@@ -1,11 +1,8 @@
 """`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on
 the account's own history."""
 
-import csv
-import json
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +10,15 @@ import typer
 from rich.table import Table
 
 from chalicelib.model import Dimension
-from headroom.commands.console import ConfigOption, app, console, errors, progress_bar
+from headroom.commands.console import (
+    ConfigOption,
+    app,
+    console,
+    errors,
+    print_csv,
+    print_json,
+    progress_bar,
+)
 from headroom.commands.demand_source import (
     BurstOption,
     CsvOption,
@@ -30,7 +35,7 @@ from headroom.commands.demand_source import (
     sources,
 )
 from headroom.simulation import pricing
-from headroom.simulation.compare import HEADROOM, Comparison, Row, Section, compare
+from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
@@ -74,15 +79,27 @@ def backtest(
         raise NoHistoryError("there is nothing to replay")
     if html:
         _write_page(sections, html)
+    _print(sections, trace, as_json, as_csv)
+
+
+def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_csv: bool) -> None:
     if as_json:
-        data = [{"target": s.title, **s.comparison.as_data()} for s in sections]
-        whole = sections[0].comparison.as_data() if trace else data
-        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+        data = [_named(section, trace) | section.comparison.as_data() for section in sections]
+        print_json(data[0] if trace else data)
     elif as_csv:
-        _csv(sections, with_target=trace is None)
+        print_csv(
+            _named(section, trace) | asdict(row)
+            for section in sections
+            for row in section.comparison.rows
+        )
     else:
         for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
+
+
+def _named(section: Section, trace: Path | None) -> dict[str, object]:
+    """Return the target of a section's data. A trace has none."""
+    return {} if trace else {"target": section.title}
 
 
 def _compared(
@@ -137,12 +154,3 @@ def _table(comparison: Comparison, name: str) -> Table:
     for row in comparison.rows:
         table.add_row(*row.cells(), style="bold green" if row.name == HEADROOM else None)
     return table
-
-
-def _csv(sections: Sequence[Section], with_target: bool) -> None:
-    columns = [field.name for field in fields(Row)]
-    writer = csv.DictWriter(sys.stdout, ["target", *columns] if with_target else columns)
-    writer.writeheader()
-    for section in sections:
-        named = {"target": section.title} if with_target else {}
-        writer.writerows(named | asdict(row) for row in section.comparison.rows)

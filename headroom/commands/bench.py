@@ -43,24 +43,22 @@ def bench(
         policy = policy_for(config_file)
         measured = benchmark.run(traces, policy, lambda _: progress.advance(task))
     for name in benchmark.CONDITIONS:
-        here = [m for m in measured if m.conditions_name == name]
-        console.print(
-            _table(f"{name}: over the optimum within DynamoDB's quota", benchmark.summarize(here))
-        )
-        console.print(
-            _table(
-                f"{name}: over the optimum with 27 decreases a day at any minute",
-                benchmark.summarize(here, any_minute=True)[:3],
-            )
-        )
-        if each:
-            console.print(_each(here))
-        reads = sum(m.metric_reads_a_day for m in here) / len(here)
-        console.print(f"Metric reads a day and target: {reads:,.0f}\n")
+        _print_conditions(name, [m for m in measured if m.conditions_name == name], each)
     _compare(measured, results)
     if save:
         benchmark.write_results(measured, results)
         console.print(f"Wrote {results}")
+
+
+def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bool) -> None:
+    within_quota = f"{name}: over the optimum within DynamoDB's quota"
+    console.print(_table(within_quota, benchmark.summarize(measured)))
+    any_minute = f"{name}: over the optimum with 27 decreases a day at any minute"
+    console.print(_table(any_minute, benchmark.summarize(measured, any_minute=True)[:3]))
+    if each:
+        console.print(_each(measured))
+    reads = sum(m.metric_reads_a_day for m in measured) / len(measured)
+    console.print(f"Metric reads a day and target: {reads:,.0f}\n")
 
 
 def _table(title: str, rows: list[benchmark.SummaryRow]) -> Table:

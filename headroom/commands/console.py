@@ -1,8 +1,10 @@
 """What the commands share: the consoles, the common options, and how to print a report."""
 
+import csv
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +23,8 @@ from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 
+#: Every command, once its module is imported.
 app = typer.Typer()
-"""Every command, once its module is imported."""
 PIPE_WIDTH = 120
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, soft_wrap=True)
@@ -38,8 +40,12 @@ ConfigOption = Annotated[
 TopicOption = Annotated[
     str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+#: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
-"""The errors that the command line prints in one sentence, without a traceback."""
 
 
 def rules_of(file: Path | None) -> Config:
@@ -68,7 +74,7 @@ def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -
     lines = [
         *map(sentence, report.skips),
         *map(sentence, decisions),
-        *map(sentence, report.verdicts),
+        *map(sentence, report.healing_decisions),
         *(sentence(a, would=dry_run) for a in (report.planned if dry_run else report.done)),
     ]
     for line in lines:
@@ -92,6 +98,19 @@ def print_error(error: Exception) -> None:
 def print_line(text: str) -> None:
     """Print one line as it is: without markup, colours or line breaks."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: object) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def print_csv(rows: Iterable[Mapping[str, object]]) -> None:
+    """Print rows as CSV. The keys of the first row are the header."""
+    rows = list(rows)
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def progress_bar() -> Progress:

@@ -1,9 +1,6 @@
 """`cost`: every table and index of a region: what it costs now, under Headroom, on demand, and
 fixed with reserved capacity."""
 
-import csv
-import json
-import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -22,6 +19,8 @@ from headroom.commands.console import (
     app,
     console,
     errors,
+    print_csv,
+    print_json,
     progress_bar,
     rules_of,
 )
@@ -62,9 +61,9 @@ def cost(
             soft_wrap=True,
         )
     if as_json:
-        sys.stdout.write(json.dumps(costs.as_data(all_costs, failures, charged), indent=2) + "\n")
+        print_json(costs.as_data(all_costs, failures, charged))
     elif as_csv:
-        _csv(all_costs)
+        print_csv(target_costs.as_data() for target_costs in all_costs)
     else:
         _print_report(all_costs, charged, f"{aws.region}: USD a month, from the last {days} days")
     if failures and not all_costs:
@@ -97,13 +96,6 @@ def _histories(
             histories.append(table_history)
         failures += table_failures
     return histories, failures
-
-
-def _csv(all_costs: Sequence[costs.TargetCosts]) -> None:
-    rows = [target_costs.as_data() for target_costs in all_costs]
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
-    writer.writeheader()
-    writer.writerows(rows)
 
 
 def _print_report(

@@ -2,7 +2,6 @@
 an account."""
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from rich.markup import escape
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.commands.console import app, console, errors, print_line
+from headroom.commands.console import YesOption, app, console, errors, print_json, print_line
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -75,7 +74,7 @@ def _checked_config(settings: stage.Stage, cloud: AwsSession) -> Config:
 @app.command()
 def teardown(
     name: StageOption,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Remove a stage and its alarms. The tables stay exactly as they are. Safe to stop and to
     repeat."""
@@ -113,8 +112,8 @@ def doctor(
         )
         findings = doctors.diagnose(checked)
     if as_json:
-        report = {"stage": name, "ok": not findings, "findings": [asdict(f) for f in findings]}
-        typer.echo(json.dumps(report, indent=2))
+        data = [asdict(finding) for finding in findings]
+        print_json({"stage": name, "ok": not findings, "findings": data})
         raise typer.Exit(1 if findings else 0)
     for finding in findings:
         check = f"[bold red]{finding.check}:[/]"
@@ -129,16 +128,14 @@ def doctor(
 def redrive(name: StageOption) -> None:
     """Pass the dead letters of a stage to their functions again. Handled messages leave the
     queue."""
-    handled = kept = 0
+    letters = []
     with _advice_after_errors():
         for letter in redrives.redrive(stage.read(name), AwsSession()):
-            if letter.error:
-                kept += 1
-                print_line(f"{letter.subject}: stays: {letter.error}")
-            else:
-                handled += 1
-                print_line(f"{letter.subject}: handled")
-    console.print(f"{handled} handled, {kept} stay.", highlight=False)
+            letters.append(letter)
+            outcome = f"stays: {letter.error}" if letter.error else "handled"
+            print_line(f"{letter.subject}: {outcome}")
+    kept = sum(1 for letter in letters if letter.error)
+    console.print(f"{len(letters) - kept} handled, {kept} stay.", highlight=False)
     raise typer.Exit(1 if kept else 0)
 
 

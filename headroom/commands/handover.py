@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from chalicelib.run import Run
 from headroom.commands.console import (
     ConfigOption,
     TopicOption,
+    YesOption,
     app,
     errors,
     print_error,
@@ -30,8 +32,8 @@ from headroom.commands.console import (
 from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
 
+#: The exit status of what Ctrl-C ends.
 INTERRUPTED = 130
-"""The exit status of what Ctrl-C ends."""
 STEPS = """
 What next, so that no table is without a scaler for a moment:
   1. Does Terraform, CDK or CloudFormation declare this autoscaling? Then read
@@ -71,7 +73,7 @@ def autoscaling(
         typer.Option(help="Hand them back to Application Auto Scaling, from the saved file."),
     ] = None,
     state: Annotated[Path | None, typer.Option(help="Where --apply saves what it removes.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:
@@ -88,21 +90,23 @@ def autoscaling(
     try:
         if revert:
             _revert(aws, file, table, yes)
-            return
-        registered = handover.read(aws)
-        registered = registered.only(
-            name for name in registered.tables() if fnmatchcase(name, table)
-        )
-        states = describe_tables(aws, registered.tables())
-        translation = translate(registered, states, datetime.now(UTC), strategy.value)
-        if apply:
+        elif apply:
+            translation = _translation(aws, table, strategy)
             _apply(aws, rules_of(config_file), translation, file, table, yes)
         else:
-            _print(translation, aws, file)
+            _print(_translation(aws, table, strategy), aws, file)
     except (KeyboardInterrupt, typer.Abort):
         saved = f", and {file} has what was removed" if file.exists() else ""
         errors.print(f"Stopped. What was done stays done{saved}. Run the same command to go on.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _translation(aws: Aws, glob: str, strategy: Strategy) -> Translation:
+    """Translate what Application Auto Scaling has for the tables that a glob matches."""
+    registered = handover.read(aws)
+    names = [name for name in registered.tables() if fnmatchcase(name, glob)]
+    states = describe_tables(aws, names)
+    return translate(registered.only(names), states, datetime.now(UTC), strategy.value)
 
 
 def _print(translation: Translation, aws: Aws, file: Path) -> None:
@@ -129,10 +133,12 @@ def _apply(
     for note in translation.notes:
         if note.verdict == "refused" or note.table not in {*translation.tables, *begun}:
             errors.print(escape(str(note)), highlight=False)
-
-    def action(name: str) -> None:
-        handover.hand_over(lambda: Run(aws, config, datetime.now(UTC)), record, name, typer.echo)
-
+    action = partial(
+        handover.hand_over,
+        lambda: Run(aws, config, datetime.now(UTC)),
+        record,
+        print_line=typer.echo,
+    )
     _for_each_table(sorted({*translation.tables, *begun}), action, "Hand {} over to Headroom?", yes)
 
 
@@ -141,10 +147,9 @@ def _revert(aws: Aws, file: Path, glob: str, yes: bool) -> None:
         raise handover.HandoverError(f"there is no file {file}")
     record = handover.Record(file, aws.account, aws.region)
     names = [name for name in record.tables("saved", "handed over") if fnmatchcase(name, glob)]
-
-    def action(name: str) -> None:
-        handover.take_back(aws, record, name, lambda: datetime.now(UTC), typer.echo)
-
+    action = partial(
+        handover.take_back, aws, record, now=lambda: datetime.now(UTC), print_line=typer.echo
+    )
     _for_each_table(names, action, "Hand {} back to Application Auto Scaling?", yes)
 
 

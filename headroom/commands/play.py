@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from chalicelib.model import Dimension, Target
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
     ConfigOption,
+    DryRunOption,
     TopicOption,
     app,
     console,
@@ -32,8 +34,8 @@ from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation import traces
 
+#: So long the table of a message has its load before the message comes.
 LOAD_MINUTES = 30
-"""So long the table of a message has its load before the message comes."""
 
 
 @app.command()
@@ -63,27 +65,28 @@ def demo(
         raise typer.BadParameter(
             f"the demo uses a table named {day.TABLE}, but no rule of the configuration names it"
         )
-    console.print(
-        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] "
-        f"and its index {day.INDEX}."
-    )
-    with progress_bar() as progress:
-        task = progress.add_task("simulated", total=len(demand))
-
-        def watch(region: Region, invocation: Invocation) -> None:
-            if not quiet:
-                terminal.print_changes(console, region, invocation)
-
-        result = day.play(demand, text, watch, lambda _: progress.advance(task))
-    console.print(
-        Text.from_ansi(
-            terminal.picture(result.timelines[0], min(terminal.WIDTH, console.width - 1))
-        )
-    )
+    result = _play_day(demand, text, quiet)
+    width = min(terminal.WIDTH, console.width - 1)
+    console.print(Text.from_ansi(terminal.picture(result.timelines[0], width)))
     console.print(terminal.summary(result))
     for line in terminal.closing_lines(result):
         console.print(line)
     raise typer.Exit(0 if result.ended_well else 1)
+
+
+def _play_day(demand: Sequence[float], config: str, quiet: bool) -> day.DemoResult:
+    console.print(
+        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] "
+        f"and its index {day.INDEX}."
+    )
+
+    def watch(region: Region, invocation: Invocation) -> None:
+        if not quiet:
+            terminal.print_changes(console, region, invocation)
+
+    with progress_bar() as progress:
+        task = progress.add_task("simulated", total=len(demand))
+        return day.play(demand, config, watch, lambda _: progress.advance(task))
 
 
 @app.command()
@@ -100,9 +103,7 @@ def invoke(
             "--account", help="Against the account of your credentials, not the embedded region."
         ),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     config_file: ConfigOption = None,
     topic: TopicOption = DEFAULT_TOPIC,
 ) -> None:

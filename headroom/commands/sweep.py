@@ -14,6 +14,7 @@ from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
     ConfigOption,
+    DryRunOption,
     TopicOption,
     app,
     console,
@@ -32,9 +33,7 @@ def sweep(
     every: Annotated[
         int, typer.Option(min=1, max=60, help="Minutes from one sweep to the next.")
     ] = 5,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     no_alarms: Annotated[
         bool, typer.Option("--no-alarms", help="Neither need nor create alarms.")
     ] = False,

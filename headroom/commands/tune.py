@@ -1,8 +1,6 @@
 """`tune`: the cheapest settings that keep throttling under a goal, searched on the operator's own
 history."""
 
-import json
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,13 +10,14 @@ from rich.table import Table
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import ConfigOption, app, console, progress_bar
+from headroom.commands.console import ConfigOption, app, console, print_json, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
     JsonOption,
     PricesOption,
+    Source,
     TableOption,
     TraceOption,
     UpdateOption,
@@ -29,6 +28,20 @@ from headroom.commands.demand_source import (
 from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.tables import number_table
+
+HEADINGS = (
+    "",
+    "trust",
+    "keep",
+    "price",
+    "insurance",
+    "USD, searched",
+    "ppm",
+    "USD, other days",
+    "ppm",
+    "USD, today's",
+    "ppm",
+)
 
 
 @app.command()
@@ -57,6 +70,22 @@ def tune(
     policy = policy_for(config_file, selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
+    result = _search(selected, policy, throttled_ppm, conditions, candidates)
+
+    def month(figures: tuning.Figures) -> float:
+        return pricing.month(figures.unit_hours, figures.minutes, unit_hour)
+
+    target = None if trace else selected.target
+    if as_json:
+        print_json(tuning.as_data(result, target, month))
+        return
+    console.print(_table(result, selected.title, month))
+    _print_report(result, target)
+
+
+def _search(
+    selected: Source, policy: Policy, goal_ppm: float, conditions: Conditions, candidates: int
+) -> tuning.Tuning:
     with progress_bar() as progress:
         demand, _ = demand_of(progress, selected)
         task = progress.add_task("replaying (Ctrl-C stops with the best so far)", total=None)
@@ -64,44 +93,15 @@ def tune(
         def on_progress(finished: int, expected: int) -> None:
             progress.update(task, completed=finished, total=expected)
 
-        result = tuning.tune(
-            demand,
-            policy,
-            throttled_ppm,
-            conditions,
-            tuning.SearchPlan(most=candidates),
-            on_progress,
-        )
-
-    def month(figures: tuning.Figures) -> float:
-        return pricing.month(figures.unit_hours, figures.minutes, unit_hour)
-
-    target = None if trace else selected.target
-    if as_json:
-        sys.stdout.write(json.dumps(tuning.as_data(result, target, month), indent=2) + "\n")
-        return
-    console.print(_table(result, selected.title, month))
-    _print_report(result, target)
+        plan = tuning.SearchPlan(most=candidates)
+        return tuning.tune(demand, policy, goal_ppm, conditions, plan, on_progress)
 
 
 def _table(tuned: tuning.Tuning, title: str, month: Callable[[tuning.Figures], float]) -> Table:
-    headings = (
-        "",
-        "trust",
-        "keep",
-        "price",
-        "insurance",
-        "USD, searched",
-        "ppm",
-        "USD, other days",
-        "ppm",
-        "USD, today's",
-        "ppm",
-    )
     heading = (
         f"{title}: {tuned.candidates} candidates, throttling at most {tuned.goal_ppm:,.0f} ppm"
     )
-    table = number_table(heading, headings, box=box.SIMPLE_HEAD)
+    table = number_table(heading, HEADINGS, box=box.SIMPLE_HEAD)
 
     def cells_of(figures: tuning.Figures) -> tuple[str, str]:
         return f"{month(figures):,.2f}", f"{figures.throttled_ppm:,.0f}"
@@ -122,9 +122,8 @@ def _table(tuned: tuning.Tuning, title: str, month: Callable[[tuning.Figures], f
         *cells_of(tuned.held_out),
         *cells_of(tuned.current_held_out),
     )
-    current = tuned.current
-    is_adaptive = current.strategy == "adaptive"
-    settings = _settings(current) if is_adaptive else (current.strategy, "", "", "")
+    strategy = tuned.current.strategy
+    settings = _settings(tuned.current) if strategy == "adaptive" else (strategy, "", "", "")
     table.add_row("today", *settings, *cells_of(tuned.current_figures))
     return table
 

@@ -34,32 +34,7 @@ def play(console: Console) -> None:
         region.serve(READS, reads)
         region.serve(WRITES, [8.0] * len(reads))
         narrator = Narrator(console, region)
-        narrator.say("In the evening the load falls from 400 reads a second to 60.")
-        region.run(4 * HOUR + 30)
-        cluster = _start_cluster(region, "backup-orders")
-        narrator.say(
-            "The cluster backup-orders starts. It sets 4,000 reads itself, "
-            "and reads the whole table."
-        )
-        region.client("dynamodb").update_table(
-            TableName="orders",
-            ProvisionedThroughput={
-                "ReadCapacityUnits": 4_000,
-                "WriteCapacityUnits": region.units(WRITES),
-            },
-        )
-        region.run(HOUR)
-        narrator.say(
-            "The backup has read everything and still writes its report. "
-            "The cluster reports starts beside it."
-        )
-        _start_cluster(region, "reports")
-        region.run(30)
-        region.client("emr").terminate_job_flows(JobFlowIds=[cluster])
-        narrator.say(
-            "The cluster backup-orders ends. The cluster reports still runs, but no pause names it."
-        )
-        region.run(2 * HOUR)
+        _play_night(region, narrator)
         provision = region.tables["orders"].provisions[""]
         row = {
             "table": "orders",
@@ -69,6 +44,28 @@ def play(console: Console) -> None:
             "refused by DynamoDB": provision.refused_updates,
         }
         narrator.print_results([row])
+
+
+def _play_night(region: Region, narrator: Narrator) -> None:
+    narrator.say("In the evening the load falls from 400 reads a second to 60.", 4 * HOUR + 30)
+    cluster = _start_cluster(region, "backup-orders")
+    units = {"ReadCapacityUnits": 4_000, "WriteCapacityUnits": region.units(WRITES)}
+    region.client("dynamodb").update_table(TableName="orders", ProvisionedThroughput=units)
+    narrator.say(
+        "The cluster backup-orders starts. It sets 4,000 reads itself, and reads the whole table.",
+        HOUR,
+    )
+    _start_cluster(region, "reports")
+    narrator.say(
+        "The backup has read everything and still writes its report. "
+        "The cluster reports starts beside it.",
+        30,
+    )
+    region.client("emr").terminate_job_flows(JobFlowIds=[cluster])
+    narrator.say(
+        "The cluster backup-orders ends. The cluster reports still runs, but no pause names it.",
+        2 * HOUR,
+    )
 
 
 def _reads() -> list[float]:

@@ -8,19 +8,19 @@ from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Target
 from headroom.region.context import Invocation
 from headroom.region.region import Region
+from headroom.simulation.replay import parts_per_million
 
 TABLE, INDEX = "orders", "by-date"
 CONFIG = '[[tables]]\nname = "orders"\n'
+#: The part of the trace that each target serves. Each write to the table is also one to its index.
 SHARES = {
     ("", Dimension.READ): 1.0,
     ("", Dimension.WRITE): 0.25,
     (INDEX, Dimension.READ): 0.4,
     (INDEX, Dimension.WRITE): 0.25,
 }
-"""The part of the trace that each target serves. Each write to the table is also one to its
-index."""
+#: The first capacity of a target, as a multiple of the peak of its first hour.
 START_ROOM = 1.3
-"""The first capacity of a target, as a multiple of the peak of its first hour."""
 
 
 @dataclass
@@ -48,8 +48,7 @@ class Timeline:
 
     @property
     def throttled_ppm(self) -> float:
-        total = sum(self.demand)
-        return sum(self.throttled) / total * 1e6 if total else 0.0
+        return parts_per_million(sum(self.throttled), sum(self.demand))
 
 
 @dataclass

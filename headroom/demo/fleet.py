@@ -14,8 +14,8 @@ from headroom.region.region import Region
 
 MORNING = datetime(2026, 11, 2, 7, tzinfo=UTC)
 WORKER = {"role": "worker"}
+#: Reads a second of a worker that works; the fleet's row gives it 50 units.
 PER_WORKER = 40.0
-"""Reads a second of a worker that works; the fleet's row gives it 50 units."""
 CONFIG = """
 [[tables]]
 name = "jobs"
@@ -94,9 +94,8 @@ def _serve(region: Region) -> None:
 
 def _play_events(region: Region, narrator: Narrator) -> None:
     ec2 = Ec2(region)
-    narrator.say("The group web has two members in service. No worker runs.")
     web = Group(region, "web", 2)
-    region.run(10)
+    narrator.say("The group web has two members in service. No worker runs.", 10)
     narrator.say("Six workers are launched in one reservation. Their load comes ten minutes later.")
     workers = ec2.launch(6, WORKER)
     region.run(20)
@@ -107,9 +106,8 @@ def _play_events(region: Region, narrator: Narrator) -> None:
     region.faults.append(Fault("DescribeInstances", "RequestLimitExceeded", times=200))
     ec2.terminate(workers[:2])
     region.run(30)
-    narrator.say("EC2 answers again.")
     region.faults.clear()
-    region.run(20)
+    narrator.say("EC2 answers again.", 20)
     narrator.say("The group web shrinks to two members. The floor falls, and the load decides.")
     web.resize(2)
     region.run(40)

@@ -21,8 +21,8 @@ cooldown_minutes = 5
 """
 SIZE = 8
 ZONES = ("us-east-1a", "us-east-1b")
+#: The minute of the first failure. The second comes as many minutes later.
 FIRST_FAILURE = 10
-"""The minute of the first failure. The second comes as many minutes later."""
 
 
 def play(console: Console) -> None:
@@ -56,35 +56,32 @@ def play(console: Console) -> None:
 
 
 def _play_single_failures(region: Region, narrator: Narrator, ids: Sequence[str]) -> None:
-    groups = region.groups
+    first, second, third, *_ = ids
     region.run(FIRST_FAILURE)
-    narrator.say(f"The status check of {ids[0]} fails.")
-    groups.fail_checks(ids[0])
-    region.run(FIRST_FAILURE)
-    narrator.say(f"The status check of {ids[1]} fails in the same half hour. It has to wait.")
-    groups.fail_checks(ids[1])
-    region.run(35)
-    narrator.say(
-        f"An operator puts {ids[2]} on standby, and its status check fails. "
-        "Headroom leaves it alone."
-    )
+    region.groups.fail_checks(first)
+    narrator.say(f"The status check of {first} fails.", FIRST_FAILURE)
+    region.groups.fail_checks(second)
+    narrator.say(f"The status check of {second} fails in the same half hour. It has to wait.", 35)
     region.client("autoscaling").enter_standby(
-        AutoScalingGroupName="web", InstanceIds=[ids[2]], ShouldDecrementDesiredCapacity=True
+        AutoScalingGroupName="web", InstanceIds=[third], ShouldDecrementDesiredCapacity=True
     )
-    groups.fail_checks(ids[2])
-    region.run(20)
+    region.groups.fail_checks(third)
+    narrator.say(
+        f"An operator puts {third} on standby, and its status check fails. "
+        "Headroom leaves it alone.",
+        20,
+    )
 
 
 def _play_outage(region: Region, narrator: Narrator, standby: str) -> None:
     groups = region.groups
     members = [instance for instance in groups.members("web") if instance != standby]
     zone = [instance for instance in members if groups.zones[instance] == ZONES[0]]
+    groups.fail_checks(*zone, check=SYSTEM)
     narrator.say(
         f"The zone {ZONES[0]} fails, and with it {len(zone)} instances. "
-        "In an outage Headroom removes no instance."
+        "In an outage Headroom removes no instance.",
+        20,
     )
-    groups.fail_checks(*zone, check=SYSTEM)
-    region.run(20)
     groups.pass_checks(*zone)
-    narrator.say("The zone works again, and so do its instances.")
-    region.run(10)
+    narrator.say("The zone works again, and so do its instances.", 10)

@@ -11,6 +11,7 @@ from headroom.region.region import Region
 from headroom.tables import number_table
 
 MARK = "└─"
+#: The reasons for unchanged capacity that a scene prints.
 REPORTED_HOLDS = frozenset(
     {
         Reason.AT_MAX,
@@ -26,9 +27,8 @@ REPORTED_HOLDS = frozenset(
         Reason.WINDOW,
     }
 )
-"""The reasons for unchanged capacity that a scene prints."""
+#: Where each kind of line is cut for the screen. The log has the rest.
 CUT = {"decision": ", decreases today", "verdict": ", lifecycle", "skip": "\n", "failure": "\n"}
-"""Where each kind of line is cut for the screen. The log has the rest."""
 
 
 class Narrator:
@@ -45,10 +45,11 @@ class Narrator:
         self._printed: dict[str, tuple[object, ...]] = {}
         region.functions.watchers.append(self._print_decisions)
 
-    def say(self, text: str) -> None:
-        """Print what happens now."""
+    def say(self, text: str, minutes: int = 0) -> None:
+        """Print what happens now, and let the region run for some minutes."""
         self._printed.clear()
         self._print_line(f"[bold]{self._region.now:%a %H:%M}[/]  [bold]{text}[/]")
+        self._region.run(minutes)
 
     def print_results(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Print the numbers at the end. The keys of the first row are the headings."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -18,6 +18,8 @@ from botocore.exceptions import (
 )
 
 LONGEST_RUN_SECONDS = 900
+#: The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
+#: exist.
 MISSING = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -28,12 +30,10 @@ MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
-exist."""
+#: The error codes for credentials that AWS does not accept.
 REFUSED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 )
-"""The error codes for credentials that AWS does not accept."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,8 @@ class AwsSession:
     def __init__(
         self, sleep: Callable[[float], None] = time.sleep, receive_wait_seconds: int = 1
     ) -> None:
-        self.sleep = sleep
-        self.receive_wait_seconds = receive_wait_seconds
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = boto3.client(service)
-        return self._clients[service]
+        self.sleep, self.receive_wait_seconds = sleep, receive_wait_seconds
+        self.client: Callable[[str], Any] = cache(boto3.client)
 
     @cached_property
     def runner(self) -> Any:
@@ -86,16 +80,9 @@ class AwsSession:
 
     def subscriptions(self, topic_arn: str) -> list[dict[str, str]]:
         """Return the subscriptions of a topic. A topic that does not exist has none."""
-        try:
-            return list(
-                self.pages(
-                    "sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic_arn
-                )
-            )
-        except ClientError as error:
-            if error_code(error) != "NotFound":
-                raise
-            return []
+        operation = "list_subscriptions_by_topic"
+        pages = self.pages("sns", operation, "Subscriptions", TopicArn=topic_arn)
+        return get_or_none(list, pages) or []
 
 
 def describe_error(error: Exception) -> str:
@@ -121,10 +108,10 @@ def error_code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def get_or_none(call: Callable[..., Any], **parameters: Any) -> Any:
+def get_or_none(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
     """Return the response of a call, or None where the resource does not exist."""
     try:
-        return call(**parameters)
+        return call(*arguments, **parameters)
     except ClientError as error:
         if error_code(error) not in MISSING:
             raise

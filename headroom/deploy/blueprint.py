@@ -13,20 +13,20 @@ from headroom.deploy.stage import SCHEDULED, Stage
 
 Document = dict[str, Any]
 
+#: SQS keeps a message for at most 14 days. Source: API_SetQueueAttributes, read 2026-10.
 DEAD_LETTER_SECONDS = 1_209_600
-"""SQS keeps a message for at most 14 days. Source: API_SetQueueAttributes, read 2026-10."""
+#: No function of Headroom may run longer. It is the longest timeout in .chalice/config.json.
 FUNCTION_SECONDS = 300
-"""No function of Headroom may run longer. It is the longest timeout in .chalice/config.json."""
+#: Lambda recommends six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
+#: with Amazon SQS", 2026-10.
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
-"""Lambda recommends six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
-with Amazon SQS", 2026-10."""
 BUFFER_RECEIVES = 5
+#: Their events come only once, so that Lambda retries them. The other functions run by a schedule:
+#: their next run is the retry.
 EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
-"""Their events come only once, so that Lambda retries them. The other functions run by a schedule:
-their next run is the retry."""
 QUEUE_FUNCTION = "on_queue"
+#: The functions that a rule of EventBridge runs, by a schedule or by a pattern of events.
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
-"""The functions that a rule of EventBridge runs, by a schedule or by a pattern of events."""
 SILENCE_MINUTES = 30
 
 

@@ -45,7 +45,10 @@ def run_check(name: str, check: Check, deployment: Deployment) -> Iterator[Findi
     try:
         yield from check(deployment)
     except ConfigError as error:
-        remedy = "Correct the configuration (`headroom check` shows it), then deploy again."
-        yield Finding("configuration", str(error), remedy)
+        yield Finding(
+            "configuration",
+            str(error),
+            "Correct the configuration (`headroom check` shows it), then deploy again.",
+        )
     except (*AwsError, OSError) as error:
         yield finding_of_error(name, error)

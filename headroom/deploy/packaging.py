@@ -30,15 +30,18 @@ from headroom.project import version
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
 CHALICE = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+#: Chalice needs a Region even for a template, which contains none.
 ANY_REGION = "any-region-1"
-"""Chalice needs a Region even for a template, which contains none."""
 SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+SAM_DEAD_LETTERS, SAM_BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
 TERRAFORM_LOCATION = Location(
     "${data.aws_partition.chalice.partition}",
     # `name` is deprecated since version 6 of the provider. All versions have `id`.
     "${data.aws_region.chalice.id}",
     "${data.aws_caller_identity.chalice.account_id}",
 )
+DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
+BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
 TERRAFORM_VERSION = ">= 1.0"
 AWS_PROVIDER_VERSION = ">= 5.0"
 
@@ -61,13 +64,16 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
         _chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
         _chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
-    extras, override = terraform_extras(stage, rules), terraform_override(stage)
-    (terraform / "headroom.tf.json").write_text(json.dumps(extras, indent=2))
-    (terraform / "chalice_override.tf.json").write_text(json.dumps(override, indent=2))
+    modules = {
+        "headroom": terraform_extras(stage, rules),
+        "chalice_override": terraform_override(stage),
+    }
+    for name, module in modules.items():
+        (terraform / f"{name}.tf.json").write_text(json.dumps(module, indent=2))
     problems = terraform_problems(terraform, stage)
     if problems:
-        sentences = "\n".join(f"  - {problem}" for problem in problems)
-        raise StageError(f"the Terraform module would not work:\n{sentences}")
+        sentences = (f"\n  - {problem}" for problem in problems)
+        raise StageError(f"the Terraform module would not work:{''.join(sentences)}")
     return [sam, terraform]
 
 
@@ -82,10 +88,7 @@ def _copied(project: Path, folder: Path) -> Path:
 
 
 def _without_log_retention(project: Path) -> None:
-    """Remove a setting that Chalice 1.34 cannot write for Terraform.
-
-    terraform_extras creates the log groups.
-    """
+    """Remove a setting that Chalice 1.34 cannot write for Terraform: terraform_extras writes it."""
     file = project / ".chalice" / "config.json"
     settings = json.loads(file.read_text())
     for level in (settings, *settings.get("stages", {}).values()):
@@ -121,90 +124,77 @@ def sam_template(stage: Stage, rules: Config) -> Document:
         resources[f"{logical}Role"] = {"Properties": {"RoleName": stage.function(name)}}
         policy = permissions.configured_policy(rules, name)
         if policy:
-            resources[f"{logical}ConfiguredPolicy"] = {
-                "Type": "AWS::IAM::Policy",
-                "Properties": {
-                    "PolicyName": permissions.NAME,
-                    "PolicyDocument": policy,
-                    "Roles": [{"Ref": f"{logical}Role"}],
-                },
-            }
+            resources[f"{logical}ConfiguredPolicy"] = _sam(
+                "IAM::Policy",
+                PolicyName=permissions.NAME,
+                PolicyDocument=policy,
+                Roles=[{"Ref": f"{logical}Role"}],
+            )
     functions = {name: stage.function(name) for name in stage.functions}
     actions = stage.operator_actions(SAM_LOCATION)
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
     for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
-        resources[f"Headroom{name}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": fields}
+        resources[f"Headroom{name}Alarm"] = _sam("CloudWatch::Alarm", **fields)
     return {"Resources": _substituted(resources)}
 
 
+def _sam(kind: str, **properties: Any) -> Document:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
 def _sam_stores(stage: Stage, topic: str) -> Document:
-    roles = stage.function("*")
-    policy = blueprint.queue_policy("${HeadroomDeadLetters.Arn}", topic, SAM_LOCATION, roles)
-    queue = {
-        "QueueName": stage.dead_letters,
-        "MessageRetentionPeriod": blueprint.DEAD_LETTER_SECONDS,
-        "Tags": [{"Key": DeployedVersion.KEY, "Value": version()}],
-    }
-    stores = _sam_queue("HeadroomDeadLetters", queue, policy)
+    stores = _sam_queue(
+        "HeadroomDeadLetters",
+        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, stage.function("*")),
+        QueueName=stage.dead_letters,
+        MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
+        Tags=[{"Key": DeployedVersion.KEY, "Value": version()}],
+    )
     if stage.makes_topic:
-        stores["HeadroomTopic"] = {
-            "Type": "AWS::SNS::Topic",
-            "Properties": {"TopicName": stage.topic},
-        }
-        stores["HeadroomTopicPolicy"] = {
-            "Type": "AWS::SNS::TopicPolicy",
-            "Properties": {
-                "Topics": [{"Ref": "HeadroomTopic"}],
-                "PolicyDocument": blueprint.topic_policy(topic, SAM_LOCATION),
-            },
-        }
+        stores["HeadroomTopic"] = _sam("SNS::Topic", TopicName=stage.topic)
+        stores["HeadroomTopicPolicy"] = _sam(
+            "SNS::TopicPolicy",
+            Topics=[{"Ref": "HeadroomTopic"}],
+            PolicyDocument=blueprint.topic_policy(topic, SAM_LOCATION),
+        )
     return stores
 
 
-def _sam_queue(logical: str, properties: Document, policy: Document) -> Document:
-    """Return a queue and its policy."""
+def _sam_queue(logical: str, policy: Document, **properties: Any) -> Document:
     return {
-        logical: {
-            "Type": "AWS::SQS::Queue",
-            "Properties": {**properties, "SqsManagedSseEnabled": True},
-        },
-        f"{logical}Policy": {
-            "Type": "AWS::SQS::QueuePolicy",
-            "Properties": {"Queues": [{"Ref": logical}], "PolicyDocument": policy},
-        },
+        logical: _sam("SQS::Queue", **properties, SqsManagedSseEnabled=True),
+        f"{logical}Policy": _sam(
+            "SQS::QueuePolicy", Queues=[{"Ref": logical}], PolicyDocument=policy
+        ),
     }
 
 
 def _sam_listeners(stage: Stage, topic: str) -> Document:
     resources: Document = {}
     if QUEUE_SOURCE in stage.sources:
-        redrive = {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}
-        queue = {
-            "QueueName": stage.buffer,
-            "VisibilityTimeout": blueprint.BUFFER_SECONDS,
-            "RedrivePolicy": {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
-        }
-        policy = blueprint.buffer_policy("${HeadroomBuffer.Arn}", topic)
-        resources |= _sam_queue("HeadroomBuffer", queue, policy)
-        resources["HeadroomBufferSubscription"] = {
-            "Type": "AWS::SNS::Subscription",
-            "Properties": {
-                "TopicArn": topic,
-                "Protocol": "sqs",
-                "Endpoint": "${HeadroomBuffer.Arn}",
-                "RedrivePolicy": redrive,
-            },
-        }
+        redrive = {"deadLetterTargetArn": SAM_DEAD_LETTERS}
+        resources = _sam_queue(
+            "HeadroomBuffer",
+            blueprint.buffer_policy(SAM_BUFFER, topic),
+            QueueName=stage.buffer,
+            VisibilityTimeout=blueprint.BUFFER_SECONDS,
+            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
+        )
+        resources["HeadroomBufferSubscription"] = _sam(
+            "SNS::Subscription",
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=SAM_BUFFER,
+            RedrivePolicy=redrive,
+        )
     if LAMBDA_SOURCE in stage.sources:
-        resources["HeadroomActionPermission"] = {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "FunctionName": {"Ref": "OnAction"},
-                "Action": "lambda:InvokeFunction",
-                "Principal": ALARM_PRINCIPAL,
-                "SourceAccount": SAM_LOCATION.account,
-            },
-        }
+        resources["HeadroomActionPermission"] = _sam(
+            "Lambda::Permission",
+            FunctionName={"Ref": "OnAction"},
+            Action="lambda:InvokeFunction",
+            Principal=ALARM_PRINCIPAL,
+            SourceAccount=SAM_LOCATION.account,
+        )
     return resources
 
 
@@ -214,21 +204,17 @@ def _sam_function(stage: Stage, name: str, topic: str) -> Document:
     The name is fixed, so that the operator's commands find the function.
     """
     properties: Document = {"FunctionName": stage.function(name)}
-    if name != blueprint.QUEUE_FUNCTION:
-        failure = {"Type": "SQS", "Destination": "${HeadroomDeadLetters.Arn}"}
-        settings = blueprint.invoke_settings(name)
-        properties["EventInvokeConfig"] = {**settings, "DestinationConfig": {"OnFailure": failure}}
-    if name == "on_alarm":
-        redrive = {"deadLetterTargetArn": "${HeadroomDeadLetters.Arn}"}
-        properties["Events"] = {
-            "OnAlarmSnsSubscription": {"Properties": {"Topic": topic, "RedrivePolicy": redrive}}
-        }
     if name == blueprint.QUEUE_FUNCTION:
-        source = {
-            "Queue": "${HeadroomBuffer.Arn}",
+        source: Document = {
+            "Queue": SAM_BUFFER,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }
-        properties["Events"] = {"OnQueueSqsEventSource": {"Properties": source}}
+        return {**properties, "Events": {"OnQueueSqsEventSource": {"Properties": source}}}
+    failed = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": SAM_DEAD_LETTERS}}}
+    properties["EventInvokeConfig"] = blueprint.invoke_settings(name) | failed
+    if name == "on_alarm":
+        source = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": SAM_DEAD_LETTERS}}
+        properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": source}}
     return properties
 
 
@@ -248,12 +234,7 @@ def _substituted(value: Any) -> Any:
 # Terraform
 
 
-DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
-BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
-
-
-def _of(kind: str, name: str, attribute: str) -> str:
-    """Return a reference to another resource."""
+def _reference(kind: str, name: str, attribute: str) -> str:
     return f"${{{kind}.{name}.{attribute}}}"
 
 
@@ -262,24 +243,12 @@ def _terraform_topic(stage: Stage) -> str:
 
 
 def terraform_extras(stage: Stage, rules: Config) -> Document:
-    """Return the resources besides Chalice's."""
+    """Return the resources besides Chalice's, without a kind that has none."""
     topic = _terraform_topic(stage)
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
+    policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
     resources: Document = {
-        "aws_sqs_queue": {
-            "headroom_dead_letters": {
-                "name": stage.dead_letters,
-                "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
-                "sqs_managed_sse_enabled": True,
-                "tags": {DeployedVersion.KEY: version()},
-            }
-        },
-        "aws_sqs_queue_policy": {
-            "headroom_dead_letters": {
-                "queue_url": "${aws_sqs_queue.headroom_dead_letters.id}",
-                "policy": json.dumps(policy),
-            }
-        },
+        **_terraform_topics(stage, topic),
+        **_terraform_queues(stage, topic),
         "aws_cloudwatch_log_group": {
             name: {
                 "name": f"/aws/lambda/{stage.function(name)}",
@@ -293,103 +262,16 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
             if name != blueprint.QUEUE_FUNCTION
         },
         "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
-    }
-    policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
-    if any(policies.values()):
-        resources["aws_iam_role_policy"] = {
+        "aws_iam_role_policy": {
             f"{name}_configured": {
                 "name": permissions.NAME,
-                "role": _of("aws_iam_role", f"{name}_role", "id"),
+                "role": _reference("aws_iam_role", f"{name}_role", "id"),
                 "policy": json.dumps(policy),
             }
             for name, policy in policies.items()
             if policy
-        }
-    if stage.makes_topic:
-        resources["aws_sns_topic"] = {"headroom": {"name": stage.topic}}
-        policy = blueprint.topic_policy(topic, TERRAFORM_LOCATION)
-        resources["aws_sns_topic_policy"] = {
-            "headroom": {"arn": topic, "policy": json.dumps(policy)}
-        }
-    _add_terraform_listeners(resources, stage, topic)
-    return {"resource": resources}
-
-
-def _terraform_invoke(name: str) -> Document:
-    settings = blueprint.invoke_settings(name)
-    return {
-        "function_name": _of("aws_lambda_function", name, "function_name"),
-        "maximum_retry_attempts": settings["MaximumRetryAttempts"],
-        "maximum_event_age_in_seconds": settings["MaximumEventAgeInSeconds"],
-        "destination_config": {"on_failure": {"destination": DEAD_LETTERS}},
+        },
     }
-
-
-def _terraform_alarms(stage: Stage) -> Document:
-    functions = {
-        name: _of("aws_lambda_function", name, "function_name") for name in stage.functions
-    }
-    dead_letters = _of("aws_sqs_queue", "headroom_dead_letters", "name")
-    actions = stage.operator_actions(TERRAFORM_LOCATION)
-    own = blueprint.own_alarms(stage, functions, dead_letters, actions)
-    return {
-        name: _terraform_alarm(fields)
-        for name, fields in zip(("errors", "dead_letters", "silence"), own, strict=True)
-    }
-
-
-def _terraform_alarm(fields: Document) -> Document:
-    """Return an alarm in the provider's syntax: snake case, dimensions as a map, queries as
-    blocks."""
-    alarm = {
-        _snake(key): value for key, value in fields.items() if key not in ("Dimensions", "Metrics")
-    }
-    if "Dimensions" in fields:
-        alarm["dimensions"] = {d["Name"]: d["Value"] for d in fields["Dimensions"]}
-    if "Metrics" in fields:
-        alarm["metric_query"] = [_terraform_query(query) for query in fields["Metrics"]]
-    return alarm
-
-
-def _terraform_query(query: Document) -> Document:
-    block = {_snake(key): value for key, value in query.items() if key != "MetricStat"}
-    if "MetricStat" in query:
-        metric, stat = query["MetricStat"]["Metric"], query["MetricStat"]
-        block["metric"] = {
-            "namespace": metric["Namespace"],
-            "metric_name": metric["MetricName"],
-            "dimensions": {d["Name"]: d["Value"] for d in metric["Dimensions"]},
-            "period": stat["Period"],
-            "stat": stat["Stat"],
-        }
-    return block
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def _add_terraform_listeners(resources: Document, stage: Stage, topic: str) -> None:
-    if QUEUE_SOURCE in stage.sources:
-        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
-        resources["aws_sqs_queue"]["headroom_buffer"] = {
-            "name": stage.buffer,
-            "visibility_timeout_seconds": blueprint.BUFFER_SECONDS,
-            "sqs_managed_sse_enabled": True,
-            "redrive_policy": json.dumps({**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES}),
-        }
-        resources["aws_sqs_queue_policy"]["headroom_buffer"] = {
-            "queue_url": "${aws_sqs_queue.headroom_buffer.id}",
-            "policy": json.dumps(blueprint.buffer_policy(BUFFER, topic)),
-        }
-        resources["aws_sns_topic_subscription"] = {
-            "headroom_buffer": {
-                "topic_arn": topic,
-                "protocol": "sqs",
-                "endpoint": BUFFER,
-                "redrive_policy": json.dumps(redrive),
-            }
-        }
     if LAMBDA_SOURCE in stage.sources:
         resources["aws_lambda_permission"] = {
             "headroom_action": {
@@ -399,6 +281,92 @@ def _add_terraform_listeners(resources: Document, stage: Stage, topic: str) -> N
                 "source_account": TERRAFORM_LOCATION.account,
             }
         }
+    return {"resource": {kind: instances for kind, instances in resources.items() if instances}}
+
+
+def _terraform_topics(stage: Stage, topic: str) -> Document:
+    policy = json.dumps(blueprint.topic_policy(topic, TERRAFORM_LOCATION))
+    topics = {
+        "aws_sns_topic": {"headroom": {"name": stage.topic}},
+        "aws_sns_topic_policy": {"headroom": {"arn": topic, "policy": policy}},
+    }
+    return topics if stage.makes_topic else {}
+
+
+def _terraform_queues(stage: Stage, topic: str) -> Document:
+    """Return the queues, with their policies and the subscription of the one for alarms."""
+    queues: Document = {
+        "headroom_dead_letters": {
+            "name": stage.dead_letters,
+            "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
+            "sqs_managed_sse_enabled": True,
+            "tags": {DeployedVersion.KEY: version()},
+        }
+    }
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
+    policies, subscriptions = {"headroom_dead_letters": policy}, {}
+    if QUEUE_SOURCE in stage.sources:
+        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
+        receives = {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES}
+        queues["headroom_buffer"] = {
+            "name": stage.buffer,
+            "visibility_timeout_seconds": blueprint.BUFFER_SECONDS,
+            "sqs_managed_sse_enabled": True,
+            "redrive_policy": json.dumps(receives),
+        }
+        policies["headroom_buffer"] = blueprint.buffer_policy(BUFFER, topic)
+        subscriptions["headroom_buffer"] = {
+            "topic_arn": topic,
+            "protocol": "sqs",
+            "endpoint": BUFFER,
+            "redrive_policy": json.dumps(redrive),
+        }
+    urls = {name: _reference("aws_sqs_queue", name, "id") for name in policies}
+    return {
+        "aws_sqs_queue": queues,
+        "aws_sqs_queue_policy": {
+            name: {"queue_url": url, "policy": json.dumps(policies[name])}
+            for name, url in urls.items()
+        },
+        "aws_sns_topic_subscription": subscriptions,
+    }
+
+
+def _terraform_invoke(name: str) -> Document:
+    return {
+        "function_name": _reference("aws_lambda_function", name, "function_name"),
+        **_terraform_syntax(blueprint.invoke_settings(name)),
+        "destination_config": {"on_failure": {"destination": DEAD_LETTERS}},
+    }
+
+
+def _terraform_alarms(stage: Stage) -> Document:
+    functions = {
+        name: _reference("aws_lambda_function", name, "function_name") for name in stage.functions
+    }
+    dead_letters = _reference("aws_sqs_queue", "headroom_dead_letters", "name")
+    actions = stage.operator_actions(TERRAFORM_LOCATION)
+    own = blueprint.own_alarms(stage, functions, dead_letters, actions)
+    names = ("errors", "dead_letters", "silence")
+    return dict(zip(names, map(_terraform_syntax, own), strict=True))
+
+
+def _terraform_syntax(fields: Document) -> Document:
+    """Return settings, or an alarm, in the provider's syntax: snake case, dimensions as a map,
+    queries as blocks, and a statistic within its metric."""
+    result: Document = {}
+    for key, value in fields.items():
+        match key:
+            case "Dimensions":
+                result["dimensions"] = {d["Name"]: d["Value"] for d in value}
+            case "Metrics":
+                result["metric_query"] = [_terraform_syntax(query) for query in value]
+            case "MetricStat":
+                metric = {**value["Metric"], "Period": value["Period"], "Stat": value["Stat"]}
+                result["metric"] = _terraform_syntax(metric)
+            case _:
+                result[re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()] = value
+    return result
 
 
 def terraform_override(stage: Stage) -> Document:
@@ -409,10 +377,11 @@ def terraform_override(stage: Stage) -> Document:
     wait for the topic.
     """
     topic = _terraform_topic(stage)
-    ruled = [name for name in stage.functions if name in blueprint.RULED_FUNCTIONS]
     resources: Document = {
         "aws_cloudwatch_event_rule": {
-            f"{name}-event": {"name": f"{stage.function(name)}-event"} for name in ruled
+            f"{name}-event": {"name": f"{stage.function(name)}-event"}
+            for name in stage.functions
+            if name in blueprint.RULED_FUNCTIONS
         }
     }
     if TOPIC_SOURCE in stage.sources:
@@ -477,23 +446,24 @@ def _merge_into(merged: dict[str, Any], module: Mapping[str, Any], file: str) ->
 
 def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
     required = terraform.get("required_version", "<")
+    provider = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
     if "<" in required:
         yield f"required_version {required} excludes newer versions of Terraform"
-    provider = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
     if "<" in provider:
         yield f"the version {provider} excludes newer versions of the AWS provider"
 
 
+NAMED = {
+    "aws_cloudwatch_event_rule": ("", "the name {} is the same in every stage"),
+    "aws_cloudwatch_log_group": ("/aws/lambda/", "{} is not the log of a function"),
+}
+
+
 def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
-    for name, rule in resources.get("aws_cloudwatch_event_rule", {}).items():
-        if not rule["name"].startswith(f"{stage.prefix}-"):
-            yield (
-                f"aws_cloudwatch_event_rule.{name}: "
-                f"the name {rule['name']} is the same in every stage"
-            )
-    for name, group in resources.get("aws_cloudwatch_log_group", {}).items():
-        if not group["name"].startswith(f"/aws/lambda/{stage.prefix}-"):
-            yield f"aws_cloudwatch_log_group.{name}: {group['name']} is not the log of a function"
+    for kind, (folder, problem) in NAMED.items():
+        for name, body in resources.get(kind, {}).items():
+            if not body["name"].startswith(f"{folder}{stage.prefix}-"):
+                yield f"{kind}.{name}: {problem.format(body['name'])}"
 
 
 REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")

@@ -19,27 +19,25 @@ from chalicelib.config.rules import Config, Matcher
 from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
 
+#: The policy's name on each role.
 NAME = "headroom-configured"
-"""The policy's name on each role."""
+#: The quota of all inline policies of a role together, without white space. Source: IAM User Guide,
+#: "IAM and AWS STS quotas", 2026-11.
 ROLE_CHARACTERS = 10_240
-"""The quota of all inline policies of a role together, without white space. Source: IAM User
-Guide, "IAM and AWS STS quotas", 2026-11."""
+#: The share of a file .chalice/policy-*.json, which a test enforces.
 SHIPPED_CHARACTERS = 2_560
-"""The share of a file .chalice/policy-*.json, which a test enforces."""
 ROOM = ROLE_CHARACTERS - SHIPPED_CHARACTERS
 TABLES = "arn:*:dynamodb:*:*:table/"
+#: The characters of a table's name, and wildcards. Source: "Supported data types and naming rules
+#: in Amazon DynamoDB", 2026-11.
 NAMEABLE = re.compile(r"[A-Za-z0-9_.*?-]+")
-"""The characters of a table's name, and wildcards. Source: "Supported data types and naming rules
-in Amazon DynamoDB", 2026-11."""
+#: A glob's `[seq]`, as fnmatch reads it: a first `]` is one of its characters.
 SEQUENCE = re.compile(r"\[!?+\]?+[^\]]*\]")
-"""A glob's `[seq]`, as fnmatch reads it: a first `]` is one of its characters."""
 LITERAL = re.compile(r"[A-Za-z0-9_-]|\\[._-]")
 LITERALS = re.compile(f"(?:{LITERAL.pattern})*")
 WILDCARDS = frozenset("*?")
+#: In a regular expression: an escape, a set of characters, or any one character.
 TOKEN = re.compile(r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-"""In a regular expression: an escape, a set of characters, or any one character."""
-
-Contributor = Callable[[Config, str], list[Document]]
 
 
 def configured_policy(rules: Config, function: str) -> Document | None:
@@ -91,6 +89,7 @@ def only_managed_tables(rules: Config, function: str) -> list[Document]:  # noqa
     return [{**deny, "NotResource": arns} if arns else {**deny, "Resource": "*"}]
 
 
+#: The functions that scale tables, and so read everything that may pause them.
 SCALING = frozenset(
     {
         "on_alarm",
@@ -103,7 +102,8 @@ SCALING = frozenset(
         "sweep",
     }
 )
-"""The functions that scale tables, and so read everything that may pause them."""
+#: The permissions to read each kind of job; `*`: the action has no resource. Source: Service
+#: Authorization Reference, 2026-11.
 JOB_ACTIONS: dict[str, list[tuple[str, str]]] = {
     "emr_cluster": [("elasticmapreduce:ListClusters", "*")],
     "step_function": [
@@ -117,8 +117,6 @@ JOB_ACTIONS: dict[str, list[tuple[str, str]]] = {
         ("dynamodb:DescribeExport", "arn:*:dynamodb:*:*:table/*/export/*"),
     ],
 }
-"""The permissions to read each kind of job; `*`: the action has no resource. Source: Service
-Authorization Reference, 2026-11."""
 
 
 def jobs_that_pause(rules: Config, function: str) -> list[Document]:
@@ -133,14 +131,10 @@ def jobs_that_pause(rules: Config, function: str) -> list[Document]:
     return [
         {"Sid": "AskForJobs", "Effect": "Allow", "Action": without_resource, "Resource": "*"},
         *(
-            _allow(_sid(action), [action], list(resources[action]))
+            _allow("Ask" + action.title().replace(":", ""), [action], resources[action])
             for action in sorted(resources.keys() - without_resource)
         ),
     ]
-
-
-def _sid(action: str) -> str:
-    return "Ask" + "".join(part.title() for part in re.split(r"\W", action))
 
 
 def count_fleets(rules: Config, function: str) -> list[Document]:
@@ -209,16 +203,17 @@ def _parameter(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:*:ssm:*:*:parameter/{name.removeprefix('/')}"
 
 
+#: The functions that handle an unhealthy instance.
 HEALING = frozenset({"on_alarm", "on_action", "on_event", "on_queue", "follow_up"})
-"""The functions that handle a sick instance."""
 GROUPS = "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/"
+#: The tag that EC2 Auto Scaling gives each of its instances. Nobody else can set it: tags that
+#: begin with `aws:` are reserved for AWS. Source: EC2 Auto Scaling User Guide, "Tag Auto Scaling
+#: groups and instances", read 2026-11.
 GROUP_TAG = "aws:ResourceTag/aws:autoscaling:groupName"
-"""The tag that EC2 Auto Scaling gives each of its instances. Nobody else can set it: tags that
-begin with `aws:` are reserved for AWS. Source: EC2 Auto Scaling User Guide, "Tag Auto Scaling
-groups and instances", read 2026-11."""
 RECOVERY_ROLE = (
     "arn:*:iam::*:role/aws-service-role/events.amazonaws.com/AWSServiceRoleForCloudWatchEvents"
 )
+OF_EVENTS = {"StringEquals": {"iam:AWSServiceName": "events.amazonaws.com"}}
 
 
 def heal_instances(rules: Config, function: str) -> list[Document]:
@@ -231,53 +226,52 @@ def heal_instances(rules: Config, function: str) -> list[Document]:
     """
     live = [rule for rule in rules.healing if not rule.dry_run]
     if function == "sweep" and rules.healing:
-        calls = ["autoscaling:DescribeAutoScalingGroups"] + (
-            READ_PAST if len(live) < len(rules.healing) else []
+        past = READ_PAST if len(live) < len(rules.healing) else []
+        recovery = [RECOVERY_ROLE] if any(rule.action == "recover" for rule in live) else []
+        return _with_resources(
+            _allow("ReadGroups", [*READ_GROUPS[:1], *past], ["*"]),
+            _allow("LetAlarmsRecover", ["iam:CreateServiceLinkedRole"], recovery, OF_EVENTS),
         )
-        recovers = any(rule.action == "recover" for rule in live)
-        return [_allow("ReadGroups", calls, ["*"]), *([_make_recovery_role()] if recovers else [])]
     if function not in HEALING or not rules.healing:
         return []
-    membership = [
-        "autoscaling:DescribeAutoScalingGroups",
-        "autoscaling:DescribeAutoScalingInstances",
-    ]
-    statements = [_allow("ReadGroups", [*membership, *READ_PAST], ["*"])]
-    replaced = [_group(rule) for rule in live if rule.action == "replace"]
-    rebooted = [_group(rule) for rule in live if rule.action == "reboot"]
-    if replaced:
-        groups = [GROUPS + name for name in replaced]
-        statements.append(_allow("MarkInstances", ["autoscaling:SetInstanceHealth"], groups))
-    if rebooted:
-        statements.append(
-            {
-                **_allow("RebootInstances", ["ec2:RebootInstances"], ["arn:*:ec2:*:*:instance/*"]),
-                "Condition": {"StringLike": {GROUP_TAG: sorted(rebooted)}},
-            }
-        )
-    if any(rule.notify_topic or rule.notify_slack for rule in live):
-        statements.append(
-            _allow(
-                "RememberWhatWasToldOfInstances",
-                ["cloudwatch:ListTagsForResource", "cloudwatch:TagResource"],
-                ["arn:*:cloudwatch:*:*:alarm:headroom-instance/*"],
-            )
-        )
-    return statements
+    replaced = [GROUPS + _group(rule) for rule in live if rule.action == "replace"]
+    rebooted = sorted(_group(rule) for rule in live if rule.action == "reboot")
+    notifies = any(rule.notify_topic or rule.notify_slack for rule in live)
+    return _with_resources(
+        _allow("ReadGroups", [*READ_GROUPS, *READ_PAST], ["*"]),
+        _allow("MarkInstances", ["autoscaling:SetInstanceHealth"], replaced),
+        _allow(
+            "RebootInstances",
+            ["ec2:RebootInstances"],
+            ["arn:*:ec2:*:*:instance/*"] if rebooted else [],
+            {"StringLike": {GROUP_TAG: rebooted}},
+        ),
+        _allow(
+            "RememberWhatWasToldOfInstances",
+            ["cloudwatch:ListTagsForResource", "cloudwatch:TagResource"],
+            ["arn:*:cloudwatch:*:*:alarm:headroom-instance/*"] if notifies else [],
+        ),
+    )
 
 
+READ_GROUPS = ["autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances"]
 READ_PAST = ["autoscaling:DescribeScalingActivities", "ec2:DescribeInstanceStatus"]
 
 
-def _allow(sid: str, actions: list[str], resources: list[str]) -> Document:
-    return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": sorted(resources)}
-
-
-def _make_recovery_role() -> Document:
-    return {
-        **_allow("LetAlarmsRecover", ["iam:CreateServiceLinkedRole"], [RECOVERY_ROLE]),
-        "Condition": {"StringEquals": {"iam:AWSServiceName": "events.amazonaws.com"}},
+def _allow(
+    sid: str, actions: list[str], resources: Iterable[str], condition: Document | None = None
+) -> Document:
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": sorted(actions),
+        "Resource": sorted(resources),
     }
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def _with_resources(*statements: Document) -> list[Document]:
+    return [statement for statement in statements if statement["Resource"]]
 
 
 def _group(rule: Healing) -> str:
@@ -285,7 +279,7 @@ def _group(rule: Healing) -> str:
     return SEQUENCE.sub("?", rule.group).replace("$", "?")
 
 
-CONTRIBUTORS: tuple[Contributor, ...] = (
+CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     only_managed_tables,
     count_fleets,
     jobs_that_pause,
@@ -382,15 +376,13 @@ def _fitted(statements: list[Document]) -> list[Document]:
 
 def _shortened(statements: list[Document], length: int) -> list[Document]:
     """Return the statements with at most `length` characters of each table's name."""
-    return [
-        _with_names(statement, length) if "NotResource" in statement else statement
-        for statement in statements
-    ]
-
-
-def _with_names(statement: Document, length: int) -> Document:
-    cut = {_cut(arn.removeprefix(TABLES), length) for arn in statement["NotResource"]}
-    return {**statement, "NotResource": [TABLES + pattern for pattern in _without_covered(cut)]}
+    shortened = []
+    for statement in statements:
+        arns = statement.get("NotResource", [])
+        cut = _without_covered(_cut(arn.removeprefix(TABLES), length) for arn in arns)
+        names = {"NotResource": [TABLES + pattern for pattern in cut]}
+        shortened.append({**statement, **(names if arns else {})})
+    return shortened
 
 
 def _cut(pattern: str, length: int) -> str:

@@ -1,14 +1,10 @@
-"""The resources of a deployment that Chalice does not create.
-
-A resource is plain data. `differences` lists, in sentences, what differs from the right state; an
-empty list means that the resource is right. `apply` creates or corrects the resource. `delete`
-removes it and tells whether it existed. All three may be repeated, and stopped, at any time.
-"""
+"""The resources of a deployment that Chalice does not create."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -16,50 +12,68 @@ from headroom.deploy import permissions
 from headroom.deploy.account import AwsSession, delete_if_exists, error_code, get_or_none
 from headroom.deploy.blueprint import Document
 
+#: Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10.
 ALARM_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
-"""Source: API_PutMetricAlarm, "AlarmActions", Lambda functions, read 2026-10."""
 ROLE_WAIT_SECONDS = 3
 ROLE_ATTEMPTS = 10
-DOES_NOT_EXIST = ["it does not exist"]
 
 
-class Resource(Protocol):
-    """What setup applies, doctor compares and teardown deletes."""
+class Resource(ABC):
+    """What setup applies, doctor compares and teardown deletes: plain data.
 
-    @property
-    def subject(self) -> str: ...
+    Setting up, comparing and deleting may be repeated, and stopped, at any time.
+    """
 
-    def differences(self, session: AwsSession) -> list[str]: ...
+    SUBJECT = ""
+    ABSENT = "it does not exist"
 
-    def apply(self, session: AwsSession) -> None: ...
-
-    def delete(self, session: AwsSession) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Queue:
-    """An SQS queue. attributes: by SQS's own names; Policy and RedrivePolicy as documents."""
-
-    name: str
-    attributes: Mapping[str, Any]
+    #: What AWS is to return of the resource, for those that `compare` compares by fields.
+    expected: Document
 
     @property
     def subject(self) -> str:
-        return f"queue {self.name}"
+        return self.SUBJECT.format(self)
+
+    def actual(self, session: AwsSession) -> Any:
+        """Return what AWS has of the resource. It is false where the resource does not exist."""
+        raise NotImplementedError
+
+    def compare(self, actual: Any) -> list[str]:
+        return _differences(self.expected, actual)
 
     def differences(self, session: AwsSession) -> list[str]:
-        url = queue_url(session, self.name)
-        if url is None:
-            return DOES_NOT_EXIST
-        response = session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        return _differences(self.attributes, response["Attributes"])
+        """Return a sentence for each difference from the right state."""
+        actual = self.actual(session)
+        return self.compare(actual) if actual else [self.ABSENT.format(self)]
+
+    @abstractmethod
+    def apply(self, session: AwsSession) -> None:
+        """Create or correct the resource."""
+
+    @abstractmethod
+    def delete(self, session: AwsSession) -> bool:
+        """Remove the resource, and tell whether it existed."""
+
+
+@dataclass(frozen=True)
+class Queue(Resource):
+    """An SQS queue. expected: by SQS's own names; Policy and RedrivePolicy as documents."""
+
+    SUBJECT = "queue {0.name}"
+
+    name: str
+    expected: Document
+
+    def actual(self, session: AwsSession) -> Any:
+        url, get = queue_url(session, self.name), session.client("sqs").get_queue_attributes
+        return get(QueueUrl=url, AttributeNames=["All"])["Attributes"] if url else None
 
     def apply(self, session: AwsSession) -> None:
         sqs = session.client("sqs")
         sqs.set_queue_attributes(
             QueueUrl=queue_url(session, self.name)
             or sqs.create_queue(QueueName=self.name)["QueueUrl"],
-            Attributes={key: _text(value) for key, value in self.attributes.items()},
+            Attributes={key: _text(value) for key, value in self.expected.items()},
         )
 
     def delete(self, session: AwsSession) -> bool:
@@ -69,59 +83,51 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Topic:
+class Topic(Resource):
     """The SNS topic that alarms notify."""
+
+    SUBJECT = "topic {0.name}"
 
     name: str
     arn: str
-    policy: Document
+    expected: Document
 
-    @property
-    def subject(self) -> str:
-        return f"topic {self.name}"
-
-    def differences(self, session: AwsSession) -> list[str]:
-        response = self._response(session)
-        if response is None:
-            return DOES_NOT_EXIST
-        return _differences({"Policy": self.policy}, response["Attributes"])
+    def actual(self, session: AwsSession) -> Any:
+        response = get_or_none(session.client("sns").get_topic_attributes, TopicArn=self.arn)
+        return response["Attributes"] if response else None
 
     def apply(self, session: AwsSession) -> None:
         sns = session.client("sns")
         sns.create_topic(Name=self.name)
         sns.set_topic_attributes(
-            TopicArn=self.arn, AttributeName="Policy", AttributeValue=_text(self.policy)
+            TopicArn=self.arn,
+            AttributeName="Policy",
+            AttributeValue=_text(self.expected["Policy"]),
         )
 
     def delete(self, session: AwsSession) -> bool:
-        exists = self._response(session) is not None
-        if exists:
-            session.client("sns").delete_topic(TopicArn=self.arn)
-        return exists
-
-    def _response(self, session: AwsSession) -> Any:
-        return get_or_none(session.client("sns").get_topic_attributes, TopicArn=self.arn)
+        delete = session.client("sns").delete_topic
+        return bool(self.actual(session)) and delete_if_exists(delete, TopicArn=self.arn)
 
 
 @dataclass(frozen=True)
-class Subscription:
+class Subscription(Resource):
     """An endpoint of the topic, and the queue for messages that cannot be delivered to it."""
+
+    ABSENT = "it is not subscribed to {0.topic_arn}"
 
     topic_arn: str
     protocol: str
     endpoint: str
-    redrive: Document
+    expected: Document
 
     @property
     def subject(self) -> str:
         return f"subscription of {self.endpoint.rsplit(':', 1)[-1]}"
 
-    def differences(self, session: AwsSession) -> list[str]:
-        arn = self._arn(session)
-        if arn is None:
-            return [f"it is not subscribed to {self.topic_arn}"]
-        response = session.client("sns").get_subscription_attributes(SubscriptionArn=arn)
-        return _differences({"RedrivePolicy": self.redrive}, response["Attributes"])
+    def actual(self, session: AwsSession) -> Any:
+        arn, get = self._arn(session), session.client("sns").get_subscription_attributes
+        return get(SubscriptionArn=arn)["Attributes"] if arn else None
 
     def apply(self, session: AwsSession) -> None:
         sns = session.client("sns")
@@ -135,14 +141,14 @@ class Subscription:
             )["SubscriptionArn"]
         )
         sns.set_subscription_attributes(
-            SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=_text(self.redrive)
+            SubscriptionArn=arn,
+            AttributeName="RedrivePolicy",
+            AttributeValue=_text(self.expected["RedrivePolicy"]),
         )
 
     def delete(self, session: AwsSession) -> bool:
-        arn = self._arn(session)
-        if arn is not None:
-            session.client("sns").unsubscribe(SubscriptionArn=arn)
-        return arn is not None
+        arn, unsubscribe = self._arn(session), session.client("sns").unsubscribe
+        return arn is not None and delete_if_exists(unsubscribe, SubscriptionArn=arn)
 
     def _arn(self, session: AwsSession) -> str | None:
         subscriptions = session.subscriptions(self.topic_arn)
@@ -151,31 +157,19 @@ class Subscription:
 
 
 @dataclass(frozen=True)
-class InvokeSettings:
+class InvokeSettings(Resource):
     """What Lambda does with an asynchronous event that a function cannot handle."""
 
+    SUBJECT = "retries and dead letters of {0.function}"
+    ABSENT = "Lambda's defaults are in force, and a message that fails is lost"
+
     function: str
-    settings: Document
-    destination: str
+    expected: Document
 
-    @property
-    def subject(self) -> str:
-        return f"retries and dead letters of {self.function}"
-
-    @property
-    def _expected(self) -> Document:
-        return {
-            **self.settings,
-            "DestinationConfig": {"OnFailure": {"Destination": self.destination}},
-        }
-
-    def differences(self, session: AwsSession) -> list[str]:
-        response = get_or_none(
+    def actual(self, session: AwsSession) -> Any:
+        return get_or_none(
             session.client("lambda").get_function_event_invoke_config, FunctionName=self.function
         )
-        if response is None:
-            return ["Lambda's defaults are in force, and a message that fails is lost"]
-        return _differences(self._expected, response)
 
     def apply(self, session: AwsSession) -> None:
         """Apply the settings.
@@ -185,11 +179,11 @@ class InvokeSettings:
         put = session.client("lambda").put_function_event_invoke_config
         for attempt in range(1, ROLE_ATTEMPTS + 1):
             try:
-                put(FunctionName=self.function, **self._expected)
+                put(FunctionName=self.function, **self.expected)
                 break
             except ClientError as error:
-                is_role_unknown = error_code(error) == "InvalidParameterValueException"
-                if not is_role_unknown or attempt == ROLE_ATTEMPTS:
+                is_other = error_code(error) != "InvalidParameterValueException"
+                if is_other or attempt == ROLE_ATTEMPTS:
                     raise
                 session.sleep(ROLE_WAIT_SECONDS)
 
@@ -201,8 +195,8 @@ class InvokeSettings:
 
 
 @dataclass(frozen=True)
-class LogGroup:
-    """A function's log group with its retention in days."""
+class LogGroup(Resource):
+    SUBJECT = "log group {0.name}"
 
     function: str
     days: int
@@ -211,103 +205,63 @@ class LogGroup:
     def name(self) -> str:
         return f"/aws/lambda/{self.function}"
 
-    @property
-    def subject(self) -> str:
-        return f"log group {self.name}"
+    def actual(self, session: AwsSession) -> Any:
+        groups = session.pages(
+            "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name
+        )
+        return next((group for group in groups if group["logGroupName"] == self.name), None)
 
-    def differences(self, session: AwsSession) -> list[str]:
-        group = self._group(session)
-        if group is None:
-            return DOES_NOT_EXIST
-        days = group.get("retentionInDays")
+    def compare(self, actual: Any) -> list[str]:
+        days = actual.get("retentionInDays")
         kept = f"{days} days" if days else "for ever"
         return [] if days == self.days else [f"it keeps logs {kept}, not {self.days} days"]
 
     def apply(self, session: AwsSession) -> None:
         logs = session.client("logs")
-        if self._group(session) is None:
+        if self.actual(session) is None:
             logs.create_log_group(logGroupName=self.name)
         logs.put_retention_policy(logGroupName=self.name, retentionInDays=self.days)
 
     def delete(self, session: AwsSession) -> bool:
         return delete_if_exists(session.client("logs").delete_log_group, logGroupName=self.name)
 
-    def _group(self, session: AwsSession) -> dict[str, Any] | None:
-        groups = session.pages(
-            "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name
-        )
-        return next((group for group in groups if group["logGroupName"] == self.name), None)
-
 
 @dataclass(frozen=True)
-class OwnAlarm:
+class OwnAlarm(Resource):
     """An alarm about Headroom itself.
 
     Where no actions are configured, those that an operator added by hand are kept.
     """
 
-    fields: Document
+    SUBJECT = "alarm {0.expected[AlarmName]}"
 
-    @property
-    def name(self) -> str:
-        return str(self.fields["AlarmName"])
+    expected: Document
 
-    @property
-    def subject(self) -> str:
-        return f"alarm {self.name}"
-
-    def differences(self, session: AwsSession) -> list[str]:
-        alarm = self._alarm(session)
-        return _differences(self.fields, alarm) if alarm else DOES_NOT_EXIST
-
-    def apply(self, session: AwsSession) -> None:
-        actions = (self._alarm(session) or {}).get("AlarmActions", [])
-        session.client("cloudwatch").put_metric_alarm(**{"AlarmActions": actions, **self.fields})
-
-    def delete(self, session: AwsSession) -> bool:
-        exists = self._alarm(session) is not None
-        if exists:
-            session.client("cloudwatch").delete_alarms(AlarmNames=[self.name])
-        return exists
-
-    def _alarm(self, session: AwsSession) -> dict[str, Any] | None:
+    def actual(self, session: AwsSession) -> Any:
         response = session.client("cloudwatch").describe_alarms(
-            AlarmNames=[self.name], AlarmTypes=["MetricAlarm"]
+            AlarmNames=[self.expected["AlarmName"]], AlarmTypes=["MetricAlarm"]
         )
         return next(iter(response["MetricAlarms"]), None)
 
+    def apply(self, session: AwsSession) -> None:
+        actions = (self.actual(session) or {}).get("AlarmActions", [])
+        session.client("cloudwatch").put_metric_alarm(**{"AlarmActions": actions, **self.expected})
+
+    def delete(self, session: AwsSession) -> bool:
+        delete, names = session.client("cloudwatch").delete_alarms, [self.expected["AlarmName"]]
+        return bool(self.actual(session)) and delete_if_exists(delete, AlarmNames=names)
+
 
 @dataclass(frozen=True)
-class PartialFailures:
+class PartialFailures(Resource):
     """Lets a function that reads a queue return only the messages that failed."""
+
+    SUBJECT = "partial batch failures of {0.function}"
+    ABSENT = "the function reads no queue"
 
     function: str
 
-    @property
-    def subject(self) -> str:
-        return f"partial batch failures of {self.function}"
-
-    def differences(self, session: AwsSession) -> list[str]:
-        mappings = self._mappings(session)
-        if not mappings:
-            return ["the function reads no queue"]
-        types = [mapping.get("FunctionResponseTypes", []) for mapping in mappings]
-        is_right = all("ReportBatchItemFailures" in ones for ones in types)
-        return [] if is_right else ["one failed message returns its whole batch to the queue"]
-
-    def apply(self, session: AwsSession) -> None:
-        for mapping in self._mappings(session):
-            session.client("lambda").update_event_source_mapping(
-                UUID=mapping["UUID"], FunctionResponseTypes=["ReportBatchItemFailures"]
-            )
-
-    def delete(self, session: AwsSession) -> bool:
-        mappings = self._mappings(session)
-        for mapping in mappings:
-            get_or_none(session.client("lambda").delete_event_source_mapping, UUID=mapping["UUID"])
-        return bool(mappings)
-
-    def _mappings(self, session: AwsSession) -> list[dict[str, Any]]:
+    def actual(self, session: AwsSession) -> list[dict[str, Any]]:
         return list(
             session.pages(
                 "lambda",
@@ -317,19 +271,36 @@ class PartialFailures:
             )
         )
 
+    def compare(self, actual: Any) -> list[str]:
+        is_right = all(
+            "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
+            for mapping in actual
+        )
+        return [] if is_right else ["one failed message returns its whole batch to the queue"]
+
+    def apply(self, session: AwsSession) -> None:
+        for mapping in self.actual(session):
+            session.client("lambda").update_event_source_mapping(
+                UUID=mapping["UUID"], FunctionResponseTypes=["ReportBatchItemFailures"]
+            )
+
+    def delete(self, session: AwsSession) -> bool:
+        mappings = self.actual(session)
+        for mapping in mappings:
+            get_or_none(session.client("lambda").delete_event_source_mapping, UUID=mapping["UUID"])
+        return bool(mappings)
+
 
 @dataclass(frozen=True)
-class AlarmPermission:
+class AlarmPermission(Resource):
     """Lets this account's CloudWatch alarms run a function as their action."""
+
+    SUBJECT = "permission of alarms to run {0.function}"
 
     function: str
     account: str
 
     SID = "AlarmsOfThisAccount"
-
-    @property
-    def subject(self) -> str:
-        return f"permission of alarms to run {self.function}"
 
     def differences(self, session: AwsSession) -> list[str]:
         response = get_or_none(session.client("lambda").get_policy, FunctionName=self.function)
@@ -352,7 +323,7 @@ class AlarmPermission:
 
 
 @dataclass(frozen=True)
-class ConfiguredPolicy:
+class ConfiguredPolicy(Resource):
     """The role policy that follows from the configuration; None: no policy.
 
     remark: what does not fit into the policy, as a sentence. A role of another name is not one that
@@ -376,9 +347,8 @@ class ConfiguredPolicy:
         iam = session.client("iam")
         response = get_or_none(iam.get_role_policy, **self._names)
         if response is None:
-            if self.policy is None or get_or_none(iam.get_role, RoleName=self.role) is None:
-                return []
-            return DOES_NOT_EXIST
+            is_missing = self.policy is not None and get_or_none(iam.get_role, RoleName=self.role)
+            return [self.ABSENT] if is_missing else []
         if self.policy is None:
             return ["the configuration calls for none"]
         is_right = response["PolicyDocument"] == self.policy
@@ -395,17 +365,15 @@ class ConfiguredPolicy:
 
 
 @dataclass(frozen=True)
-class DeployedVersion:
+class DeployedVersion(Resource):
     """A tag on the dead-letter queue: the version of Headroom that last set up the stage."""
+
+    SUBJECT = "deployed version"
 
     queue: str
     version: str
 
     KEY = "headroom-version"
-
-    @property
-    def subject(self) -> str:
-        return "deployed version"
 
     def differences(self, session: AwsSession) -> list[str]:
         url = queue_url(session, self.queue)
@@ -432,7 +400,6 @@ def _text(value: Any) -> str:
 
 
 def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each field that differs."""
     return [
         f"its {key} is {'not set' if actual.get(key) in (None, '', []) else 'different'}"
         for key, value in expected.items()

@@ -39,10 +39,6 @@ class ResourceResult:
     result: str
     details: tuple[str, ...] = ()
 
-    @property
-    def changed(self) -> bool:
-        return self.result in ("applied", "removed")
-
 
 def functions_of(stage: Stage, session: AwsSession) -> list[str]:
     """Return the stage's functions that exist, by their short names."""
@@ -58,15 +54,15 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
     subscription."""
     location = session.location
     topic_arn, dead_letters = stage.topic_arn(location), location.arn("sqs", stage.dead_letters)
-    roles = stage.function("*")
     attributes = {
         "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
         "SqsManagedSseEnabled": "true",
-        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, roles),
+        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, stage.function("*")),
     }
     resources: list[Resource] = [Queue(stage.dead_letters, attributes)]
     if stage.makes_topic:
-        resources.append(Topic(stage.topic, topic_arn, blueprint.topic_policy(topic_arn, location)))
+        policy = {"Policy": blueprint.topic_policy(topic_arn, location)}
+        resources.append(Topic(stage.topic, topic_arn, policy))
     if QUEUE_SOURCE in stage.sources:
         buffer = location.arn("sqs", stage.buffer)
         redrive = {"deadLetterTargetArn": dead_letters}
@@ -78,7 +74,7 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
         }
         resources += [
             Queue(stage.buffer, attributes),
-            Subscription(topic_arn, "sqs", buffer, redrive),
+            Subscription(topic_arn, "sqs", buffer, {"RedrivePolicy": redrive}),
         ]
     return resources
 
@@ -102,23 +98,22 @@ def resources_of_functions(
         for short, name in full.items()
     ]
     resources += [LogGroup(name, stage.log_days) for name in full.values()]
+    on_failure = {"DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
     resources += [
-        InvokeSettings(name, blueprint.invoke_settings(short), dead_letters)
+        InvokeSettings(name, blueprint.invoke_settings(short) | on_failure)
         for short, name in full.items()
         if short != blueprint.QUEUE_FUNCTION
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
-        topic_arn = stage.topic_arn(location)
-        redrive = {"deadLetterTargetArn": dead_letters}
-        resources.append(Subscription(topic_arn, "lambda", endpoint, redrive))
+        redrive = {"RedrivePolicy": {"deadLetterTargetArn": dead_letters}}
+        resources.append(Subscription(stage.topic_arn(location), "lambda", endpoint, redrive))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         resources.append(AlarmPermission(full["on_action"], location.account))
     if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
         resources.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
     actions = stage.operator_actions(location)
-    own = blueprint.own_alarms(stage, full, stage.dead_letters, actions)
-    resources += [OwnAlarm(fields) for fields in own]
+    resources += map(OwnAlarm, blueprint.own_alarms(stage, full, stage.dead_letters, actions))
     return [*resources, DeployedVersion(stage.dead_letters, version())]
 
 

@@ -19,18 +19,17 @@ from headroom.project import ROOT
 TOPIC_SOURCE = "topic"
 QUEUE_SOURCE = "queue"
 LAMBDA_SOURCE = "lambda"
-EVENTBRIDGE_SOURCE = "eventbridge"
+#: The function for each source of alarms.
 LISTENERS = {
     TOPIC_SOURCE: "on_alarm",
     QUEUE_SOURCE: "on_queue",
     LAMBDA_SOURCE: "on_action",
-    EVENTBRIDGE_SOURCE: "on_event",
+    "eventbridge": "on_event",
 }
-"""The function for each source of alarms."""
 SCHEDULED = ("follow_up", "scale_down", "sweep")
+#: The functions that are deployed only where the configuration has a section for them. app.py tests
+#: the same.
 CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
-"""The functions that are deployed only where the configuration has a section for them. app.py tests
-the same."""
 DEFAULT_LOG_DAYS = 30
 
 
@@ -50,8 +49,8 @@ class Stage:
     environment: Mapping[str, str] = field(default_factory=dict)
     log_days: int = DEFAULT_LOG_DAYS
     policies: Mapping[str, str] = field(default_factory=dict)
+    #: The functions that the configuration needs; `complete` adds them.
     configured: frozenset[str] = frozenset()
-    """The functions that the configuration needs; `complete` adds them."""
 
     @property
     def prefix(self) -> str:
@@ -116,9 +115,6 @@ class Stage:
         `headroom-dev-2-sweep` does not belong to stage `dev`.
         """
         return re.fullmatch(rf"{re.escape(self.prefix)}-[a-z_]+", full_name) is not None
-
-    def is_rule(self, full_name: str) -> bool:
-        return full_name.endswith("-event") and self.is_function(full_name.removesuffix("-event"))
 
 
 def project_folder() -> Path:

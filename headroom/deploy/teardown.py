@@ -48,8 +48,9 @@ def removals(stage: Stage, session: AwsSession, project: Path) -> Iterator[Remov
     yield from _alarms(stage, topic_arn)
     yield from _stores(stage, session, topic_arn)
     deployed = project / ".chalice" / "deployed" / f"{stage.name}.json"
-    record = f"Chalice's record in {deployed.relative_to(project)}"
-    yield Removal(record, lambda _: _unlink(deployed))
+    yield Removal(
+        f"Chalice's record in {deployed.relative_to(project)}", lambda _: _unlink(deployed)
+    )
 
 
 def teardown(
@@ -75,7 +76,7 @@ def foreign_alarms(topic_arn: str) -> list[str]:
 def _rules(stage: Stage, session: AwsSession) -> Iterator[Removal]:
     rules = session.pages("events", "list_rules", "Rules", NamePrefix=stage.function(""))
     for name in [str(rule["Name"]) for rule in rules]:
-        if stage.is_rule(name):
+        if name.endswith("-event") and stage.is_function(name.removesuffix("-event")):
             yield Removal(f"event rule {name}", partial(_delete_rule, name=name))
 
 
@@ -107,8 +108,7 @@ def _delete_function(session: AwsSession, name: str) -> bool:
 
 
 def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal]:
-    roles = session.pages("iam", "list_roles", "Roles")
-    for name in [str(role["RoleName"]) for role in roles]:
+    for name in [str(role["RoleName"]) for role in session.pages("iam", "list_roles", "Roles")]:
         if stage.is_function(name) or name == stage.prefix:
             yield Removal(f"role {name}", partial(_delete_role, name=name))
 

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import tomlkit
-from tomlkit.items import Array, Table
+from tomlkit.items import Table
 
 from chalicelib.config.policy import make_policy
 from chalicelib.model import Dimension, TableState, Target
 from headroom.migrate import schedules
 from headroom.migrate.schedules import InexpressibleError
+from headroom.migrate.toml_items import OFF, item
 
 Entry = Mapping[str, Any]
 Settings = Mapping[str, Any]
@@ -32,12 +33,11 @@ METRICS = {
     Dimension.WRITE: "DynamoDBWriteCapacityUtilization",
 }
 DIMENSIONS = {"ReadCapacityUnits": Dimension.READ, "WriteCapacityUnits": Dimension.WRITE}
-OFF = {"scale_up": False, "scale_down": False}
+#: The most that min_units and max_units may be.
 MOST_UNITS = 1_000_000
-"""The most that min_units and max_units may be."""
+#: Points between the alarm and what a decrease leaves: they must differ, or each decrease would
+#: raise the alarm again.
 BELOW_ALARM = 5
-"""Points between the alarm and what a decrease leaves: they must differ, or each decrease would
-raise the alarm again."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ABSENT: dict[str, Any] = {}
 
@@ -159,23 +159,16 @@ def translate(
 
 def _left_out(autoscaling: Autoscaling, table: State) -> list[Note]:
     """Return the notes on a table that is not named in the configuration."""
-    verdict: Verdict
-    if table is None:
-        verdict, text = (
-            "obsolete",
-            (
-                "the table exists no more; aws application-autoscaling deregister-scalable-target "
-                "clears it away"
-            ),
-        )
-    elif isinstance(table, Exception):
-        verdict, text = (
-            "refused",
-            f"the table could not be read ({table}); put that right and import again",
-        )
-    else:
-        verdict, text = "obsolete", "the table is billed on demand: there is no capacity to set"
-    return _notes(autoscaling, verdict, text)
+    if isinstance(table, Exception):
+        text = f"the table could not be read ({table}); put that right and import again"
+        return _notes(autoscaling, "refused", text)
+    text = (
+        "the table is billed on demand: there is no capacity to set"
+        if table
+        else "the table exists no more; aws application-autoscaling deregister-scalable-target "
+        "clears it away"
+    )
+    return _notes(autoscaling, "obsolete", text)
 
 
 def _notes(autoscaling: Autoscaling, verdict: Verdict, text: str) -> list[Note]:
@@ -238,16 +231,11 @@ def _rule(
     for index in sorted({target.index for target in settings} - {""}):
         nested = tomlkit.table()
         nested.add("name", index)
-        of_index = {
-            dimension: settings.get(Target(name, index, dimension), OFF) for dimension in Dimension
+        whole = {
+            dimension: _whole(settings.get(Target(name, index, dimension), OFF), above, strategy)
+            for dimension, above in own.items()
         }
-        _write(
-            nested,
-            {
-                dimension: _whole(of_index[dimension], own[dimension], strategy)
-                for dimension in Dimension
-            },
-        )
+        _write(nested, whole)
         indexes.append(nested)
     indexes.append(tomlkit.item({"name": "*", **OFF}))
     rule.add("indexes", indexes)
@@ -264,24 +252,13 @@ def _whole(own: Settings, above: Settings, strategy: Strategy) -> Settings:
 
 def _write(into: Table, settings: Mapping[Dimension, Settings]) -> None:
     for dimension, own in settings.items():
-        values = {key: _windows(own[key]) if key == "windows" else own[key] for key in own}
-        into.add(str(dimension), tomlkit.item(values))
-
-
-def _windows(windows: Iterable[Mapping[str, Any]]) -> Array:
-    rows = tomlkit.array()
-    for window in windows:
-        row = tomlkit.inline_table()
-        row.update(window)
-        rows.append(row)
-    return rows.multiline(len(rows) > 1)
+        into.add(str(dimension), tomlkit.item({key: item(value) for key, value in own.items()}))
 
 
 def _add_comments(into: Any, notes: Iterable[Note]) -> None:
     for note in notes:
-        into.add(
-            tomlkit.comment(CONTROL.sub(" ", str(note)))
-        )  # no comment may hold a control character
+        # no comment may hold a control character
+        into.add(tomlkit.comment(CONTROL.sub(" ", str(note))))
 
 
 # one target
@@ -299,18 +276,13 @@ def _target(
     suspended: Entry = entry.get("SuspendedState") or {}
     _scheduled(part, actions, bool(suspended.get("ScheduledScalingSuspended")), now)
     floors = [window["min_units"] for window in part.settings.get("windows", ())]
-    bounds = (
-        part.settings["min_units"],
-        max(part.settings["max_units"], part.settings["min_units"], *floors),
-    )
-    part.settings["min_units"], part.settings["max_units"] = map(_allowed, bounds)
-    units = f"min_units {part.settings['min_units']}, max_units {part.settings['max_units']}"
-    scheduled = (
-        ""
-        if part.settings["min_units"] == low
-        else f" (MinCapacity {low} is what an action has set by now)"
-    )
-    about = Part(notes=[Note(subject_of(entry), "translated", f"{units}{scheduled}")])
+    least = part.settings["min_units"]
+    most = max(part.settings["max_units"], least, *floors)
+    part.settings |= {"min_units": _allowed(least), "max_units": _allowed(most)}
+    units = "min_units {min_units}, max_units {max_units}".format_map(part.settings)
+    is_scheduled = part.settings["min_units"] != low
+    why = f" (MinCapacity {low} is what an action has set by now)" if is_scheduled else ""
+    about = Part(notes=[Note(subject_of(entry), "translated", f"{units}{why}")])
     _suspended(about, part, entry, suspended)
     _policies(part, policies, strategy)
     if not policies:
@@ -435,8 +407,8 @@ def _value(part: Part, entry: Entry, strategy: Strategy) -> None:
 def _scheduled(part: Part, actions: Sequence[Entry], suspended: bool, now: datetime) -> None:
     """Translate the actions that come every week into min_units and windows, and say of each other
     one why not."""
-    weekly: dict[int, frozenset[int]] = {}
-    for number, action in enumerate(actions):
+    chain: list[tuple[Entry, frozenset[int]]] = []
+    for action in actions:
         why = (
             "scheduled scaling is suspended, so that it does not run"
             if suspended
@@ -446,27 +418,24 @@ def _scheduled(part: Part, actions: Sequence[Entry], suspended: bool, now: datet
             part.note(action, "obsolete", why)
             continue
         try:
-            weekly[number] = _weekly(action, now)
+            chain.append((action, _weekly(action, now)))
         except InexpressibleError as error:
             part.note(action, "refused", str(error))
-    chain = [(actions[number], times) for number, times in weekly.items()]
-    zones = {_zone(action) for action, _ in chain}
+    recurring = [action for action, _ in chain]
+    zones = {_zone(action) for action in recurring}
     if len(zones) > 1:
-        _zones_differ(part, [action for action, _ in chain])
+        _zones_differ(part, recurring)
         return
     levels: dict[int, int] = {}
     for action, times in chain:
         units = _sizes(action).get("MinCapacity")
-        levels |= (
-            {time: max(_allowed(units), levels.get(time, 0)) for time in times}
-            if units is not None
-            else {}
-        )
+        if units is not None:
+            levels |= {time: max(_allowed(units), levels.get(time, 0)) for time in times}
     if levels:
-        part.settings["min_units"] = schedules.lowest(levels)
+        part.settings["min_units"] = min(levels.values())
         windows = schedules.floors(levels, zones.pop())
         part.settings |= {"windows": windows} if windows else {}
-    _maximums(part, [action for action, _ in chain])
+    _maximums(part, recurring)
 
 
 def _sizes(action: Entry) -> Mapping[str, int]:
@@ -500,11 +469,8 @@ def time_of(value: Any) -> datetime | None:
 
 
 def _weekly(action: Entry, now: datetime) -> frozenset[int]:
-    once, start = (
-        schedules.once_at(action["Schedule"], _zone(action)),
-        time_of(action.get("StartTime")),
-    )
-    if once:
+    start = time_of(action.get("StartTime"))
+    if once := schedules.once_at(action["Schedule"], _zone(action)):
         raise InexpressibleError(
             f"it runs once, {once:%Y-%m-%d %H:%M}; add a floor before that day, and take it "
             "out after it"

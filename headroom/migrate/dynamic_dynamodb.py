@@ -8,7 +8,6 @@ docs/from-dynamic-dynamodb.md is the operator's page.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +18,7 @@ import tomlkit
 from tomlkit.items import Table
 
 from chalicelib.config.mistakes import nearest
-from chalicelib.config.policy import SETTINGS, Policy, make_policy
+from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.model import Dimension
 from headroom.migrate import ini
 from headroom.migrate.dynamic_options import (
@@ -40,8 +39,8 @@ from headroom.migrate.dynamic_options import (
     settings_of,
     values_of,
 )
+from headroom.migrate.toml_items import OFF, item
 
-OFF = {"scale_up": False, "scale_down": False}
 EVERY = frozenset({"*", ".*"})
 
 
@@ -54,8 +53,8 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: What the operator has to see to.
 LOST = frozenset({Kind.REFUSED, Kind.UNKNOWN})
-"""What the operator has to see to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ class Imported:
     @property
     def counts(self) -> Mapping[Kind, int]:
         """Return how many lines there are of each kind."""
-        found = Counter(line.kind for line in self.lines)
-        return {kind: found[kind] for kind in Kind}
+        kinds = [line.kind for line in self.lines]
+        return {kind: kinds.count(kind) for kind in Kind}
 
     @property
     def is_whole(self) -> bool:
@@ -115,8 +114,8 @@ class Part:
     line: int
     header: str
     given: dict[str, Given] = field(default_factory=dict)
+    #: The lines of the options whose values make no sense.
     unread: dict[str, int] = field(default_factory=dict)
-    """The lines of the options whose values make no sense."""
 
 
 class Account:
@@ -149,15 +148,13 @@ class Account:
         first = self._source.continued.get(number, number)
         name = re.split(r"\s*[:=]", self._source.lines[first - 1])[0]
         text = f"{name}: …" if name in SECRETS else self._source.lines[number - 1]
-        return re.sub(
-            r"://[^/@\s]*@", "://…@", "".join(c if c.isprintable() else " " for c in text)
-        )
+        printable = "".join(c if c.isprintable() else " " for c in text)
+        return re.sub(r"://[^/@\s]*@", "://…@", printable)
 
 
-def _read_options(sections: Iterable[ini.Section], account: Account, part: Part) -> None:
-    """Put into the part what sections of one header set, the later winning."""
-    given = part.given
-    for option in (option for section in sections for option in section.options):
+def _read_options(options: Iterable[ini.Option], account: Account, part: Part) -> None:
+    """Put into the part what the options of one header set, the later winning."""
+    for option in options:
         known = OPTIONS.get(option.name)
         if known is None:
             account.add(option.line, Kind.UNKNOWN, _unknown(option.name, OPTIONS))
@@ -168,13 +165,9 @@ def _read_options(sections: Iterable[ini.Section], account: Account, part: Part)
             account.add(option.line, Kind.REFUSED, _why(option, error))
             part.unread[option.name] = option.line
             continue
-        if option.name in given:
-            account.add(
-                given[option.name].line,
-                Kind.OBSOLETE,
-                f"line {option.line} sets it again, and holds",
-            )
-        given[option.name] = found
+        if earlier := part.given.get(option.name):
+            account.add(earlier.line, Kind.OBSOLETE, f"line {option.line} sets it again, and holds")
+        part.given[option.name] = found
 
 
 def _why(option: ini.Option, error: ValueError) -> str:
@@ -255,8 +248,8 @@ def _shown(value: Any) -> str:
 
 # names
 
+#: What in a regular expression means itself in a name; a bare dot means any character.
 LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])+")
-"""What in a regular expression means itself in a name; a bare dot means any character."""
 FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))+")
 
 
@@ -272,18 +265,13 @@ def matcher(regex: str) -> dict[str, str]:
         re.compile(whole)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
-    bare = regex.removeprefix("^")
-    if LITERAL.fullmatch(bare):
-        return {"name": f"{_plain(bare)}*"}
-    if bare.endswith("$") and LITERAL.fullmatch(bare[:-1]):
-        return {"name": _plain(bare[:-1])}
-    if LITERAL.fullmatch(bare.removesuffix("$").removesuffix(".*")):
-        return {"name": f"{_plain(bare.removesuffix('$').removesuffix('.*'))}*"}
+    bare = regex.removeprefix("^").removesuffix("$")
+    if regex.endswith("$") and LITERAL.fullmatch(bare):
+        return {"name": bare.replace("\\", "")}
+    beginning = bare.removesuffix(".*")
+    if LITERAL.fullmatch(beginning):
+        return {"name": beginning.replace("\\", "") + "*"}
     return {"regex": whole}
-
-
-def _plain(literal: str) -> str:
-    return literal.replace("\\", "")
 
 
 def _whole_name(regex: str) -> str:
@@ -311,7 +299,12 @@ class Rule:
 
 INDEX = re.compile(r"gsi\s*:\s*(?P<index>.+?)\s+table\s*:\s*(?P<table>.+)")
 TABLE = re.compile(r"table\s*:\s*(?P<table>.+)")
-PLAIN = ("global", "logging", "default_options")
+#: The sections that stand once, and what becomes of their headers.
+PLAIN: Mapping[str, tuple[Kind, str]] = {
+    "global": (Kind.TRANSLATED, "what is not obsolete stands in [defaults]"),
+    "logging": (Kind.OBSOLETE, LOGS_GO),
+    "default_options": (Kind.TRANSLATED, "[defaults]"),
+}
 
 
 def translate(text: str, annotate: bool = False) -> Imported:
@@ -342,8 +335,7 @@ class _Importer:
         self._walk()
 
     def _group(self, section: ini.Section) -> None:
-        header = " ".join(section.header.split())
-        first = self.groups.setdefault(header, [])
+        first = self.groups.setdefault(_header(section), [])
         first.append(section)
         if len(first) > 1:
             self.account.add(
@@ -356,52 +348,39 @@ class _Importer:
 
     def _walk(self) -> None:
         below = self._global()
-        self._logging()
+        for option in self._options("logging"):
+            self._plain(option, LOGGING)
         self.defaults = self._part("default_options")
         self.base = _resolve(self.defaults, below, self.account, self.interval)
         self.below = {**below, **self.defaults.given}
-        self._report_headers()
         for header in self.groups:
-            if TABLE.fullmatch(header):
-                self._table(header)
-        for header in self.groups:
-            if INDEX.fullmatch(header):
-                self._index(header)
-        for header in self.groups:
-            if header not in PLAIN and not TABLE.fullmatch(header) and not INDEX.fullmatch(header):
+            if match := TABLE.fullmatch(header):
+                self._table(header, match["table"])
+        for header, sections in self.groups.items():
+            if match := INDEX.fullmatch(header):
+                self._index(header, match["index"], match["table"])
+            elif header in PLAIN:
+                self.account.add(sections[0].line, *PLAIN[header])
+            elif not TABLE.fullmatch(header):
                 self._report_unknown(header)
 
-    def _report_headers(self) -> None:
-        heads = {
-            "global": "what is not obsolete stands in [defaults]",
-            "logging": LOGS_GO,
-            "default_options": "[defaults]",
-        }
-        for header, text in heads.items():
-            for section in self.groups.get(header, [])[:1]:
-                self.account.add(
-                    section.line, Kind.OBSOLETE if header == "logging" else Kind.TRANSLATED, text
-                )
+    def _options(self, header: str) -> list[ini.Option]:
+        return [option for section in self.groups.get(header, ()) for option in section.options]
 
     def _part(self, header: str) -> Part:
-        sections = self.groups.get(header, [])
+        sections = self.groups.get(header)
         part = Part(sections[0].line if sections else 0, header)
-        _read_options(sections, self.account, part)
+        _read_options(self._options(header), self.account, part)
         return part
 
     def _global(self) -> dict[str, Given]:
         """Return the circuit breaker's options; all others are obsolete."""
-        sections = self.groups.get("global", [])
-        options = [option for section in sections for option in section.options]
+        options = self._options("global")
         for option in options:
             self._plain(option, GLOBAL)
             if option.name == "check-interval":
                 self._check_interval(option)
-        ours = [
-            ini.Section(
-                0, "global", True, [o for o in options if o.name in OPTIONS and o.name in GLOBAL]
-            )
-        ]
+        ours = [option for option in options if option.name in OPTIONS and option.name in GLOBAL]
         part = Part(0, "global")
         _read_options(ours, self.account, part)
         _resolve(part, {}, self.account, self.interval)
@@ -413,30 +392,20 @@ class _Importer:
         except ValueError as error:
             self.account.add(option.line, Kind.REFUSED, str(error))
 
-    def _logging(self) -> None:
-        for section in self.groups.get("logging", []):
-            for option in section.options:
-                self._plain(option, LOGGING)
-
     def _plain(self, option: ini.Option, known: Mapping[str, str]) -> None:
         if option.name not in known:
             self.account.add(option.line, Kind.UNKNOWN, _unknown(option.name, known))
         elif known[option.name]:
-            text = (
-                known[option.name]
-                .replace("{value}", option.value)
-                .replace("{level}", option.value.upper())
-            )
+            text = known[option.name].format(value=option.value, level=option.value.upper())
             self.account.add(option.line, Kind.OBSOLETE, text)
 
-    def _table(self, header: str) -> None:
+    def _table(self, header: str, regex: str) -> None:
         part = self._part(header)
-        found = TABLE.fullmatch(header)
-        match = self._match(found["table"] if found else "", header, part)
+        match = self._match(regex, header, part)
         if match:
             resolved = _resolve(part, self.below, self.account, self.interval)
             self.rules.append(Rule(match, part, resolved))
-            self._report_match(part.line, "[[tables]]", match, found["table"] if found else "")
+            self._report_match(part.line, "[[tables]]", match, regex)
 
     def _match(self, regex: str, header: str, part: Part) -> dict[str, str] | None:
         """Return a matcher of ours; or None, and the whole section is refused."""
@@ -459,9 +428,7 @@ class _Importer:
                 f"write name = {_shown(name[:-1])} if that one alone is meant",
             )
 
-    def _index(self, header: str) -> None:
-        found = INDEX.fullmatch(header)
-        index, table = (found["index"], found["table"]) if found else ("", "")
+    def _index(self, header: str, index: str, table: str) -> None:
         part = self._part(header)
         match = self._match(index, header, part)
         rule = match and self._table_rule(table, header, part)
@@ -523,6 +490,11 @@ class _Importer:
         return Imported(toml, lines, tuple(self.notes))
 
 
+def _header(section: ini.Section) -> str:
+    """Return a section's header with single spaces."""
+    return " ".join(section.header.split())
+
+
 def _named(match: Mapping[str, str]) -> str:
     return ", ".join(f"{key} = {_shown(value)}" for key, value in match.items())
 
@@ -550,13 +522,11 @@ class _Writer:
         )
         for note in made.notes if self._lines else ():
             doc.add(tomlkit.comment(note))
-        elsewhere = [
-            s
-            for header, sections in made.groups.items()
-            for s in sections
-            if not self._is_rule(header)
-        ]
-        self._add_comments(doc, sorted(elsewhere, key=lambda section: section.line))
+        placed = {made.defaults.header}
+        for rule in made.rules:
+            placed |= {rule.part.header, *(index.part.header for index in rule.indexes)}
+        elsewhere = [s for s in made.source.sections if _header(s) not in placed]
+        self._add_comments(doc, elsewhere)
         self._tell_numbers(doc, sorted(made.source.unread))
         defaults = tomlkit.table()
         self._add_comments(defaults, made.groups.get("default_options", []))
@@ -569,14 +539,6 @@ class _Writer:
                 tables.append(self._table(rule, own))
             doc.add("tables", tables)
         return tomlkit.dumps(doc)
-
-    def _is_rule(self, header: str) -> bool:
-        parts = [
-            part.header
-            for rule in self._importer.rules
-            for part in (rule.part, *(index.part for index in rule.indexes))
-        ]
-        return header in (*parts, "default_options")
 
     def _add_comments(self, into: Any, sections: Iterable[ini.Section]) -> None:
         for section in sections:
@@ -613,15 +575,10 @@ class _Writer:
     def _write(self, into: Table, parent: Values, own: Values, part: Part) -> None:
         changed: dict[Dimension, dict[str, Any]] = {}
         for dimension in Dimension:
-            options = (
-                [OPTIONS[name] for name in part.given] if part is self._importer.defaults else []
-            )
-            explicit = {
-                key
-                for option in options
-                if dimension in option.dimensions
-                for key in option.settings
-            }
+            explicit: set[str] = set()
+            if part is self._importer.defaults:
+                options = [OPTIONS[name] for name in part.given]
+                explicit.update(*(o.settings for o in options if dimension in o.dimensions))
             changed[dimension] = {
                 key: own[dimension][key]
                 for key in SETTINGS
@@ -630,9 +587,9 @@ class _Writer:
             }
         reads, writes = changed.values()
         both = [key for key in reads if key in writes and reads[key] == writes[key]]
-        into.update({key: _item(reads[key]) for key in both})
+        into.update({key: item(reads[key]) for key in both})
         for dimension, values in changed.items():
-            apart = {key: _item(value) for key, value in values.items() if key not in both}
+            apart = {key: item(value) for key, value in values.items() if key not in both}
             if apart:
                 into.add(str(dimension), tomlkit.item(apart))
 
@@ -646,11 +603,9 @@ def _all(resolved: Resolved) -> Values:
 
 def _builtin() -> Values:
     plain = make_policy(strategy="percent")
-    values = {key: msgspec.to_builtins(getattr(plain, key)) for key in Policy.__struct_fields__}
-    listed = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
-    }
-    return {dimension: {**listed, "strategy": ""} for dimension in Dimension}
+    # through JSON, so that tuples become lists, as a document has them
+    values = msgspec.json.decode(msgspec.json.encode(plain))
+    return {dimension: {**values, "strategy": ""} for dimension in Dimension}
 
 
 def _others(own: Values) -> Table:
@@ -666,15 +621,3 @@ def _others(own: Values) -> Table:
     if any(own[dimension].get("notify") for dimension in Dimension):
         table.add("notify", [])
     return table
-
-
-def _item(value: Any) -> Any:
-    """Return a value as TOML; the rows of a list of tables stand on lines of their own."""
-    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
-        return tomlkit.item(value)
-    rows = tomlkit.array()
-    for entry in value:
-        row = tomlkit.inline_table()
-        row.update(entry)
-        rows.append(row)
-    return rows.multiline(len(value) > 1)

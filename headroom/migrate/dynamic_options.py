@@ -9,6 +9,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,8 @@ from chalicelib.config.mistakes import describe
 from chalicelib.config.policy import SETTINGS, TABLE_QUOTA_UNITS, make_policy
 from chalicelib.model import Dimension
 
+#: One percent is the least at which something can be lowered, and what raises must lie above it.
 LEAST_ALARM_PERCENT = 2
-"""One percent is the least at which something can be lowered, and what raises must lie above it."""
 
 
 # what its values look like
@@ -55,19 +56,10 @@ def _number(value: str) -> float:
 
 
 def _switch(value: str) -> bool:
-    found = {
-        "1": True,
-        "yes": True,
-        "true": True,
-        "on": True,
-        "0": False,
-        "no": False,
-        "false": False,
-        "off": False,
-    }
-    if value.lower() not in found:
+    found = RawConfigParser.BOOLEAN_STATES.get(value.lower())
+    if found is None:
         raise ValueError(f"expected true or false, got {value!r}")
-    return found[value.lower()]
+    return found
 
 
 def _unit(value: str) -> str:
@@ -200,6 +192,7 @@ BREAKER = (
     Option("circuit-breaker-url", "", _url, ("circuit_breaker_url",)),
     Option("circuit-breaker-timeout", 10_000.0, _number, ("circuit_breaker_seconds",)),
 )
+#: Every option of [table: …], [gsi: … table: …] and [default_options].
 OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
@@ -223,12 +216,12 @@ OPTIONS: Mapping[str, Option] = {
         *BREAKER,
     )
 }
-"""Every option of [table: …], [gsi: … table: …] and [default_options]."""
 KEYS_GO = (
     "not needed: the functions have roles of their own. Revoke this key, and take it "
     "out of every file"
 )
 LOGS_GO = "the functions log to CloudWatch Logs, one JSON line for each decision"
+#: Every option of [global], and why it is obsolete; "" is translated.
 GLOBAL: Mapping[str, str] = {
     "aws-access-key-id": KEYS_GO,
     "aws-secret-access-key-id": KEYS_GO,
@@ -241,7 +234,6 @@ GLOBAL: Mapping[str, str] = {
     ),
     **{option.name: "" for option in BREAKER},
 }
-"""Every option of [global], and why it is obsolete; "" is translated."""
 LOGGING: Mapping[str, str] = {
     "log-level": (
         'set "POWERTOOLS_LOG_LEVEL": "{level}" in the stage\'s '
@@ -251,15 +243,15 @@ LOGGING: Mapping[str, str] = {
     "log-config-file": LOGS_GO,
 }
 SECRETS = frozenset({"aws-access-key-id", "aws-secret-access-key-id"})
+#: Its default, in seconds.
 CHECK_INTERVAL = 300
-"""Its default, in seconds."""
 HOMES: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(LOGGING, ("[logging]",)),
     **dict.fromkeys(OPTIONS, ("[default_options]", "[table: …]", "[gsi: … table: …]")),
     **dict.fromkeys(GLOBAL, ("[global]",)),
 }
+#: What a configuration of its calls for without saying so.
 PRESET: Mapping[str, Any] = {"strategy": "percent"}
-"""What a configuration of its calls for without saying so."""
 
 
 # settings, computed

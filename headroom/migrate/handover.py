@@ -36,15 +36,15 @@ SERVICE = "application-autoscaling"
 NAMESPACE = "dynamodb"
 KEYS = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 SERVICE_LINKED = ":role/aws-service-role/"
+#: Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may
+#: not show at once.
 PATIENCE_SECONDS = (0, 1, 2, 4, 8)
-"""Application Auto Scaling is eventually consistent: what was just registered, or deregistered, may
-not show at once."""
 
 State = Literal["saved", "handed over", "restored"]
 PrintLine = Callable[[str], None]
 Clock = Callable[[], datetime]
+#: Begins a run with the time of that moment.
 NewRun = Callable[[], Run]
-"""Begins a run with the time of that moment."""
 
 
 class HandoverError(OperatorError):
@@ -333,11 +333,13 @@ def take_back(aws: Aws, record: Record, table: str, now: Clock, print_line: Prin
     HandoverError where it stops."""
     stands = "what is registered stays so, and Headroom's alarms still watch it"
     with _step(table, "registering what was saved", stands):
-        failed = [
-            error
-            for saved in record.of(table)
-            for error in _tried(partial(_register, aws, saved, now(), print_line))
-        ]
+        failed = []
+        for saved in record.of(table):
+            try:
+                _register(aws, saved, now(), print_line)
+            except AwsError as error:
+                # an index that is gone must not keep the others from coming back
+                failed.append(str(error))
         if failed:
             raise HandoverError("; ".join(failed))
     with _step(table, "removing Headroom's alarms", "Application Auto Scaling has it"):
@@ -347,15 +349,6 @@ def take_back(aws: Aws, record: Record, table: str, now: Clock, print_line: Prin
         f"{table}: Application Auto Scaling has it again. Take its rule out of the "
         "configuration; until then sweeps pass it over"
     )
-
-
-def _tried(call: Callable[[], None]) -> Iterator[str]:
-    """Make a call; where AWS refuses it, yield why: an index that is gone must not keep the others
-    from coming back."""
-    try:
-        call()
-    except AwsError as error:
-        yield str(error)
 
 
 def _register(aws: Aws, saved: Saved, now: datetime, print_line: PrintLine) -> None:

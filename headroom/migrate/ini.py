@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+#: The header under which lines stand that come before any section.
 NOWHERE = "no section"
-"""The header under which lines stand that come before any section."""
 COMMENTS = ("#", ";")
 
 

@@ -101,16 +101,11 @@ def _number(text: str, size: int, names: tuple[str, ...]) -> int:
     return number
 
 
-def lowest(levels: Mapping[int, int]) -> int:
-    """Return the minimum that holds at least, whatever the time."""
-    return min(levels.values())
-
-
 def floors(levels: Mapping[int, int], zone_name: str) -> list[dict[str, Any]]:
     """Return the windows for a chain of minimums: minute of the week → the units that hold from
     then on."""
     days: dict[tuple[int, int, int], set[int]] = defaultdict(set)
-    base = lowest(levels)
+    base = min(levels.values())
     for start, end, units in _segments(levels):
         if units > base:
             for day, first, last in _pieces(start, end):
@@ -133,11 +128,9 @@ def _segments(levels: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
 def _pieces(start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield a stretch as weekday, and minutes of the day from and until: one that is shorter than a
     day is one piece."""
-    if end - start < DAY_MINUTES:
-        yield start // DAY_MINUTES % 7, start % DAY_MINUTES, end % DAY_MINUTES or DAY_MINUTES
-        return
+    is_one_piece = end - start < DAY_MINUTES
     while start < end:
-        until = min(end, (start // DAY_MINUTES + 1) * DAY_MINUTES)
+        until = end if is_one_piece else min(end, (start // DAY_MINUTES + 1) * DAY_MINUTES)
         yield start // DAY_MINUTES % 7, start % DAY_MINUTES, until % DAY_MINUTES or DAY_MINUTES
         start = until
 

@@ -26,8 +26,6 @@ NOT_SUSPENDED = {
 
 
 class ApplicationAutoScaling:
-    """The answers to its API calls."""
-
     def __init__(
         self,
         region: Context,

@@ -21,15 +21,15 @@ METRICS = {
 }
 STATUSES = {SYSTEM: "SystemStatus", INSTANCE: "InstanceStatus", EBS: "AttachedEbsStatus"}
 REPLACING = {"Launch", "ReplaceUnhealthy", "Terminate"}
+#: How long a reboot, or a recovery, takes.
 REPAIR_TIME = timedelta(minutes=2)
-"""How long a reboot, or a recovery, takes."""
+#: Source: EC2 Auto Scaling User Guide, "Verify a scaling activity", "View the reason for health
+#: check failures", read 2026-11.
 CAUSES = {
     "launch": "At {at} an instance was started in response to a difference between desired and "
     "actual capacity.",
     "unhealthy": "At {at} an instance was taken out of service in response to a user health-check.",
 }
-"""Source: EC2 Auto Scaling User Guide, "Verify a scaling activity", "View the reason for health
-check failures", read 2026-11."""
 
 
 class Groups:
@@ -37,18 +37,18 @@ class Groups:
 
     def __init__(self, region: Context) -> None:
         self._region = region
+        #: The status checks that fail, and since when, by instance.
         self.failing: dict[str, dict[str, datetime]] = {}
-        """By instance: the status checks that fail, and since when."""
+        #: Instances whose checks neither a reboot nor a recovery repairs.
         self.permanent: set[str] = set()
-        """Instances whose checks neither a reboot nor a recovery repairs."""
+        #: The newest first.
         self.activities: list[dict[str, Any]] = []
-        """The newest first."""
+        #: By instance.
         self.zones: dict[str, str] = {}
-        """By instance."""
+        #: The activities in progress, by instance.
         self._terminations: dict[str, dict[str, Any]] = {}
-        """The activities in progress, by instance."""
+        #: What passes again when, by instance and status check.
         self._repairs: list[tuple[datetime, str, str]] = []
-        """What passes again when, by instance and status check."""
         self._used = False
 
     # what a scene calls
@@ -92,7 +92,6 @@ class Groups:
         self.permanent |= set(instances if permanent else ())
 
     def pass_checks(self, *instances: str) -> None:
-        """Let all status checks of some instances pass again."""
         for instance in instances:
             self.failing.pop(instance, None)
 
@@ -165,7 +164,6 @@ class Groups:
             state.availability_zone = self.zones[instance]
 
     def _add_activity(self, group: Any, kind: str, instance: str, cause: str) -> dict[str, Any]:
-        """Add an activity in progress, and return it."""
         now = self._region.now
         activity = {
             "ActivityId": f"activity-{len(self.activities)}",

@@ -31,17 +31,17 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Minimum": min,
     "Maximum": max,
 }
+#: The statistics that GetMetricData knows.
 READABLE = ("Sum", "Minimum")
-"""The statistics that GetMetricData knows."""
+#: Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
+#: missing data", 2026-10.
 KEEPS_ITS_STATE = "AWS/DynamoDB"
-"""Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
-missing data", 2026-10."""
 ONE_MINUTE = timedelta(minutes=1)
 MAX_QUERIES = 500
 MAX_RECORDS = 100
 MAX_TAGS = 50
+#: AWS General Reference, "Tag naming limits and requirements", read 2026-11.
 TAG_TEXT = re.compile(r"[\w\s.:/=+@-]*")
-"""AWS General Reference, "Tag naming limits and requirements", read 2026-11."""
 
 
 @dataclass
@@ -66,8 +66,6 @@ def key(namespace: str, metric: str, named: Mapping[str, str]) -> Key:
 
 
 class CloudWatch:
-    """Metrics, alarms, and the answers to their API calls."""
-
     def __init__(
         self,
         region: Context,
@@ -124,7 +122,6 @@ class CloudWatch:
                 self._announce(self.alarms[name], before[name])
 
     def _evaluate(self, alarm: StoredAlarm) -> None:
-        """Let the newest data decide on an alarm's state."""
         if not {"Threshold", "Period"} <= alarm.fields.keys():
             return
         state, threshold, newest = alarm.state, alarm.fields["Threshold"], self._newest(alarm)
@@ -200,7 +197,6 @@ class CloudWatch:
     # the API
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one call."""
         known = {
             "PutMetricAlarm": self._put,
             "DescribeAlarms": self._describe,

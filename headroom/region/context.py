@@ -18,8 +18,6 @@ ACCOUNT = "123456789012"
 
 @dataclass(frozen=True)
 class Call:
-    """One API call that was made."""
-
     service: str
     operation: str
     params: Mapping[str, Any]

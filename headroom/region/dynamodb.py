@@ -19,9 +19,9 @@ class Table:
 
     provisions: dict[str, Provision]
     on_demand: bool = False
+    #: moto's description, kept until the table is changed: a call to moto is most of what a
+    #: simulated minute costs.
     description: dict[str, Any] = field(default_factory=dict)
-    """moto's description, kept until the table is changed: a call to moto is most of what a
-    simulated minute costs."""
 
     @property
     def updating(self) -> bool:
@@ -29,8 +29,6 @@ class Table:
 
 
 class DynamoDB:
-    """The tables of one region, and the answers to their API calls."""
-
     def __init__(self, region: Context) -> None:
         self._region = region
         self.tables: dict[str, Table] = {}
@@ -49,7 +47,6 @@ class DynamoDB:
                         yield Target(name, index, dimension)
 
     def complete_updates(self) -> None:
-        """Complete the updates whose time has come."""
         for table in self.tables.values():
             for provision in table.provisions.values():
                 provision.complete_update(self._region.now)
@@ -95,15 +92,12 @@ class DynamoDB:
         parts = {"": description} | {index["IndexName"]: index for index in indexes}
         for deleted in table.provisions.keys() - parts.keys():
             del table.provisions[deleted]
+        burst = self._region.conditions.burst_seconds
         for name, part in parts.items():
             if name not in table.provisions:
-                table.provisions[name] = self._provision(part["ProvisionedThroughput"])
-
-    def _provision(self, throughput: Mapping[str, Any]) -> Provision:
-        burst = self._region.conditions.burst_seconds
-        return Provision(
-            {dimension: Meter(units, burst) for dimension, units in _units(throughput).items()}
-        )
+                units = _units(part["ProvisionedThroughput"])
+                meters = {dimension: Meter(units[dimension], burst) for dimension in units}
+                table.provisions[name] = Provision(meters)
 
     def _overlay(self, description: dict[str, Any]) -> None:
         table = self.tables[description["TableName"]]
@@ -131,7 +125,6 @@ class DynamoDB:
     def _update(
         self, name: str, table: Table, units: Mapping[str, Mapping[Dimension, int]]
     ) -> dict[str, Any]:
-        """Apply DynamoDB's rules to a change of throughput."""
         _check_state(name, table)
         for index, wanted in units.items():
             _check_units(table, index, wanted)

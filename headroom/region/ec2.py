@@ -12,9 +12,9 @@ from headroom.region.context import ACCOUNT, Invocation
 from headroom.region.region import Region
 
 STATE_CHANGE = "EC2 Instance State-change Notification"
+#: Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling
+#: User Guide, "Event reference"; read 2026-11.
 LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"
-"""Source: Amazon EC2 User Guide, "State change events for your instances"; Amazon EC2 Auto Scaling
-User Guide, "Event reference"; read 2026-11."""
 
 
 class Ec2:

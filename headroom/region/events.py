@@ -11,7 +11,6 @@ MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 
 def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[str, Any]:
-    """Return the event that SNS hands to a function."""
     notification = {
         "Type": "Notification",
         "MessageId": EVENT_ID,
@@ -31,7 +30,6 @@ def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[
 
 
 def scheduled_event(region: Context, function: str) -> dict[str, Any]:
-    """Return the event of a function's schedule."""
     rule = f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"
     return bridge_event(region, "aws.events", "Scheduled Event", {}, [rule])
 
@@ -39,7 +37,6 @@ def scheduled_event(region: Context, function: str) -> dict[str, Any]:
 def bridge_event(
     region: Context, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the event that EventBridge hands to a function."""
     return {
         "version": "0",
         "id": EVENT_ID,

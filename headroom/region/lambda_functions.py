@@ -28,33 +28,29 @@ from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
 from headroom.region.events import bridge_event, rate_minutes, scheduled_event, sns_event
 from headroom.region.http import Http
 
+#: Nothing takes longer in the region.
 LONGEST_SECONDS = 86_400
-"""Nothing takes longer in the region."""
 S = TypeVar("S")
 T = TypeVar("T")
 
 RETRY_MINUTES = (1, 2)
-"""Lambda tries a failed asynchronous event twice more, after one and after two minutes. Source:
-Lambda Developer Guide, "Asynchronous invocation error handling", read 2026-10."""
 
 
 class Functions:
-    """The functions of one app in one region."""
-
     def __init__(
         self, region: Context, http: Http, watchers: list[Callable[[Invocation], None]]
     ) -> None:
         """http: what answers the app's HTTP requests. watchers: what is called after each run."""
         self._region, self._http, self.watchers = region, http, watchers
         self.dead_letters: list[Invocation] = []
+        #: The configuration that is deployed, as TOML.
         self.config = ""
-        """The configuration that is deployed, as TOML."""
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
         self._app: Chalice | None = None
+        #: The lines of the newest run so far.
         self.logs: list[dict[str, Any]] = []
-        """The lines of the newest run so far."""
 
     @contextlib.contextmanager
     def deployed(self, config: str, environment: Mapping[str, str]) -> Iterator[ModuleType]:

@@ -34,9 +34,9 @@ from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions, Meter
 
+#: What is called after every invocation in every region of this process; `Functions.watchers` are
+#: those of one region.
 OBSERVERS: list[Callable[[Region, Invocation], None]] = []
-"""What is called after every invocation in every region of this process; `Functions.watchers` are
-those of one region."""
 
 
 class Region:
@@ -50,17 +50,17 @@ class Region:
         self, start: datetime = START, conditions: Conditions | None = None, name: str = "us-east-1"
     ) -> None:
         self.start, self.now, self.name = start, start, name
+        #: The whole minutes since the region's start.
         self.minute = 0
-        """The whole minutes since the region's start."""
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
+        #: What a scene lets a service's operation say instead of moto; None leaves it to moto.
         self.answers: dict[
             tuple[str, str], Callable[[Mapping[str, Any]], dict[str, Any] | None]
         ] = {}
-        """What a scene lets a service's operation say instead of moto; None leaves it to moto."""
         self.on_minute: list[Callable[[Region], None]] = []
         self.http = Http(self)
         self.dynamodb = DynamoDB(self)
@@ -151,7 +151,6 @@ class Region:
         self.demand[target] = rates
 
     def units(self, target: Target) -> int:
-        """Return the units that hold now."""
         return self.meter(target).units
 
     def meter(self, target: Target) -> Meter:
@@ -160,7 +159,6 @@ class Region:
     # time
 
     def minute_of(self, at: datetime) -> int:
-        """Return the whole minutes from the region's start to a time."""
         return int((at - self.start).total_seconds()) // MINUTE
 
     def run(self, minutes: int) -> None:
@@ -219,7 +217,6 @@ class Region:
     def after_call(
         self, service: str, operation: str, params: Mapping[str, Any], response: dict[str, Any]
     ) -> None:
-        """Correct moto's response."""
         if service == "dynamodb":
             self.dynamodb.correct(operation, params, response)
         elif operation == "DescribeInstanceStatus":

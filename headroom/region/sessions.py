@@ -18,12 +18,11 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.models import botocore_stubber
 
-from chalicelib.aws.client import parse_utc
+from chalicelib.aws.client import in_utc
 
 MODELS = create_loader()
-"""AWS's service models, parsed once for all the sessions of a process."""
+#: How the environment variables begin that configure botocore.
 CONFIGURING = ("AWS_", "BOTO_", "HOME", "REQUESTS_CA_BUNDLE")
-"""How the environment variables begin that configure botocore."""
 
 Response = tuple[AWSResponse, dict[str, Any]]
 
@@ -40,8 +39,8 @@ class Handler(Protocol):
         """Change what moto responded to a call, if that is no error."""
 
 
+#: The regions that are open, the innermost last.
 _open: list[Handler] = []
-"""The regions that are open, the innermost last."""
 
 
 class SharedSession(Session):  # type: ignore[misc]
@@ -51,8 +50,7 @@ class SharedSession(Session):  # type: ignore[misc]
         super().__init__()
         self._shared: dict[tuple[str, ...], Any] = {}
         self.register_component("data_loader", MODELS)
-        factory = self.get_component("response_parser_factory")
-        factory.set_parser_defaults(timestamp_parser=parse_utc)
+        in_utc(self)
         self.register("provide-client-params.*.*", _remember_params)
         self.register("before-call.*.*", _before_call)
         self.register("after-call.*.*", _after_call)

@@ -21,15 +21,15 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 TOPIC = "headroom-alarms"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}"
+#: Managed targets of each table in a group of twenty.
 SHAPES = (
     *("two", "three", "two", "two", "one", "two", "two", "two", "two", "eleven"),
     *("two", "four", "two", "two", "two", "two", "one", "two", "three", "two"),
 )
-"""Managed targets of each table in a group of twenty."""
 INDEXES = {"one": 0, "two": 0, "three": 1, "four": 1, "six": 2, "eleven": 5}
+#: Read and write units of a table and of its indexes. The smallest are not worth a check at every
+#: sweep.
 UNITS = ((8, 4), (40, 20), (60, 30), (100, 50))
-"""Read and write units of a table and of its indexes. The smallest are not worth a check at every
-sweep."""
 CONFIG = """
 [[tables]]
 name = "one-*"
@@ -56,12 +56,12 @@ class Load(StrEnum):
     IDLE = "idle"
 
 
+#: The demand, as a part of the units that the target had at first.
 LEVELS = {Load.STEADY: 0.94, Load.HOT: 2.0, Load.IDLE: 0.05}
-"""The demand, as a part of the units that the target had at first."""
+#: So long before the start hot targets became hot. Until then they were steady.
 HOT_FOR = timedelta(minutes=10)
-"""So long before the start hot targets became hot. Until then they were steady."""
+#: So long the burst bucket carries what is above the capacity (docs/policy.md).
 BURST = timedelta(minutes=5)
-"""So long the burst bucket carries what is above the capacity (docs/policy.md)."""
 
 
 @dataclass

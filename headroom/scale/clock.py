@@ -5,24 +5,29 @@ used, divided by the function's share of a processor.
 """
 
 import heapq
+import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from chalicelib.aws.client import PARALLEL
+from chalicelib.aws.threads import PARALLEL
 
 S = TypeVar("S")
 T = TypeVar("T")
 
+#: With this memory a function has one vCPU. Source: Lambda Developer Guide, "Configure Lambda
+#: function memory", read 2026-11.
 FULL_PROCESSOR_MB = 1_769
-"""With this memory a function has one vCPU. Source: Lambda Developer Guide, "Configure Lambda
-function memory", read 2026-11."""
 
 
 class Killed(BaseException):
     """The function's timeout is over. No code can catch it by accident, as none survives Lambda's
     own kill."""
+
+
+class TooLateError(BaseException):
+    """A call has no more time. botocore must not take it for an answer."""
 
 
 def share_of_processor(memory_mb: int) -> float:
@@ -48,6 +53,7 @@ class VirtualClock:
         self.cpu_seconds = 0.0
         self._share = 1.0
         self._deadline: float | None = None
+        self._limit = math.inf
         self._mark = cpu_time()
 
     @property
@@ -83,6 +89,9 @@ class VirtualClock:
         if self._deadline is not None and self.seconds > self._deadline:
             self.seconds, self._deadline = self._deadline, None
             raise Killed
+        if self.seconds > self._limit:
+            self.seconds, self._limit = self._limit, math.inf
+            raise TooLateError
 
     def sleep(self, seconds: float) -> None:
         """Wait, as `time.sleep` does."""
@@ -94,7 +103,20 @@ class VirtualClock:
         self.charge_cpu()
         return 0.0 if self._deadline is None else self._deadline - self.seconds
 
-    def parallel(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    def within(self, seconds: float, call: Callable[[], T]) -> T:
+        """Make a call that may take so many seconds. Raises TimeoutError where it takes longer."""
+        self.charge_cpu()
+        self._limit = self.seconds + seconds
+        try:
+            answer = call()
+            self.charge_cpu()
+        except TooLateError:
+            raise TimeoutError(f"no answer within {seconds:.3g} s") from None
+        finally:
+            self._limit = math.inf
+        return answer
+
+    def map(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
         """Make calls as PARALLEL threads would that share one processor.
 
         The calls run one after another here. Each begins in the lane that is free first. In the

@@ -23,9 +23,9 @@ from headroom.scale.limits import Limits, RateLimiter
 from headroom.scale.series import SeriesCache
 
 ALARMS_A_PAGE = 100
+#: DescribeAlarms and ListTables: items in one answer. Source: API_DescribeAlarms, API_ListTables,
+#: read 2026-11.
 TABLES_A_PAGE = 100
-"""DescribeAlarms and ListTables: items in one answer. Source: API_DescribeAlarms, API_ListTables,
-read 2026-11."""
 DIMENSIONS = {**DIMENSION_OF, **{metric: d for d, metric in PROVISIONED.items()}}
 IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Arn>arn:aws:sts::{ACCOUNT}:assumed-role/headroom/sweep</Arn>

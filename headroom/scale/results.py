@@ -12,9 +12,9 @@ from headroom.scale.goals import GOALS, Goal
 from headroom.scale.scenarios import SCENARIOS, Measurement, fits, measure
 from headroom.scale.simulation import Conditions
 
+#: Goals are measured up to this size. Ten thousand tables would take hours, and the time grows as
+#: the tables do where an API's rate determines it.
 GOAL_TABLES = 1_000
-"""Goals are measured up to this size. Ten thousand tables would take hours, and the time grows as
-the tables do where an API's rate determines it."""
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -26,8 +26,8 @@ class Results(msgspec.Struct, frozen=True):
     goals: list[Goal] = []
 
 
+#: The name of a scenario or of a goal, and the size of the account.
 Job = tuple[str, int]
-"""The name of a scenario or of a goal, and the size of the account."""
 
 
 def jobs(names: Collection[str], sizes: Sequence[int]) -> list[Job]:

@@ -15,14 +15,14 @@ from headroom.scale.simulation import BEGIN, Conditions, Container, Handler, Inv
 from headroom.simulation import pricing
 
 HOURS_A_MONTH = pricing.HOURS_A_MONTH
+#: As app.py schedules the functions.
 RUNS_A_MONTH = {
     "sweep": 12 * HOURS_A_MONTH,
     "scale_down": HOURS_A_MONTH,
     "follow_up": 60 * HOURS_A_MONTH,
 }
-"""As app.py schedules the functions."""
+#: A target of the table with two indexes, where an account has it.
 TWO_INDEXES = Target("six-00000", "", Dimension.WRITE)
-"""A target of the table with two indexes, where an account has it."""
 COLD, WARM, NEXT_HOUR = "cold", "warm", "next hour"
 
 

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from chalicelib.model import Target
 from headroom.scale.account import BURST, HOT_FOR, LEVELS, Account, Load
 
+#: The demand of one minute or five, over its level.
 NOISE = (1.0, 0.995, 1.003, 0.998, 1.005, 0.997, 1.002)
-"""The demand of one minute or five, over its level."""
+#: A datapoint is readable so long after its end.
 PUBLISHED = timedelta(minutes=1)
-"""A datapoint is readable so long after its end."""
 
 
 class SeriesCache:

@@ -8,6 +8,7 @@ import boto3
 from botocore import endpoint
 from botocore.session import Session
 
+from chalicelib.aws.client import in_utc
 from headroom.scale.account import REGION
 from headroom.scale.fake_aws import FakeAws
 
@@ -25,7 +26,7 @@ def virtual_pauses(sleep: Callable[[float], None]) -> Iterator[None]:
 
 def new_session(aws: FakeAws) -> boto3.Session:
     """Return a new session, whose requests `aws` answers."""
-    session = Session()
+    session = in_utc(Session())
     session.set_credentials("testing", "testing")
     session.set_config_variable("region", REGION)
     session.register("before-call", aws.before_call)

@@ -1,15 +1,17 @@
 """One account, its AWS, its virtual time, and the containers of its functions."""
 
 import resource
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.request import Request
 
 import boto3
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
+from chalicelib.aws.threads import Threads
 from chalicelib.run import Run
 from headroom.project import memory_mb, timeout_seconds
 from headroom.scale import limits
@@ -20,8 +22,11 @@ from headroom.scale.limits import Limits
 from headroom.scale.sessions import default_session, new_session, virtual_pauses
 from headroom.simulation.clock import START
 
+S = TypeVar("S")
+T = TypeVar("T")
+
+#: Twenty minutes after a full hour: the next sweeps read the same history.
 BEGIN = START + timedelta(hours=10, minutes=20)
-"""Twenty minutes after a full hour: the next sweeps read the same history."""
 
 Handler = Callable[[Run], object]
 
@@ -133,9 +138,24 @@ class Container:
         clock = self._simulation.clock
         if self._aws is None:
             self._session = new_session(self._simulation.aws)
-            self._aws = Aws(TOPIC, sleep=clock.sleep, http=_no_server, parallel=clock.parallel)
+            self._aws = Aws(
+                TOPIC, sleep=clock.sleep, http=_no_server, threads=VirtualThreads(clock)
+            )
         config = self._simulation.account.config
         return Run(self._aws, config, clock.now, seconds_left=clock.seconds_left)
+
+
+class VirtualThreads(Threads):
+    """Runs the calls of the engine one by one, and lets virtual time pass as threads would."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def map(self, call: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        return self._clock.map(call, items)
+
+    def within(self, seconds: float, call: Callable[[], T]) -> T:
+        return self._clock.within(seconds, call)
 
 
 def _no_server(request: Request, _: float) -> int:

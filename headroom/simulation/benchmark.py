@@ -166,8 +166,8 @@ def geometric_mean(values: Iterable[float]) -> float:
     return math.exp(sum(logs) / len(logs)) if logs else 0.0
 
 
+#: The class and the demand of each trace, by its name.
 Traces = Mapping[str, tuple[str, Sequence[float]]]
-"""The class and the demand of each trace, by its name."""
 
 
 def run(

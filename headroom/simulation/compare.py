@@ -133,15 +133,14 @@ def _rows(
     dimension: Dimension,
 ) -> list[Row]:
     unit = prices.of(dimension)
-    rows = [
-        row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
-        for name, outcome in outcomes.items()
-    ]
     optimum_month = month(optimum_hours, len(demand), unit.unit_hour)
     on_demand = on_demand_month(demand, unit)
     ratio = on_demand / optimum_month
     return [
-        *rows,
+        *(
+            row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
+            for name, outcome in outcomes.items()
+        ),
         Row("on demand", on_demand, ratio, ratio, 0.0, 0, 0, 0),
         Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0),
     ]

@@ -14,11 +14,11 @@ from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
 from headroom.simulation.replay import Outcome
 
+#: A competitor's rule: from the minute, the current units and the visible consumption to the new
+#: units, or None for no change.
 Rule = Callable[[int, int, Sequence[float]], int | None]
-"""A competitor's rule: from the minute, the current units and the visible consumption to the new
-units, or None for no change."""
+#: So many minutes of consumption a rule can read.
 VISIBLE_MINUTES = 20
-"""So many minutes of consumption a rule can read."""
 
 
 def run(
@@ -40,21 +40,14 @@ def run(
         visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
             units = rule(minute, meter.units, consumed[max(0, visible - VISIBLE_MINUTES) : visible])
-            if units is not None and units != meter.units:
-                _change(provision, units, now, conditions, outcome)
+            update = {Dimension.READ: meter.units if units is None else units}
+            if update[Dimension.READ] != meter.units and provision.is_allowed(update, now):
+                outcome.decreases += provision.start_update(update, now, conditions.update_minutes)
+                outcome.changes += 1
         served, throttled = meter.serve(rate)
         consumed.append(served)
         outcome.record(meter.units, throttled)
     return outcome
-
-
-def _change(
-    provision: Provision, units: int, now: datetime, conditions: Conditions, outcome: Outcome
-) -> None:
-    update = {Dimension.READ: units}
-    if provision.is_allowed(update, now):
-        outcome.decreases += provision.start_update(update, now, conditions.update_minutes)
-        outcome.changes += 1
 
 
 @dataclass(frozen=True)

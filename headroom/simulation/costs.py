@@ -29,20 +29,18 @@ from headroom.simulation.pricing import (
 )
 from headroom.simulation.replay import Outcome, Replay, initial_units
 
+#: Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read 2026-10.
 BLOCK_UNITS = 100
-"""Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read
-2026-10."""
+#: A change is advised only if it saves this much of the present cost.
 WORTH_PERCENT = 5
-"""A change is advised only if it saves this much of the present cost."""
+#: The history: consumed and throttled, once an hour, in each of the two functions that read every
+#: target.
 PAST_READS_AN_HOUR = 4
-"""The history: consumed and throttled, once an hour, in each of the two functions that read every
-target."""
-
+#: Assumptions about Lambda: how often and how long each function runs, and its memory in
+#: .chalice/config.json.
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
 RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
 MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
-"""Assumptions about Lambda: how often and how long each function runs, and its memory in
-.chalice/config.json."""
 ASSUMPTIONS = (
     "Headroom's own cost: one alarm a target; metric reads: 3 metrics each time the replay reads "
     "them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables 1 GB): "

@@ -5,13 +5,21 @@ consumption and throttling are in units per second.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.core.budget import budget
 from chalicelib.model import Dimension, Throughput
 from headroom.simulation.clock import MINUTE
+
+COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +176,5 @@ class AlarmState:
 
 def breaches(value: float, threshold: float, comparison: str) -> bool:
     """Tell whether a value breaches the threshold."""
-    match comparison:
-        case "GreaterThanOrEqualToThreshold":
-            return value >= threshold
-        case "GreaterThanThreshold":
-            return value > threshold
-        case "LessThanThreshold":
-            return value < threshold
-        case "LessThanOrEqualToThreshold":
-            return value <= threshold
-        case _:
-            return math.isnan(threshold)
+    compare = COMPARISONS.get(comparison)
+    return compare(value, threshold) if compare else math.isnan(threshold)

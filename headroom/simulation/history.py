@@ -67,8 +67,7 @@ def _day(aws: Aws, target: Target, day: datetime, cache: Path) -> list[float | N
     folder = cache / aws.account / aws.region / target.owner.replace("/", "~")
     file = folder / f"{target.dimension}-{day:%Y-%m-%d}.json"
     if file.exists():
-        cached: list[float | None] = json.loads(file.read_text())
-        return cached
+        return list(json.loads(file.read_text()))
     # boto3 takes long to import, and a day that is on disk does not need it
     from chalicelib.aws.metrics import read_demand  # noqa: PLC0415
 

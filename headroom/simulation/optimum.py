@@ -25,9 +25,8 @@ def optimum(demand: Sequence[float], every_minute: int | None = None) -> float:
     four, then one in 3600 s.
     """
     needed = np.ceil(np.asarray(demand, dtype=np.float64)).clip(min=1.0)
-    if every_minute is None:
-        return _solve(needed, FREE_DECREASES, spaced=True) / HOUR
-    return _solve(needed, every_minute, spaced=False) / HOUR
+    spaced = every_minute is None
+    return _solve(needed, FREE_DECREASES if every_minute is None else every_minute, spaced) / HOUR
 
 
 def _solve(needed: Floats, most: int, spaced: bool) -> float:

@@ -29,17 +29,8 @@ class UnitPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def break_even_percent(self) -> float:
         """Return the mean utilisation below which on-demand is the cheapest."""
-        return 100 * self.unit_hour / self._on_demand_hour
-
-    @property
-    def on_demand_ratio(self) -> float:
-        """Return the price of an on-demand unit in provisioned units, to two decimals."""
-        return round(self._on_demand_hour / self.unit_hour, 2)
-
-    @property
-    def _on_demand_hour(self) -> float:
-        """Return USD for one unit per second, served on demand for an hour."""
-        return 3600 * self.million_requests / 1e6
+        on_demand_hour = 3600 * self.million_requests / 1e6
+        return 100 * self.unit_hour / on_demand_hour
 
 
 class OwnPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +75,7 @@ def on_demand_month(demand: Sequence[float], prices: UnitPrices) -> float:
     return sum(demand) * MINUTE / 1e6 * prices.million_requests * HOURS_A_MONTH * HOUR / len(demand)
 
 
-ON_DEMAND_UNIT_PRICE = load().read.on_demand_ratio
-"""An on-demand unit in provisioned units, by the project's own price file."""
+#: An on-demand unit in provisioned units, by the project's own price file, to two decimals.
+ON_DEMAND_UNIT_PRICE = round(100 / load().read.break_even_percent, 2)
+#: A throttled unit in the effective cost, in provisioned units: ten times its on-demand price.
 THROTTLED_UNIT_PRICE = 10 * ON_DEMAND_UNIT_PRICE
-"""A throttled unit in the effective cost, in provisioned units: ten times its on-demand price."""

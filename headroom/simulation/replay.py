@@ -88,10 +88,9 @@ class _ReplayTarget:
         self._demand, self._start = demand, start
         self._sums: list[float] = []
         self._consumed: list[float] = []
-        self._throttled: list[float | None] = []
         self._last_throttled_minute = -RECENT_MINUTES * 2
+        #: The lowest units of each five minutes.
         self._provisioned: list[float] = []
-        """The lowest units of each five minutes."""
         self._five_minute_demand: list[float] = []
         self._history = NO_HISTORY
 
@@ -100,7 +99,6 @@ class _ReplayTarget:
         consumed, throttled = self.meter.serve(self._demand[minute])
         self._sums.append(consumed * MINUTE)
         self._consumed.append(consumed * MINUTE / MINUTE)
-        self._throttled.append(throttled * MINUTE / MINUTE if throttled else None)
         if throttled:
             self._last_throttled_minute = minute
         self.outcome.record(self.meter.units, throttled)
@@ -123,14 +121,17 @@ class _ReplayTarget:
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
-    def metrics(self, minute: int, delay: int) -> Metrics:
-        """Return what GetMetricData would show."""
+    def read_metrics(self, minute: int, delay: int) -> Metrics:
+        """Return what GetMetricData would show, and count the read."""
+        self.outcome.metric_reads += 1
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         recent = slice(max(0, first), end)
         lead = (None,) * max(0, -first)
-        is_throttled = self._last_throttled_minute >= first
-        throttled = (*lead, *self._throttled[recent]) if is_throttled else ()
+        throttled: tuple[float | None, ...] = ()
+        if self._last_throttled_minute >= first:
+            rates = self.outcome.throttled[recent]
+            throttled = (*lead, *(rate * MINUTE / MINUTE if rate else None for rate in rates))
         lowest = self._provisioned[max(0, first // 5) : end // 5]
         start = self._start + timedelta(minutes=first)
         return Metrics(
@@ -222,10 +223,15 @@ class Replay:
     ) -> None:
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
-        observations = [self._observation(target, now) for target in self._targets]
+        throughputs = {i: provision.throughput(now) for i, provision in self._provisions.items()}
+        observations = [
+            Observation(t.target, t.meter.units, throughputs[t.target.index], t.policy)
+            for t in self._targets
+        ]
         if not is_sweep or any(map(is_worth_checking, observations)):
+            delay = self._conditions.metric_delay_minutes
             observations = [
-                self._with_metrics(target, observation, minute)
+                replace(observation, metrics=target.read_metrics(minute, delay))
                 for target, observation in zip(self._targets, observations, strict=True)
             ]
         decisions = scaling.coordinate_dimensions(
@@ -235,18 +241,6 @@ class Replay:
         for target, decision in zip(self._targets, decisions, strict=True):
             if is_sweep and target.threshold is None:
                 target.set_threshold(decision.desired)
-
-    def _observation(self, target: _ReplayTarget, now: datetime) -> Observation:
-        throughput = self._provisions[target.target.index].throughput(now)
-        return Observation(target.target, target.meter.units, throughput, target.policy)
-
-    def _with_metrics(
-        self, target: _ReplayTarget, observation: Observation, minute: int
-    ) -> Observation:
-        target.outcome.metric_reads += 1
-        return replace(
-            observation, metrics=target.metrics(minute, self._conditions.metric_delay_minutes)
-        )
 
     def _apply(self, decisions: Sequence[Decision], now: datetime) -> None:
         changed = [d for d in decisions if d.changes]

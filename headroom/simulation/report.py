@@ -71,10 +71,11 @@ def _section(section: Section, with_library: bool) -> str:
 
 
 def _as_html(figure: go.Figure, with_library: bool) -> str:
-    text: str = figure.to_html(
-        full_html=False, include_plotlyjs=with_library, config={"displaylogo": False}
+    return str(
+        figure.to_html(
+            full_html=False, include_plotlyjs=with_library, config={"displaylogo": False}
+        )
     )
-    return text
 
 
 NOTE = (

@@ -5,14 +5,14 @@ import gzip
 import math
 import random
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY
 
+#: What reading can raise when the file is not a complete text file with columns.
 UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
-"""What reading can raise when the file is not a complete text file with columns."""
 
 
 class TraceError(OperatorError):
@@ -35,16 +35,11 @@ def read(path: Path) -> list[float]:
         ) from None
 
 
-def _parse(rows: Iterable[list[str]], source: str) -> list[float]:
-    trace: list[float] = []
-    for number, row in enumerate(rows, start=1):
-        if number == 1:
-            if [cell.strip().lower() for cell in row] != ["minute", "demand"]:
-                raise TraceError(
-                    f"{source}:1: expected the header minute,demand, got {','.join(row)!r}"
-                )
-            continue
-        trace.append(_demand(row, len(trace), f"{source}:{number}"))
+def _parse(rows: Iterator[list[str]], source: str) -> list[float]:
+    header = next(rows, None)
+    if header is not None and [cell.strip().lower() for cell in header] != ["minute", "demand"]:
+        raise TraceError(f"{source}:1: expected the header minute,demand, got {','.join(header)!r}")
+    trace = [_demand(row, minute, f"{source}:{minute + 2}") for minute, row in enumerate(rows)]
     if not trace:
         raise TraceError(f"{source}: no minute in it")
     return trace

@@ -25,30 +25,30 @@ from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.parallel import parallel_map
 from headroom.simulation.replay import initial_units, parts_per_million, replay
 
+#: The values that are searched for each setting, besides the current one.
 LADDERS: Mapping[str, Sequence[float]] = {
     "burst_trust_percent": range(0, 101, 10),
     "burst_keep_percent": range(0, 101, 10),
     "throttle_price": (10.0, 15.0, 20.0, 30.0, 45.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0),
     "insurance_percent": range(0, 301, 25),
 }
-"""The values that are searched for each setting, besides the current one."""
+#: The grid that a search starts with; the current value replaces the nearest one.
 COARSE: Mapping[str, Sequence[float]] = {
     "burst_trust_percent": (40, 80),
     "burst_keep_percent": (50, 100),
     "throttle_price": (30.0, 150.0),
     "insurance_percent": (0, 100, 200),
 }
-"""The grid that a search starts with; the current value replaces the nearest one."""
+#: How far each setting is moved along its ladder from the best candidate, in each round.
 STEPS = (2, 1)
-"""How far each setting is moved along its ladder from the best candidate, in each round."""
 MOST_CANDIDATES = 60
 FOLDS = 3
+#: The first day, and two days that are evaluated against each other.
 FEWEST_DAYS = 3
-"""The first day, and two days that are evaluated against each other."""
+#: Among candidates that cost nearly the same, the one nearest to the current settings wins.
 CLOSE_ENOUGH = 1.005
-"""Among candidates that cost nearly the same, the one nearest to the current settings wins."""
+#: A smaller gain on held-out days is no reason to change anything.
 LEAST_GAIN_PERCENT = 1.0
-"""A smaller gain on held-out days is no reason to change anything."""
 
 
 class TooShortError(OperatorError):
@@ -227,10 +227,10 @@ class _Search:
         self._days = tuple(counted_days(len(demand)))
         self._folds = folds_of(self._days)
         self._measured: dict[Policy, list[Figures]] = {}
+        #: The candidates of each search, by the days that it is made on.
         self._candidates: dict[tuple[int, ...], dict[Policy, None]] = {
             days: {} for days in (self._days, *map(self._without, self._folds))
         }
-        """The candidates of each search, by the days that it is made on."""
 
     def _without(self, fold: Sequence[int]) -> tuple[int, ...]:
         return tuple(day for day in self._days if day not in fold)

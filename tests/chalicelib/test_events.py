@@ -140,7 +140,7 @@ def test_kinds_of_alarm_without_a_plain_metric_are_refused(
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_only_alarm_asks_for_a_look(state: str) -> None:
-    detail = f"the alarm went to {state}; only ALARM asks for a look"
+    detail = f"the alarm went to {state}; only ALARM starts a check"
     assert refusal(from_sns(sns(NewStateValue=state))) == (
         "orders-reads-high",
         Reason.NOT_IN_ALARM,

@@ -28,6 +28,7 @@ from tests.support.builders import (
     policy,
     series,
 )
+from tests.support.laws import COSTLY
 
 # units for a number of instances
 
@@ -394,6 +395,7 @@ def test_the_strategy_keeps_what_the_fleet_and_consumption_need_and_raises_no_fu
     assert desired <= max(provisioned, fleet_units)
 
 
+@COSTLY
 @given(UNITS, st.integers(1, 5_000), st.floats(0, 5_000))
 def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consumed: float) -> None:
     for strategy in scaling.STRATEGIES:

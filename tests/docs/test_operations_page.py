@@ -24,8 +24,8 @@ TOOLS = ("headroom", "make", "chalice")
 INLINE = {
     span for span in re.findall(r"`([^`\n]+)`", TEXT) if span.split()[0] in TOOLS and " " in span
 }
+#: The exit status of `doctor` while the tables have no alarms yet.
 BEFORE_THE_FIRST_SWEEP = 1
-"""The exit status of `doctor` while the tables have no alarms yet."""
 HOURS = 730
 
 

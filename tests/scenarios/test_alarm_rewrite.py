@@ -30,9 +30,9 @@ def test_a_foreign_alarm_is_rewritten_with_its_own_period(region: Region) -> Non
     assert region.cloudwatch.alarms[FOREIGN].fields["Period"] == 300
 
 
+#: The members that make an alarm one of metric math, of anomaly detection, of a percentile, or of
+#: PromQL.
 OTHER_KINDS = {"Metrics", "ThresholdMetricId", "ExtendedStatistic", "EvaluationCriteria"}
-"""The members that make an alarm one of metric math, of anomaly detection, of a percentile, or of
-PromQL."""
 
 
 def sample(shape: Any) -> Any:

@@ -25,17 +25,17 @@ from tests.support.iam import (
 CHALICE = ROOT / ".chalice"
 STAGES = ("dev", "prod", "local")
 FUNCTIONS = ("on_alarm", "follow_up", "scale_down", "sweep")
+#: The functions that a stage has only where its ALARM_SOURCES says so, and their policies: they do
+#: what on_alarm does.
 LISTENERS = {
     "on_action": "policy-on_alarm.json",
     "on_event": "policy-on_alarm.json",
     "on_queue": "policy-on_queue.json",
 }
-"""The functions that a stage has only where its ALARM_SOURCES says so, and their policies: they do
-what on_alarm does."""
 EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
+#: The functions with a policy of their own. tests/scenarios/test_fleet.py judges what on_fleet
+#: calls.
 SHIPPED = (*FUNCTIONS, "on_fleet")
-"""The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet
-calls."""
 
 
 def policy(function: str) -> Policy:
@@ -100,6 +100,7 @@ def test_config_json_holds_no_key_that_chalice_would_ignore() -> None:
         assert set(found) <= keys_that_chalice_reads()[level], level
 
 
+#: A configuration that calls for every function that only a configuration calls for.
 LED = """
 [[tables]]
 name = "orders"
@@ -108,7 +109,6 @@ name = "workers"
 tags = { role = "worker" }
 tables = [{ table = "orders", read = { linear = 10 } }]
 """
-"""A configuration that calls for every function that only a configuration calls for."""
 
 
 def test_config_json_and_the_app_name_the_same_functions(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_there_are_three_stages_and_a_policy_for_each_function_and_no_other() ->
     assert {path.name for path in CHALICE.glob("policy-*.json")} == policies
 
 
+#: They read fourteen days of every table once an hour; a function's share of a processor grows with
+#: its memory.
 MEMORY = {"scale_down": 1024, "sweep": 1024}
-"""They read fourteen days of every table once an hour; a function's share of a processor grows with
-its memory."""
 TIMEOUTS = {"on_alarm": 60, "follow_up": 60, "scale_down": 300, "sweep": 300}
 
 

@@ -27,8 +27,8 @@ from tests.support.scenes import (
 
 TABLE = "[table: ^orders$]\n"
 INDEX = "[gsi: ^by-date$ table: ^orders$]\n"
+#: Loads at which nothing is done: half of what is provisioned.
 QUIET = {WRITES: 50.0, INDEX_READS: 10.0, INDEX_WRITES: 10.0}
-"""Loads at which nothing is done: half of what is provisioned."""
 
 
 @contextmanager

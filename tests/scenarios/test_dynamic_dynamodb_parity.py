@@ -30,8 +30,8 @@ from tests.support.scenes import MIDDAY, TARGETS, decisions, invoke, orders, pas
 pytestmark = pytest.mark.slow
 
 UNITS, MINUTES = 1000, 65
+#: Units per second, steady or of each minute.
 Load = float | Sequence[float]
-"""Units per second, steady or of each minute."""
 
 
 @dataclass(frozen=True)
@@ -438,6 +438,7 @@ def test_table_name_is_a_rule_and_explain_looks_at_one_table(file: Path, run: Ru
         assert units(region)["orders:read"] == 100
 
 
+#: Options of its command line, and what is typed for Headroom, with a part of the answer.
 SAYS = {
     "--show-config": (("check", "FILE", "--table", "orders"), "alarm_percent = 90"),
     "--config": (("check", "FILE"), "The configuration is right: 1 rule(s) for tables."),
@@ -446,7 +447,6 @@ SAYS = {
     "--daemon": (("setup", "--help"), "Create what Chalice does not create"),
     "--instance": (("doctor", "--help"), "--stage"),
 }
-"""Options of its command line, and what is typed for Headroom, with a part of the answer."""
 
 
 @pytest.mark.parametrize("option", SAYS)
@@ -459,6 +459,7 @@ def test_an_option_of_the_command_line_has_its_command(
     assert answer in result.output
 
 
+#: The others, and where they are tested; functions have no file of their process's number.
 ELSEWHERE = {
     "--dry-run": test_dry_run_is_a_setting,
     "--run-once": test_run_once_is_sweep_once,
@@ -471,7 +472,8 @@ ELSEWHERE = {
     "--aws-secret-access-key": test_a_key_is_not_needed_and_the_account_says_to_revoke_it,
     "--pid-file-dir": None,
 }
-"""The others, and where they are tested; functions have no file of their process's number."""
+#: Its command line takes these for the table that it names; they are the options of a section,
+#: which have rows above.
 OF_A_TABLE = (
     "{reads}-upper-threshold",
     "throttled-{reads}-upper-threshold",
@@ -485,8 +487,6 @@ OF_A_TABLE = (
     "num-{read}-checks-before-scale-down",
     "num-{read}-checks-reset-percent",
 )
-"""Its command line takes these for the table that it names; they are the options of a section,
-which have rows above."""
 COMMAND_LINE = {
     *SAYS,
     *ELSEWHERE,

@@ -24,8 +24,8 @@ from headroom.simulation.replay import Outcome, Replay
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import rules
 
+#: Two hours before the UTC day, and with it the decrease quota, begins anew.
 EVENING = datetime(2026, 11, 2, 22, tzinfo=UTC)
-"""Two hours before the UTC day, and with it the decrease quota, begins anew."""
 Demand = Mapping[Target, Sequence[float]]
 
 

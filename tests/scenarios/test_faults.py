@@ -234,8 +234,8 @@ def test_lambda_tries_a_failed_alarm_again_until_it_is_done() -> None:
 # one fault, anywhere
 
 
+#: Reads to raise, writes and the index to lower.
 LOAD = {READS: 97.0, INDEX_READS: 13.0, INDEX_WRITES: 13.0}
-"""Reads to raise, writes and the index to lower."""
 
 
 def play(region: Region, fault: Fault | None) -> Iterator[None]:
@@ -294,8 +294,8 @@ def faultless() -> tuple[dict[str, Any], list[str]]:
         return state(region), made
 
 
+#: As many as the story makes, or more.
 CALLS = 40
-"""As many as the story makes, or more."""
 
 
 def test_the_story_without_faults_ends_right(faultless: tuple[dict[str, Any], list[str]]) -> None:

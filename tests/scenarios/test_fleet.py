@@ -68,8 +68,8 @@ auto_scaling_group = "web"
 table = "orders-*"
 read = { ladder = [[2, 50], [4, 200]] }
 """
+#: The whole capacity of `orders` follows.
 FOLLOWING = TABLES.replace("percent", "fleet") + BY_TAG
-"""The whole capacity of `orders` follows."""
 EU_READS = Target("orders-eu", "", Dimension.READ)
 
 

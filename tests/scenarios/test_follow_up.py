@@ -166,9 +166,9 @@ def test_nothing_happens_twice_when_the_message_has_already_been_answered(region
 # as time goes by
 
 
+#: They end within the alarm's 80 percent: each leaves the alarm in ALARM, so that CloudWatch calls
+#: only once.
 SMALL_STEPS = {"increase_percent": 2}
-"""They end within the alarm's 80 percent: each leaves the alarm in ALARM, so that CloudWatch calls
-only once."""
 HOT = [60.0] * 10 + [95.0] * 80
 
 

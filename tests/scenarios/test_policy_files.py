@@ -18,13 +18,13 @@ def is_about_logs(statement: Statement) -> bool:
     return all(action.startswith("logs:") for action in listed(statement["Action"]))
 
 
+#: Actions that IAM cannot narrow. Source: Service Authorization Reference, read 2026-11.
 WITHOUT_RESOURCES = {
     "application-autoscaling:DescribeScalableTargets",
     "cloudwatch:GetMetricData",
     "dynamodb:ListTables",
     "tag:GetResources",
 }
-"""Actions that IAM cannot narrow. Source: Service Authorization Reference, read 2026-11."""
 
 
 @pytest.mark.parametrize("function", SHIPPED)

@@ -39,22 +39,22 @@ from tests.support.scenes import MIDDAY, alarm_message, invoke, pass_minutes, ru
 CHALICE = ROOT / ".chalice"
 STAGES = ("dev", "prod", "local")
 FUNCTIONS = ("on_alarm", "follow_up", "scale_down", "sweep")
+#: The functions that a stage has only where its ALARM_SOURCES says so, and their policies: they do
+#: what on_alarm does.
 LISTENERS = {
     "on_action": "policy-on_alarm.json",
     "on_event": "policy-on_alarm.json",
     "on_queue": "policy-on_queue.json",
 }
-"""The functions that a stage has only where its ALARM_SOURCES says so, and their policies: they do
-what on_alarm does."""
 EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
+#: The functions with a policy of their own. tests/scenarios/test_fleet.py judges what on_fleet
+#: calls.
 SHIPPED = (*FUNCTIONS, "on_fleet")
-"""The functions with a policy of their own. tests/test_fleet_scene.py judges what on_fleet
-calls."""
 AWS = Location()
 LOCATIONS = (AWS, Location("aws-cn", "cn-north-1"), Location("aws-us-gov", "us-gov-west-1"))
 HEADROOM_TOPIC = "headroom-alarms-dev"
+#: A topic of the operator's own naming: Headroom's own alarms work with it, too.
 OTHER_TOPIC = "capacity-pages"
-"""A topic of the operator's own naming: Headroom's own alarms work with it, too."""
 
 
 def policy(function: str) -> Policy:
@@ -332,7 +332,7 @@ def test_with_what_the_configuration_calls_for_a_function_sets_the_capacity_of_m
     assert (may("users", ""), may("users", rules("*"))) == (False, True)
 
 
-# every call in every test: tests/judge.py
+# every call in every test: tests/support/judge.py
 
 
 def test_a_call_that_is_not_permitted_fails_its_test_with_function_action_and_resource() -> None:

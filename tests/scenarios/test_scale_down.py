@@ -36,8 +36,8 @@ from tests.support.scenes import (
     writes,
 )
 
+#: Loads that fit 100 and 20 units: neither hot, nor worth a decrease.
 BUSY = {READS: 70.0, WRITES: 70.0, INDEX_READS: 14.0, INDEX_WRITES: 14.0}
-"""Loads that fit 100 and 20 units: neither hot, nor worth a decrease."""
 
 
 def decreases(region: Region, index: str = "") -> int:

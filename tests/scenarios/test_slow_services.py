@@ -270,10 +270,10 @@ def test_whichever_service_is_silent_the_increase_comes_within_fifteen_seconds(
     assert region.now - began < timedelta(seconds=60)
 
 
+#: Seconds after which botocore gives up a call, with its pauses of one and two seconds.
 GIVEN_UP = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + 3
-"""Seconds after which botocore gives up a call, with its pauses of one and two seconds."""
+#: What follow_up cannot do without: it does not know which alarms are in ALARM.
 BLIND = {("follow_up", "DescribeAlarms")}
-"""What follow_up cannot do without: it does not know which alarms are in ALARM."""
 
 
 def test_a_breaker_that_answers_drop_by_drop_delays_no_increase() -> None:

@@ -33,8 +33,8 @@ READS = Target("orders", "", Dimension.READ)
 WRITES = Target("orders", "", Dimension.WRITE)
 INDEX_READS = Target("orders", "by-date", Dimension.READ)
 INDEX_WRITES = Target("orders", "by-date", Dimension.WRITE)
+#: The name of an alarm that somebody else made.
 FOREIGN = "orders-reads-high"
-"""The name of an alarm that somebody else made."""
 
 
 def policy(**settings: Any) -> Policy:

@@ -22,9 +22,11 @@ from headroom.project import ROOT
 from headroom.region.context import environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
+#: Shared, since reading the services' models anew takes longer than a test.
 LOADER = botocore.loaders.create_loader()
-"""Shared, since reading the services' models anew takes longer than a test."""
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+# moto loads 1,300 images of EC2 otherwise, for each account anew
+NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 
 
 def dev(**environment: str) -> Stage:
@@ -34,7 +36,7 @@ def dev(**environment: str) -> Stage:
 @contextlib.contextmanager
 def account(region: str = "us-east-1") -> Iterator[AwsSession]:
     """An empty account. Nobody waits in it."""
-    location = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS}
+    location = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS, **NO_IMAGES}
     with environment_of(location), mock_aws(config={"lambda": {"use_docker": False}}):
         session = botocore.session.get_session()
         session.register_component("data_loader", LOADER)

@@ -161,11 +161,11 @@ decrease-consumed-writes-with: 7
 decrease-consumed-writes-scale: {15: 8}
 """
 
+#: The documentation's own steps, in percent of what is provisioned, on its own cause.
 TINY_STEPS = """
 [table: ^orders$]
 increase-consumed-reads-unit: percent
 increase-consumed-reads-scale: {0: 0, 0.25: 5, 0.5: 10, 1: 20, 2: 50, 5: 100}
 """
-"""The documentation's own steps, in percent of what is provisioned, on its own cause."""
 
 NIGHT = Window("never_down", outside="22:00-06:00")

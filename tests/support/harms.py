@@ -217,6 +217,7 @@ def tell_a_webhook_that_is_no_url(deployment: Deployment) -> None:
     tell(deployment, slack="secretsmanager:slack")
 
 
+#: The harm, the check that finds it, and parts of the problem and of the remedy.
 ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "lose credentials": (
         lose_credentials,
@@ -470,4 +471,3 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "Lower max_units",
     ),
 }
-"""The harm, the check that finds it, and parts of the problem and of the remedy."""

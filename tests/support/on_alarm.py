@@ -9,13 +9,13 @@ from tests.support.scenes import (
 )
 
 HOT = {READS: 95.0}
+#: The thresholds at 80 percent of 100 and of 20 units over a minute.
 FITTING = {
     "headroom-orders/by-date:read": 960.0,
     "headroom-orders/by-date:write": 960.0,
     "headroom-orders:read": 4800.0,
     "headroom-orders:write": 4800.0,
 }
-"""The thresholds at 80 percent of 100 and of 20 units over a minute."""
 
 
 def hot(region: Region) -> None:

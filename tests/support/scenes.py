@@ -26,11 +26,11 @@ from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRIT
 MONDAY = START
 MIDDAY = MONDAY.replace(hour=12)
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
+#: Longer than any update takes.
 AFTER_ANY_UPDATE = timedelta(hours=1)
-"""Longer than any update takes."""
+#: The operations that change something; the policy allows the app no others but SetAlarmState,
+#: which it must never need.
 WRITING = frozenset({"UpdateTable", "PutMetricAlarm", "DeleteAlarms", "SetAlarmState"})
-"""The operations that change something; the policy allows the app no others but SetAlarmState,
-which it must never need."""
 
 
 def rules(*tables: str, **defaults: Any) -> str:

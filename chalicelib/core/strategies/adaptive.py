@@ -14,7 +14,7 @@ from itertools import pairwise
 from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, decreases_today
 from chalicelib.core.observation import Observation
-from chalicelib.core.prices import worth_sleeping
+from chalicelib.core.prices import alarm_ok_units
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
     FRESH_TO_LOWER,
@@ -27,37 +27,37 @@ from chalicelib.model import DemandHistory, Number, Reason, Series
 BURST_SECONDS = 300
 MINUTE = 60
 
+#: If the newest minute is above the five-minute mean by this many times the noise, it is a jump.
 JUMP_NOISES = 2.5
-"""A newest minute this many noises above the five-minute mean is a jump, not noise."""
+#: A raise expects three more minutes of the present growth. The metric, the decision and the update
+#: take that long.
 GROWTH_MINUTES = 3.0
-"""A raise expects three more minutes of the present growth: metric, decision and update take that
-long."""
+#: A jump is expected to continue by the first share of its height, up to the highest known demand.
+#: If the demand is a record, the second share applies.
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
-"""A jump is expected to go on by the first share of itself, up to the highest known demand. If the
-demand is a record, it is the second share."""
+#: A raise adds the noise times this factor, so that the next minute does not need another raise.
 RAISE_NOISES = 0.5
-"""A raise adds this much noise, so that the next minute does not need another raise."""
+#: In quiet times a raise of less than one percent is not worth a call.
 QUIET_MARGIN = 1.01
-"""A raise in quiet times is worth a call from one percent on."""
+#: A bucket that is too full or too empty is corrected over half an hour.
 REFILL_MINUTES = 30.0
-"""A bucket that is too full or too empty is corrected over half an hour."""
+#: A decrease stays above the mean by the noise times this factor: noise alone must not undo it.
 LOW_NOISES = 1.0
-"""A decrease stays one noise above the mean, so that noise alone does not undo it."""
+#: If demand fell in the newest minutes by more than this share of the saving, it is still falling.
+#: Then waiting saves more.
 FALLING_SHARE = 0.3
-"""Demand that falls within the newest minutes by more than this share of the saving is still
-falling: waiting saves more."""
+#: After a raise, wait before lowering: the metrics must show its effect first.
 SETTLE = timedelta(minutes=5)
-"""After a raise, wait before lowering: the metrics must show its effect first."""
+#: The least saving for a decrease that uses none of the four free ones.
 LEAST_SAVING_PERCENT = 4
-"""The least saving for a decrease that uses none of the four free ones."""
+#: The least saving for one of the day's four free decreases within an hour of the last one. They
+#: are kept for the time after a spike.
 LEAST_FREE_SAVING_PERCENT = 20
-"""The least saving for one of the day's four free decreases within an hour of the last: they are
-for after spikes."""
+#: A decrease needs this many known minutes in the last hour, and no gap in the newest fifteen: an
+#: unknown minute is not zero.
 KNOWN_MINUTES = 45
-"""A decrease needs this many known minutes in the last hour, and the newest fifteen without a gap:
-unknown is not zero."""
+#: How full the bucket is expected to be at an onset.
 INSURED_BUCKET = 0.5
-"""How full the bucket is expected to be at an onset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Load:
 
     newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the
     usual difference between one minute and the next. growth: units per second that each minute
-    adds, 0 unless the last two both rose. jump: how far the newest stands above the others, where
-    that is no noise. fast: the demand that a raise answers. throttled5: throttled units in the
-    five. lag_minutes: from the newest minute's start until now. highest: of the last hours, without
-    the last ten minutes.
+    adds, 0 unless the last two both rose. jump: how far the newest is above the others, 0 if
+    that is only noise. fast: the demand that a raise must serve. throttled5: the sum over the last
+    5 minutes. lag_minutes: from the newest minute's start until now. highest: the highest minute of
+    the last hours without the last ten minutes.
     """
 
     newest: float
@@ -85,12 +85,14 @@ class Load:
 
 
 def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> Recommendation:
-    """Return the highest of the levels that call for more than what is provisioned.
+    """Return the highest of these levels, if it is above the provisioned units.
 
-    What the demand needs, if the trusted part of the bucket would be empty before a later raise
-    could hold; what quiet times need to keep the bucket filled; what insures against onsets such as
-    past days had now. urgent: an alarm asks, and quiet times are left to the sweep, so that a small
-    raise does not keep a big one waiting for its update.
+    * The demand, if the trusted part of the bucket would be empty before a later raise applies.
+    * The level that keeps the bucket full in quiet times.
+    * The capacity for onsets like those that past days had at this time.
+
+    urgent: an alarm started the check. Then quiet times are left to the sweep: a small raise would
+    make a big one wait until the table is updated.
     """
     load, policy = load_of(observation, now), observation.policy
     if load is None:
@@ -108,10 +110,10 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
     if runs_short(load, policy, left, units):
         calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
     if not urgent:
-        asleep = worth_sleeping(load.mean15, policy.alarm_percent, observation.target.dimension)
+        alarm_ok = alarm_ok_units(load.mean15, policy.alarm_percent, observation.target.dimension)
         calls += [
             (level, Reason.UTILIZATION_HIGH)
-            for level in (quiet, asleep)
+            for level in (quiet, alarm_ok)
             if level > units * QUIET_MARGIN
         ]
     calls.append((insured, Reason.PATTERN_AHEAD))
@@ -122,35 +124,33 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
-    """Return the level that the coming hour needs, if it is worth one of the day's decreases."""
+    """Return the level that the coming hour needs, if that is worth one of the day's decreases."""
     load, policy = load_of(observation, now), observation.policy
     units = observation.provisioned
     hour = observation.metrics.consumed.last(60)
     is_young = is_fresh(observation.metrics.consumed, now, FRESH_TO_LOWER)
-    if (
-        load is None
-        or not is_young
-        or None in hour.last(15).values
-        or len(hour.known()) < KNOWN_MINUTES
-    ):
+    has_gaps = None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES
+    if load is None or not is_young or has_gaps:
         return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
     left = burst_left(observation)
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
-    asleep = worth_sleeping(load.mean5, policy.alarm_percent, observation.target.dimension)
-    low = math.ceil(max(low_units(load, policy, left, units), insured, asleep, policy.min_units))
+    alarm_ok = alarm_ok_units(load.mean5, policy.alarm_percent, observation.target.dimension)
+    low = math.ceil(max(low_units(load, policy, left, units), insured, alarm_ok, policy.min_units))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
-    if load.throttled5 > 0:
-        return Recommendation(units, Reason.THROTTLED_RECENTLY, numbers)
-    if low >= units:
-        return Recommendation(units, Reason.AT_DESIRED, numbers)
-    raised_at = observation.throughput.last_increase_at
-    if raised_at is not None and now - raised_at < SETTLE:
-        return Recommendation(units, Reason.RAISED_RECENTLY, numbers)
-    if load.mean5 - load.newest - 2 * load.noise > FALLING_SHARE * (units - low):
-        return Recommendation(units, Reason.STILL_FALLING, numbers)
-    if (units - low) * 100 <= least_saving_percent(observation, now) * units:
-        return Recommendation(low, Reason.NOT_WORTH_IT, numbers)
-    return Recommendation(low, Reason.UTILIZATION_LOW, numbers)
+    raised_at, saving = observation.throughput.last_increase_at, units - low
+    fall = load.mean5 - load.newest - 2 * load.noise
+    obstacles = (
+        (load.throttled5 > 0, Reason.THROTTLED_RECENTLY),
+        (saving <= 0, Reason.AT_DESIRED),
+        (raised_at is not None and now - raised_at < SETTLE, Reason.RAISED_RECENTLY),
+        (fall > FALLING_SHARE * saving, Reason.STILL_FALLING),
+    )
+    obstacle = next((reason for applies, reason in obstacles if applies), None)
+    if obstacle:
+        return Recommendation(units, obstacle, numbers)
+    is_worth_it = saving * 100 > least_saving_percent(observation, now) * units
+    reason = Reason.UTILIZATION_LOW if is_worth_it else Reason.NOT_WORTH_IT
+    return Recommendation(low, reason, numbers)
 
 
 def _least_raise(observation: Observation) -> int:
@@ -195,10 +195,11 @@ def load_of(observation: Observation, now: datetime) -> Load | None:
 
 
 def burst_left(observation: Observation) -> float:
-    """Return the share of the burst bucket that is left, reckoned minute by minute from capacity
+    """Return the share of the burst bucket that is left, calculated minute by minute from capacity
     and consumption.
 
-    It begins half full, which three hours later hardly matters. A throttled minute proves it empty.
+    It begins half full; three hours later this hardly matters. A throttled minute shows that it is
+    empty.
     """
     consumed = observation.metrics.consumed
     lost = _by_minute(observation.metrics.throttled, consumed)
@@ -220,8 +221,8 @@ def burst_left(observation: Observation) -> float:
 
 
 def needed_units(load: Load, history: DemandHistory) -> float:
-    """Return the level to raise to: the demand, its growth until a raise holds, and how far a jump
-    may go on."""
+    """Return the level to raise to: the demand, its growth until the raise applies, and the
+    expected continuation of a jump."""
     highest = max(history.highest, load.highest)
     grown = load.fast + GROWTH_MINUTES * load.growth
     grown = (
@@ -235,10 +236,10 @@ def needed_units(load: Load, history: DemandHistory) -> float:
 
 
 def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
-    """Tell whether the demand until a later raise could hold would take more of the bucket than is
-    trusted.
+    """Tell whether the demand would use more of the bucket than is trusted, until a later raise can
+    apply.
 
-    The minutes: those not seen yet, the update's, and one until the next look.
+    The minutes are those without metrics yet, one for the update, and one until the next check.
     """
     minutes = load.lag_minutes + 2
     demand = load.fast * minutes + load.growth * minutes * (minutes + 1) / 2
@@ -247,8 +248,8 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
 
 
 def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
-    """Return the level to come down to: the mean and a little noise, and what brings the bucket to
-    what is to be kept."""
+    """Return the level to lower to: the mean, some noise, and the units that fill the bucket to
+    burst_keep_percent."""
     quiet = max(load.mean5, min(load.mean15, load.mean5 + JUMP_NOISES * load.noise / math.sqrt(5)))
     left_then = min(1.0, left * units / max(quiet, 1.0))
     return quiet + _refill(policy, left_then, quiet) + LOW_NOISES * load.noise
@@ -257,13 +258,14 @@ def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
 def insured_units(
     history: DemandHistory, policy: Policy, lag_minutes: float, now: datetime
 ) -> float:
-    """Return the capacity against sudden onsets whose hour costs what the throttling that it saves
-    would.
+    """Return the capacity for sudden onsets at which an hour of capacity costs as much as the
+    throttling that it prevents.
 
-    The newsvendor's rule over like hours, and over the same minutes of past days: of the onsets
-    that came then, all but the share that it is dearer to hold capacity for. During an onset of
-    height h nothing but the bucket helps for `lag + 1` minutes, so a level L with a half-full
-    bucket carries h = L x (minutes + bucket) / minutes.
+    This is the newsvendor rule, applied to similar hours and to the same minutes of past days. It
+    covers every onset except the share that costs more to cover than to throttle.
+
+    During an onset of height h only the bucket helps, for `lag + 1` minutes. So a level L with a
+    half-full bucket serves h = L x (minutes + bucket) / minutes.
     """
     if history.end is None:
         return 0.0
@@ -271,7 +273,7 @@ def insured_units(
     covered = lost + BURST_SECONDS * INSURED_BUCKET
     share = 1 - 3600 / (policy.throttle_price * covered)
     if share <= 0:
-        return 0.0  # throttling is cheaper than any capacity held against it
+        return 0.0  # throttling is cheaper than any capacity that would prevent it
     slot = int((now - history.end).total_seconds() + MINUTE) // 300
     samples = [history.hourly]
     if slot < SLOTS and len(history.daily[slot]) > 1:
@@ -297,7 +299,7 @@ def least_saving_percent(observation: Observation, now: datetime) -> int:
 
 
 def _refill(policy: Policy, left: float, units: float) -> float:
-    """Return the units more (or fewer) that bring the bucket to what is to be kept within
+    """Return how many units more (or fewer) fill the bucket to burst_keep_percent within
     REFILL_MINUTES."""
     return (
         (policy.burst_keep_percent / 100 - left) * BURST_SECONDS * units / (MINUTE * REFILL_MINUTES)
@@ -312,30 +314,26 @@ def _demand(consumed: Series, throttled: Series) -> list[float]:
 
 
 def _by_minute(series: Series, other: Series) -> tuple[float | None, ...]:
-    """Return a series' values beside another's of the same start: a throttle metric's silence means
-    none."""
+    """Return a series' values with the length of another one that has the same start.
+
+    A throttle metric without a datapoint means that nothing was throttled.
+    """
     missing = len(other.values) - len(series.values)
     return series.values[: len(other.values)] + (None,) * max(0, missing)
 
 
 def units_by_minute(observation: Observation) -> list[float]:
-    """Return the units that held in each minute of the consumed series.
+    """Return the provisioned units in each minute of the consumed series.
 
-    Since the last change they are known; before it, the least of each five minutes tells.
+    Since the last change they are known. Before it they are the minimum of each five minutes.
     """
     consumed, provisioned = observation.metrics.consumed, observation.metrics.provisioned.values
-    changes = [
-        at
-        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
-        if at is not None
-    ]
+    changed_at = observation.throughput.last_change_at
     size = len(consumed.values)
-    if not changes or not provisioned:
+    if changed_at is None or not provisioned:
         return [float(observation.provisioned)] * size
-    since = min(
-        max(math.ceil((max(changes) + APPLIES_AFTER - consumed.start).total_seconds() / MINUTE), 0),
-        size,
-    )
+    applied_after = changed_at + APPLIES_AFTER - consumed.start
+    since = min(max(math.ceil(applied_after.total_seconds() / MINUTE), 0), size)
     least = [float(observation.provisioned if units is None else units) for units in provisioned]
     before = [units for units in least for _ in range(5)][:since]
     before += [least[-1]] * (since - len(before))

@@ -1,4 +1,4 @@
-"""Reading demand out of metrics: how fresh they are, and what they say about the load."""
+"""Helpers for the demand in metrics: whether they are fresh, and the mean load of a period."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,15 +6,19 @@ from datetime import datetime, timedelta
 
 from chalicelib.model import Number, Reason, Series, Throughput
 
+#: CloudWatch delivers DynamoDB's minutes "up to a few minutes" late (Developer Guide, metrics, read
+#: 2026-10). Older data causes no increase: an alarm on missing data keeps its state for ever.
 FRESH = timedelta(minutes=10)
-"""CloudWatch delivers DynamoDB's minutes with "up to a few minutes" of delay (Developer Guide,
-metrics, read 2026-10); data older than this is no news: an alarm on missing data keeps its state
-for ever."""
+#: An UpdateTable applies about a minute after the call. AWS's own sample activities show half a
+#: minute.
+APPLIES_AFTER = timedelta(minutes=1)
+#: A decrease needs more recent data: the missing minutes at the end may contain a rise.
+FRESH_TO_LOWER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What a strategy wants, before bounds, budget and switches have their say."""
+    """What a strategy recommends, before bounds, budget and switches are applied."""
 
     desired: int
     reason: Reason
@@ -22,22 +26,24 @@ class Recommendation:
 
 
 def is_fresh(series: Series, now: datetime, within: timedelta = FRESH) -> bool:
-    """Tell whether the newest value is young enough to act on."""
+    """Tell whether the newest value is recent enough for a change."""
     return bool(series.values) and series.end >= now - within
 
 
 def known_at(series: Series, at: datetime) -> Series:
-    """Return the part that had closed by `at`, without the gaps at its end: as if it had been read
-    then, with nothing late."""
+    """Return the periods that had ended by `at`, without the gaps at the end.
+
+    This is the series as it was at that time, if no metric had been late.
+    """
     size = min(
         len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds))
     )
     return replace(series, values=series.values[:size]).without_trailing_gaps()
 
 
+#: An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
+#: minute).
 APPLIES_AFTER = timedelta(minutes=1)
-"""An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a
-minute)."""
 
 
 def is_steady(throughput: Throughput, since: datetime) -> bool:
@@ -46,17 +52,16 @@ def is_steady(throughput: Throughput, since: datetime) -> bool:
     return all(at is None or at + APPLIES_AFTER <= since for at in changes)
 
 
+#: A decrease wants younger data: what is missing at the end may be the rise that it would run
+#: into.
 FRESH_TO_LOWER = timedelta(minutes=5)
-"""A decrease wants younger data: what is missing at the end may be the rise that it would run
-into."""
 
 
 def means(series: Series, per_period: int) -> list[float | None]:
-    """Return the mean of each whole group of `per_period` values, counted from the newest, oldest
-    group first.
+    """Return the mean of each whole group of `per_period` values, the oldest group first.
 
-    The mean is that of the values that are there, and None where there is none: unknown is not
-    zero.
+    Groups are counted from the newest value. A mean is that of the known values, None if there are
+    none: an unknown value is not zero.
     """
     values = series.values[len(series.values) % per_period :]
     groups = [values[i : i + per_period] for i in range(0, len(values), per_period)]

@@ -7,10 +7,10 @@ from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Recommendation, is_fresh
 from chalicelib.model import Reason
 
+#: A decrease stays at or above the peak of the last 15 minutes.
 LOOK_BACK_MINUTES = 15
-"""A decrease leaves room for the highest of the last quarter of an hour."""
+#: Without a count, an increase goes to the peak of demand in these minutes.
 UNCOUNTED_MINUTES = 5
-"""Without a count, an increase goes to the peak of demand in these minutes."""
 
 
 def scale_up(

@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from chalicelib.model import DemandHistory, Series
 
 HOUR_BINS, DAY_BINS = 12, 288
+#: A summary covers this many five-minute slots: the hour from its end, and the minutes until the
+#: next summary is read.
 SLOTS = 15
-"""Five-minute slots that a summary speaks of: the hour from its end, and the minutes until the next
-one is read."""
 
+#: An onset is this many times the five-minute mean before it, and the mean of the two before it.
 ONSET = 1.4
-"""A five-minute mean this many times the one before, and the mean of the two before, came
-suddenly."""
 RECENT_HOURS = 12
 PEAKS, FEWEST_PEAKS = 21, 3
+#: The peak of an onset is searched in the onset itself and the 15 minutes after it.
 PEAK_BINS = 4
-"""A quarter of an hour and the onset itself: how far an onset's peak is looked for."""
 
 
 def summarize(history: Series) -> DemandHistory:
@@ -39,11 +38,12 @@ def summarize(history: Series) -> DemandHistory:
 
 
 def onsets(values: Sequence[float | None]) -> list[float]:
-    """Return the values that came suddenly, 0 in the place of the others. After a gap nothing is
-    known to be sudden."""
-    known = [
-        math.nan if value is None else value for value in values
-    ]  # nan is above nothing, and nothing is above nan
+    """Return the values that are onsets, with 0 in the place of the others.
+
+    After a gap no value counts as an onset.
+    """
+    # any comparison with nan is false
+    known = [math.nan if value is None else value for value in values]
     sudden = [
         value if value > ONSET * last and value > ONSET * 0.5 * (last + before) else 0.0
         for before, last, value in zip(known, known[1:], known[2:], strict=False)
@@ -56,8 +56,10 @@ def _first_known(values: Sequence[float | None]) -> int:
 
 
 def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
-    """Return the highest onset of each like hour that is known, sorted. Hours are counted back from
-    the end."""
+    """Return the highest onset of each similar hour that is known, sorted.
+
+    Hours are counted back from the end.
+    """
     size = len(sudden)
     sample: list[float] = []
     for back in range(1, (size - first) // HOUR_BINS + 1):
@@ -68,14 +70,16 @@ def _hourly(sudden: Sequence[float], first: int) -> tuple[float, ...]:
 
 
 def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, ...]:
-    """Return the highest onset within the quarter of an hour that begins with a slot, for each past
-    day that is known, sorted."""
+    """Return the highest onset in the 15 minutes that begin with a slot, sorted.
+
+    There is one value for each past day that is known.
+    """
     starts = range(len(sudden) - DAY_BINS + slot, first - 1, -DAY_BINS)
     return tuple(sorted(max(sudden[start : start + 3]) for start in starts))
 
 
 def _typical_burst(values: Sequence[float | None], sudden: Sequence[float]) -> float:
-    """Return the middle one of the heights of the newest onsets."""
+    """Return the median of the peaks of the newest onsets."""
     peaks: list[float] = []
     counted = len(sudden)
     for i in [i for i, value in enumerate(sudden) if value][::-1]:

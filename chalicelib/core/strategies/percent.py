@@ -1,5 +1,4 @@
-"""The strategy `percent`: steps up if the alarm's level is reached or requests are throttled; down
-to the peak, or by steps.
+"""The strategy `percent`: steps up by load and throttling, and down to the peak or by steps.
 
 docs/policy.md describes the rules with a worked example. Amounts are units per second. A throttled
 request counts as a unit.
@@ -23,21 +22,22 @@ from chalicelib.core.strategies.demand import (
 from chalicelib.model import Number, Reason, Series
 
 MINUTE = timedelta(minutes=1)
+#: For this long after an increase, a small decrease is not made, even if it would be free.
 SETTLE = timedelta(minutes=15)
-"""For this long after an increase, a small decrease is not made, even if it would be free."""
+#: A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
+#: the level must last that long.
 LOOK_BACK = timedelta(minutes=60)
-"""A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
-the level must last that long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The newest periods of the alarm.
 
-    loads: the mean consumption of each period, oldest first, empty where one of them is unknown or
-    too old. throttled: the mean over the periods, and events the count in them, 0 where nothing was
-    throttled or it is too old. consumed: the mean beside it. demand: consumed and throttled units
-    of the newest period. load_is_spent, throttling_is_spent: whether an increase came since.
+    loads: the mean consumption of each period, oldest first. It is empty if one of them is unknown
+    or too old. throttled: the mean over the periods. events: how many were throttled in them. Both
+    are 0 if nothing was throttled or the data are too old. consumed: the mean consumption of the
+    same periods. demand: consumed and throttled units of the newest period. load_is_spent,
+    throttling_is_spent: whether an increase has already answered it.
     """
 
     loads: Sequence[float]
@@ -51,7 +51,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One cause to raise, and how far."""
+    """One cause of an increase, and the units that it leads to."""
 
     desired: int
     reason: Reason
@@ -63,7 +63,7 @@ def scale_up(
     now: datetime,
     urgent: bool = False,  # noqa: ARG001
 ) -> Recommendation:
-    """Return the highest level of the causes whose evidence no increase has answered yet.
+    """Return the highest level of the causes that no increase has answered yet.
 
     A cause's level is base + max(base x percent / 100, units), rounded up. The base is the
     provisioned units, or the newest period's demand (consumed and throttled) if that is higher.
@@ -71,7 +71,7 @@ def scale_up(
     increase_steps. The other is throttling: its share of the provisioned or consumed units reaches
     a row of its steps, or its events exceed throttled_events.
 
-    urgent: whether an alarm asks. It makes no difference to a step.
+    urgent: whether an alarm started the check. It makes no difference here.
     """
     evidence, units = _evidence(observation, now), observation.provisioned
     base = max(float(units), evidence.demand)
@@ -100,8 +100,10 @@ def _causes(observation: Observation, evidence: Evidence, base: float) -> Iterat
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
-    """Return the level at which the last hour's peak is `target_percent` of the units; or, with
-    `lower_percent`, a step less."""
+    """Return the level at which the last hour's peak is `target_percent` of the units.
+
+    With `lower_percent` return the level one step lower instead.
+    """
     policy = observation.policy
     at = now - policy.delay_minutes * MINUTE
     consumed = known_at(observation.metrics.consumed, at)
@@ -120,8 +122,10 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
 
 
 def _evidence(observation: Observation, now: datetime) -> Evidence:
-    """Read the alarm's newest periods. Throttling may be shown a minute before the consumption of
-    the same minute is."""
+    """Read the alarm's newest periods.
+
+    CloudWatch may show throttling a minute before the consumption of the same minute.
+    """
     policy = observation.policy
     at = now - policy.delay_minutes * MINUTE
     consumed, throttled = (
@@ -148,7 +152,7 @@ def _evidence(observation: Observation, now: datetime) -> Evidence:
         events=round(lost * 60),
         demand=_mean(newest) + sum(newest_lost.known()) / size,
         load_is_spent=len(recent.since(raised_at).values) < len(recent.values),
-        # what was throttled while the increase was on its way must not be answered twice
+        # requests that were throttled before the increase applied must not be answered twice
         throttling_is_spent=raised_at is not None and start < raised_at + APPLIES_AFTER,
     )
 
@@ -207,8 +211,7 @@ def _numbers(observation: Observation, found: Evidence) -> dict[str, Number]:
 
 
 def _mean(series: Series) -> float:
-    """Return the mean of what is known, 0 of nothing: only to be shown, or added to what is
-    throttled."""
+    """Return the mean of the known values, or 0 if there are none."""
     known = series.known()
     return sum(known) / len(known) if known else 0.0
 
@@ -219,8 +222,8 @@ def _mean(series: Series) -> float:
 def _to_target(
     observation: Observation, hour: Series, at: datetime, now: datetime
 ) -> Recommendation:
-    """Return what the hour's peak needs, `peak x 100 / target_percent`, where so much less is worth
-    a decrease."""
+    """Return the units for the hour's peak, `peak x 100 / target_percent`, if the saving is large
+    enough."""
     policy = observation.policy
     if hour.start > at - LOOK_BACK + MINUTE or None in hour.values:
         return Recommendation(
@@ -248,21 +251,16 @@ def _to_target(
 
 
 def _one_step_down(observation: Observation, consumed: Series) -> Recommendation:
-    """Return one step less where the newest periods were low, `decrease_checks` of them.
+    """Return the level one step lower, if the newest `decrease_checks` periods were low.
 
     Only periods since the last change of capacity count, since the percentage is of today's units.
-    DynamoDB tells one time for reads and writes, so that a change of either begins the count anew.
+    DynamoDB keeps one time for reads and writes, so a change of either starts the count again.
     The step is max(units x percent / 100, units), at least one unit. It ends above what the peak of
     these periods needs for the alarm to stay quiet, so never below what was consumed.
     """
     policy = observation.policy
     units, size = observation.provisioned, policy.alarm_period_seconds // 60
-    changes = [
-        at
-        for at in (observation.throughput.last_increase_at, observation.throughput.last_decrease_at)
-        if at is not None
-    ]
-    loads = _whole_means(consumed.since(max(changes, default=None)), size)
+    loads = _whole_means(consumed.since(observation.throughput.last_change_at), size)
     low, looked = _low_periods(loads, units, policy)
     numbers: dict[str, Number] = {"lower_level_units": units * policy.lower_percent / 100}
     numbers |= {"low_checks": len(low), "checks_needed": policy.decrease_checks}
@@ -283,8 +281,10 @@ def _one_step_down(observation: Observation, consumed: Series) -> Recommendation
 
 
 def _whole_means(series: Series, size: int) -> list[float | None]:
-    """Return the mean of each period of `size` minutes, newest first; None where a minute is
-    missing: it may be the peak."""
+    """Return the mean of each period of `size` minutes, newest first.
+
+    It is None if a minute is missing: that minute may be the peak.
+    """
     values = series.values[::-1]
     groups = [values[i : i + size] for i in range(0, len(values) - size + 1, size)]
     known = [[value for value in group if value is not None] for group in groups]
@@ -294,8 +294,9 @@ def _whole_means(series: Series, size: int) -> list[float | None]:
 def _low_periods(
     loads: Sequence[float | None], units: int, policy: Policy
 ) -> tuple[list[float], int]:
-    """Return the means of the low periods, newest first and no more than are needed, and how many
-    periods were looked at.
+    """Return the means of the low periods, newest first, and how many periods were checked.
+
+    No more low periods are returned than are needed.
 
     The newest must be low. A later one between lower_percent and check_reset_percent neither counts
     nor ends the counting.
@@ -318,8 +319,10 @@ def _why_not_yet(loads: Sequence[float | None], low: Sequence[float], looked: in
 
 
 def _step_down(policy: Policy, consumed: float, units: int) -> int:
-    """Return the units of the step: the plain one, or that of the row with the lowest `at` that
-    consumption does not exceed."""
+    """Return the units of the step: the plain one, or that of a row of decrease_steps.
+
+    The row is the one with the lowest `at` that consumption does not exceed.
+    """
     rows = [ScalingStep(at=100, percent=policy.decrease_percent, units=policy.decrease_units)]
     if policy.decrease_steps:
         rows = sorted(
@@ -331,7 +334,9 @@ def _step_down(policy: Policy, consumed: float, units: int) -> int:
 
 
 def _quiet_units(peak: float, policy: Policy) -> int:
-    """Return the least units at which the peak causes no increase: it stays below alarm_percent and
-    below the rows of increase_steps."""
+    """Return the least units at which the peak causes no increase.
+
+    The peak then is below alarm_percent and below all rows of increase_steps.
+    """
     levels = [row.at for row in policy.increase_steps if row.at and (row.percent or row.units)]
     return math.floor(peak * 100 / min([policy.alarm_percent, *levels])) + 1

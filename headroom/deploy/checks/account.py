@@ -12,14 +12,14 @@ from chalicelib.model import Dimension
 from headroom.deploy.account import describe_error, error_code
 from headroom.deploy.checks.deployment import Deployment, Finding
 
+#: AWS refuses a signature that is five minutes off. A minute already makes the count of the day's
+#: decreases wrong.
 MAX_SKEW_SECONDS = 60
-"""AWS refuses a signature that is five minutes off. A minute already makes the count of the day's
-decreases wrong."""
 QUOTA_PERCENT = 80
+#: The error codes for a signature with the wrong time.
 SKEWED = frozenset(
     {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 )
-"""The error codes for a signature with the wrong time."""
 
 
 def credentials(deployment: Deployment) -> Iterator[Finding]:

@@ -19,15 +19,17 @@ from headroom.deploy.account import error_code, get_or_none
 from headroom.deploy.checks.deployment import DENIED, Deployment, Finding, finding_of_error
 
 GLOB = frozenset("*?[")
+#: The error codes of Parameter Store and Secrets Manager for a value that does not exist.
 NOT_STORED = frozenset({"ParameterNotFound", "ResourceNotFoundException"})
-"""The error codes of Parameter Store and Secrets Manager for a value that does not exist."""
 
 
 def tables(deployment: Deployment) -> Iterator[Finding]:
-    """Compare the configuration with the tables that exist."""
     if not deployment.rules.tables:
-        remedy = f"Write a rule into {deployment.stage.config_file}."
-        yield Finding("tables", "the configuration names no table", remedy)
+        yield Finding(
+            "tables",
+            "the configuration names no table",
+            f"Write a rule into {deployment.stage.config_file}.",
+        )
     for matcher in (rule.matcher for rule in deployment.rules.tables):
         if not any(matcher.matches(name) for name in deployment.table_names):
             is_name = not matcher.is_regex and not GLOB & set(matcher.text)
@@ -47,9 +49,13 @@ def fleets(deployment: Deployment) -> Iterator[Finding]:
     """
     for fleet in deployment.rules.fleets:
         yield from _count(deployment, fleet)
-        patterns = [row.table for row in fleet.tables]
-        remedy = "correct its [[fleet.tables]]"
-        yield from _patterns(deployment, "fleet", f"fleet {fleet.name}", patterns, remedy)
+        yield from _patterns(
+            deployment,
+            "fleet",
+            f"fleet {fleet.name}",
+            [row.table for row in fleet.tables],
+            "correct its [[fleet.tables]]",
+        )
     for target in deployment.targets:
         policy = deployment.rules.policy_for(target)
         is_following = policy is not None and policy.strategy == "fleet"
@@ -74,13 +80,11 @@ def _patterns(
 
 def _count(deployment: Deployment, fleet: Fleet) -> Iterator[Finding]:
     subject = f"fleet {fleet.name}"
-    try:
-        instances = aws_fleet.count_instances(deployment.aws, fleet)
-    except aws_fleet.NoSuchGroupError as error:
+    instances = aws_fleet.count_instances(deployment.aws, fleet)
+    if isinstance(instances, str):
         remedy = "Correct its group. Until then its tables are not lowered."
-        yield Finding("fleet", f"{subject}: {error}", remedy)
-        return
-    if not instances:
+        yield Finding("fleet", f"{subject}: {instances}", remedy)
+    elif not instances:
         group = f"of {fleet.auto_scaling_group} is in service"
         yield Finding(
             "fleet",
@@ -101,8 +105,9 @@ def jobs(deployment: Deployment) -> Iterator[Finding]:
             aws_jobs.jobs(deployment.aws, pause, deployment.now)
         except AwsError as error:
             yield finding_of_error("pause", error, f"the jobs of {subject}")
-        remedy = "correct the pause's tables"
-        yield from _patterns(deployment, "pause", subject, pause.tables, remedy)
+        yield from _patterns(
+            deployment, "pause", subject, pause.tables, "correct the pause's tables"
+        )
 
 
 def alarms(deployment: Deployment) -> Iterator[Finding]:
@@ -113,8 +118,9 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
             case CreateAlarm():
                 problem = f"{action.target} has no alarm"
             case RewriteAlarm():
-                name = action.alarm.name
-                problem = f"alarm {name} does not match the capacity of {action.target}"
+                problem = (
+                    f"alarm {action.alarm.name} does not match the capacity of {action.target}"
+                )
             case DeleteAlarms():
                 problem = f"nothing exists for {', '.join(action.names)}"
             case _:
@@ -161,9 +167,9 @@ def notifications(deployment: Deployment) -> Iterator[Finding]:
 def _topic(deployment: Deployment, arn: str) -> tuple[str, str]:
     """Return the problem of a topic, or "", and the remedy."""
     if arn == deployment.aws.topic_arn:
-        problem = f"notify_topic {arn} is the topic of Headroom's alarms: "
         return (
-            f"{problem}Headroom would read its own messages",
+            f"notify_topic {arn} is the topic of Headroom's alarms: "
+            "Headroom would read its own messages",
             f"Name another topic in {deployment.stage.config_file}.",
         )
     sns = deployment.aws.client("sns", arn.split(":")[3])
@@ -185,8 +191,10 @@ def _webhook(deployment: Deployment, reference: str) -> tuple[str, str]:
     except ClientError as error:
         if error_code(error) not in NOT_STORED:
             raise
-        remedy = "Create it (docs/notifications.md), or correct it."
-        return f"notify_slack {reference} does not exist", remedy
+        return (
+            f"notify_slack {reference} does not exist",
+            "Create it (docs/notifications.md), or correct it.",
+        )
     return "", ""
 
 
@@ -197,8 +205,11 @@ def healing(deployment: Deployment) -> Iterator[Finding]:
     groups = aws_groups.groups(deployment.aws) if rules else []
     for rule in rules:
         if not any(rule.concerns(group.name) for group in groups):
-            remedy = "Correct or remove the [[healing]] rule, or check the Region."
-            yield Finding("healing", f"no Auto Scaling group is named {rule.group}", remedy)
+            yield Finding(
+                "healing",
+                f"no Auto Scaling group is named {rule.group}",
+                "Correct or remove the [[healing]] rule, or check the Region.",
+            )
     for group in groups:
         matching = rule_for(rules, group.name)
         if matching:
@@ -212,14 +223,15 @@ def _processes(group: InstanceGroup, rule: Healing) -> Iterator[Finding]:
     if rule.action == "replace" and suspended:
         yield Finding(
             "healing",
-            f"group {group.name} has suspended {suspended}: its sick instances are not replaced",
+            f"group {group.name} has suspended {suspended}: "
+            "its unhealthy instances are not replaced",
             f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
         )
     is_replacing = not group.suspended & {"HealthCheck", "ReplaceUnhealthy"}
     if rule.action in ("reboot", "recover") and is_replacing:
         yield Finding(
             "healing",
-            f"group {group.name} replaces its sick instances itself after some minutes, "
+            f"group {group.name} replaces its unhealthy instances itself after some minutes, "
             f"while action = {rule.action} is to keep them",
             "Suspend its process ReplaceUnhealthy, or choose action = replace.",
         )

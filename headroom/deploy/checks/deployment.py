@@ -19,10 +19,10 @@ from headroom.deploy import stage as stages
 from headroom.deploy.account import AwsSession, error_code
 from headroom.deploy.stage import Stage
 
+#: The error codes for a call that the credentials do not permit.
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 )
-"""The error codes for a call that the credentials do not permit."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ class Deployment:
 
     @property
     def targets(self) -> Iterator[Target]:
-        """Yield the targets of all these tables."""
         for table in self.tables.values():
             yield from table.targets()
 

@@ -75,8 +75,12 @@ def _compare(stage: Stage, session: AwsSession, resources: list[Resource]) -> It
         differences = resource.differences(session)
         problem = f"{resource.subject}: {'; '.join(differences)}"
         if differences and isinstance(resource, DeployedVersion):
-            remedy = f"Deploy this version: make deploy STAGE={stage.name}."
-            yield Finding("version", problem, f"{remedy} Or check out the deployed one.")
+            yield Finding(
+                "version",
+                problem,
+                f"Deploy this version: make deploy STAGE={stage.name}. "
+                "Or check out the deployed one.",
+            )
         elif differences:
             yield Finding("setup", problem, f"Correct it: headroom setup --stage {stage.name}.")
 

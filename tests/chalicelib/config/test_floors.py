@@ -19,6 +19,7 @@ from tests.chalicelib.config.test_windows import (
     window,
 )
 from tests.support.builders import MINUTE
+from tests.support.laws import COSTLY
 
 
 def floor(units: int, between: str = "", **fields: Any) -> Window:
@@ -242,6 +243,7 @@ TIMES = st.datetimes(
 ).map(lambda moment: moment.replace(tzinfo=UTC))
 
 
+@COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_outside_is_wherever_between_is_not(
     hours: str, days: str, zone: str, now: datetime
@@ -251,6 +253,7 @@ def test_outside_is_wherever_between_is_not(
     ).holds(now)
 
 
+@COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_a_window_changes_with_the_minute_only(
     hours: str, days: str, zone: str, now: datetime
@@ -261,6 +264,7 @@ def test_a_window_changes_with_the_minute_only(
     )
 
 
+@COSTLY
 @given(SPAN, TIMES)
 def test_a_span_and_the_one_from_its_end_to_its_beginning_make_a_day(
     span: str, now: datetime
@@ -269,6 +273,7 @@ def test_a_span_and_the_one_from_its_end_to_its_beginning_make_a_day(
     assert window(span).holds(now) is not window(f"{last}-{first}").holds(now)
 
 
+@COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_a_floor_holds_up_to_its_end(hours: str, days: str, zone: str, now: datetime) -> None:
     found = floor(5, hours, days=days, time_zone=zone)
@@ -278,6 +283,7 @@ def test_a_floor_holds_up_to_its_end(hours: str, days: str, zone: str, now: date
         assert not found.holds(end)
 
 
+@COSTLY
 @given(CLOCK, ZONES, TIMES)
 def test_a_kept_time_comes_within_a_day_and_the_clocks_change(
     clock: str, zone: str, now: datetime

@@ -15,6 +15,7 @@ from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, Target
 from headroom.project import ROOT
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES, problems
+from tests.support.laws import COSTLY
 
 LEAST = '[[tables]]\nname = "orders-*"\n'
 ORDERS_EU = Target("orders-eu", "", Dimension.READ)
@@ -425,6 +426,7 @@ def toml(value: Any) -> str:
             return str(value)
 
 
+@COSTLY
 @given(DOCUMENTS)
 def test_any_document_is_taken_or_refused_with_problems(document: dict[str, Any]) -> None:
     text = "\n".join(f"{key} = {toml(value)}" for key, value in document.items())

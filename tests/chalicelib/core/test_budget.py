@@ -13,6 +13,7 @@ from chalicelib.core.budget import Budget, budget, decreases_today, keeps, next_
 from chalicelib.model import Dimension
 from headroom.simulation.dynamodb_rules import Meter, Provision, QuotaExceededError
 from tests.support.builders import throughput
+from tests.support.laws import COSTLY
 
 
 def at(clock: str, day: int = 20) -> datetime:
@@ -174,6 +175,7 @@ def lower(table: Provision, now: datetime) -> bool:
     return True
 
 
+@COSTLY
 @given(st.lists(st.integers(1, 4_000), min_size=60, max_size=150), SECONDS)
 def test_trying_greedily_gives_27_decreases_a_day_at_the_most(gaps: list[int], second: int) -> None:
     table, now = provision(), at("00:00:00") + timedelta(seconds=second)
@@ -192,6 +194,7 @@ def test_trying_every_minute_gives_all_27() -> None:
     assert (sum(taken), table.throughput(at("23:59:59")).decreases_today) == (27, 27)
 
 
+@COSTLY
 @given(SECONDS, st.integers(0, 8))
 def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -> None:
     table, now = provision(), at("00:00:00") + timedelta(seconds=second % 86_400)
@@ -252,6 +255,7 @@ def test_the_new_day_brings_four_whatever_is_spent_now(until: datetime, kept: bo
     )
 
 
+@COSTLY
 @given(
     SECONDS, st.lists(st.integers(0, 4_000), max_size=8), st.integers(0, 90_000), st.integers(1, 4)
 )

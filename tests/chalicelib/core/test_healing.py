@@ -22,6 +22,7 @@ from chalicelib.core.healing import (
 )
 from chalicelib.model import Reason
 from tests.support.builders import NOON
+from tests.support.laws import COSTLY
 
 SICK = "i-00"
 MINUTE = timedelta(minutes=1)
@@ -357,7 +358,7 @@ def test_a_verdict_says_itself_with_its_numbers() -> None:
     assert sentence(verdict) == (
         "dry run: instance i-00 of group web is replaced: its status checks fail "
         "(StatusCheckFailed; failing instance, "
-        "lifecycle InService, zone a, in service 10, well 9, sick 1, healed 0, "
+        "lifecycle InService, zone a, in service 10, healthy 9, unhealthy 1, healed 0, "
         "allowed 1, within minutes 60, "
         "cooldown minutes 10, suspended AZRebalance)"
     )
@@ -407,6 +408,7 @@ RULES = st.builds(
 )
 
 
+@COSTLY
 @given(GROUPS, RULES, st.sets(st.sampled_from(IDS)))
 def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_be(
     group: InstanceGroup, healing: Healing, alarmed: set[str]
@@ -433,6 +435,7 @@ def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_b
 SICKENING = st.lists(st.sets(st.integers(0, 11), max_size=4), min_size=1, max_size=60)
 
 
+@COSTLY
 @given(SICKENING, RULES, st.booleans())
 def test_over_any_time_no_more_are_healed_than_the_budget_says(
     days: list[set[int]], healing: Healing, stays: bool

@@ -18,6 +18,7 @@ from chalicelib.healing.notify import is_due
 from chalicelib.model import Alarm, Dimension, Target
 from tests.chalicelib.core.test_healing import MINUTE, member, rule
 from tests.support.builders import NOON, TOPIC
+from tests.support.laws import COSTLY
 
 
 def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
@@ -58,6 +59,7 @@ def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_
 NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9_.-]{3,60}"), fullmatch=True)
 
 
+@COSTLY
 @given(
     NAMES,
     NAMES | st.just(""),

@@ -25,6 +25,7 @@ from tests.support.builders import (
     observation,
     policy,
 )
+from tests.support.laws import COSTLY
 
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 HOURS = ("11:00-13:00", "12:30-12:40", "00:00-24:00")
@@ -114,6 +115,7 @@ def barred(decision: Decision, scene: Scene) -> set[Direction]:
     }
 
 
+@COSTLY
 @given(scenes(), DIRECTIONS)
 def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_nor_maximum(
     scene: Scene, directions: Collection[Direction]
@@ -127,6 +129,7 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
             assert after.desired <= scene[1][after.target].max_units
 
 
+@COSTLY
 @given(scenes(), DIRECTIONS)
 def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
     scene: Scene, directions: Collection[Direction]
@@ -140,6 +143,7 @@ def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
             assert budget(seen.throughput, NOON).allows(NOON)
 
 
+@COSTLY
 @given(scenes(), DIRECTIONS)
 def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     scene: Scene, directions: Collection[Direction]
@@ -149,6 +153,7 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     assert live == scaling.coordinate_dimensions(found for found in alone if not found.dry_run)
 
 
+@COSTLY
 @given(scenes(), DIRECTIONS, st.integers(1, 500))
 def test_one_call_at_the_most_and_in_one_direction(
     scene: Scene, directions: Collection[Direction], units: int

@@ -32,6 +32,7 @@ from tests.support.builders import (
     decision,
     policy,
 )
+from tests.support.laws import COSTLY
 
 TARGETS = [READS, WRITES, INDEX_READS, INDEX_WRITES]
 POLICIES = dict.fromkeys(TARGETS, policy())
@@ -40,10 +41,10 @@ FIVE = dict.fromkeys(TARGETS, policy(alarm_period_seconds=300, alarm_evaluation_
 
 def actions(
     decisions: Iterable[Decision],
-    watching: Sequence[Alarm] = (),
+    alarms: Sequence[Alarm] = (),
     policies: Mapping[Target, Policy] = POLICIES,
 ) -> list[TableAction]:
-    return plan.for_table("orders", decisions, watching, policies)
+    return plan.for_table("orders", decisions, alarms, policies)
 
 
 def rewrite(found: Alarm, threshold: float, target: Target = READS, **changes: Any) -> RewriteAlarm:
@@ -111,7 +112,7 @@ def test_our_own_alarm_follows_the_configured_period_and_a_foreign_one_keeps_its
 
 
 @pytest.mark.parametrize(
-    "watching",
+    "other",
     [
         pytest.param(alarm(name=FOREIGN, Statistic="Average"), id="not a sum"),
         pytest.param(alarm(name=FOREIGN, MetricName="ReadThrottleEvents"), id="throttling"),
@@ -124,8 +125,8 @@ def test_our_own_alarm_follows_the_configured_period_and_a_foreign_one_keeps_its
         pytest.param(alarm(WRITES), id="a target without a decision"),
     ],
 )
-def test_alarms_that_are_not_in_units_of_a_decided_target_are_left_alone(watching: Alarm) -> None:
-    assert actions([decision(desired=150)], [watching]) == [
+def test_alarms_that_are_not_in_units_of_a_decided_target_are_left_alone(other: Alarm) -> None:
+    assert actions([decision(desired=150)], [other]) == [
         SetCapacity("orders", (Change(READS, 100, 150),))
     ]
 
@@ -136,8 +137,8 @@ def test_while_a_table_updates_its_alarms_are_left_alone() -> None:
 
 def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() -> None:
     decisions = [decision(READS, 100, 150, dry_run=True), decision(WRITES, 100, 150)]
-    watching = [alarm(READS, 7), alarm(WRITES)]
-    assert actions(decisions, watching) == [
+    alarms = [alarm(READS, 7), alarm(WRITES)]
+    assert actions(decisions, alarms) == [
         SetCapacity("orders", (Change(WRITES, 100, 150),)),
         rewrite(alarm(WRITES), 7_200.0, WRITES),
     ]
@@ -154,13 +155,13 @@ def made(
 
 
 def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:
-    assert made(decision(desired=150), decision(WRITES), watching=[alarm(WRITES)]) == [
+    assert made(decision(desired=150), decision(WRITES), alarms=[alarm(WRITES)]) == [
         CreateAlarm(READS, table_alarms.new_fields(READS, 150, policy(), TOPIC))
     ]
 
 
 def test_somebody_elses_alarm_does_not_stand_in_for_ours() -> None:
-    assert [action.target for action in made(decision(), watching=[alarm(name=FOREIGN)])] == [READS]
+    assert [action.target for action in made(decision(), alarms=[alarm(name=FOREIGN)])] == [READS]
 
 
 @pytest.mark.parametrize(
@@ -220,11 +221,11 @@ def all_drifted(draw: st.DrawFn) -> list[Alarm]:
 
 
 def stopped(
-    done: Iterable[TableAction], decisions: Iterable[Decision], watching: Iterable[Alarm]
+    done: Iterable[TableAction], decisions: Iterable[Decision], alarms: Iterable[Alarm]
 ) -> tuple[dict[Target, int], dict[str, Alarm]]:
     """Return the units and the alarms as they are after some actions."""
     units = {found.target: found.current for found in decisions}
-    there = {found.name: found for found in watching}
+    there = {found.name: found for found in alarms}
     for action in done:
         if isinstance(action, SetCapacity):
             units |= {change.target: change.desired for change in action.changes}
@@ -242,88 +243,93 @@ def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target,
     return table_alarms.level(found.fields) > fits * (1 + 1e-9)
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
     decisions: list[Decision],
-    watching: list[Alarm],
+    alarms: list[Alarm],
     policies: dict[Target, Policy],
     data: st.DataObject,
 ) -> None:
-    steps = actions(decisions, watching, policies)
-    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, watching)
-    for found in watching:
+    steps = actions(decisions, alarms, policies)
+    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, alarms)
+    for found in alarms:
         now = there[found.name]
         not_lazier = table_alarms.level(now.fields) <= table_alarms.level(found.fields)
         assert not_lazier or not is_lazy(now, units, policies)
 
 
+@COSTLY
 @given(decided(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
     decisions: list[Decision], policies: dict[Target, Policy], data: st.DataObject
 ) -> None:
-    watching = [
+    alarms = [
         alarm(d.target, d.current, name, policies[d.target])
         for d in decisions
         for name in (None, f"other {d.target}")
     ]
-    steps = actions(decisions, watching, policies)
-    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, watching)
+    steps = actions(decisions, alarms, policies)
+    units, there = stopped(steps[: data.draw(st.integers(0, len(steps)))], decisions, alarms)
     assert not any(is_lazy(found, units, policies) for found in there.values())
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+    decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
-    steps = actions(decisions, watching, policies)
+    steps = actions(decisions, alarms, policies)
     for i, step in enumerate(steps):
         lowered = (
             {c.target: c.desired for c in step.changes if c.desired < c.current}
             if isinstance(step, SetCapacity)
             else {}
         )
-        _, there = stopped(steps[:i], decisions, watching)
+        _, there = stopped(steps[:i], decisions, alarms)
         assert not any(is_lazy(found, lowered, policies) for found in there.values())
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_plan_that_is_done_leaves_nothing_to_do(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+    decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
-    units, there = stopped(actions(decisions, watching, policies), decisions, watching)
+    units, there = stopped(actions(decisions, alarms, policies), decisions, alarms)
     again = [d if d.dry_run else replace(d, current=units[d.target]) for d in decisions]
     assert actions(again, list(there.values()), policies) == []
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_an_increase_never_shares_a_call_with_a_decrease(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+    decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
-    calls = [
-        step for step in actions(decisions, watching, policies) if isinstance(step, SetCapacity)
-    ]
+    calls = [step for step in actions(decisions, alarms, policies) if isinstance(step, SetCapacity)]
     assert len(calls) <= 1
     for call in calls:
         assert len({change.desired > change.current for change in call.changes}) == 1
         assert all(change.desired != change.current for change in call.changes)
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_dry_run_is_never_acted_on(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+    decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
     dry = {found.target for found in decisions if found.dry_run}
-    for step in actions(decisions, watching, policies):
+    for step in actions(decisions, alarms, policies):
         capacity = isinstance(step, SetCapacity)
         touched = {c.target for c in step.changes} if capacity else {step.target}
         assert not touched & dry
 
 
+@COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_rewrite_changes_only_what_is_a_policys_to_say(
-    decisions: list[Decision], watching: list[Alarm], policies: dict[Target, Policy]
+    decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
-    for step in actions(decisions, watching, policies):
+    for step in actions(decisions, alarms, policies):
         if isinstance(step, RewriteAlarm):
             allowed = (
                 {"Threshold", "Period", "EvaluationPeriods"}

@@ -114,4 +114,4 @@ def test_the_engine_and_the_price_file_agree() -> None:
 def test_an_alarm_is_let_sleep_where_that_is_cheaper_than_following_it(
     mean: float, percent: int, dimension: Dimension, level: float
 ) -> None:
-    assert prices.worth_sleeping(mean, percent, dimension) == pytest.approx(level)
+    assert prices.alarm_ok_units(mean, percent, dimension) == pytest.approx(level)

@@ -27,6 +27,7 @@ from tests.support.builders import (
     steady,
     throughput,
 )
+from tests.support.laws import COSTLY
 
 RATES = st.none() | st.floats(0, 50_000)
 SERIES = st.builds(
@@ -65,12 +66,14 @@ def observations(draw: st.DrawFn) -> Observation:
     )
 
 
+@COSTLY
 @given(observations(), policies())
 def test_up_never_lowers_and_down_never_raises(seen: Observation, settings: Policy) -> None:
     assert decide_with(seen, settings, NOON, UP).desired >= seen.provisioned
     assert decide_with(seen, settings, NOON, DOWN).desired <= seen.provisioned
 
 
+@COSTLY
 @given(observations(), policies(), st.sampled_from([UP, DOWN, BOTH]))
 def test_a_change_ends_within_the_bounds(
     seen: Observation, settings: Policy, directions: Collection[Direction]
@@ -84,6 +87,7 @@ def test_a_change_ends_within_the_bounds(
         assert found.desired >= settings.min_units
 
 
+@COSTLY
 @given(observations(), policies())
 def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) -> None:
     if not seen.throughput.active:
@@ -92,7 +96,9 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
         assert allowed or not decide_with(seen, settings, NOON, direction).changes
 
 
-@settings_of_hypothesis(suppress_health_check=[HealthCheck.filter_too_much])
+@settings_of_hypothesis(
+    COSTLY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(
     PROVISIONED,
     st.lists(st.floats(0, 50_000), min_size=24, max_size=40),
@@ -127,6 +133,7 @@ def is_known(consumed: Series) -> bool:
     )
 
 
+@COSTLY
 @given(observations(), policies())
 def test_missing_data_never_lowers(seen: Observation, settings: Policy) -> None:
     assume(not is_known(seen.metrics.consumed))
@@ -174,6 +181,7 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
     ]
 
 
+@COSTLY
 @given(decisions())
 def test_a_table_is_only_raised_or_only_lowered_and_together_adds_no_increase(
     found: list[Decision],

@@ -29,6 +29,7 @@ from headroom.project import ROOT
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import NOON, held, observation
+from tests.support.laws import COSTLY
 from tests.support.scenes import (
     MONDAY,
     decisions,
@@ -141,6 +142,7 @@ def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_f
     assert (judge(pause, [], seen, now) is not None) == is_kept
 
 
+@COSTLY
 @given(
     st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"])))
 )
@@ -364,6 +366,7 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
     texts = io.StringIO()
     SCENES["backup"](Console(file=texts, width=200))

@@ -172,6 +172,7 @@ def reads_alarm(region: Region) -> float:
     return thresholds(region)["headroom-orders:read"]
 
 
+@pytest.mark.slow
 def test_what_was_raised_by_hand_is_lowered_hours_later_and_its_alarm_waits_too() -> None:
     with orders(HELD, MONDAY, Conditions()) as region:
         for target in region.targets():

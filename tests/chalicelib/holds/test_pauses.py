@@ -38,8 +38,8 @@ from tests.support.scenes import (
     woken_after,
 )
 
+#: Reads that are to be raised, writes that are to be lowered.
 LOADS = {READS: 95.0, WRITES: 5.0}
-"""Reads that are to be raised, writes that are to be lowered."""
 
 
 def tag(region: Region, value: str, table: str = "orders") -> None:
@@ -280,6 +280,7 @@ def test_more_tables_than_a_page_holds_are_all_found() -> None:
 # nights
 
 
+@pytest.mark.slow
 def test_a_pause_ends_by_itself_and_what_rose_for_it_comes_down_within_the_budget() -> None:
     """A table is raised by hand for a nightly job and paused until 06:00; at 06:00 Headroom takes
     it back."""

@@ -143,7 +143,7 @@ OTHER = (DATA / "sns-table.json").read_text().replace('"AWS/DynamoDB"', '"AWS/SQ
         ),
         pytest.param(
             OK,
-            "orders-reads-high: passed over: the alarm went to OK; only ALARM asks for a look "
+            "orders-reads-high: passed over: the alarm went to OK; only ALARM starts a check "
             "(NotInAlarm)",
             id="OK",
         ),

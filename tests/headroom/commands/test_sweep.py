@@ -216,6 +216,7 @@ def sweeps(
     )
 
 
+@pytest.mark.slow
 def test_a_day_without_lambda_follows_the_traffic_up_and_down() -> None:
     with Region(MONDAY, Conditions()) as region:
         region.create_table("orders", 100, 100)

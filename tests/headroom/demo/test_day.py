@@ -44,6 +44,7 @@ def watched() -> Watched:
     return Watched()
 
 
+@pytest.mark.slow
 def test_a_burst_ends_well(watched: Watched) -> None:
     result = watched.result
     assert result.ended_well

@@ -38,10 +38,10 @@ notify = ["at_max"]
 notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
 notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
 """
+#: What NOTIFIED names, which is in a location of its own.
 LOCATIONS = re.compile(
     r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
 )
-"""What NOTIFIED names, which is in a location of its own."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,9 @@ def test_after_setup_everything_is_right_and_a_second_setup_changes_nothing(
         settings = dev(**more)
         set_up(settings, session, names)
         assert [
-            o for o in setup.setup(all_resources(settings, session, names), session) if o.changed
+            o
+            for o in setup.setup(all_resources(settings, session, names), session)
+            if o.result == "applied"
         ] == []
         tear_down(settings, session, tmp_path)
         assert inventory(session.client) == set()
@@ -129,7 +131,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
             TopicArn=topic, AttributeName="Policy", AttributeValue="{}"
         )
         outcomes = list(setup.setup(all_resources(dev(), session), session))
-        assert {(o.subject, *o.details) for o in outcomes if o.changed} == {
+        assert {(o.subject, *o.details) for o in outcomes if o.result == "applied"} == {
             ("topic headroom-alarms-dev", "its Policy is different"),
             (
                 "retries and dead letters of headroom-dev-on_alarm",
@@ -145,10 +147,12 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
         set_up(dev(), session)
         arn = session.location.arn("sns", "pages")
         alarm = OwnAlarm(blueprint.own_alarms(dev(), {}, "q", [])[1])
-        session.client("cloudwatch").put_metric_alarm(**{**alarm.fields, "AlarmActions": [arn]})
+        session.client("cloudwatch").put_metric_alarm(**{**alarm.expected, "AlarmActions": [arn]})
         list(setup.setup(all_resources(dev(), session), session))
         response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        assert {a["AlarmName"]: a["AlarmActions"] for a in response}[alarm.name] == [arn]
+        assert {a["AlarmName"]: a["AlarmActions"] for a in response}[
+            alarm.expected["AlarmName"]
+        ] == [arn]
         list(setup.setup(all_resources(dev(OPERATIONS_TOPIC="ops"), session), session))
         response = session.client("cloudwatch").describe_alarms()["MetricAlarms"]
         assert [a["AlarmActions"] for a in response] == [[session.location.arn("sns", "ops")]] * 3
@@ -182,7 +186,7 @@ def test_every_role_gets_what_the_configuration_calls_for_besides_its_own_policy
 
 def changes(session: AwsSession, config: str) -> dict[str, tuple[str, ...]]:
     steps = all_resources(dev(), session, rules=load(config))
-    return {o.subject: o.details for o in setup.setup(steps, session) if o.changed}
+    return {o.subject: o.details for o in setup.setup(steps, session) if o.result == "applied"}
 
 
 def test_another_configuration_changes_the_roles_and_one_for_all_tables_takes_the_policy_away() -> (
@@ -255,7 +259,9 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
             )
             > 10
         )
-        assert [o for o in setup.setup(all_resources(dev(), session), session) if o.changed] == []
+        assert [
+            o for o in setup.setup(all_resources(dev(), session), session) if o.result == "applied"
+        ] == []
 
 
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_the_floors_hold_the_same_minimum_at_every_time_of_the_week(chain: dict[
     for minute in edges:
         last = max((start for start in chain if start <= minute), default=max(chain))
         held = max(
-            schedules.lowest(chain), windows.floor_units(made, MONDAY + timedelta(minutes=minute))
+            min(chain.values()), windows.floor_units(made, MONDAY + timedelta(minutes=minute))
         )
         assert held == chain[last]
 

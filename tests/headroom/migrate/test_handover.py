@@ -234,6 +234,7 @@ FAULTS = [
 MOST_CALLS = 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_handover_that_stops_at_any_call_goes_on_and_loses_nothing(
     region: Region, scene: Scene, fault: Callable[[int], Fault]

@@ -52,14 +52,14 @@ def test_a_function_with_1769_mb_or_more_has_one_processor():
 @pytest.mark.parametrize(("calls", "seconds"), [(1, 0.5), (8, 0.5), (9, 1.0), (16, 1.0)])
 def test_eight_lanes_wait_side_by_side(calls: int, seconds: float):
     clock = clock_of(Cpu())
-    results = clock.parallel(lambda i: (clock.sleep(0.5), i)[1], range(calls))
+    results = clock.map(lambda i: (clock.sleep(0.5), i)[1], range(calls))
     assert results == list(range(calls))
     assert clock.seconds == pytest.approx(seconds)
 
 
 def test_the_next_call_begins_in_the_lane_that_is_free_first():
     clock = clock_of(Cpu())
-    clock.parallel(clock.sleep, [4.0, *[1.0] * 7, 2.0])
+    clock.map(clock.sleep, [4.0, *[1.0] * 7, 2.0])
     assert clock.seconds == pytest.approx(4.0)
 
 
@@ -71,7 +71,7 @@ def test_the_lanes_share_one_processor():
         cpu.used += 1.0
         clock.sleep(0.25)
 
-    clock.parallel(call, range(8))
+    clock.map(call, range(8))
     assert clock.seconds == pytest.approx(16.0)
 
 

@@ -12,8 +12,8 @@ from headroom.scale.results import Results, differences, jobs, read, write
 from headroom.scale.scenarios import SCENARIOS, Measurement, measure, steady_cost
 from headroom.scale.simulation import BEGIN, Conditions, Container, Simulation
 
+#: CPU costs no virtual time, so that a busy machine changes nothing.
 CONDITIONS = Conditions(cpu_factor=0.0)
-"""CPU costs no virtual time, so that a busy machine changes nothing."""
 
 
 def by_run(name: str, size: int = 2) -> dict[str, Measurement]:

@@ -33,6 +33,7 @@ CALM = {
     PLAIN: (1.6, 0),
     HEADROOM: (1.1, 0),
 }
+#: Effective cost and throttled ppm of two traces, under one set of conditions.
 LIVELY = {
     AAS: (2.5, 900),
     AAS_90: (3.6, 5_000),
@@ -41,7 +42,6 @@ LIVELY = {
     PLAIN: (2.4, 950),
     HEADROOM: (2.1, 50),
 }
-"""Effective cost and throttled ppm of two traces, under one set of conditions."""
 
 
 def measured(

@@ -39,10 +39,10 @@ def test_every_policy_starts_with_the_first_minute_at_70_percent(first: float, u
     assert initial_units([first, 1000.0]) == units
 
 
+#: 60 + 120 unit-hours, and a tenth of one throttled.
 OUTCOME = Outcome(
     units=[60] * 60 + [120] * 60, throttled=[0.0] * 119 + [6.0], decreases=1, changes=2
 )
-"""60 + 120 unit-hours, and a tenth of one throttled."""
 
 
 def test_a_throttled_unit_counts_as_34_6_provisioned_ones() -> None:

@@ -365,6 +365,7 @@ def test_the_command_costs_every_table_and_index_of_the_region(
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 
 
+@pytest.mark.slow
 def test_a_read_failure_is_reported_and_does_not_stop_the_others(
     region: Region, folder: Path
 ) -> None:
@@ -439,6 +440,7 @@ def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     )
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Path) -> None:
     first = run(folder, "--table", "orders", "--json").stdout
     region.calls.clear()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.optimum import optimum
 
+#: Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an
+#: hour).
 State = tuple[int, int, int]
-"""Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an
-hour)."""
 
 
 def by_search(demand: Sequence[float], free: int, spaced: bool, begin: int = 0) -> float:

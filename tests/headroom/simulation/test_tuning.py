@@ -139,6 +139,7 @@ def test_a_move_goes_along_the_ladder_and_stays_on_it(
     assert [value for value in result if value != given[setting]] == moves
 
 
+@pytest.mark.slow
 def test_no_more_is_tried_than_allowed_and_each_is_reported() -> None:
     calls: list[tuple[int, int]] = []
     plan = SearchPlan(coarse=GRID, steps=(2, 1), most=6, workers=1)
@@ -156,6 +157,8 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
     return tuning.total(tuning.measure(demand, None, settings)[1:])
 
 
+@pytest.mark.no_cover  # the other searches reach the same lines
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("goal", "taken"),
     [(1_000_000, (50, 0)), (40_000, (50, 100)), (0, (50, 100))],
@@ -189,6 +192,8 @@ def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     )
 
 
+@pytest.mark.no_cover  # the other searches reach the same lines
+@pytest.mark.slow
 def test_a_fold_is_searched_without_its_own_days() -> None:
     calm, wild = (tuning.tune(lively(3, last), PLAIN, 1_000_000, plan=SMALL) for last in (1.0, 5.0))
     assert (calm.folds[1].days, wild.folds[1].days) == ([2], [2])
@@ -198,6 +203,8 @@ def test_a_fold_is_searched_without_its_own_days() -> None:
     assert calm.folds[0].searched != wild.folds[0].searched
 
 
+@pytest.mark.no_cover  # the other searches reach the same lines
+@pytest.mark.slow
 def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
     today = make_policy(burst_keep_percent=80)
     result = tuning.tune(THREE_DAYS, today, 1_000_000, plan=SMALL)
@@ -216,6 +223,8 @@ def test_two_processes_find_what_one_finds() -> None:
     assert result[0] == result[1]
 
 
+@pytest.mark.no_cover  # the other searches reach the same lines
+@pytest.mark.slow
 def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
     result = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
     assert result.current.strategy == "percent"

@@ -135,9 +135,14 @@ def test_an_operator_who_asks_hears_what_would_be_done_and_nothing_is(
 ) -> None:
     region.groups.fail_checks(ids[0])
     found = reconcile.preview(new_run(region, healing(), dry_run=True), "web")
-    assert [(v.instance, v.reason) for v in found.verdicts if v.acts] == [
+    assert [(v.instance, v.reason) for v in found.healing_decisions if v.acts] == [
         (ids[0], Reason.STATUS_CHECK_FAILED)
     ]
-    assert (len(found.verdicts), len(found.planned), found.done, touched(region)) == (6, 1, [], [])
+    assert (len(found.healing_decisions), len(found.planned), found.done, touched(region)) == (
+        6,
+        1,
+        [],
+        [],
+    )
     gone = reconcile.preview(new_run(region, healing("*"), dry_run=True), "api")
     assert [(s.subject, s.reason) for s in gone.skips] == [("api", Reason.GONE)]

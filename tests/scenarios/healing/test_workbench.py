@@ -103,13 +103,13 @@ def deployment(region: Region) -> Deployment:
         ),
         pytest.param(
             ["Launch", "AZRebalance"],
-            ["group web has suspended Launch: its sick instances are not replaced"],
+            ["group web has suspended Launch: its unhealthy instances are not replaced"],
             id="nothing would be replaced",
         ),
         pytest.param(
             [],
             [
-                "group web replaces its sick instances itself after some minutes, "
+                "group web replaces its unhealthy instances itself after some minutes, "
                 "while action = recover is to keep them"
             ],
             id="the group would be first",

@@ -21,6 +21,7 @@ from tests.chalicelib.core.strategies.test_adaptive_levels import (
     seen_by,
 )
 from tests.support.builders import MINUTE, NOON, decide_with, outcome, series, steady, with_policy
+from tests.support.laws import COSTLY
 
 # raising
 
@@ -33,8 +34,8 @@ def down(seen: Observation, **settings: Any) -> Recommendation:
     return adaptive.scale_down(with_policy(seen, policy(**settings)), NOON)
 
 
+#: A record 220 above the calm: needed are 300 and half of that again.
 SPIKE = after_calm(300.0)
-"""A record 220 above the calm: needed are 300 and half of that again."""
 
 
 @pytest.mark.parametrize("urgent", [False, True], ids=["a sweep", "an alarm"])
@@ -346,6 +347,7 @@ SEEN = st.builds(
 )
 
 
+@COSTLY
 @given(SEEN, POLICIES, st.booleans())
 def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
     advice = adaptive.scale_up(with_policy(seen, settings), NOON, urgent)
@@ -355,6 +357,7 @@ def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> N
     )
 
 
+@COSTLY
 @given(SEEN, POLICIES)
 def test_down_never_raises(seen: Observation, settings: Policy) -> None:
     advice = adaptive.scale_down(with_policy(seen, settings), NOON)
@@ -364,6 +367,7 @@ def test_down_never_raises(seen: Observation, settings: Policy) -> None:
     )
 
 
+@COSTLY
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, BOTH]))
 def test_a_decision_stays_within_the_bounds(
     seen: Observation, settings: Policy, ways: frozenset[Direction]
@@ -381,6 +385,7 @@ def test_a_decision_stays_within_the_bounds(
         )
 
 
+@COSTLY
 @given(SEEN, POLICIES, st.integers(1, 15))
 def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     seen: Observation, settings: Policy, back: int
@@ -398,6 +403,7 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     ) == (seen.provisioned, Reason.NO_DATA)
 
 
+@COSTLY
 @given(SEEN, POLICIES, st.integers(11, 300))
 def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
     later = NOON + minutes * MINUTE
@@ -407,6 +413,7 @@ def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: 
     ) == (Recommendation(seen.provisioned, Reason.NO_DATA), seen.provisioned)
 
 
+@COSTLY
 @given(
     st.lists(st.floats(0, 1e4), min_size=5, max_size=5),
     st.floats(0, 1e4),
@@ -432,6 +439,7 @@ def test_more_demand_in_the_newest_minute_never_wants_less(
     )
 
 
+@COSTLY
 @given(
     st.lists(st.floats(0, 1e4), min_size=5, max_size=5),
     st.floats(0, 1e4),
@@ -461,6 +469,7 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
     )
 
 
+@COSTLY
 @given(SEEN, POLICIES)
 def test_a_second_look_at_the_same_datapoints_wants_no_more(
     seen: Observation, settings: Policy
@@ -479,6 +488,7 @@ def test_a_second_look_at_the_same_datapoints_wants_no_more(
     )
 
 
+@COSTLY
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, BOTH]))
 def test_every_number_of_a_decision_is_in_its_explanation(
     seen: Observation, settings: Policy, ways: frozenset[Direction]

@@ -15,6 +15,7 @@ from chalicelib.core.strategies.onsets import SLOTS
 from chalicelib.model import NO_HISTORY, DemandHistory, Series
 from tests.support.builders import MINUTE, NOON, observation, series, steady
 from tests.support.builders import policy as any_policy
+from tests.support.laws import COSTLY
 
 
 def policy(**settings: Any) -> Policy:
@@ -230,6 +231,7 @@ def test_the_bucket_is_reckoned_minute_by_minute(seen: Observation, left: float)
     assert adaptive.burst_left(seen) == pytest.approx(left)
 
 
+@COSTLY
 @given(
     st.lists(st.none() | st.floats(0, 1e5), max_size=40),
     st.lists(st.none() | st.floats(0.1, 1e5), max_size=40),
@@ -375,9 +377,8 @@ def test_the_level_to_come_down_to(
     assert adaptive.low_units(seen, policy(**settings), left, 100) == pytest.approx(units)
 
 
+#: Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is covered.
 FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
-"""Onsets of five hours: at a throttled unit's price of 34.6, a share of 0.615 of them is
-covered."""
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from chalicelib.core.strategies.demand import is_fresh, means
 from chalicelib.model import NO_SERIES
 from tests.support.builders import NOON, series
+from tests.support.laws import COSTLY
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_means_are_of_whole_periods_counted_from_the_newest(
     assert means(series(values), per_period) == expected
 
 
+@COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=60), st.integers(1, 20))
 def test_means_lie_between_the_least_and_the_most(
     values: list[float | None], per_period: int

@@ -9,9 +9,10 @@ from chalicelib.core.strategies import onsets as past
 from chalicelib.core.strategies.onsets import onsets, summarize
 from chalicelib.model import DemandHistory, Series
 from tests.support.builders import NOON, series
+from tests.support.laws import COSTLY
 
+#: Five-minute means.
 HOUR, DAY = 12, 288
-"""Five-minute means."""
 Values = list[float | None]
 
 
@@ -55,6 +56,7 @@ def test_an_onset_stands_well_above_the_two_before_it(
     assert onsets(values) == expected
 
 
+@COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=50))
 def test_an_onset_is_a_value_in_its_place(values: Values) -> None:
     found = onsets(values)
@@ -189,6 +191,7 @@ def test_a_gap_within_a_burst_is_no_height() -> None:
     assert of([10.0, 10.0, 20.0, None, 30.0, *quiet(7)] * 3).typical_burst == 30.0
 
 
+@COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=2 * DAY))
 def test_no_history_makes_a_summary_fail(values: Values) -> None:
     found = of(values)

@@ -25,6 +25,7 @@ from tests.support.builders import (
     steady,
     with_policy,
 )
+from tests.support.laws import COSTLY
 
 LOW = {"lower_percent": 30}
 
@@ -106,6 +107,7 @@ def test_rows_down_hold_for_an_index_as_for_a_table() -> None:
 RATES = st.lists(st.none() | st.floats(0, 1e5), max_size=70)
 
 
+@COSTLY
 @given(RATES, st.integers(1, 40_000), st.integers(1, 60), st.integers(1, 5))
 def test_no_series_makes_the_strategy_fail(
     values: list[float | None], provisioned: int, minutes: int, periods: int
@@ -116,6 +118,7 @@ def test_no_series_makes_the_strategy_fail(
     assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
+@COSTLY
 @given(
     st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.floats(0, 1e5), st.integers(1, 40_000)
 )
@@ -157,6 +160,7 @@ def policies(draw: st.DrawFn) -> Policy:
     )
 
 
+@COSTLY
 @given(RATES, RATES, st.integers(1, 40_000), policies(), st.none() | st.integers(0, 90))
 def test_no_settings_make_the_strategy_fail(
     consumed: list[float | None],
@@ -176,6 +180,7 @@ def test_no_settings_make_the_strategy_fail(
     assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
+@COSTLY
 @given(st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.integers(2, 40_000), policies())
 def test_a_decrease_calls_for_no_increase(
     values: list[float], provisioned: int, settings: Policy
