@@ -41,6 +41,11 @@ class Plan:
         return first if isinstance(first, SetCapacity) and first.is_increase else None
 
     @property
+    def lowers(self) -> bool:
+        """Tell whether capacity would be lowered, also where that is a dry run."""
+        return any(decision.desired < decision.current for decision in self.decisions)
+
+    @property
     def saving(self) -> float:
         """Return the USD that the plan saves in an hour."""
         return sum(map(hourly_saving, self.decisions))
@@ -51,6 +56,7 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
     left: list[Plan] = []
     raising: list[Plan] = []
     for one in plans:
+        run.report.planned += one.actions
         if run.dry_run or not one.actions:
             run.report.decisions += one.decisions
         else:

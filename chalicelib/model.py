@@ -82,6 +82,7 @@ class Reason(StrEnum):
     WINDOW = "HeldByWindow"
     PAUSED = "Paused"
     PAUSE_UNKNOWN = "PauseUnknown"
+    HISTORY_UNKNOWN = "HistoryUnknown"
     CIRCUIT_OPEN = "CircuitBreakerOpen"
     CIRCUIT_UNKNOWN = "CircuitBreakerUnknown"
     RAISED_BY_HAND = "RaisedByHand"

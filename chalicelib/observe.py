@@ -13,11 +13,13 @@ from chalicelib.core.strategies.demand import is_steady
 from chalicelib.fleet_count import Counts
 from chalicelib.holds.gather import collect
 from chalicelib.model import (
+    DOWN,
     NO_HISTORY,
     UP,
     Alarm,
     DemandHistory,
     Direction,
+    Hold,
     Reason,
     TableState,
     Target,
@@ -38,10 +40,9 @@ class Look:
     alarms: Sequence[Alarm]
     directions: Collection[Direction]
 
-    def of(self, names: Collection[str], directions: Collection[Direction]) -> "Look":
-        """Return the same for some of the tables, and for some of the directions."""
-        tables = [table for table in self.tables if table.name in names]
-        return replace(self, tables=tables, directions=set(directions) & set(self.directions))
+    def of(self, names: Collection[str]) -> "Look":
+        """Return the same for some of the tables."""
+        return replace(self, tables=[table for table in self.tables if table.name in names])
 
     @property
     def without_days(self) -> set[str]:
@@ -94,10 +95,15 @@ def with_days(run: Run, look: Look) -> Look:
 
     What still lacks it may only be raised.
     """
+    unknown = Hold(Reason.HISTORY_UNKNOWN, "the metrics of its last days cannot be read", DOWN)
     names = {table.name for table in look.tables}
     observations = {t: o for t, o in look.observations.items() if t.table in names}
     complete = replace(look, observations=_add_days(run, observations, anew=True))
-    return replace(complete, directions=UP) if complete.without_days else complete
+    held = {
+        t: replace(o, holds=(*o.holds, unknown)) if t.table in complete.without_days else o
+        for t, o in complete.observations.items()
+    }
+    return replace(complete, observations=held)
 
 
 def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Target, Observation]:

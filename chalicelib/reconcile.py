@@ -5,7 +5,8 @@ are rewritten and capacity is lowered after the last group, since CloudWatch tak
 second.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,12 +16,16 @@ from chalicelib.aws.client import batches
 from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.core.prices import hourly_cost, hourly_saving
 from chalicelib.holds import circuit_breaker
-from chalicelib.model import UP, Alarm, Decision, Direction, TableState
+from chalicelib.model import Alarm, Decision, Direction, TableState
 from chalicelib.observe import Look, NeedsMetrics, Observations, ReadAlarms, observe, with_days
 from chalicelib.run import Run
 
 T = TypeVar("T")
 
+#: Targets whose last days a run reads although nothing would be lowered: 25 calls, some 15 seconds.
+MOST_NEW_DAYS = 300
+#: Tables whose last days a run reads in the end, where it may only raise.
+MOST_UNREAD = 10
 #: Tables that are observed and decided together. With two targets each, they fill one GetMetricData
 #: call of 500 metrics.
 GROUP = 80
@@ -39,20 +44,48 @@ def reconcile(
     """
     counts = fleet_count.count(run, [t for table in tables.values() for t in table.targets()])
     plans: list[Plan] = []
-    waiting: list[Look] = []
+    waiting = Waiting()
     for group in _in_time(run, batches(_ordered(run, tables), GROUP), iter):
         look = observe(run, group, directions, counts, read_alarms, needs_metrics)
-        may_wait = look.without_days if Direction.DOWN in look.directions else set[str]()
-        ready = _plan(run, look.of({t.name for t in group} - may_wait, directions))
-        raised = [one for one in _plan(run, look.of(may_wait, UP)) if one.increase]
-        plans += raise_capacity(run, [*ready, *raised])
-        if may_wait:
-            waiting.append(look.of(may_wait - {one.table for one in raised}, directions))
+        plans += raise_capacity(run, waiting.without(look, _plan(run, look)))
         run.log()
-    for look in _in_time(run, waiting, lambda look: look.tables):
+    for look in _in_time(run, waiting.looks, lambda look: look.tables):
         plans += raise_capacity(run, _plan(run, with_days(run, look)))
         run.log()
     finish(run, plans)
+    if waiting.unread and run.has_time(run.patience):
+        with_days(run, waiting.unread)
+
+
+@dataclass
+class Waiting:
+    """The tables that are decided on once more, when the history of their last days is read.
+
+    The history only keeps more capacity. So tables that would be lowered without it wait for it,
+    and so many others as a run may read. unread: where nothing may be lowered, nothing waits; the
+    history of these is read in the end, for the next run.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    rest: int = MOST_NEW_DAYS
+    unread: Look | None = None
+
+    def without(self, look: Look, plans: Sequence[Plan]) -> list[Plan]:
+        """Keep the tables that wait, and return the plans of the others."""
+        names: set[str] = set()
+        lacking = look.without_days
+        if Direction.DOWN not in look.directions:
+            self.unread = self.unread or (
+                look.of(sorted(lacking)[:MOST_UNREAD]) if lacking else None
+            )
+            return list(plans)
+        for one in plans:
+            if one.table in lacking and not one.increase and (one.lowers or self.rest > 0):
+                names.add(one.table)
+                self.rest -= len(one.decisions)
+        if names:
+            self.looks.append(look.of(names))
+        return [one for one in plans if one.table not in names]
 
 
 def _ordered(run: Run, tables: Mapping[str, TableState]) -> list[TableState]:
@@ -92,7 +125,6 @@ def _plan(run: Run, look: Look) -> list[Plan]:
             name, "planning", plan.for_table, name, decisions[name], alarms.get(name, []), policies
         )
         if actions is not None:
-            run.report.planned += actions
             plans.append(Plan(name, decisions[name], actions, policies))
     return plans
 

@@ -49,6 +49,7 @@ WHY: Mapping[Reason, str] = {
     Reason.WINDOW: "a window of the configuration forbids the change",
     Reason.PAUSED: "it is paused by an operator",
     Reason.PAUSE_UNKNOWN: "the pause tag cannot be read, so nothing is lowered",
+    Reason.HISTORY_UNKNOWN: "its history cannot be read; nothing is lowered without it",
     Reason.CIRCUIT_OPEN: "the circuit breaker does not allow changes",
     Reason.CIRCUIT_UNKNOWN: "the circuit breaker does not answer, so nothing is lowered",
     Reason.RAISED_BY_HAND: "it was raised by hand a short time ago",

@@ -73,11 +73,14 @@ def holds(
 
     The report has each URL that did not answer, once.
     """
-    answers = _ask(run, asking) if asking else {}
+    answers: dict[Question, Hold | None] = run.once("circuit breakers", dict)
+    new = [one for one in asking if one not in answers]
+    if new:
+        answers |= _ask(run, new)
     held: dict[Target, Observation] = {}
     for target, observation in observations.items():
         one = question(observation)
-        hold = answers.get(one) if one else None
+        hold = answers[one] if one and one in asking else None
         if hold:
             held[target] = replace(observation, holds=(*observation.holds, hold))
     return held

@@ -81,13 +81,13 @@ class Part:
 @dataclass
 class Table:
     """A table, and what an UpdateTable in progress will make of it. parts: by index, "" is the
-    table itself."""
+    table itself. raised, lowered: when it first was, in virtual seconds."""
 
     name: str
     parts: dict[str, Part]
     active_at: datetime | None = None
-    raised: bool = False
-    lowered: bool = False
+    raised: float | None = None
+    lowered: float | None = None
     pending: dict[str, dict[Dimension, int]] = field(default_factory=dict)
 
     def targets(self) -> Iterator[Target]:
@@ -130,7 +130,7 @@ class Account:
         self.alarms: dict[str, dict[str, object]] = {}
         self.encoded: dict[str, bytes] = {}
         self.in_alarm: set[str] = set()
-        self.alarms_written: set[str] = set()
+        self.alarms_written: dict[str, float] = {}
 
     @property
     def managed(self) -> list[Target]:
@@ -160,16 +160,16 @@ class Account:
                 units = {d: self.demands[Target(table.name, index, d)].units for d in Dimension}
                 table.parts[index] = Part(units)
             table.pending, table.active_at = {}, None
-            table.raised = table.lowered = False
+            table.raised = table.lowered = None
         self.make_alarms()
 
     def units(self, target: Target) -> int:
         return self.tables[target.table].parts[target.index].units[target.dimension]
 
-    def put_alarm(self, fields: dict[str, object]) -> None:
-        """Keep an alarm, and evaluate it."""
+    def put_alarm(self, fields: dict[str, object], seconds: float = 0.0) -> None:
+        """Keep an alarm, and evaluate it. seconds: the virtual time."""
         name = str(fields["AlarmName"])
-        self.alarms_written.add(name)
+        self.alarms_written.setdefault(name, seconds)
         self.alarms[name] = fields
         dimensions = {d["Name"]: d["Value"] for d in fields["Dimensions"]}  # type: ignore[attr-defined]
         is_read = "Read" in str(fields["MetricName"])

@@ -179,11 +179,13 @@ class FakeAws:
         return {"TableDescription": self._description(table)}
 
     def _change(self, table: Table, index: str, units: dict[Dimension, int]) -> None:
-        part, now = table.parts[index], self._clock.now
+        part, now, seconds = table.parts[index], self._clock.now, self._clock.seconds
         if any(units[d] > part.units[d] for d in Dimension):
-            table.raised, part.increased_at = True, now
+            table.raised = seconds if table.raised is None else table.raised
+            part.increased_at = now
         if any(units[d] < part.units[d] for d in Dimension):
-            table.lowered, part.decreased_at = True, now
+            table.lowered = seconds if table.lowered is None else table.lowered
+            part.decreased_at = now
             part.decreases_today += 1
         table.pending[index] = units
 
@@ -240,7 +242,7 @@ class FakeAws:
         )
 
     def _put_metric_alarm(self, body: Body) -> Answer:
-        self.account.put_alarm(dict(body))
+        self.account.put_alarm(dict(body), self._clock.seconds)
         return {}
 
     def _delete_alarms(self, body: Body) -> Answer:

@@ -1,6 +1,6 @@
 """Goals that take many runs, or an API that is silent: the functions run as they are scheduled."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,8 +59,8 @@ def raised(size: int, conditions: Conditions) -> list[Goal]:
     account.make_alarms()
     hot = set(account.in_alarm)
     goals = {
-        "all hot tables raised": lambda: all(table.raised for table in account.tables.values()),
-        "and all their alarms rewritten": lambda: hot <= account.alarms_written,
+        "all hot tables raised": lambda: _last(t.raised for t in account.tables.values()),
+        "and all their alarms rewritten": lambda: _last(map(account.alarms_written.get, hot)),
     }
     return reach(simulation, goals, [FOLLOW_UP], RAISING)
 
@@ -70,9 +70,7 @@ def lowered(size: int, conditions: Conditions) -> list[Goal]:
     simulation = Simulation(size, conditions, Load.IDLE)
     account = simulation.account
     account.make_alarms()
-    goals = {
-        "all idle tables lowered": lambda: all(table.lowered for table in account.tables.values())
-    }
+    goals = {"all idle tables lowered": lambda: _last(t.lowered for t in account.tables.values())}
     return reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING)
 
 
@@ -80,7 +78,8 @@ def made(size: int, conditions: Conditions) -> list[Goal]:
     """No table has an alarm: until each managed target has its own."""
     simulation = Simulation(size, conditions)
     account, count = simulation.account, len(simulation.account.managed)
-    goals = {"all alarms made": lambda: len(account.alarms) == count}
+    written = account.alarms_written
+    goals = {"all alarms made": lambda: _last(written.values()) if len(written) == count else None}
     return reach(simulation, goals, [SWEEP], MAKING)
 
 
@@ -110,13 +109,21 @@ GOALS: Mapping[str, Callable[[int, Conditions], list[Goal]]] = {
 }
 
 
+def _last(times: Iterable[float | None]) -> float | None:
+    """Return the latest of some times; None if one is missing."""
+    known = list(times)
+    return None if None in known else max((at for at in known if at is not None), default=0.0)
+
+
 def reach(
     simulation: Simulation,
-    goals: Mapping[str, Callable[[], bool]],
+    goals: Mapping[str, Callable[[], float | None]],
     schedules: list[Schedule],
     longest: timedelta,
 ) -> list[Goal]:
     """Run the functions on their schedules until all goals are reached, or `longest` is over.
+
+    goals: each returns when it was reached, in virtual seconds; None if it is not.
 
     The runs of different functions are made one after another. One that is due while another runs
     begins when that ends.
@@ -131,9 +138,9 @@ def reach(
         run = containers[schedule.function].invoke(schedule.handler)
         runs, killed = runs + 1, killed + run.killed
         throttled += sum(run.throttled.values())
-        seconds = simulation.clock.seconds
-        for name, is_reached in goals.items():
-            if name not in reached and is_reached():
+        for name, reached_at in goals.items():
+            seconds = reached_at()
+            if name not in reached and seconds is not None:
                 reached[name] = Goal(
                     name, len(simulation.account.tables), seconds, runs, killed, throttled
                 )

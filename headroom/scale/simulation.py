@@ -15,7 +15,7 @@ from chalicelib.aws.threads import Threads
 from chalicelib.run import Run
 from headroom.project import memory_mb, timeout_seconds
 from headroom.scale import limits
-from headroom.scale.account import SHAPES, TOPIC, Account, Load
+from headroom.scale.account import ACCOUNT, REGION, SHAPES, TOPIC, Account, Load
 from headroom.scale.clock import Killed, VirtualClock, share_of_processor
 from headroom.scale.fake_aws import FakeAws
 from headroom.scale.limits import Limits
@@ -141,6 +141,7 @@ class Container:
             self._aws = Aws(
                 TOPIC, sleep=clock.sleep, http=_no_server, threads=VirtualThreads(clock)
             )
+            self._aws.know_identity(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function}")
         config = self._simulation.account.config
         return Run(self._aws, config, clock.now, seconds_left=clock.seconds_left)
 
