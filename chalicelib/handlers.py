@@ -23,7 +23,7 @@ from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Reason, Skip, Target
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import provisioned_tables
+from chalicelib.observe import provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
@@ -62,7 +62,9 @@ def follow_up(run: Run) -> Report:
 
 
 def scale_down(run: Run) -> Report:
-    """Lower what may be lowered, over all managed tables, the biggest saving first.
+    """Lower what may be lowered, over all managed tables.
+
+    Those that the sweep does not check come first, then the dearest.
 
     It checks both directions. A table that needs an increase is raised first, since a decrease
     would make the increase wait.
@@ -71,7 +73,13 @@ def scale_down(run: Run) -> Report:
     free = _without_autoscaled(run, managed)
     alarms = _topic_alarms(run) if free else None
     if free and alarms is not None:
-        reconcile(run, provisioned_tables(run, free), BOTH, lambda _: alarms)
+        reconcile(
+            run,
+            provisioned_tables(run, free),
+            BOTH,
+            lambda _: alarms,
+            comes_first=lambda table: not any(map(is_worth_checking, with_units(run, table))),
+        )
     return run.report
 
 

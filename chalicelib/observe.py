@@ -1,6 +1,6 @@
 """Observe some tables: their units, metrics and alarms, and what holds them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -106,15 +106,20 @@ def with_days(run: Run, look: Look) -> Look:
     return replace(complete, observations=held)
 
 
+def with_units(run: Run, table: TableState) -> Iterator[Observation]:
+    """Yield what DescribeTable alone tells of a table's targets."""
+    for target in table.targets():
+        throughput = table.throughputs[target.index]
+        units = throughput.units[target.dimension]
+        yield Observation(target, units, throughput, run.policy(target))
+
+
 def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Target, Observation]:
-    observations: dict[Target, Observation] = {}
-    for table in tables:
-        for target in table.targets():
-            throughput = table.throughputs[target.index]
-            units = throughput.units[target.dimension]
-            observation = Observation(target, units, throughput, run.policy(target))
-            observations[target] = fleet_count.follow(run.config.fleets, counts, observation)
-    return observations
+    return {
+        observation.target: fleet_count.follow(run.config.fleets, counts, observation)
+        for table in tables
+        for observation in with_units(run, table)
+    }
 
 
 def _with_metrics(

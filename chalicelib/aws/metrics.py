@@ -23,6 +23,9 @@ from chalicelib.model import NO_SERIES, DemandHistory, Metrics, Series, Target
 #: GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10.
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
+#: Between two such calls. GetMetricData takes 180,000 datapoints a second (CloudWatch User Guide,
+#: service quotas, read 2026-11). A call and its parsing take some half a second more.
+PAUSE_SECONDS = 0.3
 #: So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call.
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 
@@ -122,7 +125,9 @@ def _provisioned_query(target: Target) -> Query:
 
 def _read_days(aws: Aws, targets: Sequence[Target], start: datetime, end: datetime) -> None:
     """Read the demand from `start`, and summarize it together with the days that are kept."""
-    for batch in batches(targets, TARGETS_A_CALL):
+    for number, batch in enumerate(batches(targets, TARGETS_A_CALL)):
+        if number:
+            aws.sleep(PAUSE_SECONDS)
         queries = {target: _load_queries(target, 300) for target in batch}
         series = _read(aws, [query for pair in queries.values() for query in pair], start, end)
         for target, (consumed, throttled) in queries.items():

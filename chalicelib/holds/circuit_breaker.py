@@ -86,7 +86,7 @@ def holds(
     return held
 
 
-def _ask(run: Run, asking: Collection[Question]) -> dict[Question, Hold]:
+def _ask(run: Run, asking: Collection[Question]) -> dict[Question, Hold | None]:
     silences: Counter[str] = run.once("silent circuit breakers", Counter)
     ordered, seconds = sorted(asking), max(one.seconds for one in asking)
     if run.may_wait(seconds):
@@ -94,8 +94,7 @@ def _ask(run: Run, asking: Collection[Question]) -> dict[Question, Hold]:
     else:
         answers = dict.fromkeys(ordered, TOO_LATE)
     run.report.skips += _unanswered(answers)
-    held = {one: judge(one, answer) for one, answer in answers.items()}
-    return {one: hold for one, hold in held.items() if hold}
+    return {one: judge(one, answer) for one, answer in answers.items()}
 
 
 def _answers(
