@@ -10,7 +10,7 @@ from chalicelib.run import Run
 
 #: A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
 #: with the others after it.
-FIRST_SHARE = 0.2
+FIRST_SHARE = 0.1
 
 
 def make_missing(
@@ -33,6 +33,8 @@ def make_alarms(run: Run, missing: Sequence[CreateAlarm], share: float = 1.0) ->
     The others are left to a later sweep. An alarm of the same name that does not notify our topic
     belongs to somebody: it is kept.
     """
+    planned = {action.target for action in run.report.planned if isinstance(action, CreateAlarm)}
+    missing = [action for action in missing if action.target not in planned]
     missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, missing) or []
     until = run.seconds_left() - run.length * share if share < 1 else 0.0
     made: list[CreateAlarm] = []

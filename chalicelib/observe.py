@@ -83,8 +83,9 @@ def observe(
     """Return what is known of some tables. Without their alarms they may only be raised."""
     observations, unread = _with_metrics(run, _units(run, tables, counts), needs_metrics)
     alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
-    for target in unread & table_alarms.in_alarm(alarms or []):
-        observations[target] = replace(observations[target], alarm_only=True)
+    for target, at in table_alarms.alarmed_at(alarms or []).items():
+        if target in unread:
+            observations[target] = replace(observations[target], alarmed_at=at)
     observations = collect(run, observations, alarms or [])
     run.report.observations |= {t: o for t, o in observations.items() if o.policy.notify}
     return Look(tables, observations, alarms or [], directions if alarms is not None else UP)

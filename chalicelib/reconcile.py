@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 #: Targets whose last days a run reads although nothing would be lowered: 25 calls, some 15 seconds.
 MOST_NEW_DAYS = 300
-#: Tables whose last days are read, and that are lowered, together: some 20 seconds at one table a second.
+#: Tables whose last days are read, and that are lowered, together: some 20 seconds.
 FEW = 10
 #: Tables whose last days a run reads in the end, where it may only raise.
 MOST_UNREAD = 10

@@ -1,6 +1,7 @@
 """What is known of one target when its decision is made."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Hold, Metrics, Target, Throughput
@@ -11,9 +12,9 @@ class Observation:
     """Everything that a decision about one target depends on, except the time.
 
     policy: the target's settings. fleet: the name of the fleet that the target follows; of several
-    fleets, the one that needs most; "" without a fleet. alarm_only: the metrics could not be read,
-    and an alarm of the target is in ALARM. instances: how many instances that fleet
-    has, None if they cannot be counted. fleet_units: the units that the fleet needs.
+    fleets, the one that needs most; "" without a fleet. instances: how many
+    instances that fleet has, None if they cannot be counted. fleet_units: the units that the fleet
+    needs. alarmed_at: when an alarm of the target went to ALARM, where its metrics cannot be read.
     """
 
     target: Target
@@ -25,4 +26,4 @@ class Observation:
     fleet_units: int = 0
     fleet: str = ""
     instances: int | None = None
-    alarm_only: bool = False
+    alarmed_at: datetime | None = None

@@ -26,8 +26,8 @@ from chalicelib.model import Decision, Direction, Hold, Number, Reason
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 #: The increase where only the alarm is known, and the policy sets none.
 ALARM_INCREASE_PERCENT = 50
-#: An update takes a minute, its metrics come minutes later, and the alarm's period is a minute.
-ALARM_SETTLES = timedelta(minutes=5)
+#: So long an alarm that went to ALARM tells of the present load.
+ALARM_IS_NEWS = timedelta(minutes=15)
 CHECKED_MINUTES = 60
 
 
@@ -111,8 +111,8 @@ def _guard(
 
 def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision:
     policy, units = observation.policy, observation.provisioned
-    if observation.alarm_only:
-        advice = _by_the_alarm(observation, now)
+    if observation.alarmed_at is not None:
+        advice = _by_the_alarm(observation, observation.alarmed_at, now)
     else:
         advice = STRATEGIES[policy.strategy].scale_up(observation, now, urgent)
     desired = min(max(advice.desired, policy.min_units), max(policy.max_units, units))
@@ -129,14 +129,15 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
     return _keep(observation, advice.reason, advice.numbers)
 
 
-def _by_the_alarm(observation: Observation, now: datetime) -> Recommendation:
-    """Recommend an increase where all that is known is that the alarm is in ALARM.
+def _by_the_alarm(observation: Observation, alarmed_at: datetime, now: datetime) -> Recommendation:
+    """Recommend an increase where all that is known is that an alarm went to ALARM.
 
-    It waits after a raise: an alarm shows the effect of a raise only minutes later.
+    One for each time that it did so, and only while that is news: an alarm whose table has become
+    idle stays in ALARM.
     """
     units, raised_at = observation.provisioned, observation.throughput.last_increase_at
-    if raised_at is not None and now - raised_at < ALARM_SETTLES:
-        return Recommendation(units, Reason.RAISED_RECENTLY)
+    if now - alarmed_at > ALARM_IS_NEWS or (raised_at is not None and raised_at >= alarmed_at):
+        return Recommendation(units, Reason.NO_DATA)
     percent = observation.policy.increase_percent or ALARM_INCREASE_PERCENT
     return Recommendation(math.ceil(units * (100 + percent) / 100), Reason.ALARM_ONLY)
 

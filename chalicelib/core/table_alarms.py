@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chalicelib.config.policy import Policy
@@ -122,11 +123,15 @@ def watched(alarm: Alarm) -> Target | None:
     return None if isinstance(target, str) else target
 
 
-def in_alarm(alarms: Iterable[Alarm]) -> set[Target]:
-    """Return the targets whose consumption has put an alarm into ALARM."""
-    firing = [alarm for alarm in alarms if alarm.fields.get("StateValue") == "ALARM"]
-    targets = map(target_of_alarm, firing)
-    return {target for target in targets if isinstance(target, Target)}
+def alarmed_at(alarms: Iterable[Alarm]) -> dict[Target, datetime]:
+    """Return when an alarm on consumption went to ALARM, of the targets that have one in ALARM."""
+    newest: dict[Target, datetime] = {}
+    for alarm in alarms:
+        target, at = target_of_alarm(alarm), alarm.fields.get("StateTransitionedTimestamp")
+        is_firing = alarm.fields.get("StateValue") == "ALARM"
+        if is_firing and isinstance(target, Target) and isinstance(at, datetime):
+            newest[target] = max(at, newest.get(target, at))
+    return newest
 
 
 def rewritable(alarm: Alarm) -> Target | None:

@@ -134,7 +134,7 @@ def test_there_are_three_stages_and_a_policy_for_each_function_and_no_other() ->
 #: They read fourteen days of every table once an hour; a function's share of a processor grows with
 #: its memory.
 MEMORY = {"scale_down": 1024, "sweep": 1024}
-TIMEOUTS = {"on_alarm": 60, "follow_up": 60, "scale_down": 300, "sweep": 300}
+TIMEOUTS = {"on_alarm": 60, "follow_up": 60, "scale_down": 900, "sweep": 300}
 
 
 @pytest.mark.parametrize("stage", STAGES)

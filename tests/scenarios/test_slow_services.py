@@ -61,7 +61,8 @@ def hot(region: Region) -> None:
     region.http.servers[URL] = 200
     region.client("sns").create_topic(Name="capacity")
     pass_minutes(region, 65, {READS: 95.0})
-    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    alarm = region.cloudwatch.alarms["headroom-orders:read"]
+    alarm.state.value, alarm.changed_at = "ALARM", region.now
     region.calls.clear()
 
 

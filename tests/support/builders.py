@@ -83,7 +83,7 @@ def observation(
     fleet: str = "",
     instances: int | None = None,
     settings: Policy | None = None,
-    alarm_only: bool = False,
+    alarmed_at: datetime | None = None,
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -104,7 +104,7 @@ def observation(
         fleet_units,
         fleet,
         instances,
-        alarm_only,
+        alarmed_at,
     )
 
 

@@ -147,11 +147,9 @@ def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() 
 # alarms to make
 
 
-def made(
-    *decisions: Decision, watching: Sequence[Alarm] = (), **settings: Any
-) -> list[CreateAlarm]:
+def made(*decisions: Decision, alarms: Sequence[Alarm] = (), **settings: Any) -> list[CreateAlarm]:
     units = {decision.target: decision.desired for decision in decisions}
-    return plan.missing_alarms(units, watching, dict.fromkeys(TARGETS, policy(**settings)), TOPIC)
+    return plan.missing_alarms(units, alarms, dict.fromkeys(TARGETS, policy(**settings)), TOPIC)
 
 
 def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> None:

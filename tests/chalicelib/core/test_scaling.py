@@ -34,6 +34,7 @@ def decide(
     return decide_with(observation(**seen), policy(**(settings or {})), NOON, directions)
 
 
+ALARMED = NOON - timedelta(minutes=15)
 CASES = [
     # up
     pytest.param(UP, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="hot"),
@@ -97,26 +98,34 @@ CASES = [
     ),
     pytest.param(UP, {}, {}, 100, Reason.NO_DATA, id="nothing known"),
     pytest.param(
-        UP, {"alarm_only": True}, {}, 150, Reason.ALARM_ONLY, id="only the alarm is known"
+        UP, {"alarmed_at": ALARMED}, {}, 150, Reason.ALARM_ONLY, id="only the alarm is known"
     ),
     pytest.param(
-        UP, {"alarm_only": True}, {"max_units": 120}, 120, Reason.ALARM_ONLY, id="… and a maximum"
-    ),
-    pytest.param(
-        UP,
-        {"alarm_only": True, "last_increase_at": NOON - timedelta(minutes=4, seconds=59)},
-        {},
-        100,
-        Reason.RAISED_RECENTLY,
-        id="only the alarm is known, and it was raised just now",
+        UP, {"alarmed_at": ALARMED}, {"max_units": 120}, 120, Reason.ALARM_ONLY, id="… a maximum"
     ),
     pytest.param(
         UP,
-        {"alarm_only": True, "last_increase_at": NOON - timedelta(minutes=5)},
+        {"alarmed_at": ALARMED, "last_increase_at": ALARMED - timedelta(seconds=1)},
         {"increase_percent": 20},
         120,
         Reason.ALARM_ONLY,
-        id="… and longer ago, by the policy's own percentage",
+        id="… and the policy's own percentage",
+    ),
+    pytest.param(
+        UP,
+        {"alarmed_at": ALARMED, "last_increase_at": ALARMED},
+        {},
+        100,
+        Reason.NO_DATA,
+        id="only the alarm is known, and it was answered",
+    ),
+    pytest.param(
+        UP,
+        {"alarmed_at": ALARMED - timedelta(seconds=1)},
+        {},
+        100,
+        Reason.NO_DATA,
+        id="only an old alarm is known",
     ),
     pytest.param(
         UP, {"consumed": 90.0}, {"scale_up": False}, 100, Reason.SCALING_OFF, id="up is off"
