@@ -9,6 +9,7 @@ loses one.
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
@@ -112,7 +113,7 @@ def _pending(
     conditions: list[Condition] = []
     for target, observation in run.report.observations.items():
         conditions += notices.conditions(observation, decisions.get(target), run.now)
-    for condition in (*conditions, *_failing(run, sweep.tables)):
+    for condition in (*conditions, *_of_sweeps(run, sweep.tables)):
         place = place_of(condition)
         if place is None:
             continue
@@ -135,19 +136,33 @@ def _judge(
     return PendingNotification(condition, place, known, is_due) if is_due or must_write else None
 
 
-def _failing(run: Run, tables: Collection[str]) -> Iterator[Condition]:
-    """Yield the condition of each table for which something failed: its first failure, in words."""
+def _of_sweeps(run: Run, tables: Collection[str]) -> Iterator[Condition]:
+    """Yield the conditions of the tables for which something failed, and of those not reached."""
+    yield from _in_words(run, "failing", _failures(run, tables))
+    why = "docs/scale.md says what a large account needs"
+    unreached = {table: why for table in run.report.unreached if table in tables}
+    yield from _in_words(run, "not_reached", unreached)
+
+
+def _failures(run: Run, tables: Collection[str]) -> Mapping[str, str]:
+    """Return each table's first failure, in words."""
     failed: dict[str, str] = {}
     for failure in run.report.failures:
         # the subject is a table, or one of its targets
         table = failure.subject.split(":")[0].split("/")[0]
         if table in tables:
             failed.setdefault(table, str(failure))
-    for table, why in failed.items():
+    return failed
+
+
+def _in_words(
+    run: Run, kind: Literal["failing", "not_reached"], tables: Mapping[str, str]
+) -> Iterator[Condition]:
+    for table, why in tables.items():
         targets = [Target(table, "", dimension) for dimension in Dimension]
-        target = next((t for t in targets if "failing" in run.policy(t).notify), None)
+        target = next((t for t in targets if kind in run.policy(t).notify), None)
         if target:
-            yield from notices.failing(target, run.policy(target), why)
+            yield from notices.of_sweeps(kind, target, run.policy(target), why)
 
 
 def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[Condition], Place | None]:

@@ -55,7 +55,7 @@ class Report:
 
     observations: the targets whose state may cause a notification. instance_alarms: the alarms of
     failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
-    read, None if it could not read the alarms.
+    read, None if it could not read the alarms. unreached: the tables for which no time was left.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -67,6 +67,7 @@ class Report:
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)
+    unreached: list[str] = field(default_factory=list)
     sweep: Sweep | None = None
 
     def raise_failures(self) -> None:
@@ -152,6 +153,7 @@ class Run:
     def leave(self, table: str) -> None:
         """Report a table that this run does not reach. The container's next run begins with it."""
         self.aws.unreached.add(table)
+        self.report.unreached.append(table)
         self.skip_for_time(table)
 
     def fail(self, subject: str, doing: str, error: Exception) -> None:

@@ -117,6 +117,8 @@ def _counts(report: Report) -> dict[str, int]:
     healed = sum(isinstance(action, Heal) for action in report.done)
     if healed:
         counts["Healed"] = healed
+    if report.unreached:
+        counts["NotReached"] = len(report.unreached)
     counts["Skipped"] += len(report.skips)
     counts["Failed"] += len(report.failures)
     return dict(counts)

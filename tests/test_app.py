@@ -261,6 +261,12 @@ def test_the_counts_are_printed_as_an_embedded_metric(capsys: pytest.CaptureFixt
     ]
 
 
+def test_tables_that_a_run_did_not_reach_are_a_metric_of_their_own_where_there_are_any() -> None:
+    counts = telemetry.RunLog("sweep").finish(Report(unreached=["orders", "users"]))
+    assert counts["NotReached"] == 2
+    assert "NotReached" not in telemetry.RunLog("sweep").finish(Report())
+
+
 def test_a_run_without_a_failure_counts_as_completed_under_its_functions_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

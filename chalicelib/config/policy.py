@@ -35,6 +35,7 @@ NotificationKind = Literal[
     "high_throughput",
     "low_throughput",
     "failing",
+    "not_reached",
     "fleet",
     "paused",
     "healing",
@@ -312,7 +313,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000,
-            description="`failing` means that this many sweeps in a row have failed for a table.",
+            description="`failing` and `not_reached` mean that this many sweeps in a row have "
+            "failed for a table, or had no time for it.",
         ),
     ] = 3
     alarm_period_seconds: Annotated[

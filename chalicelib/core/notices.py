@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, chain
 from operator import ge, le
+from typing import Literal
 
 from chalicelib.config.policy import METRIC_KINDS, NotificationKind, Policy
 from chalicelib.core.budget import next_midnight
@@ -44,7 +45,12 @@ TOGETHER = 50
 MAX_TEXT = 30_000
 
 HELD = {Reason.PAUSED, Reason.JOB_RUNNING}
-STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {"failing", "fleet", "paused"}
+STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
+    "failing",
+    "not_reached",
+    "fleet",
+    "paused",
+}
 SUBJECTS: Mapping[NotificationKind, str] = {
     "scaled_up": "Headroom raised {}",
     "scaled_down": "Headroom lowered {}",
@@ -53,8 +59,13 @@ SUBJECTS: Mapping[NotificationKind, str] = {
     "high_throughput": "High throughput: {}",
     "low_throughput": "Low throughput: {}",
     "failing": "Sweeps keep failing: {}",
+    "not_reached": "Sweeps have no time: {}",
     "fleet": "Following its fleet: {}",
     "paused": "Paused: {}",
+}
+TEXTS = {
+    "failing": "have failed for {}, at last with: ",
+    "not_reached": "had no time for {}; ",
 }
 
 
@@ -294,16 +305,19 @@ def _without_metric(kind: NotificationKind, observation: Observation, text: str)
     return replace(condition, gap=EPISODE_GAP + SWEEP * 6, refresh=SWEEP * 6)
 
 
-def failing(target: Target, policy: Policy, why: str) -> Iterator[Condition]:
-    """Yield the condition that sweeps fail for a target's table, if the policy notifies of it.
+def of_sweeps(
+    kind: Literal["failing", "not_reached"], target: Target, policy: Policy, why: str
+) -> Iterator[Condition]:
+    """Yield the condition that sweeps fail for a target's table, or have no time for it, if the
+    policy notifies of it.
 
-    why: what failed, as a sentence.
+    why: what happened, as a sentence.
     """
     count = policy.notify_failing_sweeps
-    text = f"{count} sweeps in a row have failed for {target.table}, at last with: {why}"
+    text = f"{count} sweeps in a row {TEXTS[kind].format(target.table)}{why}"
     span = max(SWEEP * (count - 1) - JITTER, timedelta())
-    if _is_wanted("failing", policy):
-        yield Condition(_line("failing", target, policy, text), target, gap=SWEEP_GAP, span=span)
+    if _is_wanted(kind, policy):
+        yield Condition(_line(kind, target, policy, text), target, gap=SWEEP_GAP, span=span)
 
 
 def _carried(periods: Sequence[bool | None]) -> list[bool]:

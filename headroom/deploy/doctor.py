@@ -13,6 +13,7 @@ CHECKS: dict[str, Check] = {
     "permissions": infrastructure.permissions,
     "setup": infrastructure.infrastructure,
     "own alarms": infrastructure.own_alarms,
+    "time": infrastructure.reached,
     "dead letters": infrastructure.dead_letters,
     "tables": configuration.tables,
     "fleet": configuration.fleets,

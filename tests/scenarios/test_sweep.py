@@ -2,12 +2,14 @@
 alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib import handlers
 from chalicelib.reconcile import GROUP
+from chalicelib.run import Report
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation.clock import START
@@ -462,14 +464,21 @@ def test_hundreds_of_tables_are_read_in_bulk_and_get_their_alarms_in_several_swe
     assert skips(invocation) == []
 
 
-def test_the_tables_with_the_highest_cost_are_looked_at_before_the_time_is_over() -> None:
+def test_the_dearest_tables_come_first_and_those_that_were_not_reached_in_the_next_run() -> None:
     with Region(START) as region:
         cheap = [f"orders-{number:02}" for number in range(GROUP)]
         for name in cheap:
             region.create_table(name, 5, 5)
         region.create_table("orders-large", 1000, 1000)
         is_read = lambda: "GetMetricData" in operations(region)  # noqa: E731
-        report = handlers.sweep(new_run(region, seconds_left=lambda: 1.0 if is_read() else 60.0))
+        run = new_run(region, seconds_left=lambda: 1.0 if is_read() else 60.0)
+        report = handlers.sweep(run)
         decided = {decision.target.table for decision in report.decisions}
-        assert "orders-large" in decided
-        assert cheap[-1] not in decided
+        assert (len(decided), "orders-large" in decided) == (GROUP, True)
+        (last,) = report.unreached
+        assert (last, {last}) == (cheap[-1], run.aws.unreached)
+        region.calls.clear()
+        report = handlers.sweep(replace(run, report=Report()))
+        assert last in {decision.target.table for decision in report.decisions}
+        assert len(report.unreached) == 1
+        assert last not in run.aws.unreached

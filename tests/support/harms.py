@@ -108,6 +108,14 @@ def silence(deployment: Deployment) -> None:
     )
 
 
+def reach_too_few(deployment: Deployment) -> None:
+    service = [{"Name": "service", "Value": "headroom-dev"}]
+    deployment.session.client("cloudwatch").put_metric_data(
+        Namespace="Headroom",
+        MetricData=[{"MetricName": "NotReached", "Dimensions": service, "Value": 12}],
+    )
+
+
 def lose_a_message(deployment: Deployment) -> None:
     sqs = deployment.session.client("sqs")
     sqs.send_message(
@@ -298,6 +306,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "own alarms",
         "headroom-dev-silence is in ALARM",
         "docs/operations.md, Silence",
+    ),
+    "reach too few": (
+        reach_too_few,
+        "time",
+        "a run of the last day had no time for 12 table(s)",
+        "docs/scale.md",
     ),
     "lose a message": (
         lose_a_message,

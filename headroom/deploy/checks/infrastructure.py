@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+from chalicelib import telemetry
 from headroom.deploy import blueprint, setup
 from headroom.deploy import permissions as configured
 from headroom.deploy import stage as stages
@@ -95,6 +97,27 @@ def own_alarms(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(
                 "own alarms", f"{alarm['AlarmName']} is in ALARM", str(alarm["AlarmDescription"])
             )
+
+
+def reached(deployment: Deployment) -> Iterator[Finding]:
+    """Find out whether the runs of the last day had time for every table."""
+    end = datetime.now(UTC)
+    response = deployment.session.client("cloudwatch").get_metric_statistics(
+        Namespace=telemetry.NAMESPACE,
+        MetricName="NotReached",
+        Dimensions=[{"Name": "service", "Value": deployment.stage.prefix}],
+        StartTime=end - timedelta(days=1),
+        EndTime=end,
+        Period=3600,
+        Statistics=["Maximum"],
+    )
+    most = max((int(point["Maximum"]) for point in response["Datapoints"]), default=0)
+    if most:
+        yield Finding(
+            "time",
+            f"a run of the last day had no time for {most} table(s)",
+            "docs/scale.md says what a large account needs.",
+        )
 
 
 def dead_letters(deployment: Deployment) -> Iterator[Finding]:

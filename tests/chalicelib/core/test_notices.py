@@ -402,8 +402,21 @@ FAILING = telling("failing", notify_failing_sweeps=3)
 
 
 def failing(settings: Policy = FAILING) -> Condition:
-    (state,) = notices.failing(READS, settings, "orders: DescribeTable failed: no")
+    (state,) = notices.of_sweeps("failing", READS, settings, "orders: DescribeTable failed: no")
     return state
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("failing", "3 sweeps in a row have failed for orders, at last with: why"),
+        ("not_reached", "3 sweeps in a row had no time for orders; why"),
+    ],
+)
+def test_each_kind_of_sweeps_in_a_row_has_its_words_and_its_setting(kind: Any, text: str) -> None:
+    (state,) = notices.of_sweeps(kind, READS, telling(kind, notify_failing_sweeps=3), "why")
+    assert (state.line.kind, state.line.text) == (kind, text)
+    assert list(notices.of_sweeps(kind, READS, telling("at_max"), "why")) == []
 
 
 def sweeps(state: Condition, *minutes: float) -> list[bool]:
