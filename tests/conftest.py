@@ -6,6 +6,7 @@ time; `search` finds new ones. Time decides nothing: a busy machine fails no tes
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -14,6 +15,7 @@ from headroom.region.region import OBSERVERS, Region
 from tests.support.command_line import run
 from tests.support.judge import judge
 from tests.support.scenes import orders
+from tests.support.untraced import untraced
 
 __all__ = ["run"]
 
@@ -25,10 +27,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let coverage not follow the laws: it doubles what they cost, and other tests reach the same
-    lines."""
+    """Let coverage not follow the laws and the slow tests: it doubles what they cost, and other
+    tests reach the same lines."""
     for item in items:
-        if is_hypothesis_test(getattr(item, "obj", None)):
+        slow = item.get_closest_marker("slow")
+        repeats = slow and not slow.kwargs.get("traced")
+        if repeats or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("no_cover")
 
 
@@ -51,5 +55,7 @@ def region(request: pytest.FixtureRequest) -> Iterator[Region]:
     """
     scene = request.node.get_closest_marker("scene") or pytest.mark.scene.with_args(orders).mark
     build, *arguments = scene.args
-    with build(*arguments, **scene.kwargs) as region:
+    with ExitStack() as stack:
+        with untraced():
+            region = stack.enter_context(build(*arguments, **scene.kwargs))
         yield region

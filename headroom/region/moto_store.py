@@ -4,7 +4,7 @@ A call that moto answers costs some 3 ms of CPU: requests and responses are writ
 parsed again. What the app asks at every event, and what the region itself does, goes this way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from moto.backends import get_backend
@@ -25,6 +25,8 @@ def answer(
     match service, operation:
         case "dynamodb", "ListTables":
             return _list_tables(region, params)
+        case "ec2", "DescribeInstances" if params.keys() <= {"Filters", "MaxResults"}:
+            return _describe_instances(region, params)
         case "resourcegroupstaggingapi", "GetResources":
             return _get_resources(region, params)
         case "sts", "GetCallerIdentity":
@@ -38,6 +40,19 @@ def _list_tables(region: str, params: Mapping[str, Any]) -> dict[str, Any]:
         params.get("Limit", 100), params.get("ExclusiveStartTableName")
     )
     return {"TableNames": names, **({"LastEvaluatedTableName": last} if last else {})}
+
+
+def _describe_instances(region: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the instances' ids alone. More than a page is left to moto."""
+    filters = {condition["Name"]: condition["Values"] for condition in params.get("Filters", [])}
+    reservations = store("ec2", region).describe_instances(filters)
+    if len(reservations) > params.get("MaxResults", 100):
+        return None
+    return {"Reservations": [_reservation(found.instances) for found in reservations]}
+
+
+def _reservation(instances: Iterable[Any]) -> dict[str, Any]:
+    return {"Instances": [{"InstanceId": instance.id} for instance in instances]}
 
 
 def _get_resources(region: str, params: Mapping[str, Any]) -> dict[str, Any]:

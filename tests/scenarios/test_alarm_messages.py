@@ -18,18 +18,15 @@ from tests.support.scenes import (
 )
 
 
-def test_an_alarm_of_another_account_is_refused(region: Region) -> None:
+@pytest.mark.parametrize(
+    ("place", "account"), [("us-east-1", "999999999999"), ("eu-west-1", "123456789012")]
+)
+def test_an_alarm_of_another_account_or_region_is_refused(
+    region: Region, place: str, account: str
+) -> None:
     hot(region)
-    arn = "arn:aws:cloudwatch:us-east-1:999999999999:alarm:headroom-orders:read"
-    invocation = send(region, alarm_message(region, AlarmArn=arn, AWSAccountId="999999999999"))
-    assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
-    assert writes(region) == []
-
-
-def test_an_alarm_of_another_region_is_refused(region: Region) -> None:
-    hot(region)
-    arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:headroom-orders:read"
-    invocation = send(region, alarm_message(region, AlarmArn=arn))
+    arn = f"arn:aws:cloudwatch:{place}:{account}:alarm:headroom-orders:read"
+    invocation = send(region, alarm_message(region, AlarmArn=arn, AWSAccountId=account))
     assert skips(invocation) == [("headroom-orders:read", "ForeignAccountOrRegion")]
     assert writes(region) == []
 

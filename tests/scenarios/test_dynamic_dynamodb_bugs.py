@@ -53,11 +53,30 @@ def test_1_a_table_on_demand_is_passed_over_and_does_not_stop_the_others() -> No
         assert units(region)["orders:read"] == 150
 
 
-def test_2_consumption_above_the_maximum_is_raised_to_the_maximum() -> None:
-    with scene("max-provisioned-reads: 200") as region:
-        pass_minutes(region, 10, {**QUIET, READS: 250.0})
+@pytest.mark.parametrize(
+    ("lines", "load", "found"),
+    [
+        pytest.param(
+            ("max-provisioned-reads: 200",),
+            250.0,
+            200,
+            id="2: consumption above the maximum is raised to the maximum",
+        ),
+        pytest.param(
+            ("increase-reads-unit: units", "increase-reads-with: 300"),
+            95.0,
+            400,
+            id="5: a step of more units than there are is taken whole",
+        ),
+    ],
+)
+def test_2_and_5_an_increase_is_made_at_once(
+    lines: tuple[str, ...], load: float, found: int
+) -> None:
+    with scene(*lines) as region:
+        pass_minutes(region, 10, {**QUIET, READS: load})
         invoke(region, "scale_down")
-        assert units(region)["orders:read"] == 200
+        assert units(region)["orders:read"] == found
 
 
 @pytest.mark.parametrize(
@@ -82,13 +101,6 @@ def test_5_a_minimum_of_more_than_twice_the_units_is_reached_at_once() -> None:
         assert units(region)["orders:read"] == 500
     with scene() as region:
         assert units(region)["orders:read"] == 100
-
-
-def test_5_a_step_of_more_units_than_there_are_is_taken_whole() -> None:
-    with scene("increase-reads-unit: units", "increase-reads-with: 300") as region:
-        pass_minutes(region, 10, {**QUIET, READS: 95.0})
-        invoke(region, "scale_down")
-        assert units(region)["orders:read"] == 400
 
 
 def test_6_a_decrease_that_dynamodb_would_refuse_is_not_asked_for() -> None:

@@ -26,6 +26,7 @@ from headroom.region.region import Region
 from tests.support.builders import ACCOUNT, READS
 from tests.support.command_line import RunCommand, write_file
 from tests.support.scenes import MIDDAY, TARGETS, decisions, invoke, orders, pass_minutes, units
+from tests.support.untraced import untraced
 
 pytestmark = pytest.mark.slow
 
@@ -242,7 +243,7 @@ def play(is_set: bool) -> Played:
     text = "\n".join(line for scene in SCENES for line in scene.sections(is_set))
     found = translate(text)
     assert found.is_whole, [str(line) for line in found.lines if line.kind is not Kind.TRANSLATED]
-    with Region(MIDDAY) as region:
+    with untraced(), Region(MIDDAY) as region:
         for scene in SCENES:
             region.create_table(scene.table, UNITS, UNITS, {"by-date": (UNITS, UNITS)})
             region.client("sns").create_topic(Name=scene.table)

@@ -24,6 +24,9 @@ from headroom.simulation.replay import Outcome, Replay
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import rules
 
+#: The replay and the app have tests of their own.
+pytestmark = pytest.mark.no_cover
+
 #: Two hours before the UTC day, and with it the decrease quota, begins anew.
 EVENING = datetime(2026, 11, 2, 22, tzinfo=UTC)
 Demand = Mapping[Target, Sequence[float]]

@@ -23,7 +23,12 @@ from headroom.region.region import Region
 from tests.scenarios.test_listeners import action, change, queued
 from tests.support.builders import FOREIGN, READS
 from tests.support.iam import (
+    AWS,
     NEEDS,
+    OTHER_TABLE,
+    OWN_ALARM,
+    TABLE,
+    THEIR_ALARM,
     Ask,
     Location,
     Policy,
@@ -50,7 +55,6 @@ EVERY_FUNCTION = (*FUNCTIONS, *LISTENERS)
 #: The functions with a policy of their own. tests/scenarios/test_fleet.py judges what on_fleet
 #: calls.
 SHIPPED = (*FUNCTIONS, "on_fleet")
-AWS = Location()
 LOCATIONS = (AWS, Location("aws-cn", "cn-north-1"), Location("aws-us-gov", "us-gov-west-1"))
 HEADROOM_TOPIC = "headroom-alarms-dev"
 #: A topic of the operator's own naming: Headroom's own alarms work with it, too.
@@ -252,10 +256,6 @@ def test_somebodys_alarm_is_rewritten_for_its_topic_and_for_its_function(gone: s
     ]
 
 
-TABLE = AWS.arn("dynamodb", "table/orders")
-OTHER_TABLE = AWS.arn("dynamodb", "table/users")
-OWN_ALARM = AWS.arn("cloudwatch", "alarm:headroom-orders:read")
-THEIR_ALARM = AWS.arn("cloudwatch", f"alarm:{FOREIGN}")
 ON_HEADROOM = {"cloudwatch:AlarmActions": [AWS.arn("sns", "pages"), AWS.arn("sns", HEADROOM_TOPIC)]}
 ELSEWHERE = {"cloudwatch:AlarmActions": [AWS.arn("sns", "pages")]}
 

@@ -16,12 +16,17 @@ from moto import mock_aws
 from chalicelib.config.rules import Config
 from headroom.deploy import setup, teardown
 from headroom.deploy import stage as stages
-from headroom.deploy.account import AwsSession
+from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import environment_of
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
+ALL_SOURCES = {
+    "ALARM_SOURCES": "topic,queue,lambda,eventbridge",
+    "ALARM_QUEUE": "headroom-buffer-dev",
+}
+ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
 #: Shared, since reading the services' models anew takes longer than a test.
 LOADER = botocore.loaders.create_loader()
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -127,6 +132,14 @@ def inventory(client: Callable[[str], Any]) -> set[str]:
             for a in client("cloudwatch").describe_alarms()["MetricAlarms"]
         ),
     }
+
+
+def configured(session: AwsSession, role: str) -> Any:
+    """Return the policy that the configuration gave a role, or None."""
+    response = get_or_none(
+        session.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
+    )
+    return response and response["PolicyDocument"]
 
 
 def tear_down(stage: Stage, session: AwsSession, project: Path) -> list[setup.ResourceResult]:

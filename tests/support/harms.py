@@ -45,14 +45,10 @@ def refuse(client: Any, operation: str, code: str) -> None:
     client.meta.events.register(f"before-call.*.{operation}", answer)
 
 
-def lose_credentials(deployment: Deployment) -> None:
+def reject(deployment: Deployment, code: str) -> None:
+    """Let AWS not accept the operator's credentials."""
     del deployment.session.location
-    deny(deployment, "sts", "GetCallerIdentity", "InvalidClientTokenId")
-
-
-def let_the_clock_be_far_off(deployment: Deployment) -> None:
-    del deployment.session.location
-    deny(deployment, "sts", "GetCallerIdentity", "SignatureDoesNotMatch")
+    deny(deployment, "sts", "GetCallerIdentity", code)
 
 
 def let_the_clock_be_off(deployment: Deployment) -> None:
@@ -228,13 +224,13 @@ def tell_a_webhook_that_is_no_url(deployment: Deployment) -> None:
 #: The harm, the check that finds it, and parts of the problem and of the remedy.
 ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "lose credentials": (
-        lose_credentials,
+        lambda deployment: reject(deployment, "InvalidClientTokenId"),
         "credentials",
         "AWS does not accept the credentials",
         "Sign in again",
     ),
     "let the clock be far off": (
-        let_the_clock_be_far_off,
+        lambda deployment: reject(deployment, "SignatureDoesNotMatch"),
         "clock",
         "AWS does not accept the credentials",
         "Set this computer's clock",

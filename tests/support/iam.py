@@ -17,6 +17,7 @@ from moto.backends import get_backend
 
 from headroom.deploy import account
 from headroom.region.context import Call
+from tests.support.builders import FOREIGN
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
@@ -177,6 +178,13 @@ class Location(account.Location):
     partition: str = "aws"
     region: str = "us-east-1"
     account: str = "123456789012"
+
+
+AWS = Location()
+TABLE = AWS.arn("dynamodb", "table/orders")
+OTHER_TABLE = AWS.arn("dynamodb", "table/users")
+OWN_ALARM = AWS.arn("cloudwatch", "alarm:headroom-orders:read")
+THEIR_ALARM = AWS.arn("cloudwatch", f"alarm:{FOREIGN}")
 
 
 def asks(call: Call, location: Location) -> list[Ask]:

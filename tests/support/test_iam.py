@@ -7,20 +7,18 @@ import pytest
 from headroom.region.context import Call
 from tests.support.builders import FOREIGN
 from tests.support.iam import (
+    AWS,
+    OTHER_TABLE,
+    OWN_ALARM,
+    TABLE,
+    THEIR_ALARM,
     Ask,
-    Location,
     Policy,
     UnsupportedError,
     allowed,
     asks,
 )
 from tests.support.scenes import MONDAY
-
-AWS = Location()
-TABLE = AWS.arn("dynamodb", "table/orders")
-OTHER_TABLE = AWS.arn("dynamodb", "table/users")
-OWN_ALARM = AWS.arn("cloudwatch", "alarm:headroom-orders:read")
-THEIR_ALARM = AWS.arn("cloudwatch", f"alarm:{FOREIGN}")
 
 
 def says(

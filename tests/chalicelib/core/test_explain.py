@@ -161,9 +161,8 @@ def test_numbers_are_short(value: Any, text: str) -> None:
     assert numbers({"peak_units": value}) == f"peak units {text}"
 
 
-def test_numbers_are_listed_in_their_order() -> None:
-    assert numbers({"b_units": 2, "a_units": 1}) == "b units 2, a units 1"
-
-
-def test_no_numbers_are_no_words() -> None:
-    assert numbers({}) == ""
+@pytest.mark.parametrize(
+    ("given", "text"), [({"b_units": 2, "a_units": 1}, "b units 2, a units 1"), ({}, "")]
+)
+def test_numbers_are_listed_in_their_order(given: dict[str, int], text: str) -> None:
+    assert numbers(given) == text

@@ -51,23 +51,42 @@ def rewrite(found: Alarm, threshold: float, target: Target = READS, **changes: A
     return RewriteAlarm(target, found, {**changes, "Threshold": threshold})
 
 
-def test_an_alarm_is_raised_after_the_capacity() -> None:
-    assert actions([decision(desired=150)], [alarm()]) == [
-        SetCapacity("orders", (Change(READS, 100, 150),)),
-        rewrite(alarm(), 7_200.0),
-    ]
+DRIFTED = alarm(Threshold=9_999.0)
 
 
-def test_an_alarm_is_lowered_before_the_capacity() -> None:
-    assert actions([decision(desired=40)], [alarm()]) == [
-        rewrite(alarm(), 1_920.0),
-        SetCapacity("orders", (Change(READS, 100, 40),)),
-    ]
-
-
-def test_a_drifted_alarm_is_mended_where_nothing_else_changes() -> None:
-    drifted = alarm(Threshold=9_999.0)
-    assert actions([decision()], [drifted]) == [rewrite(drifted, 4_800.0)]
+@pytest.mark.parametrize(
+    ("decided", "found", "planned"),
+    [
+        pytest.param(
+            decision(desired=150),
+            alarm(),
+            [SetCapacity("orders", (Change(READS, 100, 150),)), rewrite(alarm(), 7_200.0)],
+            id="an alarm is raised after the capacity",
+        ),
+        pytest.param(
+            decision(desired=40),
+            alarm(),
+            [rewrite(alarm(), 1_920.0), SetCapacity("orders", (Change(READS, 100, 40),))],
+            id="an alarm is lowered before the capacity",
+        ),
+        pytest.param(
+            decision(),
+            DRIFTED,
+            [rewrite(DRIFTED, 4_800.0)],
+            id="a drifted alarm is corrected where nothing else changes",
+        ),
+        pytest.param(
+            decision(reason=Reason.UPDATING),
+            DRIFTED,
+            [],
+            id="while a table updates its alarms are left alone",
+        ),
+    ],
+)
+def test_an_alarm_follows_the_decision_about_its_target(
+    decided: Decision, found: Alarm, planned: list[TableAction]
+) -> None:
+    assert actions([decided], [found]) == planned
 
 
 @pytest.mark.parametrize(
@@ -129,10 +148,6 @@ def test_alarms_that_are_not_in_units_of_a_decided_target_are_left_alone(other: 
     assert actions([decision(desired=150)], [other]) == [
         SetCapacity("orders", (Change(READS, 100, 150),))
     ]
-
-
-def test_while_a_table_updates_its_alarms_are_left_alone() -> None:
-    assert actions([decision(reason=Reason.UPDATING)], [alarm(Threshold=9_999.0)]) == []
 
 
 def test_a_dry_run_plans_nothing_for_its_target_and_everything_for_the_others() -> None:

@@ -366,7 +366,7 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
     texts = io.StringIO()
     SCENES["backup"](Console(file=texts, width=200))

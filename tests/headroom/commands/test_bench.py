@@ -9,7 +9,7 @@ from tests.support.command_line import RunCommand, write_file, write_trace
 STEPS = [100.0] * 60 + [400.0] * 60 + [50.0] * 120
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_a_benchmark_prints_all_conditions_and_compares_with_the_last_results(
     tmp_path: Path, run: RunCommand
 ) -> None:

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from chalicelib.config.loader import load
 from headroom.cli import app
 from headroom.deploy import blueprint, permissions, stage
-from headroom.deploy.account import AwsSession, get_or_none
 from tests.support.deployed import (
     account,
+    configured,
     dev,
     inventory,
     set_up,
@@ -25,13 +25,7 @@ from tests.support.real_deploy import BIN, configure, copy_project
 from tests.support.scenes import rules
 
 
-def configured(session: AwsSession, role: str) -> Any:
-    response = get_or_none(
-        session.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
-    )
-    return response and response["PolicyDocument"]
-
-
+@pytest.mark.no_cover
 def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ from tests.support.harms import (
     tell_a_webhook_that_is_no_url,
     write_nonsense,
 )
+from tests.support.untraced import untraced
 
 
 @pytest.fixture
@@ -45,9 +46,10 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
     )
     configure(tmp_path, CONFIG)
     with account() as session:
-        set_up(dev(), session, rules=load(CONFIG))
-        make_table(session.client)
-        sweep(CONFIG)
+        with untraced():
+            set_up(dev(), session, rules=load(CONFIG))
+            make_table(session.client)
+            sweep(CONFIG)
         yield Deployment(dev(), tmp_path, session, datetime.now(UTC))
 
 

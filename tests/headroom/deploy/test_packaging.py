@@ -4,7 +4,6 @@ to break."""
 import json
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -251,72 +250,60 @@ def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(
     assert packaging.terraform_problems(tmp_path, packages.stage) == []
 
 
-def spoil_version(module: dict[str, Any]) -> None:
-    module["terraform"]["required_version"] = ">= 0.12.26, < 1.4.0"
+def spoil(module: dict[str, Any], value: Any, *path: str) -> None:
+    *parents, last = path
+    for key in parents:
+        module = module[key]
+    module[last] = value
 
 
-def spoil_provider(module: dict[str, Any]) -> None:
-    module["terraform"]["required_providers"]["aws"]["version"] = ">= 3.61.0, < 5"
-
-
-def spoil_rule(module: dict[str, Any]) -> None:
-    module["resource"]["aws_cloudwatch_event_rule"]["sweep-event"]["name"] = "sweep-event"
-
-
-def spoil_reference(module: dict[str, Any]) -> None:
-    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = (
-        "${aws_sns_topic.gone.arn}"
-    )
-
-
-def spoil_target(module: dict[str, Any]) -> None:
-    module["resource"]["aws_cloudwatch_event_rule"]["weekly-event"] = {
-        "name": "headroom-dev-weekly-event"
-    }
-
-
-def spoil_partition(module: dict[str, Any]) -> None:
-    module["resource"]["aws_sns_topic_subscription"]["on_alarm-sns-subscription"]["topic_arn"] = (
-        "arn:aws:sns:x:1:t"
-    )
-
-
-def spoil_logs(module: dict[str, Any]) -> None:
-    module["resource"]["aws_cloudwatch_log_group"] = {"sweep": {"name": "sweep-log-group"}}
+SUBSCRIPTION = ("resource", "aws_sns_topic_subscription", "on_alarm-sns-subscription", "topic_arn")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "problem"),
+    ("path", "value", "problem"),
     [
         (
-            spoil_version,
+            ("terraform", "required_version"),
+            ">= 0.12.26, < 1.4.0",
             "required_version >= 0.12.26, < 1.4.0 excludes newer versions of Terraform",
         ),
-        (spoil_provider, "the version >= 3.61.0, < 5 excludes newer versions of the AWS provider"),
         (
-            spoil_rule,
+            ("terraform", "required_providers", "aws", "version"),
+            ">= 3.61.0, < 5",
+            "the version >= 3.61.0, < 5 excludes newer versions of the AWS provider",
+        ),
+        (
+            ("resource", "aws_cloudwatch_event_rule", "sweep-event", "name"),
+            "sweep-event",
             "aws_cloudwatch_event_rule.sweep-event: "
             "the name sweep-event is the same in every stage",
         ),
-        (spoil_reference, "aws_sns_topic.gone is referenced, and does not exist"),
         (
-            spoil_target,
+            SUBSCRIPTION,
+            "${aws_sns_topic.gone.arn}",
+            "aws_sns_topic.gone is referenced, and does not exist",
+        ),
+        (
+            ("resource", "aws_cloudwatch_event_rule", "weekly-event"),
+            {"name": "headroom-dev-weekly-event"},
             "chalice_override.tf.json: aws_cloudwatch_event_rule.weekly-event overrides nothing",
         ),
-        (spoil_partition, "arn:aws: fixes a partition or an account"),
+        (SUBSCRIPTION, "arn:aws:sns:x:1:t", "arn:aws: fixes a partition or an account"),
         (
-            spoil_logs,
+            ("resource", "aws_cloudwatch_log_group"),
+            {"sweep": {"name": "sweep-log-group"}},
             "aws_cloudwatch_log_group.sweep: sweep-log-group is not the log of a function",
         ),
     ],
 )
 def test_what_is_known_to_break_is_found(
-    packages: Packages, tmp_path: Path, spoil: Callable[[dict[str, Any]], None], problem: str
+    packages: Packages, tmp_path: Path, path: tuple[str, ...], value: Any, problem: str
 ) -> None:
     for file in (packages.folder / "terraform").glob("*.tf.json"):
         module = json.loads(file.read_text())
         if file.name == "chalice_override.tf.json":
-            spoil(module)
+            spoil(module, value, *path)
         (tmp_path / file.name).write_text(json.dumps(module))
     assert problem in packaging.terraform_problems(tmp_path, packages.stage)
 

@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.deployed import (
-    FUNCTIONS,
+    ALL_FUNCTIONS,
+    ALL_SOURCES,
     inventory,
     make_table,
 )
 from tests.support.real_deploy import CONFIG, Site, configure, site
-
-ALL_SOURCES = {
-    "ALARM_SOURCES": "topic,queue,lambda,eventbridge",
-    "ALARM_QUEUE": "headroom-buffer-dev",
-}
-ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
 
 
 def wait_for(what: Callable[[], bool]) -> None:

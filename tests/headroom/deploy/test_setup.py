@@ -18,14 +18,17 @@ from chalicelib.config.rules import Config
 from chalicelib.core import table_alarms
 from chalicelib.run import Report
 from headroom.deploy import blueprint, permissions, setup, stage, teardown
-from headroom.deploy.account import AwsSession, Location, get_or_none
+from headroom.deploy.account import AwsSession, Location
 from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Resource
 from headroom.deploy.stage import Stage, StageError
 from headroom.region.region import Region
 from tests.support.builders import READS, policy
 from tests.support.deployed import (
+    ALL_FUNCTIONS,
+    ALL_SOURCES,
     FUNCTIONS,
     account,
+    configured,
     dev,
     inventory,
     make_functions,
@@ -36,11 +39,6 @@ from tests.support.deployed import (
 )
 from tests.support.scenes import MIDDAY, invoke, rules
 
-ALL_SOURCES = {
-    "ALARM_SOURCES": "topic,queue,lambda,eventbridge",
-    "ALARM_QUEUE": "headroom-buffer-dev",
-}
-ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
 LOCATIONS = [
     Location("aws", "eu-west-1", "1"),
     Location("aws-cn", "cn-north-1", "2"),
@@ -161,13 +159,6 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
 # what the configuration says of the roles
 
 
-def configured(session: AwsSession, role: str) -> Any:
-    response = get_or_none(
-        session.client("iam").get_role_policy, RoleName=role, PolicyName="headroom-configured"
-    )
-    return response and response["PolicyDocument"]
-
-
 @pytest.mark.parametrize(
     ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
 )
@@ -246,6 +237,7 @@ def again_and_again(work: Callable[[], object]) -> int:
     raise AssertionError("it never ends")
 
 
+@pytest.mark.no_cover
 def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as session:
         list(setup.setup(setup.resources_before_functions(dev(), session), session))
@@ -264,6 +256,7 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
         ] == []
 
 
+@pytest.mark.no_cover
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:
     with account() as session:
         before = inventory(session.client)

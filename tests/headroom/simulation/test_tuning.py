@@ -157,7 +157,6 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
     return tuning.total(tuning.measure(demand, None, settings)[1:])
 
 
-@pytest.mark.no_cover  # the other searches reach the same lines
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("goal", "taken"),
@@ -192,7 +191,6 @@ def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     )
 
 
-@pytest.mark.no_cover  # the other searches reach the same lines
 @pytest.mark.slow
 def test_a_fold_is_searched_without_its_own_days() -> None:
     calm, wild = (tuning.tune(lively(3, last), PLAIN, 1_000_000, plan=SMALL) for last in (1.0, 5.0))
@@ -203,7 +201,6 @@ def test_a_fold_is_searched_without_its_own_days() -> None:
     assert calm.folds[0].searched != wild.folds[0].searched
 
 
-@pytest.mark.no_cover  # the other searches reach the same lines
 @pytest.mark.slow
 def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
     today = make_policy(burst_keep_percent=80)
@@ -223,7 +220,6 @@ def test_two_processes_find_what_one_finds() -> None:
     assert result[0] == result[1]
 
 
-@pytest.mark.no_cover  # the other searches reach the same lines
 @pytest.mark.slow
 def test_a_percent_configuration_is_measured_as_it_is_and_beaten_within_its_bounds() -> None:
     result = tuning.tune(THREE_DAYS, policy(min_units=3), 1_000_000, plan=SMALL)
@@ -418,7 +414,7 @@ def no_rules(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
     done = CliRunner().invoke(
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
@@ -435,7 +431,7 @@ def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Pat
     assert tuning.sentence(result) in done.output
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path) -> None:
     options = ["--throttled-ppm", "1000000", "--candidates", "4", "--json"]
     done = CliRunner().invoke(
@@ -452,7 +448,7 @@ def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path)
     assert [fold["days"] for fold in data["folds"]] == [[1], [2]]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path) -> None:
     with Region() as region:
         region.create_table("orders", 5, 5)

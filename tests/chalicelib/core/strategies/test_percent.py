@@ -38,13 +38,17 @@ def test_a_step_beyond_the_maximum_goes_to_the_maximum() -> None:
     assert outcome(decide({"max_units": 200}, consumed=250.0)) == (200, Reason.UTILIZATION_HIGH)
 
 
-def test_a_minimum_far_above_is_reached_at_once() -> None:
-    assert decide({"min_units": 5_000}, consumed=0.0, provisioned=1).desired == 5_000
-
-
-@pytest.mark.parametrize("step", [1, 10, 49])
-def test_one_unit_grows_by_however_small_a_step(step: int) -> None:
-    assert decide({"increase_percent": step}, consumed=1.0, provisioned=1).desired == 2
+@pytest.mark.parametrize(
+    ("settings", "consumed", "desired"),
+    [
+        pytest.param({"min_units": 5_000}, 0.0, 5_000, id="to a minimum far above"),
+        pytest.param({"increase_percent": 1}, 1.0, 2, id="by a step of 1 percent"),
+        pytest.param({"increase_percent": 10}, 1.0, 2, id="by a step of 10 percent"),
+        pytest.param({"increase_percent": 49}, 1.0, 2, id="by a step of 49 percent"),
+    ],
+)
+def test_one_unit_grows_at_once(settings: dict[str, Any], consumed: float, desired: int) -> None:
+    assert decide(settings, consumed=consumed, provisioned=1).desired == desired
 
 
 def test_what_was_throttled_once_is_answered_once() -> None:

@@ -55,6 +55,13 @@ def up(
         pytest.param(series([90, 10]), {}, 100, Reason.AT_DESIRED, id="the load fell since"),
         pytest.param(series([90, 90]), TWO, 150, Reason.UTILIZATION_HIGH, id="two of two hot"),
         pytest.param(series([10, 90]), TWO, 100, Reason.AT_DESIRED, id="one of two hot"),
+        pytest.param(
+            300.0,
+            rows(increase=[(0, 0), (400, 50)]),
+            100,
+            Reason.AT_DESIRED,
+            id="a row without a step",
+        ),
         pytest.param(series([None, 90]), TWO, 100, Reason.NO_DATA, id="one of two unknown"),
         pytest.param(
             series([40, 100, 80, 80, 100]),
@@ -144,10 +151,6 @@ def test_instead_of_one_step_the_highest_row_that_consumption_has_reached(
         desired,
         Reason.AT_DESIRED if desired == 100 else Reason.UTILIZATION_HIGH,
     )
-
-
-def test_a_row_without_a_step_raises_nothing() -> None:
-    assert outcome(up(300.0, rows(increase=[(0, 0), (400, 50)]))) == (100, Reason.AT_DESIRED)
 
 
 def test_of_several_periods_the_lowest_names_the_row() -> None:
