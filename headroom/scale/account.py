@@ -187,6 +187,7 @@ class Account:
                 "StateValue": "ALARM" if hot else "OK",
                 "StateReason": "Threshold Crossed",
                 "StateUpdatedTimestamp": self.start.timestamp(),
+                "StateTransitionedTimestamp": self.start.timestamp(),
                 "AlarmConfigurationUpdatedTimestamp": self.start.timestamp(),
             }
         )

@@ -241,6 +241,15 @@ def test_a_table_that_is_updating_is_not_written(region: Region, aws: Aws) -> No
     assert operations(region) == ["DescribeTable"]
 
 
+def test_an_index_that_is_updating_is_not_written(region: Region, aws: Aws) -> None:
+    table = region.client("dynamodb").describe_table(TableName="orders")["Table"]
+    table["GlobalSecondaryIndexes"][0]["IndexStatus"] = "UPDATING"
+    region.answers["dynamodb", "DescribeTable"] = lambda _: {"Table": table}
+    with pytest.raises(ChangedMeanwhile, match=r"^index orders/by-date is updating$"):
+        set_capacity(aws, SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
+    assert "UpdateTable" not in operations(region)
+
+
 def test_a_loser_of_a_race_is_reported_so(region: Region, aws: Aws) -> None:
     region.faults.append(Fault("UpdateTable", "ResourceInUseException"))
     with pytest.raises(ChangedMeanwhile, match="ResourceInUseException"):

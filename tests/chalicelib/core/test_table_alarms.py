@@ -2,6 +2,7 @@
 changes."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -283,3 +284,40 @@ def test_a_rewritten_alarm_fits(before: int, units: int, minutes: int, ours: boo
         )
         == {}
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "actions", "may"),
+    [
+        pytest.param(None, [TOPIC], True, id="our own"),
+        pytest.param(None, [], True, id="our own, without its actions"),
+        pytest.param(None, [f"{TOPIC}-prod"], False, id="another stage's"),
+        pytest.param(FOREIGN, [f"{TOPIC}-prod", TOPIC], True, id="somebody's that calls us too"),
+        pytest.param(FOREIGN, [], False, id="somebody's"),
+        pytest.param(
+            FOREIGN,
+            ["arn:aws:lambda:us-east-1:123456789012:function:headroom-dev-on_action"],
+            True,
+            id="somebody's that calls our function",
+        ),
+    ],
+)
+def test_only_alarms_that_call_us_are_rewritten(
+    name: str | None, actions: list[str], may: bool
+) -> None:
+    found = alarm(name=name) if name else alarm()
+    fields = {**found.fields, "AlarmActions": actions}
+    assert table_alarms.calls_headroom(Alarm(fields), TOPIC) is may
+
+
+def test_when_an_alarm_went_to_alarm_is_known_of_consumption_alone() -> None:
+    at = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    firing = {"StateValue": "ALARM", "StateTransitionedTimestamp": at}
+    older = {**firing, "StateTransitionedTimestamp": at - timedelta(minutes=1)}
+    alarms = [
+        Alarm({**alarm(READS).fields, **firing}),
+        Alarm({**alarm(READS).fields, **older}),
+        Alarm({**alarm(WRITES).fields, **firing, "StateValue": "OK"}),
+        Alarm({**alarm(INDEX_READS).fields, **firing, "MetricName": "ReadThrottleEvents"}),
+    ]
+    assert table_alarms.alarmed_at(alarms) == {READS: at}
