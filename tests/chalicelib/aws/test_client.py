@@ -242,11 +242,16 @@ def test_a_table_that_is_updating_is_not_written(region: Region, aws: Aws) -> No
 
 
 def test_an_index_that_is_updating_is_not_written(region: Region, aws: Aws) -> None:
-    table = region.client("dynamodb").describe_table(TableName="orders")["Table"]
-    table["GlobalSecondaryIndexes"][0]["IndexStatus"] = "UPDATING"
-    region.answers["dynamodb", "DescribeTable"] = lambda _: {"Table": table}
-    with pytest.raises(ChangedMeanwhile, match=r"^index orders/by-date is updating$"):
-        set_capacity(aws, SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
+    def update_the_index(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Table"]["GlobalSecondaryIndexes"][0]["IndexStatus"] = "UPDATING"
+
+    events = aws.client("dynamodb").meta.events
+    events.register_last("after-call.dynamodb.DescribeTable", update_the_index)
+    try:
+        with pytest.raises(ChangedMeanwhile, match=r"^index orders/by-date is updating$"):
+            set_capacity(aws, SetCapacity("orders", (Change(INDEX_READS, 20, 30),)))
+    finally:
+        events.unregister("after-call.dynamodb.DescribeTable", update_the_index)
     assert "UpdateTable" not in operations(region)
 
 
