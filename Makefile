@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench bench-scale test check fix named-stage deploy package teardown clean
+.PHONY: help demo bench bench-scale cold-import test check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ SCALE ?= 10,100,1000
 bench-scale: $(STAMP) ## what it does in large accounts, of SCALE tables: make bench-scale SCALE=10,100
 	$(BIN)/headroom bench-scale --tables $(SCALE)
 
+cold-import: $(STAMP) ## how long the import of the package takes, beside that of an empty Chalice app
+	$(BIN)/python -m headroom.deploy.cold_import
+
 test: $(STAMP) ## everything that CI runs: lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,7 +47,7 @@ named-stage:
 
 deploy: $(STAMP) named-stage ## into your account: make deploy STAGE=dev (safe to repeat)
 	$(BIN)/headroom setup --stage $(STAGE)
-	$(BIN)/chalice deploy --stage $(STAGE)
+	$(BIN)/headroom deploy --stage $(STAGE)
 	$(BIN)/headroom setup --stage $(STAGE)
 
 package: $(STAMP) named-stage ## a SAM template and a Terraform module in out/: make package STAGE=dev

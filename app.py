@@ -4,6 +4,11 @@ The only module of the engine that reads the clock and the environment. The work
 chalicelib/handlers.py.
 """
 
+import gc
+
+# The modules that a cold container loads stay. The collector would look through them several times.
+gc.disable()
+
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -150,3 +155,6 @@ def _run(name: str, context: Any, handler: Callable[[Run], object]) -> dict[str,
     counts = log.finish(run.report)
     run.report.raise_failures()
     return counts
+
+
+gc.enable()

@@ -75,7 +75,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "setup": (
         "deploy",
-        "Create what Chalice does not create, before and after `chalice deploy`. Safe to repeat.",
+        "Create what Chalice does not create, before and after `deploy`. Safe to repeat.",
+    ),
+    "deploy": (
+        "deploy",
+        "Deploy the functions of a stage with Chalice, in a small package of compiled modules.",
     ),
     "teardown": (
         "deploy",

@@ -1,5 +1,5 @@
-"""`setup`, `teardown`, `doctor`, `redrive` and `package`: the commands for one stage of Headroom in
-an account."""
+"""`setup`, `deploy`, `teardown`, `doctor`, `redrive` and `package`: the commands for one stage of
+Headroom in an account."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ StageOption = Annotated[
 
 @app.command()
 def setup(name: StageOption) -> None:
-    """Create what Chalice does not create, before and after `chalice deploy`. Safe to repeat."""
+    """Create what Chalice does not create, before and after `deploy`. Safe to repeat."""
     with _advice_after_errors():
         cloud, settings = AwsSession(), stage.read(name)
         # first of all: a mistake in the configuration must not appear half-way
@@ -44,11 +44,17 @@ def setup(name: StageOption) -> None:
         if not functions:
             console.print(
                 f"No function of stage {name} yet. "
-                f"Next: chalice deploy --stage {name}, then this command again."
+                f"Next: headroom deploy --stage {name}, then this command again."
             )
             return
         steps = deployment.resources_of_functions(settings, cloud, functions, config)
         _print_outcomes(deployment.setup(steps, cloud))
+
+
+@app.command()
+def deploy(name: StageOption) -> None:
+    """Deploy the functions of a stage with Chalice, in a small package of compiled modules."""
+    raise typer.Exit(packaging.deploy(stage.read(name), stage.project_folder()))
 
 
 def _checked_config(settings: stage.Stage, cloud: AwsSession) -> Config:

@@ -29,7 +29,8 @@ from headroom.project import version
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
-CHALICE = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+#: Chalice's command line; the folder that it runs in is the project.
+CHALICE = (sys.executable, "-m", "headroom.deploy.chalice_command")
 #: Chalice needs a Region even for a template, which contains none.
 ANY_REGION = "any-region-1"
 SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
@@ -58,12 +59,12 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     for folder in (sam, terraform):
         shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as temporary:
-        copy = _copied(project, Path(temporary) / "project")
+        copy = copy_of(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
         merged.write_text(json.dumps(sam_template(stage, rules)))
-        _chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
+        chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
         _without_log_retention(copy)
-        _chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
+        chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
     modules = {
         "headroom": terraform_extras(stage, rules),
         "chalice_override": terraform_override(stage),
@@ -77,7 +78,17 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     return [sam, terraform]
 
 
-def _copied(project: Path, folder: Path) -> Path:
+def deploy(stage: Stage, project: Path) -> int:
+    """Deploy a stage's functions as `chalice deploy` does, in a lean package.
+
+    Chalice prints what it does. Returns its exit status.
+    """
+    command = [*CHALICE, "deploy", "--stage", stage.name]
+    return subprocess.run(command, cwd=project, check=False).returncode  # noqa: S603
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """Copy what a deployment of a project needs into a new folder, and return it."""
     folder.mkdir()
     for name in SHIPPED:
         if (project / name).is_dir():
@@ -96,7 +107,8 @@ def _without_log_retention(project: Path) -> None:
     file.write_text(json.dumps(settings))
 
 
-def _chalice_package(project: Path, stage: Stage, *options: str) -> None:
+def chalice_package(project: Path, stage: Stage, *options: str) -> None:
+    """Run `chalice package` with lean packages. Raises StageError with what it printed."""
     arguments = ["package", "--stage", stage.name, *options]
     done = subprocess.run(  # noqa: S603
         [*CHALICE, *arguments],

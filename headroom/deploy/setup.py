@@ -1,6 +1,6 @@
 """Set up the resources that a stage needs besides Chalice's.
 
-`headroom setup` runs before `chalice deploy`, which needs the topic and the queues. It runs again
+`headroom setup` runs before `headroom deploy`, which needs the topic and the queues. It runs again
 after it, for what belongs to the functions. Each run applies what can be applied, and leaves what
 is already correct.
 """
@@ -50,7 +50,7 @@ def functions_of(stage: Stage, session: AwsSession) -> list[str]:
 
 
 def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resource]:
-    """Return the resources that `chalice deploy` needs: queues, topic, and the queue's
+    """Return the resources that `headroom deploy` needs: queues, topic, and the queue's
     subscription."""
     location = session.location
     topic_arn, dead_letters = stage.topic_arn(location), location.arn("sqs", stage.dead_letters)

@@ -65,7 +65,7 @@ def test_a_command_within_a_sentence_is_one_of_those_that_are_run() -> None:
 
 def test_every_command_of_a_stages_life_is_in_the_runbook() -> None:
     named = {tuple(shlex.split(command)[:2]) for command in COMMANDS}
-    for command in ("setup", "doctor", "redrive", "teardown"):
+    for command in ("setup", "deploy", "doctor", "redrive", "teardown"):
         assert ("headroom", command) in named
     assert ("make", "package") in named
     assert (BIN / "headroom").exists()

@@ -54,7 +54,7 @@ def test_setup_before_any_function_says_what_comes_next() -> None:
         assert status == 0
         assert (
             "No function of stage dev yet. "
-            "Next: chalice deploy --stage dev, then this command again." in response
+            "Next: headroom deploy --stage dev, then this command again." in response
         )
 
 
