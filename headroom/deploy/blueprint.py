@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 #: SQS keeps a message for at most 14 days. Source: API_SetQueueAttributes, read 2026-10.
 DEAD_LETTER_SECONDS = 1_209_600
-#: No function of Headroom may run longer. It is the longest timeout in .chalice/config.json.
+#: No function that an event wakes may run longer. Those of a schedule may.
 FUNCTION_SECONDS = 300
 #: Lambda recommends six times the function's timeout. Source: Lambda Developer Guide, "Using Lambda
 #: with Amazon SQS", 2026-10.

@@ -102,9 +102,8 @@ def test_no_read_waits_longer_than_its_share(server: Server, call: Callable[[Aws
     run = new_run()
     assert run.read("it", "asking", call, run.aws) is None
     assert run.seconds_left() > LENGTH / 2
-    assert [str(failure) for failure in run.report.failures] == [
-        "it: asking failed: no answer within 0.24 s"
-    ]
+    (failure,) = run.report.failures
+    assert str(failure).startswith("it: asking failed: no answer within 0.2")
 
 
 @pytest.mark.parametrize("handler", [handlers.follow_up, handlers.sweep, handlers.scale_down])

@@ -127,7 +127,7 @@ def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(
     result = run(config, "--once")
     assert result.exit_code == 1
     assert (
-        "13:05:00 UTC: the sweep failed: AWS does not accept the credentials: An error "
+        "the tables: ListTables failed: AWS does not accept the credentials: An error "
         "occurred (Expired"
     ) in one_line(result.output)
 

@@ -2,7 +2,6 @@
 operator on a server."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from headroom.deploy import blueprint, permissions, setup, stage, teardown
 from headroom.deploy.account import AwsSession, Location
 from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Resource
 from headroom.deploy.stage import Stage, StageError
+from headroom.project import timeout_seconds
 from headroom.region.region import Region
 from tests.support.builders import READS, policy
 from tests.support.deployed import (
@@ -388,5 +388,5 @@ def test_the_default_topic_is_that_of_the_app() -> None:
 
 
 def test_no_function_may_outlive_what_the_buffer_reckons_with() -> None:
-    text = (stage.ROOT / ".chalice" / "config.json").read_text()
-    assert max(map(int, re.findall(r'"lambda_timeout": (\d+)', text))) <= blueprint.FUNCTION_SECONDS
+    woken = ("on_alarm", "on_action", "on_event", "on_queue", "on_fleet")
+    assert max(map(timeout_seconds, woken)) <= blueprint.FUNCTION_SECONDS
