@@ -49,7 +49,7 @@ name = "*"
 
 
 class Load(StrEnum):
-    """What is asked of a target."""
+    """The kinds of load on a target."""
 
     STEADY = "steady"
     HOT = "hot"
@@ -98,7 +98,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is asked of a target. units: those that it had at first."""
+    """The load on a target. units: those that it had at first."""
 
     units: int
     load: Load

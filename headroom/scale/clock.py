@@ -1,6 +1,6 @@
 """Virtual time: what a Lambda function would take, with its share of a processor.
 
-Waiting and calls advance it by what they are said to take. Code advances it by the CPU that it
+Waiting and calls advance it by a given duration. Code advances it by the CPU that it
 used, divided by the function's share of a processor.
 """
 

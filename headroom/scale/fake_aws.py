@@ -62,7 +62,7 @@ class FakeAws:
     """Answers the calls on one account, and counts them.
 
     silent: operations that never answer. calls: requests by operation, with those that were
-    throttled. metrics, datapoints: what GetMetricData was asked for.
+    throttled. metrics, datapoints: those of the GetMetricData requests.
     """
 
     def __init__(

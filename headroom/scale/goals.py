@@ -12,7 +12,7 @@ from headroom.scale.account import Load
 from headroom.scale.scenarios import TWO_INDEXES, on_alarm
 from headroom.scale.simulation import BEGIN, Conditions, Container, Handler, Simulation
 
-#: The APIs that are asked before an increase, besides those that make it.
+#: The APIs that are called before an increase, besides those that make it.
 SILENT = ("DescribeAlarms", "GetMetricData", "GetCallerIdentity", "GetResources")
 #: A goal that is not reached in this time is given up.
 RAISING, LOWERING, MAKING = timedelta(hours=2), timedelta(hours=6), timedelta(hours=3)

@@ -1,4 +1,4 @@
-"""The scenarios: their counts are the handlers' own calls, and killed runs are told."""
+"""The scenarios: their counts are the handlers' own calls, and killed runs are reported."""
 
 from datetime import timedelta
 
@@ -121,9 +121,9 @@ def test_results_are_kept_and_compared(tmp_path):
     assert read(tmp_path / "scale.json") == before
     assert list(differences(before, before)) == []
     changed = [replace(m, calls={"X": 2}, metrics=7) for m in measured]
-    told = list(differences(Results(50.0, 1.0, changed, []), before))
-    assert "follow_up, cold, 1 tables: X 0 → 2" in told
-    assert "follow_up, cold, 1 tables: metrics read 0 → 7" in told
+    lines = list(differences(Results(50.0, 1.0, changed, []), before))
+    assert "follow_up, cold, 1 tables: X 0 → 2" in lines
+    assert "follow_up, cold, 1 tables: metrics read 0 → 7" in lines
 
 
 def test_a_thousand_hot_alarms_need_a_thousand_tables_and_goals_end_there():
