@@ -43,7 +43,7 @@ def make_alarms(run: Run, missing: Sequence[CreateAlarm], share: float = 1.0) ->
             _leave_to_later(run, missing[count:], share)
             break
         run.report.planned.append(action)
-        if not run.dry_run and _is_made(run, action):
+        if not run.dry_run and _create(run, action):
             made.append(action)
     return made
 
@@ -54,7 +54,8 @@ def _leave_to_later(run: Run, missing: Sequence[CreateAlarm], share: float) -> N
         run.skip("the alarms that are missing", Reason.NO_TIME_LEFT, why)
 
 
-def _is_made(run: Run, action: CreateAlarm) -> bool:
+def _create(run: Run, action: CreateAlarm) -> bool:
+    """Create an alarm, report what came of it, and tell whether it was created."""
     run.pace_alarm_write()
     try:
         create_alarm(run.aws, action)
@@ -84,7 +85,8 @@ def remove_alarms(run: Run, names: Collection[str]) -> None:
 def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[CreateAlarm]:
     by_name = {str(action.fields["AlarmName"]): action for action in missing}
     taken = {alarm.name for alarm in alarms_named(run.aws, by_name)} if by_name else set()
-    for name in sorted(taken):
+    known = {skip.subject for skip in run.report.skips}  # a sweep makes alarms twice
+    for name in sorted(taken - known):
         why = (
             f"an alarm {name} exists and does not notify {run.aws.topic_arn}; "
             "if that is right, add the topic to the alarm's actions, or delete the alarm"

@@ -175,6 +175,23 @@ def test_one_alarm_that_cannot_be_made_does_not_stop_the_others(bare: Region) ->
     assert sorted(bare.cloudwatch.alarms) == OURS
 
 
+def test_somebody_elses_alarm_of_our_name_is_kept_and_reported_once(bare: Region) -> None:
+    fields = {
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ConsumedReadCapacityUnits",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "AlarmActions": ["arn:aws:sns:us-east-1:123456789012:pager"],
+    }
+    bare.client("cloudwatch").put_metric_alarm(AlarmName="headroom-orders:read", **fields)
+    invocation = invoke(bare, "sweep")
+    assert skips(invocation) == [("headroom-orders:read", "UnsupportedAlarm")]
+    assert bare.cloudwatch.alarms["headroom-orders:read"].fields["Threshold"] == 1.0
+
+
 @pytest.mark.scene(orders, rules(scale_up=False))
 def test_where_scaling_up_is_off_there_is_no_alarm_to_make(region: Region) -> None:
     assert region.cloudwatch.alarms == {}
