@@ -4,6 +4,7 @@ A command's module in headroom/commands/ is imported when the command is called.
 `--help` import none of them.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
@@ -13,98 +14,45 @@ from typer.core import TyperCommand, TyperGroup
 
 from headroom.project import version
 
-#: Each command's module in headroom/commands/ and its line in `headroom --help`.
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "demo": (
-        "play",
-        "Play demand against the real app in an embedded region, and print each decision.",
-    ),
-    "invoke": (
-        "play",
-        "Pass one alarm message to the handler by hand.",
-    ),
-    "backtest": (
-        "backtest",
-        "Replay demand under the current configuration, and compare it with the alternatives.",
-    ),
-    "tune": (
-        "tune",
-        "Search for the cheapest adaptive settings that meet a throttling goal, and test "
-        "them on other days.",
-    ),
-    "cost": (
-        "cost",
-        "Print what each table and index costs a month, and what the alternatives would "
-        "cost. Changes nothing.",
-    ),
-    "bench": (
-        "bench",
-        "Compare the configuration with Application Auto Scaling, Dynamic DynamoDB and "
-        "the optimum, on many traces.",
-    ),
-    "bench-scale": (
-        "bench_scale",
-        "Measure what Headroom does in accounts of 10 to 10,000 tables, against an AWS below "
-        "botocore in virtual time.",
-    ),
-    "check": (
-        "configuration",
-        "Check the configuration: print every problem with its path, or the settings of one table.",
-    ),
-    "explain": (
-        "configuration",
-        "Explain what Headroom would decide now for a table or an Auto Scaling group. "
-        "Changes nothing.",
-    ),
-    "pause": (
-        "pause",
-        "Pause the scaling of tables for some time. Headroom still repairs their alarms.",
-    ),
-    "resume": (
-        "pause",
-        "End the pause of tables now.",
-    ),
-    "pauses": (
-        "pause",
-        "List the pauses of this account and Region.",
-    ),
-    "sweep": (
-        "sweep",
-        "Check every managed table from this machine, once or until Ctrl-C, and scale it "
-        "up or down.",
-    ),
-    "setup": (
-        "deploy",
-        "Create what Chalice does not create, before and after `deploy`. Safe to repeat.",
-    ),
-    "deploy": (
-        "deploy",
-        "Deploy the functions of a stage with Chalice, in a small package of compiled modules.",
-    ),
-    "teardown": (
-        "deploy",
-        "Remove a stage and its alarms. The tables stay exactly as they are. Safe to stop "
-        "and to repeat.",
-    ),
-    "doctor": (
-        "deploy",
-        "Check a stage, and print each problem with its remedy. Changes nothing; ends "
-        "with 1 on any finding.",
-    ),
-    "redrive": (
-        "deploy",
-        "Pass the dead letters of a stage to their functions again. Handled messages "
-        "leave the queue.",
-    ),
-    "package": (
-        "deploy",
-        "Write a stage as a SAM template and as a Terraform module. Needs no AWS account.",
-    ),
-    "import": (
-        "handover",
-        "Translate the configuration of another autoscaler.",
-    ),
+#: The commands by panel of `headroom --help`: each command's module in headroom/commands/, and its
+#: line.
+PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Look (changes nothing)": {
+        "explain": ("configuration", "Show what would be decided now about a table, and why."),
+        "cost": ("cost", "Show what each table costs a month, and the alternatives."),
+        "pauses": ("pause", "List the pauses of this account and Region."),
+        "check": ("configuration", "Check the configuration; show the settings of a table."),
+        "doctor": ("deploy", "Check a stage, and print each problem with its remedy."),
+    },
+    "Act": {
+        "sweep": ("sweep", "Check every table from this machine, and scale it."),
+        "pause": ("pause", "Pause the scaling of tables for some time."),
+        "resume": ("pause", "End the pause of tables now."),
+    },
+    "Set up": {
+        "setup": ("deploy", "Make what Chalice does not make. Safe to repeat."),
+        "deploy": ("deploy", "Deploy the functions of a stage with Chalice."),
+        "redrive": ("deploy", "Pass the dead letters of a stage to their functions again."),
+        "package": ("deploy", "Write a stage as a SAM template and a Terraform module."),
+        "teardown": ("deploy", "Remove a stage and its alarms. The tables stay as they are."),
+    },
+    "Migrate": {
+        "import": ("handover", "Translate the configuration of another autoscaler."),
+    },
+    "Try and measure": {
+        "demo": ("play", "Play a day against the real app, in an embedded region."),
+        "invoke": ("play", "Pass one alarm message to the handler by hand."),
+        "backtest": ("backtest", "Replay a history, and compare the alternatives."),
+        "tune": ("tune", "Find the cheapest settings within a throttling goal."),
+        "bench": ("bench", "Compare the configuration with others on many traces."),
+        "bench-scale": ("bench_scale", "Measure accounts of 10 to 10,000 tables."),
+    },
 }
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    name: entry for commands in PANELS.values() for name, entry in commands.items()
+}
+#: The base of Typer's errors about a call. Its module differs from version to version.
+CallError: Any = typer.BadParameter.__base__
 
 
 class LazyCommand(TyperCommand):
@@ -130,10 +78,23 @@ class CommandGroup(TyperGroup):
         super().__init__(**attributes)
         self.commands = {name: LazyCommand(name, *entry) for name, entry in COMMANDS.items()}
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by panel, and the options in one line: all fit one screen."""
+        formatter.write_usage(ctx.command_path, "COMMAND [OPTIONS]")
+        formatter.write(f"{self.help}\n\n")
+        for title, commands in PANELS.items():
+            formatter.write(f"{title}:\n")
+            for name, (_, line) in commands.items():
+                formatter.write(f"  {name:<12} {line}\n")
+        formatter.write("\nOptions: --version, --install-completion, --show-completion, -h\n")
+        formatter.write("Help and an example of a command: headroom COMMAND -h\n")
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Exception as error:
+            if isinstance(error, (typer.Exit, typer.Abort, CallError)):
+                raise
             from headroom.commands import console  # noqa: PLC0415  needed after an error only
 
             if not isinstance(error, console.EXPECTED_ERRORS):
@@ -142,7 +103,13 @@ class CommandGroup(TyperGroup):
             raise typer.Exit(2) from None
 
 
-app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
 
 
 def _print_version(requested: bool) -> None:
@@ -167,7 +134,27 @@ def options(
 
 
 def main() -> None:
-    app()
+    """Run the command line. Exit with 0, 1 (a finding, or nothing was done) or 2 (a wrong call)."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except CallError as error:
+        _print_call_error(error)
+        sys.exit(2)
+    except typer.Abort:
+        typer.echo("Stopped. Nothing more was done.", err=True)
+        sys.exit(1)
+
+
+def _print_call_error(error: Any) -> None:
+    """Print in one line what is wrong with the call, and in another where the help is."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if message.startswith("Usage:"):  # no command at all
+        typer.echo(message, err=True)
+        return
+    typer.echo(f"headroom: {message[:1].lower()}{message[1:]}", err=True)
+    path = context.command_path if context else "headroom"
+    typer.echo(f"  → {path} -h", err=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from chalicelib.model import Dimension
 from headroom.commands.console import (
-    ConfigOption,
     app,
     console,
     errors,
@@ -21,10 +20,8 @@ from headroom.commands.console import (
 )
 from headroom.commands.demand_source import (
     BurstOption,
-    CsvOption,
     DaysOption,
     DelayOption,
-    JsonOption,
     PricesOption,
     Source,
     TableOption,
@@ -34,6 +31,14 @@ from headroom.commands.demand_source import (
     policy_for,
     sources,
 )
+from headroom.commands.options import (
+    ConfigOption,
+    CsvOption,
+    JsonOption,
+    OfStageOption,
+    configuration_file,
+    in_account,
+)
 from headroom.simulation import pricing
 from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
@@ -41,7 +46,8 @@ from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
 
 
-@app.command()
+@app.command(epilog="Example: headroom backtest --table orders --html orders.html")
+@in_account
 def backtest(
     trace: TraceOption = None,
     table: TableOption = None,
@@ -63,17 +69,24 @@ def backtest(
     update_minutes: UpdateOption = 1,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
+    stage: OfStageOption = None,
     html: Annotated[
         Path | None, typer.Option(help="Write a page with a picture that zooms.")
     ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Replay demand under the current configuration, and compare it with the alternatives."""
+    """Replay a history, and compare the alternatives."""
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     requested = sources(trace, table, index, dimension, days)
     sections = list(
-        _compared(requested, config_file, pricing.load(prices), aas or (70,), conditions)
+        _compared(
+            requested,
+            configuration_file(config_file, stage),
+            pricing.load(prices),
+            aas or (70,),
+            conditions,
+        )
     )
     if not sections:
         raise NoHistoryError("there is nothing to replay")
@@ -104,7 +117,7 @@ def _named(section: Section, trace: Path | None) -> dict[str, object]:
 
 def _compared(
     sources: Sequence[Source],
-    config_file: Path | None,
+    config_file: Path,
     prices: pricing.Prices,
     targets: Sequence[int],
     conditions: Conditions,

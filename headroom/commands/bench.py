@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from headroom.commands.console import ConfigOption, app, console, progress_bar
+from headroom.commands.console import app, console, progress_bar
 from headroom.commands.demand_source import policy_for
+from headroom.commands.options import ConfigOption
 from headroom.project import ROOT
 from headroom.simulation import benchmark
 from headroom.simulation.traces import TraceError
@@ -17,7 +18,7 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
 
 
-@app.command()
+@app.command(epilog="Example: headroom bench --traces folder")
 def bench(
     folder: Annotated[
         Path | None,
@@ -30,8 +31,7 @@ def bench(
     results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:
-    """Compare the configuration with Application Auto Scaling, Dynamic DynamoDB and the optimum,
-    on many traces."""
+    """Compare the configuration with others on many traces."""
     if folder is not None and not folder.is_dir():
         raise TraceError(
             f"{folder}: there is no such folder; without --traces the bench generates its own"

@@ -24,7 +24,7 @@ HEADINGS = (
 )
 
 
-@app.command("bench-scale")
+@app.command("bench-scale", epilog="Example: headroom bench-scale --tables 10,100")
 def bench_scale(
     tables: Annotated[str, typer.Option(help="The sizes of the accounts.")] = "10,100,1000",
     latency_ms: Annotated[float, typer.Option(help="What each call takes.")] = 50.0,
@@ -38,8 +38,10 @@ def bench_scale(
     results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:
-    """Measure what Headroom does in accounts of 10 to 10,000 tables, against an AWS below botocore
-    in virtual time."""
+    """Measure accounts of 10 to 10,000 tables.
+
+    Against an AWS below botocore, in virtual time.
+    """
     work = scale_results.jobs(_names(scenario or []), _sizes(tables))
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(work))

@@ -11,23 +11,27 @@ from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import autoscaled_owners
 from chalicelib.config.healing import rule_for
 from chalicelib.config.policy import SETTINGS, make_policy
-from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
 from headroom.commands.console import (
-    ConfigOption,
-    TopicOption,
     app,
     console,
     errors,
     print_and_exit,
+)
+from headroom.commands.options import (
+    ConfigOption,
+    OfStageOption,
+    TopicOption,
+    in_account,
     rules_of,
+    topic_of,
 )
 from headroom.reference import toml
 
 
-@app.command()
+@app.command(epilog="Example: headroom check --table orders")
 def check(
     file: Annotated[
         Path | None, typer.Argument(help="The configuration; else chalicelib/headroom.toml.")
@@ -37,7 +41,7 @@ def check(
     ] = None,
     index: Annotated[str, typer.Option(help="… and this index of it.")] = "",
 ) -> None:
-    """Check the configuration: print every problem with its path, or the settings of one table."""
+    """Check the configuration; show the settings of a table."""
     config = rules_of(file)
     console.print(f"The configuration is right: {len(config.tables)} rule(s) for tables.")
     for warning in config.warnings():
@@ -66,7 +70,8 @@ def check(
             )
 
 
-@app.command()
+@app.command(epilog="Example: headroom explain orders --stage prod --verbose")
+@in_account
 def explain(
     table: Annotated[
         str,
@@ -75,11 +80,16 @@ def explain(
         ),
     ],
     config_file: ConfigOption = None,
-    topic: TopicOption = DEFAULT_TOPIC,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
 ) -> None:
-    """Explain what Headroom would decide now for a table or an Auto Scaling group. Changes
-    nothing."""
-    run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run=True)
+    """Show what would be decided now about a table, and why."""
+    run = Run(
+        Aws(topic_of(topic, stage)),
+        rules_of(config_file, stage),
+        datetime.now(UTC),
+        dry_run=True,
+    )
     is_group = not run.config.manages(table) and rule_for(run.config.healing, table)
     report = (reconcile if is_group else handlers).preview(run, table)
     if not report.failures and any(

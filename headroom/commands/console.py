@@ -1,12 +1,9 @@
-"""What the commands share: the consoles, the common options, and how to print a report."""
+"""What the commands share: the consoles, and how to print a report."""
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,51 +12,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
-from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.model import Decision
 from chalicelib.run import Report
 from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
-from headroom.project import ROOT
 
 #: Every command, once its module is imported.
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 PIPE_WIDTH = 120
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-errors = Console(stderr=True, soft_wrap=True)
+# no emoji codes: a table or a file may be called so, as in `l100.csv:100:`
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
+errors = Console(stderr=True, soft_wrap=True, emoji=False)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        envvar="HEADROOM_CONFIG",
-        help="The configuration; else chalicelib/headroom.toml.",
-    ),
-]
-TopicOption = Annotated[
-    str, typer.Option(envvar="ALARM_TOPIC", help="The alarm topic's name or ARN.")
-]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
-]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 #: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
-
-
-def rules_of(file: Path | None) -> Config:
-    """Return the configuration of a file, or else of HEADROOM_CONFIG, or else of the checkout."""
-    path = file or Path(os.environ.get("HEADROOM_CONFIG") or ROOT / "chalicelib" / "headroom.toml")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        problem = (
-            f"not UTF-8, from byte {error.start} on; save it as UTF-8 "
-            "(Windows PowerShell's > writes UTF-16)"
-        )
-        raise loader.ConfigError(str(path), [problem]) from None
-    return loader.load(text, str(path))
 
 
 def print_and_exit(report: Report, dry_run: bool) -> None:
@@ -116,7 +83,7 @@ def print_csv(rows: Iterable[Mapping[str, object]]) -> None:
 def progress_bar() -> Progress:
     """Return a progress bar on standard error."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:.0f} %"),
         TimeRemainingColumn(),

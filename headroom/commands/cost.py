@@ -15,34 +15,40 @@ from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
-    ConfigOption,
     app,
     console,
     errors,
     print_csv,
     print_json,
     progress_bar,
+)
+from headroom.commands.demand_source import PricesOption, cache, settled_now
+from headroom.commands.options import (
+    ConfigOption,
+    CsvOption,
+    JsonOption,
+    OfStageOption,
+    TablesOption,
+    in_account,
     rules_of,
 )
-from headroom.commands.demand_source import CsvOption, JsonOption, PricesOption, cache, settled_now
 from headroom.simulation import costs, history, pricing
 from headroom.tables import number_table
 
 
-@app.command()
+@app.command(epilog="Example: headroom cost --table 'orders-*' --days 14")
+@in_account
 def cost(
-    table: Annotated[
-        str, typer.Option(help="Only the tables whose name matches this glob, such as 'orders-*'.")
-    ] = "*",
+    table: TablesOption = "*",
     days: Annotated[int, typer.Option(min=1, max=14, help="How many whole days of history.")] = 7,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
+    stage: OfStageOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Print what each table and index costs a month, and what the alternatives would cost. Changes
-    nothing."""
-    charged, rules = pricing.load(prices), rules_of(config_file)
+    """Show what each table costs a month, and the alternatives."""
+    charged, rules = pricing.load(prices), rules_of(config_file, stage)
     aws = Aws(DEFAULT_TOPIC)
     if aws.region != charged.region:
         errors.print(

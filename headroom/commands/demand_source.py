@@ -15,27 +15,27 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.metrics import SETTLED
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import errors, rules_of
+from headroom.commands.console import errors
+from headroom.commands.options import rules_of
 from headroom.simulation import history, traces
 from headroom.simulation.clock import START
 
 TraceOption = Annotated[
     Path | None,
     typer.Option(
-        "--trace", help="A CSV file, minute,demand (plain or .gz). Minute 0 is 00:00 UTC."
+        "--trace", metavar="FILE", help="A CSV file, minute,demand (or .gz), from 00:00 UTC on."
     ),
 ]
 TableOption = Annotated[
-    str | None, typer.Option("--table", help="A table of your account, instead of a trace.")
+    str | None,
+    typer.Option("--table", metavar="NAME", help="A table of the account, instead of a trace."),
 ]
 DaysOption = Annotated[
     int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")
 ]
 BurstOption = Annotated[
     int,
-    typer.Option(
-        "--burst-seconds", min=0, max=300, help="How much burst capacity AWS keeps for the table."
-    ),
+    typer.Option("--burst-seconds", min=0, max=300, help="The burst capacity that AWS keeps."),
 ]
 DelayOption = Annotated[
     int,
@@ -46,9 +46,10 @@ DelayOption = Annotated[
 UpdateOption = Annotated[
     int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")
 ]
-PricesOption = Annotated[Path, typer.Option("--prices", help="Another price file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+PricesOption = Annotated[
+    Path,
+    typer.Option("--prices", metavar="FILE", help="Another price file.", show_default=False),
+]
 
 
 @dataclass(frozen=True)

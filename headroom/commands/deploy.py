@@ -15,7 +15,8 @@ from rich.markup import escape
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.commands.console import YesOption, app, console, errors, print_json, print_line
+from headroom.commands.console import app, console, errors, print_json, print_line
+from headroom.commands.options import JsonOption, StageOption, YesOption, in_account
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -25,14 +26,14 @@ from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_c
 from headroom.deploy.checks.deployment import Deployment
 from headroom.operator_error import OperatorError
 
-StageOption = Annotated[
-    str, typer.Option("--stage", help="A stage of .chalice/config.json, such as dev or prod.")
-]
 
-
-@app.command()
+@app.command(epilog="Example: headroom setup --stage dev")
+@in_account
 def setup(name: StageOption) -> None:
-    """Create what Chalice does not create, before and after `deploy`. Safe to repeat."""
+    """Make what Chalice does not make. Safe to repeat.
+
+    Before and after `headroom deploy`; `make deploy` runs all three.
+    """
     with _advice_after_errors():
         cloud, settings = AwsSession(), stage.read(name)
         # first of all: a mistake in the configuration must not appear half-way
@@ -51,9 +52,13 @@ def setup(name: StageOption) -> None:
         _print_outcomes(deployment.setup(steps, cloud))
 
 
-@app.command()
+@app.command(epilog="Example: headroom deploy --stage dev")
+@in_account
 def deploy(name: StageOption) -> None:
-    """Deploy the functions of a stage with Chalice, in a small package of compiled modules."""
+    """Deploy the functions of a stage with Chalice.
+
+    The package is small, of compiled modules.
+    """
     raise typer.Exit(packaging.deploy(stage.read(name), stage.project_folder()))
 
 
@@ -77,13 +82,16 @@ def _checked_config(settings: stage.Stage, cloud: AwsSession) -> Config:
         raise
 
 
-@app.command()
+@app.command(epilog="Example: headroom teardown --stage dev")
+@in_account
 def teardown(
     name: StageOption,
     yes: YesOption = False,
 ) -> None:
-    """Remove a stage and its alarms. The tables stay exactly as they are. Safe to stop and to
-    repeat."""
+    """Remove a stage and its alarms. The tables stay as they are.
+
+    Safe to stop and to repeat.
+    """
     project = stage.project_folder()
     with _advice_after_errors():
         cloud, settings = AwsSession(), stage.read(name)
@@ -103,15 +111,16 @@ def teardown(
             )
 
 
-@app.command()
+@app.command(epilog="Example: headroom doctor --stage dev --json")
+@in_account
 def doctor(
     name: StageOption,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For scripts: one JSON document.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check a stage, and print each problem with its remedy. Changes nothing; ends with 1 on any
-    finding."""
+    """Check a stage, and print each problem with its remedy.
+
+    Changes nothing. Ends with 1 on any finding.
+    """
     with _advice_after_errors():
         checked = Deployment(
             stage.read(name), stage.project_folder(), AwsSession(), datetime.now(UTC)
@@ -130,10 +139,13 @@ def doctor(
     console.print(f"Stage {name} is healthy: {len(doctors.CHECKS) + 1} checks.")
 
 
-@app.command()
+@app.command(epilog="Example: headroom redrive --stage dev")
+@in_account
 def redrive(name: StageOption) -> None:
-    """Pass the dead letters of a stage to their functions again. Handled messages leave the
-    queue."""
+    """Pass the dead letters of a stage to their functions again.
+
+    Handled messages leave the queue. Ends with 1 if one stays.
+    """
     letters = []
     with _advice_after_errors():
         for letter in redrives.redrive(stage.read(name), AwsSession()):
@@ -145,12 +157,15 @@ def redrive(name: StageOption) -> None:
     raise typer.Exit(1 if kept else 0)
 
 
-@app.command()
+@app.command(epilog="Example: headroom package --stage dev out")
 def package(
     name: StageOption,
     out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
 ) -> None:
-    """Write a stage as a SAM template and as a Terraform module. Needs no AWS account."""
+    """Write a stage as a SAM template and a Terraform module.
+
+    Needs no AWS account.
+    """
     for folder in packaging.package(stage.read(name), stage.project_folder(), out):
         print_line(str(folder))
 

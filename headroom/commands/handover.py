@@ -18,16 +18,20 @@ from rich.markup import escape
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.rules import Config
-from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.run import Run
 from headroom.commands.console import (
-    ConfigOption,
-    TopicOption,
-    YesOption,
     app,
     errors,
     print_error,
+)
+from headroom.commands.options import (
+    ConfigOption,
+    OfStageOption,
+    TopicOption,
+    YesOption,
+    in_account,
     rules_of,
+    topic_of,
 )
 from headroom.migrate import dynamic_dynamodb, handover
 from headroom.migrate.application_autoscaling import Translation, translate
@@ -54,12 +58,16 @@ class Strategy(StrEnum):
 
 
 importers = typer.Typer(
-    no_args_is_help=True, help="Translate the configuration of another autoscaler."
+    no_args_is_help=True,
+    help="Translate the configuration of another autoscaler.",
+    rich_markup_mode=None,
+    epilog="Example: headroom import dynamic-dynamodb dynamic-dynamodb.conf > headroom.toml",
 )
 app.add_typer(importers, name="import")
 
 
-@importers.command()
+@importers.command(epilog="Example: headroom import autoscaling --table 'orders-*'")
+@in_account
 def autoscaling(
     strategy: Annotated[
         Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
@@ -75,7 +83,8 @@ def autoscaling(
     state: Annotated[Path | None, typer.Option(help="Where --apply saves what it removes.")] = None,
     yes: YesOption = False,
     config_file: ConfigOption = None,
-    topic: TopicOption = DEFAULT_TOPIC,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
 ) -> None:
     """Translate the DynamoDB part of Application Auto Scaling, and hand the tables over without a
     gap.
@@ -85,14 +94,14 @@ def autoscaling(
     """
     if apply and revert:
         raise typer.BadParameter("give either --apply or --revert")
-    aws = Aws(topic)
+    aws = Aws(topic_of(topic, stage))
     file = revert or state or Path(handover.record_name(aws.account, aws.region))
     try:
         if revert:
             _revert(aws, file, table, yes)
         elif apply:
             translation = _translation(aws, table, strategy)
-            _apply(aws, rules_of(config_file), translation, file, table, yes)
+            _apply(aws, rules_of(config_file, stage), translation, file, table, yes)
         else:
             _print(_translation(aws, table, strategy), aws, file)
     except (KeyboardInterrupt, typer.Abort):
@@ -179,7 +188,10 @@ def _for_each_table(
         raise typer.Exit(1)
 
 
-@importers.command("dynamic-dynamodb")
+@importers.command(
+    "dynamic-dynamodb",
+    epilog="Example: headroom import dynamic-dynamodb dynamic-dynamodb.conf",
+)
 def from_dynamic_dynamodb(
     file: Annotated[Path, typer.Argument(help="Its configuration file.")],
     annotate: Annotated[

@@ -16,6 +16,7 @@ from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
 from headroom.commands.console import app, console, print_failure, print_line
+from headroom.commands.options import in_account
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
@@ -26,7 +27,8 @@ ZoneOption = Annotated[
 SCOPES = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 
 
-@app.command()
+@app.command(epilog="Example: headroom pause 'orders-*' --for 2h --reason backfill")
+@in_account
 def pause(
     tables: TablesArgument,
     until: Annotated[
@@ -40,7 +42,10 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why, for those who read decisions.")] = "",
     time_zone: ZoneOption = None,
 ) -> None:
-    """Pause the scaling of tables for some time. Headroom still repairs their alarms."""
+    """Pause the scaling of tables for some time.
+
+    Their alarms are still repaired.
+    """
     now, local = datetime.now(UTC), pausing.zone(time_zone)
     end = _end(until, lasting, now, local)
     scope = DECREASES if only_decreases else EVERYTHING
@@ -50,14 +55,16 @@ def pause(
     _print_outcomes(outcomes, f"paused until {pausing.shown(end, local)}: {SCOPES[scope]}")
 
 
-@app.command()
+@app.command(epilog="Example: headroom resume 'orders-*'")
+@in_account
 def resume(tables: TablesArgument) -> None:
     """End the pause of tables now."""
     aws = Aws(DEFAULT_TOPIC)
     _print_outcomes(pausing.resume(aws, _matching_tables(aws, tables)), "not paused any more")
 
 
-@app.command("pauses")
+@app.command("pauses", epilog="Example: headroom pauses --time-zone Europe/Berlin")
+@in_account
 def list_pauses(time_zone: ZoneOption = None) -> None:
     """List the pauses of this account and Region."""
     now, local = datetime.now(UTC), pausing.zone(time_zone)

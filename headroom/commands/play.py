@@ -19,14 +19,20 @@ from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
-    ConfigOption,
-    DryRunOption,
-    TopicOption,
     app,
     console,
     print_and_exit,
     progress_bar,
+)
+from headroom.commands.options import (
+    ConfigOption,
+    DryRunOption,
+    OfStageOption,
+    TopicOption,
+    in_account,
+    named_file,
     rules_of,
+    topic_of,
 )
 from headroom.demo import day, terminal
 from headroom.demo.scenes import SCENES
@@ -38,7 +44,7 @@ from headroom.simulation import traces
 LOAD_MINUTES = 30
 
 
-@app.command()
+@app.command(epilog="Example: headroom demo --scene fleet")
 def demo(
     trace: Annotated[
         Path | None,
@@ -53,14 +59,15 @@ def demo(
         str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(SCENES)}.")
     ] = "",
 ) -> None:
-    """Play demand against the real app in an embedded region, and print each decision."""
+    """Play a day against the real app, in an embedded region."""
     if scene:
         if scene not in SCENES:
             raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
         SCENES[scene](console)
         return
     demand = traces.read(trace) if trace else traces.generated(days)
-    text = config_file.read_text() if config_file else day.CONFIG
+    named = named_file(config_file)
+    text = named.read_text() if named else day.CONFIG
     if not loader.load(text).manages(day.TABLE):
         raise typer.BadParameter(
             f"the demo uses a table named {day.TABLE}, but no rule of the configuration names it"
@@ -89,7 +96,8 @@ def _play_day(demand: Sequence[float], config: str, quiet: bool) -> day.DemoResu
         return day.play(demand, config, watch, lambda _: progress.advance(task))
 
 
-@app.command()
+@app.command(epilog="Example: headroom invoke examples/messages/sns-event.json --dry-run")
+@in_account
 def invoke(
     file: Annotated[
         Path,
@@ -105,20 +113,23 @@ def invoke(
     ] = False,
     dry_run: DryRunOption = False,
     config_file: ConfigOption = None,
-    topic: TopicOption = DEFAULT_TOPIC,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
 ) -> None:
     """Pass one alarm message to the handler by hand."""
     text = sys.stdin.read() if str(file) == "-" else file.read_text()
     event = events.from_text(text)
     if account:
-        run = Run(Aws(topic), rules_of(config_file), datetime.now(UTC), dry_run)
+        aws = Aws(topic_of(topic, stage))
+        run = Run(aws, rules_of(config_file, stage), datetime.now(UTC), dry_run)
         print_and_exit(_handle(run, event), dry_run)
         return
-    config = loader.load(config_file.read_text() if config_file else '[[tables]]\nname = "*"\n')
+    named = named_file(config_file, stage)
+    config = loader.load(named.read_text() if named else '[[tables]]\nname = "*"\n')
     with Region() as region:
         if isinstance(event, events.AlarmEvent):
             _prepare(region, event, text)
-        run = Run(Aws(topic), config, region.now, dry_run)
+        run = Run(Aws(topic_of(topic, stage)), config, region.now, dry_run)
         print_and_exit(_handle(run, event), dry_run)
 
 

@@ -10,22 +10,27 @@ from rich.markup import escape
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
-from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.run import Report, Run
 from headroom.commands.console import (
-    ConfigOption,
-    DryRunOption,
-    TopicOption,
     app,
     console,
     errors,
     print_report,
+)
+from headroom.commands.options import (
+    ConfigOption,
+    DryRunOption,
+    OfStageOption,
+    TopicOption,
+    in_account,
     rules_of,
+    topic_of,
 )
 from headroom.deploy.account import describe_error
 
 
-@app.command()
+@app.command(epilog="Example: headroom sweep --once --dry-run")
+@in_account
 def sweep(
     once: Annotated[
         bool, typer.Option("--once", help="One sweep; ends with 1 where something failed.")
@@ -41,11 +46,14 @@ def sweep(
         bool, typer.Option("--all", help="Print also the decisions that change nothing.")
     ] = False,
     config_file: ConfigOption = None,
-    topic: TopicOption = DEFAULT_TOPIC,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
 ) -> None:
-    """Check every managed table from this machine, once or until Ctrl-C, and scale it up or
-    down."""
-    config, aws = rules_of(config_file), Aws(topic)
+    """Check every table from this machine, and scale it.
+
+    Once, or every five minutes until Ctrl-C.
+    """
+    config, aws = rules_of(config_file, stage), Aws(topic_of(topic, stage))
     _ = aws.region  # raises without a Region: then every sweep would fail
 
     def sweep_at(now: datetime) -> Report | Exception:

@@ -10,12 +10,11 @@ from rich.table import Table
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import ConfigOption, app, console, print_json, progress_bar
+from headroom.commands.console import app, console, print_json, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
-    JsonOption,
     PricesOption,
     Source,
     TableOption,
@@ -24,6 +23,13 @@ from headroom.commands.demand_source import (
     demand_of,
     policy_for,
     source,
+)
+from headroom.commands.options import (
+    ConfigOption,
+    JsonOption,
+    OfStageOption,
+    configuration_file,
+    in_account,
 )
 from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
@@ -44,7 +50,8 @@ HEADINGS = (
 )
 
 
-@app.command()
+@app.command(epilog="Example: headroom tune --table orders --throttled-ppm 50")
+@in_account
 def tune(
     trace: TraceOption = None,
     table: TableOption = None,
@@ -62,12 +69,15 @@ def tune(
     update_minutes: UpdateOption = 1,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
+    stage: OfStageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search for the cheapest adaptive settings that meet a throttling goal, and test them on
-    other days."""
+    """Find the cheapest settings within a throttling goal.
+
+    The settings of `adaptive`, tested on days that the search did not use.
+    """
     selected = source(trace, table, index, dimension, days)
-    policy = policy_for(config_file, selected.target)
+    policy = policy_for(configuration_file(config_file, stage), selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     result = _search(selected, policy, throttled_ppm, conditions, candidates)

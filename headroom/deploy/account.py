@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from os import PathLike
 from typing import Any
 
 import boto3
@@ -100,6 +101,8 @@ def describe_error(error: Exception) -> str:
             return (
                 f"AWS does not accept the credentials: {error}. Sign in again, or set AWS_PROFILE."
             )
+        case OSError(filename=str() | PathLike() as file, strerror=str() as why):
+            return f"{file}: {why[:1].lower()}{why[1:]}"
         case _:
             return str(error)
 

@@ -1,5 +1,6 @@
 """The command line as a whole: help, version, exit codes, and mistakes in one sentence."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.config.types import DEFAULT_TOPIC
 from headroom import cli
+from headroom.commands import options
 from headroom.project import ROOT
 from tests.support.command_line import RunCommand, write_file
 
@@ -17,22 +20,34 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 # help
 
 
+HELPS = [*cli.COMMANDS, "import autoscaling", "import dynamic-dynamodb"]
+
+
+@pytest.mark.parametrize("name", HELPS)
+def test_every_command_has_a_help_with_an_example_on_one_screen(
+    name: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run(*name.split(), "-h")
+    lines = result.stdout.splitlines()
+    assert (result.exit_code, result.stdout) == (0, run(*name.split(), "--help").stdout)
+    assert f"Example: headroom {name.split()[0]}" in result.stdout
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_has_its_help(name: str, run: RunCommand) -> None:
+def test_the_help_of_a_command_begins_with_its_line(name: str) -> None:
     command = cli.LazyCommand(name, *cli.COMMANDS[name]).load()
-    result = run(name, "--help")
-    assert result.exit_code == 0
-    assert f"headroom {name}" in result.output
-    assert " ".join(command.help.split()) == cli.COMMANDS[name][1]
-    assert cli.COMMANDS[name][1] in result.output
+    assert command.help.split("\n\n")[0] == cli.COMMANDS[name][1]
 
 
-def test_the_help_lists_every_command_with_its_line(run: RunCommand) -> None:
-    output = run("--help").output
-    assert [
-        name for name, (_, line) in cli.COMMANDS.items() if f"{name} {line}" not in output
-    ] == []
-    assert {"demo", "invoke", "check", "explain", "backtest", "bench"} <= set(cli.COMMANDS)
+def test_the_help_lists_every_command_by_panel_on_one_screen(run: RunCommand) -> None:
+    lines = run("-h").stdout.splitlines()
+    assert [line for line in lines if line.endswith(":")] == [f"{title}:" for title in cli.PANELS]
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(cli.COMMANDS)
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
 
 
 SLOW_MODULES = {"moto", "numpy", "plotext", "plotly", "time_machine"}
@@ -133,9 +148,45 @@ def test_a_mistake_ends_in_one_sentence_and_2(
 def test_a_missing_file_is_named(words: tuple[str, ...], tmp_path: Path, run: RunCommand) -> None:
     result = run(*words, tmp_path / "missing")
     assert result.exit_code == 2
-    assert (
-        result.errors == f"headroom: [Errno 2] No such file or directory: '{tmp_path / 'missing'}'"
-    )
+    assert result.errors == f"headroom: {tmp_path / 'missing'}: no such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "help_of"),
+    [
+        ("explian", "no such command 'explian'. Did you mean 'explain'?", ""),
+        ("--colour", "no such option: --colour", ""),
+        ("explain", "missing argument 'table'.", " explain"),
+        ("doctor --stag dev", "no such option: --stag (Possible options: --stage)", " doctor"),
+        ("demo --days 99", "invalid value for '--days': Input should be less than", " demo"),
+        ("backtest", "invalid value: give either --trace FILE or --table NAME", " backtest"),
+        ("import autoscalin", "'autoscalin'. Did you mean 'autoscaling'?", " import"),
+        ("doctor --stage dve", "no stage 'dve', only dev, local, prod; did you mean dev?", None),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_names_the_help(
+    words: str, sentence: str, help_of: str | None, run: RunCommand
+) -> None:
+    result = run(*words.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.errors.startswith("headroom: ")
+    assert sentence in result.errors
+    if help_of is not None:
+        assert result.errors.endswith(f"→ headroom{help_of} -h")
+
+
+@pytest.mark.parametrize("words", [(), ("import",)])
+def test_without_a_command_the_help_is_shown(words: tuple[str, ...], run: RunCommand) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.errors.startswith("Usage: headroom")
+
+
+def test_a_name_that_looks_like_an_emoji_or_a_colour_is_printed_as_it_is(
+    tmp_path: Path, run: RunCommand
+) -> None:
+    file = tmp_path / "l:100:[red].toml"
+    assert f"{file}: no such file" in run("check", file).errors
 
 
 def test_a_file_that_is_not_text_ends_in_one_sentence(tmp_path: Path, run: RunCommand) -> None:
@@ -222,3 +273,81 @@ def test_a_missing_profile_is_named(no_aws_settings: pytest.MonkeyPatch, run: Ru
     result = run("pauses")
     assert result.exit_code == 2
     assert "The config profile (nowhere) could not be found. Set AWS_PROFILE" in result.errors
+
+
+# whose configuration, and which account
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder, which is the current one: three configurations, each with another rule."""
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / "chalicelib").mkdir()
+    stage = {"environment_variables": {"HEADROOM_CONFIG": "of-stage.toml", "ALARM_TOPIC": "mine"}}
+    write_file(
+        tmp_path / ".chalice",
+        json.dumps({"app_name": "x", "stages": {"dev": stage}}),
+        "config.json",
+    )
+    for name in ("named", "of-stage", "of-environment", "chalicelib/headroom"):
+        write_file(tmp_path, f'[[tables]]\nname = "{name.rpartition("/")[2]}"\n', f"{name}.toml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("named", "stage", "environment", "expected"),
+    [
+        ("named.toml", "dev", "of-environment.toml", "named"),
+        (None, "dev", "of-environment.toml", "of-stage"),
+        (None, None, "of-environment.toml", "of-environment"),
+        (None, None, None, "headroom"),
+    ],
+)
+def test_one_rule_says_whose_configuration_counts(
+    named: str | None,
+    stage: str | None,
+    environment: str | None,
+    expected: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HEADROOM_CONFIG", raising=False)
+    if environment:
+        monkeypatch.setenv("HEADROOM_CONFIG", environment)
+    assert options.rules_of(Path(named) if named else None, stage).manages(expected)
+
+
+@pytest.mark.parametrize(
+    ("topic", "stage", "environment", "expected"),
+    [
+        ("a", "dev", "b", "a"),
+        (None, "dev", "b", "mine"),
+        (None, None, "b", "b"),
+        (None, None, "", DEFAULT_TOPIC),
+    ],
+)
+def test_the_same_rule_holds_for_the_topic(
+    topic: str | None,
+    stage: str | None,
+    environment: str,
+    expected: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALARM_TOPIC", environment)
+    assert options.topic_of(topic, stage) == expected
+
+
+def test_a_profile_and_a_region_hold_while_the_command_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+    @options.in_account
+    def command() -> tuple[str | None, str | None]:
+        return os.environ.get("AWS_PROFILE"), os.environ.get("AWS_DEFAULT_REGION")
+
+    assert command(profile="mine", region="eu-west-1") == ("mine", "eu-west-1")  # type: ignore[call-arg]
+    assert command() == (None, "us-east-1")

@@ -88,7 +88,7 @@ def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> Non
             '[[tables]]\nname = "orders"\nmax_unit = 3\n',
             "tables[0].max_unit: unknown key; did you mean max_units?",
         ),
-        (None, "No such file or directory"),
+        (None, "no such file or directory"),
     ],
     ids=["wrong", "missing"],
 )

@@ -157,4 +157,4 @@ def test_the_exit_status_is_1_where_something_is_lost(
 def test_a_file_that_is_not_there_is_reported_as_missing(tmp_path: Path, run: RunCommand) -> None:
     result = run("import", "dynamic-dynamodb", tmp_path / "none.ini")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "No such file or directory" in result.errors
+    assert "none.ini: no such file or directory" in result.errors

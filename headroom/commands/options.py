@@ -1,0 +1,169 @@
+"""The options that commands share, each defined once, and what they select.
+
+Whose configuration counts is one rule for all commands, from the first that is given:
+
+1. `--config FILE`
+2. `--stage NAME`: the configuration of this stage in `.chalice/config.json`
+3. the variable HEADROOM_CONFIG
+4. `chalicelib/headroom.toml` of the project, which is the current folder if it has
+   `.chalice/config.json`, else the checkout of this code
+
+The topic follows the same order: `--topic`, the stage's ALARM_TOPIC, the variable, the default.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from chalicelib.config import loader
+from chalicelib.config.rules import Config
+from chalicelib.config.types import DEFAULT_TOPIC
+from headroom.deploy import stage as stages
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration; else that of --stage, of the variable HEADROOM_CONFIG, or "
+        "chalicelib/headroom.toml.",
+    ),
+]
+#: The stage of a command that belongs to one stage.
+StageOption = Annotated[
+    str,
+    typer.Option(
+        "--stage", metavar="NAME", help="A stage of .chalice/config.json, such as dev or prod."
+    ),
+]
+#: The stage whose configuration and topic a command uses.
+OfStageOption = Annotated[
+    str | None,
+    typer.Option("--stage", metavar="NAME", help="The stage whose configuration and topic count."),
+]
+TopicOption = Annotated[
+    str | None,
+    typer.Option(
+        "--topic",
+        metavar="TOPIC",
+        help="The alarm topic's name or ARN; else that of --stage, or of ALARM_TOPIC.",
+    ),
+]
+TablesOption = Annotated[
+    str,
+    typer.Option("--table", metavar="GLOB", help="Only these tables, such as 'orders-*'."),
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="The profile of the AWS CLI.")
+]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", help="The Region, such as eu-west-1.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also the numbers: docs/glossary.md explains them.")
+]
+
+
+def in_account(command: F) -> F:
+    """Give a command `--profile` and `--region`. They hold while it runs."""
+    own = inspect.signature(command)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in (("profile", ProfileOption), ("region", RegionOption))
+    ]
+
+    @wraps(command)
+    def in_place(
+        *args: Any, profile: str | None = None, region: str | None = None, **options: Any
+    ) -> Any:
+        place = {
+            "AWS_PROFILE": profile,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+        }
+        with _environment({name: value for name, value in place.items() if value}):
+            return command(*args, **options)
+
+    in_place.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=[*own.parameters.values(), *added]
+    )
+    in_place.__annotations__ = {
+        **command.__annotations__,
+        **{parameter.name: parameter.annotation for parameter in added},
+    }
+    return in_place  # type: ignore[return-value]
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def named_file(file: Path | None = None, stage: str | None = None) -> Path | None:
+    """Return the path of the configuration that is named, by the first three of the rules above.
+
+    Raises StageError if there is no such stage.
+    """
+    if file:
+        return file
+    if stage:
+        project = stages.project_folder()
+        return project / stages.read(stage, project).config_file
+    named = os.environ.get("HEADROOM_CONFIG")
+    return Path(named) if named else None
+
+
+def configuration_file(file: Path | None = None, stage: str | None = None) -> Path:
+    """Return the path of the configuration that counts."""
+    default = stages.project_folder() / "chalicelib" / "headroom.toml"
+    return named_file(file, stage) or default
+
+
+def rules_of(file: Path | None = None, stage: str | None = None) -> Config:
+    """Return the configuration that counts.
+
+    Raises ConfigError with every problem, OSError if there is no such file.
+    """
+    path = configuration_file(file, stage)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = (
+            f"not UTF-8, from byte {error.start} on; save it as UTF-8 "
+            "(Windows PowerShell's > writes UTF-16)"
+        )
+        raise loader.ConfigError(str(path), [problem]) from None
+    return loader.load(text, str(path))
+
+
+def topic_of(topic: str | None = None, stage: str | None = None) -> str:
+    """Return the name or ARN of the topic that counts."""
+    if topic:
+        return topic
+    if stage:
+        return stages.read(stage).topic
+    return os.environ.get("ALARM_TOPIC") or DEFAULT_TOPIC
