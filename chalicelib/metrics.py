@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from chalicelib.model import Dimension, Target
 
@@ -27,6 +28,27 @@ PROVISIONED = {
     Dimension.READ: "ProvisionedReadCapacityUnits",
     Dimension.WRITE: "ProvisionedWriteCapacityUnits",
 }
+
+
+class Cause(StrEnum):
+    """Why DynamoDB throttled a request: the middle of a metric's name.
+
+    PROVISIONED: too few units. KEY_RANGE: one partition's own limit, 3,000 read or 1,000 write
+    units a second; more units do not help. The others concern tables on demand. Source: Developer
+    Guide, "CloudWatch throttling metrics" and "Diagnosing throttling", read 2026-11.
+    """
+
+    PROVISIONED = "ProvisionedThroughput"
+    KEY_RANGE = "KeyRangeThroughput"
+    ACCOUNT_LIMIT = "AccountLimit"
+    MAX_ON_DEMAND = "MaxOnDemandThroughput"
+
+
+def throttled_by(cause: Cause, dimension: Dimension) -> str:
+    """Return the metric of the requests that were throttled for a cause."""
+    return f"{dimension.capitalize()}{cause}ThrottleEvents"
+
+
 DIMENSION_OF = {
     metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
 }

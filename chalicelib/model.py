@@ -65,6 +65,7 @@ class Reason(StrEnum):
     AT_MAX = "AlreadyAtMaxCapacity"
     AT_MIN = "AlreadyAtMinCapacity"
     BURST_CARRIES = "BurstBucketCarries"
+    HOT_KEY = "HotKey"
     EVIDENCE_SPENT = "EvidenceSpent"
     NO_DATA = "NoRecentData"
     RAISED_RECENTLY = "RaisedRecently"
@@ -248,14 +249,18 @@ NO_HISTORY = DemandHistory()
 class Metrics:
     """The metrics of one target in CloudWatch.
 
-    consumed, throttled: one-minute means of the last hours. provisioned: the minimum of each five
-    minutes in the same hours. history: a summary of the last days.
+    consumed: one-minute means of the last hours. throttled: requests a second that more units would
+    have served, those of an unknown cause included. unexplained: those alone. hot_keys: requests a
+    second that one partition's own limit refused. provisioned: the minimum of each five minutes in
+    the same hours. history: a summary of the last days.
     """
 
     consumed: Series = NO_SERIES
     throttled: Series = NO_SERIES
     provisioned: Series = NO_SERIES
     history: DemandHistory = NO_HISTORY
+    hot_keys: Series = NO_SERIES
+    unexplained: Series = NO_SERIES
 
 
 @dataclass(frozen=True, slots=True)

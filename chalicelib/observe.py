@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import fleet_count
-from chalicelib.aws.metrics import read_histories, read_metrics, recent_start
+from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
 from chalicelib.core import table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import is_steady
+from chalicelib.core.throttling import by_cause
 from chalicelib.fleet_count import Counts
 from chalicelib.holds.gather import collect
 from chalicelib.model import (
@@ -20,6 +21,7 @@ from chalicelib.model import (
     DemandHistory,
     Direction,
     Hold,
+    Metrics,
     Reason,
     TableState,
     Target,
@@ -143,8 +145,23 @@ def _with_metrics(
     )
     if metrics is None:
         return dict(observations), set(wanted)
-    known = {target: replace(o, metrics=metrics[target]) for target, o in wanted.items()}
+    metrics |= _with_causes(run, metrics)
+    known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
     return {**observations, **_add_days(run, known, anew=False)}, set()
+
+
+def _with_causes(run: Run, metrics: Mapping[Target, Metrics]) -> Mapping[Target, Metrics]:
+    """Return the metrics of the targets with throttled requests, divided by cause.
+
+    If CloudWatch does not answer, every throttled request counts as one for want of units.
+    """
+    throttled = {target: m for target, m in metrics.items() if any(m.throttled.known())}
+    if not throttled:
+        return {}
+    causes = run.read(
+        "the causes of throttling", "GetMetricData", read_causes, run.aws, throttled, run.now
+    )
+    return causes or {t: by_cause(m, {}) for t, m in throttled.items()}
 
 
 def _has_held(observation: Observation, since: datetime) -> bool:

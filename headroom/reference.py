@@ -119,6 +119,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
         ScalingStep(at=5, percent=100),
     ),
     (Policy, "throttled_events"): 100,
+    (Policy, "ignore_throttled_events"): 60,
     (Policy, "delay_minutes"): 5,
     (Policy, "alarm_percent"): 75,
     (Policy, "target_percent"): 60,

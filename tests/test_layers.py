@@ -33,7 +33,7 @@ LADDERS = {
     "chalicelib": [
         ["model", "metrics"],
         ["config"],
-        ["core/observation", "core/budget"],
+        ["core/observation", "core/budget", "core/throttling"],
         ["core/prices"],
         ["core/strategies"],
         ["core"],

@@ -1,12 +1,12 @@
 """The adapter of CloudWatch's metrics: consumption, throttling and provisioned units by target."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.aws.client import Aws, batches
-from chalicelib.core import table_alarms
+from chalicelib.core import table_alarms, throttling
 from chalicelib.core.strategies.onsets import summarize
 from chalicelib.metrics import (
     CONSUMED,
@@ -16,7 +16,9 @@ from chalicelib.metrics import (
     RECENT,
     SETTLED,
     THROTTLED,
+    Cause,
     history_end,
+    throttled_by,
 )
 from chalicelib.model import NO_SERIES, DemandHistory, Metrics, Series, Target
 
@@ -85,6 +87,15 @@ def read_metrics(
     return {target: _metrics(target, recent) for target in targets}
 
 
+def read_causes(
+    aws: Aws, metrics: Mapping[Target, Metrics], now: datetime
+) -> dict[Target, Metrics]:
+    """Return the metrics of targets with throttled requests, divided by their causes."""
+    end = now.replace(second=0, microsecond=0)
+    series = _read_new(aws, list(_cause_queries(metrics, 60)), recent_start(now), end)
+    return {target: _by_cause(target, found, series) for target, found in metrics.items()}
+
+
 def read_histories(
     aws: Aws, targets: Collection[Target], now: datetime, anew: bool
 ) -> dict[Target, DemandHistory]:
@@ -105,18 +116,36 @@ def read_histories(
 def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Series:
     """Return a target's demand by the minute, consumed and throttled, with its gaps.
 
-    Raises IncompleteError where CloudWatch gave only a part.
+    What no number of units would have served is no demand. Raises IncompleteError where CloudWatch
+    gave only a part.
     """
     queries = _load_queries(target, 60)
     series = _read(aws, queries, start, end)
     if len(series) < len(queries):
         raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
-    return _sum(series[queries[0]], series[queries[1]])
+    pairs = {target: (series[queries[0]], series[queries[1]])}
+    return _demand(aws, pairs, 60, start, end)[target]
 
 
 def _load_queries(target: Target, step: int) -> list[Query]:
     """Return the queries of what a target consumed and what was throttled."""
     return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]
+
+
+def _cause_queries(targets: Iterable[Target], step: int) -> Iterable[Query]:
+    for target in targets:
+        for cause in Cause:
+            yield Query(target, throttled_by(cause, target.dimension), step)
+
+
+def _by_cause(target: Target, metrics: Metrics, series: Mapping[Query, Series]) -> Metrics:
+    """Divide a target's throttled requests by cause. All of them are unexplained where CloudWatch
+    answered only in part."""
+    queries = list(_cause_queries([target], metrics.throttled.step_seconds))
+    if not series.keys() >= set(queries):
+        return throttling.by_cause(metrics, {})
+    found = [series[query] for query in queries]
+    return throttling.by_cause(metrics, dict(zip(Cause, found, strict=True)))
 
 
 def _provisioned_query(target: Target) -> Query:
@@ -130,11 +159,14 @@ def _read_days(aws: Aws, targets: Sequence[Target], start: datetime, end: dateti
             aws.sleep(PAUSE_SECONDS)
         queries = {target: _load_queries(target, 300) for target in batch}
         series = _read(aws, [query for pair in queries.values() for query in pair], start, end)
-        for target, (consumed, throttled) in queries.items():
-            if consumed in series and throttled in series:
-                new = _sum(series[consumed], series[throttled])
-                days = aws.histories.extend(target, end - HISTORY, new, end)
-                aws.summaries[target] = summarize(days)
+        pairs = {
+            target: (series[consumed], series[throttled])
+            for target, (consumed, throttled) in queries.items()
+            if consumed in series and throttled in series
+        }
+        for target, new in _demand(aws, pairs, 300, start, end).items():
+            days = aws.histories.extend(target, end - HISTORY, new, end)
+            aws.summaries[target] = summarize(days)
 
 
 def _read_new(
@@ -193,6 +225,25 @@ def _metrics(target: Target, series: Mapping[Query, Series]) -> Metrics:
         throttled.without_trailing_gaps(),
         provisioned.without_trailing_gaps(),
     )
+
+
+def _demand(
+    aws: Aws,
+    pairs: Mapping[Target, tuple[Series, Series]],
+    step: int,
+    start: datetime,
+    end: datetime,
+) -> dict[Target, Series]:
+    """Return the demand of each target from what it consumed and what was throttled.
+
+    The causes are read of those targets that have throttled requests.
+    """
+    loads = {target: Metrics(*pair) for target, pair in pairs.items()}
+    throttled = {t: load for t, load in loads.items() if any(load.throttled.known())}
+    if throttled:
+        series = _read(aws, list(_cause_queries(throttled, step)), start, end)
+        loads |= {t: _by_cause(t, load, series) for t, load in throttled.items()}
+    return {target: _sum(load.consumed, load.throttled) for target, load in loads.items()}
 
 
 def _sum(consumed: Series, throttled: Series) -> Series:

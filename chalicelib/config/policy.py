@@ -31,6 +31,7 @@ NotificationKind = Literal[
     "scaled_up",
     "scaled_down",
     "at_max",
+    "hot_key",
     "budget_used_up",
     "high_throughput",
     "low_throughput",
@@ -42,7 +43,7 @@ NotificationKind = Literal[
 ]
 #: The kinds that need the metrics.
 METRIC_KINDS: frozenset[NotificationKind] = frozenset(
-    {"at_max", "budget_used_up", "high_throughput", "low_throughput"}
+    {"at_max", "hot_key", "budget_used_up", "high_throughput", "low_throughput"}
 )
 
 
@@ -125,6 +126,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Also raise when more requests than this were throttled "
             "within the alarm's periods (strategy "
             "`percent`); 0 is off.",
+        ),
+    ] = 0
+    ignore_throttled_events: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="A minute with this many throttled requests, or with fewer, counts as one "
+            "without; 0 counts every request.",
         ),
     ] = 0
     delay_minutes: Annotated[

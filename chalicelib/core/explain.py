@@ -29,6 +29,8 @@ WHY: Mapping[Reason, str] = {
     Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",
     Reason.AT_MIN: "it is at min_units",
     Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
+    Reason.HOT_KEY: "a hot key is throttled by the limit of its partition, "
+    "and more units would not serve it",
     Reason.EVIDENCE_SPENT: "the last increase already answered these datapoints",
     Reason.ALARM_ONLY: "its alarm is in ALARM, and CloudWatch does not give its metrics",
     Reason.NO_DATA: "there is too little recent data; unknown is not zero",

@@ -54,6 +54,7 @@ STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
 SUBJECTS: Mapping[NotificationKind, str] = {
     "scaled_up": "Headroom raised {}",
     "scaled_down": "Headroom lowered {}",
+    "hot_key": "A hot key: {}",
     "at_max": "At its maximum and throttled: {}",
     "budget_used_up": "No decrease left for now: {}",
     "high_throughput": "High throughput: {}",
@@ -220,6 +221,7 @@ def conditions(
     if there is one."""
     present = chain(
         _at_max(observation, now),
+        _hot_key(observation, now),
         _load(observation, now),
         _budget(observation, decision, now),
         _held(observation, decision),
@@ -248,6 +250,19 @@ def _at_max(observation: Observation, now: datetime) -> Iterator[Condition]:
     )
     since = _began([bool(value) for value in throttled.values], MINUTE, throttled.end)
     yield _condition("at_max", observation, text, since)
+
+
+def _hot_key(observation: Observation, now: datetime) -> Iterator[Condition]:
+    """Requests were throttled in the last minutes by the limit of one partition."""
+    target, hot = observation.target, observation.metrics.hot_keys
+    newest = max(hot.since(now - FRESH).known(), default=0.0)
+    if newest:
+        text = (
+            f"{target}: {WHY[Reason.HOT_KEY]}: up to {newest:.2f} a second in the last "
+            f"{FRESH // MINUTE} minutes; headroom hot-keys {target.table} shows the keys"
+        )
+        since = _began([bool(value) for value in hot.values], MINUTE, hot.end)
+        yield _condition("hot_key", observation, text, since)
 
 
 def _load(observation: Observation, now: datetime) -> Iterator[Condition]:

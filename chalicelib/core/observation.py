@@ -1,9 +1,10 @@
 """What is known of one target when its decision is made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chalicelib.config.policy import Policy
+from chalicelib.core import throttling
 from chalicelib.model import Hold, Metrics, Target, Throughput
 
 
@@ -27,3 +28,9 @@ class Observation:
     fleet: str = ""
     instances: int | None = None
     alarmed_at: datetime | None = None
+
+    def with_metrics(self, metrics: Metrics) -> "Observation":
+        """Return the observation with these metrics, without the throttling that is noise."""
+        return replace(
+            self, metrics=throttling.without_noise(metrics, self.policy.ignore_throttled_events)
+        )

@@ -15,13 +15,13 @@ from msgspec import structs
 
 from chalicelib.config import windows
 from chalicelib.core import budget as budgets
+from chalicelib.core import throttling
 from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
-#: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 #: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
 #: The increase where only the alarm is known, and the policy sets none.
@@ -66,10 +66,14 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         )
     if decision is None:
         raise ValueError("a decision needs a direction")
+    causes = throttling.numbers(observation.metrics, now)
+    is_hot = decision.reason is Reason.AT_DESIRED and "hot_key_requests" in causes
     return replace(
         decision,
+        reason=Reason.HOT_KEY if is_hot else decision.reason,
         numbers={
             **decision.numbers,
+            **causes,
             **_fleet_numbers(observation),
             "decreases_today": budget.used,
             "decreases_left": budget.left,

@@ -20,7 +20,15 @@ import boto3
 import time_machine
 
 from chalicelib.config.types import DEFAULT_TOPIC
-from chalicelib.metrics import CONSUMED, EC2, NAMESPACE, PROVISIONED, THROTTLED
+from chalicelib.metrics import (
+    CONSUMED,
+    EC2,
+    NAMESPACE,
+    PROVISIONED,
+    THROTTLED,
+    Cause,
+    throttled_by,
+)
 from chalicelib.model import Target
 from headroom.region import moto_store
 from headroom.region.application_autoscaling import ApplicationAutoScaling
@@ -54,6 +62,7 @@ class Region:
         self.minute = 0
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
+        self.hot_keys: dict[Target, Sequence[float]] = {}
         self.served: dict[Target, tuple[float, float]] = {}
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
@@ -145,10 +154,14 @@ class Region:
             **({"GlobalSecondaryIndexes": definitions} if definitions else {}),
         )
 
-    def serve(self, target: Target, rates: Sequence[float]) -> None:
+    def serve(self, target: Target, rates: Sequence[float], hot_key: Sequence[float] = ()) -> None:
         """Let a target see this demand, a value a minute from the region's start on; zero where
-        none is given."""
-        self.demand[target] = rates
+        none is given.
+
+        hot_key: requests a second that come besides, for one key beyond what its partition serves.
+        All of them are throttled, whatever the units.
+        """
+        self.demand[target], self.hot_keys[target] = rates, hot_key
 
     def units(self, target: Target) -> int:
         return self.meter(target).units
@@ -180,16 +193,17 @@ class Region:
         self._clock.move_to(to, tick=False)
 
     def _serve_minute(self) -> None:
-        publish = self.cloudwatch.publish
+        publish, loads = self.cloudwatch.publish, (self.demand, self.hot_keys)
         for target in self.targets():
-            rates = self.demand.get(target, ())
-            demand = rates[self.minute] if self.minute < len(rates) else 0.0
+            demand, hot = (_at(rates.get(target, ()), self.minute) for rates in loads)
             consumed, throttled = self.served[target] = self.meter(target).serve(demand)
             named, side = _named(target), target.dimension
             publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
-            if throttled:
-                publish(NAMESPACE, THROTTLED[side], named, self.minute, throttled * MINUTE)
+            causes = {Cause.PROVISIONED: throttled, Cause.KEY_RANGE: hot}
+            for cause, rate in causes.items():
+                for name in (THROTTLED[side], throttled_by(cause, side)) if rate else ():
+                    publish(NAMESPACE, name, named, self.minute, rate * MINUTE)
         for metric, named, value in self.groups.metrics():
             publish(EC2, metric, named, self.minute, value)
 
@@ -237,6 +251,10 @@ class Region:
         if response is None:
             response = moto_store.answer(self.name, call.service, call.operation, call.params)
         return response
+
+
+def _at(rates: Sequence[float], minute: int) -> float:
+    return rates[minute] if minute < len(rates) else 0.0
 
 
 def _named(target: Target) -> dict[str, str]:

@@ -7,7 +7,7 @@ have the same capacity in every minute.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.config.policy import Policy
@@ -79,13 +79,19 @@ class _ReplayTarget:
     """One target in the replay: its meter, its alarm, and the metrics that CloudWatch has."""
 
     def __init__(
-        self, target: Target, demand: Sequence[float], policy: Policy, meter: Meter, start: datetime
+        self,
+        target: Target,
+        demand: Sequence[float],
+        policy: Policy,
+        meter: Meter,
+        start: datetime,
+        hot_key: Sequence[float],
     ) -> None:
         self.target, self.policy, self.meter = target, policy, meter
         self.outcome = Outcome()
         self.alarm = AlarmState(policy.alarm_evaluation_periods, policy.alarm_evaluation_periods)
         self.threshold: float | None = None
-        self._demand, self._start = demand, start
+        self._demand, self._start, self._hot_key = demand, start, hot_key
         self._sums: list[float] = []
         self._consumed: list[float] = []
         self._last_throttled_minute = -RECENT_MINUTES * 2
@@ -139,6 +145,7 @@ class _ReplayTarget:
             throttled=_series(start, 60, throttled),
             provisioned=_series(start, 300, (*(None,) * max(0, -first // 5), *lowest)),
             history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
+            hot_keys=_series(start, 60, (*lead, *(rate or None for rate in self._hot_key[recent]))),
         )
 
     def _history_until(self, end: datetime) -> DemandHistory:
@@ -165,6 +172,9 @@ def _series(start: datetime, step: int, values: tuple[float | None, ...]) -> Ser
 class Replay:
     """One table under Headroom. `run` returns the outcome of each target.
 
+    hot_keys: requests a second, by minute, that the limit of one partition throttles, whatever the
+    units. They are no part of the demand.
+
     A policy in dry run is replayed as if it were live, to show what it would do.
     """
 
@@ -175,8 +185,10 @@ class Replay:
         initial_units: Mapping[Target, int],
         conditions: Conditions | None = None,
         start: datetime = START,
+        hot_keys: Mapping[Target, Sequence[float]] | None = None,
     ) -> None:
         self._conditions, self._start = conditions or Conditions(), start
+        hot = hot_keys or {}
         self._minutes = len(next(iter(demand.values())))
         table = next(iter(demand)).table
         self._provisions: dict[str, Provision] = {}
@@ -192,6 +204,7 @@ class Replay:
                 policies[target],
                 self._provisions[target.index].meters[target.dimension],
                 start,
+                hot.get(target, ()),
             )
             for target in sorted(demand)
         ]
@@ -231,7 +244,7 @@ class Replay:
         if not is_sweep or any(map(is_worth_checking, observations)):
             delay = self._conditions.metric_delay_minutes
             observations = [
-                replace(observation, metrics=target.read_metrics(minute, delay))
+                observation.with_metrics(target.read_metrics(minute, delay))
                 for target, observation in zip(self._targets, observations, strict=True)
             ]
         decisions = scaling.coordinate_dimensions(

@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -52,7 +53,13 @@ def first_units(demand: Demand) -> dict[Target, int]:
     }
 
 
-def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime) -> RegionRun:
+def in_region(
+    demand: Demand,
+    text: str,
+    conditions: Conditions,
+    start: datetime,
+    hot_keys: Demand = MappingProxyType({}),
+) -> RegionRun:
     """Play the demand against the deployed app."""
     first, run = first_units(demand), RegionRun({t: [] for t in demand}, {t: [] for t in demand})
     index = (
@@ -62,7 +69,7 @@ def in_region(demand: Demand, text: str, conditions: Conditions, start: datetime
         region.create_table("orders", first[READS], first[WRITES], index)
         region.deploy(text)
         for target, rates in demand.items():
-            region.serve(target, rates)
+            region.serve(target, rates, hot_keys.get(target, ()))
         region.on_minute.append(lambda now: _note(now, run))
         region.run(len(demand[READS]))
         run.thresholds = {
@@ -82,12 +89,16 @@ def _note(region: Region, run: RegionRun) -> None:
 
 
 def in_backtest(
-    demand: Demand, text: str, conditions: Conditions, start: datetime
+    demand: Demand,
+    text: str,
+    conditions: Conditions,
+    start: datetime,
+    hot_keys: Demand = MappingProxyType({}),
 ) -> dict[Target, Outcome]:
     """Replay the demand against the same configuration, without AWS."""
     config = loader.load(text)
     policies = {target: policy for target in demand if (policy := config.policy_for(target))}
-    return Replay(demand, policies, first_units(demand), conditions, start).run()
+    return Replay(demand, policies, first_units(demand), conditions, start, hot_keys).run()
 
 
 def assert_equal(
@@ -97,11 +108,12 @@ def assert_equal(
     start: datetime,
     least_changes: int,
     throttles: bool,
+    hot_keys: Demand = MappingProxyType({}),
 ) -> None:
     """Hold both side by side; the trace must have made them do something."""
     run, outcomes = (
-        in_region(demand, text, conditions, start),
-        in_backtest(demand, text, conditions, start),
+        in_region(demand, text, conditions, start, hot_keys),
+        in_backtest(demand, text, conditions, start, hot_keys),
     )
     for target, outcome in outcomes.items():
         assert _differences(run.units[target], outcome.units, start) == [], target
@@ -219,6 +231,7 @@ def test_they_agree_on_a_table_and_an_index_whose_reads_and_writes_differ(
         EVENING + timedelta(minutes=35),
         10,
         throttles=True,
+        hot_keys={READS: [2.0] * 240, INDEX_WRITES: [0.0] * 60 + [500.0] * 30},
     )
 
 

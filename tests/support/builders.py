@@ -77,6 +77,7 @@ def observation(
     provisioned: int = 100,
     consumed: Series | float | None = None,
     throttled: Series | float | None = None,
+    hot: Series | float | None = None,
     seen: Throughput | None = None,
     holds: tuple[Hold, ...] = (),
     fleet_units: int = 0,
@@ -88,12 +89,12 @@ def observation(
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
 
-    consumed, throttled: a series, or the steady rate of the last three hours up to NOON. seen: the
-    throughput; without it, one of `provisioned` units made with `fields`, Throughput's other
+    consumed, throttled, hot: a series, or the steady rate of the last three hours up to NOON. seen:
+    the throughput; without it, one of `provisioned` units made with `fields`, Throughput's other
     members.
     """
     found = seen or throughput(provisioned, provisioned, **fields)
-    metrics = Metrics(_series(consumed), _series(throttled))
+    metrics = Metrics(_series(consumed), _series(throttled), hot_keys=_series(hot))
     return Observation(
         target,
         provisioned,

@@ -12,8 +12,8 @@ from typing import Any
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader as configuration
 from chalicelib.core import table_alarms
-from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED
-from chalicelib.model import Target
+from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED, Cause, throttled_by
+from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
 from headroom.region.context import Call, Fault, Invocation
 from headroom.region.events import scheduled_event, sns_event
@@ -24,6 +24,7 @@ from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
 
 MONDAY = START
+HOT = {dimension: throttled_by(Cause.KEY_RANGE, dimension) for dimension in Dimension}
 MIDDAY = MONDAY.replace(hour=12)
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 #: Longer than any update takes.
@@ -81,16 +82,22 @@ Loads = Mapping[Target, float | Sequence[float | None]]
 
 
 def pass_minutes(
-    region: Region, minutes: int, consumed: Loads | None = None, throttled: Loads | None = None
+    region: Region,
+    minutes: int,
+    consumed: Loads | None = None,
+    throttled: Loads | None = None,
+    hot: Loads | None = None,
 ) -> None:
     """Let minutes pass with these loads in the metrics.
 
     A load is steady, or a list with a value a minute, where None is a gap. Targets without one
-    have a load of zero.
+    have a load of zero. throttled: without a cause. hot: throttled on a hot key.
     """
     idle = dict.fromkeys(region.targets(), 0.0)
     _publish(region, CONSUMED, minutes, idle | dict(consumed or {}))
     _publish(region, THROTTLED, minutes, throttled or {})
+    _publish(region, THROTTLED, minutes, hot or {})
+    _publish(region, HOT, minutes, hot or {})
     wait(region, minutes=minutes)
 
 

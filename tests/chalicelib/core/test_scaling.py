@@ -360,6 +360,22 @@ CASES = [
         Reason.RESERVED,
         id="a floor's end has its decrease booked",
     ),
+    pytest.param(
+        UP,
+        {"consumed": 70.0, "hot": 1.0},
+        {},
+        100,
+        Reason.HOT_KEY,
+        id="a hot key is not raised for",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "hot": 1.0},
+        {},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="a hot key is lowered",
+    ),
     # both
     pytest.param(BOTH, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="both: hot"),
     pytest.param(BOTH, {"consumed": 26.0}, {}, 40, Reason.UTILIZATION_LOW, id="both: needs less"),

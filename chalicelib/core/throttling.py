@@ -1,0 +1,110 @@
+"""Why requests were throttled. More units help against one cause only. Pure.
+
+CloudWatch counts throttled requests a second time by their cause. Source: Developer Guide,
+"CloudWatch throttling metrics", read 2026-11.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chalicelib.metrics import Cause
+from chalicelib.model import Metrics, Number, Series
+
+#: A minute whose cause CloudWatch does not show yet has that of the newest minute before it, if
+#: that is not older than this. DynamoDB's metrics of one minute do not all come at once.
+CARRIED = timedelta(minutes=5)
+#: The numbers of a decision count the requests of so much time.
+COUNTED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A minute's throttled requests a second, by what follows from them.
+
+    units: those that more units would have served, with the unexplained ones. hot_key: those that
+    one partition's own limit refused. unexplained: those whose cause is unknown.
+    """
+
+    units: float = 0.0
+    hot_key: float = 0.0
+    unexplained: float = 0.0
+
+
+def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
+    """Return the metrics with their throttled requests divided by cause.
+
+    causes: series with the same start and step as `metrics.throttled`. A request without a known
+    cause counts as throttled for want of units: unknown never lowers. A Region without these
+    metrics therefore has only such requests.
+    """
+    throttled = metrics.throttled
+    shares: list[Share] = []
+    known: tuple[int, Mapping[Cause, float]] | None = None
+    carried = CARRIED // timedelta(seconds=throttled.step_seconds)
+    for i, events in enumerate(throttled.values):
+        parts = {cause: _value(series, i) for cause, series in causes.items()}
+        if any(parts.values()):
+            known = i, parts
+        if not events:
+            shares.append(Share())
+        elif known and i - known[0] <= carried:
+            shares.append(_share(events, known[1], is_carried=known[0] < i))
+        else:
+            shares.append(Share(events, 0.0, events))
+    return replace(
+        metrics,
+        throttled=_series(throttled, [share.units for share in shares]),
+        hot_keys=_series(throttled, [share.hot_key for share in shares]),
+        unexplained=_series(throttled, [share.unexplained for share in shares]),
+    )
+
+
+def _value(series: Series, position: int) -> float:
+    return (series.values[position] or 0.0) if position < len(series.values) else 0.0
+
+
+def _share(events: float, parts: Mapping[Cause, float], is_carried: bool) -> Share:
+    """Divide a minute's requests as its causes are divided, or as those of a minute before it."""
+    total = sum(parts.values())
+    scale = events / total if is_carried else 1.0
+    unexplained = 0.0 if is_carried else max(0.0, events - total)
+    units = parts.get(Cause.PROVISIONED, 0.0) * scale + unexplained
+    return Share(min(units, events), parts.get(Cause.KEY_RANGE, 0.0) * scale, unexplained)
+
+
+def _series(throttled: Series, values: list[float]) -> Series:
+    return replace(throttled, values=tuple(value or None for value in values))
+
+
+def without_noise(metrics: Metrics, events: int) -> Metrics:
+    """Return the metrics without the minutes in which no more than so many requests were throttled.
+
+    A series of throttling without a datapoint means that nothing was throttled.
+    """
+    if not events:
+        return metrics
+    return replace(
+        metrics,
+        throttled=_above(metrics.throttled, events),
+        hot_keys=_above(metrics.hot_keys, events),
+        unexplained=_above(metrics.unexplained, events),
+    )
+
+
+def _above(series: Series, events: int) -> Series:
+    least = events / series.step_seconds
+    return replace(series, values=tuple(v if v and v > least else None for v in series.values))
+
+
+def numbers(metrics: Metrics, now: datetime) -> dict[str, Number]:
+    """Return how many requests of the newest minutes a hot key or an unknown cause throttled."""
+    counts = {
+        "hot_key_requests": _requests(metrics.hot_keys, now),
+        "unexplained_requests": _requests(metrics.unexplained, now),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _requests(series: Series, now: datetime) -> int:
+    return round(sum(series.since(now - COUNTED).known()) * series.step_seconds)

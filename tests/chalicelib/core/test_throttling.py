@@ -1,0 +1,89 @@
+"""Throttled requests by cause: what more units would have served, and what they would not."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.throttling import by_cause, numbers, without_noise
+from chalicelib.metrics import Cause
+from chalicelib.model import Metrics
+from tests.support.builders import MINUTE, NOON, observation, policy, series
+
+UNITS, HOT, ACCOUNT = Cause.PROVISIONED, Cause.KEY_RANGE, Cause.ACCOUNT_LIMIT
+Values = list[float | None]
+
+
+def divided(throttled: Values, causes: dict[Cause, Values]) -> tuple[Values, Values, Values]:
+    """Return the values by minute: for want of units, on a hot key, unexplained."""
+    found = by_cause(
+        Metrics(throttled=series(throttled)),
+        {cause: series(values) for cause, values in causes.items()},
+    )
+    parts = (found.throttled, found.hot_keys, found.unexplained)
+    assert {part.end for part in parts} == {NOON}
+    units, hot, unexplained = (list(part.values) for part in parts)
+    return units, hot, unexplained
+
+
+@pytest.mark.parametrize(
+    ("throttled", "causes", "units", "hot", "unexplained"),
+    [
+        pytest.param([None, 0.0], {HOT: [2.0, 1.0]}, [None] * 2, [None] * 2, [None] * 2, id="none"),
+        pytest.param([3.0], {UNITS: [3.0], HOT: [None]}, [3.0], [None], [None], id="units"),
+        pytest.param([3.0], {UNITS: [None], HOT: [3.0]}, [None], [3.0], [None], id="a hot key"),
+        pytest.param([3.0], {UNITS: [2.0], HOT: [1.0]}, [2.0], [1.0], [None], id="both"),
+        pytest.param([3.0], {UNITS: [3.0], HOT: [3.0]}, [3.0], [3.0], [None], id="two reasons"),
+        pytest.param([3.0], {ACCOUNT: [3.0]}, [None], [None], [None], id="a limit on demand"),
+        pytest.param([3.0], {UNITS: [1.0], HOT: [1.5]}, [1.5], [1.5], [0.5], id="a part unknown"),
+        pytest.param([3.0, 4.0], {}, [3.0, 4.0], [None] * 2, [3.0, 4.0], id="no such metrics"),
+        pytest.param(
+            [3.0, 6.0], {UNITS: [1.0], HOT: [2.0]}, [1.0, 2.0], [2.0, 4.0], [None] * 2, id="late"
+        ),
+        pytest.param(
+            [1.0, *[None] * 5, 2.0],
+            {HOT: [1.0]},
+            [*[None] * 6, 2.0],
+            [1.0, *[None] * 6],
+            [*[None] * 6, 2.0],
+            id="too late",
+        ),
+    ],
+)
+def test_a_minute_is_divided_by_its_causes(
+    throttled: Values, causes: dict[Cause, Values], units: Values, hot: Values, unexplained: Values
+) -> None:
+    assert divided(throttled, causes) == (units, hot, unexplained)
+
+
+RATES = st.lists(st.one_of(st.none(), st.floats(0, 1e5)), min_size=4, max_size=4)
+
+
+@given(RATES, st.dictionaries(st.sampled_from(Cause), RATES))
+def test_no_more_than_what_was_throttled_and_nothing_unknown_is_lost(
+    throttled: Values, causes: dict[Cause, Values]
+) -> None:
+    units, _, _ = divided(throttled, causes)
+    shown = [sum(values[i] or 0.0 for values in causes.values()) for i in range(4)]
+    for i, (events, rate) in enumerate(zip(throttled, units, strict=True)):
+        assert 0.0 <= (rate or 0.0) <= (events or 0.0)
+        if not any(shown[: i + 1]):
+            assert rate == (events or None)
+
+
+def test_so_many_requests_a_minute_are_noise() -> None:
+    found = replace(Metrics(throttled=series([1.0, 1.1, None])), hot_keys=series([None, 0.5, 2.0]))
+    calm = without_noise(found, 60)
+    assert (calm.throttled.values, calm.hot_keys.values) == ((None, 1.1, None), (None, None, 2.0))
+    assert without_noise(found, 0) is found
+    quiet = observation(settings=policy(ignore_throttled_events=60)).with_metrics(found)
+    assert quiet.metrics == calm
+
+
+def test_the_numbers_count_the_requests_of_ten_minutes() -> None:
+    found = replace(
+        Metrics(), hot_keys=series([1.0] * 30), unexplained=series([0.5], NOON - 10 * MINUTE)
+    )
+    assert numbers(found, NOON) == {"hot_key_requests": 600}
+    assert numbers(Metrics(), NOON) == {}
