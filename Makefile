@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench bench-scale cold-import test check fix named-stage deploy package teardown clean
+.PHONY: help demo bench bench-scale cold-import test foreign check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -30,11 +30,22 @@ bench-scale: $(STAMP) ## what it does in large accounts, of SCALE tables: make b
 cold-import: $(STAMP) ## how long the import of the package takes, beside that of an empty Chalice app
 	$(BIN)/python -m headroom.deploy.cold_import
 
-test: $(STAMP) ## everything that CI runs: lint, types, tests
+test: $(STAMP) ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --cov
+	$(BIN)/pytest -n auto --cov -m "not foreign"
+
+FOREIGN := .foreign
+DYNALITE := $(FOREIGN)/node_modules/.package-lock.json
+
+# Without npm, or without a registry, the tests that need dynalite are skipped with a reason.
+$(DYNALITE): tests/foreign/package.json
+	@mkdir -p $(FOREIGN) && cp $< $(FOREIGN)/
+	-npm install --prefix $(FOREIGN) --no-audit --no-fund --loglevel=error
+
+foreign: $(STAMP) $(DYNALITE) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
+	$(BIN)/pytest -n auto -m foreign -rs
 
 check: test ## the same as test
 
@@ -57,4 +68,4 @@ teardown: $(STAMP) named-stage ## everything out of your account, but never a ta
 	$(BIN)/headroom teardown --stage $(STAGE)
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage *.egg-info
+	rm -rf $(VENV) $(FOREIGN) .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage *.egg-info

@@ -42,12 +42,17 @@ print((time.perf_counter() - start) * 1_000)
 def package_for_this_machine(project: Path, folder: Path, name: str = "dev") -> Path:
     """Package a stage for the processor of this machine, and return the path of the zip."""
     copy = packaging.copy_of(project, folder)
-    file = copy / ".chalice" / "config.json"
+    set_architecture(copy)
+    packaging.chalice_package(copy, stage.read(name, copy), "out")
+    return copy / "out" / "deployment.zip"
+
+
+def set_architecture(project: Path) -> None:
+    """Let a project's packages be for the processor of this machine."""
+    file = project / ".chalice" / "config.json"
     settings = json.loads(file.read_text())
     settings["lambda_architecture"] = ARCHITECTURES[platform.machine().lower()]
     file.write_text(json.dumps(settings))
-    packaging.chalice_package(copy, stage.read(name, copy), "out")
-    return copy / "out" / "deployment.zip"
 
 
 def package_of_empty_app(folder: Path) -> Path:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from headroom.project import ROOT
+from tests.support.foreign import client_of, moto_server
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -65,13 +64,7 @@ class Site:
         )
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        return client_of(self.environment["AWS_ENDPOINT_URL"])(service)
 
 
 def configure(folder: Path, text: str) -> None:
@@ -118,18 +111,5 @@ def operator_environment(endpoint: str) -> dict[str, str]:
 def site(folder: Path, **environment: str) -> Iterator[Site]:
     """Serve an account for a copy of the project, whose stage `dev` has these settings."""
     copy_project(folder, **environment)
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "support" / "cloud_server.py"), str(folder), "dev"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "server.log").open("w"),
-        env=operator_environment(""),
-        text=True,
-    )
-    assert server.stdout
-    assert server.stdin
-    try:
-        yield Site(folder, operator_environment(server.stdout.readline().strip()))
-    finally:
-        server.stdin.close()
-        server.wait(timeout=30)
+    with moto_server(folder, operator_environment("")) as endpoint:
+        yield Site(folder, operator_environment(endpoint))

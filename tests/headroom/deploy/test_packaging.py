@@ -4,6 +4,8 @@ to break."""
 import json
 import re
 import subprocess
+import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,7 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 # SAM
 
 
+@pytest.mark.foreign
 @pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_sam_template(packages: Packages) -> None:
     command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / "sam.json")]
@@ -142,6 +145,16 @@ def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -
     text = LOCATIONS.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
     assert not packaging.FIXED.search(text)
     assert packaging.ANY_REGION not in text
+
+
+def test_the_zip_has_compiled_libraries_for_lambdas_processor_and_this_python(
+    packages: Packages,
+) -> None:
+    names = zipfile.ZipFile(packages.folder / "sam" / "deployment.zip").namelist()
+    libraries = [name for name in names if name.endswith(".so")]
+    assert libraries
+    tag = f"cpython-{sys.version_info.major}{sys.version_info.minor}-aarch64"
+    assert all(tag in name for name in libraries), libraries
 
 
 # Terraform

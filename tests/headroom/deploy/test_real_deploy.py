@@ -14,6 +14,7 @@ from tests.support.deployed import (
     inventory,
     make_table,
 )
+from tests.support.foreign import publish_load
 from tests.support.real_deploy import CONFIG, Site, configure, site
 
 
@@ -31,23 +32,6 @@ def run_sweep(there: Site) -> None:
     payload = json.dumps({**event, "detail": {}, "resources": []})
     answer = there.client("lambda").invoke(FunctionName="headroom-dev-sweep", Payload=payload)
     assert "FunctionError" not in answer
-
-
-def make_busy(there: Site) -> None:
-    """Let `orders` have consumed 95 read units a second for the last minutes."""
-    now = int(time.time()) // 60 * 60
-    there.client("cloudwatch").put_metric_data(
-        Namespace="AWS/DynamoDB",
-        MetricData=[
-            {
-                "MetricName": "ConsumedReadCapacityUnits",
-                "Dimensions": [{"Name": "TableName", "Value": "orders"}],
-                "Timestamp": now - 60 * minutes,
-                "Value": 95.0 * 60,
-            }
-            for minutes in range(1, 6)
-        ],
-    )
 
 
 def units(there: Site) -> int:
@@ -79,6 +63,7 @@ def hearers(there: Site) -> set[str]:
     )
 
 
+@pytest.mark.foreign
 @pytest.mark.slow
 def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
     """With every source of alarms; docs/operations.md is followed with the default one."""
@@ -104,7 +89,7 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
 
         run_sweep(there)
         assert threshold(there) == 100 * 60 * 0.8
-        make_busy(there)
+        publish_load(there.client, 95.0)
         set_alarm(there, "OK")
         set_alarm(there, "ALARM")
         wait_for(lambda: units(there) == 150)
