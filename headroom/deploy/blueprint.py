@@ -31,7 +31,14 @@ SILENCE_MINUTES = 30
 
 
 def topic_policy(topic_arn: str, location: Location) -> Document:
-    """Allow this account's CloudWatch alarms to publish, and deny everything without TLS."""
+    """Allow this account's CloudWatch alarms to publish, and deny it to all others and without TLS.
+
+    A principal of the account needs no permission of the topic. Therefore the second statement
+    denies: aws:SourceArn is there only where a service publishes for a resource, and a negated
+    operator also matches where the key is missing. Source: IAM User Guide, "AWS global condition
+    context keys" and "IAM JSON policy elements: Condition operators", 2026-11.
+    """
+    alarms = location.arn("cloudwatch", "alarm:*")
     return _policy(
         {
             "Sid": "AlarmsOfThisAccountPublish",
@@ -41,11 +48,35 @@ def topic_policy(topic_arn: str, location: Location) -> Document:
             "Resource": topic_arn,
             "Condition": {
                 "StringEquals": {"aws:SourceAccount": location.account},
-                "ArnLike": {"aws:SourceArn": location.arn("cloudwatch", "alarm:*")},
+                "ArnLike": {"aws:SourceArn": alarms},
             },
+        },
+        {
+            "Sid": "NobodyElsePublishes",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": topic_arn,
+            "Condition": {"ArnNotLike": {"aws:SourceArn": alarms}},
         },
         _tls_only("sns:Publish", topic_arn),
     )
+
+
+def denies_by_source(policy: Document) -> bool:
+    """Tell whether a topic's policy denies publishing by the ARN of the source."""
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] in ("*", {"AWS": "*"})
+        and {"sns:publish", "sns:*", "*"} & {action.lower() for action in _listed(statement)}
+        and any("aws:SourceArn" in keys for keys in statement.get("Condition", {}).values())
+        for statement in policy.get("Statement", [])
+    )
+
+
+def _listed(statement: Document) -> list[str]:
+    actions = statement.get("Action", [])
+    return [actions] if isinstance(actions, str) else actions
 
 
 def queue_policy(queue_arn: str, topic_arn: str, location: Location, roles: str) -> Document:

@@ -12,6 +12,7 @@ CHECKS: dict[str, Check] = {
     "functions": infrastructure.functions,
     "permissions": infrastructure.permissions,
     "setup": infrastructure.infrastructure,
+    "topic": infrastructure.topic,
     "own alarms": infrastructure.own_alarms,
     "time": infrastructure.reached,
     "dead letters": infrastructure.dead_letters,

@@ -12,7 +12,7 @@ from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Run
-from headroom.deploy import permissions
+from headroom.deploy import blueprint, permissions
 from headroom.deploy.checks.deployment import Deployment
 from tests.support.deployed import dev, make_table
 
@@ -87,6 +87,21 @@ def delete_the_topic(deployment: Deployment) -> None:
     deployment.session.client("sns").delete_topic(
         TopicArn=dev().topic_arn(deployment.session.location)
     )
+
+
+def open_the_topic(deployment: Deployment) -> None:
+    """Let the topic have the policy of an older version: it allows alarms, and denies no one."""
+    arn = dev().topic_arn(deployment.session.location)
+    policy = blueprint.topic_policy(arn, deployment.session.location)
+    policy["Statement"] = [policy["Statement"][0], policy["Statement"][-1]]
+    deployment.session.client("sns").set_topic_attributes(
+        TopicArn=arn, AttributeName="Policy", AttributeValue=json.dumps(policy)
+    )
+
+
+def use_an_open_topic_of_ones_own(deployment: Deployment) -> None:
+    arn = deployment.session.client("sns").create_topic(Name="pages")["TopicArn"]
+    deployment.stage = dev(ALARM_TOPIC=arn)
 
 
 def set_up_with_another_version(deployment: Deployment) -> None:
@@ -290,6 +305,26 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "setup",
         "topic headroom-alarms-dev: it does not exist",
         "headroom setup --stage dev",
+    ),
+    "open the topic": (
+        open_the_topic,
+        "topic",
+        "every principal with sns:Publish may publish on arn:aws:sns:us-east-1:",
+        "headroom setup --stage dev",
+    ),
+    "use an open topic of one's own": (
+        use_an_open_topic_of_ones_own,
+        "topic",
+        ":pages, not only alarms",
+        "Add the statement NobodyElsePublishes to its policy (SECURITY.md)",
+    ),
+    "use a topic of one's own that is gone": (
+        lambda deployment: setattr(
+            deployment, "stage", dev(ALARM_TOPIC=deployment.session.location.arn("sns", "gone"))
+        ),
+        "topic",
+        ":gone does not exist",
+        "correct ALARM_TOPIC",
     ),
     "set up with another version": (
         set_up_with_another_version,

@@ -154,10 +154,19 @@ OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 }
 
 
+#: A negated operator holds where no wanted value matches, and where the key is missing. Source: IAM
+#: User Guide, "IAM JSON policy elements: Condition operators", 2026-11.
+NEGATED = {"ArnNotLike": "ArnLike", "StringNotLike": "StringLike"}
+
+
 def _holds(operator: str, wanted: Sequence[str], values: Sequence[str] | None) -> bool:
-    """Tell whether a condition holds. A key that the call does not bring fulfils ForAllValues
-    alone."""
+    """Tell whether a condition holds. A key that the call does not bring fulfils ForAllValues, and
+    what is negated, alone. `Null` asks whether the key is missing."""
     quantity, _, name = operator.rpartition(":")
+    if operator == "Null":
+        return wanted == [str(not values).lower()]
+    if name in NEGATED and quantity in ("", "ForAllValues"):
+        return not _holds(f"ForAnyValue:{NEGATED[name]}", wanted, values)
     if name not in OPERATORS or quantity not in ("", "ForAnyValue", "ForAllValues"):
         raise UnsupportedError(f"the condition operator {operator}")
     found = [any(OPERATORS[name](pattern, value) for pattern in wanted) for value in values or ()]

@@ -201,6 +201,17 @@ def put(*actions: str, **more: list[str]) -> Ask:
             of(when("ForAllValues:StringLike", "a*")), put("x", "ab"), False, id="not all values"
         ),
         pytest.param(of(when("ForAllValues:StringLike", "a*")), put(), True, id="all of none"),
+        pytest.param(of(when("StringNotLike", "a*")), put("b"), True, id="negated"),
+        pytest.param(of(when("StringNotLike", "a*")), put("ab"), False, id="negated, and like"),
+        pytest.param(of(when("StringNotLike", "a*")), put(), True, id="negated, without a key"),
+        pytest.param(
+            of(when("ForAllValues:ArnNotLike", "arn:*:sns:*:*:a")),
+            put("x", AWS.arn("sns", "a")),
+            False,
+            id="one of many is like it",
+        ),
+        pytest.param(of(when("Null", "false")), put("x"), True, id="the key is there"),
+        pytest.param(of(when("Null", "false")), put(), False, id="the key is missing"),
         pytest.param(
             of(
                 says(

@@ -87,6 +87,30 @@ def _compare(stage: Stage, session: AwsSession, resources: list[Resource]) -> It
             yield Finding("setup", problem, f"Correct it: headroom setup --stage {stage.name}.")
 
 
+def topic(deployment: Deployment) -> Iterator[Finding]:
+    """Check that only CloudWatch alarms of the account may publish on the alarm topic.
+
+    A topic of another account is passed over: these credentials may rightly not see its policy.
+    """
+    stage, location = deployment.stage, deployment.session.location
+    arn = stage.topic_arn(location)
+    if arn.split(":")[4] != location.account:
+        return
+    get = deployment.session.client("sns").get_topic_attributes
+    response = get_or_none(get, TopicArn=arn)
+    if response is None:
+        if not stage.makes_topic:
+            yield Finding("topic", f"{arn} does not exist", "Create it, or correct ALARM_TOPIC.")
+    elif not blueprint.denies_by_source(json.loads(response["Attributes"].get("Policy") or "{}")):
+        yield Finding(
+            "topic",
+            f"every principal with sns:Publish may publish on {arn}, not only alarms",
+            f"Correct it: headroom setup --stage {stage.name}."
+            if stage.makes_topic
+            else "Add the statement NobodyElsePublishes to its policy (SECURITY.md).",
+        )
+
+
 def own_alarms(deployment: Deployment) -> Iterator[Finding]:
     names = blueprint.own_alarm_names(deployment.stage)
     response = deployment.session.client("cloudwatch").describe_alarms(

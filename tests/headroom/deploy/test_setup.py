@@ -37,6 +37,7 @@ from tests.support.deployed import (
     shipped_rules,
     tear_down,
 )
+from tests.support.iam import Ask, allowed
 from tests.support.scenes import MIDDAY, invoke, rules
 
 LOCATIONS = [
@@ -316,7 +317,8 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
 def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(
     location: Location,
 ) -> None:
-    allow, deny = blueprint.topic_policy(location.arn("sns", "t"), location)["Statement"]
+    document = blueprint.topic_policy(location.arn("sns", "t"), location)
+    allow, others, deny = document["Statement"]
     assert (allow["Principal"], allow["Action"]) == (
         {"Service": "cloudwatch.amazonaws.com"},
         "sns:Publish",
@@ -330,6 +332,40 @@ def test_the_topic_lets_this_accounts_alarms_publish_and_nobody_without_tls(
     }
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (others["Effect"], others["Principal"]) == ("Deny", "*")
+    assert others["Condition"] == {"ArnNotLike": allow["Condition"]["ArnLike"]}
+    assert blueprint.denies_by_source(document)
+
+
+ALARMS_OF_OTHERS = "arn:aws:cloudwatch:eu-west-1:2:alarm:hot"
+
+
+@pytest.mark.parametrize(
+    ("source", "permission", "may"),
+    [
+        pytest.param("arn:aws:cloudwatch:eu-west-1:1:alarm:hot", False, True, id="own alarm"),
+        pytest.param("", True, False, id="a principal of the account with sns:Publish"),
+        pytest.param("arn:aws:events:eu-west-1:1:rule/r", True, False, id="another service"),
+        pytest.param(ALARMS_OF_OTHERS, True, False, id="an alarm of another account"),
+    ],
+)
+def test_only_alarms_of_the_account_publish(source: str, permission: bool, may: bool) -> None:
+    """permission: what the publisher may do by a policy of its own, as principals of the account
+    may."""
+    location = LOCATIONS[0]
+    topic = location.arn("sns", "t")
+    statements = blueprint.topic_policy(topic, location)["Statement"]
+    own = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    context = {"aws:SecureTransport": ["true"]}
+    if source:
+        context |= {"aws:SourceArn": [source], "aws:SourceAccount": [source.split(":")[4]]}
+    everybody = [without_principal(s) for s in statements] + ([own] if permission else [])
+    policy = {"Version": "2012-10-17", "Statement": everybody}
+    assert allowed(policy, Ask("sns:Publish", topic, context)) is may
+
+
+def without_principal(statement: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in statement.items() if key != "Principal"}
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
