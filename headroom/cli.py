@@ -21,6 +21,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "explain": ("configuration", "Show what would be decided now about a table, and why."),
         "cost": ("cost", "Show what each table costs a month, and the alternatives."),
         "pauses": ("pause", "List the pauses of this account and Region."),
+        "hot-keys": ("hot_keys", "Show which keys of a table are throttled."),
         "check": ("configuration", "Check the configuration; show the settings of a table."),
         "doctor": ("deploy", "Check a stage, and print each problem with its remedy."),
     },

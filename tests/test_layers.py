@@ -46,7 +46,7 @@ LADDERS = {
     ],
     "headroom": [
         ["project", "operator_error", "tables"],
-        ["pause_tags", "simulation", "migrate"],
+        ["pause_tags", "hot_keys", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],
         ["commands"],

@@ -257,9 +257,10 @@ def _hot_key(observation: Observation, now: datetime) -> Iterator[Condition]:
     target, hot = observation.target, observation.metrics.hot_keys
     newest = max(hot.since(now - FRESH).known(), default=0.0)
     if newest:
+        index = f" --index {target.index}" if target.index else ""
         text = (
             f"{target}: {WHY[Reason.HOT_KEY]}: up to {newest:.2f} a second in the last "
-            f"{FRESH // MINUTE} minutes; headroom hot-keys {target.table} shows the keys"
+            f"{FRESH // MINUTE} minutes; headroom hot-keys {target.table}{index} shows the keys"
         )
         since = _began([bool(value) for value in hot.values], MINUTE, hot.end)
         yield _condition("hot_key", observation, text, since)

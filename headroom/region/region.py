@@ -35,6 +35,7 @@ from headroom.region.application_autoscaling import ApplicationAutoScaling
 from headroom.region.autoscaling_groups import Groups
 from headroom.region.cloudwatch import CloudWatch
 from headroom.region.context import Call, Fault, Invocation, ServiceError, environment_of
+from headroom.region.contributor_insights import ContributorInsights
 from headroom.region.dynamodb import DynamoDB
 from headroom.region.http import Http
 from headroom.region.lambda_functions import Functions
@@ -81,6 +82,7 @@ class Region:
         self.cloudwatch = CloudWatch(
             self, deliver=self.functions.deliver, recover=self.groups.recover
         )
+        self.insights = ContributorInsights(self, self.dynamodb, self.cloudwatch)
         self.autoscaling = ApplicationAutoScaling(
             self,
             has_table=self.dynamodb.has,
@@ -246,6 +248,8 @@ class Region:
             "dynamodb": self.dynamodb.answer,
             "ec2": self.groups.answer,
         }
+        if response is None and "Insight" in call.operation:
+            response = self.insights.answer(call.operation, call.params)
         if response is None and call.service in services:
             response = services[call.service](call.operation, call.params)
         if response is None:

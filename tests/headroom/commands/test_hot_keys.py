@@ -1,0 +1,89 @@
+"""`headroom hot-keys`: Contributor Insights is switched on for a while, read, and switched off."""
+
+import time
+
+import pytest
+
+from headroom.region.context import Fault
+from headroom.region.region import Region
+from tests.support.builders import INDEX_WRITES, READS
+from tests.support.command_line import RunCommand
+from tests.support.scenes import pass_minutes, requests
+
+KEY = "120 throttled partition key: the-hot-key The 10 most throttled keys of orders"
+
+
+@pytest.fixture
+def region_sleeps(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
+    """Let what the command waits for pass in the region, with a hot key on reads and an index."""
+
+    def sleep(seconds: float) -> None:
+        pass_minutes(region, int(seconds) // 60, hot={READS: 1.0, INDEX_WRITES: 2.0})
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    return region
+
+
+def actions(region: Region) -> list[tuple[str, str | None]]:
+    """Return what Contributor Insights was switched to, with its mode."""
+    return [
+        (call["ContributorInsightsAction"], call.get("ContributorInsightsMode"))
+        for call in requests(region, "UpdateContributorInsights")
+    ]
+
+
+def test_if_it_is_off_nothing_is_switched_on_unasked(region: Region, run: RunCommand) -> None:
+    result = run("hot-keys", "orders")
+    assert result.exit_code == 1
+    assert result.output.startswith("Contributor Insights is off for orders. --enable switches it")
+    assert "0.50 USD a rule and month" in result.output
+    assert actions(region) == []
+
+
+def test_it_is_on_for_a_while_and_then_off_again(region_sleeps: Region, run: RunCommand) -> None:
+    result = run("hot-keys", "orders", "--enable", "--for", "2m")
+    assert (result.exit_code, result.output.startswith(KEY)) == (0, True), result.output
+    assert "0.50 USD a rule and month" in result.errors
+    assert result.errors.endswith("Contributor Insights is off again for orders.")
+    assert actions(region_sleeps) == [("ENABLE", "THROTTLED_KEYS"), ("DISABLE", None)]
+
+
+def test_an_index_has_its_own_keys(region_sleeps: Region, run: RunCommand) -> None:
+    result = run("hot-keys", "orders", "--index", "by-date", "--enable", "--for", "1m")
+    assert result.output.startswith("120 throttled partition key: the-hot-key")
+    assert "orders/by-date" in result.output
+    assert "--table-name orders --index-name by-date" in result.errors
+
+
+def test_what_was_on_before_stays_on(region: Region, run: RunCommand) -> None:
+    client = region.client("dynamodb")
+    client.update_contributor_insights(TableName="orders", ContributorInsightsAction="ENABLE")
+    assert "No key of orders was throttled" in run("hot-keys", "orders", "--enable").output
+    pass_minutes(region, 2, hot={READS: 1.0})
+    assert run("hot-keys", "orders").output.startswith(KEY)
+    assert actions(region) == [("ENABLE", None)]
+
+
+def test_ctrl_c_shows_what_was_counted_and_switches_it_off(
+    region: Region, run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        pass_minutes(region, 2, hot={READS: 1.0})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert run("hot-keys", "orders", "--enable").output.startswith(KEY)
+    assert actions(region)[-1] == ("DISABLE", None)
+
+
+def test_a_report_that_fails_switches_it_off_too(region_sleeps: Region, run: RunCommand) -> None:
+    region_sleeps.faults.append(Fault("GetInsightRuleReport", "InternalServiceFault", 9))
+    result = run("hot-keys", "orders", "--enable", "--for", "1m")
+    assert (result.exit_code, actions(region_sleeps)[-1]) == (2, ("DISABLE", None))
+
+
+def test_a_table_that_does_not_exist_is_named(region: Region, run: RunCommand) -> None:
+    result = run("hot-keys", "order")
+    assert result.exit_code == 2
+    assert "order does not exist in this account and Region" in result.errors
+    assert actions(region) == []
