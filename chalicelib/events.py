@@ -2,10 +2,11 @@
 
 Forms: the SNS message of a metric alarm (of 2016 without ARNs, and of today), the alarm's direct
 Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudWatch User Guide,
-"Alarm events and EventBridge", "Lambda actions", read 2026-10.
+"Alarm events and EventBridge", "Lambda actions", read 2026-11. tests/data has one of each form.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +17,10 @@ from chalicelib.model import Reason, Skip, Target
 #: The errors of reading a text: it is no JSON, has another shape, is no UTF-8, or is nested too
 #: deeply.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+#: How the expressions of two kinds of alarm begin. Source: PutMetricAlarm, read 2026-11.
+BAND = re.compile(r"\s*ANOMALY_DETECTION_BAND\b")
+QUERY = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,35 @@ class _Pair(msgspec.Struct, frozen=True):
     value: str
 
 
-class _Trigger(msgspec.Struct, rename="pascal", frozen=True):
+class _SnsMetric(msgspec.Struct, rename="pascal", frozen=True):
     namespace: str = ""
     metric_name: str = ""
     dimensions: tuple[_Pair, ...] = ()
-    metrics: list[object] | None = None
+
+    @property
+    def as_metric(self) -> Metric:
+        dimensions = {dimension.name: dimension.value for dimension in self.dimensions}
+        return Metric(self.namespace, self.metric_name, dimensions)
+
+
+class _SnsStat(msgspec.Struct, rename="pascal", frozen=True):
+    metric: _SnsMetric
+
+
+class _SnsEntry(msgspec.Struct, rename="pascal", frozen=True):
+    metric_stat: _SnsStat | None = None
+    expression: str | None = None
+
+
+class _Trigger(_SnsMetric, rename="pascal", frozen=True):
+    metrics: tuple[_SnsEntry, ...] | None = None
     threshold_metric_id: str | None = None
+
+    @property
+    def entries(self) -> tuple[_SnsEntry, ...]:
+        """Return the metrics of the alarm: a list, or the trigger's own."""
+        own = (_SnsEntry(_SnsStat(self)),) if self.metric_name else ()
+        return self.metrics or own
 
 
 class _SnsAlarm(msgspec.Struct, rename="pascal", frozen=True):
@@ -70,22 +98,27 @@ class _SnsAlarm(msgspec.Struct, rename="pascal", frozen=True):
     account: str = msgspec.field(default="", name="AWSAccountId")
 
 
-class _Metric(msgspec.Struct, frozen=True):
+class _EventMetric(msgspec.Struct, frozen=True):
     namespace: str
     name: str
     dimensions: dict[str, str] = {}
 
+    @property
+    def as_metric(self) -> Metric:
+        return Metric(self.namespace, self.name, self.dimensions)
 
-class _MetricStat(msgspec.Struct, rename="camel", frozen=True):
-    metric: _Metric
+
+class _EventStat(msgspec.Struct, rename="camel", frozen=True):
+    metric: _EventMetric
 
 
-class _MetricEntry(msgspec.Struct, rename="camel", frozen=True):
-    metric_stat: _MetricStat | None = None
+class _EventEntry(msgspec.Struct, rename="camel", frozen=True):
+    metric_stat: _EventStat | None = None
+    expression: str | None = None
 
 
 class _Configuration(msgspec.Struct, rename="camel", frozen=True):
-    metrics: tuple[_MetricEntry, ...] = ()
+    metrics: tuple[_EventEntry, ...] = ()
     alarm_rule: str | None = None
 
 
@@ -132,21 +165,16 @@ def from_sns(text: str, topic_arn: str = "") -> Event:
         alarm = msgspec.json.decode(text, type=_SnsAlarm)
     except UNREADABLE as error:
         return Skip("message", Reason.MALFORMED, f"not a CloudWatch alarm message: {error}")
-    name, trigger = alarm.alarm_name, alarm.trigger
+    trigger = alarm.trigger
     region, account = _region_and_account(alarm.alarm_arn)
     if not alarm.alarm_arn:
         topic_region, topic_account = _region_and_account(topic_arn)
         account = alarm.account
         region = topic_region if account and topic_account == account else ""
-    if alarm.alarm_rule is not None or trigger is None:
-        return _unsupported(name, "it is a composite alarm")
-    if trigger.threshold_metric_id:
-        return _unsupported(name, "it is an anomaly detection alarm")
-    if trigger.metrics:
-        return _unsupported(name, "it is a metric math alarm")
-    dimensions = {dimension.name: dimension.value for dimension in trigger.dimensions}
-    metric = Metric(trigger.namespace, trigger.metric_name, dimensions)
-    return _event(name, alarm.new_state_value, metric, region, account)
+    is_band = trigger is not None and bool(trigger.threshold_metric_id)
+    entries = trigger.entries if trigger else ()
+    metric = _one_metric(alarm.alarm_rule, entries, is_band)
+    return _event(alarm.alarm_name, alarm.new_state_value, metric, region, account)
 
 
 def from_queue(text: str) -> Event:
@@ -156,25 +184,29 @@ def from_queue(text: str) -> Event:
     """
     try:
         sns = msgspec.json.decode(text, type=_Sns)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return from_sns(text)
     return from_sns(sns.message, sns.topic_arn)
 
 
-def from_event(event: Mapping[str, object]) -> Event:
-    """Return the event of an alarm's direct Lambda action, or of EventBridge."""
+def from_event(event: object) -> Event:
+    """Return the event of an alarm's direct Lambda action, or of EventBridge.
+
+    event: any JSON value, since anybody with the permission may invoke a function.
+    """
     try:
-        if "alarmData" in event:
+        if isinstance(event, Mapping) and "alarmData" in event:
             action = msgspec.convert(event, _LambdaAction)
             return _from_data(action.alarm_data, action.alarm_arn)
         change = msgspec.convert(event, _EventBridge)
         return _from_data(change.detail, change.resources[0] if change.resources else "")
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         return Skip("event", Reason.MALFORMED, f"not a CloudWatch alarm event: {error}")
 
 
 def from_text(text: str) -> Event:
-    """Return the event of a text in any form: SNS message or event, Lambda action, EventBridge."""
+    """Return the event of a text in any form: SNS message, notification or event, Lambda action,
+    EventBridge."""
     try:
         document = msgspec.json.decode(text)
     except UNREADABLE:
@@ -184,7 +216,7 @@ def from_text(text: str) -> Event:
     if "Records" in document:
         return _from_records(document)
     is_event = "alarmData" in document or "detail" in document
-    return from_event(document) if is_event else from_sns(text)
+    return from_event(document) if is_event else from_queue(text)
 
 
 def _from_records(event: Mapping[str, object]) -> Event:
@@ -196,17 +228,36 @@ def _from_records(event: Mapping[str, object]) -> Event:
 
 
 def _from_data(alarm: _AlarmData, arn: str) -> Event:
-    name, metrics = alarm.alarm_name, alarm.configuration.metrics
-    if alarm.configuration.alarm_rule is not None or not metrics:
-        return _unsupported(name, "it is a composite alarm")
-    stat = metrics[0].metric_stat
-    if len(metrics) != 1 or stat is None:
-        return _unsupported(name, "it is a metric math or anomaly detection alarm")
-    metric = Metric(stat.metric.namespace, stat.metric.name, stat.metric.dimensions)
-    return _event(name, alarm.state.value, metric, *_region_and_account(arn))
+    alarm.alarm_name.encode()  # raises UnicodeError for half a character, which no API takes
+    metric = _one_metric(alarm.configuration.alarm_rule, alarm.configuration.metrics)
+    return _event(alarm.alarm_name, alarm.state.value, metric, *_region_and_account(arn))
 
 
-def _event(name: str, state: str, metric: Metric, region: str, account: str) -> Event:
+def _one_metric(
+    rule: str | None,
+    entries: Sequence[_SnsEntry] | Sequence[_EventEntry],
+    is_band: bool = False,
+) -> Metric | str:
+    """Return the only metric of an alarm, or what kind of alarm it is that has none or several.
+
+    is_band: the threshold is a band, which CloudWatch has learnt.
+    """
+    expressions = [entry.expression for entry in entries if entry.expression]
+    if rule is not None:
+        return "it is a composite alarm"
+    if is_band or any(map(BAND.match, expressions)):
+        return "it is an anomaly detection alarm"
+    if any(map(QUERY.match, expressions)):
+        return "it is a Metrics Insights alarm"
+    if expressions or len(entries) > 1:
+        return "it is a metric math alarm"
+    stat = entries[0].metric_stat if entries else None
+    return stat.metric.as_metric if stat else "it names no metric, as a log alarm does not"
+
+
+def _event(name: str, state: str, metric: Metric | str, region: str, account: str) -> Event:
+    if isinstance(metric, str):
+        return _unsupported(name, metric)
     if state != "ALARM":
         why = f"the alarm went to {state}; only ALARM starts a check"
         return Skip(name, Reason.NOT_IN_ALARM, why)

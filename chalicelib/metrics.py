@@ -1,5 +1,6 @@
 """The CloudWatch metrics that Headroom reads, and what each one shows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,9 @@ from chalicelib.model import Dimension, Target
 
 NAMESPACE = "AWS/DynamoDB"
 EC2 = "AWS/EC2"
+#: What a table or an index may be called. A table's ARN is no name, although most operations take
+#: one. Source: Developer Guide, "Naming rules", read 2026-11.
+NAME = re.compile(r"[A-Za-z0-9_.-]+")
 #: Source: EC2 User Guide, "CloudWatch metrics that are available for your instances", Status check
 #: metrics, read 2026-11.
 STATUS_CHECKS = frozenset(
@@ -50,8 +54,21 @@ def throttled_by(cause: Cause, dimension: Dimension) -> str:
 
 
 DIMENSION_OF = {
-    metric: dimension for names in (CONSUMED, THROTTLED) for dimension, metric in names.items()
+    metric: dimension
+    for dimension in Dimension
+    for metric in (
+        CONSUMED[dimension],
+        THROTTLED[dimension],
+        throttled_by(Cause.PROVISIONED, dimension),
+    )
 }
+#: What more units do not end.
+OF_OTHER_LIMITS = frozenset(
+    throttled_by(cause, dimension)
+    for cause in Cause
+    for dimension in Dimension
+    if cause is not Cause.PROVISIONED
+)
 #: So much of the newest metrics is read: what a setting looks back at must fit into it.
 RECENT = timedelta(hours=3)
 #: CloudWatch keeps one-minute points for 15 days. Source: CloudWatch User Guide, "Metrics
@@ -86,6 +103,8 @@ def target_of(metric: Metric) -> Target | str:
     """Return the target whose load the metric shows, or the reason why it shows none."""
     if metric.namespace != NAMESPACE:
         return f"its namespace is {metric.namespace or 'missing'}, not {NAMESPACE}"
+    if metric.name in OF_OTHER_LIMITS:
+        return f"its metric {metric.name} shows a limit that more units do not raise"
     if metric.name not in DIMENSION_OF:
         return f"its metric {metric.name} is neither consumption nor throttling"
     table = metric.dimensions.get("TableName")
@@ -94,6 +113,8 @@ def target_of(metric: Metric) -> Target | str:
     unknown = set(metric.dimensions) - {"TableName", "GlobalSecondaryIndexName"}
     if unknown:
         return f"its dimension {min(unknown)} narrows the metric to a part of the load"
-    return Target(
-        table, metric.dimensions.get("GlobalSecondaryIndexName", ""), DIMENSION_OF[metric.name]
-    )
+    index = metric.dimensions.get("GlobalSecondaryIndexName", "")
+    for name in (table, index):
+        if name and not NAME.fullmatch(name):
+            return f"{name!a} is no name of a table or an index"
+    return Target(table, index, DIMENSION_OF[metric.name])
