@@ -59,6 +59,9 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
         run.report.planned += one.actions
         if run.dry_run or not one.actions:
             run.report.decisions += one.decisions
+        elif not run.allows(one.actions):
+            run.skip(one.table, Reason.CHANGED_MEANWHILE, "its plan is not the one that was shown")
+            run.report.decisions += _outcome(one, Reason.CHANGED_MEANWHILE)
         else:
             (raising if one.increase else left).append(one)
     errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), raising)

@@ -10,7 +10,7 @@
 Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
@@ -83,17 +83,26 @@ def scale_down(run: Run) -> Report:
     return run.report
 
 
-def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
+def sweep(
+    run: Run,
+    alone: bool = False,
+    with_alarms: bool = True,
+    concerns: Callable[[str], bool] | None = None,
+) -> Report:
     """Correct what no event reports: alarms, minimums, and decreases that were not made.
 
     alone: no other function checks, so the metrics of every table are read. with_alarms: False
-    ignores alarms: none is read, made or removed, and no decrease waits for one.
+    ignores alarms: none is read, made or removed, and no decrease waits for one. concerns: the only
+    tables that are looked at; groups of instances are not, then.
     """
     existing = _all_tables(run)
     if existing is None:
         return run.report
     managed = [name for name in existing if run.config.manages(name)]
     alarms = _topic_alarms(run) if with_alarms else []
+    if concerns:
+        managed = [name for name in managed if concerns(name)]
+        alarms = None if alarms is None else _of_tables(alarms, concerns)
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
     tables = provisioned_tables(run, names)
@@ -111,7 +120,8 @@ def sweep(run: Run, alone: bool = False, with_alarms: bool = True) -> Report:
         remove_orphans(run, alarms, kept, tables)
         if may_make:
             make_missing(run, known, tables)
-        run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
+        if concerns is None:
+            run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
 
@@ -151,6 +161,11 @@ def _skip_unmanaged(run: Run, subject: str, table: str) -> None:
 
 def _topic_alarms(run: Run) -> list[Alarm] | None:
     return run.read("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
+
+
+def _of_tables(alarms: Iterable[Alarm], concerns: Callable[[str], bool]) -> list[Alarm]:
+    watched = ((alarm, table_alarms.watched(alarm)) for alarm in alarms)
+    return [alarm for alarm, target in watched if target and concerns(target.table)]
 
 
 def _all_tables(run: Run) -> list[str] | None:

@@ -89,7 +89,9 @@ def observe(
         if target in unread:
             observations[target] = replace(observations[target], alarmed_at=at)
     observations = collect(run, observations, alarms or [])
-    run.report.observations |= {t: o for t, o in observations.items() if o.policy.notify}
+    run.report.observations |= {
+        t: o for t, o in observations.items() if o.policy.notify or run.dry_run
+    }
     return Look(tables, observations, alarms or [], directions if alarms is not None else UP)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from chalicelib.aws.client import Aws
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
+from chalicelib.core import plan
 from chalicelib.core.healing import HealingDecision
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
@@ -53,7 +54,8 @@ class Sweep:
 class Report:
     """The result of one invocation.
 
-    observations: the targets whose state may cause a notification. instance_alarms: the alarms of
+    observations: the targets whose state may cause a notification; in a dry run all.
+    instance_alarms: the alarms of
     failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
     read, None if it could not read the alarms. unreached: the tables for which no time was left.
     """
@@ -85,7 +87,8 @@ class Run:
     """One invocation: its adapters, its configuration, its time and its report.
 
     now: aware, read once. dry_run: plan, but do not act. seconds_left: how long the function may
-    still run. write: logs what is new in the report.
+    still run. write: logs what is new in the report. approved: the identities of the only actions
+    that may be done, because an operator has seen them; None allows all.
     """
 
     aws: Aws
@@ -95,6 +98,7 @@ class Run:
     seconds_left: Callable[[], float] = lambda: math.inf
     report: Report = field(default_factory=Report)
     write: Callable[[Report], None] = lambda _: None
+    approved: Collection[Hashable] | None = None
     length: float = field(init=False)
     _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _written_at: float = field(default=0.0, init=False, repr=False)
@@ -110,6 +114,11 @@ class Run:
         if policy is None:
             raise LookupError(f"{target} is not managed")
         return policy
+
+    def allows(self, actions: Iterable[Action]) -> bool:
+        """Tell whether actions may be done: each one is approved, or all are."""
+        approved = self.approved
+        return approved is None or all(plan.identity(action) in approved for action in actions)
 
     def log(self) -> None:
         """Log what was done so far: a run that is stopped has logged it."""

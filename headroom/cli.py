@@ -18,7 +18,9 @@ from headroom.project import version
 #: line.
 PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Look (changes nothing)": {
-        "explain": ("configuration", "Show what would be decided now about a table, and why."),
+        "status": ("plan", "Show every managed table: use, units, state, budget, cost."),
+        "plan": ("plan", "Say what the next pass would do, with its money and budget."),
+        "explain": ("explain", "Show what would be decided now about a table, and why."),
         "cost": ("cost", "Show what each table costs a month, and the alternatives."),
         "pauses": ("pause", "List the pauses of this account and Region."),
         "hot-keys": ("hot_keys", "Show which keys of a table are throttled."),
@@ -26,6 +28,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "doctor": ("deploy", "Check a stage, and print each problem with its remedy."),
     },
     "Act": {
+        "apply": ("plan", "Show the plan, ask, and do exactly that."),
         "sweep": ("sweep", "Check every table from this machine, and scale it."),
         "pause": ("pause", "Pause the scaling of tables for some time."),
         "resume": ("pause", "End the pause of tables now."),

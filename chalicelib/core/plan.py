@@ -5,15 +5,19 @@ that is too high already never rises. So thresholds are lowered before the capac
 after it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import assert_never
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
 from chalicelib.model import (
+    Action,
     Alarm,
     Change,
     CreateAlarm,
     Decision,
+    DeleteAlarms,
+    Heal,
     Reason,
     RewriteAlarm,
     SetCapacity,
@@ -38,6 +42,22 @@ def for_table(
     # an increase comes first, even before the repair of an alarm that does not fit
     is_increase = any(update.is_increase for update in updates)
     return [*updates, *lowered, *raised] if is_increase else [*lowered, *updates, *raised]
+
+
+def identity(action: Action) -> Hashable:
+    """Return what an action does. Two actions with the same identity do the same.
+
+    The state of an alarm is no part of it: it changes from minute to minute.
+    """
+    match action:
+        case SetCapacity() | Heal() | DeleteAlarms():
+            return action
+        case RewriteAlarm():
+            return action.alarm.name, tuple(sorted((k, str(v)) for k, v in action.changes.items()))
+        case CreateAlarm():
+            return tuple(sorted((k, str(v)) for k, v in action.fields.items()))
+        case _:
+            assert_never(action)
 
 
 def too_high(

@@ -151,7 +151,7 @@ def _act(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> He
     action = Heal(decision.instance, decision.group, decision.action)
     if not decision.dry_run:
         run.report.planned.append(action)
-    if decision.dry_run or run.dry_run:
+    if decision.dry_run or run.dry_run or not run.allows([action]):
         return decision
     try:
         _heal(run, decision, alarms)

@@ -407,6 +407,7 @@ def test_a_dry_run_of_the_shell_plans_everything_and_does_nothing(bare: Region) 
     assert [type(action).__name__ for action in report.planned] == [
         *["CreateAlarm"] * 4,
         "SetCapacity",
+        "RewriteAlarm",
     ]
     assert (report.done, writes(bare)) == ([], [])
 

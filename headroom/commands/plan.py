@@ -1,0 +1,287 @@
+"""`status`, `plan` and `apply`: what is, what the next pass would do, and do it.
+
+All three are one sweep over the tables: the same reconcile path as in production. `status` and
+`plan` run it as a dry run.
+"""
+
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import typer
+from rich import box
+from rich.table import Table
+
+from chalicelib import handlers
+from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import table_names
+from chalicelib.config.mistakes import nearest
+from chalicelib.config.rules import Config
+from chalicelib.core.explain import sentence
+from chalicelib.core.observation import Observation
+from chalicelib.core.plan import identity
+from chalicelib.model import Decision, Heal, Target
+from chalicelib.run import Report, Run
+from headroom.commands import wording
+from headroom.commands.console import app, console, print_json, print_line
+from headroom.commands.options import (
+    ConfigOption,
+    JsonOption,
+    OfStageOption,
+    TablesOption,
+    TopicOption,
+    VerboseOption,
+    YesOption,
+    configuration_file,
+    in_account,
+    rules_of,
+    topic_of,
+)
+from headroom.commands.wording import Place
+from headroom.simulation import pricing
+from headroom.tables import number_table
+
+#: So long the facts of a plan are good enough to act on. CloudWatch shows a minute's metrics after
+#: one to three minutes anyway.
+GOOD_FOR = timedelta(minutes=5)
+#: The newest minutes whose mean is shown as used.
+USED_MINUTES = 5
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the tables that a glob matches: planned, or done."""
+
+    aws: Aws
+    config: Config
+    file: Path
+    glob: str
+
+    def sweep(self, now: datetime, approved: Collection[Hashable] | None = None) -> Report:
+        """Sweep: plan only, or do the approved actions."""
+        run = Run(self.aws, self.config, now, dry_run=approved is None, approved=approved)
+        concerns: Callable[[str], bool] | None = None
+        if self.glob != "*":
+            concerns = self._matches
+        handlers.sweep(run, alone=True, concerns=concerns)
+        handlers.notify(run)
+        return run.report
+
+    def place(self, now: datetime) -> Place:
+        return Place.of(Run(self.aws, self.config, now), self.file)
+
+    def _matches(self, name: str) -> bool:
+        return fnmatchcase(name, self.glob)
+
+    def nothing_found(self) -> str:
+        """Return why a pass found no table."""
+        names = table_names(self.aws)
+        found = [name for name in names if self._matches(name)]
+        if not found:
+            return f"no table matches {self.glob}{nearest(self.glob, names)}"
+        managed = [name for name in found if self.config.manages(name)]
+        if managed:
+            return f"no table of {wording.listed(managed)} can be scaled"
+        return f"no rule of the configuration names {wording.listed(found)}"
+
+
+def _pass(glob: str, config_file: Path | None, stage: str | None, topic: str | None) -> Pass:
+    file = configuration_file(config_file, stage)
+    return Pass(Aws(topic_of(topic, stage)), rules_of(file), file, glob)
+
+
+@app.command(epilog="Example: headroom status --stage prod")
+@in_account
+def status(
+    table: TablesOption = "*",
+    config_file: ConfigOption = None,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every managed table: use, units, state, budget, cost."""
+    chosen, now, prices = _pass(table, config_file, stage, topic), datetime.now(UTC), pricing.load()
+    report = chosen.sweep(now)
+    place = chosen.place(now)
+    used = {target: _used(observation) for target, observation in report.observations.items()}
+    if as_json:
+        data = wording.report_data(place, report, prices)
+        data["used"] = {str(target): share for target, share in used.items()}
+        print_json(data)
+    else:
+        _print_status(place, report, used, prices)
+        if not report.decisions:
+            print_line(chosen.nothing_found())
+    raise typer.Exit(0 if report.decisions and not report.failures else 1)
+
+
+def _used(observation: Observation) -> float | None:
+    """Return the mean use of the newest minutes, in percent of the units; None if unknown."""
+    newest = observation.metrics.consumed.known()[-USED_MINUTES:]
+    if not newest or not observation.provisioned:
+        return None
+    return round(100 * sum(newest) / len(newest) / observation.provisioned, 1)
+
+
+def _print_status(
+    place: Place, report: Report, used: dict[Target, float | None], prices: pricing.Prices
+) -> None:
+    print_line(f"Status of {place}")
+    wording.print_dry_run(report.decisions)
+    if report.decisions:
+        console.print(_status_table(report, used, prices))
+        total = sum(wording.monthly(decision, prices) for decision in report.decisions)
+        print_line(f"Together {wording.dollars(total)} USD a month, provisioned.")
+    wording.print_rest(report)
+
+
+def _status_table(
+    report: Report, used: dict[Target, float | None], prices: pricing.Prices
+) -> Table:
+    hot = _in_alarm(report)
+    headings = ("target", "units", "used", "decreases left", "USD a month", "state")
+    table = number_table("", headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.columns[0].overflow, table.columns[-1].justify = "fold", "left"
+    for decision in sorted(report.decisions, key=lambda decision: decision.target):
+        share = used.get(decision.target)
+        state = "in ALARM, " if str(decision.target) in hot else ""
+        table.add_row(
+            str(decision.target),
+            f"{decision.current:,}",
+            "–" if share is None else f"{share:.0f} %",
+            str(decision.numbers.get("decreases_left", "–")),
+            wording.dollars(wording.monthly(decision, prices)),
+            state + _state(decision),
+        )
+    return table
+
+
+def _state(decision: Decision) -> str:
+    mode = "DRY RUN, " if decision.dry_run else ""
+    move = f"→ {decision.desired:,}, " if decision.changes else ""
+    return f"{mode}{move}{decision.reason}"
+
+
+def _in_alarm(report: Report) -> set[str]:
+    """Return the targets whose alarm of Headroom's own is in ALARM."""
+    alarms = report.sweep.alarms if report.sweep else []
+    return {
+        alarm.name.partition("-")[2]
+        for alarm in alarms
+        if alarm.fields.get("StateValue") == "ALARM"
+    }
+
+
+@app.command(epilog="Example: headroom plan --stage prod --table 'orders-*'")
+@in_account
+def plan(
+    table: TablesOption = "*",
+    config_file: ConfigOption = None,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the next pass would do, with its money and budget."""
+    chosen, now = _pass(table, config_file, stage, topic), datetime.now(UTC)
+    report, prices = chosen.sweep(now), pricing.load()
+    if as_json:
+        print_json(wording.report_data(chosen.place(now), report, prices))
+    else:
+        _print_plan(chosen, now, report, prices, verbose)
+    raise typer.Exit(0 if _is_good(report) else 1)
+
+
+def _is_good(report: Report) -> bool:
+    return bool(report.decisions or report.planned) and not report.failures
+
+
+@app.command(epilog="Example: headroom apply --stage prod --table orders")
+@in_account
+def apply(
+    table: TablesOption = "*",
+    config_file: ConfigOption = None,
+    stage: OfStageOption = None,
+    topic: TopicOption = None,
+    yes: YesOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show the plan, ask, and do exactly that.
+
+    What has changed meanwhile is left, and named. Ends with 1 if not everything was done.
+    """
+    chosen, prices = _pass(table, config_file, stage, topic), pricing.load()
+    while True:
+        now = datetime.now(UTC)
+        planned = chosen.sweep(now)
+        _print_plan(chosen, now, planned, prices, verbose)
+        if not planned.planned:
+            raise typer.Exit(0 if _is_good(planned) else 1)
+        if not yes and not typer.confirm("Do this?"):
+            print_line("Nothing was done.")
+            raise typer.Exit(1)
+        if yes or datetime.now(UTC) - now <= GOOD_FOR:
+            break
+        print_line("The plan is more than five minutes old. This is the plan of now:")
+    done = chosen.sweep(now, approved={identity(action) for action in planned.planned})
+    _print_done(done, planned, prices)
+
+
+def _print_plan(
+    chosen: Pass, now: datetime, report: Report, prices: pricing.Prices, verbose: bool
+) -> None:
+    print_line(f"Plan for {chosen.place(now)}")
+    wording.print_dry_run(report.decisions)
+    changes = [decision for decision in report.decisions if decision.changes]
+    for decision in changes:
+        print_line(wording.change(decision, prices, ("Would raise", "Would lower")))
+        print_line(f"  {wording.reason_of(decision)}")
+        if verbose:
+            print_line(f"  {wording.numbers_of(decision)}")
+    for healing in report.healing_decisions:
+        print_line(sentence(healing))
+    alarms = wording.alarm_changes(report.planned, would=True)
+    if alarms:
+        print_line(f"Alarms: {alarms}.")
+    for action in report.planned if verbose else []:
+        print_line(f"  {sentence(action, would=True)}")
+    if report.decisions:
+        print_line(_sum(report.decisions, prices))
+    else:
+        print_line(chosen.nothing_found())
+    wording.print_rest(report)
+
+
+def _sum(decisions: list[Decision], prices: pricing.Prices) -> str:
+    live = [decision for decision in decisions if not decision.dry_run]
+    raised = sum(decision.desired > decision.current for decision in live)
+    lowered = sum(decision.desired < decision.current for decision in live)
+    only_logged = sum(decision.changes and decision.dry_run for decision in decisions)
+    counts = [f"{raised} raised", f"{lowered} lowered"]
+    counts += [f"{only_logged} only logged (dry_run)"] if only_logged else []
+    counts += [f"{len(decisions) - raised - lowered - only_logged} stay"]
+    saved = sum(wording.saving(decision, prices) for decision in live)
+    money = f" Together: {wording.money(saved)}." if raised + lowered else ""
+    return f"{', '.join(counts)}.{money}"
+
+
+def _print_done(done: Report, planned: Report, prices: pricing.Prices) -> None:
+    """Print what was done and what was not. Exit with 1 if something was not."""
+    for decision in done.decisions:
+        if decision.changes and not decision.dry_run:
+            print_line(wording.change(decision, prices, ("Raised", "Lowered")))
+    for action in done.done:
+        if isinstance(action, Heal):
+            print_line(sentence(action))
+    alarms = wording.alarm_changes(done.done)
+    if alarms:
+        print_line(f"Alarms: {alarms}.")
+    known = [(skip.subject, skip.reason) for skip in planned.skips]
+    done.skips[:] = [skip for skip in done.skips if (skip.subject, skip.reason) not in known]
+    wording.print_rest(done)
+    left = {identity(a) for a in planned.planned} - {identity(a) for a in done.done}
+    if left:
+        print_line(f"{len(left)} of {len(planned.planned)} actions were not done.")
+    raise typer.Exit(1 if left or done.failures else 0)

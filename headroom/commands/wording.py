@@ -1,0 +1,186 @@
+"""Decisions in the words of an operator: what changes, what that costs or saves, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from chalicelib.core.budget import FREE_DECREASES_PER_DAY
+from chalicelib.core.explain import WHY, numbers, sentence
+from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, RewriteAlarm, Skip
+from chalicelib.run import Report, Run
+from headroom.commands.console import console, print_failure, print_line
+from headroom.deploy.account import describe_error
+from headroom.simulation import pricing
+
+ORDINALS = ("first", "second", "third", "fourth")
+#: So many names a line lists.
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command looked: for its heading, and for `--json`."""
+
+    account: str
+    region: str
+    configuration: Path
+    at: datetime
+
+    @classmethod
+    def of(cls, run: Run, configuration: Path) -> "Place":
+        """Return the place of a run. Calls GetCallerIdentity."""
+        return cls(run.aws.account, run.aws.region, configuration, run.now)
+
+    def __str__(self) -> str:
+        return f"account {self.account}, {self.region}, configuration {self.configuration}"
+
+    def as_data(self) -> dict[str, object]:
+        return {
+            "account": self.account,
+            "region": self.region,
+            "configuration": str(self.configuration),
+            "at": self.at.isoformat(timespec="seconds"),
+        }
+
+
+def dollars(amount: float) -> str:
+    """Return USD without more digits than a reader needs."""
+    return f"{amount:,.0f}" if amount >= 10 else f"{amount:,.2f}"
+
+
+def monthly(decision: Decision, prices: pricing.Prices, units: int | None = None) -> float:
+    """Return the USD a month of a decision's present units, or of so many."""
+    count = decision.current if units is None else units
+    return count * prices.of(decision.target.dimension).unit_hour * pricing.HOURS_A_MONTH
+
+
+def saving(decision: Decision, prices: pricing.Prices) -> float:
+    """Return the USD a month that a decision saves. It is negative for an increase."""
+    return monthly(decision, prices) - monthly(decision, prices, decision.desired)
+
+
+def name_of(decision: Decision) -> str:
+    return f"{decision.target.owner} {decision.target.dimension}s"
+
+
+def reason_of(decision: Decision) -> str:
+    return f"{WHY[decision.reason]} ({decision.reason})"
+
+
+def change(decision: Decision, prices: pricing.Prices, verbs: tuple[str, str]) -> str:
+    """Return a change in a sentence, with its money and its part of the budget.
+
+    verbs: the words for an increase and for a decrease.
+    """
+    verb = verbs[decision.desired < decision.current]
+    parts = [money(saving(decision, prices))]
+    if decision.desired < decision.current:
+        parts.append(f"{_ordinal(decision)} of today's decreases")
+    mode = ", but dry_run is on" if decision.dry_run else ""
+    return (
+        f"{verb} {name_of(decision)} {decision.current:,} → {decision.desired:,} units{mode}: "
+        f"{'; '.join(parts)}"
+    )
+
+
+def money(saved: float) -> str:
+    """Return what is saved, or costs more, in words. saved: USD a month."""
+    if saved < 0:
+        return f"costs {dollars(-saved)} USD a month more"
+    return f"saves {dollars(saved)} USD a month"
+
+
+def _ordinal(decision: Decision) -> str:
+    """Return which of the day's decreases this one is. Reads and writes in one call are one."""
+    used = decision.numbers.get("decreases_today")
+    if not isinstance(used, int):
+        return "one"
+    return ORDINALS[used] if used < FREE_DECREASES_PER_DAY else f"{used + 1}th"
+
+
+def alarm_changes(actions: Iterable[Action], would: bool = False) -> str:
+    """Return how many alarms are made, rewritten and deleted, as `6 made, 3 rewritten`; "" for
+    none. would: the actions are only planned."""
+    made = rewritten = deleted = 0
+    for action in actions:
+        made += isinstance(action, CreateAlarm)
+        rewritten += isinstance(action, RewriteAlarm)
+        deleted += len(action.names) if isinstance(action, DeleteAlarms) else 0
+    words = ("to make", "to rewrite", "to delete") if would else ("made", "rewritten", "deleted")
+    counts = zip((made, rewritten, deleted), words, strict=True)
+    return ", ".join(f"{count} {verb}" for count, verb in counts if count)
+
+
+def print_dry_run(decisions: Iterable[Decision]) -> None:
+    """Print, where nobody can overlook it, for which tables the configuration has dry_run."""
+    names = sorted({decision.target.table for decision in decisions if decision.dry_run})
+    if names:
+        console.print(
+            f"DRY RUN: the configuration has dry_run = true for {listed(names)}. "
+            "There Headroom decides and logs, and changes nothing.",
+            style="bold reverse",
+            markup=False,
+            highlight=False,
+        )
+
+
+def print_rest(report: Report) -> None:
+    """Print what was passed over, by reason, and what failed."""
+    by_reason: dict[str, list[Skip]] = {}
+    for skip in report.skips:
+        by_reason.setdefault(skip.reason, []).append(skip)
+    for skips in by_reason.values():
+        if len(skips) == 1:
+            print_line(sentence(skips[0]))
+        else:
+            names = listed([skip.subject for skip in skips])
+            print_line(f"Passed over: {names}: {WHY[skips[0].reason]} ({skips[0].reason})")
+    for failure in report.failures:
+        print_failure(f"{failure.subject}: {failure.doing} failed", failure.error)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in a list, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def numbers_of(decision: Decision) -> str:
+    return numbers(decision.numbers)
+
+
+def as_data(decision: Decision, prices: pricing.Prices) -> dict[str, object]:
+    """Return a decision for `--json`, with the field names of the log."""
+    target = decision.target
+    return {
+        "table": target.table,
+        "index": target.index,
+        "dimension": str(target.dimension),
+        "current": decision.current,
+        "desired": decision.desired,
+        "reason": str(decision.reason),
+        "why": WHY[decision.reason],
+        "dry_run": decision.dry_run,
+        "usd_a_month": round(monthly(decision, prices), 2),
+        "saves_usd_a_month": round(saving(decision, prices), 2),
+        "numbers": dict(decision.numbers),
+    }
+
+
+def report_data(place: Place, report: Report, prices: pricing.Prices) -> dict[str, object]:
+    """Return a report for `--json`."""
+    actions: Mapping[str, Sequence[Action]] = {"planned": report.planned, "done": report.done}
+    return {
+        **place.as_data(),
+        "decisions": [as_data(decision, prices) for decision in report.decisions],
+        **{kind: [sentence(action) for action in found] for kind, found in actions.items()},
+        "skipped": [
+            {"subject": s.subject, "reason": str(s.reason), "detail": s.detail}
+            for s in report.skips
+        ],
+        "failures": [
+            {"subject": f.subject, "doing": f.doing, "error": describe_error(f.error)}
+            for f in report.failures
+        ],
+    }
