@@ -11,6 +11,7 @@ from rich.markup import escape
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.run import Report, Run
+from headroom.commands import wording
 from headroom.commands.console import (
     app,
     console,
@@ -104,6 +105,7 @@ def _print_outcome(
         errors.print(f"[bold red]{at}: the sweep failed:[/] {why}", highlight=False)
         return
     decisions = outcome.decisions
+    wording.print_dry_run(decisions)
     print_report(outcome, dry_run, [d for d in decisions if d.changes or all_decisions])
     raised = sum(d.desired > d.current for d in decisions)
     lowered = sum(d.desired < d.current for d in decisions)

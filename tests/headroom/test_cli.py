@@ -154,9 +154,9 @@ def test_a_missing_file_is_named(words: tuple[str, ...], tmp_path: Path, run: Ru
 @pytest.mark.parametrize(
     ("words", "sentence", "help_of"),
     [
-        ("explian", "no such command 'explian'. Did you mean 'explain'?", ""),
+        ("statsu", "no such command 'statsu'. Did you mean 'status'?", ""),
         ("--colour", "no such option: --colour", ""),
-        ("explain", "missing argument 'table'.", " explain"),
+        ("explain", "missing argument 'TABLE'.", " explain"),
         ("doctor --stag dev", "no such option: --stag (Possible options: --stage)", " doctor"),
         ("demo --days 99", "invalid value for '--days': Input should be less than", " demo"),
         ("backtest", "invalid value: give either --trace FILE or --table NAME", " backtest"),

@@ -1,13 +1,12 @@
-"""`headroom check` and `headroom explain`."""
+"""`headroom check`."""
 
 from pathlib import Path
 
 import pytest
 
 from chalicelib.config.policy import SETTINGS
-from tests.support.builders import READS
 from tests.support.command_line import CommandResult, RunCommand, write_file
-from tests.support.scenes import autoscale, orders, pass_minutes, rules
+from tests.support.scenes import rules
 
 # check
 
@@ -127,21 +126,3 @@ def test_a_table_without_a_rule_ends_with_1(tmp_path: Path, run: RunCommand) -> 
     result = run("check", write_file(tmp_path, rules("orders")), "--table", "users")
     assert result.exit_code == 1
     assert result.output.endswith("No rule names table users: Headroom leaves it alone.")
-
-
-# explain
-
-
-@pytest.mark.parametrize("taken", [True, False])
-def test_explain_says_when_application_auto_scaling_has_the_table(
-    run: RunCommand, tmp_path: Path, taken: bool
-) -> None:
-    with orders() as region:
-        pass_minutes(region, 10, {READS: 95.0})
-        if taken:
-            autoscale(region)
-        result = run("explain", "orders", "--config", write_file(tmp_path, rules()))
-        assert (
-            "Application Auto Scaling manages orders, so Headroom leaves it alone." in result.output
-        ) == taken
-        assert "Would set orders:read 100 → 150 units" in result.output
