@@ -55,6 +55,8 @@ regex = "(cart|user)-[0-9]+"  # or a regular expression, which must match the wh
 Headroom takes a setting from the most specific place that has it. The order is: the index's dimension, the index, the table's
 dimension, the table, the defaults' dimension, the defaults. If none has it, the default of the table below holds.
 
+A regular expression that may take for ever on a long name, such as `(a+)+`, is refused.
+
 ## Settings
 
 They may stand in `[defaults]`, `[[tables]]`, `[[tables.indexes]]`, and in the `read` and `write` of each. A key's last word is

@@ -3,10 +3,12 @@ path."""
 
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib.config.backtracking import slowness
 from chalicelib.config.checks import conflicts
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
@@ -106,10 +108,7 @@ class _Reader:
             self.problems.append(f"{path}{key}: expected a text that is not empty, got {text!r}")
             return Matcher("", False)
         if key == "regex":
-            try:
-                re.compile(text)
-            except re.error as error:
-                self.problems.append(f"{path}regex: not a regular expression: {error}")
+            self.problems += [f"{path}regex: {problem}" for problem in _regex_problems(text)]
         return Matcher(text, key == "regex")
 
     def _scope(self, raw: Raw, path: str, other: set[str]) -> Scope:
@@ -153,3 +152,14 @@ class _Reader:
             f"{path}{key}: expected an array of tables, write [[{key}]], got {value!r}"
         )
         return []
+
+
+def _regex_problems(text: str) -> Iterator[str]:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield f"not a regular expression: {error}"
+        return
+    why = slowness(text)
+    if why:
+        yield why

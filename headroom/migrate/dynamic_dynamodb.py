@@ -17,6 +17,7 @@ import msgspec
 import tomlkit
 from tomlkit.items import Table
 
+from chalicelib.config.backtracking import slowness
 from chalicelib.config.mistakes import nearest
 from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.model import Dimension
@@ -257,7 +258,7 @@ def matcher(regex: str) -> dict[str, str]:
     """Return the matcher of ours, `name` or `regex`, that matches what `re.match` matches: from the
     beginning, with any end.
 
-    Raises ValueError where it is no regular expression.
+    Raises ValueError where it is no regular expression, or one that may take for ever.
     """
     whole = _whole_name(regex)
     try:
@@ -271,6 +272,9 @@ def matcher(regex: str) -> dict[str, str]:
     beginning = bare.removesuffix(".*")
     if LITERAL.fullmatch(beginning):
         return {"name": beginning.replace("\\", "") + "*"}
+    why = slowness(whole)
+    if why:
+        raise ValueError(f"too slow: {why}")
     return {"regex": whole}
 
 

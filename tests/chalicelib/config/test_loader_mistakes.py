@@ -157,6 +157,11 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
             "at position 0",
             id="a regex that is none",
         ),
+        pytest.param(
+            "[[tables]]\nname = 'a'\n[[tables.indexes]]\nregex = '(a+)+$'",
+            f"tables[0].indexes[0].regex: {FOR_EVER}",
+            id="a regex that takes for ever",
+        ),
     ],
 )
 def test_each_mistake_is_reported_with_its_path(text: str, problem: str) -> None:

@@ -325,8 +325,8 @@ def test_the_report_of_a_disabled_switch_names_both_settings() -> None:
     )
 
 
-@pytest.mark.parametrize("regex", ["(", "a**", "(?x) # a (", "[z-a]"])
-def test_a_section_whose_name_is_no_regular_expression_is_refused_whole(regex: str) -> None:
+@pytest.mark.parametrize("regex", ["(", "a**", "(?x) # a (", "[z-a]", "(a+)+$", "^(x|[a-z]+)*y$"])
+def test_a_section_whose_name_is_no_quick_regular_expression_is_refused_whole(regex: str) -> None:
     text = f"[table: {regex}]\nreads-upper-threshold: 80\n[table: ^orders$]"
     assert [found.kind for found in imported(text).lines] == [
         Kind.REFUSED,
