@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.config.backtracking import FOR_EVER
 from tests.support.builders import problems
 
 LEAST = '[[tables]]\nname = "orders-*"\n'
