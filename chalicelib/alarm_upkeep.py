@@ -103,6 +103,7 @@ def _make(
         target: table.throughputs[target.index].units[target.dimension]
         for table in tables.values()
         for target in table.targets()
+        if not table.replicates(target)
     }
     policies = {target: run.policy(target) for target in units}
     missing = plan.missing_alarms(units, alarms, policies, run.aws.topic_arn)
@@ -115,7 +116,8 @@ def remove_orphans(
     existing: Collection[str],
     tables: Mapping[str, TableState],
 ) -> None:
-    """Remove our alarms without a target: table, index, provisioned billing or rule is gone.
+    """Remove our alarms without a target: table, index, provisioned billing or rule is gone, or the
+    target is the writes of a global table.
 
     existing: the names of the tables whose alarms may stay.
     """
@@ -140,4 +142,4 @@ def _is_orphan(
     table, policy = tables.get(target.table), config.policy_for(target)
     if policy is None or not policy.scale_up or target.table not in alive:
         return True
-    return table is not None and target.index not in table.throughputs
+    return table is not None and (target.index not in table.throughputs or table.replicates(target))

@@ -10,18 +10,18 @@
 Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
-from chalicelib.aws.tables import autoscaled_owners, table_names
+from chalicelib.aws.tables import autoscaled_tables, describe_tables, table_names
 from chalicelib.core import table_alarms
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.events import Event, InstanceEvent
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
-from chalicelib.model import BOTH, UP, Alarm, Reason, Skip, Target
+from chalicelib.model import BOTH, UP, Alarm, Dimension, Reason, Skip, TableState, Target
 from chalicelib.notify import notify_of_tables
 from chalicelib.observe import provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
@@ -190,20 +190,32 @@ def _followers(run: Run) -> list[str]:
 
 
 def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
-    """Return the tables that Application Auto Scaling does not manage; None if that is unknown."""
+    """Return the tables that Application Auto Scaling does not manage; None if that is unknown.
+
+    It must manage the writes of a global table. Such a table is returned too, if its reads are
+    free.
+    """
     if not names:
         return []
-    owners = run.read(
-        "Application Auto Scaling", "DescribeScalableTargets", autoscaled_owners, run.aws
+    known = run.read(
+        "Application Auto Scaling", "DescribeScalableTargets", autoscaled_tables, run.aws
     )
-    if owners is None:
+    if known is None:
         return None
-    autoscaled = {owner.split("/")[0] for owner in owners}
-    for name in sorted(autoscaled & set(names)):
+    autoscaled = known.keys() & set(names)
+    autoscaled -= _with_free_reads(run, {name: known[name] for name in autoscaled})
+    for name in sorted(autoscaled):
         run.skip(
             name, Reason.AUTOSCALING_CONFLICT, "Application Auto Scaling manages it too; left alone"
         )
     return [name for name in names if name not in autoscaled]
+
+
+def _with_free_reads(run: Run, autoscaled: Mapping[str, Collection[Dimension]]) -> set[str]:
+    """Return the global tables of which Application Auto Scaling manages nothing but writes."""
+    names = sorted(name for name, found in autoscaled.items() if Dimension.READ not in found)
+    tables = describe_tables(run.aws, names) if names else {}
+    return {n for n, table in tables.items() if isinstance(table, TableState) and table.replicas}
 
 
 def _named_or_ours(

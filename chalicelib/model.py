@@ -88,6 +88,7 @@ class Reason(StrEnum):
     CIRCUIT_UNKNOWN = "CircuitBreakerUnknown"
     RAISED_BY_HAND = "RaisedByHand"
     JOB_RUNNING = "JobRunning"
+    GLOBAL_TABLE = "GlobalTable"
     FLEET_UNKNOWN = "FleetUnknown"
     UPDATING = "TableUpdating"
     # skipped: there is nothing to decide
@@ -196,14 +197,27 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as DescribeTable shows it. `throughputs` maps an index name, or "" for the table, to
-    its throughput."""
+    """A table as DescribeTable shows it.
+
+    throughputs: the throughput by index name, "" for the table. replicas: the other Regions of a
+    global table, version 2019.11.21. Source: API_TableDescription, Replicas, read 2026-11.
+    """
 
     name: str
     arn: str
     active: bool
     on_demand: bool
     throughputs: Mapping[str, Throughput]
+    replicas: tuple[str, ...] = ()
+
+    def replicates(self, target: Target) -> bool:
+        """Tell whether a target is the writes of a global table, or of an index of one.
+
+        DynamoDB requires that they are on demand or under Application Auto Scaling: each Region
+        must be able to take the writes of all. Reads are each Region's own. Source: Developer
+        Guide, "Best practices and requirements for managing global tables", read 2026-11.
+        """
+        return bool(self.replicas) and target.dimension is Dimension.WRITE
 
     def targets(self) -> list[Target]:
         """Return all that could be scaled: the table first, then its indexes by name; reads, then

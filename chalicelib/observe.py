@@ -14,6 +14,7 @@ from chalicelib.core.throttling import by_cause
 from chalicelib.fleet_count import Counts
 from chalicelib.holds.gather import collect
 from chalicelib.model import (
+    BOTH,
     DOWN,
     NO_HISTORY,
     UP,
@@ -116,7 +117,14 @@ def with_units(run: Run, table: TableState) -> Iterator[Observation]:
     for target in table.targets():
         throughput = table.throughputs[target.index]
         units = throughput.units[target.dimension]
-        yield Observation(target, units, throughput, run.policy(target))
+        holds = (_replication(table),) if table.replicates(target) else ()
+        yield Observation(target, units, throughput, run.policy(target), holds=holds)
+
+
+def _replication(table: TableState) -> Hold:
+    """Return the hold of a global table's writes."""
+    regions = ", ".join(table.replicas)
+    return Hold(Reason.GLOBAL_TABLE, f"its writes are replicated to {regions}", BOTH)
 
 
 def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Target, Observation]:

@@ -46,12 +46,17 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
         raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
 
 
-def autoscaled_owners(aws: Aws) -> set[str]:
-    """Return the owners (`table` or `table/index`) that Application Auto Scaling manages."""
+def autoscaled_tables(aws: Aws) -> dict[str, set[Dimension]]:
+    """Return the tables of which Application Auto Scaling manages something, and which dimensions
+    of the table or its indexes it manages."""
     paginator = aws.client("application-autoscaling").get_paginator("describe_scalable_targets")
     pages = paginator.paginate(ServiceNamespace="dynamodb")
-    resources = [str(target["ResourceId"]) for page in pages for target in page["ScalableTargets"]]
-    return {name.removeprefix("table/").replace("/index/", "/") for name in resources}
+    tables: dict[str, set[Dimension]] = {}
+    for target in (target for page in pages for target in page["ScalableTargets"]):
+        is_read = str(target["ScalableDimension"]).endswith(":ReadCapacityUnits")
+        table = str(target["ResourceId"]).split("/")[1]
+        tables.setdefault(table, set()).add(Dimension.READ if is_read else Dimension.WRITE)
+    return tables
 
 
 def _describe(client: Any, name: str) -> TableState | Exception | None:
@@ -86,6 +91,7 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
         active=status == "ACTIVE",
         on_demand=mode == "PAY_PER_REQUEST",
         throughputs=throughputs,
+        replicas=tuple(sorted(replica["RegionName"] for replica in table.get("Replicas", []))),
     )
 
 

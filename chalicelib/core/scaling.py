@@ -241,7 +241,7 @@ def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
     other = _other_dimension(decision, decisions)
     if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
         return False  # with a dry run, the other one is never lowered
-    is_ready = other.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT)
+    is_ready = other.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT, Reason.GLOBAL_TABLE)
     return other.desired >= other.current and not is_ready
 
 

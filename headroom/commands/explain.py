@@ -1,5 +1,6 @@
 """`explain`: what would be decided now about one table, or about one Auto Scaling group."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,12 +11,12 @@ from rich.table import Table
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
-from chalicelib.aws.tables import autoscaled_owners, table_names
+from chalicelib.aws.tables import autoscaled_tables, table_names
 from chalicelib.config.healing import rule_for
 from chalicelib.config.mistakes import nearest
 from chalicelib.core.explain import sentence
 from chalicelib.healing import reconcile
-from chalicelib.model import Reason
+from chalicelib.model import Dimension, Reason
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, console, print_json, print_line
@@ -63,13 +64,17 @@ def explain(
         print_line(f"{sentence(report.skips[0])}{nearest(table, table_names(run.aws))}")
     else:
         if not report.failures:
-            _print_conflict(run, table)
+            _print_conflict(report, table, autoscaled_tables(run.aws).get(table, set()))
         _print(report, verbose)
     raise typer.Exit(1 if report.failures or found_nothing else 0)
 
 
-def _print_conflict(run: Run, table: str) -> None:
-    if any(owner.partition("/")[0] == table for owner in autoscaled_owners(run.aws)):
+def _print_conflict(report: Report, table: str, autoscaled: Collection[Dimension]) -> None:
+    """Print what Application Auto Scaling manages of the table."""
+    is_global = any(d.reason is Reason.GLOBAL_TABLE for d in report.decisions)
+    if is_global and autoscaled == {Dimension.WRITE}:
+        print_line(f"Application Auto Scaling manages the writes of the global table {table}.")
+    elif autoscaled:
         print_line(
             f"Application Auto Scaling manages {table}, so Headroom leaves it alone. Without that:"
         )

@@ -23,6 +23,7 @@ CHECKS: dict[str, Check] = {
     "healing": configuration.healing,
     "alarms": configuration.alarms,
     "Application Auto Scaling": configuration.conflicts,
+    "global tables": configuration.global_tables,
     "quota": account.quota,
 }
 

@@ -40,6 +40,10 @@ MOST_UNITS = 1_000_000
 BELOW_ALARM = 5
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ABSENT: dict[str, Any] = {}
+REPLICATED = (
+    "the table is a global table, with replicas in {}; DynamoDB requires that Application Auto "
+    "Scaling manages its writes, so they stay there"
+)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ class Autoscaling:
     def only(self, tables: Iterable[str]) -> Autoscaling:
         """Return what belongs to some tables and their indexes."""
         wanted = set(tables)
-        return self._where(lambda target: target.table in wanted)
+        return self.where(lambda target: target.table in wanted)
 
     def only_of(self, wanted: Target) -> Autoscaling:
         """Return what belongs to one target."""
-        return self._where(lambda target: target == wanted)
+        return self.where(lambda target: target == wanted)
 
-    def _where(self, is_meant: Callable[[Target], bool]) -> Autoscaling:
+    def where(self, is_meant: Callable[[Target], bool]) -> Autoscaling:
+        """Return what belongs to the targets that are meant."""
         parts = (self.targets, self.policies, self.actions)
         return Autoscaling(
             *([entry for entry in part if is_meant(target_of(entry))] for part in parts)
@@ -188,11 +193,16 @@ def _table(
         why = _why_obsolete(target, registered, table)
         if why:
             notes += _notes(own, "obsolete", why)
+        elif table.replicates(target):
+            notes += _notes(own, "refused", REPLICATED.format(", ".join(table.replicas)))
+            settings[target] = OFF
         else:
             part = _target(registered[target], own.policies, own.actions, now, strategy)
             settings[target] = part.settings
             notes += part.notes
-    off = [target for target in table.targets() if target not in settings] if settings else []
+    if all(own is OFF for own in settings.values()):
+        return {}, notes
+    off = [target for target in table.targets() if target not in settings]
     notes += [
         Note(
             str(target), "translated", "no scalable target, so it is left as it is: scaling is off"

@@ -11,7 +11,7 @@ read 2026-11.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables
 from chalicelib.core import plan, table_alarms
 from chalicelib.core.explain import sentence
-from chalicelib.model import Decision, DeleteAlarms, Dimension, TableState, Target
+from chalicelib.model import Decision, DeleteAlarms, Dimension, Reason, TableState, Target
 from chalicelib.run import Run
 from headroom.migrate import application_autoscaling
 from headroom.migrate.application_autoscaling import Autoscaling, Entry, target_of
@@ -202,13 +202,18 @@ def hand_over(new_run: NewRun, record: Record, table: str, print_line: PrintLine
     run = new_run()
     aws = run.aws
     with _step(table, "looking at it", "nothing was changed"):
-        _check_ready(run, table)
-        own = read(aws).only([table])
+        state = _check_ready(run, table)
+        registered = read(aws).only([table])
+        own = registered.where(lambda target: not state.replicates(target))
         record.add(_saved(aws, own, run.now))
     action = (
         f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
     )
     print_line(f"{table}: {action} in {record.path}")
+    for entry in registered.targets:
+        if entry not in own.targets:
+            why = application_autoscaling.REPLICATED.format(", ".join(state.replicas))
+            print_line(f"{target_of(entry)}: not handed over: {why}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
         _make_alarms(new_run(), table, print_line)
     with _step(
@@ -219,7 +224,7 @@ def hand_over(new_run: NewRun, record: Record, table: str, print_line: PrintLine
         for entry in own.targets:
             _deregister(aws, entry)
             print_line(f"{table}: deregistered {target_of(entry)}")
-        _await_gone(aws, table)
+        _await_gone(aws, {target_of(entry) for entry in own.everything()})
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
         # a sweep in between removes alarms of what was not Headroom's yet
         _make_alarms(new_run(), table, print_line)
@@ -253,8 +258,8 @@ def _counted(found: Autoscaling) -> str:
     return ", ".join(f"{len(part)} {one if len(part) == 1 else many}" for part, one, many in named)
 
 
-def _check_ready(run: Run, table: str) -> None:
-    """Raise HandoverError where Headroom would not take the table up."""
+def _check_ready(run: Run, table: str) -> TableState:
+    """Return the table. Raises HandoverError where Headroom would not take it up."""
     if not run.config.manages(table):
         raise HandoverError("no rule of the configuration names it; put it in and deploy first")
     state = describe_tables(run.aws, [table])[table]
@@ -268,6 +273,7 @@ def _check_ready(run: Run, table: str) -> None:
     if any(run.policy(target).dry_run for target in state.targets()):
         raise HandoverError("dry_run = true would leave it to nobody; take it out and deploy first")
     _check_topic(run.aws)
+    return state
 
 
 def _check_topic(aws: Aws) -> None:
@@ -286,7 +292,11 @@ def _make_alarms(run: Run, table: str, print_line: PrintLine) -> None:
     report = handlers.preview(replace(run, dry_run=True), table)
     if report.failures:
         raise HandoverError("; ".join(map(str, report.failures)))
-    units_now = [replace(decision, desired=decision.current) for decision in report.decisions]
+    units_now = [
+        replace(decision, desired=decision.current)
+        for decision in report.decisions
+        if decision.reason is not Reason.GLOBAL_TABLE
+    ]
     for action in _missing(run, units_now):
         run.pace_alarm_write()
         create_alarm(run.aws, action)
@@ -311,12 +321,12 @@ def _deregister(aws: Aws, entry: Entry) -> None:
         client.deregister_scalable_target(**{key: entry[key] for key in KEYS})
 
 
-def _await_gone(aws: Aws, table: str) -> None:
-    """See that nothing of the table is left. Raises HandoverError where something still is, after a
-    while."""
+def _await_gone(aws: Aws, targets: Collection[Target]) -> None:
+    """See that nothing of the targets is left. Raises HandoverError where something still is, after
+    a while."""
     for seconds in PATIENCE_SECONDS:
         aws.sleep(seconds)
-        left = read(aws).only([table]).everything()
+        left = read(aws).where(lambda target: target in targets).everything()
         if not left:
             return
     raise HandoverError(

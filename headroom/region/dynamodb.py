@@ -19,6 +19,8 @@ class Table:
 
     provisions: dict[str, Provision]
     on_demand: bool = False
+    #: The other Regions of a global table.
+    replicas: list[str] = field(default_factory=list)
     #: moto's description, kept until the table is changed: a call to moto is most of what a
     #: simulated minute costs.
     description: dict[str, Any] = field(default_factory=dict)
@@ -103,6 +105,10 @@ class DynamoDB:
         table = self.tables[description["TableName"]]
         description["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
         description["ProvisionedThroughput"] = self._throughput(table, "")
+        if table.replicas:
+            description["Replicas"] = [
+                {"RegionName": name, "ReplicaStatus": "ACTIVE"} for name in table.replicas
+            ]
         for index in description.get("GlobalSecondaryIndexes", []):
             provision = table.provisions[index["IndexName"]]
             index["IndexStatus"] = "ACTIVE" if provision.pending is None else "UPDATING"

@@ -237,6 +237,16 @@ def tell_a_webhook_that_is_no_url(deployment: Deployment) -> None:
 
 
 #: The harm, the check that finds it, and parts of the problem and of the remedy.
+def replicate(deployment: Deployment) -> None:
+    """Let the table have a replica, which moto does not know."""
+
+    def add(parsed: Any, **_: Any) -> None:
+        parsed["Table"]["Replicas"] = [{"RegionName": "eu-west-1"}]
+
+    client = deployment.aws.client("dynamodb")
+    client.meta.events.register("after-call.dynamodb.DescribeTable", add)
+
+
 ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "lose credentials": (
         lambda deployment: reject(deployment, "InvalidClientTokenId"),
@@ -466,6 +476,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "notifications",
         "notify_slack secretsmanager:slack: holds no https:// URL",
         "webhook's URL",
+    ),
+    "replicate a table": (
+        replicate,
+        "global tables",
+        "orders is a global table, and nothing scales its writes",
+        "docs/global-tables.md",
     ),
     "delete an alarm": (
         lambda deployment: deployment.session.client("cloudwatch").delete_alarms(

@@ -10,11 +10,12 @@ from chalicelib.aws import groups as aws_groups
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws import notifications as aws_notifications
 from chalicelib.aws.client import AwsError
+from chalicelib.aws.tables import autoscaled_tables
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
 from chalicelib.core.healing import REPLACING, InstanceGroup
-from chalicelib.model import CreateAlarm, DeleteAlarms, Reason, RewriteAlarm
+from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm
 from headroom.deploy.account import error_code, get_or_none
 from headroom.deploy.checks.deployment import DENIED, Deployment, Finding, finding_of_error
 
@@ -140,6 +141,21 @@ def conflicts(deployment: Deployment) -> Iterator[Finding]:
             )
     for failure in deployment.next_sweep.failures:
         yield finding_of_error("alarms", failure.error, failure.subject)
+
+
+def global_tables(deployment: Deployment) -> Iterator[Finding]:
+    """Find the global tables whose writes nothing scales: Headroom leaves them to Application Auto
+    Scaling."""
+    names = [name for name, table in deployment.tables.items() if table.replicas]
+    autoscaled = autoscaled_tables(deployment.aws) if names else {}
+    for name in names:
+        if Dimension.WRITE not in autoscaled.get(name, ()):
+            yield Finding(
+                "global tables",
+                f"{name} is a global table, and nothing scales its writes",
+                "Let Application Auto Scaling manage its writes in every Region, or switch it to "
+                "on demand (docs/global-tables.md).",
+            )
 
 
 def notifications(deployment: Deployment) -> Iterator[Finding]:

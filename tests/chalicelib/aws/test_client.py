@@ -15,7 +15,7 @@ from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_histories, 
 from chalicelib.aws.tables import (
     ChangedMeanwhile,
     Refused,
-    autoscaled_owners,
+    autoscaled_tables,
     describe_tables,
     set_capacity,
     table_names,
@@ -273,17 +273,17 @@ def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws)
         set_capacity(aws, SetCapacity("orders", (Change(READS, 100, 50),)))
 
 
-def test_what_application_auto_scaling_manages_is_named_as_owners(region: Region, aws: Aws) -> None:
+def test_what_application_auto_scaling_manages_is_named_by_table(region: Region, aws: Aws) -> None:
     autoscale(region)
     autoscale(region, "table/orders/index/by-date", "index")
-    assert autoscaled_owners(aws) == {"orders", "orders/by-date"}
+    assert autoscaled_tables(aws) == {"orders": {Dimension.READ}}
 
 
 def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws) -> None:
     for number in range(60):
         region.create_table(f"table-{number}")
         autoscale(region, f"table/table-{number}")
-    assert (len(autoscaled_owners(aws)), operations(region).count("DescribeScalableTargets")) == (
+    assert (len(autoscaled_tables(aws)), operations(region).count("DescribeScalableTargets")) == (
         60,
         2,
     )

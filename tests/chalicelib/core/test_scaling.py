@@ -441,7 +441,12 @@ def reasons_named_in(module: ModuleType) -> set[Reason]:
 
 def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
-    of_together = {Reason.TOGETHER, Reason.INCREASE_FIRST, Reason.OTHER_NOT_LOW}
+    of_together = {
+        Reason.TOGETHER,
+        Reason.INCREASE_FIRST,
+        Reason.OTHER_NOT_LOW,
+        Reason.GLOBAL_TABLE,
+    }
     assert reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | of_together) - {
         Reason.PAUSED,
         Reason.WINDOW,

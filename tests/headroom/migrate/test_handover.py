@@ -52,6 +52,28 @@ def test_a_table_is_headrooms_after_the_handover(region: Region, scene: Scene) -
     assert skips(invoke(region, "sweep")) == []
 
 
+def test_the_writes_of_a_global_table_stay_with_application_auto_scaling(
+    region: Region, scene: Scene
+) -> None:
+    region.tables["orders"].replicas = ["eu-west-1"]
+    config = translated(region)
+    assert (
+        "orders:write: refused: the table is a global table, with replicas in eu-west-1" in config
+    )
+    before = theirs(region)
+    lines = scene.over(config)
+    assert any(line.startswith("orders:write: not handed over: the table is") for line in lines)
+    assert ours(region) == {table_alarms.name_of(target) for target in (READS, INDEX_READS)}
+    assert {str(key) for key in has(region)["targets"]} == {str(tuple(named(WRITES).values()))}
+    assert len(theirs(region)) == len(before) / 3
+    assert {application_autoscaling.target_of(s.target) for s in scene.record().of("orders")} == {
+        READS,
+        INDEX_READS,
+    }
+    scene.back()
+    assert (ours(region), len(theirs(region))) == (set(), len(before))
+
+
 def test_everything_that_goes_is_saved_first_then_the_alarms_are_made_then_the_targets_go(
     region: Region, scene: Scene
 ) -> None:
