@@ -87,6 +87,8 @@ def _decision_fields(decision: Decision) -> dict[str, object]:
         "dimension": str(decision.target.dimension),
         "current": decision.current,
         "desired": decision.desired,
+        # CloudWatch Logs cannot compare two fields: with this one it finds the changes
+        "change": decision.desired - decision.current,
         "reason": str(decision.reason),
         "dry_run": decision.dry_run,
         "numbers": dict(decision.numbers),

@@ -39,6 +39,7 @@ from headroom.region.contributor_insights import ContributorInsights
 from headroom.region.dynamodb import DynamoDB
 from headroom.region.http import Http
 from headroom.region.lambda_functions import Functions
+from headroom.region.logs import Logs
 from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions, Meter
@@ -78,6 +79,8 @@ class Region:
         self.functions = Functions(
             self, self.http, [partial(observer, self) for observer in OBSERVERS]
         )
+        self.logs = Logs(self)
+        self.functions.watchers.append(self.logs.keep)
         self.groups = Groups(self)
         self.cloudwatch = CloudWatch(
             self, deliver=self.functions.deliver, recover=self.groups.recover
@@ -247,6 +250,7 @@ class Region:
             "cloudwatch": self.cloudwatch.answer,
             "dynamodb": self.dynamodb.answer,
             "ec2": self.groups.answer,
+            "logs": self.logs.answer,
         }
         if response is None and "Insight" in call.operation:
             response = self.insights.answer(call.operation, call.params)

@@ -1,0 +1,122 @@
+"""What a stage's functions have done to a table, read from their logs in CloudWatch Logs."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.model import Dimension, Target
+from headroom.deploy.account import AwsSession, get_or_none
+from headroom.deploy.stage import LISTENERS, SCHEDULED, Stage
+
+#: Every function that may change capacity.
+FUNCTIONS = (*SCHEDULED, *sorted(LISTENERS.values()), "on_fleet")
+
+
+@dataclass(frozen=True)
+class LoggedChange:
+    """A decision that changed a target's capacity, or would have in a dry run."""
+
+    at: datetime
+    function: str
+    target: Target
+    current: int
+    desired: int
+    reason: str
+    dry_run: bool
+    numbers: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LoggedFailure:
+    """A failure of a table, in words."""
+
+    at: datetime
+    function: str
+    message: str
+
+
+LoggedEvent = LoggedChange | LoggedFailure
+
+
+def has_logs(session: AwsSession, stage: Stage) -> bool:
+    """Tell whether any function of the stage has a log group."""
+    return any(
+        get_or_none(session.client("logs").filter_log_events, logGroupName=_group(stage, name))
+        is not None
+        for name in FUNCTIONS
+    )
+
+
+def history(session: AwsSession, stage: Stage, table: str, since: datetime) -> list[LoggedEvent]:
+    """Return what was done to a table since a time, and what failed, oldest first.
+
+    Two FilterLogEvents searches in each function's log. They return only what changed, so that a
+    week of a busy table is a few pages.
+    """
+    name = json.dumps(table)
+    patterns = (
+        f'{{ $.kind = "decision" && $.table = {name} && $.change != 0 }}',
+        f'{{ $.kind = "failure" && $.subject = {name} }}',
+    )
+    events = [
+        event
+        for function in FUNCTIONS
+        for pattern in patterns
+        for event in _events(_search(session, _group(stage, function), pattern, since), function)
+    ]
+    return sorted(events, key=lambda event: event.at)
+
+
+def without_repeats(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
+    """Return the events without the changes that a dry run repeats at every sweep."""
+    last: dict[Target, tuple[int, int, str]] = {}
+    kept: list[LoggedEvent] = []
+    for event in events:
+        if isinstance(event, LoggedChange):
+            what = (event.current, event.desired, event.reason)
+            if event.dry_run and last.get(event.target) == what:
+                continue
+            last[event.target] = what
+        kept.append(event)
+    return kept
+
+
+def _group(stage: Stage, function: str) -> str:
+    return f"/aws/lambda/{stage.function(function)}"
+
+
+def _search(
+    session: AwsSession, group: str, pattern: str, since: datetime
+) -> Iterable[dict[str, Any]]:
+    """Return the log events that match a pattern; none where there is no such log."""
+    start = int(since.timestamp() * 1_000)
+    pages = session.pages(
+        "logs",
+        "filter_log_events",
+        "events",
+        logGroupName=group,
+        startTime=start,
+        filterPattern=pattern,
+    )
+    return get_or_none(list, pages) or []
+
+
+def _events(found: Iterable[dict[str, Any]], function: str) -> Iterator[LoggedEvent]:
+    for event in found:
+        at = datetime.fromtimestamp(event["timestamp"] / 1_000, UTC)
+        line = json.loads(event["message"])
+        if line.get("kind") == "failure":
+            yield LoggedFailure(at, function, line["message"])
+        else:
+            yield LoggedChange(
+                at,
+                function,
+                Target(line["table"], line["index"], Dimension(line["dimension"])),
+                line["current"],
+                line["desired"],
+                line["reason"],
+                line["dry_run"],
+                line["numbers"],
+            )
