@@ -50,11 +50,13 @@ FLEET_CHANGES = {
 SCALE_DOWN_SCHEDULE = os.environ.get("SCALE_DOWN_SCHEDULE", "rate(1 hour)")
 CONFIG_FILE = Path(__file__).parent / os.environ.get("HEADROOM_CONFIG", "chalicelib/headroom.toml")
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "headroom")
+GROUP_QUEUE = f"{SERVICE}-groups"
 
 # the logger "headroom" belongs to Powertools; Chalice would set its level to ERROR
 app = Chalice(app_name="headroom", configure_logs=False)
 telemetry.logger.append_keys(service=SERVICE)
 CONFIG = loader.load(CONFIG_FILE.read_text(), CONFIG_FILE.name)
+WORKERS = CONFIG.fan_out.workers if CONFIG.fan_out else 0
 NAMESPACES = [metrics.NAMESPACE, *([metrics.EC2] if CONFIG.healing else [])]
 ALARM_CHANGES = {
     "source": ["aws.cloudwatch"],
@@ -69,7 +71,7 @@ ALARM_CHANGES = {
 @cache
 def aws() -> Aws:
     """Return the AWS adapters, made once per container."""
-    return Aws(ALARM_TOPIC)
+    return Aws(ALARM_TOPIC, GROUP_QUEUE if WORKERS else "")
 
 
 def only_if(condition: bool, register: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,16 +101,7 @@ def on_event(event: CloudWatchEvent) -> dict[str, int]:
 @only_if("queue" in ALARM_SOURCES, app.on_sqs_message(queue=ALARM_QUEUE, batch_size=10))
 def on_queue(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
     """Do the same for messages of a queue behind the topic. Only those that fail come back."""
-    failed = []
-    for record in event.to_dict()["Records"]:
-        try:
-            _handle("on_queue", event.context, events.from_queue(record["body"]))
-        except Exception:  # noqa: BLE001  one message must not fail the others
-            telemetry.logger.exception(
-                "a message of the queue failed", extra={"message_id": record["messageId"]}
-            )
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+    return _each(event, lambda body: _handle("on_queue", event.context, events.from_queue(body)))
 
 
 @only_if(bool(CONFIG.fleets), app.on_cw_event(FLEET_CHANGES))
@@ -135,11 +128,40 @@ def sweep(event: CloudWatchEvent) -> dict[str, int]:
     return _run("sweep", event.context, handlers.sweep)
 
 
+@only_if(
+    WORKERS > 0, app.on_sqs_message(queue=GROUP_QUEUE, batch_size=1, maximum_concurrency=WORKERS)
+)
+def on_group(event: SQSEvent) -> dict[str, list[dict[str, str]]]:
+    """Check the tables that a scheduled function hands over in a large account."""
+    return _each(event, lambda body: _check_group(event.context, body))
+
+
+def _each(event: SQSEvent, handle: Callable[[str], object]) -> dict[str, list[dict[str, str]]]:
+    """Handle each message of a queue. Those that fail are returned to it."""
+    failed = []
+    for record in event.to_dict()["Records"]:
+        try:
+            handle(record["body"])
+        except Exception:  # noqa: BLE001  one message must not fail the others
+            telemetry.logger.exception(
+                "a message of the queue failed", extra={"message_id": record["messageId"]}
+            )
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _check_group(context: Any, body: str) -> dict[str, int]:
+    group = events.from_group(body)
+    return _run("on_group", context, lambda run: handlers.on_group(run, group), WORKERS)
+
+
 def _handle(name: str, context: Any, event: Event) -> dict[str, int]:
     return _run(name, context, lambda run: handlers.on_alarm(run, event))
 
 
-def _run(name: str, context: Any, handler: Callable[[Run], object]) -> dict[str, int]:
+def _run(
+    name: str, context: Any, handler: Callable[[Run], object], side_by_side: int = 1
+) -> dict[str, int]:
     aws().know_identity(getattr(context, "invoked_function_arn", ""))
     log = telemetry.RunLog(name, SERVICE)
     run = Run(
@@ -148,6 +170,7 @@ def _run(name: str, context: Any, handler: Callable[[Run], object]) -> dict[str,
         datetime.now(UTC),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
         write=log.write,
+        side_by_side=side_by_side,
     )
     handler(run)
     run.log()

@@ -8,11 +8,12 @@ Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudW
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import msgspec
 
 from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_of
-from chalicelib.model import Reason, Skip, Target
+from chalicelib.model import Direction, Reason, Skip, Target
 
 #: The errors of reading a text: it is no JSON, has another shape, is no UTF-8, or is nested too
 #: deeply.
@@ -47,6 +48,20 @@ class InstanceEvent:
     instance: str
     region: str = ""
     account: str = ""
+
+
+#: The functions that hand tables to the workers.
+Check = Literal["follow_up", "scale_down", "sweep"]
+#: Source: "Supported data types and naming rules in Amazon DynamoDB", read 2026-11.
+TableName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+
+
+class GroupEvent(msgspec.Struct, frozen=True):
+    """A scheduled function hands some tables to a worker: check these, in these directions."""
+
+    check: Check
+    tables: tuple[TableName, ...]
+    directions: frozenset[Direction]
 
 
 #: The event of a message, or why it is ignored.
@@ -187,6 +202,19 @@ def from_queue(text: str) -> Event:
     except UNREADABLE:
         return from_sns(text)
     return from_sns(sns.message, sns.topic_arn)
+
+
+def to_text(event: GroupEvent) -> str:
+    """Return the text of a message to a worker."""
+    return msgspec.json.encode(event).decode()
+
+
+def from_group(text: str) -> GroupEvent | Skip:
+    """Return the event of a message to a worker."""
+    try:
+        return msgspec.json.decode(text, type=GroupEvent)
+    except UNREADABLE as error:
+        return Skip("message", Reason.MALFORMED, f"not a group of tables: {error}")
 
 
 def from_event(event: object) -> Event:

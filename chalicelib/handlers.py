@@ -6,11 +6,14 @@
     scale_down  every managed table                      both
     sweep       every managed table                      both, and the alarms themselves
     on_fleet    the tables that follow a fleet           up
+    on_group    tables that one of the middle three      as that function
+                handed over, in a large account
 
 Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
@@ -18,14 +21,24 @@ from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import autoscaled_tables, describe_tables, table_names
 from chalicelib.core import table_alarms
 from chalicelib.core.prices import is_worth_checking
-from chalicelib.events import Event, InstanceEvent
+from chalicelib.events import Check, Event, GroupEvent, InstanceEvent
+from chalicelib.fan_out import hand_over
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
-from chalicelib.model import BOTH, UP, Alarm, Dimension, Reason, Skip, TableState, Target
+from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import provisioned_tables, with_units
+from chalicelib.observe import NeedsMetrics, provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
+
+#: Of which targets a worker reads the metrics, as the function does that handed them over.
+NEEDS_METRICS: Mapping[Check, NeedsMetrics] = {
+    "follow_up": lambda _: True,
+    "scale_down": lambda _: True,
+    "sweep": is_worth_checking,
+}
+#: A worker takes one group after another. It asks Application Auto Scaling once in this time.
+OWNERS_KEPT = timedelta(minutes=1)
 
 
 def on_alarm(run: Run, event: Event) -> Report:
@@ -53,7 +66,9 @@ def follow_up(run: Run) -> Report:
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
     targets = [table_alarms.watched(alarm) for alarm in in_alarm]
     tables = {t.table for t in targets if t and run.config.manages(t.table)}
-    names = sorted(tables | set(_followers(run)))
+    others = tables & _with_alarms_of_others(in_alarm)
+    handed = tables - others - set(hand_over(run, "follow_up", sorted(tables - others), UP))
+    names = sorted((tables | set(_followers(run))) - handed)
     read_alarms = partial(_read_or_ours, run, in_alarm)
     found = provisioned_tables(run, names)
     reconcile(run, found, UP, read_alarms, lambda o: o.target.table in tables)
@@ -71,11 +86,12 @@ def scale_down(run: Run) -> Report:
     """
     managed = [name for name in _all_tables(run) or [] if run.config.manages(name)]
     free = _without_autoscaled(run, managed)
-    alarms = _topic_alarms(run) if free else None
-    if free and alarms is not None:
+    left = hand_over(run, "scale_down", free, BOTH) if free else []
+    alarms = _topic_alarms(run) if left else None
+    if left and alarms is not None:
         reconcile(
             run,
-            provisioned_tables(run, free),
+            provisioned_tables(run, left),
             BOTH,
             lambda _: alarms,
             comes_first=lambda table: not any(map(is_worth_checking, with_units(run, table))),
@@ -94,25 +110,29 @@ def sweep(
     alone: no other function checks, so the metrics of every table are read. with_alarms: False
     ignores alarms: none is read, made or removed, and no decrease waits for one. concerns: the only
     tables that are looked at; groups of instances are not, then.
+
+    Workers look at the tables of a large account. They find alarms by their names only. So the
+    tables with an alarm of somebody else, which calls us too, are looked at here as well.
     """
     existing = _all_tables(run)
     if existing is None:
         return run.report
     managed = [name for name in existing if run.config.manages(name)]
-    alarms = _topic_alarms(run) if with_alarms else []
-    if concerns:
-        managed = [name for name in managed if concerns(name)]
-        alarms = None if alarms is None else _of_tables(alarms, concerns)
+    managed = [name for name in managed if concerns is None or concerns(name)]
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
+    left = hand_over(run, "sweep", names, UP if free is None else BOTH)
     tables = provisioned_tables(run, names)
+    alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []
     may_make = with_alarms and free is not None
     known = list(alarms or [])
     if may_make and alarms is not None:
         known += make_missing(run, known, tables, FIRST_SHARE)
     directions = UP if free is None or alarms is None else BOTH
     needs_metrics = (lambda _: True) if alone else is_worth_checking
-    reconcile(run, tables, directions, lambda _: known, needs_metrics)
+    looked_at = {*left, *_with_alarms_of_others(known)}
+    own = {name: table for name, table in tables.items() if name in looked_at}
+    reconcile(run, own, directions, lambda _: known, needs_metrics)
     if alarms is None:
         return run.report
     if with_alarms:
@@ -134,6 +154,33 @@ def on_fleet(run: Run) -> Report:
     """
     read_alarms = partial(_named_or_ours, run, set(), False)
     reconcile(run, provisioned_tables(run, _followers(run)), UP, read_alarms, lambda _: False)
+    return run.report
+
+
+def on_group(run: Run, event: GroupEvent | Skip) -> Report:
+    """Check the tables that a scheduled function handed over, as that function would.
+
+    The message may be late, doubled or forged: what the configuration does not name is passed over,
+    and what Application Auto Scaling manages now is not lowered.
+    """
+    if isinstance(event, Skip):
+        run.report.skips.append(event)
+        return run.report
+    names, directions = _managed_of(run, event.tables), event.directions
+    if Direction.DOWN in directions:
+        free = _without_autoscaled(run, names, OWNERS_KEPT)
+        names, directions = (names, UP) if free is None else (free, directions)
+    alarms: list[Alarm] = []
+
+    def read_alarms(targets: Collection[Target]) -> list[Alarm]:
+        found = _named_or_ours(run, set(), False, targets)
+        alarms.extend(found)
+        return found
+
+    tables = provisioned_tables(run, names)
+    reconcile(run, tables, directions, read_alarms, NEEDS_METRICS[event.check])
+    if event.check == "sweep" and alarms:
+        run.report.sweep = Sweep(alarms, set(names))
     return run.report
 
 
@@ -163,7 +210,12 @@ def _topic_alarms(run: Run) -> list[Alarm] | None:
     return run.read("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
 
 
-def _of_tables(alarms: Iterable[Alarm], concerns: Callable[[str], bool]) -> list[Alarm]:
+def _concerning(
+    alarms: list[Alarm] | None, concerns: Callable[[str], bool] | None
+) -> list[Alarm] | None:
+    """Return the alarms of these tables. What is unknown stays so."""
+    if alarms is None or concerns is None:
+        return alarms
     watched = ((alarm, table_alarms.watched(alarm)) for alarm in alarms)
     return [alarm for alarm, target in watched if target and concerns(target.table)]
 
@@ -189,16 +241,35 @@ def _followers(run: Run) -> list[str]:
     return names if free is None else free
 
 
-def _without_autoscaled(run: Run, names: Sequence[str]) -> list[str] | None:
+def _managed_of(run: Run, names: Iterable[str]) -> list[str]:
+    """Return those of the names that the configuration manages; report the others."""
+    unique = list(dict.fromkeys(names))
+    for name in unique:
+        if not run.config.manages(name):
+            _skip_unmanaged(run, name, name)
+    return [name for name in unique if run.config.manages(name)]
+
+
+def _with_alarms_of_others(alarms: Iterable[Alarm]) -> set[str]:
+    """Return the tables that an alarm watches which Headroom did not make."""
+    watched = (table_alarms.watched(a) for a in alarms if not table_alarms.is_ours(a))
+    return {target.table for target in watched if target}
+
+
+def _without_autoscaled(
+    run: Run, names: Sequence[str], within: timedelta = timedelta()
+) -> list[str] | None:
     """Return the tables that Application Auto Scaling does not manage; None if that is unknown.
 
     It must manage the writes of a global table. Such a table is returned too, if its reads are
-    free.
+    free. within: how old an answer may be that this container has.
     """
     if not names:
         return []
     known = run.read(
-        "Application Auto Scaling", "DescribeScalableTargets", autoscaled_tables, run.aws
+        "Application Auto Scaling",
+        "DescribeScalableTargets",
+        lambda: run.aws.recent("owners", run.now, within, partial(autoscaled_tables, run.aws)),
     )
     if known is None:
         return None

@@ -48,7 +48,7 @@ def reconcile(
     """
     counts = fleet_count.count(run, [t for table in tables.values() for t in table.targets()])
     plans: list[Plan] = []
-    waiting = Waiting()
+    waiting = Waiting(rest=MOST_NEW_DAYS if run.side_by_side == 1 else 0)
     for group in _in_time(run, batches(_ordered(run, tables, comes_first), GROUP), iter):
         look = observe(run, group, directions, counts, read_alarms, needs_metrics)
         plans += raise_capacity(run, waiting.without(look, _plan(run, look)))
@@ -58,7 +58,7 @@ def reconcile(
     for look in _in_time(run, waiting.looks, lambda look: look.tables):
         finish(run, raise_capacity(run, _plan(run, with_days(run, look))))
         run.log()
-    if waiting.unread and run.has_time(run.patience):
+    if waiting.unread and run.side_by_side == 1 and run.has_time(run.patience):
         with_days(run, waiting.unread)
 
 
@@ -67,7 +67,8 @@ class Waiting:
     """The tables that are decided on once more, when the history of their last days is read.
 
     The history only keeps more capacity. So tables that would be lowered without it wait for it,
-    and so many others as a run may read. unread: where nothing may be lowered, nothing waits; the
+    and so many others as a run may read. A worker reads no others, since another worker may have
+    the tables the next time. unread: where nothing may be lowered, nothing waits; the
     history of these is read in the end, for the next run.
     """
 

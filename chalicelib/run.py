@@ -58,6 +58,7 @@ class Report:
     instance_alarms: the alarms of
     failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
     read, None if it could not read the alarms. unreached: the tables for which no time was left.
+    handed_over: how many tables workers check instead.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -70,6 +71,7 @@ class Report:
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
+    handed_over: int = 0
     sweep: Sweep | None = None
 
     def raise_failures(self) -> None:
@@ -87,8 +89,9 @@ class Run:
     """One invocation: its adapters, its configuration, its time and its report.
 
     now: aware, read once. dry_run: plan, but do not act. seconds_left: how long the function may
-    still run. write: logs what is new in the report. approved: the identities of the only actions
-    that may be done, because an operator has seen them; None allows all.
+    still run. write: logs what is new in the report. side_by_side: how many runs like this one
+    share the rate of alarm writes. approved: the identities of the only actions that may be done,
+    because an operator has seen them; None allows all.
     """
 
     aws: Aws
@@ -99,6 +102,7 @@ class Run:
     report: Report = field(default_factory=Report)
     write: Callable[[Report], None] = lambda _: None
     approved: Collection[Hashable] | None = None
+    side_by_side: int = 1
     length: float = field(init=False)
     _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _written_at: float = field(default=0.0, init=False, repr=False)
@@ -133,6 +137,11 @@ class Run:
         return self.seconds_left() > seconds + self._to_act
 
     @property
+    def may_hand_over(self) -> bool:
+        """Tell whether others may do this run's work. A dry run shows its decisions itself."""
+        return bool(self.aws.group_queue) and not self.dry_run
+
+    @property
     def patience(self) -> float:
         """Return how many seconds a read may take. What is left after it is for increases."""
         return min((self.seconds_left() - self._to_act) / READS, threading.TIMEOUT_MAX)
@@ -143,10 +152,10 @@ class Run:
 
     def pace_alarm_write(self) -> None:
         """Wait until CloudWatch takes one more PutMetricAlarm of this run."""
-        left = self.seconds_left()
+        left, pause = self.seconds_left(), self.side_by_side / ALARM_WRITES_PER_SECOND
         since = self._written_at - left if math.isfinite(left) else 0.0
-        if since < 1 / ALARM_WRITES_PER_SECOND and self._has_written:
-            self.aws.sleep(1 / ALARM_WRITES_PER_SECOND - max(since, 0.0))
+        if since < pause and self._has_written:
+            self.aws.sleep(pause - max(since, 0.0))
         self._written_at, self._has_written = self.seconds_left(), True
 
     def skip(self, subject: str, reason: Reason, detail: str) -> None:

@@ -119,6 +119,8 @@ def _counts(report: Report) -> dict[str, int]:
     healed = sum(isinstance(action, Heal) for action in report.done)
     if healed:
         counts["Healed"] = healed
+    if report.handed_over:
+        counts["HandedOver"] = report.handed_over
     if report.unreached:
         counts["NotReached"] = len(report.unreached)
     counts["Skipped"] += len(report.skips)

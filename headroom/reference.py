@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
@@ -100,6 +101,10 @@ PARTS: Mapping[str, tuple[type, str]] = {
     "Healing": (
         Healing,
         "`[[healing]]`: unhealthy instances of Auto Scaling groups (docs/healing.md).",
+    ),
+    "Fan-out": (
+        FanOut,
+        "`[fan_out]`: functions side by side for large accounts (docs/scale.md).",
     ),
 }
 
@@ -195,6 +200,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Healing, "dry_run"): True,
     (Healing, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
     (Healing, "notify_slack"): "ssm:/headroom/slack",
+    (FanOut, "workers"): 20,
+    (FanOut, "above_tables"): 300,
 }
 
 

@@ -41,7 +41,7 @@ LADDERS = {
         ["run"],
         ["events", "fleet_count", "alarm_upkeep", "notify", "holds", "telemetry"],
         ["observe", "act"],
-        ["healing", "reconcile"],
+        ["healing", "reconcile", "fan_out"],
         ["handlers"],
     ],
     "headroom": [

@@ -73,16 +73,19 @@ class Aws:
     def __init__(
         self,
         topic: str,
+        group_queue: str = "",
         sleep: Callable[[float], None] = time.sleep,
         http: Send = send,
         threads: Threads | None = None,
     ) -> None:
         """Keep the topic's name or ARN.
 
+        group_queue: the name of the queue for the workers; "" where nothing may be handed to them.
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
         that is not AWS. threads: runs calls side by side.
         """
         self._topic = topic
+        self.group_queue, self.group_queue_url = group_queue, ""
         self.sleep = sleep
         self.http = http
         self.threads = threads or Threads()

@@ -10,6 +10,7 @@ import msgspec
 
 from chalicelib.config.backtracking import slowness
 from chalicelib.config.checks import conflicts
+from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
@@ -57,7 +58,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def config(self, raw: Raw) -> Config:
-        self._unknown(raw, {"defaults", "tables", *SECTIONS}, "")
+        self._unknown(raw, {"defaults", "tables", "fan_out", *SECTIONS}, "")
         tables = self._array(raw, "tables", "")
         return Config(
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
@@ -65,6 +66,7 @@ class _Reader:
             self._section(raw, "fleet", Fleet),
             self._section(raw, "pause", JobPause),
             self._section(raw, "healing", Healing),
+            self._convert(raw["fan_out"], FanOut, "fan_out") if "fan_out" in raw else None,
         )
 
     def _section(self, raw: Raw, key: str, kind: type[T]) -> tuple[T, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
@@ -58,6 +59,7 @@ class Config:
     fleets: tuple[Fleet, ...] = ()
     pauses: tuple[JobPause, ...] = ()
     healing: tuple[Healing, ...] = ()
+    fan_out: FanOut | None = None
 
     def policies(self) -> Iterator[Policy]:
         """Yield the settings of both dimensions for every place of the file."""

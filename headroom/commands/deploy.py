@@ -38,6 +38,7 @@ def setup(name: StageOption) -> None:
         cloud, settings = AwsSession(), stage.read(name)
         # first of all: a mistake in the configuration must not appear half-way
         config = _checked_config(settings, cloud)
+        settings = stage.complete(settings, config)
         _print_outcomes(
             deployment.setup(deployment.resources_before_functions(settings, cloud), cloud)
         )

@@ -21,10 +21,19 @@ FUNCTION_SECONDS = 300
 #: with Amazon SQS", 2026-10.
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
 BUFFER_RECEIVES = 5
+#: The queue of groups: as above, for the timeout of on_group, which is 60 seconds.
+GROUP_SECONDS = 6 * 60
+#: A group is tried once more. The next run of its schedule is a further try.
+GROUP_RECEIVES = 2
+#: What waits so long is dropped: the next sweeps have sent the same tables again. A second failure
+#: comes within this time.
+GROUP_KEPT_SECONDS = 15 * 60
 #: Their events come only once, so that Lambda retries them. The other functions run by a schedule:
 #: their next run is the retry.
 EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
-QUEUE_FUNCTION = "on_queue"
+ALARM_READER, GROUP_READER = "on_queue", "on_group"
+#: The functions that read a queue: it brings a failed message back.
+QUEUE_FUNCTIONS = frozenset({ALARM_READER, GROUP_READER})
 #: The functions that a rule of EventBridge runs, by a schedule or by a pattern of events.
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
 SILENCE_MINUTES = 30
@@ -102,6 +111,11 @@ def queue_policy(queue_arn: str, topic_arn: str, location: Location, roles: str)
 def buffer_policy(queue_arn: str, topic_arn: str) -> Document:
     """Allow the topic to send to the queue before the function, and deny everything without TLS."""
     return _policy(_topic_sends(queue_arn, topic_arn), _tls_only("sqs:*", queue_arn))
+
+
+def groups_policy(queue_arn: str) -> Document:
+    """Deny everything without TLS. The roles of the stage's functions allow the rest."""
+    return _policy(_tls_only("sqs:*", queue_arn))
 
 
 def _topic_sends(queue_arn: str, topic_arn: str) -> Document:

@@ -15,6 +15,7 @@ CHECKS: dict[str, Check] = {
     "topic": infrastructure.topic,
     "own alarms": infrastructure.own_alarms,
     "time": infrastructure.reached,
+    "workers": infrastructure.waiting,
     "dead letters": infrastructure.dead_letters,
     "tables": configuration.tables,
     "fleet": configuration.fleets,

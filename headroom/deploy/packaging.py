@@ -35,6 +35,7 @@ CHALICE = (sys.executable, "-m", "headroom.deploy.chalice_command")
 ANY_REGION = "any-region-1"
 SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 SAM_DEAD_LETTERS, SAM_BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
+SAM_GROUPS = "${HeadroomGroups.Arn}"
 TERRAFORM_LOCATION = Location(
     "${data.aws_partition.chalice.partition}",
     # `name` is deprecated since version 6 of the provider. All versions have `id`.
@@ -43,6 +44,7 @@ TERRAFORM_LOCATION = Location(
 )
 DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
 BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
+GROUPS = "${aws_sqs_queue.headroom_groups.arn}"
 TERRAFORM_VERSION = ">= 1.0"
 AWS_PROVIDER_VERSION = ">= 5.0"
 
@@ -162,6 +164,16 @@ def _sam_stores(stage: Stage, topic: str) -> Document:
         MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
         Tags=[{"Key": DeployedVersion.KEY, "Value": version()}],
     )
+    if blueprint.GROUP_READER in stage.functions:
+        redrive = {"deadLetterTargetArn": SAM_DEAD_LETTERS}
+        stores |= _sam_queue(
+            "HeadroomGroups",
+            blueprint.groups_policy(SAM_GROUPS),
+            QueueName=stage.groups,
+            VisibilityTimeout=blueprint.GROUP_SECONDS,
+            MessageRetentionPeriod=blueprint.GROUP_KEPT_SECONDS,
+            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.GROUP_RECEIVES},
+        )
     if stage.makes_topic:
         stores["HeadroomTopic"] = _sam("SNS::Topic", TopicName=stage.topic)
         stores["HeadroomTopicPolicy"] = _sam(
@@ -216,12 +228,13 @@ def _sam_function(stage: Stage, name: str, topic: str) -> Document:
     The name is fixed, so that the operator's commands find the function.
     """
     properties: Document = {"FunctionName": stage.function(name)}
-    if name == blueprint.QUEUE_FUNCTION:
+    if name in blueprint.QUEUE_FUNCTIONS:
         source: Document = {
-            "Queue": SAM_BUFFER,
+            "Queue": SAM_GROUPS if name == blueprint.GROUP_READER else SAM_BUFFER,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }
-        return {**properties, "Events": {"OnQueueSqsEventSource": {"Properties": source}}}
+        event = f"{to_cfn_resource_name(name)}SqsEventSource"
+        return {**properties, "Events": {event: {"Properties": source}}}
     failed = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": SAM_DEAD_LETTERS}}}
     properties["EventInvokeConfig"] = blueprint.invoke_settings(name) | failed
     if name == "on_alarm":
@@ -271,7 +284,7 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
         "aws_lambda_function_event_invoke_config": {
             name: _terraform_invoke(name)
             for name in stage.functions
-            if name != blueprint.QUEUE_FUNCTION
+            if name not in blueprint.QUEUE_FUNCTIONS
         },
         "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
         "aws_iam_role_policy": {
@@ -333,6 +346,16 @@ def _terraform_queues(stage: Stage, topic: str) -> Document:
             "endpoint": BUFFER,
             "redrive_policy": json.dumps(redrive),
         }
+    if blueprint.GROUP_READER in stage.functions:
+        twice = {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": blueprint.GROUP_RECEIVES}
+        queues["headroom_groups"] = {
+            "name": stage.groups,
+            "visibility_timeout_seconds": blueprint.GROUP_SECONDS,
+            "message_retention_seconds": blueprint.GROUP_KEPT_SECONDS,
+            "sqs_managed_sse_enabled": True,
+            "redrive_policy": json.dumps(twice),
+        }
+        policies["headroom_groups"] = blueprint.groups_policy(GROUPS)
     urls = {name: _reference("aws_sqs_queue", name, "id") for name in policies}
     return {
         "aws_sqs_queue": queues,
@@ -403,13 +426,17 @@ def terraform_override(stage: Stage) -> Document:
             key: {"topic_arn": topic, "redrive_policy": redrive}
         }
         resources["aws_lambda_permission"] = {key: {"source_arn": topic}}
-    if QUEUE_SOURCE in stage.sources:
-        resources["aws_lambda_event_source_mapping"] = {
-            "on_queue-sqs-event-source": {
-                "event_source_arn": BUFFER,
-                "function_response_types": ["ReportBatchItemFailures"],
-            }
+    read = {blueprint.ALARM_READER: BUFFER, blueprint.GROUP_READER: GROUPS}
+    mappings = {
+        f"{name}-sqs-event-source": {
+            "event_source_arn": queue,
+            "function_response_types": ["ReportBatchItemFailures"],
         }
+        for name, queue in read.items()
+        if name in stage.functions
+    }
+    if mappings:
+        resources["aws_lambda_event_source_mapping"] = mappings
     return {
         "terraform": {
             "required_version": TERRAFORM_VERSION,

@@ -18,6 +18,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config, Matcher
 from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
+from headroom.deploy.stage import SCHEDULED
 
 #: The policy's name on each role.
 NAME = "headroom-configured"
@@ -97,11 +98,18 @@ SCALING = frozenset(
         "on_event",
         "on_queue",
         "on_fleet",
+        "on_group",
         "follow_up",
         "scale_down",
         "sweep",
     }
 )
+#: The functions that look at the states of which people are notified. The sweep may tag its own
+#: alarms anyway, since it creates them with tags.
+STATEFUL = {
+    "sweep": ["cloudwatch:ListTagsForResource"],
+    "on_group": ["cloudwatch:ListTagsForResource", "cloudwatch:TagResource"],
+}
 #: The permissions to read each kind of job; `*`: the action has no resource. Source: Service
 #: Authorization Reference, 2026-11.
 JOB_ACTIONS: dict[str, list[tuple[str, str]]] = {
@@ -155,11 +163,10 @@ def count_fleets(rules: Config, function: str) -> list[Document]:
 
 
 def notify(rules: Config, function: str) -> list[Document]:
-    """Allow to publish notifications, to read Slack's webhooks, and the sweep to read its state.
+    """Allow to publish notifications, to read Slack's webhooks, and a sweep to keep its state.
 
     A secret's ARN ends with a dash and six characters that Secrets Manager chose. Source: AWS
-    Secrets Manager User Guide, "What's in a Secrets Manager secret?", read 2026-11. The sweep
-    may tag its own alarms anyway. It must also read the state that it writes there.
+    Secrets Manager User Guide, "What's in a Secrets Manager secret?", read 2026-11.
     """
     policies = [policy for policy in rules.policies() if policy.notify and not policy.dry_run]
     senders: list[Policy | Healing] = [*policies]
@@ -167,7 +174,7 @@ def notify(rules: Config, function: str) -> list[Document]:
     if function not in SCALING:
         return []
     stores = [sender.notify_slack.partition(":") for sender in senders]
-    allowed = [
+    allowed: list[tuple[str, str | list[str], list[str]]] = [
         ("PublishNotifications", "sns:Publish", [sender.notify_topic for sender in senders]),
         (
             "ReadWebhooks",
@@ -180,14 +187,10 @@ def notify(rules: Config, function: str) -> list[Document]:
             [_parameter(name) for store, _, name in stores if store == "ssm"],
         ),
     ]
-    if function == "sweep" and any(STATE_KINDS & set(policy.notify) for policy in policies):
-        allowed.append(
-            (
-                "ReadWhatWasTold",
-                "cloudwatch:ListTagsForResource",
-                ["arn:*:cloudwatch:*:*:alarm:headroom-*"],
-            )
-        )
+    actions = STATEFUL.get(function, [])
+    if actions and any(STATE_KINDS & set(policy.notify) for policy in policies):
+        whole = actions if len(actions) > 1 else actions[0]
+        allowed.append(("ReadWhatWasTold", whole, ["arn:*:cloudwatch:*:*:alarm:headroom-*"]))
     return [
         {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": sorted(set(names) - {""})}
         for sid, action, names in allowed
@@ -201,6 +204,14 @@ def _secret(name: str) -> str:
 
 def _parameter(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:*:ssm:*:*:parameter/{name.removeprefix('/')}"
+
+
+def hand_over(rules: Config, function: str) -> list[Document]:
+    """Allow the scheduled functions to send groups of tables to the workers' queue."""
+    if rules.fan_out is None or function not in SCHEDULED:
+        return []
+    actions = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+    return [_allow("HandTablesToTheWorkers", actions, ["arn:*:sqs:*:*:headroom-*-groups"])]
 
 
 #: The functions that handle an unhealthy instance.
@@ -284,6 +295,7 @@ CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     count_fleets,
     jobs_that_pause,
     notify,
+    hand_over,
     heal_instances,
 )
 

@@ -1,6 +1,6 @@
 """Return dead letters to the functions that could not handle them.
 
-A letter is deleted only after its function has succeeded. Two kinds come into the queue. Both hold
+A letter is deleted only after its function has succeeded. Three kinds come into the queue. All hold
 the original message. An old or a second message does no harm: a message only starts a function,
 and the function reads the current facts.
 """
@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib import events
 from headroom.deploy.account import AwsSession
-from headroom.deploy.blueprint import EVENT_FUNCTIONS, FUNCTION_SECONDS
+from headroom.deploy.blueprint import FUNCTION_SECONDS, GROUP_READER
 from headroom.deploy.resources import queue_url
-from headroom.deploy.stage import Stage, StageError
+from headroom.deploy.stage import SCHEDULED, Stage, StageError
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ def parse_letter(body: str, stage: Stage) -> DeadLetter | str:
 
     The subscription sends what SNS could not deliver: its notification. Lambda sends a record of a
     failed invocation. Source: Lambda Developer Guide, "Capturing records of asynchronous
-    invocations", read 2026-10.
+    invocations", read 2026-10. A message of another queue comes as it is: a group of tables.
     """
+    if isinstance(events.from_group(body), events.GroupEvent):
+        return DeadLetter(stage.function(GROUP_READER), {"Records": [_record(body)]})
     try:
         document = json.loads(body)
     except ValueError:
@@ -56,7 +59,11 @@ def parse_letter(body: str, stage: Stage) -> DeadLetter | str:
     context, payload = document.get("requestContext"), document.get("requestPayload")
     if isinstance(context, dict) and isinstance(payload, dict):
         return _of_record(str(context.get("functionArn")), payload, stage)
-    return "it is neither an SNS notification nor a failure record of Lambda"
+    return "it is neither an SNS notification nor a failure record of Lambda, nor a group of tables"
+
+
+def _record(body: str) -> dict[str, Any]:
+    return {"messageId": "redriven", "receiptHandle": "", "eventSource": "aws:sqs", "body": body}
 
 
 def _of_record(arn: str, payload: Mapping[str, Any], stage: Stage) -> DeadLetter | str:
@@ -113,9 +120,10 @@ def _run(body: str, stage: Stage, session: AwsSession, completed: set[str]) -> R
     if letter.function in completed:
         return RedriveResult(f"{short}, which has just run")
     response = session.runner.invoke(FunctionName=letter.function, Payload=json.dumps(letter.event))
-    if "FunctionError" in response:
-        return RedriveResult(short, f"it failed again: {response['Payload'].read().decode()[:500]}")
-    if short not in EVENT_FUNCTIONS:
+    answer = response["Payload"].read().decode()
+    if "FunctionError" in response or '"itemIdentifier"' in answer:
+        return RedriveResult(short, f"it failed again: {answer[:500]}")
+    if short in SCHEDULED:
         # The events of a schedule are all alike: one run does the work of all of them.
         completed.add(letter.function)
     return RedriveResult(short)

@@ -253,13 +253,17 @@ class OwnAlarm(Resource):
 
 
 @dataclass(frozen=True)
-class PartialFailures(Resource):
-    """Lets a function that reads a queue return only the messages that failed."""
+class QueueReader(Resource):
+    """Lets a function that reads a queue return only the messages that failed.
+
+    side_by_side: how many messages it may handle at the same time; 0: as many as Lambda likes.
+    """
 
     SUBJECT = "partial batch failures of {0.function}"
     ABSENT = "the function reads no queue"
 
     function: str
+    side_by_side: int = 0
 
     def actual(self, session: AwsSession) -> list[dict[str, Any]]:
         return list(
@@ -276,12 +280,25 @@ class PartialFailures(Resource):
             "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
             for mapping in actual
         )
-        return [] if is_right else ["one failed message returns its whole batch to the queue"]
+        most = {
+            (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency", 0) for mapping in actual
+        }
+        return [
+            *([] if is_right else ["one failed message returns its whole batch to the queue"]),
+            *(
+                [f"not {self.side_by_side} messages may be handled side by side"]
+                if most != {self.side_by_side}
+                else []
+            ),
+        ]
 
     def apply(self, session: AwsSession) -> None:
+        scaling = {"MaximumConcurrency": self.side_by_side} if self.side_by_side else {}
         for mapping in self.actual(session):
             session.client("lambda").update_event_source_mapping(
-                UUID=mapping["UUID"], FunctionResponseTypes=["ReportBatchItemFailures"]
+                UUID=mapping["UUID"],
+                FunctionResponseTypes=["ReportBatchItemFailures"],
+                ScalingConfig=scaling,
             )
 
     def delete(self, session: AwsSession) -> bool:

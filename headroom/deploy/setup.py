@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chalicelib.config.rules import Config
 from headroom.deploy import blueprint, permissions
-from headroom.deploy.account import AwsSession
+from headroom.deploy.account import AwsSession, Location
 from headroom.deploy.resources import (
     AlarmPermission,
     ConfiguredPolicy,
@@ -18,8 +18,8 @@ from headroom.deploy.resources import (
     InvokeSettings,
     LogGroup,
     OwnAlarm,
-    PartialFailures,
     Queue,
+    QueueReader,
     Resource,
     Subscription,
     Topic,
@@ -76,7 +76,20 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
             Queue(stage.buffer, attributes),
             Subscription(topic_arn, "sqs", buffer, {"RedrivePolicy": redrive}),
         ]
+    if blueprint.GROUP_READER in stage.functions:
+        resources.append(Queue(stage.groups, _groups(stage, location, dead_letters)))
     return resources
+
+
+def _groups(stage: Stage, location: Location, dead_letters: str) -> blueprint.Document:
+    redrive = {"deadLetterTargetArn": dead_letters, "maxReceiveCount": blueprint.GROUP_RECEIVES}
+    return {
+        "VisibilityTimeout": str(blueprint.GROUP_SECONDS),
+        "MessageRetentionPeriod": str(blueprint.GROUP_KEPT_SECONDS),
+        "SqsManagedSseEnabled": "true",
+        "RedrivePolicy": redrive,
+        "Policy": blueprint.groups_policy(location.arn("sqs", stage.groups)),
+    }
 
 
 def resources_of_functions(
@@ -102,7 +115,7 @@ def resources_of_functions(
     resources += [
         InvokeSettings(name, blueprint.invoke_settings(short) | on_failure)
         for short, name in full.items()
-        if short != blueprint.QUEUE_FUNCTION
+        if short not in blueprint.QUEUE_FUNCTIONS
     ]
     if TOPIC_SOURCE in stage.sources and "on_alarm" in full:
         endpoint = location.arn("lambda", f"function:{full['on_alarm']}")
@@ -110,8 +123,10 @@ def resources_of_functions(
         resources.append(Subscription(stage.topic_arn(location), "lambda", endpoint, redrive))
     if LAMBDA_SOURCE in stage.sources and "on_action" in full:
         resources.append(AlarmPermission(full["on_action"], location.account))
-    if QUEUE_SOURCE in stage.sources and blueprint.QUEUE_FUNCTION in full:
-        resources.append(PartialFailures(full[blueprint.QUEUE_FUNCTION]))
+    if QUEUE_SOURCE in stage.sources and blueprint.ALARM_READER in full:
+        resources.append(QueueReader(full[blueprint.ALARM_READER]))
+    if rules.fan_out and blueprint.GROUP_READER in full:
+        resources.append(QueueReader(full[blueprint.GROUP_READER], rules.fan_out.workers))
     actions = stage.operator_actions(location)
     resources += map(OwnAlarm, blueprint.own_alarms(stage, full, stage.dead_letters, actions))
     return [*resources, DeployedVersion(stage.dead_letters, version())]

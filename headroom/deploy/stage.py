@@ -29,7 +29,10 @@ LISTENERS = {
 SCHEDULED = ("follow_up", "scale_down", "sweep")
 #: The functions that are deployed only where the configuration has a section for them. app.py tests
 #: the same.
-CONFIGURED: Mapping[str, Callable[[Config], bool]] = {"on_fleet": lambda rules: bool(rules.fleets)}
+CONFIGURED: Mapping[str, Callable[[Config], bool]] = {
+    "on_fleet": lambda rules: bool(rules.fleets),
+    "on_group": lambda rules: rules.fan_out is not None,
+}
 DEFAULT_LOG_DAYS = 30
 
 
@@ -76,6 +79,12 @@ class Stage:
     @property
     def dead_letters(self) -> str:
         return f"{self.prefix}-dead-letters"
+
+    @property
+    def groups(self) -> str:
+        """Return the name of the queue of groups of tables. app.py makes the same name of
+        POWERTOOLS_SERVICE_NAME, which is the prefix."""
+        return f"{self.prefix}-groups"
 
     @property
     def operators(self) -> str:

@@ -14,11 +14,12 @@ from headroom.deploy.account import AwsSession, delete_if_exists, get_or_none
 from headroom.deploy.resources import (
     LogGroup,
     OwnAlarm,
-    PartialFailures,
     Queue,
+    QueueReader,
     Resource,
     Subscription,
     Topic,
+    queue_url,
 )
 from headroom.deploy.setup import ResourceResult, functions_of
 from headroom.deploy.stage import QUEUE_SOURCE, Stage
@@ -99,7 +100,7 @@ def _subscriptions(stage: Stage, session: AwsSession, topic_arn: str) -> Iterato
 def _functions(stage: Stage, session: AwsSession) -> Iterator[Removal]:
     for short in functions_of(stage, session):
         name = stage.function(short)
-        yield Removal(f"queues that {name} reads", PartialFailures(name).delete)
+        yield Removal(f"queues that {name} reads", QueueReader(name).delete)
         yield Removal(f"function {name}", partial(_delete_function, name=name))
 
 
@@ -141,6 +142,8 @@ def _stores(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resou
         yield Topic(stage.topic, topic_arn, {})
     if QUEUE_SOURCE in stage.sources:
         yield Queue(stage.buffer, {})
+    if queue_url(session, stage.groups):
+        yield Queue(stage.groups, {})
     yield Queue(stage.dead_letters, {})
     prefix = LogGroup(stage.function(""), 0).name
     groups = session.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix)

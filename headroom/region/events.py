@@ -29,6 +29,22 @@ def sns_event(topic_arn: str, message: str, subject: str, at: datetime) -> dict[
     return {"Records": [record]}
 
 
+def sqs_event(region: Context, queue: str, number: int, body: str) -> dict[str, Any]:
+    """Return the event of one message of a queue."""
+    record = {
+        "messageId": str(number),
+        "receiptHandle": str(number),
+        "body": body,
+        "attributes": {},
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{region.name}:{ACCOUNT}:{queue}",
+        "awsRegion": region.name,
+    }
+    return {"Records": [record]}
+
+
 def scheduled_event(region: Context, function: str) -> dict[str, Any]:
     rule = f"arn:aws:events:{region.name}:{ACCOUNT}:rule/{function}"
     return bridge_event(region, "aws.events", "Scheduled Event", {}, [rule])

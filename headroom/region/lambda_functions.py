@@ -16,7 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from chalice.app import Chalice, CloudWatchEventConfig, ScheduledEventConfig, SNSEventConfig
+from chalice.app import (
+    Chalice,
+    CloudWatchEventConfig,
+    ScheduledEventConfig,
+    SNSEventConfig,
+    SQSEventConfig,
+)
 from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
@@ -25,8 +31,15 @@ from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
 from headroom.region import moto_store
 from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
-from headroom.region.events import bridge_event, rate_minutes, scheduled_event, sns_event
+from headroom.region.events import (
+    bridge_event,
+    rate_minutes,
+    scheduled_event,
+    sns_event,
+    sqs_event,
+)
 from headroom.region.http import Http
+from headroom.region.queues import Queues
 
 #: Nothing takes longer in the region.
 LONGEST_SECONDS = 86_400
@@ -42,6 +55,7 @@ class Functions:
     ) -> None:
         """http: what answers the app's HTTP requests. watchers: what is called after each run."""
         self._region, self._http, self.watchers = region, http, watchers
+        self.queues = Queues(region)
         self.dead_letters: list[Invocation] = []
         #: The configuration that is deployed, as TOML.
         self.config = ""
@@ -85,9 +99,12 @@ class Functions:
                 self._schedules.append((rate_minutes(str(event.schedule_expression)), event.name))
             case CloudWatchEventConfig():
                 self._patterns.append((EventPattern(None, event.event_pattern), event.name))
+            case SQSEventConfig():
+                self.queues.readers[str(event.queue)] = event.name
 
     def run_due(self) -> None:
-        """Run what is due at this minute: failed events again, then the schedules."""
+        """Run what is due at this minute: failed events again, the schedules, then what waits in
+        queues."""
         now = self._region.now
         due = [retry for retry in self._retries if retry[0] <= now]
         self._retries = [retry for retry in self._retries if retry[0] > now]
@@ -96,6 +113,23 @@ class Functions:
         for rate, function in self._schedules:
             if self._region.minute % rate == 0:
                 self.invoke(function, scheduled_event(self._region, function))
+        self.take_messages()
+
+    def take_messages(self) -> list[Invocation]:
+        """Run the functions that read queues, until no message is visible.
+
+        A message that fails is visible again later. In the end it is a dead letter.
+        """
+        invocations = []
+        while message := self.queues.receive():
+            function = self.queues.readers[message.queue]
+            event = sqs_event(self._region, message.queue, message.number, message.body)
+            invocation = self._run(function, event)
+            failed = invocation.error or invocation.result["batchItemFailures"]
+            if self.queues.done(message, bool(failed)):
+                self.dead_letters.append(invocation)
+            invocations.append(invocation)
+        return invocations
 
     def put_event(
         self, source: str, kind: str, detail: Mapping[str, Any], resources: Sequence[str] = ()
@@ -128,22 +162,26 @@ class Functions:
     def invoke(self, function: str, payload: dict[str, Any], attempt: int = 0) -> Invocation:
         """Run a function as an asynchronous event: an error is tried twice more, then it is a dead
         letter."""
-        invocation = Invocation(function, self._region.now, payload)
-        self.logs.clear()
-        before = len(self._region.calls)
-        with contextlib.redirect_stdout(io.StringIO()):
-            try:
-                self.answer(function, payload)
-            # any error of the function is an outcome of the invocation
-            except Exception as error:  # noqa: BLE001
-                invocation.error = error
-        invocation.logs, invocation.calls = list(self.logs), self._region.calls[before:]
+        invocation = self._run(function, payload)
         if invocation.error is not None:
             if attempt < len(RETRY_MINUTES):
                 due = self._region.now + timedelta(minutes=RETRY_MINUTES[attempt])
                 self._retries.append((due, function, payload, attempt + 1))
             else:
                 self.dead_letters.append(invocation)
+        return invocation
+
+    def _run(self, function: str, payload: dict[str, Any]) -> Invocation:
+        invocation = Invocation(function, self._region.now, payload)
+        self.logs.clear()
+        before = len(self._region.calls)
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                invocation.result = self.answer(function, payload)
+            # any error of the function is an outcome of the invocation
+            except Exception as error:  # noqa: BLE001
+                invocation.error = error
+        invocation.logs, invocation.calls = list(self.logs), self._region.calls[before:]
         for watcher in self.watchers:
             watcher(invocation)
         return invocation

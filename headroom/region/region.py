@@ -251,6 +251,7 @@ class Region:
             "dynamodb": self.dynamodb.answer,
             "ec2": self.groups.answer,
             "logs": self.logs.answer,
+            "sqs": self.functions.queues.answer,
         }
         if response is None and "Insight" in call.operation:
             response = self.insights.answer(call.operation, call.params)

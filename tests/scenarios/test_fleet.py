@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from headroom.region.ec2 import LAUNCHED, STATE_CHANGE, Ec2, Group
 from headroom.region.lambda_functions import fresh_app
 from headroom.region.region import Region
 from tests.support.builders import READS
-from tests.support.iam import Ask, allowed, asks, statements
-from tests.support.judge import denied, location_of, shipped
+from tests.support.iam import Ask, allowed, asks
+from tests.support.judge import cuts, denied, location_of
 from tests.support.scenes import (
     MIDDAY,
     actions,
@@ -416,21 +415,6 @@ def test_only_the_calls_that_the_configured_fleets_need_are_allowed() -> None:
     ) == permissions.configured_policy(load(TABLES), "somebody_elses")
 
 
-def cuts() -> Iterator[Any]:
-    """Yield the shipped policy of on_fleet with one action taken away."""
-    for number, statement in enumerate(statements(shipped("on_fleet"))):
-        for gone in (
-            []
-            if statement["Sid"].startswith(("WriteLogs", "SendWhatFails"))
-            else statement["Action"]
-        ):
-            less: Any = deepcopy(shipped("on_fleet"))
-            less["Statement"][number]["Action"] = [
-                action for action in statement["Action"] if action != gone
-            ]
-            yield pytest.param(less, id=f"{statement['Sid']}-{gone}")
-
-
 @pytest.fixture(scope="module")
 def fleet_requests() -> list[Ask]:
     """Return every request of on_fleet while it raises a table and its alarms."""
@@ -448,7 +432,7 @@ def fleet_requests() -> list[Ask]:
         ]
 
 
-@pytest.mark.parametrize("less", list(cuts()))
+@pytest.mark.parametrize("less", [pytest.param(less, id=gone) for gone, less in cuts("on_fleet")])
 def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(
     less: Any, fleet_requests: list[Ask]
 ) -> None:

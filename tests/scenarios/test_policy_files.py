@@ -13,6 +13,9 @@ from tests.scenarios.test_role_policies import (
 )
 from tests.support.iam import Ask, Location, Statement, allowed, listed, statements
 
+#: on_group sends no dead letters: its queue does.
+EVERY_FILE = (*SHIPPED, "on_group")
+
 
 def is_about_logs(statement: Statement) -> bool:
     return all(action.startswith("logs:") for action in listed(statement["Action"]))
@@ -27,7 +30,7 @@ WITHOUT_RESOURCES = {
 }
 
 
-@pytest.mark.parametrize("function", SHIPPED)
+@pytest.mark.parametrize("function", EVERY_FILE)
 def test_a_policy_names_each_action_whole_and_gives_every_resource_only_to_actions_that_have_none(
     function: str,
 ) -> None:
@@ -41,7 +44,7 @@ def test_a_policy_names_each_action_whole_and_gives_every_resource_only_to_actio
         )
 
 
-@pytest.mark.parametrize("function", SHIPPED)
+@pytest.mark.parametrize("function", EVERY_FILE)
 def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statement(
     function: str,
 ) -> None:
@@ -60,7 +63,7 @@ def test_a_policy_only_allows_knows_no_region_or_account_and_names_each_statemen
     } == {("*", "*", "*")}
 
 
-@pytest.mark.parametrize("function", SHIPPED)
+@pytest.mark.parametrize("function", EVERY_FILE)
 def test_a_function_writes_its_own_logs_and_does_not_make_groups(function: str) -> None:
     about_logs = [
         statement for statement in statements(policy(function)) if is_about_logs(statement)
@@ -109,6 +112,7 @@ def test_lambda_may_send_what_fails_to_the_dead_letter_queue_of_every_stage_and_
     assert all(may("sqs:SendMessage", f"headroom-{stage}-dead-letters") for stage in STAGES)
     assert not may("sqs:SendMessage", "billing-dead-letters")
     assert not may("sqs:SendMessage", "headroom-buffer-dev")
+    assert not may("sqs:SendMessage", "headroom-dev-groups")
     assert not may("sqs:ReceiveMessage", "headroom-dev-dead-letters")
 
 
@@ -129,3 +133,12 @@ def test_the_other_listeners_may_do_what_on_alarm_may_and_one_of_them_reads_a_qu
         for name, one in settings()["lambda_functions"].items()
         if name in LISTENERS
     } == LISTENERS
+
+
+def test_the_worker_reads_its_own_queue_and_no_other() -> None:
+    def may(action: str, queue: str) -> bool:
+        return allowed(policy("on_group"), Ask(action, Location().arn("sqs", queue)))
+
+    assert all(may("sqs:ReceiveMessage", f"headroom-{stage}-groups") for stage in STAGES)
+    assert not may("sqs:ReceiveMessage", "headroom-dev-dead-letters")
+    assert not may("sqs:SendMessage", "headroom-dev-groups")

@@ -72,8 +72,10 @@ def make_functions(stage: Stage, session: AwsSession, names: tuple[str, ...] = F
             session.client("sns").subscribe(
                 TopicArn=stage.topic_arn(session.location), Protocol="lambda", Endpoint=arn
             )
-        elif name == "on_queue":
-            queue = session.location.arn("sqs", stage.buffer)
+        elif name in ("on_queue", "on_group"):
+            queue = session.location.arn(
+                "sqs", stage.buffer if name == "on_queue" else stage.groups
+            )
             session.client("lambda").create_event_source_mapping(
                 FunctionName=arn, EventSourceArn=queue
             )

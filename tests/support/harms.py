@@ -12,9 +12,10 @@ from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.run import Run
-from headroom.deploy import blueprint, permissions
+from headroom.deploy import blueprint, permissions, setup
 from headroom.deploy.checks.deployment import Deployment
-from tests.support.deployed import dev, make_table
+from headroom.deploy.stage import complete
+from tests.support.deployed import dev, make_functions, make_table
 
 Harm = Callable[[Deployment], object]
 CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
@@ -125,6 +126,32 @@ def reach_too_few(deployment: Deployment) -> None:
         Namespace="Headroom",
         MetricData=[{"MetricName": "NotReached", "Dimensions": service, "Value": 12}],
     )
+
+
+def deploy_workers(deployment: Deployment) -> None:
+    """Deploy the stage anew with workers."""
+    text = CONFIG + "[fan_out]\nworkers = 2\n"
+    configure(deployment.project, text)
+    config, session = load(text), deployment.session
+    settings = complete(dev(), config)
+    list(setup.setup(setup.resources_before_functions(settings, session), session))
+    make_functions(settings, session, ("on_group",))
+    after = setup.resources_of_functions(settings, session, settings.functions, config)
+    list(setup.setup(after, session))
+
+
+def let_a_group_wait(deployment: Deployment) -> None:
+    deploy_workers(deployment)
+    queue = [{"Name": "QueueName", "Value": "headroom-dev-groups"}]
+    name = "ApproximateAgeOfOldestMessage"
+    deployment.session.client("cloudwatch").put_metric_data(
+        Namespace="AWS/SQS", MetricData=[{"MetricName": name, "Dimensions": queue, "Value": 610}]
+    )
+
+
+def let_too_few_work(deployment: Deployment) -> None:
+    deploy_workers(deployment)
+    configure(deployment.project, CONFIG + "[fan_out]\nworkers = 9\n")
 
 
 def lose_a_message(deployment: Deployment) -> None:
@@ -353,6 +380,18 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "time",
         "a run of the last day had no time for 12 table(s)",
         "docs/scale.md",
+    ),
+    "let a group wait": (
+        let_a_group_wait,
+        "workers",
+        "a group of tables waited 10 minutes for a worker",
+        "Raise fan_out.workers",
+    ),
+    "let too few work": (
+        let_too_few_work,
+        "setup",
+        "not 9 messages may be handled side by side",
+        "headroom setup --stage dev",
     ),
     "lose a message": (
         lose_a_message,

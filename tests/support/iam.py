@@ -307,6 +307,12 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Location], Iterable
         Ask("glue:GetJobRuns", location.arn("glue", f"job/{params['JobName']}"))
     ],
     ("glue", "ListJobs"): _no_resource("glue:ListJobs"),
+    ("sqs", "GetQueueUrl"): lambda params, location: [
+        Ask("sqs:GetQueueUrl", location.arn("sqs", params["QueueName"]))
+    ],
+    ("sqs", "SendMessageBatch"): lambda params, location: [
+        Ask("sqs:SendMessage", location.arn("sqs", params["QueueUrl"].rpartition("/")[2]))
+    ],
     ("stepfunctions", "ListExecutions"): lambda params, location: [
         Ask("states:ListExecutions", params["stateMachineArn"])
     ],

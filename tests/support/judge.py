@@ -7,6 +7,7 @@ region calls for.
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache, lru_cache
 from typing import cast
 
@@ -38,6 +39,19 @@ def policy_of(function: str, config: str) -> Policy:
     configured = permissions.configured_policy(configuration.load(config), function)
     more = configured["Statement"] if configured else []
     return {"Version": "2012-10-17", "Statement": [*shipped(function)["Statement"], *more]}
+
+
+def cuts(function: str) -> Iterator[tuple[str, Policy]]:
+    """Yield a function's shipped policy with one action taken away, and which one.
+
+    Lambda itself writes logs, sends dead letters and reads queues: these stay.
+    """
+    for number, statement in enumerate(shipped(function)["Statement"]):
+        for gone in statement["Action"]:
+            if not gone.startswith(("logs:", "sqs:")):
+                less = deepcopy(dict(shipped(function)))
+                less["Statement"][number]["Action"] = [a for a in statement["Action"] if a != gone]
+                yield f"{statement['Sid']}-{gone}", less
 
 
 def location_of(region: str) -> Location:

@@ -13,6 +13,9 @@ from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.resources import DeployedVersion, Resource, queue_url
 from headroom.deploy.stage import Stage
 
+#: A sweep sends its tables again after this time.
+LONGEST_WAIT_SECONDS = 300
+
 
 def functions(deployment: Deployment) -> Iterator[Finding]:
     expected = set(stages.complete(deployment.stage, deployment.rules).functions)
@@ -67,7 +70,11 @@ def infrastructure(deployment: Deployment) -> Iterator[Finding]:
     This is topic, subscriptions, queues, permissions, retries, logs and alarms about Headroom.
     """
     stage, session = deployment.stage, deployment.session
-    yield from _compare(stage, session, setup.resources_before_functions(stage, session))
+    before = setup.resources_before_functions(stage, session)
+    yield from _compare(stage, session, before)
+    stage = stages.complete(stage, deployment.rules)
+    configured = setup.resources_before_functions(stage, session)
+    yield from _compare(stage, session, [one for one in configured if one not in before])
     resources = setup.resources_of_functions(stage, session, deployment.functions, deployment.rules)
     yield from _compare(stage, session, resources)
 
@@ -141,6 +148,30 @@ def reached(deployment: Deployment) -> Iterator[Finding]:
             "time",
             f"a run of the last day had no time for {most} table(s)",
             "docs/scale.md says what a large account needs.",
+        )
+
+
+def waiting(deployment: Deployment) -> Iterator[Finding]:
+    """Find out whether groups of tables waited for a worker longer than a sweep's interval."""
+    if deployment.rules.fan_out is None:
+        return
+    end = datetime.now(UTC) + timedelta(minutes=1)
+    response = deployment.session.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": deployment.stage.groups}],
+        StartTime=end - timedelta(days=1),
+        EndTime=end,
+        Period=3600,
+        Statistics=["Maximum"],
+    )
+    longest = max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
+    if longest > LONGEST_WAIT_SECONDS:
+        yield Finding(
+            "workers",
+            f"a group of tables waited {longest / 60:.0f} minutes for a worker in the last day",
+            f"Raise fan_out.workers in {deployment.stage.config_file}, and deploy. "
+            "docs/scale.md says what limits them.",
         )
 
 

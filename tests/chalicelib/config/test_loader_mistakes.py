@@ -23,6 +23,21 @@ LEAST = '[[tables]]\nname = "orders-*"\n'
             "[[table]]\n", "table: unknown key; did you mean tables?", id="a misspelt array"
         ),
         pytest.param(
+            "fan_out = 3",
+            "fan_out: expected a table, { workers = …, … }, got 3",
+            id="fan-out that is no table",
+        ),
+        pytest.param(
+            "[fan_out]\n",
+            "fan_out.workers: missing; it must be a whole number from 2 to 1000",
+            id="fan-out without workers",
+        ),
+        pytest.param(
+            "[fan_out]\nworkers = 1",
+            "fan_out.workers: expected a whole number from 2 to 1000, got 1",
+            id="fewer workers than Lambda takes",
+        ),
+        pytest.param(
             "[defaults]\ncolour = 1", "defaults.colour: unknown key", id="a key with no likeness"
         ),
         pytest.param(

@@ -27,6 +27,7 @@ from tests.support.harms import (
     Harm,
     configure,
     delete_the_topic,
+    deploy_workers,
     keep,
     lose_a_message,
     refuse,
@@ -108,6 +109,11 @@ def test_a_stage_whose_fleet_is_counted_is_well(deployment: Deployment) -> None:
         )
     )
     sweep(text)
+    assert doctor.diagnose(deployment) == []
+
+
+def test_a_stage_with_workers_is_well(deployment: Deployment) -> None:
+    deploy_workers(deployment)
     assert doctor.diagnose(deployment) == []
 
 

@@ -32,6 +32,7 @@ name = "workers"
 tags = { role = "worker" }
 tables = [{ table = "orders", read = { linear = 10 } }]
 """
+FAN_OUT = "[fan_out]\nworkers = 12\n"
 NOTIFIED = """
 [[tables]]
 name = "users-123456789012"
@@ -69,7 +70,7 @@ class Packages:
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
     if request.param:
-        configure(project, CONFIG + FLEET + NOTIFIED)
+        configure(project, CONFIG + FLEET + NOTIFIED + FAN_OUT)
     out = project / "out"
     packaging.package(stage.read("dev", project), project, out)
     rules = stage.rules(stage.read("dev", project), project)
@@ -102,7 +103,7 @@ def test_every_function_of_the_template_has_the_name_that_the_operators_commands
     }
     assert roles == {f["FunctionName"] for f in functions}
     without = {f["FunctionName"] for f in functions if "EventInvokeConfig" not in f}
-    assert without <= {packages.stage.function("on_queue")}
+    assert without <= {packages.stage.function(name) for name in ("on_queue", "on_group")}
 
 
 def test_the_template_subscribes_the_function_to_its_own_topic_with_a_dead_letter_queue(
@@ -189,11 +190,31 @@ def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(
     assert set(extras["aws_cloudwatch_log_group"]) == set(packages.stage.functions)
     assert set(extras["aws_lambda_function_event_invoke_config"]) == set(
         packages.stage.functions
-    ) - {"on_queue"}
+    ) - {"on_queue", "on_group"}
     assert {
         group["retention_in_days"] for group in extras["aws_cloudwatch_log_group"].values()
     } == {14}
     assert set(extras["aws_cloudwatch_metric_alarm"]) == {"errors", "dead_letters", "silence"}
+
+
+def test_both_packages_let_the_workers_read_their_queue_side_by_side(packages: Packages) -> None:
+    override = packages.terraform("chalice_override.tf.json")["resource"]
+    mappings = override.get("aws_lambda_event_source_mapping", {})
+    if not packages.rules.fan_out:
+        assert "HeadroomGroups" not in packages.sam
+        assert "on_group-sqs-event-source" not in mappings
+        return
+    source = packages.sam["OnGroup"]["Properties"]["Events"]["OnGroupSqsEventSource"]["Properties"]
+    assert source["Queue"] == {"Fn::Sub": "${HeadroomGroups.Arn}"}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 12}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    chalice = packages.terraform("chalice.tf.json")["resource"]["aws_lambda_event_source_mapping"]
+    name = "on_group-sqs-event-source"
+    merged = chalice[name] | mappings[name]
+    assert merged["event_source_arn"] == "${aws_sqs_queue.headroom_groups.arn}"
+    assert merged["scaling_config"] == {"maximum_concurrency": 12}
+    queue = packages.terraform("headroom.tf.json")["resource"]["aws_sqs_queue"]["headroom_groups"]
+    assert queue["name"] == "headroom-dev-groups"
 
 
 def test_alarms_are_written_in_the_providers_words(packages: Packages) -> None:

@@ -60,6 +60,16 @@ def test_what_lambda_could_not_run_becomes_the_same_invocation() -> None:
     )
 
 
+GROUP = '{"check":"sweep","tables":["orders"],"directions":["up"]}'
+
+
+def test_a_group_of_tables_goes_to_the_workers_again() -> None:
+    letter = parse_letter(GROUP, dev())
+    assert isinstance(letter, DeadLetter)
+    assert letter.function == "headroom-dev-on_group"
+    assert letter.event["Records"][0]["body"] == GROUP
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [

@@ -85,6 +85,20 @@ def test_a_queues_function_gives_back_only_what_failed() -> None:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_a_stage_with_workers_has_their_queue_and_as_many_of_them(tmp_path: Path) -> None:
+    config = load(rules() + "\n[fan_out]\nworkers = 7\n")
+    settings = stage.complete(dev(), config)
+    with account() as session:
+        set_up(settings, session, settings.functions, config)
+        (mapping,) = session.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["ScalingConfig"] == {"MaximumConcurrency": 7}
+        again = setup.setup(all_resources(settings, session, settings.functions, config), session)
+        assert [outcome for outcome in again if outcome.result == "applied"] == []
+        tear_down(settings, session, tmp_path)
+        assert inventory(session.client) == set()
+
+
 def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> None:
     with account() as session:
         outcomes = list(
@@ -426,3 +440,4 @@ def test_the_default_topic_is_that_of_the_app() -> None:
 def test_no_function_may_outlive_what_the_buffer_reckons_with() -> None:
     woken = ("on_alarm", "on_action", "on_event", "on_queue", "on_fleet")
     assert max(map(timeout_seconds, woken)) <= blueprint.FUNCTION_SECONDS
+    assert 6 * timeout_seconds("on_group") == blueprint.GROUP_SECONDS

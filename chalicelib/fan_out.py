@@ -1,0 +1,37 @@
+"""Large accounts: hand groups of tables to the workers, which take them side by side.
+
+A message says which tables to check, for which function, and in which directions. It holds no fact:
+the worker reads the table, its alarms and its metrics, as every function does. So a message that is
+doubled, late or forged changes nothing that the facts do not call for.
+"""
+
+from collections.abc import Collection, Sequence
+
+from chalicelib.aws import queue
+from chalicelib.aws.client import batches
+from chalicelib.events import Check, GroupEvent, to_text
+from chalicelib.model import Direction
+from chalicelib.reconcile import GROUP
+from chalicelib.run import Run
+
+
+def hand_over(
+    run: Run, check: Check, names: Sequence[str], directions: Collection[Direction]
+) -> list[str]:
+    """Hand tables to the workers; return those that are left to this function.
+
+    All are left where the configuration has no workers, where the tables are few, and where the
+    queue does not answer. Every run begins with another group: where the workers have no time for
+    all groups, the same ones are not left each time.
+    """
+    settings = run.config.fan_out
+    if settings is None or len(names) <= settings.above_tables or not run.may_hand_over:
+        return list(names)
+    groups = list(batches(sorted(names), GROUP))
+    first = int(run.now.timestamp() // 60) % len(groups)
+    groups = [*groups[first:], *groups[:first]]
+    texts = [to_text(GroupEvent(check, tuple(group), frozenset(directions))) for group in groups]
+    refused = run.read("the queue of groups", "SendMessageBatch", queue.send, run.aws, texts, check)
+    left = list(names) if refused is None else [name for at in refused for name in groups[at]]
+    run.report.handed_over += len(names) - len(left)
+    return left
