@@ -45,7 +45,7 @@ $(DYNALITE): tests/foreign/package.json
 	-npm install --prefix $(FOREIGN) --no-audit --no-fund --loglevel=error
 
 foreign: $(STAMP) $(DYNALITE) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
-	$(BIN)/pytest -n auto -m foreign -rs
+	$(BIN)/pytest -n auto --dist loadfile -m foreign -rs
 
 check: test ## the same as test
 

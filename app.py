@@ -163,6 +163,7 @@ def _run(
     name: str, context: Any, handler: Callable[[Run], object], side_by_side: int = 1
 ) -> dict[str, int]:
     aws().know_identity(getattr(context, "invoked_function_arn", ""))
+    telemetry.logger.append_keys(function_request_id=getattr(context, "aws_request_id", None))
     log = telemetry.RunLog(name, SERVICE)
     run = Run(
         aws(),

@@ -18,7 +18,8 @@ from chalicelib.run import Report
 SERVICE = "headroom"
 NAMESPACE = "Headroom"
 
-logger = Logger(service=SERVICE)
+# without `location`: every line is written at the same one
+logger = Logger(service=SERVICE, location=None)
 T = TypeVar("T")
 
 

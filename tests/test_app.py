@@ -191,6 +191,21 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
         }
 
 
+def test_every_line_has_lambdas_id_of_the_invocation_and_none_has_the_place_in_the_code(
+    region: Region,
+) -> None:
+    region.create_table("orders", 100, 100)
+    app = region.deploy(rules())
+    pass_minutes(region, 65, {READS: 95.0})
+    for request in ("one", "two"):
+        region.functions.logs.clear()
+        event = scheduled_event(region, "scale_down")
+        app.scale_down(event, SimpleNamespace(**vars(context(60_000)), aws_request_id=request))
+        lines = region.functions.logs
+        assert {line["function_request_id"] for line in lines} == {request}
+        assert not any("location" in line for line in lines)
+
+
 def test_every_function_speaks_under_its_own_name() -> None:
     with orders() as region:
         pass_minutes(region, 65)

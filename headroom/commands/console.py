@@ -4,11 +4,13 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
@@ -21,9 +23,27 @@ from headroom.operator_error import OperatorError
 #: Every command, once its module is imported.
 app = typer.Typer(rich_markup_mode=None)
 PIPE_WIDTH = 120
+
+
+class SafeConsole(Console):
+    """Shows what a terminal would obey instead of showing it.
+
+    A message that somebody wrote may have control characters in the name of its alarm.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text to print, with its control characters written out: `\\x1b`."""
+        return super().render_str("".join(map(_shown, text)), **options)
+
+
+def _shown(character: str) -> str:
+    is_shown = character.isprintable() or character in "\n\t"
+    return character if is_shown else character.encode("unicode_escape").decode()
+
+
 # no emoji codes: a table or a file may be called so, as in `l100.csv:100:`
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
-errors = Console(stderr=True, soft_wrap=True, emoji=False)
+console = SafeConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
+errors = SafeConsole(stderr=True, soft_wrap=True, emoji=False)
 
 #: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)

@@ -25,6 +25,7 @@ from tests.support.foreign import (
     moto_server,
     needs_dynalite,
     publish_load,
+    warm_up,
 )
 from tests.support.real_deploy import operator_environment
 from tests.support.scenes import rules
@@ -41,6 +42,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """The addresses of both servers, as the SDK reads them from the environment."""
     folder = tmp_path_factory.mktemp("moto")
     with moto_server(folder, operator_environment("")) as others, dynalite() as tables:
+        warm_up(client_of(others))
         yield {"AWS_ENDPOINT_URL": others, "AWS_ENDPOINT_URL_DYNAMODB": tables}
 
 

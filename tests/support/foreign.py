@@ -73,6 +73,17 @@ def client_of(endpoint: str) -> Callable[[str], Any]:
     )
 
 
+def warm_up(client: Callable[[str], Any]) -> None:
+    """Let moto import the services that Headroom calls. That takes longer than an answer may."""
+    client("dynamodb").list_tables()
+    client("cloudwatch").describe_alarms()
+    client("sns").list_topics()
+    client("sts").get_caller_identity()
+    client("ec2").describe_instances()
+    client("resourcegroupstaggingapi").get_resources()
+    client("application-autoscaling").describe_scalable_targets(ServiceNamespace="dynamodb")
+
+
 def publish_load(
     client: Callable[[str], Any], rate: float, target: Target = READS, minutes: int = 5
 ) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from headroom.deploy import cold_import
@@ -69,6 +69,7 @@ class _Api(ThreadingHTTPServer):
         self.arn = arn
         self.events: queue.Queue[Any] = queue.Queue()
         self.answers: queue.Queue[Answer] = queue.Queue()
+        self.is_asked = Event()
         Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -82,6 +83,7 @@ class _Calls(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Give the next event, and wait until there is one."""
+        self.server.is_asked.set()
         event = self.server.events.get()
         if event is _END:
             self.close_connection = True
@@ -121,7 +123,16 @@ class Container:
     api: _Api
     process: subprocess.Popen[bytes]
     log: Path
+    _start: float = field(default_factory=time.monotonic)
     _read: int = 0
+
+    def seconds_to_start(self) -> float:
+        """Wait until the function's module is imported; return how long that took.
+
+        It tells how busy this machine is.
+        """
+        assert self.api.is_asked.wait(SECONDS)
+        return time.monotonic() - self._start
 
     def invoke(self, event: Mapping[str, Any], seconds: float = SECONDS) -> Answer:
         """Hand the function an event, with so many seconds until its deadline."""

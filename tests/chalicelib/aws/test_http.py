@@ -3,9 +3,9 @@ status, and nothing more."""
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import ClassVar
 from urllib.request import Request
 
@@ -77,6 +77,36 @@ def test_what_is_no_answer_is_an_error_that_does_not_name_the_url(answer: bytes)
     with listening(answer) as place, pytest.raises(OSError, match=r".") as caught:
         send(Request(f"{place}/{SECRET}", b"text"), 5.0)
     assert SECRET not in str(caught.value)
+
+
+def test_a_server_that_drips_its_answer_keeps_nobody_waiting() -> None:
+    """Each byte comes before the socket's timeout, and the answer never ends."""
+    is_over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drops: ")
+                while not is_over.wait(0.05):
+                    connection.sendall(b".")
+
+        thread = Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/{SECRET}"
+        waiting = Thread(target=lambda: suppressed(Request(url, b"text")), daemon=True)
+        waiting.start()
+        waiting.join(timeout=5.0)
+        is_late = waiting.is_alive()
+        is_over.set()
+        thread.join()
+    assert not is_late
+
+
+def suppressed(request: Request) -> None:
+    with pytest.raises(OSError, match="timed out"):
+        send(request, 0.2)
 
 
 @pytest.mark.parametrize(

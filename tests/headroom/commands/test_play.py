@@ -1,6 +1,7 @@
 """`headroom demo` and `headroom invoke`."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -196,3 +197,12 @@ def test_brackets_in_a_message_are_printed_unchanged(tmp_path: Path, run: RunCom
     result = run("invoke", write_file(tmp_path, text), "--dry-run")
     assert result.exit_code == 0
     assert "[bold]high[/] [/nothing]: passed over" in result.output
+
+
+def test_control_characters_in_a_message_are_shown_and_not_obeyed(
+    tmp_path: Path, run: RunCommand
+) -> None:
+    message = json.loads(OK) | {"AlarmName": "\x1b[31mred\x1b]0;title\x07\u202e"}
+    result = run("invoke", write_file(tmp_path, json.dumps(message)), "--dry-run")
+    assert "\\x1b[31mred\\x1b]0;title\\x07\\u202e: passed over" in result.stdout
+    assert not set("\x1b\x07\u202e") & set(result.stdout)
