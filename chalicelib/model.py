@@ -6,7 +6,7 @@ has another unit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -260,13 +260,28 @@ NO_HISTORY = DemandHistory()
 
 
 @dataclass(frozen=True, slots=True)
+class RecentDemand:
+    """What the series of the last hours show. They alone determine it.
+
+    known: consumed and throttled units together in the known minutes, oldest first. noise: the
+    usual difference between one minute and the next. burst_left: the share of the burst bucket that
+    is left.
+    """
+
+    known: Sequence[float]
+    noise: float
+    burst_left: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """The metrics of one target in CloudWatch.
 
     consumed: one-minute means of the last hours. throttled: requests a second that more units would
     have served, those of an unknown cause included. unexplained: those alone. hot_keys: requests a
     second that one partition's own limit refused. provisioned: the minimum of each five minutes in
-    the same hours. history: a summary of the last days.
+    the same hours. history: a summary of the last days. recent: what these series show, where
+    the caller knows it already; a replay carries it on from minute to minute.
     """
 
     consumed: Series = NO_SERIES
@@ -275,6 +290,7 @@ class Metrics:
     history: DemandHistory = NO_HISTORY
     hot_keys: Series = NO_SERIES
     unexplained: Series = NO_SERIES
+    recent: RecentDemand | None = None
 
 
 @dataclass(frozen=True, slots=True)

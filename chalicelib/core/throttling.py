@@ -107,4 +107,6 @@ def numbers(metrics: Metrics, now: datetime) -> dict[str, Number]:
 
 
 def _requests(series: Series, now: datetime) -> int:
+    if not series.values:
+        return 0
     return round(sum(series.since(now - COUNTED).known()) * series.step_seconds)

@@ -14,7 +14,8 @@ from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
-from chalicelib.core.strategies.onsets import summarize
+from chalicelib.core.strategies.adaptive import applied_after
+from chalicelib.core.strategies.onsets import DemandRecord
 from chalicelib.metrics import HISTORY, RECENT, history_end
 from chalicelib.model import (
     BOTH,
@@ -25,9 +26,11 @@ from chalicelib.model import (
     Dimension,
     Direction,
     Metrics,
+    RecentDemand,
     Series,
     Target,
 )
+from headroom.simulation.carried import CarriedDemand, Load, Window
 from headroom.simulation.clock import HOUR, MINUTE, START
 from headroom.simulation.dynamodb_rules import AlarmState, Conditions, Meter, Provision
 
@@ -91,34 +94,42 @@ class _ReplayTarget:
         self.outcome = Outcome()
         self.alarm = AlarmState(policy.alarm_evaluation_periods, policy.alarm_evaluation_periods)
         self.threshold: float | None = None
+        #: Throttled requests a second that are no more than noise.
+        self._noise = policy.ignore_throttled_events / MINUTE
+        self._alarm_minutes = policy.alarm_period_seconds // MINUTE
         self._demand, self._start, self._hot_key = demand, start, hot_key
         self._sums: list[float] = []
-        self._consumed: list[float] = []
+        self._load = Load()
+        self._carried = CarriedDemand(self._load)
         self._last_throttled_minute = -RECENT_MINUTES * 2
-        #: The lowest units of each five minutes.
-        self._provisioned: list[float] = []
         self._five_minute_demand: list[float] = []
+        self._days = DemandRecord()
         self._history = NO_HISTORY
 
     def serve(self, minute: int) -> None:
         """Serve one minute of demand and record its metrics."""
         consumed, throttled = self.meter.serve(self._demand[minute])
+        load = self._load
         self._sums.append(consumed * MINUTE)
-        self._consumed.append(consumed * MINUTE / MINUTE)
+        shown, lost = consumed * MINUTE / MINUTE, throttled * MINUTE / MINUTE
+        lost = lost if lost > self._noise else 0.0
+        load.consumed.append(shown)
+        load.throttled.append(lost or None)
+        load.known.append(shown + lost)
         if throttled:
             self._last_throttled_minute = minute
         self.outcome.record(self.meter.units, throttled)
         if minute % 5 == 4:
-            self._provisioned.append(float(min(self.outcome.units[-5:])))
-            lost = [rate * MINUTE for rate in self.outcome.throttled[-5:] if rate]
+            load.lowest.append(float(min(self.outcome.units[-5:])))
+            sums = [rate * MINUTE for rate in self.outcome.throttled[-5:] if rate]
             consumed_mean = sum(self._sums[-5:]) / 300
-            self._five_minute_demand.append(consumed_mean + (sum(lost) / 300 if lost else 0.0))
+            self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
 
     def goes_to_alarm(self, minute: int, delay: int) -> bool:
         """Evaluate the alarm; tell whether it went to ALARM now."""
         if self.threshold is None:
             return False
-        size = self.policy.alarm_period_seconds // MINUTE
+        size = self._alarm_minutes
         end = max(0, minute - delay) // size
         first = max(0, end - self.alarm.evaluation_periods - 2)
         sums: Sequence[float] = self._sums[first:end]
@@ -127,35 +138,42 @@ class _ReplayTarget:
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
-    def read_metrics(self, minute: int, delay: int) -> Metrics:
-        """Return what GetMetricData would show, and count the read."""
+    def read_metrics(self, minute: int, delay: int, changed_at: datetime | None) -> Metrics:
+        """Return what GetMetricData would show, and count the read.
+
+        changed_at: when the units changed last.
+        """
         self.outcome.metric_reads += 1
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         recent = slice(max(0, first), end)
         lead = (None,) * max(0, -first)
-        throttled: tuple[float | None, ...] = ()
+        throttled: Sequence[float | None] = ()
         if self._last_throttled_minute >= first:
-            rates = self.outcome.throttled[recent]
-            throttled = (*lead, *(rate * MINUTE / MINUTE if rate else None for rate in rates))
-        lowest = self._provisioned[max(0, first // 5) : end // 5]
+            throttled = self._load.throttled[recent]
+        lowest = self._load.lowest[max(0, first // 5) : end // 5]
         start = self._start + timedelta(minutes=first)
         return Metrics(
-            consumed=_series(start, 60, (*lead, *self._consumed[recent])),
-            throttled=_series(start, 60, throttled),
-            provisioned=_series(start, 300, (*(None,) * max(0, -first // 5), *lowest)),
+            consumed=_series(start, 60, lead, self._load.consumed[recent]),
+            throttled=_series(start, 60, lead, throttled),
+            provisioned=_series(start, 300, lead[::5], lowest),
             history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
-            hot_keys=_series(start, 60, (*lead, *(rate or None for rate in self._hot_key[recent]))),
+            hot_keys=_series(start, 60, lead, [rate or None for rate in self._hot_key[recent]]),
+            recent=self._recent(first, end, changed_at),
         )
+
+    def _recent(self, first: int, end: int, changed_at: datetime | None) -> RecentDemand | None:
+        if self.policy.strategy != "adaptive":
+            return None
+        since = 0 if changed_at is None else applied_after(changed_at, self._start)
+        return self._carried.recent(Window(first, end, self.meter.units, since))
 
     def _history_until(self, end: datetime) -> DemandHistory:
         """Return the summary of the days before `end`."""
         if self._history.end != end:
             last = int((end - self._start).total_seconds()) // MINUTE // 5
-            size = HISTORY_MINUTES // 5
-            values = self._five_minute_demand[max(0, last - size) : max(0, last)]
-            lead: tuple[float | None, ...] = (None,) * (size - len(values))
-            self._history = summarize(Series(end - HISTORY, 300, (*lead, *values)))
+            self._days.extend(self._five_minute_demand[len(self._days) : max(0, last)])
+            self._history = self._days.summary(end, HISTORY_MINUTES // 5)
         return self._history
 
     def set_threshold(self, units: int) -> None:
@@ -165,8 +183,13 @@ class _ReplayTarget:
         )
 
 
-def _series(start: datetime, step: int, values: tuple[float | None, ...]) -> Series:
-    return Series(start, step, values).without_trailing_gaps()
+def _series(
+    start: datetime, step: int, lead: Sequence[None], values: Sequence[float | None]
+) -> Series:
+    if not values:
+        return Series(start, step)
+    series = Series(start, step, (*lead, *values) if lead else tuple(values))
+    return series if values[-1] is not None else series.without_trailing_gaps()
 
 
 class Replay:
@@ -244,8 +267,8 @@ class Replay:
         if not is_sweep or any(map(is_worth_checking, observations)):
             delay = self._conditions.metric_delay_minutes
             observations = [
-                observation.with_metrics(target.read_metrics(minute, delay))
-                for target, observation in zip(self._targets, observations, strict=True)
+                o.with_metrics(t.read_metrics(minute, delay, o.throughput.last_change_at))
+                for t, o in zip(self._targets, observations, strict=True)
             ]
         decisions = scaling.coordinate_dimensions(
             scaling.decide(o, now, directions) for o in observations

@@ -7,6 +7,7 @@ share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burs
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -22,10 +23,13 @@ from chalicelib.core.strategies.demand import (
     is_fresh,
 )
 from chalicelib.core.strategies.onsets import ONSET, SLOTS
-from chalicelib.model import DemandHistory, Number, Reason, Series
+from chalicelib.model import DemandHistory, Number, Reason, RecentDemand, Series
 
 BURST_SECONDS = 300
 MINUTE = 60
+FIVE_MINUTES = timedelta(minutes=5)
+#: The noise is that of so many minutes.
+NOISE_MINUTES = 60
 
 #: If the newest minute is above the five-minute mean by this many times the noise, it is a jump.
 JUMP_NOISES = 2.5
@@ -94,10 +98,11 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
     urgent: an alarm started the check. Then quiet times are left to the sweep: a small raise would
     make a big one wait until the table is updated.
     """
-    load, policy = load_of(observation, now), observation.policy
+    policy, recent = observation.policy, recent_demand(observation)
+    load = load_of(observation, now, recent)
     if load is None:
         return Recommendation(observation.provisioned, Reason.NO_DATA)
-    units, left = observation.provisioned, burst_left(observation)
+    units, left = observation.provisioned, recent.burst_left
     needed = needed_units(load, observation.metrics.history)
     quiet = load.mean15 + _refill(policy, left, units)
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
@@ -125,14 +130,14 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
     """Return the level that the coming hour needs, if that is worth one of the day's decreases."""
-    load, policy = load_of(observation, now), observation.policy
-    units = observation.provisioned
+    policy, recent = observation.policy, recent_demand(observation)
+    load, units = load_of(observation, now, recent), observation.provisioned
     hour = observation.metrics.consumed.last(60)
     is_young = is_fresh(observation.metrics.consumed, now, FRESH_TO_LOWER)
     has_gaps = None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES
     if load is None or not is_young or has_gaps:
         return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
-    left = burst_left(observation)
+    left = recent.burst_left
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
     alarm_ok = alarm_ok_units(load.mean5, policy.alarm_percent, observation.target.dimension)
     low = math.ceil(max(low_units(load, policy, left, units), insured, alarm_ok, policy.min_units))
@@ -166,20 +171,32 @@ def _least_raise(observation: Observation) -> int:
     return max(percent, observation.provisioned + policy.increase_units)
 
 
-def load_of(observation: Observation, now: datetime) -> Load | None:
+def recent_demand(observation: Observation) -> RecentDemand:
+    """Return what the series of the last hours show."""
+    metrics = observation.metrics
+    if metrics.recent is not None:
+        return metrics.recent
+    known = _demand(metrics.consumed, metrics.throttled)
+    return RecentDemand(known, noise_of(steps(known[-NOISE_MINUTES:])), burst_left(observation))
+
+
+def load_of(
+    observation: Observation, now: datetime, recent: RecentDemand | None = None
+) -> Load | None:
     """Return the load in the newest minutes, or None if nothing is known of the last ten
     minutes."""
     consumed, throttled = observation.metrics.consumed, observation.metrics.throttled
     if not is_fresh(consumed, now):
         return None
-    demand = _demand(consumed, throttled)
+    recent = recent or recent_demand(observation)
+    demand, noise = recent.known, recent.noise
     if not demand:
         return None
     newest5, newest = demand[-5:], demand[-1]
     mean5 = _mean(newest5)
-    noise = _noise(demand[-60:])
     jumps = newest > mean5 + JUMP_NOISES * noise
     before = _mean(newest5[:-1]) if len(newest5) > 1 else mean5
+    end = consumed.end
     return Load(
         newest=newest,
         mean5=mean5,
@@ -188,8 +205,8 @@ def load_of(observation: Observation, now: datetime) -> Load | None:
         growth=_growth(demand[-3:]),
         jump=newest - before if jumps else 0.0,
         fast=newest if jumps else mean5,
-        throttled5=sum(throttled.since(consumed.end - 5 * timedelta(minutes=1)).known()),
-        lag_minutes=(now - consumed.end).total_seconds() / MINUTE + 1,
+        throttled5=sum(throttled.since(end - FIVE_MINUTES).known()),
+        lag_minutes=(now - end).total_seconds() / MINUTE + 1,
         highest=max(demand[:-10], default=0.0),
     )
 
@@ -203,21 +220,41 @@ def burst_left(observation: Observation) -> float:
     """
     consumed = observation.metrics.consumed
     lost = _by_minute(observation.metrics.throttled, consumed)
-    left, held = 0.5 * BURST_SECONDS * observation.provisioned, 0.0
-    for units, used, throttled in zip(
-        units_by_minute(observation), consumed.values, lost, strict=True
-    ):
+    half = 0.5 * BURST_SECONDS * observation.provisioned
+    left = carried_on(half, 0.0, units_by_minute(observation), consumed.values, lost)
+    return share_left(left, observation.provisioned)
+
+
+def share_left(left: float, units: int) -> float:
+    """Return the content of the bucket, in unit-seconds, as a share of these units' bucket."""
+    return min(left / (BURST_SECONDS * units), 1.0)
+
+
+def carried_on(
+    left: float,
+    held: float,
+    units_by_minute: Iterable[float],
+    consumed: Iterable[float | None],
+    throttled: Iterable[float | None],
+) -> float:
+    """Return the content of the burst bucket after some minutes, in unit-seconds.
+
+    left, held: the content and the units before them. No less content before ever gives more
+    content after.
+    """
+    for units, used, lost in zip(units_by_minute, consumed, throttled, strict=True):
+        full = BURST_SECONDS * units
         if units < held:
-            left = min(left, BURST_SECONDS * units)
+            left = min(left, full)
         held = units
         if used is None:
             continue
         left += (units - used) * MINUTE
-        if throttled or left < 0.0:
+        if lost or left < 0.0:
             left = 0.0
-        elif left > BURST_SECONDS * units:
-            left = BURST_SECONDS * units
-    return min(left / (BURST_SECONDS * observation.provisioned), 1.0)
+        elif left > full:
+            left = full
+    return left
 
 
 def needed_units(load: Load, history: DemandHistory) -> float:
@@ -332,26 +369,36 @@ def units_by_minute(observation: Observation) -> list[float]:
     size = len(consumed.values)
     if changed_at is None or not provisioned:
         return [float(observation.provisioned)] * size
-    applied_after = changed_at + APPLIES_AFTER - consumed.start
-    since = min(max(math.ceil(applied_after.total_seconds() / MINUTE), 0), size)
+    since = min(applied_after(changed_at, consumed.start), size)
     least = [float(observation.provisioned if units is None else units) for units in provisioned]
     before = [units for units in least for _ in range(5)][:since]
     before += [least[-1]] * (since - len(before))
     return before + [float(observation.provisioned)] * (size - since)
 
 
-def _mean(values: list[float]) -> float:
+def applied_after(changed_at: datetime, start: datetime) -> int:
+    """Return the first minute after `start` in which a change of the units has surely applied."""
+    seconds = (changed_at + APPLIES_AFTER - start).total_seconds()
+    return max(math.ceil(seconds / MINUTE), 0)
+
+
+def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _noise(demand: list[float]) -> float:
+def steps(demand: Sequence[float]) -> list[float]:
+    """Return the differences from minute to minute."""
+    return [abs(after - before) for before, after in pairwise(demand)]
+
+
+def noise_of(differences: Iterable[float]) -> float:
     """Return the usual difference from minute to minute: the median, scaled to a normal
     distribution's sigma of one minute."""
-    steps = sorted([abs(after - before) for before, after in pairwise(demand)])
-    return 1.05 * steps[len(steps) // 2] if steps else 0.0
+    ordered = sorted(differences)
+    return 1.05 * ordered[len(ordered) // 2] if ordered else 0.0
 
 
-def _growth(newest: list[float]) -> float:
+def _growth(newest: Sequence[float]) -> float:
     """Return the smaller of the last two steps where both rose, else 0."""
     if len(newest) < 3 or not newest[0] < newest[1] < newest[2]:
         return 0.0

@@ -6,8 +6,9 @@ the capacity that is kept ready for them.
 """
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
+from datetime import datetime
 
 from chalicelib.model import DemandHistory, Series
 
@@ -24,17 +25,51 @@ PEAKS, FEWEST_PEAKS = 21, 3
 PEAK_BINS = 4
 
 
+class DemandRecord:
+    """Five-minute means, oldest first, and which of them are onsets.
+
+    It grows at its end, so that the next summary need not search the old ones again.
+    """
+
+    def __init__(self, values: Sequence[float | None] = ()) -> None:
+        """Begin with some means. None is an unknown mean."""
+        self._values: list[float | None] = []
+        self._sudden: list[float] = []
+        #: Where the onsets are.
+        self._at: list[int] = []
+        self.extend(values)
+
+    def __len__(self) -> int:
+        """Return how many means it has."""
+        return len(self._values)
+
+    def extend(self, values: Sequence[float | None]) -> None:
+        """Add newer means."""
+        size, before = len(self._values), self._values[-2:]
+        self._values += values
+        self._sudden += onsets([*before, *values])[len(before) :]
+        self._at += [i for i in range(size, len(self._sudden)) if self._sudden[i]]
+
+    def summary(self, end: datetime, most: int | None = None) -> DemandHistory:
+        """Return the summary of the newest means. end: the end of the last one."""
+        first = max(0, len(self._values) - most) if most else 0
+        values, sudden = self._values[first:], self._sudden[first:]
+        # an onset needs the two means before it
+        sudden[:2] = [0.0] * len(sudden[:2])
+        at = [i - first for i in self._at[bisect_left(self._at, first + 2) :]]
+        known = _first_known(values)
+        return DemandHistory(
+            end=end,
+            highest=_highest(values),
+            typical_burst=_typical_burst(values, sudden, at),
+            hourly=_hourly(sudden, known),
+            daily=tuple(_same_slot(sudden, slot, known) for slot in range(SLOTS)),
+        )
+
+
 def summarize(history: Series) -> DemandHistory:
     """Return the summary of five-minute means, oldest first. None is an unknown mean."""
-    values = history.values
-    sudden, first = onsets(values), _first_known(values)
-    return DemandHistory(
-        end=history.end,
-        highest=max((value for value in values if value is not None), default=0.0),
-        typical_burst=_typical_burst(values, sudden),
-        hourly=_hourly(sudden, first),
-        daily=tuple(_same_slot(sudden, slot, first) for slot in range(SLOTS)),
-    )
+    return DemandRecord(history.values).summary(history.end)
 
 
 def onsets(values: Sequence[float | None]) -> list[float]:
@@ -78,12 +113,18 @@ def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, .
     return tuple(sorted(max(sudden[start : start + 3]) for start in starts))
 
 
-def _typical_burst(values: Sequence[float | None], sudden: Sequence[float]) -> float:
-    """Return the median of the peaks of the newest onsets."""
+def _highest(values: Sequence[float | None]) -> float:
+    return max([value for value in values if value is not None], default=0.0)
+
+
+def _typical_burst(
+    values: Sequence[float | None], sudden: Sequence[float], at: Sequence[int]
+) -> float:
+    """Return the median of the peaks of the newest onsets. at: where the onsets are."""
     peaks: list[float] = []
     counted = len(sudden)
-    for i in [i for i, value in enumerate(sudden) if value][::-1]:
-        if 2 <= i < counted and len(peaks) < PEAKS:
+    for i in reversed(at):
+        if i < counted and len(peaks) < PEAKS:
             counted = _onset_start(sudden, i)
             peaks.append(max([value or 0.0 for value in values[counted : counted + PEAK_BINS]]))
     return sorted(peaks)[len(peaks) // 2] if len(peaks) >= FEWEST_PEAKS else 0.0

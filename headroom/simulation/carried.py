@@ -1,0 +1,173 @@
+"""What `adaptive` derives from the series of the last hours, carried on from minute to minute.
+
+A replay would else go through the same three hours at each check. The result is that of the whole
+series, to the last digit.
+"""
+
+import math
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+
+from chalicelib.core.strategies import adaptive
+from chalicelib.model import RecentDemand
+
+#: The metric of provisioned units has a minimum of so many minutes.
+BLOCK = 5
+
+
+@dataclass(slots=True)
+class Load:
+    """Every minute so far, oldest first.
+
+    known: consumed and throttled units together. lowest: the lowest units of each whole BLOCK.
+    """
+
+    consumed: list[float] = field(default_factory=list)
+    throttled: list[float | None] = field(default_factory=list)
+    known: list[float] = field(default_factory=list)
+    lowest: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The minutes `first` to `end` that a check sees, without `end`.
+
+    units: the provisioned units. since: the minute from which on they surely hold.
+    """
+
+    first: int
+    end: int
+    units: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The content of the bucket before the minute `at`, in unit-seconds, and the units before it.
+
+    A bucket that was full or empty in between has forgotten how it began. So the content is right
+    for every series that begins at `valid_from` or earlier, and for one that begins at `first`.
+    """
+
+    at: int
+    left: float
+    held: float
+    valid_from: int = -1
+    first: int = -1
+
+    def fits(self, window: Window) -> bool:
+        """Tell whether it is right for a series that begins where the window does."""
+        return window.first >= 0 and (self.valid_from >= window.first or self.first == window.first)
+
+
+class _Blocks:
+    """The contents at the end of each block, computed with the lowest units of each.
+
+    `least` and `most` are what an empty and an endless bucket of the minute `tried_from` would have
+    become. Where they meet, every bucket has become the same.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self.contents = [_Content(0, 0.0, 0.0)]
+        self._tried_from, self._least, self._most = 0, 0.0, math.inf
+        #: The first of the newest blocks that all have the same units.
+        self.same_from = 0
+
+    def grow(self) -> None:
+        """Add the blocks that are new."""
+        for number in range(len(self.contents) - 1, len(self._load.lowest)):
+            self._add(number)
+
+    def _add(self, number: int) -> None:
+        lowest, last = self._load.lowest[number], self.contents[-1]
+        if number and lowest != self._load.lowest[number - 1]:
+            self.same_from = number
+        minutes = slice(number * BLOCK, (number + 1) * BLOCK)
+        consumed, throttled = self._load.consumed[minutes], self._load.throttled[minutes]
+        self._least, self._most = (
+            adaptive.carried_on(content, last.held, [lowest] * BLOCK, consumed, throttled)
+            for content in (self._least, self._most)
+        )
+        left, valid_from = math.nan, -1
+        if self._least == self._most:
+            left, valid_from = self._least, self._tried_from
+            self._tried_from, self._least, self._most = (number + 1) * BLOCK, 0.0, math.inf
+        elif last.valid_from >= 0:
+            valid_from = last.valid_from
+            left = adaptive.carried_on(last.left, last.held, [lowest] * BLOCK, consumed, throttled)
+        self.contents.append(_Content((number + 1) * BLOCK, left, lowest, valid_from))
+
+
+class CarriedDemand:
+    """The newest result of each step, from which the next one goes on."""
+
+    def __init__(self, load: Load) -> None:
+        """Begin with the minutes of a replay, which grow."""
+        self._load = load
+        self._steps: list[float] = []
+        self._steps_until = 1
+        self._blocks = _Blocks(load)
+        self._newest = _Content(0, 0.0, 0.0)
+        #: `since` of the window that the newest content is of.
+        self._since = -1
+
+    def recent(self, window: Window) -> RecentDemand:
+        """Return what the series of a window show."""
+        return RecentDemand(
+            known=self._load.known[max(0, window.first) : window.end],
+            noise=self._noise(window.end),
+            burst_left=adaptive.share_left(self._bucket(window), window.units),
+        )
+
+    def _noise(self, end: int) -> float:
+        size, known, steps = adaptive.NOISE_MINUTES - 1, self._load.known, self._steps
+        for at in range(self._steps_until, end):
+            insort(steps, abs(known[at] - known[at - 1]))
+            if len(steps) > size:
+                oldest = abs(known[at - size] - known[at - size - 1])
+                del steps[bisect_left(steps, oldest)]
+        self._steps_until = max(end, self._steps_until)
+        return adaptive.noise_of(steps)
+
+    def _bucket(self, window: Window) -> float:
+        """Return the content of the bucket at the end of a window, in unit-seconds."""
+        self._blocks.grow()
+        # the metric shows the units before the last change up to here; they are known for good
+        settled = window.end // BLOCK * BLOCK
+        settled = window.end if settled >= window.since else settled
+        self._newest = self._until(settled, self._start(window), window)
+        self._since = window.since
+        return self._until(window.end, self._newest, window).left
+
+    def _until(self, end: int, start: _Content, window: Window) -> _Content:
+        """Carry a content on until the minute `end`."""
+        if start.at >= end:
+            return start
+        minutes, units = slice(start.at, end), self._units(window, start.at, end)
+        consumed, throttled = self._load.consumed[minutes], self._load.throttled[minutes]
+        left = adaptive.carried_on(start.left, start.held, units, consumed, throttled)
+        return _Content(end, left, units[-1], start.valid_from, start.first)
+
+    def _start(self, window: Window) -> _Content:
+        """Return the latest content that is right for the window; else that of its beginning."""
+        if self._since == window.since and self._newest.fits(window):
+            return self._newest
+        contents, published = self._blocks.contents, window.end // BLOCK
+        newest, before = contents[published], contents[min(published, window.since // BLOCK)]
+        if newest.valid_from >= self._blocks.same_from * BLOCK and newest.held == window.units:
+            before = newest  # its blocks since then have the present units, as the series has
+        if before.fits(window):
+            return before
+        half = 0.5 * adaptive.BURST_SECONDS * window.units
+        is_short = window.first < 0  # the minutes before the first one are unknown
+        first = max(0, window.first)
+        return _Content(first, half, float(window.units) if is_short else 0.0, -1, first)
+
+    def _units(self, window: Window, first: int, end: int) -> list[float]:
+        """Return the units of some minutes, as `adaptive.units_by_minute` takes them from the
+        series."""
+        published, lowest = window.end // BLOCK, self._load.lowest
+        until = min(window.since, end) if published else 0
+        before = [lowest[min(minute // BLOCK, published - 1)] for minute in range(first, until)]
+        return before + [float(window.units)] * (end - first - len(before))
