@@ -46,7 +46,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Try and measure": {
         "demo": ("play", "Play a day against the real app, in an embedded region."),
-        "invoke": ("play", "Pass one alarm message to the handler by hand."),
+        "invoke": ("invoke", "Pass one alarm message to the handler by hand."),
         "backtest": ("backtest", "Replay a history, and compare the alternatives."),
         "tune": ("tune", "Find the cheapest settings within a throttling goal."),
         "bench": ("bench", "Compare the configuration with others on many traces."),

@@ -49,13 +49,6 @@ errors = SafeConsole(stderr=True, soft_wrap=True, emoji=False)
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
 
 
-def print_and_exit(report: Report, dry_run: bool) -> None:
-    """Print a report in words. Exit with 1 if something failed."""
-    print_report(report, dry_run, report.decisions)
-    if report.failures:
-        raise typer.Exit(1)
-
-
 def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
     """Print a report in words, with these of its decisions."""
     lines = [

@@ -5,9 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
@@ -19,7 +16,7 @@ from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Reason
 from chalicelib.run import Report, Run
 from headroom.commands import wording
-from headroom.commands.console import app, console, print_json, print_line
+from headroom.commands.console import app, print_json, print_line
 from headroom.commands.options import (
     ConfigOption,
     JsonOption,
@@ -33,7 +30,6 @@ from headroom.commands.options import (
 )
 from headroom.commands.wording import Place
 from headroom.simulation import pricing
-from headroom.tables import number_table
 
 #: The reasons for which there is nothing to explain.
 NOTHING = frozenset({Reason.GONE, Reason.NOT_MANAGED})
@@ -82,27 +78,9 @@ def _print_conflict(report: Report, table: str, autoscaled: Collection[Dimension
 
 def _print(report: Report, verbose: bool) -> None:
     wording.print_dry_run(report.decisions)
-    if report.decisions:
-        console.print(_table(report, verbose))
-    for healing in report.healing_decisions:
-        print_line(sentence(healing))
+    wording.print_decisions(report, verbose)
     for action in report.planned:
         print_line(sentence(action, would=True))
     if not report.planned and not report.failures:
         print_line("Would change nothing.")
     wording.print_rest(report)
-
-
-def _table(report: Report, verbose: bool) -> Table:
-    headings = ("target", "now", "then", "reason")
-    table = number_table("", headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    target, *_, reason = table.columns
-    target.overflow, reason.justify = "fold", "left"
-    for decision in report.decisions:
-        style = "bold" if decision.changes else None
-        held_by = decision.numbers.get("held_by")
-        why = wording.reason_of(decision) + (f": {held_by}" if held_by else "")
-        numbers = f"\n{wording.numbers_of(decision)}" if verbose else ""
-        cells = (str(decision.target), f"{decision.current:,}", f"{decision.desired:,}")
-        table.add_row(*cells, escape(why + numbers), style=style)
-    return table

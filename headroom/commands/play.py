@@ -1,38 +1,21 @@
-"""`demo` and `invoke`: run the app in the embedded region, on a day of demand or on one message."""
+"""`demo`: run the app in the embedded region, on a day of demand or on one feature."""
 
-import json
-import math
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from chalicelib import events, handlers, metrics
-from chalicelib.aws.client import Aws
 from chalicelib.config import loader
-from chalicelib.config.policy import Policy
-from chalicelib.config.types import DEFAULT_TOPIC
-from chalicelib.model import Dimension, Target
-from chalicelib.run import Report, Run
 from headroom.commands.console import (
     app,
     console,
-    print_and_exit,
     progress_bar,
 )
 from headroom.commands.options import (
     ConfigOption,
-    DryRunOption,
-    OfStageOption,
-    TopicOption,
-    in_account,
     named_file,
-    rules_of,
-    topic_of,
 )
 from headroom.demo import day, terminal
 from headroom.demo.scenes import SCENES
@@ -94,93 +77,3 @@ def _play_day(demand: Sequence[float], config: str, quiet: bool) -> day.DemoResu
     with progress_bar() as progress:
         task = progress.add_task("simulated", total=len(demand))
         return day.play(demand, config, watch, lambda _: progress.advance(task))
-
-
-@app.command(epilog="Example: headroom invoke examples/messages/sns-event.json --dry-run")
-@in_account
-def invoke(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="One message: CloudWatch's JSON, an SNS event, a Lambda action; - for stdin."
-        ),
-    ],
-    account: Annotated[
-        bool,
-        typer.Option(
-            "--account", help="Against the account of your credentials, not the embedded region."
-        ),
-    ] = False,
-    dry_run: DryRunOption = False,
-    config_file: ConfigOption = None,
-    stage: OfStageOption = None,
-    topic: TopicOption = None,
-) -> None:
-    """Pass one alarm message to the handler by hand."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
-    event = events.from_text(text)
-    if account:
-        aws = Aws(topic_of(topic, stage))
-        run = Run(aws, rules_of(config_file, stage), datetime.now(UTC), dry_run)
-        print_and_exit(_handle(run, event), dry_run)
-        return
-    named = named_file(config_file, stage)
-    config = loader.load(named.read_text() if named else '[[tables]]\nname = "*"\n')
-    with Region() as region:
-        if isinstance(event, events.AlarmEvent):
-            _prepare(region, event, text)
-        run = Run(Aws(topic_of(topic, stage)), config, region.now, dry_run)
-        print_and_exit(_handle(run, event), dry_run)
-
-
-def _handle(run: Run, event: events.Event) -> Report:
-    report = handlers.on_alarm(run, event)
-    handlers.notify(run)
-    return report
-
-
-def _prepare(region: Region, event: events.AlarmEvent, text: str) -> None:
-    """Create the table and the alarm of a message, with load above the alarm's threshold."""
-    trigger = _trigger(json.loads(text))
-    try:
-        period = int(trigger.get("Period") or 60)
-        threshold = float(trigger.get("Threshold") or 4800.0)
-    except (TypeError, ValueError):
-        period, threshold = 0, 0.0
-    if period <= 0 or not 0 < threshold < math.inf:
-        raise typer.BadParameter(
-            "the message's Trigger must have a number above 0 for its Period and its Threshold"
-        )
-    alarm_level = threshold / period
-    units = max(1, round(alarm_level * 100 / Policy().alarm_percent))
-    index = event.target.index
-    region.create_table(
-        event.target.table, units, units, {index: (units, units)} if index else None
-    )
-    region.client("cloudwatch").put_metric_alarm(
-        AlarmName=event.alarm_name,
-        Namespace=metrics.NAMESPACE,
-        MetricName=metrics.CONSUMED[event.target.dimension],
-        Dimensions=[{"Name": "TableName", "Value": event.target.table}]
-        + ([{"Name": "GlobalSecondaryIndexName", "Value": index}] if index else []),
-        Statistic="Sum",
-        Period=period,
-        EvaluationPeriods=1,
-        Threshold=threshold,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        AlarmActions=[Aws(DEFAULT_TOPIC).topic_arn],
-    )
-    load = alarm_level * 1.1
-    region.serve(Target(event.target.table, index, event.target.dimension), [load] * LOAD_MINUTES)
-    region.run(LOAD_MINUTES)
-    console.print(
-        f"Embedded region: {event.target.owner} with {units} units of {' and '.join(Dimension)}, "
-        f"{load:,.1f} units/s of {event.target.dimension}s."
-    )
-
-
-def _trigger(message: Any) -> dict[str, Any]:
-    if "Records" in message:
-        message = json.loads(message["Records"][0]["Sns"]["Message"])
-    trigger = message.get("Trigger", {})
-    return trigger if isinstance(trigger, dict) else {}

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
 from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, RewriteAlarm, Skip
@@ -12,6 +16,7 @@ from chalicelib.run import Report, Run
 from headroom.commands.console import console, print_failure, print_line
 from headroom.deploy.account import describe_error
 from headroom.simulation import pricing
+from headroom.tables import number_table
 
 ORDINALS = ("first", "second", "third", "fourth")
 #: So many names a line lists.
@@ -144,6 +149,29 @@ def listed(names: Sequence[str]) -> str:
     """Return names in a list, and how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def print_decisions(report: Report, verbose: bool) -> None:
+    """Print the decisions as a table, and those about instances in words."""
+    if report.decisions:
+        console.print(_table(report, verbose))
+    for healing in report.healing_decisions:
+        print_line(sentence(healing))
+
+
+def _table(report: Report, verbose: bool) -> Table:
+    headings = ("target", "now", "then", "reason")
+    table = number_table("", headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    target, *_, reason = table.columns
+    target.overflow, reason.justify = "fold", "left"
+    for decision in report.decisions:
+        style = "bold" if decision.changes else None
+        held_by = decision.numbers.get("held_by")
+        why = reason_of(decision) + (f": {held_by}" if held_by else "")
+        numbers = f"\n{numbers_of(decision)}" if verbose else ""
+        cells = (str(decision.target), f"{decision.current:,}", f"{decision.desired:,}")
+        table.add_row(*cells, escape(why + numbers), style=style)
+    return table
 
 
 def numbers_of(decision: Decision) -> str:
