@@ -8,10 +8,10 @@ from typing import Any
 
 from chalicelib.model import Dimension, Target
 from headroom.deploy.account import AwsSession, get_or_none
-from headroom.deploy.stage import LISTENERS, SCHEDULED, Stage
+from headroom.deploy.stage import CONFIGURED, LISTENERS, SCHEDULED, Stage
 
 #: Every function that may change capacity.
-FUNCTIONS = (*SCHEDULED, *sorted(LISTENERS.values()), "on_fleet")
+FUNCTIONS = (*SCHEDULED, *sorted(LISTENERS.values()), *CONFIGURED)
 
 
 @dataclass(frozen=True)
