@@ -1,13 +1,16 @@
-"""Headroom's own alarms: make the missing ones at CloudWatch's rate, and remove the orphans."""
+"""Headroom's own alarms: make the missing ones at CloudWatch's rate, give those that have lost
+their actions these back, and remove the orphans."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms
+from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms, rewrite_alarm
 from chalicelib.config.rules import Config
 from chalicelib.core import plan, table_alarms
-from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, TableState
+from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, RewriteAlarm, TableState
 from chalicelib.run import Run
 
+#: How an alarm is made: created, or given back its actions.
+Making = CreateAlarm | RewriteAlarm
 #: A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
 #: with the others after it.
 FIRST_SHARE = 0.1
@@ -24,20 +27,20 @@ def make_missing(
     made = run.attempt(
         "the alarms", "making those that are missing", _make, run, alarms, tables, share
     )
-    return [Alarm(action.fields) for action in made or []]
+    return [action.result for action in made or []]
 
 
-def make_alarms(run: Run, missing: Sequence[CreateAlarm], share: float = 1.0) -> list[CreateAlarm]:
-    """Make alarms at CloudWatch's rate, as many as there is time for; return those made.
+def make_alarms(run: Run, wanted: Sequence[CreateAlarm], share: float = 1.0) -> list[Making]:
+    """Make alarms at CloudWatch's rate, as many as there is time for; return what was done.
 
     The others are left to a later sweep. An alarm of the same name that does not notify our topic
-    belongs to somebody: it is kept.
+    belongs to somebody: it is kept. One of Headroom's own without any action gets the topic back.
     """
-    planned = {action.target for action in run.report.planned if isinstance(action, CreateAlarm)}
-    missing = [action for action in missing if action.target not in planned]
-    missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, missing) or []
+    planned = {a.target for a in run.report.planned if isinstance(a, CreateAlarm | RewriteAlarm)}
+    wanted = [action for action in wanted if action.target not in planned]
+    missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, wanted) or []
     until = run.seconds_left() - run.length * share if share < 1 else 0.0
-    made: list[CreateAlarm] = []
+    made: list[Making] = []
     for count, action in enumerate(missing):
         if not run.has_time() or run.seconds_left() < until:
             _leave_to_later(run, missing[count:], share)
@@ -49,17 +52,20 @@ def make_alarms(run: Run, missing: Sequence[CreateAlarm], share: float = 1.0) ->
     return made
 
 
-def _leave_to_later(run: Run, missing: Sequence[CreateAlarm], share: float) -> None:
+def _leave_to_later(run: Run, missing: Sequence[Making], share: float) -> None:
     if share == 1:
         why = f"{len(missing)} more are made by later sweeps, three a second"
         run.skip("the alarms that are missing", Reason.NO_TIME_LEFT, why)
 
 
-def _create(run: Run, action: CreateAlarm) -> bool:
-    """Create an alarm, report what came of it, and tell whether it was created."""
+def _create(run: Run, action: Making) -> bool:
+    """Put an alarm, report what came of it, and tell whether it was put."""
     run.pace_alarm_write()
     try:
-        create_alarm(run.aws, action)
+        if isinstance(action, CreateAlarm):
+            create_alarm(run.aws, action)
+        else:
+            rewrite_alarm(run.aws, action)
     except Exception as error:  # noqa: BLE001  the others are made; it is raised at the end
         run.fail(str(action.target), "PutMetricAlarm", error)
         return False
@@ -83,9 +89,17 @@ def remove_alarms(run: Run, names: Collection[str]) -> None:
         run.report.done.append(action)
 
 
-def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[CreateAlarm]:
+def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[Making]:
     by_name = {str(action.fields["AlarmName"]): action for action in missing}
-    taken = {alarm.name for alarm in alarms_named(run.aws, by_name)} if by_name else set()
+    found = alarms_named(run.aws, by_name) if by_name else []
+    restored = {
+        alarm.name: RewriteAlarm(
+            by_name[alarm.name].target, alarm, {"AlarmActions": [run.aws.topic_arn]}
+        )
+        for alarm in found
+        if table_alarms.lacks_actions(alarm)
+    }
+    taken = {alarm.name for alarm in found} - restored.keys()
     known = {skip.subject for skip in run.report.skips}  # a sweep makes alarms twice
     for name in sorted(taken - known):
         why = (
@@ -93,12 +107,12 @@ def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[CreateAlarm
             "if that is right, add the topic to the alarm's actions, or delete the alarm"
         )
         run.skip(name, Reason.UNSUPPORTED_ALARM, why)
-    return [action for name, action in by_name.items() if name not in taken]
+    return [restored.get(name, action) for name, action in by_name.items() if name not in taken]
 
 
 def _make(
     run: Run, alarms: Sequence[Alarm], tables: Mapping[str, TableState], share: float
-) -> list[CreateAlarm]:
+) -> list[Making]:
     units = {
         target: table.throughputs[target.index].units[target.dimension]
         for table in tables.values()

@@ -112,7 +112,8 @@ def sweep(
     tables that are looked at; groups of instances are not, then.
 
     Workers look at the tables of a large account. They find alarms by their names only. So the
-    tables with an alarm of somebody else, which calls us too, are looked at here as well.
+    tables with an alarm of somebody else, which calls us too, are looked at here as well, and those
+    with an alarm that is switched off.
     """
     existing = _all_tables(run)
     if existing is None:
@@ -129,10 +130,16 @@ def sweep(
     if may_make and alarms is not None:
         known += make_missing(run, known, tables, FIRST_SHARE)
     directions = UP if free is None or alarms is None else BOTH
-    needs_metrics = (lambda _: True) if alone else is_worth_checking
-    looked_at = {*left, *_with_alarms_of_others(known)}
+    silenced = _silenced(run, known, tables)
+    looked_at = {*left, *_with_alarms_of_others(known), *(target.table for target in silenced)}
     own = {name: table for name, table in tables.items() if name in looked_at}
-    reconcile(run, own, directions, lambda _: known, needs_metrics)
+    reconcile(
+        run,
+        own,
+        directions,
+        lambda _: known,
+        lambda o: alone or o.target in silenced or is_worth_checking(o),
+    )
     if alarms is None:
         return run.report
     if with_alarms:
@@ -144,6 +151,21 @@ def sweep(
             run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
+
+
+def _silenced(
+    run: Run, alarms: Sequence[Alarm], tables: Mapping[str, TableState]
+) -> Collection[Target]:
+    """Return the targets whose alarm somebody has switched off, and report them.
+
+    The alarm cannot call, so each sweep reads their metrics.
+    """
+    found = table_alarms.silenced(alarms)
+    silenced = {target: alarm for target, alarm in found.items() if target.table in tables}
+    for target, alarm in silenced.items():
+        why = f"its actions are switched off; meanwhile each sweep reads the metrics of {target}"
+        run.skip(alarm.name, Reason.ALARM_OFF, why)
+    return silenced
 
 
 def on_fleet(run: Run) -> Report:

@@ -99,6 +99,7 @@ class Reason(StrEnum):
     NOT_IN_ALARM = "NotInAlarm"
     MALFORMED = "MalformedMessage"
     UNSUPPORTED_ALARM = "UnsupportedAlarm"
+    ALARM_OFF = "AlarmActionsOff"
     FOREIGN = "ForeignAccountOrRegion"
     # an action that AWS refused
     CHANGED_MEANWHILE = "ChangedMeanwhile"
@@ -400,6 +401,11 @@ class CreateAlarm:
     target: Target | str
     fields: Mapping[str, object]
 
+    @property
+    def result(self) -> Alarm:
+        """Return the alarm as it will be."""
+        return Alarm(self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class RewriteAlarm:
@@ -411,10 +417,15 @@ class RewriteAlarm:
     changes: Mapping[str, object]
 
     @property
+    def result(self) -> Alarm:
+        """Return the alarm as it will be."""
+        return Alarm({**self.alarm.fields, **self.changes})
+
+    @property
     def undone(self) -> RewriteAlarm:
         """Return the rewrite that gives the alarm its old fields back."""
         old = {key: self.alarm.fields[key] for key in self.changes if key in self.alarm.fields}
-        return RewriteAlarm(self.target, Alarm({**self.alarm.fields, **self.changes}), old)
+        return RewriteAlarm(self.target, self.result, old)
 
 
 @dataclass(frozen=True, slots=True)

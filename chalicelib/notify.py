@@ -22,6 +22,7 @@ from chalicelib.model import (
     DeleteAlarms,
     Dimension,
     Reason,
+    RewriteAlarm,
     SetCapacity,
     Target,
 )
@@ -37,7 +38,11 @@ def notify_of_tables(run: Run) -> None:
     done = [action for action in run.report.done if isinstance(action, SetCapacity)]
     decisions = {decision.target: decision for decision in run.report.decisions}
     policies = {target: run.policy(target) for target in decisions}
-    lines = list(notices.of_changes(done, decisions, policies))
+    rewrites = [action for action in run.report.done if isinstance(action, RewriteAlarm)]
+    lines = [
+        *notices.of_changes(done, decisions, policies),
+        *notices.of_restored(rewrites, policies),
+    ]
     pending = list(_pending(run, run.report.sweep, decisions)) if run.report.sweep else []
     messages = notices.notices([*lines, *(one.condition.line for one in pending if one.is_due)])
     sent = {id(notice) for notice in Delivery(run).send([notice for notice, _ in messages])}
@@ -113,7 +118,8 @@ def _pending(
     conditions: list[Condition] = []
     for target, observation in run.report.observations.items():
         conditions += notices.conditions(observation, decisions.get(target), run.now)
-    for condition in (*conditions, *_of_sweeps(run, sweep.tables)):
+    more = (*_of_alarms(run, sweep), *_of_sweeps(run, sweep.tables))
+    for condition in (*conditions, *more):
         place = place_of(condition)
         if place is None:
             continue
@@ -134,6 +140,13 @@ def _judge(
     is_due = notices.is_due(condition, known, run.now)
     must_write = notices.update_state(condition, known, run.now, notified=False) != known
     return PendingNotification(condition, place, known, is_due) if is_due or must_write else None
+
+
+def _of_alarms(run: Run, sweep: Sweep) -> Iterator[Condition]:
+    """Yield the conditions of the targets whose alarm is switched off."""
+    for target, alarm in table_alarms.silenced(sweep.alarms).items():
+        if target.table in sweep.tables:
+            yield from notices.of_alarm(target, run.policy(target), alarm)
 
 
 def _of_sweeps(run: Run, tables: Collection[str]) -> Iterator[Condition]:

@@ -35,6 +35,7 @@ NotificationKind = Literal[
     "budget_used_up",
     "high_throughput",
     "low_throughput",
+    "alarm_off",
     "failing",
     "not_reached",
     "fleet",

@@ -67,6 +67,7 @@ WHY: Mapping[Reason, str] = {
     Reason.NOT_IN_ALARM: "the message does not announce an alarm",
     Reason.MALFORMED: "the message cannot be read",
     Reason.UNSUPPORTED_ALARM: "the alarm's kind does not measure units",
+    Reason.ALARM_OFF: "the actions of its alarm are switched off, so the alarm cannot call",
     Reason.FOREIGN: "the alarm is of another account or Region",
     Reason.CHANGED_MEANWHILE: "it changed after it was read; the next check decides again",
     Reason.REFUSED: "DynamoDB refused",

@@ -20,7 +20,7 @@ from chalicelib.core.explain import WHY, sentence
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.adaptive import units_by_minute
 from chalicelib.core.strategies.demand import FRESH, is_fresh, means
-from chalicelib.model import Change, Decision, Reason, SetCapacity, Target
+from chalicelib.model import Alarm, Change, Decision, Reason, RewriteAlarm, SetCapacity, Target
 
 #: A condition that did not hold for so long begins a new episode.
 EPISODE_GAP = timedelta(hours=1)
@@ -46,6 +46,7 @@ MAX_TEXT = 30_000
 
 HELD = {Reason.PAUSED, Reason.JOB_RUNNING}
 STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
+    "alarm_off",
     "failing",
     "not_reached",
     "fleet",
@@ -59,6 +60,7 @@ SUBJECTS: Mapping[NotificationKind, str] = {
     "budget_used_up": "No decrease left for now: {}",
     "high_throughput": "High throughput: {}",
     "low_throughput": "Low throughput: {}",
+    "alarm_off": "Its alarm cannot call: {}",
     "failing": "Sweeps keep failing: {}",
     "not_reached": "Sweeps have no time: {}",
     "fleet": "Following its fleet: {}",
@@ -211,7 +213,30 @@ def _line(kind: NotificationKind, target: Target, policy: Policy, text: str) -> 
     return NotificationLine(kind, target.table, text, policy.notify_topic, policy.notify_slack)
 
 
+def of_restored(
+    rewrites: Iterable[RewriteAlarm], policies: Mapping[Target, Policy]
+) -> Iterator[NotificationLine]:
+    """Yield a line for each alarm that had lost its actions and has them back."""
+    for rewrite in rewrites:
+        target = rewrite.target
+        if isinstance(target, Target) and "AlarmActions" in rewrite.changes:
+            policy = policies[target]
+            if _is_wanted("alarm_off", policy):
+                text = f"alarm {rewrite.alarm.name} had lost its actions; it has them back"
+                yield _line("alarm_off", target, policy, text)
+
+
 # conditions that hold
+
+
+def of_alarm(target: Target, policy: Policy, alarm: Alarm) -> Iterator[Condition]:
+    """Yield the condition that the actions of a target's alarm are switched off."""
+    if _is_wanted("alarm_off", policy):
+        text = (
+            f"the actions of alarm {alarm.name} are switched off; sweeps alone raise {target} "
+            "until they are on again"
+        )
+        yield _without_metric("alarm_off", target, policy, text)
 
 
 def conditions(
@@ -308,17 +333,17 @@ def _held(observation: Observation, decision: Decision | None) -> Iterator[Condi
     held = next((hold for hold in observation.holds if hold.reason in HELD), None)
     if held:
         text = f"{observation.target}: {WHY[held.reason]}: {held.detail}"
-        yield _without_metric("paused", observation, text)
+        yield _without_metric("paused", observation.target, observation.policy, text)
     unknown = next((h for h in observation.holds if h.reason is Reason.FLEET_UNKNOWN), None)
     if unknown or (decision and decision.reason is Reason.FLEET_UNKNOWN):
         text = f"{observation.target}: {WHY[Reason.FLEET_UNKNOWN]}"
         text = f"{text}: {unknown.detail}" if unknown else text
-        yield _without_metric("fleet", observation, text)
+        yield _without_metric("fleet", observation.target, observation.policy, text)
 
 
-def _without_metric(kind: NotificationKind, observation: Observation, text: str) -> Condition:
-    condition = _condition(kind, observation, text)
-    return replace(condition, gap=EPISODE_GAP + SWEEP * 6, refresh=SWEEP * 6)
+def _without_metric(kind: NotificationKind, target: Target, policy: Policy, text: str) -> Condition:
+    line = _line(kind, target, policy, text)
+    return Condition(line, target, gap=EPISODE_GAP + SWEEP * 6, refresh=SWEEP * 6)
 
 
 def of_sweeps(

@@ -33,6 +33,18 @@ def is_ours(alarm: Alarm) -> bool:
     return target is not None and alarm.name == name_of(target)
 
 
+def lacks_actions(alarm: Alarm) -> bool:
+    """Tell whether an alarm of Headroom's own calls nobody, since somebody took its actions
+    away."""
+    return is_ours(alarm) and not alarm.fields.get("AlarmActions")
+
+
+def silenced(alarms: Iterable[Alarm]) -> dict[Target, Alarm]:
+    """Return Headroom's own alarms whose actions somebody has switched off, by target."""
+    targets = ((watched(alarm), alarm) for alarm in alarms if alarm.is_silenced and is_ours(alarm))
+    return {target: alarm for target, alarm in targets if target}
+
+
 def calls_headroom(alarm: Alarm, topic_arn: str) -> bool:
     """Tell whether Headroom may rewrite the alarm: it calls the topic or one of the functions, or
     it is Headroom's own and has lost its actions.
@@ -42,7 +54,7 @@ def calls_headroom(alarm: Alarm, topic_arn: str) -> bool:
     """
     found = alarm.fields.get("AlarmActions")
     actions = found if isinstance(found, list) else []
-    return (is_ours(alarm) and not actions) or any(
+    return lacks_actions(alarm) or any(
         action == topic_arn or OWN_FUNCTION.search(str(action)) for action in actions
     )
 

@@ -264,6 +264,14 @@ def tell_a_webhook_that_is_no_url(deployment: Deployment) -> None:
 
 
 #: The harm, the check that finds it, and parts of the problem and of the remedy.
+def take_actions_away(deployment: Deployment) -> None:
+    client = deployment.session.client("cloudwatch")
+    alarm = client.describe_alarms(AlarmNames=["headroom-orders:read"])["MetricAlarms"][0]
+    settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    kept = {key: value for key, value in alarm.items() if key in settable}
+    client.put_metric_alarm(**{**kept, "AlarmActions": []})
+
+
 def replicate(deployment: Deployment) -> None:
     """Let the table have a replica, which moto does not know."""
 
@@ -521,6 +529,20 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "global tables",
         "orders is a global table, and nothing scales its writes",
         "docs/global-tables.md",
+    ),
+    "switch an alarm off": (
+        lambda deployment: deployment.session.client("cloudwatch").disable_alarm_actions(
+            AlarmNames=["headroom-orders:read"]
+        ),
+        "alarms",
+        "the actions of alarm headroom-orders:read are switched off",
+        "aws cloudwatch enable-alarm-actions --alarm-names headroom-orders:read",
+    ),
+    "take an alarm's actions away": (
+        take_actions_away,
+        "alarms",
+        "alarm headroom-orders:read has lost its actions",
+        "The next sweep corrects it",
     ),
     "delete an alarm": (
         lambda deployment: deployment.session.client("cloudwatch").delete_alarms(

@@ -118,6 +118,8 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
         match action:
             case CreateAlarm():
                 problem = f"{action.target} has no alarm"
+            case RewriteAlarm() if "AlarmActions" in action.changes:
+                problem = f"alarm {action.alarm.name} has lost its actions, so it calls nobody"
             case RewriteAlarm():
                 problem = (
                     f"alarm {action.alarm.name} does not match the capacity of {action.target}"
@@ -127,6 +129,13 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
             case _:
                 continue
         yield Finding("alarms", problem, remedy)
+    for skip in deployment.next_sweep.skips:
+        if skip.reason is Reason.ALARM_OFF:
+            yield Finding(
+                "alarms",
+                f"the actions of alarm {skip.subject} are switched off, so it cannot call",
+                f"aws cloudwatch enable-alarm-actions --alarm-names {skip.subject}",
+            )
 
 
 def conflicts(deployment: Deployment) -> Iterator[Finding]:
