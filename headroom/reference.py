@@ -197,6 +197,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Healing, "max_percent"): 10,
     (Healing, "within_minutes"): 30,
     (Healing, "cooldown_minutes"): 15,
+    (Healing, "heal_only_member"): False,
     (Healing, "dry_run"): True,
     (Healing, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
     (Healing, "notify_slack"): "ssm:/headroom/slack",

@@ -53,6 +53,13 @@ class Healing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=0, le=1_440, description="An instance that was launched more recently is left alone."
         ),
     ] = 10
+    heal_only_member: Annotated[
+        bool,
+        Meta(
+            description="Also heal the instance of a group that has only this one. "
+            "It is not healthy, so no healthy one is taken."
+        ),
+    ] = True
     dry_run: Annotated[bool, Meta(description="Decide and log, but change nothing.")] = False
     notify_topic: TopicArn = ""
     notify_slack: Webhook = ""

@@ -156,7 +156,9 @@ def _reason(
     """Return the first reason to leave an instance alone, or STATUS_CHECK_FAILED: heal it.
 
     A budget does not hold back an action that only notifies. A suspended process does not hold back
-    a reboot, because operators suspend it so that the group does not replace what is rebooted.
+    a reboot, because operators suspend it so that the group does not replace what is rebooted. The
+    only member of a group may be healed: it is not healthy. Where there are others, one of them
+    must be healthy, since the group may be at work on them.
     """
     old_enough = now - max(timedelta(minutes=rule.cooldown_minutes), group.grace)
     is_new = any(_of(group.events, EventKind.JOINED, old_enough, member.instance))
@@ -169,11 +171,12 @@ def _reason(
         (is_new, Reason.LAUNCHED_RECENTLY),
         (is_outage(group, member.zone), Reason.OUTAGE),
     )
-    healthy = [m for m in group.members if m.is_healthy and m is not member]
+    others = [m for m in group.members if m is not member]
+    is_last = not any(m.is_healthy for m in others) and bool(others or not rule.heal_only_member)
     for_actions = (
         (member.protected, Reason.PROTECTED),
         (rule.action == "replace" and bool(REPLACING & group.suspended), Reason.PROCESS_SUSPENDED),
-        (not healthy, Reason.LAST_HEALTHY),
+        (is_last, Reason.LAST_HEALTHY),
         (was_rebooted, Reason.REBOOTED_RECENTLY),
         (rule.action == "reboot" and member.instance not in group.watched, Reason.NOT_WATCHED),
         (left < 1, Reason.HEALING_BUDGET),

@@ -183,7 +183,16 @@ CASES = [
         Reason.STATUS_CHECK_FAILED,
         id="no matter for a reboot",
     ),
-    pytest.param(web(1), {}, Reason.LAST_HEALTHY, id="the only one"),
+    pytest.param(web(1), {}, Reason.STATUS_CHECK_FAILED, id="the only one, which is not healthy"),
+    pytest.param(
+        web(1),
+        {"heal_only_member": False},
+        Reason.LAST_HEALTHY,
+        id="the only one is left to people",
+    ),
+    pytest.param(
+        web(2), {"heal_only_member": False}, Reason.STATUS_CHECK_FAILED, id="there is another one"
+    ),
     pytest.param(web(2, zones="ab"), {}, Reason.STATUS_CHECK_FAILED, id="one of two"),
     pytest.param(
         InstanceGroup("web", (*web(1).members, member("i-01", lifecycle="Standby"))),
@@ -362,7 +371,7 @@ def test_a_verdict_says_itself_with_its_numbers() -> None:
         "allowed 1, within minutes 60, "
         "cooldown minutes 10, suspended AZRebalance)"
     )
-    assert sentence(decide(web(1), rule(), NOON)[0]).startswith(
+    assert sentence(decide(web(1), rule(heal_only_member=False), NOON)[0]).startswith(
         "instance i-00 of group web is left alone: no other member"
     )
 
@@ -405,6 +414,7 @@ RULES = st.builds(
     max_percent=st.integers(1, 100),
     within_minutes=st.integers(1, 120),
     cooldown_minutes=st.integers(0, 30),
+    heal_only_member=st.booleans(),
 )
 
 
@@ -428,7 +438,7 @@ def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_b
         assert found.failing
         assert not is_outage(group, found.zone)
     well = [m for m in in_service if m.healthy and m.passing and not m.failing]
-    assert well or not chosen
+    assert well or not chosen or (len(group.members) == 1 and healing.heal_only_member)
     assert not chosen & {m.instance for m in well}
 
 

@@ -54,6 +54,26 @@ def test_an_instance_whose_status_check_fails_is_replaced_within_minutes_by_its_
     assert region.groups.activities[1]["Cause"].endswith("in response to a user health-check.")
 
 
+@pytest.mark.scene(web, size=1)
+def test_the_only_instance_of_a_group_is_replaced_once(region: Region, ids: list[str]) -> None:
+    region.groups.fail_checks(ids[0])
+    region.run(6)
+    assert touched(region) == ids
+    (new,) = region.groups.members("web")
+    assert new not in ids
+
+
+@pytest.mark.scene(web, healing(heal_only_member=False), size=1)
+def test_the_only_instance_of_a_group_is_left_alone_where_the_rule_says_so(
+    region: Region, ids: list[str]
+) -> None:
+    invocations = record_invocations(region)
+    region.groups.fail_checks(ids[0])
+    region.run(4)
+    assert touched(region) == []
+    assert by_function(invocations)["on_alarm"] == {"LastHealthyInstances"}
+
+
 def test_every_instance_has_an_alarm_and_the_alarm_goes_with_it(
     region: Region, ids: list[str]
 ) -> None:
