@@ -45,7 +45,7 @@ LADDERS = {
         ["handlers"],
     ],
     "headroom": [
-        ["project", "operator_error", "tables"],
+        ["project", "operator_error", "data_file", "tables"],
         ["pause_tags", "hot_keys", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],

@@ -27,6 +27,7 @@ ALARMS_A_PAGE = 100
 #: read 2026-11.
 TABLES_A_PAGE = 100
 DIMENSIONS = {**DIMENSION_OF, **{metric: d for d, metric in PROVISIONED.items()}}
+QUEUES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
 IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Arn>arn:aws:sts::{ACCOUNT}:assumed-role/headroom/sweep</Arn>
 <UserId>AROA:sweep</UserId><Account>{ACCOUNT}</Account></GetCallerIdentityResult>
@@ -74,7 +75,7 @@ class FakeAws:
         silent: Iterable[str] = (),
     ) -> None:
         self.account, self._clock, self._limits = account, clock, limits
-        self._latency, self._silent = latency, frozenset(silent)
+        self.latency, self._silent = latency, frozenset(silent)
         self._limiter = RateLimiter(limits)
         self._series = SeriesCache(account)
         self._updating: list[float] = []
@@ -83,6 +84,7 @@ class FakeAws:
         self.throttled: Counter[str] = Counter()
         self.metrics = self.datapoints = 0
         self.first_update: float | None = None
+        self._messages: list[tuple[float, str]] = []
         self._operations: dict[str, Callable[[Body], Answer]] = {
             "ListTables": self._list_tables,
             "DescribeTable": self._describe_table,
@@ -94,6 +96,8 @@ class FakeAws:
             "ListTagsForResource": lambda _: {"Tags": []},
             "DescribeScalableTargets": lambda _: {"ScalableTargets": []},
             "GetResources": lambda _: {"PaginationToken": "", "ResourceTagMappingList": []},
+            "GetQueueUrl": lambda body: {"QueueUrl": f"{QUEUES}/{body['QueueName']}"},
+            "SendMessageBatch": self._send_messages,
         }
 
     def reset_counts(self) -> None:
@@ -123,7 +127,7 @@ class FakeAws:
             self._clock.advance(self._read_timeout)
             raise ReadTimeoutError(endpoint_url=request.url)
         if operation == "GetCallerIdentity":
-            self._clock.advance(self._latency)
+            self._clock.advance(self.latency)
             return _response(request.url, 200, IDENTITY.encode())
         if operation not in self._operations:
             raise UnknownOperationError(f"bench-scale has no answer to {operation}: add it")
@@ -135,7 +139,7 @@ class FakeAws:
         else:
             body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
             response = _response(request.url, 200, body)
-        self._clock.advance(self._latency)
+        self._clock.advance(self.latency)
         return response
 
     def _result(self, operation: str, body: Body) -> Answer:
@@ -144,6 +148,19 @@ class FakeAws:
             self.throttled[operation] += 1
             raise ServiceError("ThrottlingException", "Rate exceeded")
         return self._operations[operation](body)
+
+    # SQS
+
+    def _send_messages(self, body: Body) -> Answer:
+        sent = [entry["MessageBody"] for entry in body["Entries"]]
+        self._messages += [(self._clock.seconds, text) for text in sent]
+        return {"Successful": [{"Id": entry["Id"]} for entry in body["Entries"]], "Failed": []}
+
+    def take_messages(self) -> list[tuple[float, str]]:
+        """Return the messages that were sent, with their times in virtual seconds, and delete
+        them."""
+        messages, self._messages = self._messages, []
+        return messages
 
     # DynamoDB
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
 from chalicelib import handlers
 from chalicelib.model import Dimension, Target
 from headroom.scale.account import Load
+from headroom.scale.fan_out import WITH_WORKERS, invoker
 from headroom.scale.scenarios import TWO_INDEXES, on_alarm
 from headroom.scale.simulation import BEGIN, Conditions, Container, Handler, Simulation
 
@@ -50,7 +52,7 @@ SWEEP = Schedule("sweep", handlers.sweep, timedelta(minutes=5))
 SCALE_DOWN = Schedule("scale_down", handlers.scale_down, timedelta(hours=1))
 
 
-def raised(size: int, conditions: Conditions) -> list[Goal]:
+def raised(size: int, conditions: Conditions, workers: bool = False) -> list[Goal]:
     """All tables get hot at once: until all are raised, and all alarms are written anew."""
     simulation = Simulation(size, conditions)
     account = simulation.account
@@ -62,16 +64,16 @@ def raised(size: int, conditions: Conditions) -> list[Goal]:
         "all hot tables raised": lambda: _last(t.raised for t in account.tables.values()),
         "and all their alarms rewritten": lambda: _last(map(account.alarms_written.get, hot)),
     }
-    return reach(simulation, goals, [FOLLOW_UP], RAISING)
+    return reach(simulation, goals, [FOLLOW_UP], RAISING, workers)
 
 
-def lowered(size: int, conditions: Conditions) -> list[Goal]:
+def lowered(size: int, conditions: Conditions, workers: bool = False) -> list[Goal]:
     """All tables are idle: until each has been lowered."""
     simulation = Simulation(size, conditions, Load.IDLE)
     account = simulation.account
     account.make_alarms()
     goals = {"all idle tables lowered": lambda: _last(t.lowered for t in account.tables.values())}
-    return reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING)
+    return reach(simulation, goals, [SCALE_DOWN, SWEEP], LOWERING, workers)
 
 
 def made(size: int, conditions: Conditions) -> list[Goal]:
@@ -106,6 +108,8 @@ GOALS: Mapping[str, Callable[[int, Conditions], list[Goal]]] = {
     "lowered": lowered,
     "made": made,
     "silent": silent,
+    f"raised, {WITH_WORKERS}": partial(raised, workers=True),
+    f"lowered, {WITH_WORKERS}": partial(lowered, workers=True),
 }
 
 
@@ -120,34 +124,33 @@ def reach(
     goals: Mapping[str, Callable[[], float | None]],
     schedules: list[Schedule],
     longest: timedelta,
+    workers: bool = False,
 ) -> list[Goal]:
     """Run the functions on their schedules until all goals are reached, or `longest` is over.
 
     goals: each returns when it was reached, in virtual seconds; None if it is not.
 
     The runs of different functions are made one after another. One that is due while another runs
-    begins when that ends.
+    begins when that ends. workers: the functions hand their tables to workers.
     """
-    containers = {
-        schedule.function: Container(simulation, schedule.function) for schedule in schedules
-    }
+    functions = [schedule.function for schedule in schedules]
+    invoke = {function: invoker(simulation, function, workers) for function in functions}
+    size, suffix = len(simulation.account.tables), f", {WITH_WORKERS}" if workers else ""
     reached: dict[str, Goal] = {}
     runs = killed = throttled = 0
     for at, schedule in _due(schedules, longest):
         simulation.wait_until(at)
-        run = containers[schedule.function].invoke(schedule.handler)
-        runs, killed = runs + 1, killed + run.killed
-        throttled += sum(run.throttled.values())
+        run = invoke[schedule.function](schedule.handler)
+        runs, killed = runs + 1, killed + sum(one.killed for _, one in run.each)
+        throttled += sum(run.whole.throttled.values())
         for name, reached_at in goals.items():
             seconds = reached_at()
             if name not in reached and seconds is not None:
-                reached[name] = Goal(
-                    name, len(simulation.account.tables), seconds, runs, killed, throttled
-                )
+                reached[name] = Goal(name + suffix, size, seconds, runs, killed, throttled)
         if len(reached) == len(goals):
             break
-    size = len(simulation.account.tables)
-    return [reached.get(name, Goal(name, size, None, runs, killed, throttled)) for name in goals]
+    missed = {name: Goal(name + suffix, size, None, runs, killed, throttled) for name in goals}
+    return [reached.get(name, missed[name]) for name in goals]
 
 
 def _due(schedules: list[Schedule], longest: timedelta) -> Iterator[tuple[datetime, Schedule]]:

@@ -1,12 +1,13 @@
 """The limits of an account's APIs, from limits.toml, and whether a call is within them."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import msgspec
+
+from headroom import data_file
 
 FILE = Path(__file__).parent / "limits.toml"
 
@@ -41,8 +42,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path = FILE) -> Limits:
-    """Return the limits of a file."""
-    return msgspec.convert(tomllib.loads(path.read_text()), Limits)
+    """Return the limits of a file. Raises DataFileError, which names the wrong field."""
+    return data_file.read(path, Limits)
 
 
 class RateLimiter:

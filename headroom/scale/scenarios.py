@@ -1,7 +1,7 @@
 """The scenarios: which function runs on which account, cold and warm."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
@@ -11,7 +11,8 @@ from chalicelib.events import AlarmEvent
 from chalicelib.model import Dimension, Target
 from headroom.project import memory_mb
 from headroom.scale.account import ACCOUNT, REGION, SHAPES
-from headroom.scale.simulation import BEGIN, Conditions, Container, Handler, Invocation, Simulation
+from headroom.scale.fan_out import WITH_WORKERS, Runs, invoker
+from headroom.scale.simulation import BEGIN, Conditions, Handler, Invocation, Simulation
 from headroom.simulation import pricing
 
 HOURS_A_MONTH = pricing.HOURS_A_MONTH
@@ -26,8 +27,8 @@ TWO_INDEXES = Target("six-00000", "", Dimension.WRITE)
 COLD, WARM, NEXT_HOUR = "cold", "warm", "next hour"
 
 
-class Measurement(msgspec.Struct, frozen=True):
-    """One run of one scenario.
+class Measurement(Invocation, frozen=True, kw_only=True):
+    """One run of one scenario, with its workers if it has some.
 
     run: cold, warm, or the first run of the next hour. dollars: of this run. dollars_a_table: a
     table and month, if every scheduled run were such a one (0 without a schedule).
@@ -38,18 +39,6 @@ class Measurement(msgspec.Struct, frozen=True):
     tables: int
     targets: int
     alarms: int
-    calls: Mapping[str, int]
-    throttled: Mapping[str, int]
-    metrics: int
-    datapoints: int
-    reached: int
-    failures: int
-    killed: bool
-    error: str
-    first_update: float | None
-    seconds: float
-    cpu_seconds: float
-    memory_mb: float
     dollars: float
     dollars_a_table: float
 
@@ -62,7 +51,8 @@ class Measurement(msgspec.Struct, frozen=True):
 class Scenario:
     """A function on an account.
 
-    hot: how many alarms are in ALARM. runs: the state of the container, and when it runs.
+    hot: how many alarms are in ALARM. runs: the state of the container, and when it runs. workers:
+    the function hands its tables to them.
     """
 
     function: str
@@ -70,6 +60,7 @@ class Scenario:
     runs: Sequence[tuple[str, timedelta]]
     hot: int = 0
     first: str = SHAPES[0]
+    workers: bool = False
 
 
 def on_alarm(target: Target) -> Handler:
@@ -80,7 +71,7 @@ def on_alarm(target: Target) -> Handler:
 
 NOW, HOUR = timedelta(), timedelta(hours=1)
 EVERY_MINUTE = ((COLD, NOW), (WARM, timedelta(minutes=1)))
-SCENARIOS: Mapping[str, Scenario] = {
+SCENARIOS: dict[str, Scenario] = {
     "sweep": Scenario(
         "sweep",
         handlers.sweep,
@@ -98,6 +89,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         first="six",
     ),
 }
+#: The same with workers.
+FANNED_OUT = ("sweep", "scale_down", "follow_up, 1000 hot")
+SCENARIOS |= {
+    f"{name}, {WITH_WORKERS}": replace(SCENARIOS[name], workers=True) for name in FANNED_OUT
+}
 
 
 def fits(name: str, size: int) -> bool:
@@ -114,14 +110,13 @@ def measure(name: str, size: int, conditions: Conditions) -> list[Measurement]:
     simulation = Simulation(size, conditions, first=scenario.first)
     simulation.account.make_hot(_hot_targets(simulation, scenario.hot))
     simulation.account.make_alarms()
-    container = Container(simulation, scenario.function)
+    invoke = invoker(simulation, scenario.function, scenario.workers)
     measured = []
     for run, after in scenario.runs:
         simulation.wait_until(BEGIN + after)
         if scenario.hot:
             simulation.account.begin_anew()
-        invocation = container.invoke(scenario.handler)
-        measured.append(_measurement(name, run, simulation, scenario.function, invocation))
+        measured.append(_measurement(name, run, simulation, invoke(scenario.handler)))
     return measured
 
 
@@ -132,11 +127,9 @@ def _hot_targets(simulation: Simulation, count: int) -> Collection[Target]:
     return [Target(name, "", Dimension.WRITE) for name in names[:count]]
 
 
-def _measurement(
-    name: str, run: str, simulation: Simulation, function: str, invocation: Invocation
-) -> Measurement:
+def _measurement(name: str, run: str, simulation: Simulation, runs: Runs) -> Measurement:
     size = len(simulation.account.tables)
-    dollars = cost(function, invocation)
+    dollars = sum(cost(function, invocation) for function, invocation in runs.each)
     return Measurement(
         scenario=name,
         run=run,
@@ -144,8 +137,8 @@ def _measurement(
         targets=len(simulation.account.demands),
         alarms=len(simulation.account.alarms),
         dollars=dollars,
-        dollars_a_table=dollars * RUNS_A_MONTH.get(function, 0) / size,
-        **{field: getattr(invocation, field) for field in Invocation.__dataclass_fields__},
+        dollars_a_table=dollars * RUNS_A_MONTH.get(SCENARIOS[name].function, 0) / size,
+        **msgspec.structs.asdict(runs.whole),
     )
 
 

@@ -1,13 +1,14 @@
 """One account, its AWS, its virtual time, and the containers of its functions."""
 
 import resource
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.request import Request
 
 import boto3
+import msgspec
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
@@ -28,6 +29,9 @@ T = TypeVar("T")
 #: Twenty minutes after a full hour: the next sweeps read the same history.
 BEGIN = START + timedelta(hours=10, minutes=20)
 
+#: The queue of groups, for the measures with workers.
+QUEUE = "headroom-groups"
+
 Handler = Callable[[Run], object]
 
 
@@ -40,16 +44,16 @@ class Conditions:
     limits: Limits = field(default_factory=limits.load)
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of a function came to.
 
-    reached: tables with a decision. error: what it raised. first_update: seconds until the first
-    UpdateTable, None where there was none. memory_mb: how much the process grew.
+    calls, throttled: by operation. reached: tables with a decision. error: what it raised.
+    first_update: seconds until the first UpdateTable, None where there was none. memory_mb: how
+    much the process grew.
     """
 
-    calls: dict[str, int]
-    throttled: dict[str, int]
+    calls: Mapping[str, int]
+    throttled: Mapping[str, int]
     metrics: int
     datapoints: int
     cpu_seconds: float
@@ -85,9 +89,10 @@ class Simulation:
 class Container:
     """A container of one function: cold at first, and again after it was killed."""
 
-    def __init__(self, simulation: Simulation, function: str) -> None:
+    def __init__(self, simulation: Simulation, function: str, side_by_side: int = 1) -> None:
+        """side_by_side: how many containers of the function run at the same time."""
         self.function = function
-        self._simulation = simulation
+        self._simulation, self._side_by_side = simulation, side_by_side
         self._aws: Aws | None = None
         self._session: boto3.Session | None = None
 
@@ -139,11 +144,17 @@ class Container:
         if self._aws is None:
             self._session = new_session(self._simulation.aws)
             self._aws = Aws(
-                TOPIC, sleep=clock.sleep, http=_no_server, threads=VirtualThreads(clock)
+                TOPIC, QUEUE, sleep=clock.sleep, http=_no_server, threads=VirtualThreads(clock)
             )
             self._aws.know_identity(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function}")
         config = self._simulation.account.config
-        return Run(self._aws, config, clock.now, seconds_left=clock.seconds_left)
+        return Run(
+            self._aws,
+            config,
+            clock.now,
+            seconds_left=clock.seconds_left,
+            side_by_side=self._side_by_side,
+        )
 
 
 class VirtualThreads(Threads):

@@ -1,6 +1,5 @@
 """Prices, read from one data file that names their source and their date."""
 
-import tomllib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -8,15 +7,11 @@ from pathlib import Path
 import msgspec
 
 from chalicelib.model import Dimension
-from headroom.operator_error import OperatorError
+from headroom import data_file
 from headroom.simulation.clock import HOUR, MINUTE
 
 FILE = Path(__file__).parent / "prices.toml"
 HOURS_A_MONTH = 730
-
-
-class PriceError(OperatorError):
-    """A price file is wrong; the text says where."""
 
 
 class UnitPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,11 +53,8 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path = FILE) -> Prices:
-    """Return the prices of a file. Raises PriceError, which names the wrong field."""
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Prices)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise PriceError(f"{path}: {error}") from None
+    """Return the prices of a file. Raises DataFileError, which names the wrong field."""
+    return data_file.read(path, Prices)
 
 
 def month(unit_hours: float, minutes: int, price: float) -> float:

@@ -6,9 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib import handlers
+from chalicelib.aws.queue import send
 from chalicelib.aws.tables import table_names
+from chalicelib.events import GroupEvent, to_text
+from chalicelib.model import BOTH
 from chalicelib.run import Run
 from headroom.scale import goals
+from headroom.scale.fan_out import FannedOut
 from headroom.scale.results import Results, differences, jobs, read, write
 from headroom.scale.scenarios import SCENARIOS, Measurement, measure, steady_cost
 from headroom.scale.simulation import BEGIN, Conditions, Container, Simulation
@@ -49,6 +53,33 @@ def test_on_alarm_raises_the_table_with_two_indexes():
 
 def test_follow_up_without_a_hot_alarm_is_one_question():
     assert by_run("follow_up")["warm"].calls == {"DescribeAlarms": 1}
+
+
+def test_workers_reach_every_table_in_place_of_the_sweep():
+    runs = by_run("sweep, 20 workers")
+    cold, alone = runs["cold"], by_run("sweep")["cold"]
+    assert cold.calls["SendMessageBatch"] == 1
+    assert (cold.reached, cold.failures, cold.killed) == (2, 0, False)
+    assert cold.calls["DescribeTable"] == 2 * alone.calls["DescribeTable"]
+    assert cold.metrics < alone.metrics  # without the days of tables that nothing would lower
+
+
+def test_workers_run_side_by_side():
+    simulation = Simulation(1, CONDITIONS)
+    simulation.account.make_alarms()
+    (name,) = simulation.account.tables
+    texts = [to_text(GroupEvent("sweep", (name,), BOTH))] * 3
+    runs = FannedOut(simulation, "sweep").invoke(lambda run: send(run.aws, texts, "sweep"))
+    taken = [run.seconds for function, run in runs.each if function == "on_group"]
+    assert len(taken) == 3
+    assert max(taken) < runs.whole.seconds < sum(taken)
+
+
+def test_workers_raise_hot_tables():
+    raised, rewritten = goals.raised(2, CONDITIONS, workers=True)
+    assert raised.goal == "all hot tables raised, 20 workers"
+    assert raised.seconds is not None
+    assert rewritten.seconds is not None
 
 
 def test_a_killed_run_is_counted_and_its_container_is_cold_again():
