@@ -46,7 +46,7 @@ LADDERS = {
     ],
     "headroom": [
         ["project", "operator_error", "data_file", "tables"],
-        ["pause_tags", "hot_keys", "simulation", "migrate"],
+        ["pause_tags", "hot_keys", "remarks", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],
         ["commands"],

@@ -14,7 +14,7 @@ from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
-from chalicelib.config.mistakes import describe, nearest
+from chalicelib.config.mistakes import every, nearest
 from chalicelib.config.policy import SETTINGS, Raw
 from chalicelib.config.rules import Config, Matcher, Rule, Scope
 from chalicelib.model import Dimension
@@ -22,6 +22,8 @@ from chalicelib.model import Dimension
 NAME_KEYS = ("name", "regex")
 SECTIONS = ("fleet", "pause", "healing")
 T = TypeVar("T")
+WORD = re.compile(r"\w+")
+PLACE = re.compile(r"defaults|tables\[\d+\](\.indexes\[\d+\])?")
 
 
 class ConfigError(ValueError):
@@ -45,10 +47,26 @@ def load(text: str, source: str = "configuration") -> Config:
         raise ConfigError(source, [f"not TOML: {error}"]) from None
     reader = _Reader()
     config = reader.config(raw)
-    problems = reader.problems or conflicts(config)
+    problems = list(reader.problems)
+    problems += [
+        conflict
+        for conflict in conflicts(config)
+        if not any(_may_go(conflict, problem) for problem in reader.problems)
+    ]
     if problems:
         raise ConfigError(source, problems)
     return config
+
+
+def _may_go(conflict: str, problem: str) -> bool:
+    """Tell whether a conflict may be gone when a value that cannot be read is put right."""
+    if "fleet" in conflict and problem.startswith(("fleet", "tables")):
+        return True
+    found = PLACE.match(problem)
+    place = found[0] if found else "defaults"
+    settings = set(WORD.findall(conflict)) & SETTINGS.keys()
+    is_there = place == "defaults" or conflict.startswith(place)
+    return is_there and not settings.isdisjoint(WORD.findall(problem))
 
 
 class _Reader:
@@ -83,9 +101,8 @@ class _Reader:
         """
         try:
             return msgspec.convert(raw, kind)
-        except msgspec.ValidationError as error:
-            at, message = describe(error, raw, kind)
-            self.problems.append(f"{path}{at}: {message}")
+        except msgspec.ValidationError:
+            self.problems += [f"{path}{at}: {message}" for at, message in every(raw, kind)]
             return None
 
     def _rule(self, raw: Raw, path: str, inner: str = "indexes") -> Rule:

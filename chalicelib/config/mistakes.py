@@ -3,7 +3,7 @@ what, and what to write."""
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -24,6 +24,37 @@ UNQUOTED = re.compile(r"-?\d[\d_]*(\.\d+)?|true|false")
 PART = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>\d+|\.\.\.)\]")
 
 
+def every(raw: Any, kind: Any) -> Iterator[tuple[str, str]]:
+    """Yield where each mistake of a value is, and what is wrong there.
+
+    A value as a whole is looked at when its parts are right.
+    """
+    mistakes = list(_of_parts(raw, _plain(kind)))
+    yield from mistakes
+    if not mistakes:
+        try:
+            msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            yield describe(error, raw, kind)
+
+
+def _of_parts(raw: Any, base: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(raw, list) and Ellipsis in get_args(base):
+        inner = get_args(base)[0]
+        for i, value in enumerate(raw):
+            yield from ((f"[{i}]{at}", message) for at, message in every(value, inner))
+    if isinstance(raw, dict) and isinstance(base, type) and issubclass(base, msgspec.Struct):
+        hints = get_type_hints(base, include_extras=True)
+        for key in raw.keys() - hints.keys():
+            yield f".{key}", f"unknown key{nearest(key, hints)}"
+        for field in msgspec.structs.fields(base):
+            key, hint = field.encode_name, hints[field.encode_name]
+            if key in raw:
+                yield from ((f".{key}{at}", message) for at, message in every(raw[key], hint))
+            elif field.required:
+                yield f".{key}", _missing(hint)
+
+
 def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, str]:
     """Return where in `raw` the mistake is, such as `[0].between`, and what is wrong there.
 
@@ -38,11 +69,15 @@ def describe(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[str, 
         hints = get_type_hints(_plain(hint), include_extras=True)
         key = field["key"]
         if field["what"] == "missing required":
-            return f"{at}.{key}", f"missing; it must be {_expected(hints[key])}"
+            return f"{at}.{key}", _missing(hints[key])
         return f"{at}.{key}", f"unknown key{nearest(key, hints)}"
     if message.startswith(("Expected", "Invalid enum value")):
         return at, f"expected {_expected(hint)}{_got(value, hint)}"
     return at, message[:1].lower() + message[1:]  # our own words, from a __post_init__
+
+
+def _missing(hint: Any) -> str:
+    return f"missing; it must be {_expected(hint)}"
 
 
 def nearest(given: str, known: Collection[str]) -> str:

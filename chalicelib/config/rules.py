@@ -66,17 +66,6 @@ class Config:
         for _, scopes in places(self):
             yield from (resolve(scopes, dimension) for dimension in Dimension)
 
-    def warnings(self) -> Iterator[str]:
-        """Yield what is allowed but probably a mistake: rules with notifications but without a
-        destination."""
-        for path, scopes in list(places(self))[1:]:  # the first place is [defaults]
-            policies = [resolve(scopes, dimension) for dimension in Dimension]
-            if any(p.notify and not (p.notify_topic or p.notify_slack) for p in policies):
-                yield (
-                    f"{path}.notify: nobody is notified, because neither notify_topic "
-                    "nor notify_slack is set there or in [defaults]"
-                )
-
     def rule_for(self, table: str) -> Rule | None:
         """Return the first rule that matches, or None: the table is not managed."""
         return next((rule for rule in self.tables if rule.matcher.matches(table)), None)

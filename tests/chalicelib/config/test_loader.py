@@ -359,35 +359,57 @@ def test_settings_that_just_fit_are_taken(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param("[defaults]\nnotify = ['scaled_up']\n", [], id="no table has it"),
         pytest.param(
-            f"[defaults]\nnotify = ['scaled_up']\n{LEAST}notify_slack = 'ssm:/headroom/slack'\n",
-            [],
-            id="somebody",
+            "[defaults]\nmin_units = 9\nmax_units = 0",
+            ["defaults.max_units: expected a whole number from 1 to 1000000, got 0"],
+            id="the setting itself may be put right",
         ),
         pytest.param(
-            f"{LEAST}[tables.write]\nnotify = ['at_max']\n",
-            ["tables[0].notify: nobody is notified"],
-            id="nobody",
+            f"[defaults]\ncolour = 1\n{LEAST}min_units = 9\nmax_units = 5",
+            [
+                "defaults.colour: unknown key",
+                "tables[0].read.min_units: 9 is above max_units = 5",
+                "tables[0].write.min_units: 9 is above max_units = 5",
+            ],
+            id="a mistake elsewhere hides none",
         ),
         pytest.param(
-            f"{LEAST}notify = ['at_max']\nnotify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
-            "[[tables.indexes]]\nname = 'x'\nnotify_topic = ''\n",
-            ["tables[0].indexes[0].notify: nobody is notified"],
-            id="an index that took the topic away",
+            f"{LEAST}max_units = 'x'\n"
+            "[[tables]]\nname = 'b'\nread = { min_units = 9, max_units = 5 }",
+            [
+                'tables[0].max_units: expected a whole number from 1 to 1000000, got "x"',
+                "tables[1].read.min_units: 9 is above max_units = 5",
+            ],
+            id="the same setting of another rule hides none",
+        ),
+        pytest.param(
+            f"{LEAST}strategy = 'fleet'\n[[fleet]]\nname = 3",
+            [
+                "fleet[0].name: expected a text that is not empty, got 3",
+                "fleet[0].tables: missing; it must be a list of tables, [{ table = …, … }] "
+                "that is not empty",
+            ],
+            id="the fleet may be put right",
+        ),
+        pytest.param(
+            f"{LEAST}"
+            "windows = [{ rule = 'hol', colour = 1, min_units = -1 }, { rule = 'hold' }]",
+            [
+                "tables[0].windows[0].colour: unknown key",
+                "tables[0].windows[0].rule: expected one of never_down, only_down, hold, floor, "
+                'got "hol"; did you mean hold?',
+                "tables[0].windows[0].min_units: expected a whole number from 0 to 1000000, got -1",
+                "tables[0].windows[1]: give either between or outside, "
+                "such as between = '22:00-06:00'",
+            ],
+            id="all of a value within a value",
         ),
     ],
 )
-def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
+def test_every_mistake_is_reported_unless_another_may_cause_it(
     text: str, expected: list[str]
 ) -> None:
-    assert [warning.partition(",")[0] for warning in load(text).warnings()] == expected
-
-
-def test_contradictions_are_looked_for_only_where_every_value_is_right() -> None:
-    assert problems("[defaults]\nmin_units = 9\nmax_units = 0") == [
-        "defaults.max_units: expected a whole number from 1 to 1000000, got 0"
-    ]
+    assert problems(text) == expected
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
