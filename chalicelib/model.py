@@ -59,6 +59,7 @@ class Reason(StrEnum):
     ALARM_ONLY = "AlarmWithoutMetrics"
     UTILIZATION_LOW = "UtilizationLow"
     TOGETHER = "TogetherWithOther"
+    ABOVE_MAXIMUM = "AboveMaximum"
     FLEET = "FleetSize"
     # capacity stays
     AT_DESIRED = "AlreadyAtDesiredCapacity"

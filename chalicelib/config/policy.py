@@ -83,7 +83,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000_000,
-            description="The maximum. The default is DynamoDB's own quota for a table.",
+            description="The maximum. A table that is above it is lowered to it. "
+            "The default is DynamoDB's own quota for a table.",
         ),
     ] = TABLE_QUOTA_UNITS
     increase_percent: Annotated[

@@ -23,6 +23,7 @@ WHY: Mapping[Reason, str] = {
     Reason.BELOW_MINIMUM: "it is below min_units",
     Reason.PATTERN_AHEAD: "past days say that the load is about to rise",
     Reason.UTILIZATION_LOW: "the coming hour needs less",
+    Reason.ABOVE_MAXIMUM: "it is above max_units",
     Reason.TOGETHER: "the other dimension is lowered, and both in one call are one decrease",
     Reason.FLEET: "the size of the fleet that it follows calls for it",
     Reason.AT_DESIRED: "it fits the load",

@@ -24,6 +24,16 @@ from chalicelib.model import Decision, Direction, Hold, Number, Reason
 
 #: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
+#: With these reasons, not even a capacity above its maximum comes down now.
+WAITS = frozenset(
+    {
+        Reason.NO_DATA,
+        Reason.FLEET_UNKNOWN,
+        Reason.THROTTLED_RECENTLY,
+        Reason.RAISED_RECENTLY,
+        Reason.STILL_FALLING,
+    }
+)
 #: The increase where only the alarm is known, and the policy sets none.
 ALARM_INCREASE_PERCENT = 50
 #: So long an alarm that went to ALARM tells of the present load.
@@ -166,17 +176,33 @@ def _use_decrease(
     decrease: Decision,
 ) -> Decision:
     """Return the decrease, or the reason why it does not use one of the day's decreases now."""
+    wanted = _within_maximum(observation, _unless_small(observation, decrease))
+    if wanted.changes and not budget.allows(now):
+        return unchanged(wanted, Reason.BUDGET_USED_UP)
+    return _unless_reserved(wanted, reserved) if wanted.changes else wanted
+
+
+def _unless_small(observation: Observation, decrease: Decision) -> Decision:
+    """Return the decrease, unless the policy does not want it: of an idle target, or so small."""
     if not decrease.changes:
         return decrease
     policy, saving = observation.policy, decrease.current - decrease.desired
-    is_idle = not any(observation.metrics.consumed.last(CHECKED_MINUTES).known())
-    obstacles = (
-        (is_idle and not policy.scale_down_at_zero, Reason.IDLE),
-        (saving < policy.min_decrease_units, Reason.NOT_WORTH_IT),
-        (not budget.allows(now), Reason.BUDGET_USED_UP),
-    )
-    reason = next((reason for holds, reason in obstacles if holds), None)
-    return unchanged(decrease, reason) if reason else _unless_reserved(decrease, reserved)
+    if not policy.scale_down_at_zero and not any(
+        observation.metrics.consumed.last(CHECKED_MINUTES).known()
+    ):
+        return unchanged(decrease, Reason.IDLE)
+    if saving < policy.min_decrease_units:
+        return unchanged(decrease, Reason.NOT_WORTH_IT)
+    return decrease
+
+
+def _within_maximum(observation: Observation, decision: Decision) -> Decision:
+    """Return a decision that lowers the capacity to its maximum, if it would stay above it."""
+    most = observation.policy.max_units
+    if decision.desired <= most or decision.reason in WAITS:
+        return decision
+    numbers = {**decision.numbers, "max_units": most}
+    return replace(decision, desired=most, reason=Reason.ABOVE_MAXIMUM, numbers=numbers)
 
 
 def _reservations(observation: Observation, now: datetime) -> Mapping[str, Number]:
@@ -239,6 +265,8 @@ def _unless_other_reserves(decrease: Decision, decisions: Iterable[Decision]) ->
 def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
     """Tell whether a decrease that needs the other dimension's would be made without it."""
     other = _other_dimension(decision, decisions)
+    if decision.reason is Reason.ABOVE_MAXIMUM:
+        return False
     if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
         return False  # with a dry run, the other one is never lowered
     is_ready = other.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT, Reason.GLOBAL_TABLE)

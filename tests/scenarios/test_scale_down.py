@@ -88,6 +88,26 @@ def test_an_idle_table_publishes_zeros_and_goes_down_to_its_minimum(region: Regi
     assert set(thresholds(region).values()) == {5 * 60 * 0.8}
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.scene(
+                orders, rules(strategy=name, max_units=200, decrease_together=True)
+            ),
+        )
+        for name in ("adaptive", "percent")
+    ],
+)
+def test_above_its_maximum_it_comes_down_to_it(region: Region, strategy: str) -> None:
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 65, {**BUSY, READS: 400.0})
+    decided = decisions(invoke(region, "scale_down"))[READS]
+    assert (decided["desired"], decided["reason"]) == (200, "AboveMaximum"), strategy
+    assert units(region)["orders:read"] == 200
+
+
 def test_at_the_minimum_nothing_is_done(region: Region) -> None:
     pass_minutes(region, 65)
     invoke(region, "scale_down")

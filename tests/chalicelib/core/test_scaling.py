@@ -376,6 +376,49 @@ CASES = [
         Reason.UTILIZATION_LOW,
         id="a hot key is lowered",
     ),
+    pytest.param(
+        DOWN,
+        {"consumed": 55.0},
+        {"max_units": 60},
+        60,
+        Reason.ABOVE_MAXIMUM,
+        id="above the maximum",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 0.0},
+        {"max_units": 95, "scale_down_at_zero": False, "min_decrease_units": 50},
+        95,
+        Reason.ABOVE_MAXIMUM,
+        id="above the maximum, idle, and by little",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0},
+        {"max_units": 60},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="above the maximum, and far too much",
+    ),
+    pytest.param(
+        DOWN, {}, {"max_units": 60}, 100, Reason.NO_DATA, id="above the maximum, and nothing known"
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 55.0, "throttled": 1.0},
+        {"max_units": 60},
+        100,
+        Reason.THROTTLED_RECENTLY,
+        id="above the maximum, and throttled",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 55.0, **SPENT},
+        {"max_units": 60},
+        100,
+        Reason.BUDGET_USED_UP,
+        id="above the maximum, without a decrease",
+    ),
     # both
     pytest.param(BOTH, {"consumed": 90.0}, {}, 150, Reason.UTILIZATION_HIGH, id="both: hot"),
     pytest.param(BOTH, {"consumed": 26.0}, {}, 40, Reason.UTILIZATION_LOW, id="both: needs less"),
@@ -441,13 +484,15 @@ def reasons_named_in(module: ModuleType) -> set[Reason]:
 
 def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
-    of_together = {
+    elsewhere = {
         Reason.TOGETHER,
         Reason.INCREASE_FIRST,
         Reason.OTHER_NOT_LOW,
         Reason.GLOBAL_TABLE,
+        Reason.STILL_FALLING,
+        Reason.FLEET_UNKNOWN,
     }
-    assert reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | of_together) - {
+    assert reasons_named_in(percent) | reasons_named_in(scaling) == (in_cases | elsewhere) - {
         Reason.PAUSED,
         Reason.WINDOW,
     }
