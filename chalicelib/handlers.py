@@ -13,13 +13,14 @@ Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import autoscaled_tables, describe_tables, table_names
 from chalicelib.core import table_alarms
+from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.events import Check, Event, GroupEvent, InstanceEvent
 from chalicelib.fan_out import hand_over
@@ -27,14 +28,14 @@ from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import NeedsMetrics, provisioned_tables, with_units
+from chalicelib.observe import provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
 #: Of which targets a worker reads the metrics, as the function does that handed them over.
-NEEDS_METRICS: Mapping[Check, NeedsMetrics] = {
-    "follow_up": lambda _: True,
-    "scale_down": lambda _: True,
+NEEDS_METRICS: Mapping[Check, Callable[[Observation, datetime], bool]] = {
+    "follow_up": lambda *_: True,
+    "scale_down": lambda *_: True,
     "sweep": is_worth_checking,
 }
 #: A worker takes one group after another. It asks Application Auto Scaling once in this time.
@@ -94,7 +95,7 @@ def scale_down(run: Run) -> Report:
             provisioned_tables(run, left),
             BOTH,
             lambda _: alarms,
-            comes_first=lambda table: not any(map(is_worth_checking, with_units(run, table))),
+            comes_first=lambda table: not _is_swept(run, table),
         )
     return run.report
 
@@ -138,7 +139,7 @@ def sweep(
         own,
         directions,
         lambda _: known,
-        lambda o: alone or o.target in silenced or is_worth_checking(o),
+        lambda o: alone or o.target in silenced or is_worth_checking(o, run.now),
     )
     if alarms is None:
         return run.report
@@ -200,7 +201,8 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
         return found
 
     tables = provisioned_tables(run, names)
-    reconcile(run, tables, directions, read_alarms, NEEDS_METRICS[event.check])
+    needs_metrics = NEEDS_METRICS[event.check]
+    reconcile(run, tables, directions, read_alarms, lambda o: needs_metrics(o, run.now))
     if event.check == "sweep" and alarms:
         run.report.sweep = Sweep(alarms, set(names))
     return run.report
@@ -222,6 +224,11 @@ def notify(run: Run) -> None:
     if not run.dry_run:
         run.attempt("notifications", "sending", notify_of_instances, run)
         run.attempt("notifications", "sending", notify_of_tables, run)
+
+
+def _is_swept(run: Run, table: TableState) -> bool:
+    """Tell whether a sweep reads the metrics of a table."""
+    return any(is_worth_checking(o, run.now) for o in with_units(run, table))
 
 
 def _skip_unmanaged(run: Run, subject: str, table: str) -> None:

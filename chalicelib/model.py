@@ -82,6 +82,7 @@ class Reason(StrEnum):
     RESERVED = "DecreaseReserved"
     # something other than its own policy holds it
     WINDOW = "HeldByWindow"
+    NOT_SCHEDULED = "NotScheduledNow"
     PAUSED = "Paused"
     PAUSE_UNKNOWN = "PauseUnknown"
     HISTORY_UNKNOWN = "HistoryUnknown"

@@ -16,6 +16,7 @@ from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import BOUNDS, WORDS
 from chalicelib.config.policy import SETTINGS, Policy, ScalingStep
+from chalicelib.config.schedules import Schedule
 from chalicelib.config.windows import Reserve, Window
 from headroom.project import ROOT
 
@@ -88,6 +89,7 @@ PARTS: Mapping[str, tuple[type, str]] = {
         "or inline.",
     ),
     "Reserved decreases": (Reserve, "An entry of `reserve_decreases`."),
+    "Times to lower at": (Schedule, "An entry of `lower_at`."),
     "Fleets": (
         Fleet,
         "`[[fleet]]`: capacity that follows the number of EC2 instances (docs/fleet.md).",
@@ -141,6 +143,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "decrease_together"): True,
     (Policy, "min_decrease_units"): 10,
     (Policy, "reserve_decreases"): (Reserve(at="02:00", time_zone="Europe/Berlin"),),
+    (Policy, "lower_at"): (Schedule(at="cron(0 2,10,14 * * ? *)"),),
     (Policy, "hold_after_manual_change_hours"): 4,
     (Policy, "burst_trust_percent"): 50,
     (Policy, "burst_keep_percent"): 80,
@@ -174,6 +177,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Reserve, "at"): "02:00",
     (Reserve, "count"): 2,
     (Reserve, "time_zone"): "Asia/Tokyo",
+    (Schedule, "at"): "cron(30 18 ? * MON-FRI *)",
+    (Schedule, "time_zone"): "America/New_York",
     (Fleet, "name"): "web",
     (Fleet, "tables"): (FleetTable(table="orders", read=Scale(linear=10)),),
     (Fleet, "tags"): {"Role": "web"},

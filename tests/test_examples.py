@@ -1,6 +1,7 @@
 """examples/: each configuration is free of mistakes, and does what its comments promise."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -10,12 +11,15 @@ from chalicelib.config.rules import Config
 from chalicelib.model import BOTH, Decision, Dimension, Reason, Target
 from headroom.project import ROOT
 from headroom.remarks import remarks
+from headroom.simulation.replay import Replay
 from tests.support.builders import decide_with, observation, outcome, steady
 
 FOLDER = ROOT / "examples"
 FILES = sorted(FOLDER.glob("*.toml"))
 CONFIGS = {file.stem: loader.load(file.read_text(), str(file)) for file in FILES}
-SHOP, TENANTS, BATCH = (CONFIGS[name] for name in ("small-shop", "multi-tenant", "batch-pipeline"))
+SHOP, TENANTS, BATCH, TIMES = (
+    CONFIGS[name] for name in ("small-shop", "multi-tenant", "batch-pipeline", "fixed-times")
+)
 
 
 def resolve(config: Config, table: str, index: str = "", dimension: str = "read") -> Policy:
@@ -131,3 +135,21 @@ def test_the_queue_doubles_and_follows_its_workers() -> None:
     assert outcome(decide(BATCH, "jobs", "02T12:00", 100, 80.0)) == (200, Reason.UTILIZATION_HIGH)
     (workers,) = BATCH.fleets
     assert workers.units(Target("jobs", "", Dimension.READ), 6) == 150
+
+
+@pytest.mark.parametrize(
+    ("table", "hours"),
+    [("orders", {2, 10, 14}), ("sessions", {2, 10, 14}), ("reports", {0, 6, 12, 18})],
+)
+def test_capacity_is_lowered_at_the_fixed_times_only(table: str, hours: set[int]) -> None:
+    """Demand is low from 75 minutes before each time, and once in between, where it pays, too."""
+    target = Target(table, "", Dimension.READ)
+    low = {(h * 60 + m) % 1440 for h in hours for m in [*range(-75, 30), *range(100, 170)]}
+    demand = [60.0 if minute % 1440 in low else 400.0 for minute in range(2 * 1440)]
+    policies = {target: resolve(TIMES, table)}
+    outcome = Replay({target: demand}, policies, {target: 500}).run()[target]
+    lowered = [m for m, (a, b) in enumerate(pairwise(outcome.units), 1) if b < a]
+    assert {minute // 60 % 24 for minute in lowered} == hours
+    assert all(minute % 60 < 16 for minute in lowered)  # it is in effect a minute later
+    assert outcome.decreases == len(lowered) == len({minute // 60 for minute in lowered})
+    assert outcome.changes > outcome.decreases

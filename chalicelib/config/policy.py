@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from chalicelib.config.schedules import Schedule
 from chalicelib.config.types import TopicArn, Webhook
 from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
@@ -232,6 +233,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reserve_decreases: Annotated[
         tuple[Reserve, ...],
         Meta(description="Decreases that are kept for a time of day: `{ at, count, time_zone }`."),
+    ] = ()
+    lower_at: Annotated[
+        tuple[Schedule, ...],
+        Meta(
+            description="The only times at which capacity is lowered: `{ at, time_zone }`. Each "
+            "allows one decrease of a table or index, within 15 minutes. Without any, capacity is "
+            "lowered whenever that saves."
+        ),
     ] = ()
     hold_after_manual_change_hours: Annotated[
         int,

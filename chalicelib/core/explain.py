@@ -50,6 +50,7 @@ WHY: Mapping[Reason, str] = {
     Reason.RESERVED: "the next decrease is reserved: for a time of day, the end of a floor, "
     "or of a job",
     Reason.WINDOW: "a window of the configuration forbids the change",
+    Reason.NOT_SCHEDULED: "capacity is lowered only at the times of lower_at, once each",
     Reason.PAUSED: "it is paused by an operator",
     Reason.PAUSE_UNKNOWN: "the pause tag cannot be read, so nothing is lowered",
     Reason.HISTORY_UNKNOWN: "its history cannot be read; nothing is lowered without it",

@@ -6,8 +6,10 @@ they order tables, and compare a check with a unit. The workbench calculates bil
 file that the operator chooses.
 """
 
+from datetime import datetime
 from itertools import chain
 
+from chalicelib.config import schedules
 from chalicelib.config.policy import METRIC_KINDS, Policy
 from chalicelib.core.observation import Observation
 from chalicelib.model import Decision, Dimension, TableState
@@ -45,20 +47,22 @@ def hourly_saving(decision: Decision) -> float:
     return max(0, decision.current - decision.desired) * UNIT_HOUR[decision.target.dimension]
 
 
-def is_worth_checking(observation: Observation) -> bool:
+def is_worth_checking(observation: Observation, now: datetime) -> bool:
     """Tell whether the metrics of a target are read at every sweep.
 
     They are if that costs little compared with what it could save. A target that only follows its
     fleet is checked while it is above the fleet's units. With `percent`, a target is checked if the
-    policy has a rule that no alarm announces. Notifications about metrics always need a check.
+    policy has a rule that no alarm announces. Notifications about metrics always need a check. So
+    does a target that may be lowered now, and not in the next hour.
     """
     policy = observation.policy
     if METRIC_KINDS & set(policy.notify) and not policy.dry_run:
         return True
     spare = observation.provisioned - max(policy.min_units, observation.fleet_units)
+    is_its_time = spare > 0 and schedules.opened_at(policy.lower_at, now) is not None
     if policy.strategy == "fleet":
         return spare > 0
-    if policy.strategy == "percent" and _needs_checks(policy, spare):
+    if is_its_time or (policy.strategy == "percent" and _needs_checks(policy, spare)):
         return True
     could_save = spare * UNIT_HOUR[observation.target.dimension]
     return could_save >= WORTH * METRICS_PER_CHECK * METRIC_READ * SWEEPS_PER_HOUR

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from chalicelib.config import windows
+from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
 from chalicelib.core import throttling
 from chalicelib.core.budget import Budget
@@ -64,7 +64,12 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
     """Decide on one target. A needed increase has priority over any decrease."""
     policy, budget = observation.policy, budgets.budget(observation.throughput, now)
     bounded = _with_floors(observation, now)
-    holds = (*observation.holds, *windows.holds(policy.windows, now))
+    lowered_at = observation.throughput.last_decrease_at
+    holds = (
+        *observation.holds,
+        *windows.holds(policy.windows, now),
+        *schedules.holds(policy.lower_at, now, lowered_at),
+    )
     reserved = _reservations(observation, now)
     decision = None
     if Direction.UP in directions:

@@ -27,6 +27,7 @@ from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
 from chalicelib.aws.threads import Threads
+from chalicelib.config.schedules import Schedule
 from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
 from headroom.region import moto_store
@@ -61,6 +62,7 @@ class Functions:
         self.config = ""
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
+        self._crons: list[tuple[Schedule, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
         self._app: Chalice | None = None
         #: The lines of the newest run so far.
@@ -96,7 +98,11 @@ class Functions:
                 function = f"arn:aws:lambda:{self._region.name}:{ACCOUNT}:function:{event.name}"
                 moto_store.subscribe(self._region.name, event.topic, function)
             case ScheduledEventConfig():
-                self._schedules.append((rate_minutes(str(event.schedule_expression)), event.name))
+                expression = str(event.schedule_expression)
+                if expression.startswith("rate("):
+                    self._schedules.append((rate_minutes(expression), event.name))
+                else:
+                    self._crons.append((Schedule(expression), event.name))
             case CloudWatchEventConfig():
                 self._patterns.append((EventPattern(None, event.event_pattern), event.name))
             case SQSEventConfig():
@@ -110,9 +116,9 @@ class Functions:
         self._retries = [retry for retry in self._retries if retry[0] > now]
         for _, function, payload, attempt in due:
             self.invoke(function, payload, attempt)
-        for rate, function in self._schedules:
-            if self._region.minute % rate == 0:
-                self.invoke(function, scheduled_event(self._region, function))
+        rates = [name for rate, name in self._schedules if self._region.minute % rate == 0]
+        for function in [*rates, *(name for cron, name in self._crons if cron.is_due(now))]:
+            self.invoke(function, scheduled_event(self._region, function))
         self.take_messages()
 
     def take_messages(self) -> list[Invocation]:

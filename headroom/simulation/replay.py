@@ -264,7 +264,7 @@ class Replay:
             Observation(t.target, t.meter.units, throughputs[t.target.index], t.policy)
             for t in self._targets
         ]
-        if not is_sweep or any(map(is_worth_checking, observations)):
+        if not is_sweep or any(is_worth_checking(o, now) for o in observations):
             delay = self._conditions.metric_delay_minutes
             observations = [
                 o.with_metrics(t.read_metrics(minute, delay, o.throughput.last_change_at))

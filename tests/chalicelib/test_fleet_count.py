@@ -431,7 +431,8 @@ def test_a_sweep_looks_where_the_fleet_calls_for_less(
             replace(
                 observation(provisioned=provisioned, **following(1, fleet_units)),
                 policy=policy(strategy=strategy),
-            )
+            ),
+            NOON,
         )
         is looks
     )

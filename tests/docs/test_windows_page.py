@@ -15,7 +15,7 @@ from headroom.project import ROOT
 from tests.support.builders import decide_with, observation, steady
 
 PAGE = (ROOT / "docs" / "windows.md").read_text()
-WINDOWS, FLOORS, RESERVED, TOGETHER = (
+WINDOWS, FLOORS, RESERVED, TIMES, TOGETHER = (
     loader.load(text, "docs/windows.md")
     for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 )
@@ -53,6 +53,11 @@ def decide(
             TOGETHER, "reports", "02 09:00", Reason.WINDOW, id="the floor has ended, by day"
         ),
         pytest.param(TOGETHER, "reports", "02 20:00", Reason.UTILIZATION_LOW, id="in the evening"),
+        pytest.param(
+            TIMES, "orders", "02 08:59", Reason.NOT_SCHEDULED, id="before 10:00 in Berlin"
+        ),
+        pytest.param(TIMES, "orders", "02 09:00", Reason.UTILIZATION_LOW, id="at 10:00"),
+        pytest.param(TIMES, "orders", "02 09:15", Reason.NOT_SCHEDULED, id="a quarter later"),
     ],
 )
 def test_the_windows_of_the_page(config: Config, table: str, now: str, reason: Reason) -> None:
@@ -95,6 +100,6 @@ def test_the_page_names_every_rule_and_only_reasons_that_there_are() -> None:
     assert set(BARRED) <= set(re.findall(r"`(\w+)`", PAGE))
     assert (
         {"DecreaseReserved", "HeldByWindow"}
-        <= set(re.findall(r"`([A-Z]\w+)`", PAGE))
+        <= set(re.findall(r"`([A-Z][a-z]\w+)`", PAGE))
         <= {str(reason) for reason in WHY}
     )

@@ -250,7 +250,7 @@ throttled_provisioned_steps = [{ at = 1, percent = 20 }, { at = 50, percent = 10
 increase_steps = [{ at = 75, percent = 20 }, { at = 110, percent = 80 }]
 windows = [{ rule = "hold", outside = "22:00-01:00", days = "mon" }]
 """
-LOWER = {
+LOWER: dict[str, Any] = {
     "strategy": "percent",
     "lower_percent": 40,
     "decrease_percent": 30,
@@ -259,14 +259,21 @@ LOWER = {
 }
 
 
+TIMES = """
+lower_at = [{ at = "cron(10 22-23 * * ? *)" }, { at = "rate(3 hours)" }]
+"""
+
+
 @pytest.mark.parametrize(
     ("settings", "more", "least_changes"),
     [
+        pytest.param({"strategy": "adaptive"}, TIMES, 8, id="adaptive, at fixed times"),
+        pytest.param({"strategy": "percent"}, TIMES, 5, id="percent, at fixed times"),
         pytest.param(LOWER, FLOOR, 12, id="low periods, floors and kept decreases"),
         pytest.param(LOWER, STEPS, 12, id="steps by throttling, late metrics, and a hold"),
     ],
 )
-def test_they_agree_on_windows_and_steps(
+def test_they_agree_on_windows_times_and_steps(
     settings: dict[str, Any], more: str, least_changes: int
 ) -> None:
     demand = {READS: burst(), WRITES: noise(5, 150.0)}

@@ -148,7 +148,8 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
         (load.throttled5 > 0, Reason.THROTTLED_RECENTLY),
         (saving <= 0, Reason.AT_DESIRED),
         (raised_at is not None and now - raised_at < SETTLE, Reason.RAISED_RECENTLY),
-        (fall > FALLING_SHARE * saving, Reason.STILL_FALLING),
+        # at fixed times there is no later one to wait for
+        (fall > FALLING_SHARE * saving and not policy.lower_at, Reason.STILL_FALLING),
     )
     obstacle = next((reason for applies, reason in obstacles if applies), None)
     if obstacle:

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from chalicelib.config.policy import ScalingStep
+from chalicelib.config.schedules import Schedule
 from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
 from headroom.simulation import pricing
-from tests.support.builders import READS, WRITES, decision, observation, policy
+from tests.support.builders import NOON, READS, WRITES, decision, observation, policy
 
 STEPS = (ScalingStep(70, 10),)
+
+AT_NOON, AT_ONE = ((Schedule(at=f"cron(0 {hour} * * ? *)"),) for hour in (12, 13))
 
 
 @pytest.mark.parametrize(
@@ -79,13 +82,18 @@ def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float)
             False,
             id="… which another strategy does not read",
         ),
+        pytest.param(READS, 2, {"lower_at": AT_NOON}, True, id="a small table at its time"),
+        pytest.param(READS, 1, {"lower_at": AT_NOON}, False, id="… where nothing can be lowered"),
+        pytest.param(READS, 2, {"lower_at": AT_ONE}, False, id="… before its time"),
     ],
 )
 def test_a_look_is_worth_it_where_much_could_be_saved(
     target: Target, units: int, settings: dict[str, Any], worth: bool
 ) -> None:
     assert (
-        prices.is_worth_checking(replace(observation(target, units), policy=policy(**settings)))
+        prices.is_worth_checking(
+            replace(observation(target, units), policy=policy(**settings)), NOON
+        )
         is worth
     )
 

@@ -11,7 +11,7 @@ from headroom.region.context import Call, Fault
 from headroom.region.events import rate_minutes
 from headroom.region.region import Region
 from headroom.simulation.clock import START
-from tests.support.scenes import invoke, operations, record_invocations, rules, wait
+from tests.support.scenes import MIDDAY, invoke, operations, record_invocations, rules, wait
 
 
 def test_an_endpoint_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +34,16 @@ def test_a_schedule_fires_at_its_rate(region: Region) -> None:
     assert expected == {
         name: [i.at.minute for i in invocations if i.function == name] for name in expected
     }
+
+
+def test_a_schedule_fires_at_the_times_of_its_cron_expression() -> None:
+    with Region(MIDDAY.replace(hour=1, minute=55)) as region:
+        schedule = "cron(0,5 2,10,14 * * ? *)"
+        region.deploy(rules("customers"), environment={"SCALE_DOWN_SCHEDULE": schedule})
+        invocations = record_invocations(region)
+        region.run(20)
+        fired = [f"{i.at:%H:%M}" for i in invocations if i.function == "scale_down"]
+    assert fired == ["02:00", "02:05"]
 
 
 @pytest.mark.parametrize(
