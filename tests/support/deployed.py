@@ -20,6 +20,7 @@ from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import environment_of
+from tests.support import moto_state
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
 ALL_SOURCES = {
@@ -95,7 +96,17 @@ def set_up(
     names: tuple[str, ...] = FUNCTIONS,
     rules: Config | None = None,
 ) -> None:
-    """Deploy a stage whole, with the checkout's configuration where no other is given."""
+    """Deploy a stage whole, with the checkout's configuration where no other is given.
+
+    In an empty account it is made once. The next ones are copies of it.
+    """
+    key = repr((stage, names, rules, session.client("sqs").meta.region_name))
+    moto_state.begin_with(key, lambda: _deploy(stage, session, names, rules))
+
+
+def _deploy(
+    stage: Stage, session: AwsSession, names: tuple[str, ...], rules: Config | None
+) -> None:
     list(setup.setup(setup.resources_before_functions(stage, session), session))
     make_functions(stage, session, names)
     list(

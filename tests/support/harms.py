@@ -48,7 +48,7 @@ def refuse(client: Any, operation: str, code: str) -> None:
 
 def reject(deployment: Deployment, code: str) -> None:
     """Let AWS not accept the operator's credentials."""
-    del deployment.session.location
+    vars(deployment.session).pop("location", None)
     deny(deployment, "sts", "GetCallerIdentity", code)
 
 

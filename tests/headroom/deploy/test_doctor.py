@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 from chalicelib.config.loader import load
 from headroom.cli import app
 from headroom.deploy import doctor, setup
+from headroom.deploy.account import AwsSession
 from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
+from tests.support import moto_state
 from tests.support.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
 from tests.support.harms import (
     CAPACITY,
@@ -48,10 +50,14 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
     configure(tmp_path, CONFIG)
     with account() as session:
         with untraced():
-            set_up(dev(), session, rules=load(CONFIG))
-            make_table(session.client)
-            sweep(CONFIG)
+            moto_state.begin_with("well", lambda: _deploy_well(session))
         yield Deployment(dev(), tmp_path, session, datetime.now(UTC))
+
+
+def _deploy_well(session: AwsSession) -> None:
+    set_up(dev(), session, rules=load(CONFIG))
+    make_table(session.client)
+    sweep(CONFIG)
 
 
 def test_a_stage_that_was_deployed_well_is_well(deployment: Deployment) -> None:
