@@ -20,6 +20,9 @@ TEXT = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
 ]
+TESTING = (ROOT / "docs" / "testing.md").read_text().partition("## A deployed stage")[2]
+#: What docs/testing.md shows for a deployed stage. It is run as soon as this page has deployed one.
+OF_TESTING = re.findall(r"```sh\n(.*?)\n```", TESTING, re.DOTALL)
 TOOLS = ("headroom", "make", "chalice")
 INLINE = {
     span for span in re.findall(r"`([^`\n]+)`", TEXT) if span.split()[0] in TOOLS and " " in span
@@ -30,11 +33,13 @@ HOURS = 730
 
 
 def follow(there: Site, command: str, status: int = 0) -> str:
+    command, _, file = command.partition(" < ")
+    answer = (ROOT / file).read_text() if file else "y\n"
     words = shlex.split(command)
     assert words[0] in TOOLS, f"{command} is run by no test"
     if words[0] == "make":
         return there.make(*words[1:])
-    return there.run(*words, status=status, answer="y\n")
+    return there.run(*words, status=status, answer=answer)
 
 
 @pytest.mark.slow
@@ -42,8 +47,11 @@ def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None
     with site(tmp_path) as there:
         make_table(there.client)
         before = inventory(there.client)
-        for command in COMMANDS:
+        deployed = COMMANDS.index("headroom doctor --stage dev")
+        for command in [*COMMANDS[:deployed], *OF_TESTING, *COMMANDS[deployed:]]:
             output = follow(there, command, BEFORE_THE_FIRST_SWEEP if " doctor " in command else 0)
+            if command in OF_TESTING:
+                assert json.loads(output)["Kept"] == 2
             if command.endswith("--json"):
                 assert {finding["check"] for finding in json.loads(output)["findings"]} == {
                     "alarms"
