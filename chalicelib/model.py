@@ -73,6 +73,7 @@ class Reason(StrEnum):
     STILL_FALLING = "DemandStillFalling"
     THROTTLED_RECENTLY = "ThrottledRecently"
     BUDGET_USED_UP = "DecreaseBudgetUsedUp"
+    LOWERED_RECENTLY = "LoweredRecently"
     NOT_WORTH_IT = "DecreaseNotWorthIt"
     INCREASE_FIRST = "IncreaseFirst"
     SCALING_OFF = "ScalingOff"

@@ -142,6 +142,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "scale_down_at_zero"): False,
     (Policy, "decrease_together"): True,
     (Policy, "min_decrease_units"): 10,
+    (Policy, "peak_minutes"): 30,
+    (Policy, "decrease_spacing_minutes"): 30,
     (Policy, "reserve_decreases"): (Reserve(at="02:00", time_zone="Europe/Berlin"),),
     (Policy, "lower_at"): (Schedule(at="cron(0 2,10,14 * * ? *)"),),
     (Policy, "hold_after_manual_change_hours"): 4,

@@ -23,6 +23,7 @@ OF_STRATEGY: Mapping[str, frozenset[str]] = {
             "delay_minutes",
             "target_percent",
             "min_decrease_percent",
+            "peak_minutes",
             "lower_percent",
             "decrease_percent",
             "decrease_units",
@@ -42,12 +43,14 @@ OF_LOWER_PERCENT = frozenset(
         "check_reset_percent",
     }
 )
-OF_TARGET_PERCENT = frozenset({"target_percent", "min_decrease_percent"})
+OF_TARGET_PERCENT = frozenset({"target_percent", "min_decrease_percent", "peak_minutes"})
 OF_DECREASES = OF_LOWER_PERCENT | OF_TARGET_PERCENT | {
     "lower_percent",
     "scale_down_at_zero",
     "decrease_together",
     "min_decrease_units",
+    "decrease_spacing_minutes",
+    "lower_at",
     "reserve_decreases",
     "hold_after_manual_change_hours",
 }  # fmt: skip

@@ -24,6 +24,8 @@ TABLE_QUOTA_UNITS = 40_000
 #: CloudWatch: period x evaluation periods is at most a day for periods under an hour. Source:
 #: API_PutMetricAlarm, 2026-10.
 DAY_SECONDS = 86_400
+#: A target that nobody wrote keeps its distance to a lower alarm: 65 of 80.
+TARGET_PERCENT = 65
 Raw = Mapping[str, Any]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -159,10 +161,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     target_percent: Annotated[
         Percent,
         Meta(
-            description="A decrease (strategy `percent`) "
-            "leaves the recent peak at this much of the new units."
+            description="A decrease (strategy `percent`) leaves the recent peak at this much of "
+            "the new units. Where `alarm_percent` is below 66, the default is 13/16 of it."
         ),
-    ] = 65
+    ] = TARGET_PERCENT
+    peak_minutes: Annotated[
+        int,
+        Meta(
+            ge=5,
+            le=180,
+            description="The recent peak (strategy `percent`) is that of so many minutes, "
+            "all of which must be known.",
+        ),
+    ] = 60
     min_decrease_percent: Annotated[
         Percent,
         Meta(
@@ -229,6 +240,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = False
     min_decrease_units: Annotated[
         Units, Meta(description="Never make a decrease of fewer units than this.")
+    ] = 0
+    decrease_spacing_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_440,
+            description="After a decrease of a table or index, none follows for this long; "
+            "0 is off.",
+        ),
     ] = 0
     reserve_decreases: Annotated[
         tuple[Reserve, ...],
@@ -385,6 +405,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 "decrease_checks: the alarm periods and delay_minutes together must fit into "
                 f"{RECENT // timedelta(minutes=1)} minutes",
             ),
+            (
+                (self.peak_minutes + self.delay_minutes) * 60 > RECENT.total_seconds(),
+                "peak_minutes: together with delay_minutes it must fit into "
+                f"{RECENT // timedelta(minutes=1)} minutes",
+            ),
         )
         yield from (problem for is_wrong, problem in checks if is_wrong)
         yield from self._window_problems()
@@ -445,7 +470,11 @@ SETTINGS: Mapping[str, Any] = get_type_hints(Policy, include_extras=True)
 def make_policy(**settings: Any) -> Policy:
     """Return a policy with its strategy's own defaults under the given settings."""
     preset = STRATEGY_DEFAULTS.get(settings.get("strategy", ""), {})
-    return _policy(tuple(sorted({**preset, **settings}.items())))
+    settings = {**preset, **settings}
+    if settings.get("strategy") == "percent" and settings["alarm_percent"] <= TARGET_PERCENT:
+        target = settings["alarm_percent"] * TARGET_PERCENT // preset["alarm_percent"]
+        settings.setdefault("target_percent", max(1, target))
+    return _policy(tuple(sorted(settings.items())))
 
 
 @lru_cache(maxsize=1024)

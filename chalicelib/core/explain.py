@@ -40,6 +40,7 @@ WHY: Mapping[Reason, str] = {
     "the same decrease saves more a little later",
     Reason.THROTTLED_RECENTLY: "requests were throttled within the window",
     Reason.BUDGET_USED_UP: "DynamoDB allows no decrease yet",
+    Reason.LOWERED_RECENTLY: "it was lowered less than decrease_spacing_minutes ago",
     Reason.NOT_WORTH_IT: "the decrease is too small to use one of the day's decreases",
     Reason.INCREASE_FIRST: "another target of the table is raised now; "
     "a decrease must not delay it",

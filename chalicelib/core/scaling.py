@@ -184,7 +184,15 @@ def _use_decrease(
     wanted = _within_maximum(observation, _unless_small(observation, decrease))
     if wanted.changes and not budget.allows(now):
         return unchanged(wanted, Reason.BUDGET_USED_UP)
+    if wanted.changes and _is_too_soon(observation, now):
+        return unchanged(wanted, Reason.LOWERED_RECENTLY)
     return _unless_reserved(wanted, reserved) if wanted.changes else wanted
+
+
+def _is_too_soon(observation: Observation, now: datetime) -> bool:
+    last = observation.throughput.last_decrease_at
+    spacing = timedelta(minutes=observation.policy.decrease_spacing_minutes)
+    return last is not None and now - last < spacing
 
 
 def _unless_small(observation: Observation, decrease: Decision) -> Decision:

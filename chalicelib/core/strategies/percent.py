@@ -24,9 +24,8 @@ from chalicelib.model import Number, Reason, Series
 MINUTE = timedelta(minutes=1)
 #: For this long after an increase, a small decrease is not made, even if it would be free.
 SETTLE = timedelta(minutes=15)
-#: A decrease leaves room for the peak of the last hour. The quota allows one decrease an hour, so
-#: the level must last that long.
-LOOK_BACK = timedelta(minutes=60)
+#: A point of the provisioned units shows their lowest within so long.
+FIVE_MINUTES = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +99,23 @@ def _causes(observation: Observation, evidence: Evidence, base: float) -> Iterat
 
 
 def scale_down(observation: Observation, now: datetime) -> Recommendation:
-    """Return the level at which the last hour's peak is `target_percent` of the units.
+    """Return the level at which the peak of `peak_minutes` is `target_percent` of the units.
 
     With `lower_percent` return the level one step lower instead.
     """
     policy = observation.policy
     at = now - policy.delay_minutes * MINUTE
+    since = at - policy.peak_minutes * MINUTE
     consumed = known_at(observation.metrics.consumed, at)
     if not is_fresh(consumed, at, FRESH_TO_LOWER):
         return Recommendation(
             observation.provisioned,
             Reason.NO_DATA,
-            {"minutes_known": len(consumed.since(at - LOOK_BACK).known())},
+            {"minutes_known": len(consumed.since(since).known())},
         )
     if policy.lower_percent:
         return _one_step_down(observation, consumed)
-    return _to_target(observation, consumed.since(at - LOOK_BACK), at, now)
+    return _to_target(observation, consumed.since(since), since, now)
 
 
 # up
@@ -220,17 +220,17 @@ def _mean(series: Series) -> float:
 
 
 def _to_target(
-    observation: Observation, hour: Series, at: datetime, now: datetime
+    observation: Observation, consumed: Series, since: datetime, now: datetime
 ) -> Recommendation:
-    """Return the units for the hour's peak, `peak x 100 / target_percent`, if the saving is large
-    enough."""
+    """Return the units for the peak since then, `peak x 100 / target_percent`, if the saving is
+    large enough."""
     policy = observation.policy
-    if hour.start > at - LOOK_BACK + MINUTE or None in hour.values:
+    if consumed.start > since + MINUTE or None in consumed.values:
         return Recommendation(
-            observation.provisioned, Reason.NO_DATA, {"minutes_known": len(hour.known())}
+            observation.provisioned, Reason.NO_DATA, {"minutes_known": len(consumed.known())}
         )
-    peak = max(hour.known())
-    throttled = observation.metrics.throttled.since(at - LOOK_BACK)
+    peak = max(consumed.known())
+    throttled = observation.metrics.throttled.since(since)
     desired = max(
         math.ceil(peak * 100 / policy.target_percent), _quiet_units(peak, policy), policy.min_units
     )
@@ -253,14 +253,13 @@ def _to_target(
 def _one_step_down(observation: Observation, consumed: Series) -> Recommendation:
     """Return the level one step lower, if the newest `decrease_checks` periods were low.
 
-    Only periods since the last change of capacity count, since the percentage is of today's units.
-    DynamoDB keeps one time for reads and writes, so a change of either starts the count again.
+    Only periods since the last change of these units count, since the percentage is of them.
     The step is max(units x percent / 100, units), at least one unit. It ends above what the peak of
     these periods needs for the alarm to stay quiet, so never below what was consumed.
     """
     policy = observation.policy
     units, size = observation.provisioned, policy.alarm_period_seconds // 60
-    loads = _whole_means(consumed.since(observation.throughput.last_change_at), size)
+    loads = _whole_means(consumed.since(_own_change_at(observation)), size)
     low, looked = _low_periods(loads, units, policy)
     numbers: dict[str, Number] = {"lower_level_units": units * policy.lower_percent / 100}
     numbers |= {"low_checks": len(low), "checks_needed": policy.decrease_checks}
@@ -278,6 +277,23 @@ def _one_step_down(observation: Observation, consumed: Series) -> Recommendation
     if desired >= units:
         return Recommendation(units, Reason.AT_DESIRED, numbers)
     return Recommendation(desired, Reason.UTILIZATION_LOW, numbers)
+
+
+def _own_change_at(observation: Observation) -> datetime | None:
+    """Return a time at which the target's own units have surely been what they are.
+
+    DynamoDB keeps one time for reads and writes. The metric of the provisioned units tells whether
+    that was a change of the other dimension. Its points are of five minutes, so a change lies
+    within five minutes of the last point with other units.
+    """
+    at, shown = observation.throughput.last_change_at, observation.metrics.provisioned
+    if at is None or not shown.values or shown.end + FIVE_MINUTES < at:
+        return at
+    others = [i for i, units in enumerate(shown.values) if units != observation.provisioned]
+    if not others:
+        return min(at, shown.start)
+    last = shown.start + timedelta(seconds=shown.step_seconds * (others[-1] + 1))
+    return min(at, last + FIVE_MINUTES)
 
 
 def _whole_means(series: Series, size: int) -> list[float | None]:

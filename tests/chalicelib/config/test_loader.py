@@ -32,6 +32,22 @@ def test_a_name_is_enough_and_everything_else_has_its_default() -> None:
     assert settings(LEAST, ORDERS_EU) == Policy()
 
 
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        pytest.param("alarm_percent = 50", 40, id="below an alarm of its own"),
+        pytest.param("alarm_percent = 65", 52, id="at the default"),
+        pytest.param("alarm_percent = 66", 65, id="above it, as ever"),
+        pytest.param("alarm_percent = 2", 1, id="at least one"),
+        pytest.param("alarm_percent = 50\ntarget_percent = 45", 45, id="what is written counts"),
+        pytest.param("", 65, id="the strategy's own alarm"),
+    ],
+)
+def test_a_target_that_nobody_wrote_follows_a_low_alarm(given: str, target: int) -> None:
+    text = f"[defaults]\nstrategy = 'percent'\n{given}\n{LEAST}"
+    assert settings(text, ORDERS_EU).target_percent == target
+
+
 def test_the_defaults_are_these() -> None:
     expected = {
         "strategy": "adaptive",
@@ -271,6 +287,15 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
                 "so every decrease would set off the alarm again"
             ],
             id="a target at the alarm's level",
+        ),
+        pytest.param(
+            "[defaults]\nstrategy = 'percent'\npeak_minutes = 150\n[[tables]]\nname = 'x'\n"
+            "[tables.read]\ndelay_minutes = 31",
+            [
+                "tables[0].read.peak_minutes: together with delay_minutes it must fit into "
+                "180 minutes"
+            ],
+            id="a peak that is longer ago than what is read",
         ),
         pytest.param(
             "[[tables]]\nname = 'x'\nincrease_percent = 0\n[tables.read]\nstrategy = 'percent'",

@@ -190,6 +190,22 @@ CASES = [
     pytest.param(DOWN, {}, {}, 100, Reason.NO_DATA, id="unknown is not zero"),
     pytest.param(DOWN, {"consumed": 26.0, **SPENT}, {}, 100, Reason.BUDGET_USED_UP, id="no budget"),
     pytest.param(
+        DOWN,
+        {"consumed": 26.0, "last_decrease_at": NOON - 29 * MINUTE},
+        {"decrease_spacing_minutes": 30},
+        100,
+        Reason.LOWERED_RECENTLY,
+        id="lowered 29 minutes ago",
+    ),
+    pytest.param(
+        DOWN,
+        {"consumed": 26.0, "last_decrease_at": NOON - 30 * MINUTE},
+        {"decrease_spacing_minutes": 30},
+        40,
+        Reason.UTILIZATION_LOW,
+        id="lowered 30 minutes ago",
+    ),
+    pytest.param(
         DOWN, {"consumed": 26.0}, {"scale_down": False}, 100, Reason.SCALING_OFF, id="down is off"
     ),
     pytest.param(

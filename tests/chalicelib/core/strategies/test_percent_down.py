@@ -1,5 +1,6 @@
 """The strategy `percent`: down to what the peak of the hour needs, or by steps."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -406,6 +407,46 @@ def test_only_periods_since_the_last_change_of_capacity_count(
     change: str, ago: float, reason: Reason
 ) -> None:
     assert down(10.0, THREE, **{change: NOON - ago * MINUTE}).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("shown", "ago", "reason"),
+    [
+        pytest.param([100.0] * 6, 1, Reason.UTILIZATION_LOW, id="the writes changed"),
+        pytest.param([100.0] * 3, 1, Reason.UTILIZATION_LOW, id="for as long as is known"),
+        pytest.param([80.0, 100.0, 100.0], 1, Reason.UTILIZATION_LOW, id="first these, then those"),
+        pytest.param(
+            [100.0, 80.0, 100.0], 1, Reason.TOO_FEW_CHECKS, id="these within five minutes"
+        ),
+        pytest.param([100.0, 100.0, 200.0], 1, Reason.TOO_FEW_CHECKS, id="these were lowered"),
+        pytest.param([100.0, 100.0, None], 1, Reason.TOO_FEW_CHECKS, id="a gap tells nothing"),
+        pytest.param([], 1, Reason.TOO_FEW_CHECKS, id="nothing is known"),
+    ],
+)
+def test_a_change_of_the_other_dimension_does_not_begin_the_count_anew(
+    shown: list[float | None], ago: int, reason: Reason
+) -> None:
+    seen = observation(
+        consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - ago * MINUTE
+    )
+    seen = replace(seen, metrics=replace(seen.metrics, provisioned=series(shown, NOON, 300)))
+    assert percent.scale_down(seen, NOON).reason is reason
+
+
+def test_points_from_before_the_change_tell_nothing_of_it() -> None:
+    seen = observation(consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - MINUTE)
+    old = series([100.0] * 3, NOON - 10 * MINUTE, 300)
+    seen = replace(seen, metrics=replace(seen.metrics, provisioned=old))
+    assert percent.scale_down(seen, NOON).reason is Reason.TOO_FEW_CHECKS
+
+
+@pytest.mark.parametrize(
+    ("minutes", "desired"),
+    [pytest.param(60, 100, id="an hour"), pytest.param(30, 16, id="half an hour")],
+)
+def test_the_peak_is_that_of_peak_minutes(minutes: int, desired: int) -> None:
+    fallen = series([90.0] * 30 + [10.0] * 30)
+    assert down(fallen, {"peak_minutes": minutes}).desired == desired
 
 
 def test_of_an_increase_and_a_decrease_the_later_begins_the_count() -> None:
