@@ -42,6 +42,7 @@ def follow(there: Site, command: str, status: int = 0) -> str:
     return there.run(*words, status=status, answer=answer)
 
 
+@pytest.mark.foreign
 @pytest.mark.slow
 def test_every_command_of_the_runbook_works_in_its_order(tmp_path: Path) -> None:
     with site(tmp_path) as there:
