@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.config.healing import Healing
 from chalicelib.core.healing import InstanceGroup
-from chalicelib.core.table_alarms import COMPARISON, PREFIX, TAG, metric_of
+from chalicelib.core.table_alarms import COMPARISON, PREFIX, metric_of, tags
 from chalicelib.metrics import EC2, instance_of
 from chalicelib.model import Alarm
 
@@ -83,7 +83,7 @@ def new_fields(instance: str, group: str, rule: Healing, topic_arn: str) -> dict
         "TreatMissingData": "missing",
         "ActionsEnabled": True,
         "AlarmActions": [topic_arn, *([_recovery(topic_arn)] if kind == RECOVERY else [])],
-        "Tags": [TAG],
+        "Tags": tags(topic_arn),
     }
 
 

@@ -16,6 +16,9 @@ OWN_FUNCTION = re.compile(r":lambda:.*:function:headroom-[^:]*")
 MAX_NAME = 255
 COMPARISON = "GreaterThanOrEqualToThreshold"
 TAG = {"Key": "managed-by", "Value": "headroom"}
+#: The key of the tag with the topic's ARN. The policies of the roles read it: a stage may not write
+#: the alarms of another stage's topic.
+TOPIC_TAG = "headroom-topic"
 
 
 def name_of(target: Target) -> str:
@@ -96,8 +99,13 @@ def new_fields(target: Target, units: int, policy: Policy, topic_arn: str) -> di
         "Threshold": threshold(units, policy.alarm_period_seconds, policy),
         "ActionsEnabled": True,
         "AlarmActions": [topic_arn],
-        "Tags": [TAG],
+        "Tags": tags(topic_arn),
     }
+
+
+def tags(topic_arn: str) -> list[dict[str, str]]:
+    """Return the tags of an alarm that Headroom makes."""
+    return [TAG, {"Key": TOPIC_TAG, "Value": topic_arn}]
 
 
 def dimensions(target: Target) -> list[dict[str, str]]:

@@ -60,7 +60,9 @@ def deploy(name: StageOption) -> None:
 
     The package is small, of compiled modules.
     """
-    raise typer.Exit(packaging.deploy(stage.read(name), stage.project_folder()))
+    raise typer.Exit(
+        packaging.deploy(stage.read(name), stage.project_folder(), AwsSession().location)
+    )
 
 
 def _checked_config(settings: stage.Stage, cloud: AwsSession) -> Config:

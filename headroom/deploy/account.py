@@ -50,22 +50,36 @@ class Location:
 
 
 class AwsSession:
-    """Clients of the default session, created when first needed.
+    """Clients of a session of boto3, created when first needed.
 
     sleep: waits for a number of seconds. receive_wait_seconds: how long SQS waits for a message.
+    session: None for boto3's default session. region: "" for the session's own.
     """
 
     def __init__(
-        self, sleep: Callable[[float], None] = time.sleep, receive_wait_seconds: int = 1
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        receive_wait_seconds: int = 1,
+        session: boto3.Session | None = None,
+        region: str = "",
     ) -> None:
         self.sleep, self.receive_wait_seconds = sleep, receive_wait_seconds
-        self.client: Callable[[str], Any] = cache(boto3.client)
+        self._session, self._region = session, region
+        self.client: Callable[[str], Any] = cache(self._client)
+
+    def _client(self, service: str, config: Config | None = None) -> Any:
+        make = self._session.client if self._session else boto3.client
+        return make(service, region_name=self._region or None, config=config)
+
+    def in_region(self, region: str) -> "AwsSession":
+        """Return the same account in another Region."""
+        return AwsSession(self.sleep, self.receive_wait_seconds, self._session, region)
 
     @cached_property
     def runner(self) -> Any:
         """Return a Lambda client that waits for the longest run and never retries a call."""
         config = Config(read_timeout=LONGEST_RUN_SECONDS, retries={"total_max_attempts": 1})
-        return boto3.client("lambda", config=config)
+        return self._client("lambda", config)
 
     @cached_property
     def location(self) -> Location:

@@ -37,6 +37,8 @@ QUEUE_FUNCTIONS = frozenset({ALARM_READER, GROUP_READER})
 #: The functions that a rule of EventBridge runs, by a schedule or by a pattern of events.
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
 SILENCE_MINUTES = 30
+#: What the names of the three alarms about Headroom end with.
+ABOUT_HEADROOM = ERRORS, DEAD_LETTERS, SILENCE = "errors", "dead-letters", "silence"
 
 
 def topic_policy(topic_arn: str, location: Location) -> Document:
@@ -186,7 +188,7 @@ def _errors(stage: Stage, functions: Mapping[str, str]) -> Document:
     ]
     total = {"Id": "errors", "Expression": "SUM(METRICS())", "Label": "Errors", "ReturnData": True}
     return {
-        "AlarmName": f"{stage.prefix}-errors",
+        "AlarmName": f"{stage.prefix}-{ERRORS}",
         "AlarmDescription": "Headroom's functions fail again and again. "
         "What to do: docs/operations.md, Errors.",
         "Metrics": [*queries, total],
@@ -200,7 +202,7 @@ def _errors(stage: Stage, functions: Mapping[str, str]) -> Document:
 
 def _dead_letters(stage: Stage, queue: str) -> Document:
     return {
-        "AlarmName": f"{stage.prefix}-dead-letters",
+        "AlarmName": f"{stage.prefix}-{DEAD_LETTERS}",
         "AlarmDescription": "A message to Headroom could not be handled. "
         "What to do: docs/operations.md, Dead letters.",
         "Namespace": "AWS/SQS",
@@ -218,7 +220,7 @@ def _dead_letters(stage: Stage, queue: str) -> Document:
 def _silence(stage: Stage) -> Document:
     """Return the alarm on missing sweeps: every completed sweep counts one `Completed`."""
     return {
-        "AlarmName": f"{stage.prefix}-silence",
+        "AlarmName": f"{stage.prefix}-{SILENCE}",
         "AlarmDescription": "No sweep of Headroom has completed for 30 minutes. "
         "What to do: docs/operations.md, Silence.",
         "Namespace": telemetry.NAMESPACE,

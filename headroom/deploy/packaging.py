@@ -19,12 +19,14 @@ from typing import Any
 from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.rules import Config
-from headroom.deploy import blueprint, permissions
+from chalicelib.core.table_alarms import TOPIC_TAG
+from headroom.deploy import blueprint, permissions, records
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
 from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage, StageError
+from headroom.deploy.stage_policy import stage_policy
 from headroom.project import version
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
@@ -80,11 +82,12 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     return [sam, terraform]
 
 
-def deploy(stage: Stage, project: Path) -> int:
+def deploy(stage: Stage, project: Path, location: Location) -> int:
     """Deploy a stage's functions as `chalice deploy` does, in a lean package.
 
     Chalice prints what it does. Returns its exit status.
     """
+    records.choose(stage, project, location)
     command = [*CHALICE, "deploy", "--stage", stage.name]
     return subprocess.run(command, cwd=project, check=False).returncode  # noqa: S603
 
@@ -135,15 +138,15 @@ def sam_template(stage: Stage, rules: Config) -> Document:
     for name in stage.functions:
         logical = to_cfn_resource_name(name)
         resources[logical] = {"Properties": _sam_function(stage, name, topic)}
-        resources[f"{logical}Role"] = {"Properties": {"RoleName": stage.function(name)}}
-        policy = permissions.configured_policy(rules, name)
-        if policy:
-            resources[f"{logical}ConfiguredPolicy"] = _sam(
-                "IAM::Policy",
-                PolicyName=permissions.NAME,
-                PolicyDocument=policy,
-                Roles=[{"Ref": f"{logical}Role"}],
-            )
+        resources[f"{logical}Role"] = {
+            "Properties": {"RoleName": stage.role(name, SAM_LOCATION.region)}
+        }
+        resources[f"{logical}ConfiguredPolicy"] = _sam(
+            "IAM::Policy",
+            PolicyName=permissions.NAME,
+            PolicyDocument=stage_policy(stage, SAM_LOCATION, rules, name),
+            Roles=[{"Ref": f"{logical}Role"}],
+        )
     functions = {name: stage.function(name) for name in stage.functions}
     actions = stage.operator_actions(SAM_LOCATION)
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
@@ -159,10 +162,13 @@ def _sam(kind: str, **properties: Any) -> Document:
 def _sam_stores(stage: Stage, topic: str) -> Document:
     stores = _sam_queue(
         "HeadroomDeadLetters",
-        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, stage.function("*")),
+        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, stage.role_pattern),
         QueueName=stage.dead_letters,
         MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
-        Tags=[{"Key": DeployedVersion.KEY, "Value": version()}],
+        Tags=[
+            {"Key": DeployedVersion.KEY, "Value": version()},
+            {"Key": TOPIC_TAG, "Value": topic},
+        ],
     )
     if blueprint.GROUP_READER in stage.functions:
         redrive = {"deadLetterTargetArn": SAM_DEAD_LETTERS}
@@ -270,7 +276,9 @@ def _terraform_topic(stage: Stage) -> str:
 def terraform_extras(stage: Stage, rules: Config) -> Document:
     """Return the resources besides Chalice's, without a kind that has none."""
     topic = _terraform_topic(stage)
-    policies = {name: permissions.configured_policy(rules, name) for name in stage.functions}
+    policies = {
+        name: stage_policy(stage, TERRAFORM_LOCATION, rules, name) for name in stage.functions
+    }
     resources: Document = {
         **_terraform_topics(stage, topic),
         **_terraform_queues(stage, topic),
@@ -294,7 +302,6 @@ def terraform_extras(stage: Stage, rules: Config) -> Document:
                 "policy": json.dumps(policy),
             }
             for name, policy in policies.items()
-            if policy
         },
     }
     if LAMBDA_SOURCE in stage.sources:
@@ -325,10 +332,10 @@ def _terraform_queues(stage: Stage, topic: str) -> Document:
             "name": stage.dead_letters,
             "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
             "sqs_managed_sse_enabled": True,
-            "tags": {DeployedVersion.KEY: version()},
+            "tags": {DeployedVersion.KEY: version(), TOPIC_TAG: topic},
         }
     }
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.function("*"))
+    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.role_pattern)
     policies, subscriptions = {"headroom_dead_letters": policy}, {}
     if QUEUE_SOURCE in stage.sources:
         redrive = {"deadLetterTargetArn": DEAD_LETTERS}
@@ -417,7 +424,11 @@ def terraform_override(stage: Stage) -> Document:
             f"{name}-event": {"name": f"{stage.function(name)}-event"}
             for name in stage.functions
             if name in blueprint.RULED_FUNCTIONS
-        }
+        },
+        "aws_iam_role": {
+            f"{name}_role": {"name": stage.role(name, TERRAFORM_LOCATION.region)}
+            for name in stage.functions
+        },
     }
     if TOPIC_SOURCE in stage.sources:
         redrive = json.dumps({"deadLetterTargetArn": DEAD_LETTERS})

@@ -2,8 +2,7 @@
 
 It is added to the policy in .chalice/policy-*.json. Those files are the same in every checkout and
 name no table. Small contributors each return the statements for the rules and a function's short
-name. `headroom setup` applies the policy, `headroom doctor` compares it, and `headroom package`
-renders it for SAM and Terraform.
+name. headroom/deploy/stage_policy.py adds what pins a role to its stage.
 """
 
 import json
@@ -20,7 +19,8 @@ from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
 from headroom.deploy.stage import SCHEDULED
 
-#: The policy's name on each role.
+#: The policy's name on each role. `headroom setup` applies it, `headroom doctor` compares it, and
+#: `headroom package` renders it for SAM and Terraform.
 NAME = "headroom-configured"
 #: The quota of all inline policies of a role together, without white space. Source: IAM User Guide,
 #: "IAM and AWS STS quotas", 2026-11.
@@ -41,16 +41,19 @@ WILDCARDS = frozenset("*?")
 TOKEN = re.compile(r"\\.|\[\^?+\]?+(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
 
-def configured_policy(rules: Config, function: str) -> Document | None:
-    """Return the policy for the role of a function (its short name), or None for no policy."""
-    statements = _fitted(_whole(rules, function))
+def configured_policy(rules: Config, function: str, room: int = ROOM) -> Document | None:
+    """Return the policy for the role of a function (its short name), or None for no policy.
+
+    room: the characters that it may have.
+    """
+    statements = _fitted(_whole(rules, function), room)
     return {"Version": "2012-10-17", "Statement": statements} if statements else None
 
 
-def shortening(rules: Config, function: str) -> str:
+def shortening(rules: Config, function: str, room: int = ROOM) -> str:
     """Return what the policy leaves out to fit into IAM's quota, as a sentence, or ""."""
     whole = _whole(rules, function)
-    fitted = _fitted(whole)
+    fitted = _fitted(whole, room)
     if whole == fitted:
         return ""
     names = sum(len(statement.get("NotResource", ())) for statement in whole)
@@ -367,7 +370,7 @@ def _without_covered(patterns: Iterable[str]) -> list[str]:
 # IAM's quota
 
 
-def _fitted(statements: list[Document]) -> list[Document]:
+def _fitted(statements: list[Document], room: int) -> list[Document]:
     """Return the statements, shortened to fit into the quota.
 
     They keep all names, or their longest prefixes that fit, or no list of names at all. A shorter
@@ -377,7 +380,7 @@ def _fitted(statements: list[Document]) -> list[Document]:
     longest = max(map(len, names), default=len(TABLES)) - len(TABLES)
 
     def is_too_long(length: int) -> bool:
-        return _characters(_shortened(statements, length)) > ROOM
+        return characters(_shortened(statements, length)) > room
 
     # A longer prefix never makes a shorter policy.
     fitting = bisect(range(1, longest + 1), False, key=is_too_long)
@@ -406,6 +409,6 @@ def _cut(pattern: str, length: int) -> str:
     return pattern if len(pattern) <= length or not start.strip("*?") else f"{start}*"
 
 
-def _characters(statements: Any) -> int:
+def characters(statements: Any) -> int:
     """Return the number of characters without white space, as IAM counts."""
     return len("".join(json.dumps({"Version": "2012-10-17", "Statement": statements}).split()))

@@ -341,14 +341,14 @@ class AlarmPermission(Resource):
 
 @dataclass(frozen=True)
 class ConfiguredPolicy(Resource):
-    """The role policy that follows from the configuration; None: no policy.
+    """The role policy that follows from stage and configuration.
 
     remark: what does not fit into the policy, as a sentence. A role of another name is not one that
     the deployment made. It is left alone, and the doctor reports it where it compares policies.
     """
 
     role: str
-    policy: Document | None
+    policy: Document
     remark: str = ""
 
     @property
@@ -364,21 +364,43 @@ class ConfiguredPolicy(Resource):
         iam = session.client("iam")
         response = get_or_none(iam.get_role_policy, **self._names)
         if response is None:
-            is_missing = self.policy is not None and get_or_none(iam.get_role, RoleName=self.role)
-            return [self.ABSENT] if is_missing else []
-        if self.policy is None:
-            return ["the configuration calls for none"]
+            return [self.ABSENT] if get_or_none(iam.get_role, RoleName=self.role) else []
         is_right = response["PolicyDocument"] == self.policy
         return [] if is_right else ["it is not what the configuration calls for"]
 
     def apply(self, session: AwsSession) -> None:
-        if self.policy is None:
-            self.delete(session)
-        else:
-            session.client("iam").put_role_policy(**self._names, PolicyDocument=_text(self.policy))
+        session.client("iam").put_role_policy(**self._names, PolicyDocument=_text(self.policy))
 
     def delete(self, session: AwsSession) -> bool:
         return delete_if_exists(session.client("iam").delete_role_policy, **self._names)
+
+
+@dataclass(frozen=True)
+class ReplacedRole(Resource):
+    """A role of an older version, without the Region in its name, that this Region uses no more.
+
+    users: the other Regions that use it, as a text. It is deleted where there are none.
+    """
+
+    role: str
+    users: str
+
+    @property
+    def subject(self) -> str:
+        return f"role {self.role}" + (f" (kept for {self.users})" if self.users else "")
+
+    def differences(self, session: AwsSession) -> list[str]:  # noqa: ARG002  it was looked up
+        return [] if self.users else ["a role with the Region in its name replaces it"]
+
+    def apply(self, session: AwsSession) -> None:
+        self.delete(session)
+
+    def delete(self, session: AwsSession) -> bool:
+        iam = session.client("iam")
+        policies = get_or_none(iam.list_role_policies, RoleName=self.role)
+        for policy in policies["PolicyNames"] if policies else []:
+            get_or_none(iam.delete_role_policy, RoleName=self.role, PolicyName=policy)
+        return delete_if_exists(iam.delete_role, RoleName=self.role)
 
 
 @dataclass(frozen=True)
@@ -393,9 +415,7 @@ class DeployedVersion(Resource):
     KEY = "headroom-version"
 
     def differences(self, session: AwsSession) -> list[str]:
-        url = queue_url(session, self.queue)
-        tags = session.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}) if url else {}
-        deployed = tags.get(self.KEY, "unknown")
+        deployed = queue_tags(session, self.queue).get(self.KEY, "unknown")
         return [] if deployed == self.version else [f"it is {deployed}, this is {self.version}"]
 
     def apply(self, session: AwsSession) -> None:
@@ -410,6 +430,12 @@ class DeployedVersion(Resource):
 def queue_url(session: AwsSession, name: str) -> str | None:
     response = get_or_none(session.client("sqs").get_queue_url, QueueName=name)
     return str(response["QueueUrl"]) if response else None
+
+
+def queue_tags(session: AwsSession, name: str) -> dict[str, str]:
+    url = queue_url(session, name)
+    response = session.client("sqs").list_queue_tags(QueueUrl=url) if url else {}
+    return dict(response.get("Tags", {}))
 
 
 def _text(value: Any) -> str:

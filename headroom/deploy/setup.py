@@ -6,11 +6,12 @@ is already correct.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.config.rules import Config
-from headroom.deploy import blueprint, permissions
+from headroom.deploy import blueprint, permissions, roles
 from headroom.deploy.account import AwsSession, Location
+from headroom.deploy.alarm_tags import AlarmTags
 from headroom.deploy.resources import (
     AlarmPermission,
     ConfiguredPolicy,
@@ -20,11 +21,13 @@ from headroom.deploy.resources import (
     OwnAlarm,
     Queue,
     QueueReader,
+    ReplacedRole,
     Resource,
     Subscription,
     Topic,
 )
 from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
+from headroom.deploy.stage_policy import room, stage_policy
 from headroom.project import version
 
 
@@ -32,7 +35,7 @@ from headroom.project import version
 class ResourceResult:
     """What was done about one resource, and how it differed before.
 
-    result: `applied`, `already correct`, `removed` or `not found`.
+    result: `applied`, `already correct`, `removed`, `not found` or `kept`.
     """
 
     subject: str
@@ -42,11 +45,7 @@ class ResourceResult:
 
 def functions_of(stage: Stage, session: AwsSession) -> list[str]:
     """Return the stage's functions that exist, by their short names."""
-    functions = session.pages("lambda", "list_functions", "Functions")
-    names = [str(function["FunctionName"]) for function in functions]
-    return sorted(
-        name.removeprefix(stage.function("")) for name in names if stage.is_function(name)
-    )
+    return sorted(roles.roles_in_use(stage, session))
 
 
 def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resource]:
@@ -57,7 +56,7 @@ def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resour
     attributes = {
         "MessageRetentionPeriod": str(blueprint.DEAD_LETTER_SECONDS),
         "SqsManagedSseEnabled": "true",
-        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, stage.function("*")),
+        "Policy": blueprint.queue_policy(dead_letters, topic_arn, location, stage.role_pattern),
     }
     resources: list[Resource] = [Queue(stage.dead_letters, attributes)]
     if stage.makes_topic:
@@ -102,13 +101,12 @@ def resources_of_functions(
     location = session.location
     dead_letters = location.arn("sqs", stage.dead_letters)
     full = {name: stage.function(name) for name in functions}
+    in_use = roles.roles_in_use(stage, session)
     resources: list[Resource] = [
-        ConfiguredPolicy(
-            name,
-            permissions.configured_policy(rules, short),
-            permissions.shortening(rules, short),
-        )
-        for short, name in full.items()
+        _policy(stage, location, rules, short, in_use.get(short, "")) for short in full
+    ]
+    resources += [
+        ReplacedRole(name, where) for name, where in roles.replaced_roles(stage, session, in_use)
     ]
     resources += [LogGroup(name, stage.log_days) for name in full.values()]
     on_failure = {"DestinationConfig": {"OnFailure": {"Destination": dead_letters}}}
@@ -129,7 +127,19 @@ def resources_of_functions(
         resources.append(QueueReader(full[blueprint.GROUP_READER], rules.fan_out.workers))
     actions = stage.operator_actions(location)
     resources += map(OwnAlarm, blueprint.own_alarms(stage, full, stage.dead_letters, actions))
-    return [*resources, DeployedVersion(stage.dead_letters, version())]
+    marks = AlarmTags(stage.dead_letters, stage.topic_arn(location))
+    return [*resources, marks, DeployedVersion(stage.dead_letters, version())]
+
+
+def _policy(
+    stage: Stage, location: Location, rules: Config, function: str, role: str
+) -> ConfiguredPolicy:
+    """Return the policy of a function's role. A role without a Region may serve several Regions."""
+    role = role or stage.role(function, location.region)
+    shared = roles.without_region(stage, role)
+    place = replace(location, region="*") if shared else location
+    shortening = permissions.shortening(rules, function, room(stage, rules))
+    return ConfiguredPolicy(role, stage_policy(stage, place, rules, function), shortening)
 
 
 def notify_operators(stage: Stage, session: AwsSession, subject: str, text: str) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ CONFIGURED: Mapping[str, Callable[[Config], bool]] = {
     "on_group": lambda rules: rules.fan_out is not None,
 }
 DEFAULT_LOG_DAYS = 30
+#: A role's name has at most 64 characters. Source: IAM User Guide, "IAM and AWS STS quotas",
+#: 2026-11.
+MAX_ROLE_NAME = 64
+#: No name of a Region is longer; ap-southeast-1 has 14. Source: AWS General Reference, "AWS service
+#: endpoints", 2026-11.
+MAX_REGION = 16
+#: What fits before a dash and the Region, and the characters of a digest.
+CUT_AT, DIGEST = MAX_ROLE_NAME - MAX_REGION - 1, 8
 
 
 class StageError(OperatorError):
@@ -118,12 +127,35 @@ class Stage:
     def function(self, name: str) -> str:
         return f"{self.prefix}-{name}"
 
+    def role(self, function: str, region: str) -> str:
+        """Return the name of the role of a function (its short name) in a Region.
+
+        Roles belong to the whole account. region: may be a template's expression. A long name is
+        cut, so that every Region fits; a digest keeps cut names apart.
+        """
+        name = self.function(function)
+        if len(name) > CUT_AT:
+            digest = sha256(name.encode()).hexdigest()[:DIGEST]
+            name = f"{name[: CUT_AT - DIGEST - 1]}-{digest}"
+        return f"{name}-{region}"
+
+    @property
+    def role_pattern(self) -> str:
+        """Return a pattern, with `*`, that all roles of the stage match."""
+        return f"{self.function('')[: CUT_AT - DIGEST - 1]}*"
+
     def is_function(self, full_name: str) -> bool:
-        """Tell whether a function, or its role, belongs to this stage.
+        """Tell whether a function, or its role without a Region, belongs to this stage.
 
         `headroom-dev-2-sweep` does not belong to stage `dev`.
         """
         return re.fullmatch(rf"{re.escape(self.prefix)}-[a-z_]+", full_name) is not None
+
+    def is_role(self, name: str, region: str) -> bool:
+        """Tell whether a role belongs to this stage in a Region."""
+        functions = (*SCHEDULED, *LISTENERS.values(), *CONFIGURED)
+        whole = name.endswith(f"-{region}") and self.is_function(name.removesuffix(f"-{region}"))
+        return whole or any(name == self.role(function, region) for function in functions)
 
 
 def project_folder() -> Path:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
 from chalicelib.aws.client import Aws
-from chalicelib.core import instance_alarms, table_alarms
-from chalicelib.model import Alarm, DeleteAlarms
-from headroom.deploy import blueprint
+from chalicelib.model import DeleteAlarms
+from headroom.deploy import blueprint, records, roles
 from headroom.deploy.account import AwsSession, delete_if_exists, get_or_none
+from headroom.deploy.alarm_tags import is_own
 from headroom.deploy.resources import (
     LogGroup,
     OwnAlarm,
     Queue,
     QueueReader,
+    ReplacedRole,
     Resource,
     Subscription,
     Topic,
@@ -27,10 +28,14 @@ from headroom.deploy.stage import QUEUE_SOURCE, Stage
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing to remove, which may be gone already."""
+    """One thing to remove, which may be gone already.
+
+    otherwise: the result where `delete` returns False.
+    """
 
     subject: str
     delete: Callable[[AwsSession], bool]
+    otherwise: str = "not found"
 
 
 def removals(stage: Stage, session: AwsSession, project: Path) -> Iterator[Removal | Resource]:
@@ -48,7 +53,7 @@ def removals(stage: Stage, session: AwsSession, project: Path) -> Iterator[Remov
     yield from _roles(stage, session)
     yield from _alarms(stage, topic_arn)
     yield from _stores(stage, session, topic_arn)
-    deployed = project / ".chalice" / "deployed" / f"{stage.name}.json"
+    deployed = records.record_of(stage, project, session.location)
     yield Removal(
         f"Chalice's record in {deployed.relative_to(project)}", lambda _: _unlink(deployed)
     )
@@ -58,12 +63,9 @@ def teardown(
     removals: Iterable[Removal | Resource], session: AwsSession
 ) -> Iterator[ResourceResult]:
     for removal in removals:
-        result = "removed" if removal.delete(session) else "not found"
+        otherwise = removal.otherwise if isinstance(removal, Removal) else "not found"
+        result = "removed" if removal.delete(session) else otherwise
         yield ResourceResult(removal.subject, result)
-
-
-def _is_own(alarm: Alarm) -> bool:
-    return table_alarms.is_ours(alarm) or instance_alarms.is_ours(alarm)
 
 
 def foreign_alarms(topic_arn: str) -> list[str]:
@@ -71,7 +73,7 @@ def foreign_alarms(topic_arn: str) -> list[str]:
 
     Teardown leaves them, and then they notify nobody.
     """
-    return sorted(alarm.name for alarm in alarms_on_topic(Aws(topic_arn)) if not _is_own(alarm))
+    return sorted(alarm.name for alarm in alarms_on_topic(Aws(topic_arn)) if not is_own(alarm))
 
 
 def _rules(stage: Stage, session: AwsSession) -> Iterator[Removal]:
@@ -108,25 +110,24 @@ def _delete_function(session: AwsSession, name: str) -> bool:
     return delete_if_exists(session.client("lambda").delete_function, FunctionName=name)
 
 
-def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal]:
-    for name in [str(role["RoleName"]) for role in session.pages("iam", "list_roles", "Roles")]:
-        if stage.is_function(name) or name == stage.prefix:
-            yield Removal(f"role {name}", partial(_delete_role, name=name))
-
-
-def _delete_role(session: AwsSession, name: str) -> bool:
-    iam = session.client("iam")
-    policies = get_or_none(iam.list_role_policies, RoleName=name)
-    for policy in policies["PolicyNames"] if policies else []:
-        get_or_none(iam.delete_role_policy, RoleName=name, PolicyName=policy)
-    return delete_if_exists(iam.delete_role, RoleName=name)
+def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal | Resource]:
+    """Yield the roles of this Region, and those without a Region that no function uses any more."""
+    names = [str(role["RoleName"]) for role in session.pages("iam", "list_roles", "Roles")]
+    region = session.location.region
+    old = [name for name in names if roles.without_region(stage, name)]
+    for name in names:
+        if stage.is_role(name, region):
+            yield ReplacedRole(name, "")
+    for name, where in roles.users(stage, session, old).items():
+        role = ReplacedRole(name, where)
+        yield Removal(role.subject, lambda _: False, "kept") if where else role
 
 
 def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal | Resource]:
     for name in blueprint.own_alarm_names(stage):
         yield OwnAlarm({"AlarmName": name})
     aws = Aws(topic_arn)
-    own = sorted(alarm.name for alarm in alarms_on_topic(aws) if _is_own(alarm))
+    own = sorted(alarm.name for alarm in alarms_on_topic(aws) if is_own(alarm))
     if own:
         subject = f"{len(own)} alarm(s) of tables and instances: {', '.join(own)}"
         yield Removal(subject, lambda _: _delete_alarms(aws, own))

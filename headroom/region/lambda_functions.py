@@ -60,6 +60,8 @@ class Functions:
         self.dead_letters: list[Invocation] = []
         #: The configuration that is deployed, as TOML.
         self.config = ""
+        #: The environment variables of the stage.
+        self.environment: Mapping[str, str] = {}
         self._retries: list[tuple[datetime, str, dict[str, Any], int]] = []
         self._schedules: list[tuple[int, str]] = []
         self._crons: list[tuple[Schedule, str]] = []
@@ -75,7 +77,7 @@ class Functions:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "headroom.toml"
             path.write_text(config)
-            self.config = config
+            self.config, self.environment = config, environment
             settings = {
                 "AWS_EXECUTION_ENV": "AWS_Lambda",  # Chalice adds to it
                 **environment,

@@ -88,7 +88,11 @@ def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -
 def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:
     invoke(bare, "sweep")
     alarm = bare.cloudwatch.alarms["headroom-orders/by-date:read"]
-    assert alarm.tags == [{"Key": "managed-by", "Value": "headroom"}]
+    topic = "arn:aws:sns:us-east-1:123456789012:headroom-alarms"
+    assert alarm.tags == [
+        {"Key": "managed-by", "Value": "headroom"},
+        {"Key": "headroom-topic", "Value": topic},
+    ]
     assert alarm.fields == {
         "AlarmName": "headroom-orders/by-date:read",
         "AlarmDescription": "Headroom raises orders/by-date:read when this fires, and then "

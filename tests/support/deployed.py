@@ -53,15 +53,23 @@ def account(region: str = "us-east-1") -> Iterator[AwsSession]:
             boto3.DEFAULT_SESSION = None
 
 
-def make_functions(stage: Stage, session: AwsSession, names: tuple[str, ...] = FUNCTIONS) -> None:
-    """Make functions as `chalice deploy` does: each with its role, and the events that wake it."""
+RoleOf = Callable[[Stage, str, str], str]
+
+
+def make_functions(
+    stage: Stage,
+    session: AwsSession,
+    names: tuple[str, ...] = FUNCTIONS,
+    role_of: RoleOf = Stage.role,
+) -> None:
+    """Make functions as `chalice deploy` does: each with its role, and the events that wake it.
+
+    role_of: what names the role of a stage's function in a Region.
+    """
     for name in names:
-        full = stage.function(name)
-        iam, events = session.client("iam"), session.client("events")
-        role = iam.create_role(RoleName=full, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        file = ROOT / ".chalice" / f"policy-{name}.json"
-        policy = file if file.exists() else ROOT / ".chalice" / "policy-on_alarm.json"
-        iam.put_role_policy(RoleName=full, PolicyName=full, PolicyDocument=policy.read_text())
+        full, named = stage.function(name), role_of(stage, name, session.location.region)
+        events = session.client("events")
+        role = make_role(session, name, named)
         arn = session.client("lambda").create_function(
             FunctionName=full,
             Runtime="python3.11",
@@ -83,6 +91,18 @@ def make_functions(stage: Stage, session: AwsSession, names: tuple[str, ...] = F
         elif name != "on_action":
             events.put_rule(Name=f"{full}-event", ScheduleExpression="rate(5 minutes)")
             events.put_targets(Rule=f"{full}-event", Targets=[{"Id": "1", "Arn": arn}])
+
+
+def make_role(session: AwsSession, function: str, name: str) -> str:
+    """Make the role of a function (its short name), if there is none of that name; return its
+    ARN."""
+    iam = session.client("iam")
+    existing = get_or_none(iam.get_role, RoleName=name)
+    role = existing or iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    file = ROOT / ".chalice" / f"policy-{function}.json"
+    policy = file if file.exists() else ROOT / ".chalice" / "policy-on_alarm.json"
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=policy.read_text())
+    return str(role["Role"]["Arn"])
 
 
 def shipped_rules() -> Config:

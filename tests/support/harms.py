@@ -68,12 +68,15 @@ def leave_a_function(deployment: Deployment) -> None:
 
 
 def change_a_role(deployment: Deployment) -> None:
-    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-dev-sweep"}
+    names = {
+        "RoleName": "headroom-dev-sweep-us-east-1",
+        "PolicyName": "headroom-dev-sweep-us-east-1",
+    }
     deployment.session.client("iam").delete_role_policy(**names)
 
 
 def change_what_is_configured(deployment: Deployment) -> None:
-    names = {"RoleName": "headroom-dev-sweep", "PolicyName": "headroom-configured"}
+    names = {"RoleName": "headroom-dev-sweep-us-east-1", "PolicyName": "headroom-configured"}
     other = permissions.configured_policy(load('[[tables]]\nname = "users"\n'), "sweep")
     deployment.session.client("iam").put_role_policy(**names, PolicyDocument=json.dumps(other))
 
@@ -326,7 +329,7 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "change what is configured": (
         change_what_is_configured,
         "setup",
-        "policy headroom-configured of role headroom-dev-sweep: "
+        "policy headroom-configured of role headroom-dev-sweep-us-east-1: "
         "it is not what the configuration calls for",
         "headroom setup --stage dev",
     ),

@@ -14,11 +14,13 @@ from typing import cast
 import pytest
 
 from chalicelib.config import loader as configuration
-from headroom.deploy import permissions, stage
+from chalicelib.config.types import DEFAULT_TOPIC
+from headroom.deploy import stage
+from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
 from headroom.region.context import Invocation
 from headroom.region.region import Region
-from tests.support.iam import Ask, Location, Policy, allowed, asks
+from tests.support.iam import AWS, Ask, Location, Policy, allowed, asks
 
 
 @cache
@@ -34,11 +36,20 @@ def shipped(function: str) -> Policy:
 
 
 @lru_cache(maxsize=256)
-def policy_of(function: str, config: str) -> Policy:
-    """Return all that a function's role may do under a configuration, as one policy."""
-    configured = permissions.configured_policy(configuration.load(config), function)
-    more = configured["Statement"] if configured else []
-    return {"Version": "2012-10-17", "Statement": [*shipped(function)["Statement"], *more]}
+def policy_of(
+    function: str, config: str, location: Location = AWS, topic: str = "", sources: str = "topic"
+) -> Policy:
+    """Return all that a function's role may do under a configuration, as one policy.
+
+    topic, sources: ALARM_TOPIC and ALARM_SOURCES of the stage `dev`.
+    """
+    environment = {"ALARM_TOPIC": topic or DEFAULT_TOPIC, "ALARM_SOURCES": sources}
+    deployed = stage.Stage("headroom", "dev", environment)
+    more = stage_policy(deployed, location, configuration.load(config), function)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [*shipped(function)["Statement"], *more["Statement"]],
+    }
 
 
 def cuts(function: str) -> Iterator[tuple[str, Policy]]:
@@ -65,23 +76,32 @@ def denied(region: Region, invocation: Invocation) -> Iterator[str]:
     """Yield, for each call that the function may not make, which function may not do what, and to
     which resource."""
     location, config = location_of(region.name), region.functions.config
+    environment = region.functions.environment
+    settings = (environment.get("ALARM_TOPIC", ""), environment.get("ALARM_SOURCES", "topic"))
+    role = (invocation.function, config, location, *settings)
     for call in invocation.calls:
         for ask in asks(call, location):
-            context = tuple((key, tuple(values)) for key, values in ask.context.items())
-            if not _may(invocation.function, config, ask.action, ask.resource, context):
+            brought = {**ask.context, **_tags(region, ask.resource)}
+            context = tuple((key, tuple(values)) for key, values in brought.items())
+            if not _may(role, ask.action, ask.resource, context):
                 details = f", {dict(ask.context)}" if ask.context else ""
                 yield f"{invocation.function} may not call {ask.action} on {ask.resource}{details}"
 
 
 @lru_cache(maxsize=4096)
 def _may(
-    function: str,
-    config: str,
+    role: tuple[str, str, Location, str, str],
     action: str,
     resource: str,
     context: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> bool:
-    return allowed(policy_of(function, config), Ask(action, resource, dict(context)))
+    return allowed(policy_of(*role), Ask(action, resource, dict(context)))
+
+
+def _tags(region: Region, resource: str) -> dict[str, list[str]]:
+    """Return the condition keys that the tags of an alarm bring."""
+    alarm = region.cloudwatch.alarms.get(resource.partition(":alarm:")[2])
+    return {f"aws:ResourceTag/{t['Key']}": [t["Value"]] for t in alarm.tags} if alarm else {}
 
 
 def judge(region: Region, invocation: Invocation) -> None:

@@ -14,9 +14,9 @@ from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.config.rules import Config
 from chalicelib.model import TableState, Target
 from chalicelib.run import Report, Run
-from headroom.deploy import setup
 from headroom.deploy import stage as stages
 from headroom.deploy.account import AwsSession, error_code
+from headroom.deploy.roles import roles_in_use
 from headroom.deploy.stage import Stage
 
 #: The error codes for a call that the credentials do not permit.
@@ -45,7 +45,12 @@ class Deployment:
 
     @cached_property
     def functions(self) -> list[str]:
-        return setup.functions_of(self.stage, self.session)
+        return sorted(self.roles)
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Return the roles of the functions, by the functions' short names."""
+        return roles_in_use(self.stage, self.session)
 
     @cached_property
     def aws(self) -> Aws:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import telemetry
-from headroom.deploy import blueprint, setup
+from headroom.deploy import blueprint, roles, setup
 from headroom.deploy import permissions as configured
 from headroom.deploy import stage as stages
 from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.resources import DeployedVersion, Resource, queue_url
 from headroom.deploy.stage import Stage
+from headroom.deploy.stage_policy import room
 
 #: A sweep sends its tables again after this time.
 LONGEST_WAIT_SECONDS = 300
@@ -36,8 +37,13 @@ def permissions(deployment: Deployment) -> Iterator[Finding]:
     """
     stage = deployment.stage
     sentences = set()
-    for name in deployment.functions:
-        role = stage.function(name)
+    for name, role in deployment.roles.items():
+        if roles.without_region(stage, role):
+            yield Finding(
+                "permissions",
+                f"role {role} has no Region in its name, so every Region would share it",
+                deployment.deploy_remedy,
+            )
         file = deployment.project / ".chalice" / stage.policies.get(name, f"policy-{name}.json")
         if file.exists() and not _has_policy(
             deployment.session, role, json.loads(file.read_text())
@@ -48,7 +54,7 @@ def permissions(deployment: Deployment) -> Iterator[Finding]:
                 f"{deployment.deploy_remedy} "
                 "If your roles are made elsewhere, compare them by hand.",
             )
-        sentences.add(configured.shortening(deployment.rules, name))
+        sentences.add(configured.shortening(deployment.rules, name, room(stage, deployment.rules)))
     for sentence in sorted(sentences - {""}):
         yield Finding(
             "permissions", sentence, f"Name the tables by fewer patterns in {stage.config_file}."

@@ -122,7 +122,10 @@ def test_a_new_alarm_has_these_fields_and_no_others() -> None:
         "Threshold": 2_100.0,
         "ActionsEnabled": True,
         "AlarmActions": [TOPIC],
-        "Tags": [{"Key": "managed-by", "Value": "headroom"}],
+        "Tags": [
+            {"Key": "managed-by", "Value": "headroom"},
+            {"Key": "headroom-topic", "Value": TOPIC},
+        ],
     }
 
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from chalicelib.config.loader import load
 from headroom.cli import app
-from headroom.deploy import blueprint, permissions, stage
+from headroom.deploy import blueprint, stage
+from headroom.deploy.stage_policy import stage_policy
 from tests.support.deployed import (
     account,
     configured,
@@ -36,10 +37,10 @@ def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
         status, response = operate("setup", "--stage", "dev")
         assert status == 0
         assert (
-            "role headroom-dev-sweep (1,000 names of tables do not fit into the 10,240 characters"
+            "role headroom-dev-sweep-us-east-1 (1,000 names of tables do not fit into the 10,240"
             in response
         )
-        assert configured(session, "headroom-dev-sweep")
+        assert configured(session, "headroom-dev-sweep-us-east-1")
 
 
 def operate(*arguments: str, answer: str = "") -> tuple[int, str]:
@@ -150,8 +151,8 @@ def test_a_stages_own_configuration_file_is_the_one_that_counts(
     with account() as session:
         set_up(dev(), session)
         assert operate("setup", "--stage", "dev")[0] == 0
-        assert configured(session, "headroom-dev-sweep") == permissions.configured_policy(
-            load(rules("users")), "sweep"
+        assert configured(session, "headroom-dev-sweep-us-east-1") == stage_policy(
+            dev(), session.location, load(rules("users")), "sweep"
         )
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config.loader import ConfigError, load
+from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.deploy import packaging, permissions, stage
+from headroom.deploy import packaging, stage
 from headroom.deploy.stage import LISTENERS, Stage, StageError
+from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
@@ -99,9 +100,11 @@ def test_every_function_of_the_template_has_the_name_that_the_operators_commands
     }
     assert all(f["Architectures"] == ["arm64"] for f in functions)
     roles = {
-        r["Properties"]["RoleName"] for r in packages.sam.values() if r["Type"] == "AWS::IAM::Role"
+        r["Properties"]["RoleName"]["Fn::Sub"]
+        for r in packages.sam.values()
+        if r["Type"] == "AWS::IAM::Role"
     }
-    assert roles == {f["FunctionName"] for f in functions}
+    assert roles == {f"{f['FunctionName']}-${{AWS::Region}}" for f in functions}
     without = {f["FunctionName"] for f in functions if "EventInvokeConfig" not in f}
     assert without <= {packages.stage.function(name) for name in ("on_queue", "on_group")}
 
@@ -134,7 +137,9 @@ def test_every_role_of_the_template_has_what_the_configuration_calls_for(
     assert sorted(policy["Roles"][0]["Ref"] for policy in found) == sorted(roles)
     assert len(roles) == len(packages.stage.functions)
     right = {
-        f"{to_cfn_resource_name(n)}Role": permissions.configured_policy(packages.rules, n)
+        f"{to_cfn_resource_name(n)}Role": packaging._substituted(
+            stage_policy(packages.stage, packaging.SAM_LOCATION, packages.rules, n)
+        )
         for n in packages.stage.functions
     }
     for policy in found:
@@ -248,20 +253,9 @@ def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages:
     }
     assert len(roles) == len(packages.stage.functions)
     for name, policy in extras.items():
-        right = permissions.configured_policy(packages.rules, name.removesuffix("_configured"))
+        function, location = name.removesuffix("_configured"), packaging.TERRAFORM_LOCATION
+        right = stage_policy(packages.stage, location, packages.rules, function)
         assert (policy["name"], json.loads(policy["policy"])) == ("headroom-configured", right)
-
-
-def test_where_the_configuration_calls_for_nothing_neither_package_has_a_policy_of_it() -> None:
-    every_table = load('[[tables]]\nname = "*"\n')
-    settings = stage.read("dev")
-    assert (
-        "aws_iam_role_policy" not in packaging.terraform_extras(settings, every_table)["resource"]
-    )
-    kinds = {
-        r.get("Type") for r in packaging.sam_template(settings, every_table)["Resources"].values()
-    }
-    assert "AWS::IAM::Policy" not in kinds
 
 
 def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from headroom.deploy import cold_import, packaging
 from headroom.deploy import stage as stages
+from headroom.deploy.account import Location
 from headroom.deploy.lean_zip import LAMBDA_FOLDER, make_lean
 from headroom.project import ROOT
 from tests.support.real_deploy import copy_project
@@ -151,5 +152,6 @@ def test_a_configuration_that_chalice_refuses_ends_a_deployment_in_its_status(
 ) -> None:
     project = copy_project(tmp_path / "p")
     (project / "app.py").write_text("import nothing_of_that_name\n")
-    assert packaging.deploy(stages.read("dev", project), project) != 0
+    location = Location("aws", "us-east-1", "123456789012")
+    assert packaging.deploy(stages.read("dev", project), project, location) != 0
     assert "nothing_of_that_name" in capfd.readouterr().err
