@@ -7,8 +7,6 @@ from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 
 #: DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
 #: read 2026-10.
-#: DescribeAlarms and DeleteAlarms: names in one call. Source: API_DescribeAlarms, API_DeleteAlarms,
-#: read 2026-10.
 MAX_ALARM_NAMES = 100
 
 
