@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.config import windows
+from chalicelib.config.mistakes import nearest
 from chalicelib.core.pause_tag import KEY, PauseTag
 from chalicelib.model import TableState
 from headroom.operator_error import OperatorError
@@ -94,6 +95,7 @@ def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
         if not meant:
             raise PauseError(
                 f"no table of this account and Region is called {pattern}, or matches it"
+                f"{nearest(pattern, names)}"
             )
         found |= dict.fromkeys(meant)
     return list(found)

@@ -53,6 +53,7 @@ OF_DECREASES = OF_LOWER_PERCENT | OF_TARGET_PERCENT | {
     "lower_at",
     "reserve_decreases",
     "hold_after_manual_change_hours",
+    "lower_at",
 }  # fmt: skip
 OF_INCREASES = frozenset(
     {
@@ -86,6 +87,15 @@ def remarks(config: Config) -> list[str]:
         *_never_reached(config),
         *_impossible_names(config),
     ]
+
+
+def in_dry_run(config: Config) -> list[str]:
+    """Return the names of the rules that are in a dry run, in part or as a whole."""
+    return [
+        rule.matcher.text
+        for rule in config.tables
+        if any(resolve([config.defaults, rule.scope], d).dry_run for d in Dimension)
+    ] + [rule.group for rule in config.healing if rule.dry_run]
 
 
 def _without_destination(config: Config) -> Iterator[str]:

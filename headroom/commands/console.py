@@ -14,9 +14,6 @@ from rich.text import Text
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
-from chalicelib.core.explain import sentence
-from chalicelib.model import Decision
-from chalicelib.run import Report
 from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
 
@@ -47,22 +44,6 @@ errors = SafeConsole(stderr=True, soft_wrap=True, emoji=False)
 
 #: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
-
-
-def print_report(report: Report, dry_run: bool, decisions: Iterable[Decision]) -> None:
-    """Print a report in words, with these of its decisions."""
-    lines = [
-        *map(sentence, report.skips),
-        *map(sentence, decisions),
-        *map(sentence, report.healing_decisions),
-        *(sentence(a, would=dry_run) for a in (report.planned if dry_run else report.done)),
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False)
-    if dry_run and not report.planned:
-        console.print("Would change nothing.")
-    for failure in report.failures:
-        print_failure(f"{failure.subject}: {failure.doing} failed", failure.error)
 
 
 def print_failure(subject: str, error: Exception) -> None:

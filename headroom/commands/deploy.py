@@ -15,6 +15,7 @@ from rich.markup import escape
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
+from headroom.commands import wording
 from headroom.commands.console import app, console, errors, print_json, print_line
 from headroom.commands.options import JsonOption, StageOption, YesOption, in_account
 from headroom.deploy import doctor as doctors
@@ -25,6 +26,7 @@ from headroom.deploy import teardown as teardowns
 from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_code
 from headroom.deploy.checks.deployment import Deployment
 from headroom.operator_error import OperatorError
+from headroom.remarks import in_dry_run
 
 
 @app.command(epilog="Example: headroom setup --stage dev")
@@ -129,17 +131,27 @@ def doctor(
             stage.read(name), stage.project_folder(), AwsSession(), datetime.now(UTC)
         )
         findings = doctors.diagnose(checked)
+    dry_run = _in_dry_run(checked)
     if as_json:
         data = [asdict(finding) for finding in findings]
-        print_json({"stage": name, "ok": not findings, "findings": data})
+        print_json({"stage": name, "ok": not findings, "findings": data, "dry_run": dry_run})
         raise typer.Exit(1 if findings else 0)
+    wording.print_dry_run_of(dry_run)
     for finding in findings:
         check = f"[bold red]{finding.check}:[/]"
         console.print(f"{check} {escape(finding.problem)}", highlight=False, soft_wrap=True)
         print_line(f"  → {finding.remedy}")
     if findings:
         raise typer.Exit(1)
-    console.print(f"Stage {name} is healthy: {len(doctors.CHECKS) + 1} checks.")
+    print_line(f"Stage {name} is healthy. Checked: {', '.join(['credentials', *doctors.CHECKS])}.")
+
+
+def _in_dry_run(checked: Deployment) -> list[str]:
+    """Return the rules in a dry run; none if the configuration cannot be read, which is a
+    finding."""
+    with contextlib.suppress(ConfigError, OSError):
+        return in_dry_run(checked.rules)
+    return []
 
 
 @app.command(epilog="Example: headroom redrive --stage dev")

@@ -13,10 +13,11 @@ from chalicelib.config import loader
 from chalicelib.core.explain import sentence
 from chalicelib.run import Report, Run
 from headroom.commands import wording
-from headroom.commands.console import app, print_line
+from headroom.commands.console import app, print_json, print_line
 from headroom.commands.options import (
     ConfigOption,
     DryRunOption,
+    JsonOption,
     OfStageOption,
     TopicOption,
     VerboseOption,
@@ -25,8 +26,10 @@ from headroom.commands.options import (
     rules_of,
     topic_of,
 )
+from headroom.commands.wording import Place
 from headroom.demo import staging
 from headroom.region.region import Region
+from headroom.simulation import pricing
 
 
 @app.command(epilog="Example: headroom invoke examples/messages/sns-event.json --dry-run")
@@ -43,6 +46,7 @@ def invoke(
     stage: OfStageOption = None,
     topic: TopicOption = None,
     verbose: VerboseOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Pass one alarm message to the handler by hand.
 
@@ -57,7 +61,7 @@ def invoke(
         run = Run(Aws(name), rules_of(config_file, stage), datetime.now(UTC), dry_run)
         for message in staging.messages(text):
             _handle(run, events.from_text(message))
-        _print(run.report, dry_run, verbose)
+        _print(run, named_file(config_file, stage), verbose, as_json)
     named = named_file(config_file, stage)
     config = loader.load(named.read_text(), str(named)) if named else loader.load(staging.CONFIG)
     found = [(events.from_text(message), message) for message in staging.messages(text)]
@@ -66,10 +70,11 @@ def invoke(
         report = Report()
         for event, message in found:
             own, words = staging.stage(region, aws, config, event, message)
-            if words:
+            if words and not as_json:
                 print_line(words)
-            _handle(Run(aws, config, region.now, dry_run, report=report), own)
-        _print(report, dry_run, verbose)
+            run = Run(aws, config, region.now, dry_run, report=report)
+            _handle(run, own)
+        _print(run, named, verbose, as_json)
 
 
 def _handle(run: Run, event: events.Event) -> None:
@@ -77,8 +82,19 @@ def _handle(run: Run, event: events.Event) -> None:
     handlers.notify(run)
 
 
-def _print(report: Report, dry_run: bool, verbose: bool) -> None:
+def _print(run: Run, file: Path | None, verbose: bool, as_json: bool) -> None:
     """Print what was decided and done. Exit with 1 if nothing was, or if something failed."""
+    report = run.report
+    if as_json:
+        place = Place.of(run, file or Path("all tables"))
+        print_json(wording.report_data(place, report, pricing.load()))
+    else:
+        _print_words(report, run.dry_run, verbose)
+    is_checked = bool(report.decisions or report.healing_decisions)
+    raise typer.Exit(0 if is_checked and not report.failures else 1)
+
+
+def _print_words(report: Report, dry_run: bool, verbose: bool) -> None:
     wording.print_dry_run(report.decisions)
     wording.print_decisions(report, verbose)
     wording.print_rest(report)
@@ -86,5 +102,3 @@ def _print(report: Report, dry_run: bool, verbose: bool) -> None:
         print_line(sentence(action, would=dry_run))
     if dry_run and not report.planned:
         print_line("Would change nothing.")
-    is_checked = bool(report.decisions or report.healing_decisions)
-    raise typer.Exit(0 if is_checked and not report.failures else 1)

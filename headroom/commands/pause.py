@@ -15,8 +15,8 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
-from headroom.commands.console import app, console, print_failure, print_line
-from headroom.commands.options import in_account
+from headroom.commands.console import app, console, print_failure, print_json, print_line
+from headroom.commands.options import JsonOption, in_account
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
@@ -65,10 +65,13 @@ def resume(tables: TablesArgument) -> None:
 
 @app.command("pauses", epilog="Example: headroom pauses --time-zone Europe/Berlin")
 @in_account
-def list_pauses(time_zone: ZoneOption = None) -> None:
+def list_pauses(time_zone: ZoneOption = None, as_json: JsonOption = False) -> None:
     """List the pauses of this account and Region."""
     now, local = datetime.now(UTC), pausing.zone(time_zone)
     tags = pause_tags.tags(Aws(DEFAULT_TOPIC))
+    if as_json:
+        print_json([_data(table, value, now) for table, value in sorted(tags.items())])
+        return
     for table, value in sorted(tags.items()):
         print_line(f"{table}: {_description(table, value, now, local)}")
     if not tags:
@@ -81,6 +84,17 @@ def _end(until: str | None, lasting: str | None, now: datetime, local: ZoneInfo 
     if lasting is not None and until is None:
         return pausing.after(lasting, now)
     raise pausing.PauseError("give either --until 06:00 or --for 2h")
+
+
+def _data(table: str, value: str, now: datetime) -> dict[str, object]:
+    """Return the tag of a table for `--json`."""
+    hold = pause_tag.hold(table, value, now)
+    return {
+        "table": table,
+        "tag": value,
+        "holds": sorted(str(direction) for direction in hold.directions) if hold else [],
+        "detail": hold.detail if hold else "",
+    }
 
 
 def _description(table: str, value: str, now: datetime, local: ZoneInfo | None) -> str:

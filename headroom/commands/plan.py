@@ -22,7 +22,7 @@ from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.core.observation import Observation
 from chalicelib.core.plan import identity
-from chalicelib.model import Decision, Heal, Target
+from chalicelib.model import Decision, Target
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, console, print_json, print_line
@@ -234,17 +234,9 @@ def _print_plan(
 ) -> None:
     print_line(f"Plan for {chosen.place(now)}")
     wording.print_dry_run(report.decisions)
-    changes = [decision for decision in report.decisions if decision.changes]
-    for decision in changes:
-        print_line(wording.change(decision, prices, ("Would raise", "Would lower")))
-        print_line(f"  {wording.reason_of(decision)}")
-        if verbose:
-            print_line(f"  {wording.numbers_of(decision)}")
-    for healing in report.healing_decisions:
-        print_line(sentence(healing))
-    alarms = wording.alarm_changes(report.planned, would=True)
-    if alarms:
-        print_line(f"Alarms: {alarms}.")
+    wording.print_changes(report.decisions, prices, verbose=verbose)
+    wording.print_healing(report)
+    wording.print_actions(report, dry_run=True)
     for action in report.planned if verbose else []:
         print_line(f"  {sentence(action, would=True)}")
     if report.decisions:
@@ -271,13 +263,8 @@ def _print_done(done: Report, planned: Report, prices: pricing.Prices) -> None:
     """Print what was done and what was not. Exit with 1 if something was not."""
     for decision in done.decisions:
         if decision.changes and not decision.dry_run:
-            print_line(wording.change(decision, prices, ("Raised", "Lowered")))
-    for action in done.done:
-        if isinstance(action, Heal):
-            print_line(sentence(action))
-    alarms = wording.alarm_changes(done.done)
-    if alarms:
-        print_line(f"Alarms: {alarms}.")
+            print_line(wording.change(decision, prices, done=True))
+    wording.print_actions(done, dry_run=False)
     known = [(skip.subject, skip.reason) for skip in planned.skips]
     done.skips[:] = [skip for skip in done.skips if (skip.subject, skip.reason) not in known]
     wording.print_rest(done)

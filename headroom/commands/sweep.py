@@ -1,8 +1,11 @@
 """`sweep`: what the functions do, from any machine and without Lambda."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,18 +19,24 @@ from headroom.commands.console import (
     app,
     console,
     errors,
-    print_report,
+    print_line,
 )
 from headroom.commands.options import (
     ConfigOption,
     DryRunOption,
+    JsonOption,
     OfStageOption,
+    TablesOption,
     TopicOption,
+    VerboseOption,
+    configuration_file,
     in_account,
     rules_of,
     topic_of,
 )
+from headroom.commands.wording import Place
 from headroom.deploy.account import describe_error
+from headroom.simulation import pricing
 
 
 @app.command(epilog="Example: headroom sweep --once --dry-run")
@@ -46,23 +55,31 @@ def sweep(
     all_decisions: Annotated[
         bool, typer.Option("--all", help="Print also the decisions that change nothing.")
     ] = False,
+    table: TablesOption = "*",
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
     topic: TopicOption = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check every table from this machine, and scale it.
 
-    Once, or every five minutes until Ctrl-C.
+    Once, or every five minutes until Ctrl-C. --json prints one line for each sweep.
     """
-    config, aws = rules_of(config_file, stage), Aws(topic_of(topic, stage))
+    file = configuration_file(config_file, stage)
+    config, aws = rules_of(file), Aws(topic_of(topic, stage))
     _ = aws.region  # raises without a Region: then every sweep would fail
+    concerns = None if table == "*" else lambda name: fnmatchcase(name, table)
 
     def sweep_at(now: datetime) -> Report | Exception:
-        return sweep_once(Run(aws, config, now, dry_run), not no_alarms)
+        return sweep_once(Run(aws, config, now, dry_run), not no_alarms, concerns)
 
     try:
         for now, outcome in sweep_every(every, sweep_at, lambda: datetime.now(UTC), time.sleep):
-            _print_outcome(now, outcome, dry_run, all_decisions)
+            if as_json:
+                _print_json(Run(aws, config, now), file, outcome)
+            else:
+                _print_outcome(now, outcome, dry_run, all_decisions, verbose)
             if once:
                 raise typer.Exit(1 if isinstance(outcome, Exception) or outcome.failures else 0)
     except KeyboardInterrupt:
@@ -85,10 +102,12 @@ def sweep_every(
         sleep(max(0.0, minutes * 60 - (clock() - now).total_seconds()))
 
 
-def sweep_once(run: Run, with_alarms: bool) -> Report | Exception:
+def sweep_once(
+    run: Run, with_alarms: bool, concerns: Callable[[str], bool] | None = None
+) -> Report | Exception:
     """Sweep once. Return the report, or the exception that ended the sweep."""
     try:
-        report = handlers.sweep(run, alone=True, with_alarms=with_alarms)
+        report = handlers.sweep(run, alone=True, with_alarms=with_alarms, concerns=concerns)
         handlers.notify(run)
         return report
     # an exception ends one sweep and is printed; the next sweep must still come
@@ -96,8 +115,22 @@ def sweep_once(run: Run, with_alarms: bool) -> Report | Exception:
         return error
 
 
+def _print_json(run: Run, file: Path, outcome: Report | Exception) -> None:
+    """Print a sweep as one line of JSON."""
+    if isinstance(outcome, Exception):
+        at = run.now.isoformat(timespec="seconds")
+        data: dict[str, object] = {"at": at, "error": describe_error(outcome)}
+    else:
+        data = wording.report_data(Place.of(run, file), outcome, pricing.load())
+    print_line(json.dumps(data))
+
+
 def _print_outcome(
-    now: datetime, outcome: Report | Exception, dry_run: bool, all_decisions: bool
+    now: datetime,
+    outcome: Report | Exception,
+    dry_run: bool,
+    all_decisions: bool,
+    verbose: bool,
 ) -> None:
     at = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(outcome, Exception):
@@ -106,7 +139,13 @@ def _print_outcome(
         return
     decisions = outcome.decisions
     wording.print_dry_run(decisions)
-    print_report(outcome, dry_run, [d for d in decisions if d.changes or all_decisions])
+    if all_decisions:
+        wording.print_decisions(outcome, verbose)
+    else:
+        wording.print_changes(decisions, pricing.load(), not dry_run, verbose)
+        wording.print_healing(outcome)
+    wording.print_actions(outcome, dry_run)
+    wording.print_rest(outcome)
     raised = sum(d.desired > d.current for d in decisions)
     lowered = sum(d.desired < d.current for d in decisions)
     would = "to be " if dry_run else ""

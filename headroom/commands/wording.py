@@ -11,7 +11,7 @@ from rich.table import Table
 
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
-from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, RewriteAlarm, Skip
+from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, Heal, RewriteAlarm, Skip
 from chalicelib.run import Report, Run
 from headroom.commands.console import console, print_failure, print_line
 from headroom.deploy.account import describe_error
@@ -73,20 +73,34 @@ def reason_of(decision: Decision) -> str:
     return f"{WHY[decision.reason]} ({decision.reason})"
 
 
-def change(decision: Decision, prices: pricing.Prices, verbs: tuple[str, str]) -> str:
+def change(decision: Decision, prices: pricing.Prices, done: bool = False) -> str:
     """Return a change in a sentence, with its money and its part of the budget.
 
-    verbs: the words for an increase and for a decrease.
+    done: whether it was made, unless the policy's dry_run is on.
     """
-    verb = verbs[decision.desired < decision.current]
+    is_decrease = decision.desired < decision.current
+    is_made = done and not decision.dry_run
+    verbs = ("Raised", "Lowered") if is_made else ("Would raise", "Would lower")
     parts = [money(saving(decision, prices))]
-    if decision.desired < decision.current:
+    if is_decrease:
         parts.append(f"{_ordinal(decision)} of today's decreases")
     mode = ", but dry_run is on" if decision.dry_run else ""
     return (
-        f"{verb} {name_of(decision)} {decision.current:,} → {decision.desired:,} units{mode}: "
-        f"{'; '.join(parts)}"
+        f"{verbs[is_decrease]} {name_of(decision)} "
+        f"{decision.current:,} → {decision.desired:,} units{mode}: {'; '.join(parts)}"
     )
+
+
+def print_changes(
+    decisions: Iterable[Decision], prices: pricing.Prices, done: bool = False, verbose: bool = False
+) -> None:
+    """Print the decisions that change something, with their reasons."""
+    for decision in decisions:
+        if decision.changes:
+            print_line(change(decision, prices, done))
+            print_line(f"  {reason_of(decision)}")
+            if verbose:
+                print_line(f"  {numbers(decision.numbers)}")
 
 
 def money(saved: float) -> str:
@@ -117,9 +131,24 @@ def alarm_changes(actions: Iterable[Action], would: bool = False) -> str:
     return ", ".join(f"{count} {verb}" for count, verb in counts if count)
 
 
+def print_actions(report: Report, dry_run: bool) -> None:
+    """Print how many alarms were changed, or would be, and which instances were healed."""
+    actions = report.planned if dry_run else report.done
+    alarms = alarm_changes(actions, would=dry_run)
+    if alarms:
+        print_line(f"Alarms: {alarms}.")
+    for action in actions:
+        if isinstance(action, Heal):
+            print_line(sentence(action, would=dry_run))
+
+
 def print_dry_run(decisions: Iterable[Decision]) -> None:
-    """Print, where nobody can overlook it, for which tables the configuration has dry_run."""
-    names = sorted({decision.target.table for decision in decisions if decision.dry_run})
+    """Print for which tables the configuration has dry_run."""
+    print_dry_run_of(sorted({d.target.table for d in decisions if d.dry_run}))
+
+
+def print_dry_run_of(names: Sequence[str]) -> None:
+    """Print, where nobody can overlook it, what the configuration has in a dry run."""
     if names:
         console.print(
             f"DRY RUN: the configuration has dry_run = true for {listed(names)}. "
@@ -155,6 +184,11 @@ def print_decisions(report: Report, verbose: bool) -> None:
     """Print the decisions as a table, and those about instances in words."""
     if report.decisions:
         console.print(_table(report, verbose))
+    print_healing(report)
+
+
+def print_healing(report: Report) -> None:
+    """Print the decisions about instances."""
     for healing in report.healing_decisions:
         print_line(sentence(healing))
 
@@ -168,14 +202,10 @@ def _table(report: Report, verbose: bool) -> Table:
         style = "bold" if decision.changes else None
         held_by = decision.numbers.get("held_by")
         why = reason_of(decision) + (f": {held_by}" if held_by else "")
-        numbers = f"\n{numbers_of(decision)}" if verbose else ""
+        more = f"\n{numbers(decision.numbers)}" if verbose else ""
         cells = (str(decision.target), f"{decision.current:,}", f"{decision.desired:,}")
-        table.add_row(*cells, escape(why + numbers), style=style)
+        table.add_row(*cells, escape(why + more), style=style)
     return table
-
-
-def numbers_of(decision: Decision) -> str:
-    return numbers(decision.numbers)
 
 
 def as_data(decision: Decision, prices: pricing.Prices) -> dict[str, object]:

@@ -387,3 +387,5 @@ def test_pauses_are_listed_with_their_ends_reasons_and_faults(region: Region) ->
         "orders-2: not paused since 2026-11-02 12:05 UTC",
         "users: paused until 2026-11-02 13:00 UTC: nothing is lowered (load test)",
     ]
+    found = {pause["table"]: pause["holds"] for pause in json.loads(run("pauses", "--json").output)}
+    assert found == {"orders": ["down"], "orders-2": [], "users": ["down"]}

@@ -1,6 +1,7 @@
 """`headroom sweep`: the sweep from any machine, once or until Ctrl-C, with alarms or without
 any."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -73,15 +74,10 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
     assert result.exit_code == 0
     raised = units(region)["orders:read"]
     assert raised > 100
-    assert (
-        f"orders:read 100 → {raised} units: consumption is at or above the alarm's level"
-        in one_line(result.output)
-    )
-    assert f"Set orders:read 100 → {raised} units in one UpdateTable call" in one_line(
-        result.output
-    )
-    assert "Make alarm headroom-orders:read" in one_line(result.output)
-    assert "users:read" not in one_line(result.output).replace("headroom-users:read", "")
+    output = one_line(result.output)
+    assert f"Raised orders reads 100 → {raised} units: costs 4.74 USD a month more" in output
+    assert "consumption is at or above the alarm's level (UtilizationHigh) Alarms: 4 made" in output
+    assert "users" not in output
     assert (
         "2026-11-02 13:05:00 UTC: 4 targets looked at: 1 raised, 0 lowered, 3 stay, 0 failed."
         in one_line(result.output)
@@ -95,16 +91,26 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
 
 
 def test_every_decision_is_printed_with_the_option_all(region: Region, config: Path) -> None:
-    assert "users:read stays at 100 units: it fits the load" in one_line(
-        run(config, "--once", "--all").output
-    )
+    output = one_line(run(config, "--once", "--all").output)
+    assert "users:read 100 100 it fits the load" in output
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(region: Region, config: Path) -> None:
     result = run(config, "--once", "--dry-run")
     assert (result.exit_code, writes(region)) == (0, [])
-    assert "Would set orders:read 100 →" in one_line(result.output)
+    assert "Would raise orders reads 100 →" in one_line(result.output)
     assert "1 to be raised, 0 to be lowered, 3 stay, 0 failed." in one_line(result.output)
+
+
+def test_only_the_named_tables_are_swept_and_a_sweep_is_one_line_of_json(
+    region: Region, config: Path
+) -> None:
+    result = run(config, "--once", "--json", "--table", "o*")
+    data = json.loads(result.output)
+    assert result.output.count("\n") == 1
+    assert [decision["table"] for decision in data["decisions"]] == ["orders", "orders"]
+    assert len(data["done"]) == 4
+    assert sorted(thresholds(region)) == ["headroom-orders:read", "headroom-orders:write"]
 
 
 def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(

@@ -182,7 +182,17 @@ def here(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
 
 def test_the_command_ends_with_0_and_a_sentence_where_all_is_well(here: Deployment) -> None:
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
-    assert (done.exit_code, "Stage dev is healthy" in done.output) == (0, True)
+    assert (done.exit_code, "Stage dev is healthy. Checked: credentials, " in done.output) == (
+        0,
+        True,
+    )
+
+
+def test_rules_in_a_dry_run_are_named_where_nobody_can_overlook_it(here: Deployment) -> None:
+    file = here.project / "chalicelib" / "headroom.toml"
+    file.write_text(f'{file.read_text()}\n[[tables]]\nname = "users-*"\ndry_run = true\n')
+    done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
+    assert done.output.startswith("DRY RUN: the configuration has dry_run = true for users-*.")
 
 
 def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Deployment) -> None:
