@@ -53,7 +53,6 @@ OF_DECREASES = OF_LOWER_PERCENT | OF_TARGET_PERCENT | {
     "lower_at",
     "reserve_decreases",
     "hold_after_manual_change_hours",
-    "lower_at",
 }  # fmt: skip
 OF_INCREASES = frozenset(
     {

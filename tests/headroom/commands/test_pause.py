@@ -1,6 +1,7 @@
 """`headroom pause`, `resume` and `pauses`: an operator's words, the tag that they become, and what
 Headroom does then."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
