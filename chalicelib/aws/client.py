@@ -77,14 +77,15 @@ class Aws:
         sleep: Callable[[float], None] = time.sleep,
         http: Send = send,
         threads: Threads | None = None,
+        session: boto3.Session | None = None,
     ) -> None:
         """Keep the topic's name or ARN.
 
         group_queue: the name of the queue for the workers; "" where nothing may be handed to them.
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
-        that is not AWS. threads: runs calls side by side.
+        that is not AWS. threads: runs calls side by side. session: None for boto3's own.
         """
-        self._topic = topic
+        self._topic, self._session = topic, session
         self.group_queue, self.group_queue_url = group_queue, ""
         self.sleep = sleep
         self.http = http
@@ -107,7 +108,7 @@ class Aws:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
             )
-            self._clients[service, region] = session().client(
+            self._clients[service, region] = (self._session or session()).client(
                 service, config=settings, region_name=region or None
             )
         return self._clients[service, region]

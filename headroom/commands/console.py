@@ -48,7 +48,11 @@ EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeErro
 
 def print_failure(subject: str, error: Exception) -> None:
     """Print to standard error what failed, and why."""
-    errors.print(f"[bold red]{escape(f'{subject}: {describe_error(error)}')}[/]", highlight=False)
+    print_failure_line(f"{subject}: {describe_error(error)}")
+
+
+def print_failure_line(text: str) -> None:
+    errors.print(f"[bold red]{escape(text)}[/]", highlight=False)
 
 
 def print_error(error: Exception) -> None:

@@ -2,7 +2,7 @@
 Headroom in an account."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
 from headroom.commands import wording
 from headroom.commands.console import app, console, errors, print_json, print_line
+from headroom.commands.everywhere import SECONDS, everywhere, print_places
 from headroom.commands.options import JsonOption, StageOption, YesOption, in_account
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
@@ -24,7 +25,8 @@ from headroom.deploy import redrive as redrives
 from headroom.deploy import setup as deployment
 from headroom.deploy import teardown as teardowns
 from headroom.deploy.account import REFUSED, AwsSession, describe_error, error_code
-from headroom.deploy.checks.deployment import Deployment
+from headroom.deploy.checks.deployment import Deployment, Finding
+from headroom.deploy.places import Answer, AwsPlace, ask_all
 from headroom.operator_error import OperatorError
 from headroom.remarks import in_dry_run
 
@@ -116,8 +118,46 @@ def teardown(
             )
 
 
-@app.command(epilog="Example: headroom doctor --stage dev --json")
-@in_account
+def _doctor_everywhere(places: Sequence[AwsPlace], name: str, as_json: bool = False) -> None:
+    settings, project, now = stage.read(name), stage.project_folder(), datetime.now(UTC)
+    answers = ask_all(
+        places,
+        lambda there: doctors.diagnose(
+            Deployment(settings, project, AwsSession(session=there), now)
+        ),
+        SECONDS,
+    )
+    is_healthy = not any(answer.problem or answer.value for answer in answers)
+    if as_json:
+        found = [
+            {
+                "place": answer.place,
+                "ok": not answer.problem and not answer.value,
+                "problem": answer.problem,
+                "findings": [asdict(finding) for finding in answer.value or []],
+            }
+            for answer in answers
+        ]
+        print_json({"stage": name, "ok": is_healthy, "places": found})
+    else:
+        rows = [row for answer in answers for row in _rows(answer)]
+        print_places(("place", "check", "problem", "what to do"), rows)
+    raise typer.Exit(0 if is_healthy else 1)
+
+
+def _rows(answer: Answer[list[Finding]]) -> Iterator[tuple[str, ...]]:
+    if answer.problem:
+        yield answer.place, "no answer", answer.problem, ""
+    elif not answer.value:
+        yield answer.place, "healthy", "", ""
+    for finding in answer.value or []:
+        yield answer.place, finding.check, finding.problem, finding.remedy
+
+
+@app.command(
+    epilog="Example: headroom doctor --stage prod --regions eu-west-1,us-east-1 --profiles shop,pay"
+)
+@everywhere(_doctor_everywhere)
 def doctor(
     name: StageOption,
     as_json: JsonOption = False,

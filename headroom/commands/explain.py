@@ -1,9 +1,11 @@
 """`explain`: what would be decided now about one table, or about one Auto Scaling group."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
+import boto3
 import typer
 
 from chalicelib import handlers
@@ -17,6 +19,7 @@ from chalicelib.model import Dimension, Reason
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, print_json, print_line
+from headroom.commands.everywhere import SECONDS, everywhere, print_places
 from headroom.commands.options import (
     ConfigOption,
     JsonOption,
@@ -24,19 +27,74 @@ from headroom.commands.options import (
     TopicOption,
     VerboseOption,
     configuration_file,
-    in_account,
     rules_of,
     topic_of,
 )
 from headroom.commands.wording import Place
+from headroom.deploy.account import describe_error
+from headroom.deploy.places import Answer, AwsPlace, ask_all
 from headroom.simulation import pricing
 
 #: The reasons for which there is nothing to explain.
 NOTHING = frozenset({Reason.GONE, Reason.NOT_MANAGED})
 
 
-@app.command(epilog="Example: headroom explain orders --stage prod --verbose")
-@in_account
+def _explain_everywhere(
+    places: Sequence[AwsPlace],
+    table: str,
+    config_file: Path | None = None,
+    stage: str | None = None,
+    topic: str | None = None,
+    as_json: bool = False,
+    **_: object,
+) -> None:
+    file, name, now = configuration_file(config_file, stage), topic_of(topic, stage), _now()
+    config = rules_of(file)
+
+    def preview(there: boto3.Session) -> tuple[dict[str, object], Report]:
+        run = Run(Aws(name, session=there), config, now, dry_run=True)
+        report = _preview(run, table)
+        return wording.report_data(Place.of(run, file), report, pricing.load()), report
+
+    answers = ask_all(places, preview, SECONDS)
+    if as_json:
+        found = [a.value[0] if a.value else {"problem": a.problem} for a in answers]
+        print_json([{"place": a.place, **data} for a, data in zip(answers, found, strict=True)])
+    else:
+        rows = [row for answer in answers for row in _rows(answer)]
+        print_places(("place", "target", "now", "then", "reason"), rows)
+    bad = [a for a in answers if a.value is None or a.value[1].failures]
+    raise typer.Exit(1 if bad else 0)
+
+
+def _rows(answer: Answer[tuple[dict[str, object], Report]]) -> Iterator[tuple[str, ...]]:
+    if answer.value is None:
+        yield answer.place, "", "", "", f"no answer: {answer.problem}"
+        return
+    report = answer.value[1]
+    for decision in report.decisions:
+        units = f"{decision.current:,}", f"{decision.desired:,}"
+        yield answer.place, str(decision.target), *units, wording.reason_of(decision)
+    for text in (*map(sentence, report.healing_decisions), *map(sentence, report.skips)):
+        yield answer.place, "", "", "", text
+    for failure in report.failures:
+        why = f"{failure.subject}: {failure.doing} failed: {describe_error(failure.error)}"
+        yield answer.place, "", "", "", why
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _preview(run: Run, name: str) -> Report:
+    """Return what would be decided about a table, or about a group that `healing` names."""
+    if not run.config.manages(name) and rule_for(run.config.healing, name):
+        return reconcile.preview(run, name)
+    return handlers.preview(run, name)
+
+
+@app.command(epilog="Example: headroom explain orders --stage prod --regions eu-west-1,us-east-1")
+@everywhere(_explain_everywhere)
 def explain(
     table: Annotated[
         str,
@@ -50,9 +108,8 @@ def explain(
 ) -> None:
     """Show what would be decided now about a table, and why."""
     file = configuration_file(config_file, stage)
-    run = Run(Aws(topic_of(topic, stage)), rules_of(file), datetime.now(UTC), dry_run=True)
-    is_group = not run.config.manages(table) and rule_for(run.config.healing, table)
-    report = (reconcile if is_group else handlers).preview(run, table)
+    run = Run(Aws(topic_of(topic, stage)), rules_of(file), _now(), dry_run=True)
+    report = _preview(run, table)
     found_nothing = any(skip.reason in NOTHING for skip in report.skips)
     if as_json:
         print_json(wording.report_data(Place.of(run, file), report, pricing.load()))

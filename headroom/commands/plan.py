@@ -4,12 +4,13 @@ All three are one sweep over the tables: the same reconcile path as in productio
 `plan` run it as a dry run.
 """
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import boto3
 import typer
 from rich import box
 from rich.table import Table
@@ -26,6 +27,7 @@ from chalicelib.model import Decision, Target
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, console, print_json, print_line
+from headroom.commands.everywhere import LONG_SECONDS, everywhere, print_places, print_problems
 from headroom.commands.options import (
     ConfigOption,
     JsonOption,
@@ -40,6 +42,7 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
+from headroom.deploy.places import AwsPlace, ask_all
 from headroom.simulation import pricing
 from headroom.tables import number_table
 
@@ -48,6 +51,8 @@ from headroom.tables import number_table
 GOOD_FOR = timedelta(minutes=5)
 #: The newest minutes whose mean is shown as used.
 USED_MINUTES = 5
+#: The headings of `status`.
+STATUS = ("target", "units", "used", "decreases left", "USD a month", "state")
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,48 @@ def _pass(glob: str, config_file: Path | None, stage: str | None, topic: str | N
     return Pass(Aws(topic_of(topic, stage)), rules_of(file), file, glob)
 
 
-@app.command(epilog="Example: headroom status --stage prod")
-@in_account
+def _status_everywhere(
+    places: Sequence[AwsPlace],
+    table: str = "*",
+    config_file: Path | None = None,
+    stage: str | None = None,
+    topic: str | None = None,
+    as_json: bool = False,
+) -> None:
+    file, name, now = (
+        configuration_file(config_file, stage),
+        topic_of(topic, stage),
+        datetime.now(UTC),
+    )
+    config, prices = rules_of(file), pricing.load()
+
+    def read(there: boto3.Session) -> tuple[dict[str, object], Report]:
+        chosen = Pass(Aws(name, session=there), config, file, table)
+        report = chosen.sweep(now)
+        data = wording.report_data(chosen.place(now), report, prices)
+        return {**data, "used": {str(t): share for t, share in _shares(report).items()}}, report
+
+    answers = ask_all(places, read, LONG_SECONDS)
+    if as_json:
+        found = [a.value[0] if a.value else {"problem": a.problem} for a in answers]
+        print_json([{"place": a.place, **data} for a, data in zip(answers, found, strict=True)])
+    else:
+        headings = ("place", *STATUS)
+        rows = [
+            (answer.place, *row)
+            for answer in answers
+            for row in (_status_rows(answer.value[1], prices) if answer.value else [])
+        ]
+        print_places(headings, rows)
+    is_incomplete = print_problems(answers) if not as_json else any(a.problem for a in answers)
+    reports = [answer.value[1] for answer in answers if answer.value]
+    failed = any(report.failures for report in reports)
+    is_empty = not any(report.decisions for report in reports)
+    raise typer.Exit(1 if is_incomplete or failed or is_empty else 0)
+
+
+@app.command(epilog="Example: headroom status --stage prod --regions eu-west-1,us-east-1")
+@everywhere(_status_everywhere)
 def status(
     table: TablesOption = "*",
     config_file: ConfigOption = None,
@@ -105,16 +150,19 @@ def status(
     chosen, now, prices = _pass(table, config_file, stage, topic), datetime.now(UTC), pricing.load()
     report = chosen.sweep(now)
     place = chosen.place(now)
-    used = {target: _used(observation) for target, observation in report.observations.items()}
     if as_json:
         data = wording.report_data(place, report, prices)
-        data["used"] = {str(target): share for target, share in used.items()}
+        data["used"] = {str(target): share for target, share in _shares(report).items()}
         print_json(data)
     else:
-        _print_status(place, report, used, prices)
+        _print_status(place, report, prices)
         if not report.decisions:
             print_line(chosen.nothing_found())
     raise typer.Exit(0 if report.decisions and not report.failures else 1)
+
+
+def _shares(report: Report) -> dict[Target, float | None]:
+    return {target: _used(observation) for target, observation in report.observations.items()}
 
 
 def _used(observation: Observation) -> float | None:
@@ -125,29 +173,29 @@ def _used(observation: Observation) -> float | None:
     return round(100 * sum(newest) / len(newest) / observation.provisioned, 1)
 
 
-def _print_status(
-    place: Place, report: Report, used: dict[Target, float | None], prices: pricing.Prices
-) -> None:
+def _print_status(place: Place, report: Report, prices: pricing.Prices) -> None:
     print_line(f"Status of {place}")
     wording.print_dry_run(report.decisions)
     if report.decisions:
-        console.print(_status_table(report, used, prices))
+        console.print(_status_table(report, prices))
         total = sum(wording.monthly(decision, prices) for decision in report.decisions)
         print_line(f"Together {wording.dollars(total)} USD a month, provisioned.")
     wording.print_rest(report)
 
 
-def _status_table(
-    report: Report, used: dict[Target, float | None], prices: pricing.Prices
-) -> Table:
-    hot = _in_alarm(report)
-    headings = ("target", "units", "used", "decreases left", "USD a month", "state")
-    table = number_table("", headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _status_table(report: Report, prices: pricing.Prices) -> Table:
+    rows = _status_rows(report, prices)
+    table = number_table("", STATUS, rows, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.columns[0].overflow, table.columns[-1].justify = "fold", "left"
+    return table
+
+
+def _status_rows(report: Report, prices: pricing.Prices) -> Iterator[tuple[str, ...]]:
+    hot, used = _in_alarm(report), _shares(report)
     for decision in sorted(report.decisions, key=lambda decision: decision.target):
         share = used.get(decision.target)
         state = "in ALARM, " if str(decision.target) in hot else ""
-        table.add_row(
+        yield (
             str(decision.target),
             f"{decision.current:,}",
             "–" if share is None else f"{share:.0f} %",
@@ -155,7 +203,6 @@ def _status_table(
             wording.dollars(wording.monthly(decision, prices)),
             state + _state(decision),
         )
-    return table
 
 
 def _state(decision: Decision) -> str:

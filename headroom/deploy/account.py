@@ -64,16 +64,16 @@ class AwsSession:
         region: str = "",
     ) -> None:
         self.sleep, self.receive_wait_seconds = sleep, receive_wait_seconds
-        self._session, self._region = session, region
+        self.session, self._region = session, region
         self.client: Callable[[str], Any] = cache(self._client)
 
     def _client(self, service: str, config: Config | None = None) -> Any:
-        make = self._session.client if self._session else boto3.client
+        make = self.session.client if self.session else boto3.client
         return make(service, region_name=self._region or None, config=config)
 
     def in_region(self, region: str) -> "AwsSession":
         """Return the same account in another Region."""
-        return AwsSession(self.sleep, self.receive_wait_seconds, self._session, region)
+        return AwsSession(self.sleep, self.receive_wait_seconds, self.session, region)
 
     @cached_property
     def runner(self) -> Any:

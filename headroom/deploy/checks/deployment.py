@@ -54,7 +54,7 @@ class Deployment:
 
     @cached_property
     def aws(self) -> Aws:
-        return Aws(self.stage.topic)
+        return Aws(self.stage.topic, session=self.session.session)
 
     @cached_property
     def rules(self) -> Config:

@@ -365,6 +365,15 @@ def test_the_command_costs_every_table_and_index_of_the_region(
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 
 
+def test_each_cost_has_its_place_where_several_are_read(region: Region, folder: Path) -> None:
+    places = ("--table", "orders", "--regions", region.name)
+    rows = list(csv.DictReader(io.StringIO(run(folder, "--csv", *places).stdout)))
+    assert [(row["place"], row["table"]) for row in rows] == [(region.name, "orders")] * 4
+    shown = run(folder, *places).stdout
+    assert "1 places: USD a month" in shown
+    assert "us-east-1 orders:read" in " ".join(shown.split())
+
+
 @pytest.mark.slow
 def test_a_read_failure_is_reported_and_does_not_stop_the_others(
     region: Region, folder: Path
