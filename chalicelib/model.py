@@ -92,6 +92,7 @@ class Reason(StrEnum):
     RAISED_BY_HAND = "RaisedByHand"
     JOB_RUNNING = "JobRunning"
     GLOBAL_TABLE = "GlobalTable"
+    DEMAND_GONE = "DemandGone"
     FLEET_UNKNOWN = "FleetUnknown"
     UPDATING = "TableUpdating"
     # skipped: there is nothing to decide

@@ -270,6 +270,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="For how long a capacity that was raised by hand is not lowered; 0 is off.",
         ),
     ] = 0
+    hold_after_outage_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60,
+            description="For how long capacity is not lowered after demand fell to almost nothing "
+            "at once, as in an outage of the callers; 0 is off.",
+        ),
+    ] = 0
     burst_trust_percent: Annotated[
         int,
         Meta(

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
-from chalicelib.core import throttling
+from chalicelib.core import outages, throttling
 from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
@@ -69,6 +69,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         *observation.holds,
         *windows.holds(policy.windows, now),
         *schedules.holds(policy.lower_at, now, lowered_at),
+        *outages.holds(observation, now),
     )
     reserved = _reservations(observation, now)
     decision = None

@@ -1,0 +1,64 @@
+"""An outage of the callers: what is one, and how long it keeps capacity."""
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.core import outages
+from chalicelib.model import BOTH, DOWN, Reason
+from headroom.simulation.replay import initial_units, replay
+from tests.support.builders import MINUTE, NOON, decide_with, observation, outcome, policy, series
+
+Values = list[float | None]
+BUSY: Values = [100.0] * 120
+
+
+def until(values: Values, minutes: int = 20, lag: timedelta = MINUTE) -> str:
+    """Return until when decreases are held, or ""."""
+    seen = observation(
+        consumed=series(values, NOON - lag), settings=policy(hold_after_outage_minutes=minutes)
+    )
+    found = list(outages.holds(seen, NOON))
+    assert all((hold.reason, hold.directions) == (Reason.DEMAND_GONE, DOWN) for hold in found)
+    return found[0].detail.split("kept until ")[1] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([*BUSY, 0.0], "12:18 UTC", id="a minute ago"),
+        pytest.param([*BUSY, *[0.0] * 15], "12:04 UTC", id="a quarter of an hour ago"),
+        pytest.param([*BUSY, *[0.0] * 19], "", id="too long ago"),
+        pytest.param([*BUSY, 40.0, 9.0, 0.0], "12:17 UTC", id="in the middle of a minute"),
+        pytest.param([*BUSY, 0.0, None, 0.0], "12:16 UTC", id="a gap in it"),
+        pytest.param([*BUSY, 9.9], "12:18 UTC", id="less than a tenth is left"),
+        pytest.param([*BUSY, 10.0], "", id="a tenth is left"),
+        pytest.param([*BUSY, 0.0, 80.0], "", id="the demand is back"),
+        pytest.param([*BUSY, 45.0, 30.0, 25.0, 20.0, 15.0, 0.0], "", id="a slope"),
+        pytest.param([*[1.0] * 90, *[100.0] * 30, 1.0, 1.0], "", id="a batch ends"),
+        pytest.param([*[100.0] * 59, 0.0], "", id="too little is known"),
+        pytest.param([*[0.0] * 90, *[9.0] * 30, 0.0], "", id="the batch of an idle table ends"),
+        pytest.param([0.0] * 130, "", id="always idle"),
+        pytest.param([], "", id="nothing is known"),
+    ],
+)
+def test_what_is_an_outage(values: Values, expected: str) -> None:
+    assert until(values) == expected
+    assert until(values, minutes=0) == ""
+
+
+def test_nothing_is_lowered_meanwhile_and_raising_goes_on() -> None:
+    settings = policy(hold_after_outage_minutes=20)
+    seen = observation(consumed=series([*BUSY, 0.0]), provisioned=1_000)
+    assert outcome(decide_with(seen, settings, NOON, DOWN)) == (1_000, Reason.DEMAND_GONE)
+    assert outcome(decide_with(seen, policy(), NOON, DOWN))[1] is Reason.UTILIZATION_LOW
+    below = policy(hold_after_outage_minutes=20, min_units=1_200)
+    assert outcome(decide_with(seen, below, NOON, BOTH)) == (1_200, Reason.BELOW_MINIMUM)
+
+
+def test_eight_minutes_without_callers_throttle_nobody() -> None:
+    demand = [1_000.0] * 400 + [0.0] * 8 + [1_000.0] * 60
+    settings = {"strategy": "adaptive"}
+    without = replay(demand, policy(**settings), initial_units(demand))
+    kept = replay(demand, policy(**settings, hold_after_outage_minutes=20), initial_units(demand))
+    assert (without.throttled_minutes > 0, kept.throttled_minutes) == (True, 0)
