@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from headroom.commands.console import app, console, print_line, progress_bar
+from headroom.commands.options import JsonOption
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 from headroom.scale import results as scale_results
@@ -34,7 +35,7 @@ def bench_scale(
     scenario: Annotated[
         list[str] | None, typer.Option(help="Only this scenario or goal; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: JsonOption = False,
     results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
     save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
 ) -> None:

@@ -61,6 +61,8 @@ def _explain_everywhere(
         found = [a.value[0] if a.value else {"problem": a.problem} for a in answers]
         print_json([{"place": a.place, **data} for a, data in zip(answers, found, strict=True)])
     else:
+        reports = [answer.value[1] for answer in answers if answer.value]
+        wording.print_dry_run(d for report in reports for d in report.decisions)
         rows = [row for answer in answers for row in _rows(answer)]
         print_places(("place", "target", "now", "then", "reason"), rows)
     bad = [a for a in answers if a.value is None or a.value[1].failures]

@@ -27,6 +27,7 @@ from headroom.commands.console import (
 from headroom.commands.options import (
     ConfigOption,
     OfStageOption,
+    TablesOption,
     TopicOption,
     YesOption,
     in_account,
@@ -72,7 +73,7 @@ def autoscaling(
     strategy: Annotated[
         Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
     ] = Strategy.ADAPTIVE,
-    table: Annotated[str, typer.Option(help="Only this table, or those that match a glob.")] = "*",
+    table: TablesOption = "*",
     apply: Annotated[
         bool, typer.Option("--apply", help="Hand the tables over to Headroom, one at a time.")
     ] = False,

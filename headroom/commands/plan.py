@@ -27,6 +27,7 @@ from chalicelib.model import Decision, Target
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, console, print_json, print_line
+from headroom.commands.demand_source import PricesOption
 from headroom.commands.everywhere import LONG_SECONDS, everywhere, print_places, print_problems
 from headroom.commands.options import (
     ConfigOption,
@@ -52,7 +53,7 @@ GOOD_FOR = timedelta(minutes=5)
 #: The newest minutes whose mean is shown as used.
 USED_MINUTES = 5
 #: The headings of `status`.
-STATUS = ("target", "units", "used", "decreases left", "USD a month", "state")
+STATUS = ("target", "units", "used", "decreases\nleft", "USD a\nmonth", "state")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Pass:
 
     def _matches(self, name: str) -> bool:
         return fnmatchcase(name, self.glob)
+
+    def note(self, prices: pricing.Prices) -> str:
+        """Return whose prices are used, where they are those of another Region."""
+        is_same = prices.region == self.aws.region
+        return "" if is_same else f" Prices of {prices.region}; --prices FILE takes others."
 
     def nothing_found(self) -> str:
         """Return why a pass found no table."""
@@ -228,12 +234,14 @@ def plan(
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
     topic: TopicOption = None,
+    price_file: PricesOption = pricing.FILE,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the next pass would do, with its money and budget."""
+    prices = pricing.load(price_file)
     chosen, now = _pass(table, config_file, stage, topic), datetime.now(UTC)
-    report, prices = chosen.sweep(now), pricing.load()
+    report = chosen.sweep(now)
     if as_json:
         print_json(wording.report_data(chosen.place(now), report, prices))
     else:
@@ -252,6 +260,7 @@ def apply(
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
     topic: TopicOption = None,
+    price_file: PricesOption = pricing.FILE,
     yes: YesOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -259,7 +268,7 @@ def apply(
 
     What has changed meanwhile is left, and named. Ends with 1 if not everything was done.
     """
-    chosen, prices = _pass(table, config_file, stage, topic), pricing.load()
+    prices, chosen = pricing.load(price_file), _pass(table, config_file, stage, topic)
     while True:
         now = datetime.now(UTC)
         planned = chosen.sweep(now)
@@ -287,7 +296,7 @@ def _print_plan(
     for action in report.planned if verbose else []:
         print_line(f"  {sentence(action, would=True)}")
     if report.decisions:
-        print_line(_sum(report.decisions, prices))
+        print_line(f"{_sum(report.decisions, prices)}{chosen.note(prices)}")
     else:
         print_line(chosen.nothing_found())
     wording.print_rest(report)

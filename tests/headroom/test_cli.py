@@ -175,6 +175,19 @@ def test_a_wrong_call_ends_with_2_and_names_the_help(
         assert result.errors.endswith(f"→ headroom{help_of} -h")
 
 
+def test_no_colours_are_printed_where_nobody_wants_them(tmp_path: Path) -> None:
+    """Rich reads the variables when a console is made, so in a process of its own."""
+    words = [sys.executable, "-m", "headroom.cli", "check", str(tmp_path / "none")]
+    coloured = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    coloured.pop("NO_COLOR", None)
+    with_colours, without = (
+        subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stderr
+        for environment in (coloured, {**coloured, "NO_COLOR": "1"})
+    )
+    assert "\x1b[1;31m" in with_colours
+    assert "31m" not in without
+
+
 @pytest.mark.parametrize("words", [(), ("import",)])
 def test_without_a_command_the_help_is_shown(words: tuple[str, ...], run: RunCommand) -> None:
     result = run(*words)
