@@ -4,6 +4,7 @@ The size from which they do so is set low, so that a few tables are enough.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -323,3 +324,31 @@ def test_without_any_one_action_of_its_policy_a_call_of_the_worker_is_denied(
     less: Policy, worker_requests: list[Ask]
 ) -> None:
     assert [ask for ask in worker_requests if not allowed(less, ask)]
+
+
+# some hours
+
+
+def units_by_minute(config: str, minutes: int) -> tuple[dict[Target, list[int]], Region]:
+    """Play traffic on two tables, with a peak in it, and return the units of each minute."""
+    with Region(MIDDAY) as region:
+        wave = [60 + 50 * math.sin(minute / 40) for minute in range(minutes)]
+        wave[100:120] = [300.0] * 20
+        units: dict[Target, list[int]] = {reads(name): [] for name in NAMES[:2]}
+        for target in units:
+            region.create_table(target.table, 100, 100)
+            region.serve(target, wave)
+        region.deploy(config, environment=SERVICE)
+        region.on_minute.append(lambda now: [of.append(now.units(t)) for t, of in units.items()])
+        region.run(minutes)
+    return units, region
+
+
+@pytest.mark.slow
+def test_workers_set_the_same_capacity_in_the_same_minutes_as_the_functions_alone() -> None:
+    alone, _ = units_by_minute(rules(), 260)
+    shared, region = units_by_minute(rules() + FAN_OUT.replace("3", "1"), 260)
+    assert shared == alone
+    assert len(set(alone[reads(NAMES[0])])) > 5
+    assert "SendMessageBatch" in {call.operation for call in region.calls}
+    assert region.functions.dead_letters == []
