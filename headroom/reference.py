@@ -209,7 +209,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Healing, "dry_run"): True,
     (Healing, "notify_topic"): "arn:aws:sns:us-east-1:123456789012:capacity",
     (Healing, "notify_slack"): "ssm:/headroom/slack",
-    (FanOut, "workers"): 20,
+    (FanOut, "workers"): 10,
     (FanOut, "above_tables"): 300,
 }
 

@@ -26,6 +26,9 @@ AwsError = (ClientError, BotoCoreError)
 #: How long a socket may be silent, and how often a call is tried. `Run.read` limits the whole
 #: call.
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 2, 8, 3
+#: The attempts in an account with workers: all functions share its limits, so that a call is
+#: throttled more often.
+SHARED_ATTEMPTS = 8
 #: Targets whose last days a container keeps: 32 KB each.
 MOST_HISTORIES = 5_000
 #: Series of the last hours that a container keeps: 1.5 KB each.
@@ -81,7 +84,7 @@ class Aws:
     ) -> None:
         """Keep the topic's name or ARN.
 
-        group_queue: the name of the queue for the workers; "" where nothing may be handed to them.
+        group_queue: the name of the queue for the workers; "" where there are none.
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
         that is not AWS. threads: runs calls side by side. session: None for boto3's own.
         """
@@ -103,7 +106,10 @@ class Aws:
         """Return a service's client, in the own Region unless another is named."""
         if (service, region) not in self._clients:
             settings = BotoConfig(
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                retries={
+                    "mode": "standard",
+                    "total_max_attempts": SHARED_ATTEMPTS if self.group_queue else ATTEMPTS,
+                },
                 max_pool_connections=PARALLEL * 2,
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,

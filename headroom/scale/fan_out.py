@@ -13,7 +13,7 @@ from headroom.scale.simulation import Container, Handler, Invocation, Simulation
 
 WORKER = "on_group"
 #: Every function hands over, however few tables there are.
-FAN_OUT = FanOut(workers=20, above_tables=1)
+FAN_OUT = FanOut(workers=10, above_tables=1)
 WITH_WORKERS = f"{FAN_OUT.workers} workers"
 
 

@@ -352,3 +352,11 @@ def test_workers_set_the_same_capacity_in_the_same_minutes_as_the_functions_alon
     assert len(set(alone[reads(NAMES[0])])) > 5
     assert "SendMessageBatch" in {call.operation for call in region.calls}
     assert region.functions.dead_letters == []
+
+
+@pytest.mark.parametrize(("queue", "attempts"), [("", 3), (QUEUE, 8)])
+def test_with_workers_a_throttled_call_is_tried_more_often(
+    scene: Region, queue: str, attempts: int
+) -> None:
+    config = Aws("t", queue).client("cloudwatch").meta.config
+    assert config.retries["total_max_attempts"] == attempts

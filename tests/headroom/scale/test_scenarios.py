@@ -56,7 +56,7 @@ def test_follow_up_without_a_hot_alarm_is_one_question():
 
 
 def test_workers_reach_every_table_in_place_of_the_sweep():
-    runs = by_run("sweep, 20 workers")
+    runs = by_run("sweep, 10 workers")
     cold, alone = runs["cold"], by_run("sweep")["cold"]
     assert cold.calls["SendMessageBatch"] == 1
     assert (cold.reached, cold.failures, cold.killed) == (2, 0, False)
@@ -77,7 +77,7 @@ def test_workers_run_side_by_side():
 
 def test_workers_raise_hot_tables():
     raised, rewritten = goals.raised(2, CONDITIONS, workers=True)
-    assert raised.goal == "all hot tables raised, 20 workers"
+    assert raised.goal == "all hot tables raised, 10 workers"
     assert raised.seconds is not None
     assert rewritten.seconds is not None
 
