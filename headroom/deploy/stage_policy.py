@@ -53,6 +53,7 @@ def pins(stage: Stage, location: Location, rules: Config) -> list[Document]:
         *([] if rules.healing else [_no_action_on_instances()]),
         _not_of_another_topic(topic),
         _not_about_headroom(),
+        *([_only_own_queues(stage, location)] if rules.fan_out else []),
     ]
 
 
@@ -139,4 +140,15 @@ def _not_about_headroom() -> Document:
         "Effect": "Deny",
         "Action": WRITES,
         "Resource": arns,
+    }
+
+
+def _only_own_queues(stage: Stage, location: Location) -> Document:
+    """Deny the queues of other stages: their groups of tables are not this stage's."""
+    names = sorted({stage.dead_letters, stage.groups, stage.buffer})
+    return {
+        "Sid": "OnlyTheQueuesOfTheStage",
+        "Effect": "Deny",
+        "Action": ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"],
+        "NotResource": [location.arn("sqs", name) for name in names],
     }

@@ -91,6 +91,18 @@ def test_every_statement_has_a_row() -> None:
     assert {s["Sid"] for s in pins(dev(), AWS, load(""))} == set(DENIED)
 
 
+def test_with_workers_only_the_queues_of_the_stage_may_be_used() -> None:
+    with_workers = role(config=rules("*") + "\n[fan_out]\nworkers = 2\n")
+
+    def may(queue: str) -> bool:
+        return allowed(with_workers, Ask("sqs:SendMessage", AWS.arn("sqs", queue)))
+
+    assert may("headroom-dev-groups")
+    assert may("headroom-dev-dead-letters")
+    assert not may("headroom-prod-groups")
+    assert not may("headroom-dev-2-groups")
+
+
 def test_alarms_on_a_topic_of_ones_own_may_be_rewritten() -> None:
     """The shipped policies allow topics named headroom-* only."""
     own, other = AWS.arn("sns", "capacity"), AWS.arn("sns", "capacity-2")
