@@ -25,6 +25,7 @@ CHECKS: dict[str, Check] = {
     "alarms": configuration.alarms,
     "Application Auto Scaling": configuration.conflicts,
     "global tables": configuration.global_tables,
+    "throttling": configuration.throttling,
     "quota": account.quota,
 }
 

@@ -275,6 +275,17 @@ def take_actions_away(deployment: Deployment) -> None:
     client.put_metric_alarm(**{**kept, "AlarmActions": []})
 
 
+def throttle(deployment: Deployment, *causes: str) -> None:
+    """Let a write a second be throttled, with the metrics of these causes."""
+    named = [{"Name": "TableName", "Value": "orders"}]
+    at = datetime.now(UTC) - timedelta(minutes=2)
+    for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents", *causes):
+        point = {"MetricName": metric, "Dimensions": named, "Timestamp": at, "Value": 60.0}
+        deployment.session.client("cloudwatch").put_metric_data(
+            Namespace="AWS/DynamoDB", MetricData=[point]
+        )
+
+
 def replicate(deployment: Deployment) -> None:
     """Let the table have a replica, which moto does not know."""
 
@@ -546,6 +557,18 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "alarms",
         "alarm headroom-orders:read has lost its actions",
         "The next sweep corrects it",
+    ),
+    "have a hot key": (
+        lambda deployment: throttle(deployment, "WriteKeyRangeThroughputThrottleEvents"),
+        "throttling",
+        "orders:write has a hot key",
+        "headroom hot-keys orders",
+    ),
+    "throttle without a cause": (
+        throttle,
+        "throttling",
+        "CloudWatch does not say why requests on orders:write are throttled",
+        "docs/policy.md",
     ),
     "delete an alarm": (
         lambda deployment: deployment.session.client("cloudwatch").delete_alarms(

@@ -152,6 +152,27 @@ def conflicts(deployment: Deployment) -> Iterator[Finding]:
         yield finding_of_error("alarms", failure.error, failure.subject)
 
 
+def throttling(deployment: Deployment) -> Iterator[Finding]:
+    """Find the targets that were throttled in the last ten minutes, and that more units do not
+    help, or for an unknown cause. The next sweep must read their metrics."""
+    for decision in deployment.next_sweep.decisions:
+        target, numbers = decision.target, decision.numbers
+        index = f" --index {target.index}" if target.index else ""
+        if numbers.get("hot_key_requests"):
+            yield Finding(
+                "throttling",
+                f"{target} has a hot key, and more units would not serve it",
+                f"Find the key: headroom hot-keys {target.table}{index}.",
+            )
+        if numbers.get("unexplained_requests"):
+            yield Finding(
+                "throttling",
+                f"CloudWatch does not say why requests on {target} are throttled",
+                "Headroom takes them for too few units. If it stays so, this Region has no metrics "
+                "of the causes (docs/policy.md).",
+            )
+
+
 def global_tables(deployment: Deployment) -> Iterator[Finding]:
     """Find the global tables whose writes nothing scales: Headroom leaves them to Application Auto
     Scaling."""
