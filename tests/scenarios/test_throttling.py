@@ -1,7 +1,10 @@
 """A hot key, in the embedded region: it raises nothing, and keeps nothing from being lowered."""
 
+from datetime import timedelta
+
 import pytest
 
+from chalicelib.aws.metrics import read_demand, read_histories
 from chalicelib.metrics import Cause, throttled_by
 from chalicelib.model import Dimension
 from headroom.region.context import Fault
@@ -12,6 +15,7 @@ from tests.support.scenes import (
     decisions,
     failures,
     invoke,
+    new_run,
     orders,
     pass_minutes,
     requests,
@@ -124,3 +128,15 @@ def test_a_hot_key_is_reported_once_an_episode(region: Region) -> None:
     assert (
         "up to 2.00 a second in the last 10 minutes; headroom hot-keys orders" in texts(region)[0]
     )
+
+
+def test_past_demand_leaves_out_what_no_units_would_have_served(region: Region) -> None:
+    """The backtest and the history of onsets look at it."""
+    pass_minutes(region, 90, {READS: 70.0}, hot={READS: [0.0] * 60 + [50.0] * 30})
+    pass_minutes(region, 90, {READS: 70.0}, throttled={READS: [0.0] * 80 + [9.0] * 10})
+    aws = new_run(region).aws
+    demand = read_demand(aws, READS, region.now - timedelta(hours=3), region.now)
+    assert set(demand.known()) == {70.0, 79.0}
+    pass_minutes(region, 60)
+    found = read_histories(aws, [READS], region.now, anew=True)[READS]
+    assert found.highest == 79.0
