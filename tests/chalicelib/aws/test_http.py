@@ -109,6 +109,15 @@ def suppressed(request: Request) -> None:
         send(request, 0.2)
 
 
+def test_a_server_that_does_not_encrypt_is_no_answer_where_encryption_is_demanded() -> None:
+    with (
+        listening(b"HTTP/1.1 200 OK\r\n\r\n") as place,
+        pytest.raises(OSError, match="SSL") as caught,
+    ):
+        send(Request(f"{place.replace('http:', 'https:')}/{SECRET}", b"text"), 5.0)
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -28,6 +28,7 @@ from chalicelib.config.backtracking import FOR_EVER, LONG, TOO_SLOW, slowness
         r"(.)\1.*",
         r"[\w.-]+?(?<!-old)",
         "(?>orders)-[^x]++",
+        "(?!)|orders",
         "(" + "|".join(f"tenant-{i}" for i in range(80)) + ")",
     ],
 )
@@ -54,7 +55,7 @@ def test_what_takes_no_time_is_allowed(expression: str) -> None:
         ("a?" * 30 + "a" * 30, TOO_SLOW),
         (r"(.*)\1\1\1\1", TOO_SLOW),
         ("(?:[a-z]{40}){40}", LONG),
-        ("(" + "|".join(f"{i}x" for i in range(300)) + ")*", LONG),
+        ("(" + "|".join(f"{i}x" for i in range(150)) + ")*", LONG),
     ],
 )
 def test_what_may_take_for_ever_is_found(expression: str, why: str) -> None:
