@@ -15,6 +15,7 @@ from rich.table import Table
 
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.config.mistakes import nearest
 from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.model import TableState, Target
 from headroom.commands.console import (
@@ -111,6 +112,10 @@ def cost(
     """Show what each table costs a month, and the alternatives."""
     charged, rules = pricing.load(prices), rules_of(config_file, stage)
     aws = Aws(DEFAULT_TOPIC)
+    names = table_names(aws)
+    if table != "*" and not any(fnmatchcase(name, table) for name in names):
+        errors.print(f"no table matches {table}{nearest(table, names)}", markup=False)
+        raise typer.Exit(1)
     _warn("", aws.region, charged)
     with progress_bar() as progress:
         histories, failures = _histories(progress, aws, table, days)

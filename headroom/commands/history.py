@@ -8,6 +8,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from chalicelib.aws.client import Aws
+from chalicelib.aws.tables import table_names
+from chalicelib.config.mistakes import nearest
 from chalicelib.core.explain import WHY, numbers
 from chalicelib.model import Reason
 from headroom.commands.console import app, console, print_json, print_line
@@ -49,7 +52,11 @@ def history(
         console.print(_table(events, verbose))
         print_line(_sum(events))
     else:
-        print_line(f"Nothing was changed or failed for {table} in the last {days} day(s).")
+        names = table_names(Aws(of_stage.topic))
+        is_known = table in names
+        why = "" if is_known else f" There is no such table{nearest(table, names)}"
+        print_line(f"Nothing was changed or failed for {table} in the last {days} day(s).{why}")
+        raise typer.Exit(0 if is_known else 1)
 
 
 def _table(events: list[LoggedEvent], verbose: bool) -> Table:

@@ -73,6 +73,14 @@ def test_what_is_older_than_the_days_is_left_out(region: Region, run: RunCommand
     assert "1 raised" in run("history", "orders", "--stage", "local", "--days", "2").output
 
 
+def test_a_table_that_does_not_exist_is_named_with_the_nearest(
+    region: Region, run: RunCommand
+) -> None:
+    result = run("history", "oders", "--stage", "local")
+    assert result.exit_code == 1
+    assert result.output.endswith("There is no such table; did you mean orders?")
+
+
 def test_a_stage_without_logs_is_named(region: Region, run: RunCommand) -> None:
     result = run("history", "orders", "--stage", "dev")
     assert result.exit_code == 2

@@ -459,7 +459,8 @@ def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Pa
 
 def test_where_nothing_matches_there_is_nothing_to_cost(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "none-*")
-    assert (done.exit_code, done.stdout.strip()) == (0, "There is no table to cost.")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no table matches" in done.stderr
 
 
 def test_where_nothing_can_be_read_the_command_fails(region: Region, folder: Path) -> None:
