@@ -97,7 +97,7 @@ def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[Making]:
             by_name[alarm.name].target, alarm, {"AlarmActions": [run.aws.topic_arn]}
         )
         for alarm in found
-        if table_alarms.lacks_actions(alarm)
+        if table_alarms.lacks_actions(alarm) and not alarm.unsendable
     }
     taken = {alarm.name for alarm in found} - restored.keys()
     known = {skip.subject for skip in run.report.skips}  # a sweep makes alarms twice

@@ -157,14 +157,14 @@ def sweep(
 def _silenced(
     run: Run, alarms: Sequence[Alarm], tables: Mapping[str, TableState]
 ) -> Collection[Target]:
-    """Return the targets whose alarm somebody has switched off, and report them.
+    """Return the targets whose alarm cannot call, and report them.
 
-    The alarm cannot call, so each sweep reads their metrics.
+    Somebody has switched its actions off or gave it a warm-up, so each sweep reads their metrics.
     """
     found = table_alarms.silenced(alarms)
     silenced = {target: alarm for target, alarm in found.items() if target.table in tables}
     for target, alarm in silenced.items():
-        why = f"its actions are switched off; meanwhile each sweep reads the metrics of {target}"
+        why = f"{alarm.why_silent}; meanwhile each sweep reads the metrics of {target}"
         run.skip(alarm.name, Reason.ALARM_OFF, why)
     return silenced
 

@@ -87,6 +87,7 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     PAUSE_UNKNOWN = "PauseUnknown"
     HISTORY_UNKNOWN = "HistoryUnknown"
+    ALARM_UNKNOWN = "AlarmFieldUnknown"
     CIRCUIT_OPEN = "CircuitBreakerOpen"
     CIRCUIT_UNKNOWN = "CircuitBreakerUnknown"
     RAISED_BY_HAND = "RaisedByHand"
@@ -375,9 +376,14 @@ class SetCapacity:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm as DescribeAlarms shows it: all its fields, by AWS's own names."""
+    """An alarm as DescribeAlarms shows it: all its fields, by AWS's own names.
+
+    unsendable: the fields that PutMetricAlarm could not send back, since the running botocore does
+    not know them. An alarm that has one is not rewritten.
+    """
 
     fields: Mapping[str, object]
+    unsendable: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -385,9 +391,34 @@ class Alarm:
         return str(self.fields["AlarmName"])
 
     @property
+    def why_not_rewritten(self) -> str:
+        """Return why the alarm is not rewritten, and what to do; "" where it may be rewritten."""
+        if not self.unsendable:
+            return ""
+        names = ", ".join(self.unsendable)
+        return (
+            f"alarm {self.name} has {names}, which this version of boto3 cannot send back; "
+            "deploy with a newer boto3, or take that away from the alarm"
+        )
+
+    @property
     def is_silenced(self) -> bool:
         """Tell whether somebody has switched the alarm's actions off."""
         return self.fields.get("ActionsEnabled") is False
+
+    @property
+    def why_silent(self) -> str:
+        """Return why the alarm calls nobody, whatever its metric does; "" where it may call.
+
+        A warm-up keeps an alarm in INSUFFICIENT_DATA after it is created or updated, and no action
+        runs meanwhile. Whether a new threshold begins it again is not written. Source: CloudWatch
+        User Guide, "Alarm warm-up periods", read 2026-11.
+        """
+        if self.is_silenced:
+            return "its actions are switched off"
+        is_waiting = self.fields.get("StateValue") == "INSUFFICIENT_DATA"
+        has_warm_up = bool(self.fields.get("WarmUpConfiguration"))
+        return "it is in its warm-up" if is_waiting and has_warm_up else ""
 
     @property
     def threshold(self) -> float | None:
@@ -423,7 +454,7 @@ class RewriteAlarm:
     @property
     def result(self) -> Alarm:
         """Return the alarm as it will be."""
-        return Alarm({**self.alarm.fields, **self.changes})
+        return Alarm({**self.alarm.fields, **self.changes}, self.alarm.unsendable)
 
     @property
     def undone(self) -> RewriteAlarm:

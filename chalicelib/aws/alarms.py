@@ -1,7 +1,9 @@
 """The adapter of CloudWatch's alarms: read, create, rewrite and delete them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
+from chalicelib.aws import wire
 from chalicelib.aws.client import Aws, batches
 from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 
@@ -10,26 +12,35 @@ from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, RewriteAlarm
 MAX_ALARM_NAMES = 100
 
 
+class WouldLose(Exception):
+    """A rewrite would lose members of the alarm that botocore does not know."""
+
+    def __init__(self, alarm: Alarm) -> None:
+        """Keep which members, and what to do."""
+        super().__init__(alarm.why_not_rewritten)
+
+
 def alarms_on_topic(aws: Aws, state: str | None = None) -> list[Alarm]:
     """Return the alarms that notify the alarm topic, in one state or in all."""
     topic = aws.topic_arn
     request = {"ActionPrefix": topic, "AlarmTypes": ["MetricAlarm"]}
     request |= {"StateValue": state} if state else {}
-    paginator = aws.client("cloudwatch").get_paginator("describe_alarms")
+    client = _client(aws)
+    paginator = client.get_paginator("describe_alarms")
     pages = paginator.paginate(**request, PaginationConfig={"PageSize": MAX_ALARM_NAMES})
-    alarms = [Alarm(fields) for page in pages for fields in page["MetricAlarms"]]
+    alarms = [alarm for page in pages for alarm in _alarms(client, page)]
     return [a for a in alarms if topic in _actions(a) and state in (None, a.fields["StateValue"])]
 
 
 def alarms_named(aws: Aws, names: Iterable[str]) -> list[Alarm]:
     """Return those of the named metric alarms that exist."""
-    client = aws.client("cloudwatch")
+    client = _client(aws)
     alarms: list[Alarm] = []
     for batch in batches(sorted(set(names)), MAX_ALARM_NAMES):
         page = client.describe_alarms(
             AlarmNames=list(batch), AlarmTypes=["MetricAlarm"], MaxRecords=MAX_ALARM_NAMES
         )
-        alarms += [Alarm(fields) for fields in page["MetricAlarms"]]
+        alarms += _alarms(client, page)
     return alarms
 
 
@@ -44,7 +55,11 @@ def rewrite_alarm(aws: Aws, action: RewriteAlarm) -> None:
     PutMetricAlarm overwrites everything, so every member of its own input shape goes back as
     DescribeAlarms gave it. Tags are not among them: an update does not change them. Source:
     API_PutMetricAlarm, read 2026-10.
+
+    Raises WouldLose where botocore cannot send everything back.
     """
+    if action.alarm.unsendable:
+        raise WouldLose(action.alarm)
     client = aws.client("cloudwatch")
     settable = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     kept = {
@@ -59,6 +74,22 @@ def delete_alarms(aws: Aws, action: DeleteAlarms) -> None:
     """Delete alarms. A name that does not exist is no error."""
     for batch in batches(action.names, MAX_ALARM_NAMES):
         aws.client("cloudwatch").delete_alarms(AlarmNames=list(batch))
+
+
+def _client(aws: Aws) -> Any:
+    client = aws.client("cloudwatch")
+    wire.keep_wire(client)
+    return client
+
+
+def _alarms(client: Any, page: Mapping[str, Any]) -> list[Alarm]:
+    """Return the alarms of a page, each with the members that cannot be sent back."""
+    found = page["MetricAlarms"]
+    as_sent = page.get(wire.WIRE, found)
+    return [
+        Alarm(fields, wire.unsendable(sent, client))
+        for fields, sent in zip(found, as_sent, strict=True)
+    ]
 
 
 def _actions(alarm: Alarm) -> Collection[str]:

@@ -55,6 +55,8 @@ WHY: Mapping[Reason, str] = {
     Reason.PAUSED: "it is paused by an operator",
     Reason.PAUSE_UNKNOWN: "the pause tag cannot be read, so nothing is lowered",
     Reason.HISTORY_UNKNOWN: "its history cannot be read; nothing is lowered without it",
+    Reason.ALARM_UNKNOWN: "its alarm has a field that this version of boto3 cannot send back; "
+    "nothing is lowered while the alarm cannot follow",
     Reason.CIRCUIT_OPEN: "the circuit breaker does not allow changes",
     Reason.CIRCUIT_UNKNOWN: "the circuit breaker does not answer, so nothing is lowered",
     Reason.RAISED_BY_HAND: "it was raised by hand a short time ago",

@@ -230,11 +230,11 @@ def of_restored(
 
 
 def of_alarm(target: Target, policy: Policy, alarm: Alarm) -> Iterator[Condition]:
-    """Yield the condition that the actions of a target's alarm are switched off."""
+    """Yield the condition that a target's alarm cannot call."""
     if _is_wanted("alarm_off", policy):
         text = (
-            f"the actions of alarm {alarm.name} are switched off; sweeps alone raise {target} "
-            "until they are on again"
+            f"alarm {alarm.name} cannot call: {alarm.why_silent}; sweeps alone raise {target} "
+            "until that ends"
         )
         yield _without_metric("alarm_off", target, policy, text)
 

@@ -75,11 +75,12 @@ def _rewrites(
 ) -> list[RewriteAlarm]:
     """Return the rewrites of the alarms that do not fit.
 
-    While a table is updating, its units are uncertain, so its alarms stay as they are.
+    While a table is updating, its units are uncertain, so its alarms stay as they are. So does an
+    alarm that would lose a field.
     """
     rewrites = []
     for alarm in alarms:
-        target = table_alarms.rewritable(alarm)
+        target = None if alarm.unsendable else table_alarms.rewritable(alarm)
         decision = decisions.get(target) if target else None
         if decision is None or decision.reason is Reason.UPDATING:
             continue

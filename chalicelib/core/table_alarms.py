@@ -43,8 +43,9 @@ def lacks_actions(alarm: Alarm) -> bool:
 
 
 def silenced(alarms: Iterable[Alarm]) -> dict[Target, Alarm]:
-    """Return Headroom's own alarms whose actions somebody has switched off, by target."""
-    targets = ((watched(alarm), alarm) for alarm in alarms if alarm.is_silenced and is_ours(alarm))
+    """Return Headroom's own alarms that cannot call, because somebody has switched their actions
+    off or gave them a warm-up, by target."""
+    targets = ((watched(alarm), alarm) for alarm in alarms if alarm.why_silent and is_ours(alarm))
     return {target: alarm for target, alarm in targets if target}
 
 

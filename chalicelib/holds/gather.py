@@ -1,4 +1,5 @@
-"""All holds of some targets: pauses, jobs and manual changes. Circuit breakers come later.
+"""All holds of some targets: pauses, jobs, manual changes, and alarms that cannot follow. Circuit
+breakers come later.
 
 Each source is one function. It yields targets with a hold, or with None where it holds nothing.
 What cannot be read holds decreases, and lets increases go on.
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib.core.observation import Observation
+from chalicelib.holds.alarm_fields import by_alarm_fields
 from chalicelib.holds.jobs import by_jobs
 from chalicelib.holds.manual_change import by_hand
 from chalicelib.holds.pauses import by_pauses
@@ -18,7 +20,7 @@ from chalicelib.run import Run
 Observations = Mapping[Target, Observation]
 Holds = list[tuple[Target, Hold]]
 Source = Callable[[Run, Observations, Sequence[Alarm]], Iterator[tuple[Target, Hold | None]]]
-SOURCES: Sequence[Source] = (by_pauses, by_jobs, by_hand)
+SOURCES: Sequence[Source] = (by_pauses, by_jobs, by_hand, by_alarm_fields)
 
 
 def collect(

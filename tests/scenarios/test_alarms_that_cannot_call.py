@@ -45,6 +45,17 @@ def switch_off(region: Region, *names: str) -> None:
         region.cloudwatch.alarms[name].fields["ActionsEnabled"] = False
 
 
+@pytest.mark.scene.with_args(small)
+def test_an_own_alarm_in_its_warm_up_is_reported_and_its_target_is_checked(region: Region) -> None:
+    alarm = region.cloudwatch.alarms[SMALL_ALARM]
+    alarm.fields["WarmUpConfiguration"] = {"WarmUpPeriodDurationInMinutes": 60}
+    alarm.state.value = "INSUFFICIENT_DATA"
+    pass_minutes(region, 5, {SMALL: 100.0})
+    alarm.state.value = "INSUFFICIENT_DATA"  # the embedded region knows no warm-up
+    assert skips(invoke(region, "sweep")) == [(SMALL_ALARM, "AlarmActionsOff")]
+    assert units(region)["orders-small:read"] == 150
+
+
 def take_away(region: Region) -> None:
     region.cloudwatch.alarms[ALARM].fields["AlarmActions"] = []
 
@@ -106,7 +117,8 @@ def test_both_are_reported_once(region: Region) -> None:
         invoke(region, "sweep")
     assert subjects(region) == ["Its alarm cannot call: orders"]
     assert all(
-        f"the actions of alarm {name} are switched off" in texts(region)[0] for name in NAMES
+        f"alarm {name} cannot call: its actions are switched off" in texts(region)[0]
+        for name in NAMES
     )
     take_away(region)
     invoke(region, "sweep")

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import handlers
 from chalicelib.aws.client import Aws
+from chalicelib.aws.wire import WIRE
 from chalicelib.config.loader import load
 from chalicelib.run import Run
 from headroom.deploy import blueprint, permissions, setup
@@ -286,6 +287,16 @@ def throttle(deployment: Deployment, *causes: str) -> None:
         )
 
 
+def give_an_unknown_field(deployment: Deployment) -> None:
+    def add(parsed: Any, **_: Any) -> None:
+        for alarm in parsed[WIRE]:
+            if alarm["AlarmName"] == "headroom-orders:read":
+                alarm["QuietHours"] = {"From": "22:00"}
+
+    events = deployment.aws.client("cloudwatch").meta.events
+    events.register("after-call.cloudwatch.DescribeAlarms", add)
+
+
 def replicate(deployment: Deployment) -> None:
     """Let the table have a replica, which moto does not know."""
 
@@ -549,8 +560,14 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
             AlarmNames=["headroom-orders:read"]
         ),
         "alarms",
-        "the actions of alarm headroom-orders:read are switched off",
+        "alarm headroom-orders:read cannot call: its actions are switched off",
         "aws cloudwatch enable-alarm-actions --alarm-names headroom-orders:read",
+    ),
+    "give an alarm a field of the future": (
+        give_an_unknown_field,
+        "alarms",
+        "alarm headroom-orders:read has QuietHours, which this version of boto3 cannot send back",
+        "Deploy with a newer boto3",
     ),
     "take an alarm's actions away": (
         take_actions_away,

@@ -129,12 +129,24 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
             case _:
                 continue
         yield Finding("alarms", problem, remedy)
+    yield from _hindered_alarms(deployment)
+
+
+def _hindered_alarms(deployment: Deployment) -> Iterator[Finding]:
+    """Yield the alarms that cannot call, and those that cannot be rewritten."""
     for skip in deployment.next_sweep.skips:
         if skip.reason is Reason.ALARM_OFF:
             yield Finding(
                 "alarms",
-                f"the actions of alarm {skip.subject} are switched off, so it cannot call",
-                f"aws cloudwatch enable-alarm-actions --alarm-names {skip.subject}",
+                f"alarm {skip.subject} cannot call: {skip.detail}",
+                f"aws cloudwatch enable-alarm-actions --alarm-names {skip.subject}; "
+                "or take its warm-up away",
+            )
+        elif skip.reason is Reason.ALARM_UNKNOWN:
+            yield Finding(
+                "alarms",
+                f"an alarm is not rewritten: {skip.detail}",
+                "Deploy with a newer boto3 in requirements.txt. Until then the threshold stays.",
             )
 
 
