@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,25 @@ def test_without_a_yes_nothing_is_done(
     result = run("apply", "--config", config)
     assert (result.exit_code, writes(region)) == (1, [])
     assert result.output.endswith("Nothing was done.")
+
+
+def test_a_plan_that_is_old_is_shown_anew_before_it_is_done(
+    region: Region, config: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowOperator(io.StringIO):
+        """Somebody who answers the first question after six minutes."""
+
+        def readline(self, size: int | None = -1, /) -> str:
+            if not self.tell():
+                region.travel(region.now + timedelta(minutes=6))
+            return super().readline(-1)
+
+    monkeypatch.setattr(sys, "stdin", SlowOperator("y\ny\n"))
+    result = run("apply", "--config", config, "--table", "orders")
+    assert result.exit_code == 0
+    assert result.output.count("Plan for account") == 2
+    assert "The plan is more than five minutes old. This is the plan of now:" in result.output
+    assert units(region)["orders:read"] == 150
 
 
 def test_what_has_changed_since_the_plan_is_left_and_the_rest_is_done(region: Region) -> None:
