@@ -1,33 +1,24 @@
-"""Write a stage as a SAM template and as a Terraform module, for a deployment without Chalice.
+"""Write a stage as a SAM template, as a template for stack sets, and as a Terraform module.
 
 Chalice writes the functions. Everything else comes from headroom/deploy/blueprint.py, with the
-template's own expressions for names and locations. For SAM it is a template that Chalice merges.
-For Terraform it is files beside Chalice's, one of them an override.
+template's own expressions for names and locations. For SAM it is a template that Chalice merges
+(sam.py). The template for stack sets follows from the result (stackset.py). For Terraform it is
+files beside Chalice's, one of them an override (terraform.py).
 """
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.rules import Config
-from chalicelib.core.table_alarms import TOPIC_TAG
-from headroom.deploy import blueprint, permissions, records
+from headroom.deploy import records, sam, stackset, terraform
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Location
-from headroom.deploy.blueprint import Document
-from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
-from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage, StageError
-from headroom.deploy.stage_policy import stage_policy
-from headroom.project import version
+from headroom.deploy.stage import Stage, StageError
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
@@ -35,20 +26,6 @@ LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "deployed", "venv")
 CHALICE = (sys.executable, "-m", "headroom.deploy.chalice_command")
 #: Chalice needs a Region even for a template, which contains none.
 ANY_REGION = "any-region-1"
-SAM_LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
-SAM_DEAD_LETTERS, SAM_BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
-SAM_GROUPS = "${HeadroomGroups.Arn}"
-TERRAFORM_LOCATION = Location(
-    "${data.aws_partition.chalice.partition}",
-    # `name` is deprecated since version 6 of the provider. All versions have `id`.
-    "${data.aws_region.chalice.id}",
-    "${data.aws_caller_identity.chalice.account_id}",
-)
-DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
-BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
-GROUPS = "${aws_sqs_queue.headroom_groups.arn}"
-TERRAFORM_VERSION = ">= 1.0"
-AWS_PROVIDER_VERSION = ">= 5.0"
 
 
 def package(stage: Stage, project: Path, out: Path) -> list[Path]:
@@ -59,27 +36,41 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     """
     rules = stages.rules(stage, project)
     stage = stages.complete(stage, rules)
-    sam, terraform = (out / name for name in ("sam", "terraform"))
-    for folder in (sam, terraform):
+    sam_folder, module_folder = (out / name for name in ("sam", "terraform"))
+    for folder in (sam_folder, module_folder):
         shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as temporary:
         copy = copy_of(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
-        merged.write_text(json.dumps(sam_template(stage, rules)))
-        chalice_package(copy, stage, "--merge-template", str(merged), str(sam.absolute()))
+        merged.write_text(json.dumps(sam.template(stage, rules)))
+        chalice_package(copy, stage, "--merge-template", str(merged), str(sam_folder.absolute()))
         _without_log_retention(copy)
-        chalice_package(copy, stage, "--pkg-format", "terraform", str(terraform.absolute()))
+        chalice_package(copy, stage, "--pkg-format", "terraform", str(module_folder.absolute()))
+    if stage.makes_topic:
+        _write_stackset(sam_folder, stage)
+    _complete_module(module_folder, stage, rules)
+    return [sam_folder, module_folder]
+
+
+def _write_stackset(folder: Path, stage: Stage) -> None:
+    """Write the template for a stack set beside the SAM template, which has the same zip."""
+    whole = json.loads((folder / "sam.json").read_text())
+    template = stackset.template(whole, stage, folder / "deployment.zip")
+    (folder / "stackset.json").write_text(json.dumps(template, indent=1))
+
+
+def _complete_module(folder: Path, stage: Stage, rules: Config) -> None:
+    """Write what Chalice's Terraform module lacks. Raises StageError if the module is broken."""
     modules = {
-        "headroom": terraform_extras(stage, rules),
-        "chalice_override": terraform_override(stage),
+        "headroom": terraform.extras(stage, rules),
+        "chalice_override": terraform.override(stage),
     }
     for name, module in modules.items():
-        (terraform / f"{name}.tf.json").write_text(json.dumps(module, indent=2))
-    problems = terraform_problems(terraform, stage)
+        (folder / f"{name}.tf.json").write_text(json.dumps(module, indent=2))
+    problems = terraform.problems(folder, stage)
     if problems:
         sentences = (f"\n  - {problem}" for problem in problems)
         raise StageError(f"the Terraform module would not work:{''.join(sentences)}")
-    return [sam, terraform]
 
 
 def deploy(stage: Stage, project: Path, location: Location) -> int:
@@ -125,424 +116,3 @@ def chalice_package(project: Path, stage: Stage, *options: str) -> None:
     )
     if done.returncode:
         raise StageError(f"chalice {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-
-
-# SAM
-
-
-def sam_template(stage: Stage, rules: Config) -> Document:
-    """Return what Chalice merges into its template: more resources, and more properties of the
-    functions."""
-    topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
-    resources = {**_sam_stores(stage, topic), **_sam_listeners(stage, topic)}
-    for name in stage.functions:
-        logical = to_cfn_resource_name(name)
-        resources[logical] = {"Properties": _sam_function(stage, name, topic)}
-        resources[f"{logical}Role"] = {
-            "Properties": {"RoleName": stage.role(name, SAM_LOCATION.region)}
-        }
-        resources[f"{logical}ConfiguredPolicy"] = _sam(
-            "IAM::Policy",
-            PolicyName=permissions.NAME,
-            PolicyDocument=stage_policy(stage, SAM_LOCATION, rules, name),
-            Roles=[{"Ref": f"{logical}Role"}],
-        )
-    functions = {name: stage.function(name) for name in stage.functions}
-    actions = stage.operator_actions(SAM_LOCATION)
-    own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
-    for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
-        resources[f"Headroom{name}Alarm"] = _sam("CloudWatch::Alarm", **fields)
-    return {"Resources": _substituted(resources)}
-
-
-def _sam(kind: str, **properties: Any) -> Document:
-    return {"Type": f"AWS::{kind}", "Properties": properties}
-
-
-def _sam_stores(stage: Stage, topic: str) -> Document:
-    stores = _sam_queue(
-        "HeadroomDeadLetters",
-        blueprint.queue_policy(SAM_DEAD_LETTERS, topic, SAM_LOCATION, stage.role_pattern),
-        QueueName=stage.dead_letters,
-        MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
-        Tags=[
-            {"Key": DeployedVersion.KEY, "Value": version()},
-            {"Key": TOPIC_TAG, "Value": topic},
-        ],
-    )
-    if blueprint.GROUP_READER in stage.functions:
-        redrive = {"deadLetterTargetArn": SAM_DEAD_LETTERS}
-        stores |= _sam_queue(
-            "HeadroomGroups",
-            blueprint.groups_policy(SAM_GROUPS),
-            QueueName=stage.groups,
-            VisibilityTimeout=blueprint.GROUP_SECONDS,
-            MessageRetentionPeriod=blueprint.GROUP_KEPT_SECONDS,
-            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.GROUP_RECEIVES},
-        )
-    if stage.makes_topic:
-        stores["HeadroomTopic"] = _sam("SNS::Topic", TopicName=stage.topic)
-        stores["HeadroomTopicPolicy"] = _sam(
-            "SNS::TopicPolicy",
-            Topics=[{"Ref": "HeadroomTopic"}],
-            PolicyDocument=blueprint.topic_policy(topic, SAM_LOCATION),
-        )
-    return stores
-
-
-def _sam_queue(logical: str, policy: Document, **properties: Any) -> Document:
-    return {
-        logical: _sam("SQS::Queue", **properties, SqsManagedSseEnabled=True),
-        f"{logical}Policy": _sam(
-            "SQS::QueuePolicy", Queues=[{"Ref": logical}], PolicyDocument=policy
-        ),
-    }
-
-
-def _sam_listeners(stage: Stage, topic: str) -> Document:
-    resources: Document = {}
-    if QUEUE_SOURCE in stage.sources:
-        redrive = {"deadLetterTargetArn": SAM_DEAD_LETTERS}
-        resources = _sam_queue(
-            "HeadroomBuffer",
-            blueprint.buffer_policy(SAM_BUFFER, topic),
-            QueueName=stage.buffer,
-            VisibilityTimeout=blueprint.BUFFER_SECONDS,
-            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
-        )
-        resources["HeadroomBufferSubscription"] = _sam(
-            "SNS::Subscription",
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=SAM_BUFFER,
-            RedrivePolicy=redrive,
-        )
-    if LAMBDA_SOURCE in stage.sources:
-        resources["HeadroomActionPermission"] = _sam(
-            "Lambda::Permission",
-            FunctionName={"Ref": "OnAction"},
-            Action="lambda:InvokeFunction",
-            Principal=ALARM_PRINCIPAL,
-            SourceAccount=SAM_LOCATION.account,
-        )
-    return resources
-
-
-def _sam_function(stage: Stage, name: str, topic: str) -> Document:
-    """Return a function's properties besides Chalice's.
-
-    The name is fixed, so that the operator's commands find the function.
-    """
-    properties: Document = {"FunctionName": stage.function(name)}
-    if name in blueprint.QUEUE_FUNCTIONS:
-        source: Document = {
-            "Queue": SAM_GROUPS if name == blueprint.GROUP_READER else SAM_BUFFER,
-            "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        }
-        event = f"{to_cfn_resource_name(name)}SqsEventSource"
-        return {**properties, "Events": {event: {"Properties": source}}}
-    failed = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": SAM_DEAD_LETTERS}}}
-    properties["EventInvokeConfig"] = blueprint.invoke_settings(name) | failed
-    if name == "on_alarm":
-        source = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": SAM_DEAD_LETTERS}}
-        properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": source}}
-    return properties
-
-
-def _substituted(value: Any) -> Any:
-    """Return a document in which every text with an expression is wrapped in Fn::Sub."""
-    match value:
-        case str():
-            return {"Fn::Sub": value} if "${" in value else value
-        case Mapping():
-            return {key: _substituted(inner) for key, inner in value.items()}
-        case list():
-            return [_substituted(inner) for inner in value]
-        case _:
-            return value
-
-
-# Terraform
-
-
-def _reference(kind: str, name: str, attribute: str) -> str:
-    return f"${{{kind}.{name}.{attribute}}}"
-
-
-def _terraform_topic(stage: Stage) -> str:
-    return "${aws_sns_topic.headroom.arn}" if stage.makes_topic else stage.topic
-
-
-def terraform_extras(stage: Stage, rules: Config) -> Document:
-    """Return the resources besides Chalice's, without a kind that has none."""
-    topic = _terraform_topic(stage)
-    policies = {
-        name: stage_policy(stage, TERRAFORM_LOCATION, rules, name) for name in stage.functions
-    }
-    resources: Document = {
-        **_terraform_topics(stage, topic),
-        **_terraform_queues(stage, topic),
-        "aws_cloudwatch_log_group": {
-            name: {
-                "name": f"/aws/lambda/{stage.function(name)}",
-                "retention_in_days": stage.log_days,
-            }
-            for name in stage.functions
-        },
-        "aws_lambda_function_event_invoke_config": {
-            name: _terraform_invoke(name)
-            for name in stage.functions
-            if name not in blueprint.QUEUE_FUNCTIONS
-        },
-        "aws_cloudwatch_metric_alarm": _terraform_alarms(stage),
-        "aws_iam_role_policy": {
-            f"{name}_configured": {
-                "name": permissions.NAME,
-                "role": _reference("aws_iam_role", f"{name}_role", "id"),
-                "policy": json.dumps(policy),
-            }
-            for name, policy in policies.items()
-        },
-    }
-    if LAMBDA_SOURCE in stage.sources:
-        resources["aws_lambda_permission"] = {
-            "headroom_action": {
-                "function_name": "${aws_lambda_function.on_action.function_name}",
-                "action": "lambda:InvokeFunction",
-                "principal": ALARM_PRINCIPAL,
-                "source_account": TERRAFORM_LOCATION.account,
-            }
-        }
-    return {"resource": {kind: instances for kind, instances in resources.items() if instances}}
-
-
-def _terraform_topics(stage: Stage, topic: str) -> Document:
-    policy = json.dumps(blueprint.topic_policy(topic, TERRAFORM_LOCATION))
-    topics = {
-        "aws_sns_topic": {"headroom": {"name": stage.topic}},
-        "aws_sns_topic_policy": {"headroom": {"arn": topic, "policy": policy}},
-    }
-    return topics if stage.makes_topic else {}
-
-
-def _terraform_queues(stage: Stage, topic: str) -> Document:
-    """Return the queues, with their policies and the subscription of the one for alarms."""
-    queues: Document = {
-        "headroom_dead_letters": {
-            "name": stage.dead_letters,
-            "message_retention_seconds": blueprint.DEAD_LETTER_SECONDS,
-            "sqs_managed_sse_enabled": True,
-            "tags": {DeployedVersion.KEY: version(), TOPIC_TAG: topic},
-        }
-    }
-    policy = blueprint.queue_policy(DEAD_LETTERS, topic, TERRAFORM_LOCATION, stage.role_pattern)
-    policies, subscriptions = {"headroom_dead_letters": policy}, {}
-    if QUEUE_SOURCE in stage.sources:
-        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
-        receives = {**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES}
-        queues["headroom_buffer"] = {
-            "name": stage.buffer,
-            "visibility_timeout_seconds": blueprint.BUFFER_SECONDS,
-            "sqs_managed_sse_enabled": True,
-            "redrive_policy": json.dumps(receives),
-        }
-        policies["headroom_buffer"] = blueprint.buffer_policy(BUFFER, topic)
-        subscriptions["headroom_buffer"] = {
-            "topic_arn": topic,
-            "protocol": "sqs",
-            "endpoint": BUFFER,
-            "redrive_policy": json.dumps(redrive),
-        }
-    if blueprint.GROUP_READER in stage.functions:
-        twice = {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": blueprint.GROUP_RECEIVES}
-        queues["headroom_groups"] = {
-            "name": stage.groups,
-            "visibility_timeout_seconds": blueprint.GROUP_SECONDS,
-            "message_retention_seconds": blueprint.GROUP_KEPT_SECONDS,
-            "sqs_managed_sse_enabled": True,
-            "redrive_policy": json.dumps(twice),
-        }
-        policies["headroom_groups"] = blueprint.groups_policy(GROUPS)
-    urls = {name: _reference("aws_sqs_queue", name, "id") for name in policies}
-    return {
-        "aws_sqs_queue": queues,
-        "aws_sqs_queue_policy": {
-            name: {"queue_url": url, "policy": json.dumps(policies[name])}
-            for name, url in urls.items()
-        },
-        "aws_sns_topic_subscription": subscriptions,
-    }
-
-
-def _terraform_invoke(name: str) -> Document:
-    return {
-        "function_name": _reference("aws_lambda_function", name, "function_name"),
-        **_terraform_syntax(blueprint.invoke_settings(name)),
-        "destination_config": {"on_failure": {"destination": DEAD_LETTERS}},
-    }
-
-
-def _terraform_alarms(stage: Stage) -> Document:
-    functions = {
-        name: _reference("aws_lambda_function", name, "function_name") for name in stage.functions
-    }
-    dead_letters = _reference("aws_sqs_queue", "headroom_dead_letters", "name")
-    actions = stage.operator_actions(TERRAFORM_LOCATION)
-    own = blueprint.own_alarms(stage, functions, dead_letters, actions)
-    names = ("errors", "dead_letters", "silence")
-    return dict(zip(names, map(_terraform_syntax, own), strict=True))
-
-
-def _terraform_syntax(fields: Document) -> Document:
-    """Return settings, or an alarm, in the provider's syntax: snake case, dimensions as a map,
-    queries as blocks, and a statistic within its metric."""
-    result: Document = {}
-    for key, value in fields.items():
-        match key:
-            case "Dimensions":
-                result["dimensions"] = {d["Name"]: d["Value"] for d in value}
-            case "Metrics":
-                result["metric_query"] = [_terraform_syntax(query) for query in value]
-            case "MetricStat":
-                metric = {**value["Metric"], "Period": value["Period"], "Stat": value["Stat"]}
-                result["metric"] = _terraform_syntax(metric)
-            case _:
-                result[re.sub(r"(?<!^)(?=[A-Z])", "_", key).lower()] = value
-    return result
-
-
-def terraform_override(stage: Stage) -> Document:
-    """Return what replaces values of Chalice's.
-
-    Chalice 1.34 requires Terraform before 1.4 and a provider before 5. It gives event rules the
-    same name in every stage. It writes the topic's ARN as text, so that the subscription does not
-    wait for the topic.
-    """
-    topic = _terraform_topic(stage)
-    resources: Document = {
-        "aws_cloudwatch_event_rule": {
-            f"{name}-event": {"name": f"{stage.function(name)}-event"}
-            for name in stage.functions
-            if name in blueprint.RULED_FUNCTIONS
-        },
-        "aws_iam_role": {
-            f"{name}_role": {"name": stage.role(name, TERRAFORM_LOCATION.region)}
-            for name in stage.functions
-        },
-    }
-    if TOPIC_SOURCE in stage.sources:
-        redrive = json.dumps({"deadLetterTargetArn": DEAD_LETTERS})
-        key = "on_alarm-sns-subscription"
-        resources["aws_sns_topic_subscription"] = {
-            key: {"topic_arn": topic, "redrive_policy": redrive}
-        }
-        resources["aws_lambda_permission"] = {key: {"source_arn": topic}}
-    read = {blueprint.ALARM_READER: BUFFER, blueprint.GROUP_READER: GROUPS}
-    mappings = {
-        f"{name}-sqs-event-source": {
-            "event_source_arn": queue,
-            "function_response_types": ["ReportBatchItemFailures"],
-        }
-        for name, queue in read.items()
-        if name in stage.functions
-    }
-    if mappings:
-        resources["aws_lambda_event_source_mapping"] = mappings
-    return {
-        "terraform": {
-            "required_version": TERRAFORM_VERSION,
-            "required_providers": {
-                "aws": {"source": "hashicorp/aws", "version": AWS_PROVIDER_VERSION},
-                "null": {"source": "hashicorp/null", "version": ">= 3.0"},
-            },
-        },
-        "resource": resources,
-    }
-
-
-def terraform_problems(folder: Path, stage: Stage) -> list[str]:
-    """Return the known problems of a module. Its JSON is read as Terraform does, overrides last."""
-    files = sorted(
-        folder.glob("*.tf.json"),
-        key=lambda file: (file.name.endswith("_override.tf.json"), file.name),
-    )
-    merged: dict[str, Any] = {"resource": {}, "data": {}, "terraform": {}}
-    problems: list[str] = []
-    for file in files:
-        problems += _merge_into(merged, json.loads(file.read_text()), file.name)
-    return [
-        *problems,
-        *_version_problems(merged["terraform"]),
-        *_name_problems(merged["resource"], stage),
-        *_reference_problems(merged, (stage.topic, stage.operators)),
-    ]
-
-
-def _merge_into(merged: dict[str, Any], module: Mapping[str, Any], file: str) -> Iterator[str]:
-    overrides = file.endswith("_override.tf.json")
-    for block in ("resource", "data"):
-        for kind, instances in module.get(block, {}).items():
-            known = merged[block].setdefault(kind, {})
-            for name, body in instances.items():
-                if (name in known) is not overrides:
-                    problem = "overrides nothing" if overrides else "is defined twice"
-                    yield f"{file}: {kind}.{name} {problem}"
-                known[name] = {**known.get(name, {}), **body}
-    for key, value in module.get("terraform", {}).items():
-        merged["terraform"][key] = (
-            {**merged["terraform"].get(key, {}), **value} if isinstance(value, dict) else value
-        )
-
-
-def _version_problems(terraform: Mapping[str, Any]) -> Iterator[str]:
-    required = terraform.get("required_version", "<")
-    provider = terraform.get("required_providers", {}).get("aws", {}).get("version", "<")
-    if "<" in required:
-        yield f"required_version {required} excludes newer versions of Terraform"
-    if "<" in provider:
-        yield f"the version {provider} excludes newer versions of the AWS provider"
-
-
-NAMED = {
-    "aws_cloudwatch_event_rule": ("", "the name {} is the same in every stage"),
-    "aws_cloudwatch_log_group": ("/aws/lambda/", "{} is not the log of a function"),
-}
-
-
-def _name_problems(resources: Mapping[str, Any], stage: Stage) -> Iterator[str]:
-    for kind, (folder, problem) in NAMED.items():
-        for name, body in resources.get(kind, {}).items():
-            if not body["name"].startswith(f"{folder}{stage.prefix}-"):
-                yield f"{kind}.{name}: {problem.format(body['name'])}"
-
-
-REFERENCE = re.compile(r"\$\{(data\.)?([a-z]\w*)\.([\w-]+)\.")
-FIXED = re.compile(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)")
-
-
-def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iterator[str]:
-    """Yield the references to nothing, and fixed locations that the operator did not give."""
-    text = json.dumps(merged)
-    for data, kind, name in sorted(set(REFERENCE.findall(text))):
-        if kind != "path" and name not in merged["data" if data else "resource"].get(kind, {}):
-            yield f"{data}{kind}.{name} is referenced, and does not exist"
-    text = json.dumps({**merged, "resource": _without_configured(merged["resource"])})
-    for arn in given:
-        text = text.replace(arn, "") if arn else text
-    for fixed in sorted(set(FIXED.findall(text))):
-        yield f"{fixed} fixes a partition or an account"
-
-
-def _without_configured(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resources without the policies that follow from the configuration.
-
-    Those name what is the operator's own. A table or group may have twelve digits in its name, and
-    a topic or secret is given by its ARN. permissions.py itself fixes no location: a test proves
-    it.
-    """
-    kept = {
-        name: policy
-        for name, policy in resources.get("aws_iam_role_policy", {}).items()
-        if policy.get("name") != permissions.NAME
-    }
-    return {**resources, "aws_iam_role_policy": kept}

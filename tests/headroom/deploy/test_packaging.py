@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
-from headroom.deploy import packaging, stage
+from headroom.deploy import packaging, sam, stackset, stage, terraform
 from headroom.deploy.stage import LISTENERS, Stage, StageError
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
@@ -62,6 +63,11 @@ class Packages:
         ]
         return found
 
+    @property
+    def stackset(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "sam" / "stackset.json").read_text())
+        return found
+
     def terraform(self, file: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "terraform" / file).read_text())
         return found
@@ -83,8 +89,9 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.foreign
 @pytest.mark.slow
-def test_cfn_lint_finds_nothing_in_the_sam_template(packages: Packages) -> None:
-    command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / "sam.json")]
+@pytest.mark.parametrize("name", ["sam.json", "stackset.json"])
+def test_cfn_lint_finds_nothing_in_the_templates(packages: Packages, name: str) -> None:
+    command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -137,8 +144,8 @@ def test_every_role_of_the_template_has_what_the_configuration_calls_for(
     assert sorted(policy["Roles"][0]["Ref"] for policy in found) == sorted(roles)
     assert len(roles) == len(packages.stage.functions)
     right = {
-        f"{to_cfn_resource_name(n)}Role": packaging._substituted(
-            stage_policy(packages.stage, packaging.SAM_LOCATION, packages.rules, n)
+        f"{to_cfn_resource_name(n)}Role": sam.substituted(
+            stage_policy(packages.stage, sam.LOCATION, packages.rules, n)
         )
         for n in packages.stage.functions
     }
@@ -149,7 +156,7 @@ def test_every_role_of_the_template_has_what_the_configuration_calls_for(
 
 def test_the_template_fixes_no_partition_region_or_account(packages: Packages) -> None:
     text = LOCATIONS.sub("", json.dumps(packages.sam).replace("arn:${AWS::Partition}", ""))
-    assert not packaging.FIXED.search(text)
+    assert not terraform.FIXED.search(text)
     assert packaging.ANY_REGION not in text
 
 
@@ -163,11 +170,103 @@ def test_the_zip_has_compiled_libraries_for_lambdas_processor_and_this_python(
     assert all(tag in name for name in libraries), libraries
 
 
+# stack sets
+
+
+def named(value: Any) -> Iterator[str]:
+    """Yield every name that a document refers to."""
+    match value:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": [name, _]}:
+            yield name
+        case {"Fn::Sub": str(text)}:
+            yield from (name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", text))
+        case dict():
+            yield from (name for inner in value.values() for name in named(inner))
+        case list():
+            yield from (name for inner in value for name in named(inner))
+
+
+def test_the_template_for_stack_sets_has_no_transform_and_refers_to_what_it_has(
+    packages: Packages,
+) -> None:
+    template = packages.stackset
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert ("Transform" in template, "AWS::Serverless::Function" in kinds) == (False, False)
+    names = {name for name in named(template) if not name.startswith("AWS::")}
+    assert names - template["Resources"].keys() == set(template["Parameters"])
+
+
+def test_it_makes_everything_that_the_sam_template_makes(packages: Packages) -> None:
+    resources = packages.stackset["Resources"]
+    assert packages.sam.keys() <= resources.keys()
+    functions = {k: v for k, v in packages.sam.items() if v["Type"].endswith("::Function")}
+    permissions = [
+        r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"
+    ]
+    for logical, function in functions.items():
+        made, wanted = resources[logical]["Properties"], function["Properties"]
+        same = ("FunctionName", "Handler", "Runtime", "Role", "Timeout", "MemorySize")
+        assert {key: made[key] for key in same} == {key: wanted[key] for key in same}
+        assert (f"{logical}Retries" in resources) == ("EventInvokeConfig" in wanted)
+        for name, event in wanted.get("Events", {}).items():
+            allowed = any(p["FunctionName"] == {"Ref": logical} for p in permissions)
+            assert (name in resources, allowed) == (True, event["Type"] != "SQS")
+
+
+def test_what_differs_between_accounts_and_regions_is_a_parameter(packages: Packages) -> None:
+    template = packages.stackset
+    resources, parameters = template["Resources"], template["Parameters"]
+    for name in (n for n, r in resources.items() if r["Type"] == "AWS::Lambda::Function"):
+        assert resources[name]["Properties"]["Code"] == {
+            "S3Bucket": {"Fn::Sub": "${CodeBucketPrefix}-${AWS::Region}"},
+            "S3Key": {"Ref": "CodeKey"},
+        }
+        role = resources[f"{name}Role"]["Properties"]["RoleName"]["Fn::Sub"]
+        assert role.endswith("-${AWS::Region}")
+    rule = resources["ScaleDownEvent"]["Properties"]
+    assert rule["ScheduleExpression"] == {"Ref": "ScaleDownSchedule"}
+    assert resources["SweepEvent"]["Properties"]["ScheduleExpression"] == "rate(5 minutes)"
+    assert [name for name in parameters if "Default" not in parameters[name]] == [
+        "CodeBucketPrefix"
+    ]
+    assert parameters["Operators"]["Default"] == packages.stage.operators
+    text = LOCATIONS.sub("", json.dumps(template))
+    assert re.findall(r"arn:aws[a-z-]*:|(?<!\d)\d{12}(?!\d)|us-east-1", text) == []
+
+
+def test_another_code_has_another_key(packages: Packages, tmp_path: Path) -> None:
+    def key(content: bytes) -> str:
+        file = tmp_path / "deployment.zip"
+        file.write_bytes(content)
+        whole = json.loads((packages.folder / "sam" / "sam.json").read_text())
+        found = stackset.template(whole, packages.stage, file)
+        return str(found["Parameters"]["CodeKey"]["Default"])
+
+    assert key(b"one") == key(b"one") != key(b"two")
+
+
+def test_a_topic_in_one_region_has_no_template_for_several(tmp_path: Path) -> None:
+    one = Stage("headroom", "dev", {"ALARM_TOPIC": "arn:aws:sns:us-east-1:1:pages"})
+    with pytest.raises(StageError, match="ALARM_TOPIC is an ARN, and so fixes one Region"):
+        stackset.template({"Resources": {}}, one, tmp_path)
+
+
+def test_an_event_that_it_does_not_know_is_no_silent_gap(tmp_path: Path) -> None:
+    file = tmp_path / "deployment.zip"
+    file.write_bytes(b"")
+    function = {"Tracing": "PassThrough", "Tags": {}, "Events": {"E": {"Type": "Kinesis"}}}
+    resource = {"Type": "AWS::Serverless::Function", "Properties": function}
+    with pytest.raises(StageError, match="function F: unknown event Kinesis"):
+        stackset.template({"Resources": {"F": resource}}, Stage("headroom", "dev"), file)
+
+
 # Terraform
 
 
 def test_nothing_that_is_known_to_break_is_in_the_terraform_module(packages: Packages) -> None:
-    assert packaging.terraform_problems(packages.folder / "terraform", packages.stage) == []
+    assert terraform.problems(packages.folder / "terraform", packages.stage) == []
 
 
 def test_the_module_names_the_topics_and_secrets_of_the_configuration_as_they_stand(
@@ -253,7 +352,7 @@ def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages:
     }
     assert len(roles) == len(packages.stage.functions)
     for name, policy in extras.items():
-        function, location = name.removesuffix("_configured"), packaging.TERRAFORM_LOCATION
+        function, location = name.removesuffix("_configured"), terraform.LOCATION
         right = stage_policy(packages.stage, location, packages.rules, function)
         assert (policy["name"], json.loads(policy["policy"])) == ("headroom-configured", right)
 
@@ -275,7 +374,7 @@ def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(
             file.read_text().replace("table/orders", "table/orders-123456789012")
         )
     assert "123456789012" in (tmp_path / "headroom.tf.json").read_text()
-    assert packaging.terraform_problems(tmp_path, packages.stage) == []
+    assert terraform.problems(tmp_path, packages.stage) == []
 
 
 def spoil(module: dict[str, Any], value: Any, *path: str) -> None:
@@ -333,7 +432,7 @@ def test_what_is_known_to_break_is_found(
         if file.name == "chalice_override.tf.json":
             spoil(module, value, *path)
         (tmp_path / file.name).write_text(json.dumps(module))
-    assert problem in packaging.terraform_problems(tmp_path, packages.stage)
+    assert problem in terraform.problems(tmp_path, packages.stage)
 
 
 def test_a_package_that_chalice_cannot_make_ends_in_its_own_words(tmp_path: Path) -> None:

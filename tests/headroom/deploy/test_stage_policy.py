@@ -10,8 +10,7 @@ import pytest
 from chalicelib.config.loader import load
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Target
-from headroom.deploy import blueprint, permissions, setup
-from headroom.deploy.packaging import SAM_LOCATION, TERRAFORM_LOCATION
+from headroom.deploy import blueprint, permissions, sam, setup, terraform
 from headroom.deploy.stage import SCHEDULED, Stage
 from headroom.deploy.stage_policy import LONGEST, pins, room, stage_policy
 from tests.support.builders import FOREIGN, READS, policy
@@ -200,7 +199,7 @@ def steps(session: Any) -> Any:
 # the quota
 
 
-@pytest.mark.parametrize("location", [AWS, LONGEST, SAM_LOCATION, TERRAFORM_LOCATION])
+@pytest.mark.parametrize("location", [AWS, LONGEST, sam.LOCATION, terraform.LOCATION])
 def test_every_place_and_template_names_the_same_tables(location: Any) -> None:
     config = load("".join(f'[[tables]]\nname = "orders-{n:03}"\n' for n in range(400)))
     found = stage_policy(dev(), location, config, "sweep")["Statement"]

@@ -1,0 +1,152 @@
+"""A stage as a SAM template: what Chalice's own template lacks, for Chalice to merge into it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalice.utils import to_cfn_resource_name
+
+from chalicelib.config.rules import Config
+from chalicelib.core.table_alarms import TOPIC_TAG
+from headroom.deploy import blueprint, permissions
+from headroom.deploy.account import Location
+from headroom.deploy.blueprint import Document
+from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, Stage
+from headroom.deploy.stage_policy import stage_policy
+from headroom.project import version
+
+LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+DEAD_LETTERS, BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
+GROUPS = "${HeadroomGroups.Arn}"
+
+
+def template(stage: Stage, rules: Config) -> Document:
+    """Return what Chalice merges into its template: more resources, and more properties of the
+    functions."""
+    topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
+    resources = {**_stores(stage, topic), **_listeners(stage, topic)}
+    for name in stage.functions:
+        logical = to_cfn_resource_name(name)
+        resources[logical] = {"Properties": _function(stage, name, topic)}
+        resources[f"{logical}Role"] = {
+            "Properties": {"RoleName": stage.role(name, LOCATION.region)}
+        }
+        resources[f"{logical}ConfiguredPolicy"] = _resource(
+            "IAM::Policy",
+            PolicyName=permissions.NAME,
+            PolicyDocument=stage_policy(stage, LOCATION, rules, name),
+            Roles=[{"Ref": f"{logical}Role"}],
+        )
+    functions = {name: stage.function(name) for name in stage.functions}
+    actions = stage.operator_actions(LOCATION)
+    own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
+    for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
+        resources[f"Headroom{name}Alarm"] = _resource("CloudWatch::Alarm", **fields)
+    return {"Resources": substituted(resources)}
+
+
+def _resource(kind: str, **properties: Any) -> Document:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+def _stores(stage: Stage, topic: str) -> Document:
+    stores = _queue(
+        "HeadroomDeadLetters",
+        blueprint.queue_policy(DEAD_LETTERS, topic, LOCATION, stage.role_pattern),
+        QueueName=stage.dead_letters,
+        MessageRetentionPeriod=blueprint.DEAD_LETTER_SECONDS,
+        Tags=[
+            {"Key": DeployedVersion.KEY, "Value": version()},
+            {"Key": TOPIC_TAG, "Value": topic},
+        ],
+    )
+    if blueprint.GROUP_READER in stage.functions:
+        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
+        stores |= _queue(
+            "HeadroomGroups",
+            blueprint.groups_policy(GROUPS),
+            QueueName=stage.groups,
+            VisibilityTimeout=blueprint.GROUP_SECONDS,
+            MessageRetentionPeriod=blueprint.GROUP_KEPT_SECONDS,
+            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.GROUP_RECEIVES},
+        )
+    if stage.makes_topic:
+        stores["HeadroomTopic"] = _resource("SNS::Topic", TopicName=stage.topic)
+        stores["HeadroomTopicPolicy"] = _resource(
+            "SNS::TopicPolicy",
+            Topics=[{"Ref": "HeadroomTopic"}],
+            PolicyDocument=blueprint.topic_policy(topic, LOCATION),
+        )
+    return stores
+
+
+def _queue(logical: str, policy: Document, **properties: Any) -> Document:
+    return {
+        logical: _resource("SQS::Queue", **properties, SqsManagedSseEnabled=True),
+        f"{logical}Policy": _resource(
+            "SQS::QueuePolicy", Queues=[{"Ref": logical}], PolicyDocument=policy
+        ),
+    }
+
+
+def _listeners(stage: Stage, topic: str) -> Document:
+    resources: Document = {}
+    if QUEUE_SOURCE in stage.sources:
+        redrive = {"deadLetterTargetArn": DEAD_LETTERS}
+        resources = _queue(
+            "HeadroomBuffer",
+            blueprint.buffer_policy(BUFFER, topic),
+            QueueName=stage.buffer,
+            VisibilityTimeout=blueprint.BUFFER_SECONDS,
+            RedrivePolicy={**redrive, "maxReceiveCount": blueprint.BUFFER_RECEIVES},
+        )
+        resources["HeadroomBufferSubscription"] = _resource(
+            "SNS::Subscription",
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=BUFFER,
+            RedrivePolicy=redrive,
+        )
+    if LAMBDA_SOURCE in stage.sources:
+        resources["HeadroomActionPermission"] = _resource(
+            "Lambda::Permission",
+            FunctionName={"Ref": "OnAction"},
+            Action="lambda:InvokeFunction",
+            Principal=ALARM_PRINCIPAL,
+            SourceAccount=LOCATION.account,
+        )
+    return resources
+
+
+def _function(stage: Stage, name: str, topic: str) -> Document:
+    """Return a function's properties besides Chalice's.
+
+    The name is fixed, so that the operator's commands find the function.
+    """
+    properties: Document = {"FunctionName": stage.function(name)}
+    if name in blueprint.QUEUE_FUNCTIONS:
+        source: Document = {
+            "Queue": GROUPS if name == blueprint.GROUP_READER else BUFFER,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }
+        event = f"{to_cfn_resource_name(name)}SqsEventSource"
+        return {**properties, "Events": {event: {"Properties": source}}}
+    failed = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": DEAD_LETTERS}}}
+    properties["EventInvokeConfig"] = blueprint.invoke_settings(name) | failed
+    if name == "on_alarm":
+        source = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": DEAD_LETTERS}}
+        properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": source}}
+    return properties
+
+
+def substituted(value: Any) -> Any:
+    """Return a document in which every text with an expression is wrapped in Fn::Sub."""
+    match value:
+        case str():
+            return {"Fn::Sub": value} if "${" in value else value
+        case Mapping():
+            return {key: substituted(inner) for key, inner in value.items()}
+        case list():
+            return [substituted(inner) for inner in value]
+        case _:
+            return value
