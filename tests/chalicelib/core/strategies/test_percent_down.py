@@ -410,25 +410,21 @@ def test_only_periods_since_the_last_change_of_capacity_count(
 
 
 @pytest.mark.parametrize(
-    ("shown", "ago", "reason"),
+    ("shown", "reason"),
     [
-        pytest.param([100.0] * 6, 1, Reason.UTILIZATION_LOW, id="the writes changed"),
-        pytest.param([100.0] * 3, 1, Reason.UTILIZATION_LOW, id="for as long as is known"),
-        pytest.param([80.0, 100.0, 100.0], 1, Reason.UTILIZATION_LOW, id="first these, then those"),
-        pytest.param(
-            [100.0, 80.0, 100.0], 1, Reason.TOO_FEW_CHECKS, id="these within five minutes"
-        ),
-        pytest.param([100.0, 100.0, 200.0], 1, Reason.TOO_FEW_CHECKS, id="these were lowered"),
-        pytest.param([100.0, 100.0, None], 1, Reason.TOO_FEW_CHECKS, id="a gap tells nothing"),
-        pytest.param([], 1, Reason.TOO_FEW_CHECKS, id="nothing is known"),
+        pytest.param([100.0] * 6, Reason.UTILIZATION_LOW, id="the writes changed"),
+        pytest.param([100.0] * 3, Reason.UTILIZATION_LOW, id="for as long as is known"),
+        pytest.param([80.0, 100.0, 100.0], Reason.UTILIZATION_LOW, id="first these, then those"),
+        pytest.param([100.0, 80.0, 100.0], Reason.TOO_FEW_CHECKS, id="these within five minutes"),
+        pytest.param([100.0, 100.0, 200.0], Reason.TOO_FEW_CHECKS, id="these were lowered"),
+        pytest.param([100.0, 100.0, None], Reason.TOO_FEW_CHECKS, id="a gap tells nothing"),
+        pytest.param([], Reason.TOO_FEW_CHECKS, id="nothing is known"),
     ],
 )
 def test_a_change_of_the_other_dimension_does_not_begin_the_count_anew(
-    shown: list[float | None], ago: int, reason: Reason
+    shown: list[float | None], reason: Reason
 ) -> None:
-    seen = observation(
-        consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - ago * MINUTE
-    )
+    seen = observation(consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - MINUTE)
     seen = replace(seen, metrics=replace(seen.metrics, provisioned=series(shown, NOON, 300)))
     assert percent.scale_down(seen, NOON).reason is reason
 
