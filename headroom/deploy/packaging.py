@@ -116,13 +116,10 @@ def chalice_package(project: Path, stage: Stage, *options: str) -> None:
     )
     if done.returncode:
         why = _without_traceback(done.stdout + done.stderr)
-        raise StageError(f"chalice {' '.join(arguments)} failed:
-{why}")
+        raise StageError(f"chalice {' '.join(arguments)} failed:\n{why}")
 
 
 def _without_traceback(output: str) -> str:
     """Return what a program printed; of a traceback only its last line, which names the error."""
-    before, found, after = output.partition("Traceback (most recent call last):
-")
-    return before + after.strip().rpartition("
-")[2] if found else output
+    before, found, after = output.partition("Traceback (most recent call last):\n")
+    return before + after.strip().rpartition("\n")[2] if found else output
