@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.aws.metrics import MAX_DATAPOINTS
-from chalicelib.metrics import DIMENSION_OF, PROVISIONED
+from chalicelib.metrics import DIMENSION_OF, PROVISIONED, Cause, throttled_by
 from chalicelib.model import Dimension, Target
 from headroom.scale.account import ACCOUNT, REGION, Account, Table, settle
 from headroom.scale.clock import VirtualClock
@@ -26,7 +26,11 @@ ALARMS_A_PAGE = 100
 #: DescribeAlarms and ListTables: items in one answer. Source: API_DescribeAlarms, API_ListTables,
 #: read 2026-11.
 TABLES_A_PAGE = 100
-DIMENSIONS = {**DIMENSION_OF, **{metric: d for d, metric in PROVISIONED.items()}}
+DIMENSIONS = {
+    **DIMENSION_OF,
+    **{metric: dimension for dimension, metric in PROVISIONED.items()},
+    **{throttled_by(cause, dimension): dimension for cause in Cause for dimension in Dimension},
+}
 QUEUES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
 IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Arn>arn:aws:sts::{ACCOUNT}:assumed-role/headroom/sweep</Arn>

@@ -6,6 +6,7 @@ that their points are the same bytes.
 
 from datetime import datetime, timedelta
 
+from chalicelib.metrics import OF_OTHER_LIMITS
 from chalicelib.model import Target
 from headroom.scale.account import BURST, HOT_FOR, LEVELS, Account, Load
 
@@ -39,6 +40,8 @@ class SeriesCache:
         )
         kind = metric.removeprefix("Consumed").removeprefix("Provisioned")
         kind = metric[: len(metric) - len(kind)] or "Throttled"
+        if metric in OF_OTHER_LIMITS:
+            kind = "Other"
         key = (kind, demand, changes, period)
         if key not in self._values:
             moments = range(end - period, start - period, -period)
@@ -66,6 +69,8 @@ class SeriesCache:
         capacity = next((after for when, after in reversed(changes) if when <= at), units)
         if kind == "Provisioned":
             return f"{capacity}.0"
+        if kind == "Other":
+            return "0.0"
         is_hot = load is Load.HOT and at >= self._hot_at
         level = LEVELS[load] if is_hot or load is not Load.HOT else LEVELS[Load.STEADY]
         demand = units * level * NOISE[at // period % len(NOISE)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -10,6 +11,8 @@ from botocore import endpoint
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from chalicelib.core import table_alarms
+from chalicelib.metrics import OF_OTHER_LIMITS, Cause, throttled_by
 from headroom.scale import limits
 from headroom.scale.fake_aws import UnknownOperationError
 from headroom.scale.limits import RateLimiter
@@ -156,3 +159,27 @@ def test_everything_replaced_is_put_back():
         assert boto3.DEFAULT_SESSION is not before[0]
         assert endpoint.time is not before[1]
     assert (boto3.DEFAULT_SESSION, endpoint.time) == before
+
+
+def test_what_a_hot_target_lacks_is_throttled_for_want_of_units():
+    simulation = simulation_of()
+    target = next(next(iter(simulation.account.tables.values())).targets())
+    simulation.account.make_hot([target])
+    metrics = ["ReadThrottleEvents", *(throttled_by(cause, target.dimension) for cause in Cause)]
+    shared = {"Namespace": "AWS/DynamoDB", "Dimensions": table_alarms.dimensions(target)}
+    queries = [
+        {
+            "Id": f"m{i}",
+            "MetricStat": {"Metric": {**shared, "MetricName": name}, "Period": 60, "Stat": "Sum"},
+        }
+        for i, name in enumerate(metrics)
+    ]
+    simulation.clock.advance(3_600)
+    begin = BEGIN + timedelta(minutes=30)
+    with client(simulation, "cloudwatch") as cloudwatch:
+        found = cloudwatch.get_metric_data(
+            MetricDataQueries=queries, StartTime=begin, EndTime=begin + timedelta(minutes=1)
+        )
+    plain, *causes = (result["Values"][0] for result in found["MetricDataResults"])
+    assert plain > 0
+    assert causes == [plain * (name not in OF_OTHER_LIMITS) for name in metrics[1:]]
