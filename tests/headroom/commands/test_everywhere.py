@@ -65,11 +65,6 @@ def test_status_is_one_table_over_all_places(run: RunCommand, config: Path) -> N
     found = [row[:3] for row in rows(result.stdout)]
     assert ["us-east-1", "orders:read", "100"] in found
     assert ["eu-west-1", "orders:write", "40"] in found
-    data = json.loads(run("status", "--config", config, "--json", *REGIONS).stdout)
-    assert [(one["place"], len(one["decisions"])) for one in data] == [
-        ("us-east-1", 2),
-        ("eu-west-1", 2),
-    ]
 
 
 def test_cost_adds_up_all_places(
@@ -85,10 +80,13 @@ def test_cost_adds_up_all_places(
 
 
 def test_the_doctor_shows_the_findings_of_all_places(run: RunCommand, session: AwsSession) -> None:
-    result = run("doctor", "--stage", "dev", "--json", *REGIONS)
-    data = json.loads(result.stdout)
-    assert (result.exit_code, data["ok"]) == (1, False)
-    assert [place["place"] for place in data["places"]] == ["us-east-1", "eu-west-1"]
-    for place in data["places"]:
-        problems = [finding["problem"] for finding in place["findings"]]
-        assert "headroom-dev-sweep does not exist" in problems
+    result = run("doctor", "--stage", "dev", "--json", "--regions", "us-east-1,", "--profiles", ",")
+    assert result.exit_code == 1
+    places = json.loads(result.stdout)["places"]
+    assert [place["place"] for place in places] == ["us-east-1"]
+    problems = [finding["problem"] for finding in places[0]["findings"]]
+    assert "headroom-dev-sweep does not exist" in problems
+    shown = run("doctor", "--stage", "dev", "--regions", "us-east-1", "--profiles", "nobody")
+    assert "nobody us-east-1" in shown.output
+    assert "no answer" not in shown.output
+    assert "credentials" in shown.output

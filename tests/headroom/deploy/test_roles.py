@@ -32,6 +32,8 @@ from tests.support.deployed import (
 )
 from tests.support.harms import refuse
 
+#: Two functions are enough for what is about roles.
+NAMES = ("follow_up", "sweep")
 HERE, THERE = "us-east-1", "eu-west-1"
 
 
@@ -70,14 +72,14 @@ def test_chalice_makes_the_roles_under_these_names(
 # an older deployment
 
 
-def as_before(session: AwsSession, names: tuple[str, ...] = FUNCTIONS) -> None:
+def as_before(session: AwsSession, names: tuple[str, ...] = NAMES) -> None:
     """Deploy a stage as version 0.2 did: roles without a Region, shared by all Regions."""
     make_functions(dev(), session, names, lambda stage, name, _: stage.function(name))
 
 
 def steps(session: AwsSession) -> list[setup.ResourceResult]:
     before = setup.resources_before_functions(dev(), session)
-    after = setup.resources_of_functions(dev(), session, FUNCTIONS, shipped_rules())
+    after = setup.resources_of_functions(dev(), session, NAMES, shipped_rules())
     return list(setup.setup([*before, *after], session))
 
 
@@ -98,7 +100,7 @@ def about_roles(results: list[setup.ResourceResult]) -> dict[str, str]:
 
 def move(session: AwsSession) -> None:
     """Deploy the functions anew, each with its new role."""
-    for name in FUNCTIONS:
+    for name in NAMES:
         role = dev().role(name, session.location.region)
         arn = session.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
         session.client("lambda").update_function_configuration(
@@ -106,44 +108,28 @@ def move(session: AwsSession) -> None:
         )
 
 
-OLD = [dev().function(name) for name in FUNCTIONS]
+OLD = [dev().function(name) for name in NAMES]
 
 
-def test_a_stage_of_an_older_version_keeps_its_roles_until_it_is_deployed_anew(
-    session: AwsSession,
-) -> None:
-    setup_before = setup.resources_before_functions(dev(), session)
-    list(setup.setup(setup_before, session))
-    as_before(session)
-    assert about_roles(steps(session)) == {}
-    assert all(configured(session, role) for role in OLD)
-    move(session)
-    assert about_roles(steps(session)) == {f"role {role}": "applied" for role in OLD}
-    assert about_roles(steps(session)) == {}
-    assert {f"role {dev().role(name, HERE)}" for name in FUNCTIONS} == {
-        name for name in inventory(session.client) if name.startswith("role ")
-    }
-
-
-def test_roles_that_another_region_uses_are_kept_by_setup_and_by_teardown(
+def test_roles_of_an_older_version_are_kept_while_a_region_uses_them(
     session: AwsSession, tmp_path: Path
 ) -> None:
     other = session.in_region(THERE)
     list(setup.setup(setup.resources_before_functions(dev(), session), session))
     as_before(session)
-    as_before(other, ("follow_up", "sweep"))
+    as_before(other, ("sweep",))
+    assert about_roles(steps(session)) == {}
+    assert all(configured(session, role) for role in OLD)
     move(session)
-    kept = {"role headroom-dev-follow_up", "role headroom-dev-sweep"}
+    kept = f"role headroom-dev-sweep (kept for {THERE})"
     assert about_roles(steps(session)) == {
-        "role headroom-dev-on_alarm": "applied",
-        "role headroom-dev-scale_down": "applied",
-        **{f"{role} (kept for {THERE})": "already correct" for role in kept},
+        "role headroom-dev-follow_up": "applied",
+        kept: "already correct",
     }
-    results = about_roles(tear_down(dev(), session, tmp_path))
-    assert {role for role, result in results.items() if result == "kept"} == {
-        f"{role} (kept for {THERE})" for role in kept
-    }
-    assert {one for one in inventory(session.client) if one.startswith("role")} == kept
+    assert about_roles(steps(session)) == {kept: "already correct"}
+    assert about_roles(tear_down(dev(), session, tmp_path))[kept] == "kept"
+    left = {one for one in inventory(session.client) if one.startswith("role")}
+    assert left == {"role headroom-dev-sweep"}
     tear_down(dev(), other, tmp_path)
     assert inventory(session.client) == set()
 
@@ -156,6 +142,7 @@ def test_where_a_region_does_not_answer_no_role_is_taken_away(session: AwsSessio
     assert set(about_roles(steps(session)).values()) == {"already correct"}
 
 
+@pytest.mark.slow
 def test_one_stage_lives_in_two_regions_of_an_account_and_leaves_one_by_one(
     session: AwsSession, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from chalicelib.config.loader import load
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Target
 from headroom.deploy import blueprint, permissions, sam, setup, terraform
-from headroom.deploy.stage import SCHEDULED, Stage
+from headroom.deploy.stage import Stage
 from headroom.deploy.stage_policy import LONGEST, pins, room, stage_policy
 from tests.support.builders import FOREIGN, READS, policy
 from tests.support.deployed import account, dev, set_up
@@ -170,7 +170,7 @@ def test_each_alarm_that_headroom_makes_has_the_tag_of_its_topic() -> None:
 
 def test_setup_tags_the_alarms_of_older_versions_once() -> None:
     with account() as session:
-        set_up(dev(), session)
+        set_up(dev(), session, ("sweep",))
         cloudwatch, topic = session.client("cloudwatch"), dev().topic_arn(session.location)
         fields = table_alarms.new_fields(READS, 5, policy(), topic)
         cloudwatch.put_metric_alarm(**{**fields, "Tags": []})
@@ -193,7 +193,7 @@ def test_setup_tags_the_alarms_of_older_versions_once() -> None:
 
 
 def steps(session: Any) -> Any:
-    return setup.resources_of_functions(dev(), session, SCHEDULED, load(""))
+    return setup.resources_of_functions(dev(), session, ("sweep",), load(""))
 
 
 # the quota
