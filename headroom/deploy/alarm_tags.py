@@ -25,8 +25,10 @@ class AlarmTags(Resource):
     topic_arn: str
 
     def differences(self, session: AwsSession) -> list[str]:
+        if queue_url(session, self.queue) is None:
+            return []  # nothing is set up, which is reported of the queue
         done = queue_tags(session, self.queue).get(TOPIC_TAG)
-        return [] if done == self.topic_arn else ["alarms of older versions do not name the topic"]
+        return [] if done == self.topic_arn else ["those of older versions may lack the topic's"]
 
     def apply(self, session: AwsSession) -> None:
         cloudwatch = session.client("cloudwatch")
