@@ -39,12 +39,20 @@ test: $(STAMP) ## format, lint, types, tests
 FOREIGN := .foreign
 DYNALITE := $(FOREIGN)/node_modules/.package-lock.json
 
-# Without npm, or without a registry, the tests that need dynalite are skipped with a reason.
+# Without npm, or without a registry, the tests that need a part are skipped with a reason.
 $(DYNALITE): tests/foreign/package.json
 	@mkdir -p $(FOREIGN) && cp $< $(FOREIGN)/
 	-npm install --prefix $(FOREIGN) --no-audit --no-fund --loglevel=error
 
-foreign: $(STAMP) $(DYNALITE) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
+PARSERS := $(FOREIGN)/python/.installed
+
+$(PARSERS): tests/foreign/requirements.txt
+	@mkdir -p $(FOREIGN)
+	-$(PYTHON) -m venv $(FOREIGN)/python \
+	&& $(FOREIGN)/python/bin/python -m pip install --quiet --disable-pip-version-check -r $< \
+	&& touch $@
+
+foreign: $(STAMP) $(DYNALITE) $(PARSERS) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
 	$(BIN)/pytest -n auto --dist loadfile -m foreign -rs
 
 check: test ## the same as test

@@ -5,6 +5,7 @@
 
 import contextlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from tests.support.builders import READS
 
 #: Where `make foreign` puts what comes from npm; git ignores it.
 FOLDER = ROOT / ".foreign"
+#: An environment with AWS's SAM translator and a parser of HCL.
+PARSERS = FOLDER / "python" / "bin" / "python"
 DYNALITE = FOLDER / "node_modules" / "dynalite"
 #: Every answer of a local server is there sooner, also on a busy machine.
 SECONDS = 60
@@ -31,6 +34,10 @@ SECONDS = 60
 needs_runtime_client = pytest.mark.skipif(
     importlib.util.find_spec("awslambdaric") is None,
     reason="awslambdaric is missing: `make foreign` installs it, on Linux",
+)
+needs_parsers = pytest.mark.skipif(
+    not PARSERS.exists(),
+    reason="the parsers of templates are missing: `make foreign` installs them",
 )
 needs_dynalite = pytest.mark.skipif(
     not (DYNALITE.exists() and shutil.which("node")),
@@ -60,6 +67,14 @@ def moto_server(project: Path, environment: dict[str, str], stage: str = "dev") 
     finally:
         server.stdin.close()
         server.wait(timeout=SECONDS)
+
+
+def parsed(kind: str, *files: Path) -> Any:
+    """Return what tests/foreign/parsers.py finds in files of a kind."""
+    command: list[str | Path] = [PARSERS, ROOT / "tests" / "foreign" / "parsers.py", kind, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def client_of(endpoint: str) -> Callable[[str], Any]:

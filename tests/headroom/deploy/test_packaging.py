@@ -20,6 +20,7 @@ from headroom.deploy import packaging, sam, stackset, stage, terraform
 from headroom.deploy.stage import LISTENERS, Stage, StageError
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
+from tests.support.foreign import needs_parsers, parsed
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
 EVERYTHING = {
@@ -46,6 +47,10 @@ notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:sec
 LOCATIONS = re.compile(
     r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
 )
+
+#: The attributes that the provider gives what is named in an expression. Source: registry of
+#: Terraform, provider aws 6, read 2026-11.
+ATTRIBUTES = {"account_id", "arn", "function_name", "id", "module", "name", "partition"}
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,35 @@ def test_cfn_lint_finds_nothing_in_the_templates(packages: Packages, name: str) 
     command = [str(BIN / "cfn-lint"), str(packages.folder / "sam" / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@needs_parsers
+@pytest.mark.foreign
+@pytest.mark.slow
+def test_awss_own_translator_makes_every_function_of_the_template(packages: Packages) -> None:
+    resources = parsed("sam", packages.folder / "sam" / "sam.json")["Resources"].values()
+    made = {
+        r["Properties"]["FunctionName"] for r in resources if r["Type"] == "AWS::Lambda::Function"
+    }
+    assert made == {packages.stage.function(name) for name in packages.stage.functions}
+    assert not [r["Type"] for r in resources if r["Type"].startswith("AWS::Serverless")]
+
+
+@needs_parsers
+@pytest.mark.foreign
+@pytest.mark.slow
+def test_every_expression_of_the_terraform_module_names_something_that_is_there(
+    packages: Packages,
+) -> None:
+    files = sorted((packages.folder / "terraform").glob("*.tf.json"))
+    there = {("path", "module")}
+    for module in (json.loads(file.read_text()) for file in files):
+        there |= {(k, name) for k, found in module.get("resource", {}).items() for name in found}
+        there |= {("data", kind) for kind in module.get("data", {})}
+    names = parsed("terraform", *files)
+    assert len(names) > 50
+    assert [name for name in names if tuple(name[:2]) not in there] == []
+    assert {name[-1] for name in names} <= ATTRIBUTES
 
 
 def test_every_function_of_the_template_has_the_name_that_the_operators_commands_look_for(
