@@ -38,6 +38,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "setup": ("deploy", "Make what Chalice does not make. Safe to repeat."),
         "deploy": ("deploy", "Deploy the functions of a stage with Chalice."),
         "redrive": ("deploy", "Pass the dead letters of a stage to their functions again."),
+        "dashboard": ("dashboard", "Print or write a CloudWatch dashboard of a stage."),
         "package": ("deploy", "Write a stage as a SAM template and a Terraform module."),
         "teardown": ("deploy", "Remove a stage and its alarms. The tables stay as they are."),
     },

@@ -216,12 +216,15 @@ def redrive(name: StageOption) -> None:
 def package(
     name: StageOption,
     out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
+    with_dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="With a CloudWatch dashboard of the named tables.")
+    ] = False,
 ) -> None:
     """Write a stage as a SAM template and a Terraform module.
 
     Needs no AWS account.
     """
-    for folder in packaging.package(stage.read(name), stage.project_folder(), out):
+    for folder in packaging.package(stage.read(name), stage.project_folder(), out, with_dashboard):
         print_line(str(folder))
 
 

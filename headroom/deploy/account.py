@@ -19,8 +19,8 @@ from botocore.exceptions import (
 )
 
 LONGEST_RUN_SECONDS = 900
-#: The error codes of SNS, SQS, Lambda, IAM, EventBridge and Logs for a resource that does not
-#: exist.
+#: The error codes of SNS, SQS, Lambda, IAM, EventBridge, Logs and CloudWatch for a resource that
+#: does not exist.
 MISSING = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -28,8 +28,13 @@ MISSING = frozenset(
         "NotFound",
         "NotFoundException",
         "QueueDoesNotExist",
+        "ResourceNotFound",
         "ResourceNotFoundException",
     }
+)
+#: The error codes for a call that the credentials do not permit.
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 )
 #: The error codes for credentials that AWS does not accept.
 REFUSED = frozenset(

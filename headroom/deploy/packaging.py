@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chalicelib.config.rules import Config
 from headroom.deploy import records, sam, stackset, terraform
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Location
+from headroom.deploy.blueprint import Document
 from headroom.deploy.stage import Stage, StageError
 
 SHIPPED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
@@ -28,7 +28,7 @@ CHALICE = (sys.executable, "-m", "headroom.deploy.chalice_command")
 ANY_REGION = "any-region-1"
 
 
-def package(stage: Stage, project: Path, out: Path) -> list[Path]:
+def package(stage: Stage, project: Path, out: Path, with_dashboard: bool = False) -> list[Path]:
     """Write both packages and return their folders.
 
     Raises ConfigError, before anything else, if the configuration is wrong. Raises StageError if
@@ -42,13 +42,13 @@ def package(stage: Stage, project: Path, out: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         copy = copy_of(project, Path(temporary) / "project")
         merged = Path(temporary) / "merge.json"
-        merged.write_text(json.dumps(sam.template(stage, rules)))
+        merged.write_text(json.dumps(sam.template(stage, rules, with_dashboard)))
         chalice_package(copy, stage, "--merge-template", str(merged), str(sam_folder.absolute()))
         _without_log_retention(copy)
         chalice_package(copy, stage, "--pkg-format", "terraform", str(module_folder.absolute()))
     if stage.makes_topic:
         _write_stackset(sam_folder, stage)
-    _complete_module(module_folder, stage, rules)
+    _complete_module(module_folder, stage, terraform.extras(stage, rules, with_dashboard))
     return [sam_folder, module_folder]
 
 
@@ -59,12 +59,9 @@ def _write_stackset(folder: Path, stage: Stage) -> None:
     (folder / "stackset.json").write_text(json.dumps(template, indent=1))
 
 
-def _complete_module(folder: Path, stage: Stage, rules: Config) -> None:
+def _complete_module(folder: Path, stage: Stage, extras: Document) -> None:
     """Write what Chalice's Terraform module lacks. Raises StageError if the module is broken."""
-    modules = {
-        "headroom": terraform.extras(stage, rules),
-        "chalice_override": terraform.override(stage),
-    }
+    modules = {"headroom": extras, "chalice_override": terraform.override(stage)}
     for name, module in modules.items():
         (folder / f"{name}.tf.json").write_text(json.dumps(module, indent=2))
     problems = terraform.problems(folder, stage)

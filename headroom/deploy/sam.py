@@ -7,7 +7,7 @@ from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.rules import Config
 from chalicelib.core.table_alarms import TOPIC_TAG
-from headroom.deploy import blueprint, permissions
+from headroom.deploy import blueprint, dashboard, permissions
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
@@ -20,7 +20,7 @@ DEAD_LETTERS, BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
 GROUPS = "${HeadroomGroups.Arn}"
 
 
-def template(stage: Stage, rules: Config) -> Document:
+def template(stage: Stage, rules: Config, with_dashboard: bool = False) -> Document:
     """Return what Chalice merges into its template: more resources, and more properties of the
     functions."""
     topic = "${HeadroomTopic}" if stage.makes_topic else stage.topic
@@ -42,6 +42,11 @@ def template(stage: Stage, rules: Config) -> Document:
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
     for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
         resources[f"Headroom{name}Alarm"] = _resource("CloudWatch::Alarm", **fields)
+    if with_dashboard:
+        name, body = dashboard.packaged(stage, rules, LOCATION)
+        resources["HeadroomDashboard"] = _resource(
+            "CloudWatch::Dashboard", DashboardName=name, DashboardBody=body
+        )
     return {"Resources": substituted(resources)}
 
 

@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
 from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
 from chalicelib.aws.client import Aws
 from chalicelib.model import DeleteAlarms
 from headroom.deploy import blueprint, records, roles
-from headroom.deploy.account import AwsSession, delete_if_exists, get_or_none
+from headroom.deploy import dashboard as dashboards
+from headroom.deploy.account import (
+    DENIED,
+    AwsSession,
+    delete_if_exists,
+    error_code,
+    get_or_none,
+)
 from headroom.deploy.alarm_tags import is_own
+from headroom.deploy.dashboard import Dashboard
 from headroom.deploy.resources import (
     LogGroup,
     OwnAlarm,
@@ -53,6 +63,7 @@ def removals(stage: Stage, session: AwsSession, project: Path) -> Iterator[Remov
     yield from _roles(stage, session)
     yield from _alarms(stage, topic_arn)
     yield from _stores(stage, session, topic_arn)
+    yield from _dashboard(stage, session)
     deployed = records.record_of(stage, project, session.location)
     yield Removal(
         f"Chalice's record in {deployed.relative_to(project)}", lambda _: _unlink(deployed)
@@ -151,6 +162,20 @@ def _stores(stage: Stage, session: AwsSession, topic_arn: str) -> Iterator[Resou
     for name in [str(group["logGroupName"]).removeprefix("/aws/lambda/") for group in groups]:
         if stage.is_function(name):
             yield LogGroup(name, 0)
+
+
+def _dashboard(stage: Stage, session: AwsSession) -> Iterator[Removal | Resource]:
+    """Yield the dashboard. Without one, nobody needs the permission to look for it."""
+    dashboard = Dashboard(dashboards.name_of(stage, session.location.region), {})
+    try:
+        dashboard.actual(session)
+    except ClientError as error:
+        if error_code(error) not in DENIED:
+            raise
+        subject = f"{dashboard.subject}, if there is one (cloudwatch:GetDashboard is denied)"
+        yield Removal(subject, lambda _: False, "kept")
+    else:
+        yield dashboard
 
 
 def _unlink(file: Path) -> bool:

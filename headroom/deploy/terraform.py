@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.config.rules import Config
 from chalicelib.core.table_alarms import TOPIC_TAG
-from headroom.deploy import blueprint, permissions
+from headroom.deploy import blueprint, dashboard, permissions
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
@@ -37,7 +37,7 @@ def _topic(stage: Stage) -> str:
     return "${aws_sns_topic.headroom.arn}" if stage.makes_topic else stage.topic
 
 
-def extras(stage: Stage, rules: Config) -> Document:
+def extras(stage: Stage, rules: Config, with_dashboard: bool = False) -> Document:
     """Return the resources besides Chalice's, without a kind that has none."""
     topic = _topic(stage)
     policies = {name: stage_policy(stage, LOCATION, rules, name) for name in stage.functions}
@@ -55,6 +55,7 @@ def extras(stage: Stage, rules: Config) -> Document:
             name: _invoke(name) for name in stage.functions if name not in blueprint.QUEUE_FUNCTIONS
         },
         "aws_cloudwatch_metric_alarm": _alarms(stage),
+        "aws_cloudwatch_dashboard": _dashboards(stage, rules) if with_dashboard else {},
         "aws_iam_role_policy": {
             f"{name}_configured": {
                 "name": permissions.NAME,
@@ -132,6 +133,11 @@ def _queues(stage: Stage, topic: str) -> Document:
         },
         "aws_sns_topic_subscription": subscriptions,
     }
+
+
+def _dashboards(stage: Stage, rules: Config) -> Document:
+    name, body = dashboard.packaged(stage, rules, LOCATION)
+    return {"headroom": {"dashboard_name": name, "dashboard_body": body}}
 
 
 def _invoke(name: str) -> Document:
@@ -293,15 +299,14 @@ def _reference_problems(merged: Mapping[str, Any], given: Iterable[str]) -> Iter
 
 
 def _without_configured(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resources without the policies that follow from the configuration.
+    """Return the resources without policies and dashboard, which follow from the configuration.
 
     Those name what is the operator's own. A table or group may have twelve digits in its name, and
-    a topic or secret is given by its ARN. permissions.py itself fixes no location: a test proves
-    it.
+    a topic or secret is given by its ARN. They themselves fix no location: tests prove it.
     """
     kept = {
         name: policy
         for name, policy in resources.get("aws_iam_role_policy", {}).items()
         if policy.get("name") != permissions.NAME
     }
-    return {**resources, "aws_iam_role_policy": kept}
+    return {**resources, "aws_iam_role_policy": kept, "aws_cloudwatch_dashboard": {}}

@@ -16,8 +16,8 @@ from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
 from chalicelib.core.healing import REPLACING, InstanceGroup
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm
-from headroom.deploy.account import error_code, get_or_none
-from headroom.deploy.checks.deployment import DENIED, Deployment, Finding, finding_of_error
+from headroom.deploy.account import DENIED, error_code, get_or_none
+from headroom.deploy.checks.deployment import Deployment, Finding, finding_of_error
 
 GLOB = frozenset("*?[")
 #: The error codes of Parameter Store and Secrets Manager for a value that does not exist.

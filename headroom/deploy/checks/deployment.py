@@ -15,14 +15,9 @@ from chalicelib.config.rules import Config
 from chalicelib.model import TableState, Target
 from chalicelib.run import Report, Run
 from headroom.deploy import stage as stages
-from headroom.deploy.account import AwsSession, error_code
+from headroom.deploy.account import DENIED, AwsSession, error_code
 from headroom.deploy.roles import roles_in_use
 from headroom.deploy.stage import Stage
-
-#: The error codes for a call that the credentials do not permit.
-DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
-)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from headroom.deploy import packaging, sam, stackset, stage, terraform
 from headroom.deploy.stage import LISTENERS, Stage, StageError
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
+from tests.support.dashboard_schema import check
 from tests.support.foreign import needs_parsers, parsed
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
@@ -84,9 +85,23 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param:
         configure(project, CONFIG + FLEET + NOTIFIED + FAN_OUT)
     out = project / "out"
-    packaging.package(stage.read("dev", project), project, out)
+    packaging.package(stage.read("dev", project), project, out, bool(request.param))
     rules = stage.rules(stage.read("dev", project), project)
     return Packages(stage.complete(stage.read("dev", project), rules), rules, out)
+
+
+def test_a_dashboard_is_in_both_packages_if_it_is_wanted(packages: Packages) -> None:
+    found = packages.sam.get("HeadroomDashboard", {}).get("Properties")
+    module = packages.terraform("headroom.tf.json")["resource"].get("aws_cloudwatch_dashboard")
+    if not packages.rules.fleets:
+        assert (found, module) == (None, None)
+        return
+    assert found["DashboardName"] == {"Fn::Sub": "headroom-dev-${AWS::Region}"}
+    assert module["headroom"]["dashboard_name"].startswith("headroom-dev-${data.aws_region.")
+    for body in (found["DashboardBody"]["Fn::Sub"], module["headroom"]["dashboard_body"]):
+        assert "users-123456789012: reads" in [graph.title for graph in check(body)]
+        text = LOCATIONS.sub("", re.sub(r"arn:\$\{[^}]+\}", "", body))
+        assert not terraform.FIXED.search(text)
 
 
 # SAM
