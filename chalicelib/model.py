@@ -186,6 +186,8 @@ class Throughput:
 
     decreases_today: accepted decreases in this UTC day. Times are aware.
     Source: API_ProvisionedThroughputDescription (a fresh table has neither of the two times).
+    warm: the warm throughput, empty where it is unknown. Source: API_TableWarmThroughputDescription
+    and API_GlobalSecondaryIndexWarmThroughputDescription, read 2026-11.
     """
 
     units: Mapping[Dimension, int]
@@ -193,6 +195,7 @@ class Throughput:
     decreases_today: int = 0
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
+    warm: Mapping[Dimension, int] = field(default_factory=dict)
 
     @property
     def last_change_at(self) -> datetime | None:

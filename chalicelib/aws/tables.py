@@ -77,7 +77,7 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
     throughputs = {
         # no index can be changed while its table updates
         name: _throughput(
-            part.get("ProvisionedThroughput", {}),
+            part,
             part["IndexStatus"] if status == "ACTIVE" else status,
         )
         for name, part in parts.items()
@@ -95,7 +95,10 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
     )
 
 
-def _throughput(description: Mapping[str, Any], status: str) -> Throughput:
+def _throughput(part: Mapping[str, Any], status: str) -> Throughput:
+    """Return the throughput of a table or an index, as DescribeTable describes it."""
+    description, warm = part.get("ProvisionedThroughput", {}), part.get("WarmThroughput") or {}
+    names = {Dimension.READ: "ReadUnitsPerSecond", Dimension.WRITE: "WriteUnitsPerSecond"}
     return Throughput(
         units={
             Dimension.READ: int(description.get("ReadCapacityUnits", 0)),
@@ -105,6 +108,7 @@ def _throughput(description: Mapping[str, Any], status: str) -> Throughput:
         decreases_today=int(description.get("NumberOfDecreasesToday", 0)),
         last_increase_at=description.get("LastIncreaseDateTime"),
         last_decrease_at=description.get("LastDecreaseDateTime"),
+        warm={d: int(warm[name]) for d, name in names.items() if warm.get(name)},
     )
 
 

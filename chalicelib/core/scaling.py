@@ -15,7 +15,7 @@ from msgspec import structs
 
 from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
-from chalicelib.core import outages, throttling
+from chalicelib.core import outages, throttling, warm
 from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
@@ -91,6 +91,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
             **decision.numbers,
             **causes,
             **_fleet_numbers(observation),
+            **warm.numbers(observation, decision),
             "decreases_today": budget.used,
             "decreases_left": budget.left,
             "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
@@ -108,7 +109,11 @@ def _with_floors(observation: Observation, now: datetime) -> Observation:
     The floors are the policy's own minimum, those of the windows, and that of the fleet.
     """
     policy = observation.policy
-    floor = max(windows.floor_units(policy.windows, now), observation.fleet_units)
+    floor = max(
+        windows.floor_units(policy.windows, now),
+        warm.coming_floor(observation, now),
+        observation.fleet_units,
+    )
     floor = min(floor, policy.max_units)
     if floor <= policy.min_units:
         return observation

@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from chalicelib.core import warm
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
 from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, Heal, RewriteAlarm, Skip
@@ -81,7 +82,8 @@ def change(decision: Decision, prices: pricing.Prices, done: bool = False) -> st
     is_decrease = decision.desired < decision.current
     is_made = done and not decision.dry_run
     verbs = ("Raised", "Lowered") if is_made else ("Would raise", "Would lower")
-    parts = [money(saving(decision, prices))]
+    pace = warm.pace(decision)
+    parts = [money(saving(decision, prices)), *([pace] if pace else [])]
     if is_decrease:
         parts.append(f"{_ordinal(decision)} of today's decreases")
     mode = ", but dry_run is on" if decision.dry_run else ""
@@ -201,7 +203,8 @@ def _table(report: Report, verbose: bool) -> Table:
     for decision in report.decisions:
         style = "bold" if decision.changes else None
         held_by = decision.numbers.get("held_by")
-        why = reason_of(decision) + (f": {held_by}" if held_by else "")
+        pace = warm.pace(decision)
+        why = reason_of(decision) + "".join(f": {more}" for more in (held_by, pace) if more)
         more = f"\n{numbers(decision.numbers)}" if verbose else ""
         cells = (str(decision.target), f"{decision.current:,}", f"{decision.desired:,}")
         table.add_row(*cells, escape(why + more), style=style)

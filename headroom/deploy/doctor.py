@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "Application Auto Scaling": configuration.conflicts,
     "global tables": configuration.global_tables,
     "throttling": configuration.throttling,
+    "windows": configuration.floors,
     "quota": account.quota,
 }
 

@@ -105,6 +105,7 @@ class DynamoDB:
         table = self.tables[description["TableName"]]
         description["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
         description["ProvisionedThroughput"] = self._throughput(table, "")
+        description["WarmThroughput"] = _warm(table, "")
         if table.replicas:
             description["Replicas"] = [
                 {"RegionName": name, "ReplicaStatus": "ACTIVE"} for name in table.replicas
@@ -113,6 +114,7 @@ class DynamoDB:
             provision = table.provisions[index["IndexName"]]
             index["IndexStatus"] = "ACTIVE" if provision.pending is None else "UPDATING"
             index["ProvisionedThroughput"] = self._throughput(table, index["IndexName"])
+            index["WarmThroughput"] = _warm(table, index["IndexName"])
 
     def _throughput(self, table: Table, index: str) -> dict[str, Any]:
         throughput = table.provisions[index].throughput(self._region.now)
@@ -145,6 +147,16 @@ class DynamoDB:
             for index, wanted in units.items()
         )
         return {"TableDescription": {"TableName": name, "TableStatus": "UPDATING"}}
+
+
+def _warm(table: Table, index: str) -> dict[str, Any]:
+    """Return what moto lacks: it shows a warm throughput only where a request named one."""
+    warm = table.provisions[index].warm
+    return {
+        "ReadUnitsPerSecond": warm[Dimension.READ],
+        "WriteUnitsPerSecond": warm[Dimension.WRITE],
+        "Status": "ACTIVE",
+    }
 
 
 def _requested_units(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:

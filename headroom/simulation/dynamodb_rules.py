@@ -102,6 +102,12 @@ class Provision:
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
     refused_updates: int = 0
+    #: The highest units so far. Source: Developer Guide, "Understanding DynamoDB warm throughput in
+    #: different scenarios", read 2026-11.
+    warm: dict[Dimension, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.warm = {d: max(m.units, self.warm.get(d, 0)) for d, m in self.meters.items()}
 
     def throughput(self, now: datetime) -> Throughput:
         """Return what DescribeTable shows; the decreases are counted from 00:00 UTC."""
@@ -113,6 +119,7 @@ class Provision:
             decreases_today=self.decreases if is_today else 0,
             last_increase_at=self.last_increase_at,
             last_decrease_at=last,
+            warm=self.warm,
         )
 
     def check_quota(self, units: Mapping[Dimension, int], now: datetime) -> None:
@@ -141,6 +148,7 @@ class Provision:
         if self.pending is not None and self.ready_at is not None and self.ready_at <= now:
             for dimension, units in self.pending.items():
                 self.meters[dimension].set_units(units)
+            self.warm = {d: max(m.units, self.warm[d]) for d, m in self.meters.items()}
             self.pending = self.ready_at = None
 
     def _lowers(self, units: Mapping[Dimension, int]) -> bool:

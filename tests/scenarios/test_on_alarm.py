@@ -127,6 +127,7 @@ def test_every_decision_is_reported_with_its_numbers(region: Region) -> None:
         "decreases_today": 0,
         "decreases_left": 15,
         "next_decrease_at": "2026-11-02T12:05:00+00:00",
+        "warm_units": 100,
     }
 
 

@@ -55,6 +55,7 @@ def sweeps(region: Region, until: str, load: float) -> Iterator[tuple[str, str, 
 
 @pytest.mark.scene(orders, BUSINESS_HOURS, "02 07:50")
 def test_a_floor_is_there_in_the_first_sweep_of_its_window(region: Region) -> None:
+    region.tables["orders"].provisions[""].warm[READS.dimension] = 500
     pass_minutes(region, 65, {READS: 60.0})
     assert list(sweeps(region, "02 09:10", 60.0)) == [
         ("08:55", Reason.NOT_WORTH_IT, 100),
@@ -62,6 +63,17 @@ def test_a_floor_is_there_in_the_first_sweep_of_its_window(region: Region) -> No
         ("09:05", Reason.AT_MIN, 500),
         ("09:10", Reason.AT_MIN, 500),
     ]
+
+
+@pytest.mark.scene(orders, BUSINESS_HOURS, "02 07:20")
+def test_a_floor_above_the_warm_throughput_begins_half_an_hour_earlier_and_stays(
+    region: Region,
+) -> None:
+    pass_minutes(region, 65, {READS: 60.0})
+    seen = list(sweeps(region, "02 09:05", 60.0))
+    assert [(at, number) for at, _, number in seen[:2]] == [("08:25", 100), ("08:30", 500)]
+    assert {number for _, _, number in seen[1:]} == {500}
+    assert region.tables["orders"].provisions[""].warm[READS.dimension] == 500
 
 
 @pytest.mark.parametrize("day", ["07", "08"])

@@ -307,6 +307,18 @@ def replicate(deployment: Deployment) -> None:
     client.meta.events.register("after-call.dynamodb.DescribeTable", add)
 
 
+def add_a_floor(deployment: Deployment) -> None:
+    """Let a window have a floor above the warm throughput, which moto does not know."""
+    floor = '{ rule = "floor", min_units = 900, between = "08:00-20:00" }'
+    configure(deployment.project, f'[[tables]]\nname = "orders"\nwindows = [{floor}]\n')
+
+    def add(parsed: Any, **_: Any) -> None:
+        parsed["Table"]["WarmThroughput"] = {"ReadUnitsPerSecond": 800, "WriteUnitsPerSecond": 900}
+
+    client = deployment.aws.client("dynamodb")
+    client.meta.events.register("after-call.dynamodb.DescribeTable", add)
+
+
 ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "lose credentials": (
         lambda deployment: reject(deployment, "InvalidClientTokenId"),
@@ -562,6 +574,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "alarms",
         "alarm headroom-orders:read cannot call: its actions are switched off",
         "aws cloudwatch enable-alarm-actions --alarm-names headroom-orders:read",
+    ),
+    "write a floor above the warm throughput": (
+        add_a_floor,
+        "windows",
+        "orders:read has a floor of 900 units, above its warm throughput of 800",
+        "begins 30 minutes earlier",
     ),
     "give an alarm a field of the future": (
         give_an_unknown_field,

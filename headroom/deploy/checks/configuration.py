@@ -14,6 +14,7 @@ from chalicelib.aws.tables import autoscaled_tables
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
+from chalicelib.core import warm
 from chalicelib.core.healing import REPLACING, InstanceGroup
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm
 from headroom.deploy.account import DENIED, error_code, get_or_none
@@ -147,6 +148,21 @@ def _hindered_alarms(deployment: Deployment) -> Iterator[Finding]:
                 "alarms",
                 f"an alarm is not rewritten: {skip.detail}",
                 "Deploy with a newer boto3 in requirements.txt. Until then the threshold stays.",
+            )
+
+
+def floors(deployment: Deployment) -> Iterator[Finding]:
+    """Find the floors of windows that lie above the warm throughput."""
+    for target in deployment.targets:
+        table, policy = deployment.tables[target.table], deployment.rules.policy_for(target)
+        units = table.throughputs[target.index].warm.get(target.dimension)
+        floor = warm.slow_floor(policy, units) if policy else 0
+        if floor:
+            yield Finding(
+                "windows",
+                f"{target} has a floor of {floor:,} units, above its warm throughput of {units:,}",
+                f"The raise may take minutes, so it begins {warm.EARLIER.seconds // 60} minutes "
+                "earlier. To pre-warm the table instead: docs/windows.md, Warm throughput.",
             )
 
 

@@ -94,7 +94,10 @@ def test_a_plan_says_what_the_next_pass_does_and_does_nothing(
     lines = result.stdout.splitlines()
     assert lines[0] == f"Plan for account 123456789012, us-east-1, configuration {config}"
     assert lines[1].startswith("DRY RUN: the configuration has dry_run = true for logged.")
-    assert "Would raise orders reads 100 → 150 units: costs 4.74 USD a month more" in lines
+    assert (
+        "Would raise orders reads 100 → 150 units: costs 4.74 USD a month more; "
+        "may take minutes: above the warm throughput of 100 units"
+    ) in lines
     assert "  consumption is at or above the alarm's level (UtilizationHigh)" in lines
     assert lines[-2] == "Alarms: 4 to make, 2 to rewrite."
     assert lines[-1].startswith("1 raised, 1 lowered, 1 only logged (dry_run), 3 stay. Together: ")
