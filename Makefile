@@ -34,7 +34,7 @@ test: $(STAMP) ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --cov -m "not foreign"
+	$(BIN)/pytest -n auto --dist loadfile --cov -m "not foreign"
 
 FOREIGN := .foreign
 DYNALITE := $(FOREIGN)/node_modules/.package-lock.json
