@@ -334,7 +334,8 @@ def _named_or_ours(
             run.skip(
                 alarm.name, Reason.UNSUPPORTED_ALARM, f"its threshold is not rewritten: {target}"
             )
-    return [alarm for alarm in alarms if table_alarms.calls_headroom(alarm, run.aws.topic_arn)]
+    topic, functions = run.aws.topic_arn, run.aws.functions
+    return [a for a in alarms if table_alarms.calls_headroom(a, topic, functions)]
 
 
 def _read_or_ours(run: Run, read: Iterable[Alarm], targets: Collection[Target]) -> list[Alarm]:

@@ -94,6 +94,8 @@ class Aws:
         self.http = http
         self.threads = threads or Threads()
         self._identity: tuple[str, str] | None = None
+        #: What the ARNs of the stage's functions begin with; "" where no function runs.
+        self.functions = ""
         self.histories = KeptSeries(MOST_HISTORIES)
         self.summaries: dict[Target, DemandHistory] = {}
         self.recent_series = KeptSeries(MOST_RECENT)
@@ -142,6 +144,8 @@ class Aws:
         """
         if arn:
             self._identity = _identity(arn)
+        if ":function:" in arn:  # seven parts; an eighth is a version or an alias
+            self.functions = ":".join(arn.split(":")[:7]).rpartition("-")[0]
 
     @property
     def _caller(self) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from chalicelib.metrics import CONSUMED, NAMESPACE, Metric, target_of
 from chalicelib.model import Alarm, Target
 
 PREFIX = "headroom-"
-OWN_FUNCTION = re.compile(r":lambda:.*:function:headroom-[^:]*")
+OWN_FUNCTION = re.compile(r"arn:[^:]+:lambda:.*:function:headroom-[^:]*(:[^:]+)?")
 #: Source: API_PutMetricAlarm, AlarmName, read 2026-10.
 MAX_NAME = 255
 COMPARISON = "GreaterThanOrEqualToThreshold"
@@ -49,17 +49,20 @@ def silenced(alarms: Iterable[Alarm]) -> dict[Target, Alarm]:
     return {target: alarm for target, alarm in targets if target}
 
 
-def calls_headroom(alarm: Alarm, topic_arn: str) -> bool:
+def calls_headroom(alarm: Alarm, topic_arn: str, functions: str = "") -> bool:
     """Tell whether Headroom may rewrite the alarm: it calls the topic or one of the functions, or
     it is Headroom's own and has lost its actions.
 
-    A message may name any alarm, so the actions of the alarm itself are checked. An alarm of
-    Headroom's own that calls somebody else belongs to another stage.
+    functions: what the ARNs of the stage's functions begin with, before the dash and the short
+    name; "" where it is not known, as in the command line. A message may name any alarm, so the
+    actions of the alarm itself are checked. An alarm that calls somebody else belongs to another
+    stage.
     """
     found = alarm.fields.get("AlarmActions")
     actions = found if isinstance(found, list) else []
+    own = re.compile(rf"{re.escape(functions)}-[a-z_]+(:[^:]+)?") if functions else OWN_FUNCTION
     return lacks_actions(alarm) or any(
-        action == topic_arn or OWN_FUNCTION.search(str(action)) for action in actions
+        action == topic_arn or own.fullmatch(str(action)) for action in actions
     )
 
 

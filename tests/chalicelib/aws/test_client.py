@@ -418,3 +418,15 @@ def test_alarms_are_described_by_name_a_hundred_at_a_time(region: Region, aws: A
         len(alarms_named(aws, [*wanted, *wanted])),
         [len(call["AlarmNames"]) for call in requests(region, "DescribeAlarms")],
     ) == (120, [100, 100, 50])
+
+
+@pytest.mark.parametrize("alias", ["", ":live"])
+def test_the_functions_of_a_stage_are_known_from_the_arn_of_the_one_that_runs(alias: str) -> None:
+    aws = Aws("headroom-alarms")
+    aws.know_identity(f"arn:aws-cn:lambda:cn-north-1:1:function:headroom-dev-on_alarm{alias}")
+    assert (aws.account, aws.functions) == (
+        "1",
+        "arn:aws-cn:lambda:cn-north-1:1:function:headroom-dev",
+    )
+    aws.know_identity("")
+    assert aws.functions.endswith(":headroom-dev")

@@ -313,6 +313,24 @@ def test_only_alarms_that_call_us_are_rewritten(
     assert table_alarms.calls_headroom(Alarm(fields), TOPIC) is may
 
 
+@pytest.mark.parametrize(
+    ("function", "may"),
+    [
+        ("headroom-dev-on_action", True),
+        ("headroom-dev-on_action:live", True),
+        ("headroom-dev-2-on_action", False),
+        ("headroom-prod-on_action", False),
+    ],
+)
+def test_a_function_rewrites_alarms_that_call_a_function_of_its_own_stage(
+    function: str, may: bool
+) -> None:
+    place = "arn:aws:lambda:us-east-1:123456789012:function"
+    found = Alarm({**alarm(name=FOREIGN).fields, "AlarmActions": [f"{place}:{function}"]})
+    assert table_alarms.calls_headroom(found, TOPIC, f"{place}:headroom-dev") is may
+    assert table_alarms.calls_headroom(found, TOPIC)  # the command line knows no stage
+
+
 def test_when_an_alarm_went_to_alarm_is_known_of_consumption_alone() -> None:
     at = datetime(2026, 11, 2, 12, tzinfo=UTC)
     firing = {"StateValue": "ALARM", "StateTransitionedTimestamp": at}
