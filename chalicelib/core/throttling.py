@@ -31,6 +31,9 @@ class Share:
     unexplained: float = 0.0
 
 
+NOTHING = Share()
+
+
 def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     """Return the metrics with their throttled requests divided by cause.
 
@@ -39,19 +42,11 @@ def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     metrics therefore has only such requests.
     """
     throttled = metrics.throttled
-    shares: list[Share] = []
-    known: tuple[int, Mapping[Cause, float]] | None = None
     carried = CARRIED // timedelta(seconds=throttled.step_seconds)
-    for i, events in enumerate(throttled.values):
-        parts = {cause: _value(series, i) for cause, series in causes.items()}
-        if any(parts.values()):
-            known = i, parts
-        if not events:
-            shares.append(Share())
-        elif known and i - known[0] <= carried:
-            shares.append(_share(events, known[1], is_carried=known[0] < i))
-        else:
-            shares.append(Share(events, 0.0, events))
+    shares = [
+        _share(events, causes, i, carried) if events else NOTHING
+        for i, events in enumerate(throttled.values)
+    ]
     return replace(
         metrics,
         throttled=_series(throttled, [share.units for share in shares]),
@@ -60,17 +55,23 @@ def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     )
 
 
+def _share(events: float, causes: Mapping[Cause, Series], at: int, carried: int) -> Share:
+    """Divide a minute's requests as its causes are divided, or as those of a minute before it."""
+    for position in range(at, max(-1, at - carried - 1), -1):
+        parts = {cause: _value(series, position) for cause, series in causes.items()}
+        total = sum(parts.values())
+        if total:
+            is_own = position == at
+            scale = 1.0 if is_own else events / total
+            unexplained = max(0.0, events - total) if is_own else 0.0
+            units = parts.get(Cause.PROVISIONED, 0.0) * scale + unexplained
+            hot_key = parts.get(Cause.KEY_RANGE, 0.0) * scale
+            return Share(min(units, events), hot_key, unexplained)
+    return Share(events, 0.0, events)
+
+
 def _value(series: Series, position: int) -> float:
     return (series.values[position] or 0.0) if position < len(series.values) else 0.0
-
-
-def _share(events: float, parts: Mapping[Cause, float], is_carried: bool) -> Share:
-    """Divide a minute's requests as its causes are divided, or as those of a minute before it."""
-    total = sum(parts.values())
-    scale = events / total if is_carried else 1.0
-    unexplained = 0.0 if is_carried else max(0.0, events - total)
-    units = parts.get(Cause.PROVISIONED, 0.0) * scale + unexplained
-    return Share(min(units, events), parts.get(Cause.KEY_RANGE, 0.0) * scale, unexplained)
 
 
 def _series(throttled: Series, values: list[float]) -> Series:
