@@ -21,13 +21,15 @@ FUNCTION_SECONDS = 300
 #: with Amazon SQS", 2026-10.
 BUFFER_SECONDS = 6 * FUNCTION_SECONDS
 BUFFER_RECEIVES = 5
-#: The queue of groups: as above, for the timeout of on_group, which is 60 seconds.
-GROUP_SECONDS = 6 * 60
+#: The queue of groups: as above, for the timeout of on_group.
+GROUP_SECONDS = 6 * 120
 #: A group is tried once more. The next run of its schedule is a further try.
 GROUP_RECEIVES = 2
 #: What waits so long is dropped: the next sweeps have sent the same tables again. A second failure
 #: comes within this time.
-GROUP_KEPT_SECONDS = 15 * 60
+GROUP_KEPT_SECONDS = 30 * 60
+#: A sweep sends its tables again after this time.
+LONGEST_WAIT_SECONDS = 300
 #: Their events come only once, so that Lambda retries them. The other functions run by a schedule:
 #: their next run is the retry.
 EVENT_FUNCTIONS = frozenset({"on_alarm", "on_action", "on_event", "on_fleet"})
@@ -38,7 +40,9 @@ QUEUE_FUNCTIONS = frozenset({ALARM_READER, GROUP_READER})
 RULED_FUNCTIONS = frozenset({*SCHEDULED, "on_event", "on_fleet"})
 SILENCE_MINUTES = 30
 #: What the names of the three alarms about Headroom end with.
-ABOUT_HEADROOM = ERRORS, DEAD_LETTERS, SILENCE = "errors", "dead-letters", "silence"
+ERRORS, DEAD_LETTERS, SILENCE, WAITING = "errors", "dead-letters", "silence", "waiting"
+#: The last one only where there are workers.
+ABOUT_HEADROOM = (ERRORS, DEAD_LETTERS, SILENCE, WAITING)
 
 
 def topic_policy(topic_arn: str, location: Location) -> Document:
@@ -157,16 +161,19 @@ def invoke_settings(function: str) -> Document:
 def own_alarms(
     stage: Stage, functions: Mapping[str, str], dead_letters: str, actions: list[str]
 ) -> list[Document]:
-    """Return the three alarms about Headroom itself, as parameters of PutMetricAlarm.
+    """Return the alarms about Headroom itself, as parameters of PutMetricAlarm: three, and one more
+    with workers.
 
     functions: short name → its name in Lambda.
     """
-    alarms = (_errors(stage, functions), _dead_letters(stage, dead_letters), _silence(stage))
+    alarms = [_errors(stage, functions), _dead_letters(stage, dead_letters), _silence(stage)]
+    if GROUP_READER in stage.functions:
+        alarms.append(_waiting(stage))
     return [{**fields, "AlarmActions": actions} if actions else fields for fields in alarms]
 
 
 def own_alarm_names(stage: Stage) -> list[str]:
-    return [fields["AlarmName"] for fields in own_alarms(stage, {}, "", [])]
+    return [f"{stage.prefix}-{name}" for name in ABOUT_HEADROOM]
 
 
 def _errors(stage: Stage, functions: Mapping[str, str]) -> Document:
@@ -213,6 +220,24 @@ def _dead_letters(stage: Stage, queue: str) -> Document:
         "EvaluationPeriods": 1,
         "Threshold": 1.0,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+
+
+def _waiting(stage: Stage) -> Document:
+    """Return the alarm on groups of tables that no worker takes."""
+    return {
+        "AlarmName": f"{stage.prefix}-{WAITING}",
+        "AlarmDescription": "Groups of tables wait for a worker of Headroom. "
+        "What to do: docs/operations.md, Waiting.",
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Dimensions": [{"Name": "QueueName", "Value": stage.groups}],
+        "Statistic": "Maximum",
+        "Period": 300,
+        "EvaluationPeriods": 3,
+        "Threshold": float(LONGEST_WAIT_SECONDS),
+        "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "notBreaching",
     }
 

@@ -18,6 +18,8 @@ from headroom.project import version
 LOCATION = Location("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
 DEAD_LETTERS, BUFFER = "${HeadroomDeadLetters.Arn}", "${HeadroomBuffer.Arn}"
 GROUPS = "${HeadroomGroups.Arn}"
+#: As own_alarms orders them. The last one exists only with workers.
+OWN_ALARMS = ("Errors", "DeadLetters", "Silence", "Waiting")
 
 
 def template(stage: Stage, rules: Config, with_dashboard: bool = False) -> Document:
@@ -40,7 +42,7 @@ def template(stage: Stage, rules: Config, with_dashboard: bool = False) -> Docum
     functions = {name: stage.function(name) for name in stage.functions}
     actions = stage.operator_actions(LOCATION)
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
-    for name, fields in zip(("Errors", "DeadLetters", "Silence"), own, strict=True):
+    for name, fields in zip(OWN_ALARMS, own, strict=False):
         resources[f"Headroom{name}Alarm"] = _resource("CloudWatch::Alarm", **fields)
     if with_dashboard:
         name, body = dashboard.packaged(stage, rules, LOCATION)

@@ -155,8 +155,8 @@ def _alarms(stage: Stage) -> Document:
     dead_letters = _reference("aws_sqs_queue", "headroom_dead_letters", "name")
     actions = stage.operator_actions(LOCATION)
     own = blueprint.own_alarms(stage, functions, dead_letters, actions)
-    names = ("errors", "dead_letters", "silence")
-    return dict(zip(names, map(_syntax, own), strict=True))
+    names = ("errors", "dead_letters", "silence", "waiting")
+    return dict(zip(names, map(_syntax, own), strict=False))
 
 
 def _syntax(fields: Document) -> Document:

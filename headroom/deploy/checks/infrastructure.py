@@ -14,9 +14,6 @@ from headroom.deploy.resources import DeployedVersion, Resource, queue_url
 from headroom.deploy.stage import Stage
 from headroom.deploy.stage_policy import room
 
-#: A sweep sends its tables again after this time.
-LONGEST_WAIT_SECONDS = 300
-
 
 def functions(deployment: Deployment) -> Iterator[Finding]:
     expected = set(stages.complete(deployment.stage, deployment.rules).functions)
@@ -172,7 +169,7 @@ def waiting(deployment: Deployment) -> Iterator[Finding]:
         Statistics=["Maximum"],
     )
     longest = max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
-    if longest > LONGEST_WAIT_SECONDS:
+    if longest > blueprint.LONGEST_WAIT_SECONDS:
         yield Finding(
             "workers",
             f"a group of tables waited {longest / 60:.0f} minutes for a worker in the last day",

@@ -179,9 +179,11 @@ def test_the_template_subscribes_the_function_to_its_own_topic_with_a_dead_lette
     }
 
 
-def test_the_template_has_the_three_alarms_and_a_log_group_a_function(packages: Packages) -> None:
+def test_the_template_has_the_alarms_about_headroom_and_a_log_group_a_function(
+    packages: Packages,
+) -> None:
     kinds = [r["Type"] for r in packages.sam.values()]
-    assert kinds.count("AWS::CloudWatch::Alarm") == 3
+    assert kinds.count("AWS::CloudWatch::Alarm") == 3 + ("on_group" in packages.stage.functions)
     assert kinds.count("AWS::Logs::LogGroup") == len(packages.stage.functions)
 
 
