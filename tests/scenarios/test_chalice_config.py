@@ -108,6 +108,8 @@ name = "orders"
 name = "workers"
 tags = { role = "worker" }
 tables = [{ table = "orders", read = { linear = 10 } }]
+[fan_out]
+workers = 2
 """
 
 
@@ -120,14 +122,19 @@ def test_config_json_and_the_app_name_the_same_functions(tmp_path: Path) -> None
         {"ALARM_SOURCES": "topic,lambda,eventbridge,queue", "HEADROOM_CONFIG": str(whole)}
     ):
         in_app = set(fresh_app().app.handler_map)
-    assert in_app == {*FUNCTIONS, *LISTENERS, "on_fleet"} == set(settings()["lambda_functions"])
+    assert (
+        in_app
+        == {*FUNCTIONS, *LISTENERS, "on_fleet", "on_group"}
+        == set(settings()["lambda_functions"])
+    )
     for stage in settings()["stages"].values():
         assert set(stage.get("lambda_functions", {})) <= in_app
 
 
 def test_there_are_three_stages_and_a_policy_for_each_function_and_no_other() -> None:
     assert tuple(settings()["stages"]) == STAGES
-    policies = {f"policy-{function}.json" for function in SHIPPED} | set(LISTENERS.values())
+    policies = {f"policy-{function}.json" for function in (*SHIPPED, "on_group")}
+    policies |= set(LISTENERS.values())
     assert {path.name for path in CHALICE.glob("policy-*.json")} == policies
 
 
