@@ -14,6 +14,8 @@ from chalicelib.model import Metrics, Number, Series
 #: A minute whose cause CloudWatch does not show yet has that of the newest minute before it, if
 #: that is not older than this. DynamoDB's metrics of one minute do not all come at once.
 CARRIED = timedelta(minutes=5)
+#: Less than one request in five minutes: a difference of sums of floats.
+LEAST_RATE = 0.001
 #: The numbers of a decision count the requests of so much time.
 COUNTED = timedelta(minutes=10)
 
@@ -63,7 +65,8 @@ def _share(events: float, causes: Mapping[Cause, Series], at: int, carried: int)
         if total:
             is_own = position == at
             scale = 1.0 if is_own else events / total
-            unexplained = max(0.0, events - total) if is_own else 0.0
+            rest = events - total if is_own else 0.0
+            unexplained = rest if rest > LEAST_RATE else 0.0
             units = parts.get(Cause.PROVISIONED, 0.0) * scale + unexplained
             hot_key = parts.get(Cause.KEY_RANGE, 0.0) * scale
             return Share(min(units, events), hot_key, unexplained)

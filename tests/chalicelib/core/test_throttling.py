@@ -37,6 +37,9 @@ def divided(throttled: Values, causes: dict[Cause, Values]) -> tuple[Values, Val
         pytest.param([3.0], {UNITS: [3.0], HOT: [3.0]}, [3.0], [3.0], [None], id="two reasons"),
         pytest.param([3.0], {ACCOUNT: [3.0]}, [None], [None], [None], id="a limit on demand"),
         pytest.param([3.0], {UNITS: [1.0], HOT: [1.5]}, [1.5], [1.5], [0.5], id="a part unknown"),
+        pytest.param(
+            [0.3], {HOT: [0.1], ACCOUNT: [0.2 - 1e-16]}, [None], [0.1], [None], id="sums of floats"
+        ),
         pytest.param([3.0, 4.0], {}, [3.0, 4.0], [None] * 2, [3.0, 4.0], id="no such metrics"),
         pytest.param(
             [3.0, 6.0], {UNITS: [1.0], HOT: [2.0]}, [1.0, 2.0], [2.0, 4.0], [None] * 2, id="late"
