@@ -372,6 +372,15 @@ def test_what_the_scene_itself_does_is_nobodys_permission() -> None:
         assert list(denied(region, invocation)) == []
 
 
+def test_somebodys_alarm_on_a_topic_of_any_name_is_rewritten() -> None:
+    """The shipped policies know topics named headroom-* only; the stage's own policy allows it."""
+    with world(AWS, OTHER_TOPIC) as region:
+        of_somebody = region.cloudwatch.alarms["headroom-orders:read"].fields
+        region.client("cloudwatch").put_metric_alarm(**of_somebody | {"AlarmName": FOREIGN})
+        assert hear(region).error is None
+        assert region.cloudwatch.alarms[FOREIGN].fields["Threshold"] > of_somebody["Threshold"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: location.partition)
 def test_an_alarm_on_the_topic_of_any_stage_may_be_rewritten(
