@@ -173,6 +173,12 @@ def own_alarms(
 
 
 def own_alarm_names(stage: Stage) -> list[str]:
+    """Return the names of the alarms that the stage has."""
+    return [fields["AlarmName"] for fields in own_alarms(stage, {}, "", [])]
+
+
+def possible_alarm_names(stage: Stage) -> list[str]:
+    """Return the names of the alarms that the stage may have, whatever its configuration is."""
     return [f"{stage.prefix}-{name}" for name in ABOUT_HEADROOM]
 
 

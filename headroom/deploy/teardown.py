@@ -135,7 +135,7 @@ def _roles(stage: Stage, session: AwsSession) -> Iterator[Removal | Resource]:
 
 
 def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal | Resource]:
-    for name in blueprint.own_alarm_names(stage):
+    for name in blueprint.possible_alarm_names(stage):
         yield OwnAlarm({"AlarmName": name})
     aws = Aws(topic_arn)
     own = sorted(alarm.name for alarm in alarms_on_topic(aws) if is_own(alarm))

@@ -122,7 +122,7 @@ def topic(deployment: Deployment) -> Iterator[Finding]:
 
 
 def own_alarms(deployment: Deployment) -> Iterator[Finding]:
-    names = blueprint.own_alarm_names(deployment.stage)
+    names = blueprint.possible_alarm_names(deployment.stage)
     response = deployment.session.client("cloudwatch").describe_alarms(
         AlarmNames=names, StateValue="ALARM", AlarmTypes=["MetricAlarm"]
     )

@@ -11,7 +11,7 @@ from chalicelib.config.loader import load
 from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.model import Target
 from headroom.deploy import blueprint, permissions, sam, setup, terraform
-from headroom.deploy.stage import Stage
+from headroom.deploy.stage import Stage, complete
 from headroom.deploy.stage_policy import LONGEST, pins, room, stage_policy
 from tests.support.builders import FOREIGN, READS, policy
 from tests.support.deployed import account, dev, set_up
@@ -216,5 +216,6 @@ def test_the_longest_policy_fits() -> None:
 
 
 def test_the_names_of_the_alarms_about_headroom_are_those_that_are_made() -> None:
-    made = {name.removeprefix("headroom-dev-") for name in blueprint.own_alarm_names(dev())}
-    assert made == set(blueprint.ABOUT_HEADROOM)
+    whole = complete(dev(), load("[fan_out]\nworkers = 2\n"))
+    assert blueprint.own_alarm_names(whole) == blueprint.possible_alarm_names(whole)
+    assert set(blueprint.own_alarm_names(dev())) < set(blueprint.possible_alarm_names(dev()))
