@@ -1,6 +1,7 @@
 """How DynamoDB serves, updates, counts and refuses, and how CloudWatch judges: the rules that the
 workbench simulates by."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -121,17 +122,31 @@ def update(table: Provision, wanted: dict[Dimension, int], now: datetime = NOON)
     return lowers
 
 
+def shown(table: Provision) -> Throughput:
+    """Return what DescribeTable shows, without the warm throughput."""
+    return replace(table.throughput(NOON), warm={})
+
+
+def test_the_warm_throughput_is_the_highest_so_far() -> None:
+    table = provision()
+    for number in (150, 60):
+        table.start_update(units(read=number), NOON, 3)
+        assert table.throughput(NOON).warm == units(read=100 if number == 150 else 150)
+        table.complete_update(NOON + 3 * MINUTE)
+    assert table.throughput(NOON).warm == units(read=150)
+
+
 def test_a_fresh_table_knows_no_times() -> None:
-    assert provision().throughput(NOON) == Throughput(units())
+    assert shown(provision()) == Throughput(units())
 
 
 def test_an_update_holds_only_when_it_is_ready() -> None:
     table = provision()
     table.start_update(units(read=150), NOON, 3)
     table.complete_update(NOON + 3 * MINUTE - timedelta(seconds=1))
-    assert table.throughput(NOON) == Throughput(units(), active=False, last_increase_at=NOON)
+    assert shown(table) == Throughput(units(), active=False, last_increase_at=NOON)
     table.complete_update(NOON + 3 * MINUTE)
-    assert table.throughput(NOON) == Throughput(units(read=150), last_increase_at=NOON)
+    assert shown(table) == Throughput(units(read=150), last_increase_at=NOON)
 
 
 def test_settling_without_an_update_changes_nothing() -> None:
@@ -154,7 +169,7 @@ def test_an_update_is_counted_by_what_it_lowers(
 ) -> None:
     table = provision()
     assert update(table, wanted) is lowers
-    assert table.throughput(NOON) == Throughput(wanted, True, int(lowers), increase, decrease)
+    assert shown(table) == Throughput(wanted, True, int(lowers), increase, decrease)
 
 
 def test_the_counter_begins_anew_at_midnight_and_the_time_of_the_last_stays() -> None:
@@ -195,7 +210,7 @@ def test_the_fifth_decrease_within_the_hour_is_refused_in_amazons_words() -> Non
         "Next decrease can be made at Friday, November 20, 2026 at 1:00:00 PM Coordinated "
         "Universal Time"
     )
-    assert (table.refused_updates, table.throughput(NOON)) == (
+    assert (table.refused_updates, shown(table)) == (
         1,
         Throughput(units(read=60), decreases_today=4, last_decrease_at=NOON),
     )
