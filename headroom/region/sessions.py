@@ -60,7 +60,10 @@ class SharedSession(Session):  # type: ignore[misc]
         settings = sorted(vars(config).items()) if config else []
         key = (service_name, *map(repr, (args, {**options, "config": settings})))
         if key not in self._shared:
-            self._shared[key] = super().create_client(service_name, *args, **options)
+            client = super().create_client(service_name, *args, **options)
+            # botocore makes a class for each paginator, every time
+            client.get_paginator = cache(client.get_paginator)
+            self._shared[key] = client
         return self._shared[key]
 
 
