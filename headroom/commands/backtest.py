@@ -39,7 +39,7 @@ from headroom.commands.options import (
     configuration_file,
     in_account,
 )
-from headroom.simulation import pricing
+from headroom.simulation import pricing, report
 from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
@@ -78,12 +78,13 @@ def backtest(
 ) -> None:
     """Replay a history, and compare the alternatives."""
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
+    charged = pricing.load(prices)
     requested = sources(trace, table, index, dimension, days)
     sections = list(
         _compared(
             requested,
             configuration_file(config_file, stage),
-            pricing.load(prices),
+            charged,
             aas or (70,),
             conditions,
         )
@@ -91,7 +92,7 @@ def backtest(
     if not sections:
         raise NoHistoryError("there is nothing to replay")
     if html:
-        _write_page(sections, html)
+        _write_page(sections, html, charged, conditions)
     _print(sections, trace, as_json, as_csv)
 
 
@@ -131,23 +132,23 @@ def _compared(
                 errors.print(f"left out: {error}", markup=False)
                 continue
             task = progress.add_task(f"replaying {source.title}", total=5 + len(targets))
+            policy = policy_for(config_file, source.target)
             comparison = compare(
                 demand,
-                policy_for(config_file, source.target),
+                policy,
                 prices,
                 source.target.dimension,
                 targets,
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
             )
-            yield Section(source.title, comparison, start)
+            yield Section(source.title, comparison, policy, None if source.trace else start)
 
 
-def _write_page(sections: Sequence[Section], path: Path) -> None:
-    # plotly takes a second to import, and only --html needs it
-    from headroom.simulation import report  # noqa: PLC0415
-
-    report.write(sections, path)
+def _write_page(
+    sections: Sequence[Section], path: Path, prices: pricing.Prices, conditions: Conditions
+) -> None:
+    report.write(sections, path, prices, conditions)
     errors.print(f"Wrote {path}", markup=False)
 
 

@@ -13,6 +13,7 @@ from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_
 from headroom.simulation.replay import Outcome, initial_units, replay
 
 HEADROOM = "Headroom"
+ON_DEMAND = "on demand"
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Section:
-    """The comparison of one target, with its title. start: the time of its demand's minute 0."""
+    """The comparison of one target, with its title and settings.
+
+    start: the time of its demand's minute 0; None for a trace, which has no dates.
+    """
 
     title: str
     comparison: Comparison
-    start: datetime
+    policy: Policy
+    start: datetime | None = None
 
 
 def compare(
@@ -141,7 +146,7 @@ def _rows(
             row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
             for name, outcome in outcomes.items()
         ),
-        Row("on demand", on_demand, ratio, ratio, 0.0, 0, 0, 0),
+        Row(ON_DEMAND, on_demand, ratio, ratio, 0.0, 0, 0, 0),
         Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0),
     ]
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import scaling, table_alarms
@@ -26,6 +27,7 @@ from chalicelib.model import (
     Dimension,
     Direction,
     Metrics,
+    Reason,
     RecentDemand,
     Series,
     Target,
@@ -39,11 +41,20 @@ RECENT_MINUTES = int(RECENT.total_seconds()) // MINUTE
 HISTORY_MINUTES = int(HISTORY.total_seconds()) // MINUTE
 
 
+class Made(NamedTuple):
+    """A change that was made: the minute of its decision, the units before and after, and why."""
+
+    minute: int
+    before: int
+    after: int
+    reason: Reason
+
+
 @dataclass
 class Outcome:
     """What a policy did to one target: units and throttled units per second, one value a minute.
 
-    metric_reads: how often the target's metrics were read.
+    metric_reads: how often the target's metrics were read. made: Headroom's changes.
     """
 
     units: list[int] = field(default_factory=list)
@@ -51,6 +62,7 @@ class Outcome:
     decreases: int = 0
     changes: int = 0
     metric_reads: int = 0
+    made: list[Made] = field(default_factory=list)
 
     def record(self, units: int, throttled: float) -> None:
         """Add a minute."""
@@ -273,12 +285,12 @@ class Replay:
         decisions = scaling.coordinate_dimensions(
             scaling.decide(o, now, directions) for o in observations
         )
-        self._apply(decisions, now)
+        self._apply(decisions, minute, now)
         for target, decision in zip(self._targets, decisions, strict=True):
             if is_sweep and target.threshold is None:
                 target.set_threshold(decision.desired)
 
-    def _apply(self, decisions: Sequence[Decision], now: datetime) -> None:
+    def _apply(self, decisions: Sequence[Decision], minute: int, now: datetime) -> None:
         changed = [d for d in decisions if d.changes]
         for index in {d.target.index for d in changed}:
             provision = self._provisions[index]
@@ -288,6 +300,8 @@ class Replay:
             provision.start_update(units, now, self._conditions.update_minutes)
         for target, decision in zip(self._targets, decisions, strict=True):
             if decision.changes:
+                made = Made(minute, decision.current, decision.desired, decision.reason)
+                target.outcome.made.append(made)
                 target.outcome.changes += 1
                 target.outcome.decreases += decision.desired < decision.current
                 target.set_threshold(decision.desired)

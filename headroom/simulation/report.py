@@ -1,42 +1,58 @@
-"""A self-contained HTML page for a backtest: it opens offline, and its chart zooms.
+"""A self-contained HTML page for a backtest: it opens offline, and its charts zoom.
 
-This module imports plotly, which takes a second: only `--html` imports it.
+report.js draws them, and report.css has the colours for light and dark. A chart library would be
+larger than the page may be: Plotly's, which Python packages carry, has 4.8 MB.
 """
 
 import html
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+import msgspec
 
-from headroom.simulation.clock import DAY
-from headroom.simulation.compare import HEADROOM, Comparison, Row, Section
-from headroom.simulation.pricing import THROTTLED_UNIT_PRICE
+from chalicelib.config.policy import Policy, make_policy
+from chalicelib.core.explain import WHY
+from headroom.project import version
+from headroom.simulation.clock import DAY, HOUR
+from headroom.simulation.compare import HEADROOM, ON_DEMAND, Comparison, Row, Section
+from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices
+from headroom.simulation.replay import Outcome
 
-COLOURS = {"demand": "#c5ced8", HEADROOM: "#0a7d33"}
-OTHERS = ("#b8860b", "#6a51a3", "#3182bd", "#636363")
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222 }
-body { padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-tr.ours { font-weight: 600; background: #eef7f0 } .note { color: #555 }
-"""
+FOLDER = Path(__file__).parent
+OTHERS = tuple(f"other-{number}" for number in range(5))
+#: Rates below this keep a digit after the point. More digits no picture shows.
+EXACT_BELOW = 100
+#: Application Auto Scaling, which most people compare with, is shown from the start.
+RIVAL = "Application"
+# the policy lets the page load nothing
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Headroom: {title}</title><style>{style}</style>
-<body>{sections}</body></html>
+<html lang="en"><head><meta charset="utf-8"><title>Headroom: {title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<style>{style}</style></head>
+<body>{sections}<p class="facts">{facts}</p><script>{script}</script></body></html>
 """
 SECTION = """
-<h1>{title}</h1><p>{summary}</p>{table}<p class="note">{note}</p>
+<h1>{title}</h1><p class="saving">{saving}</p><p>{summary}</p>
 <h2>Demand, capacity, throttling</h2>
-<p class="note">Drag to zoom, double-click to zoom out; click a name to hide or show it.
-</p>{chart}
-<h2>The week</h2>
-<p class="note">Highest five-minute demand in each hour, units per second.</p>{week}
+<div class="chart"><div class="ranges"></div><div class="plot">
+<canvas tabindex="0" role="img" aria-label="Demand, capacity and throttling over time"></canvas>
+<div class="tip" hidden></div></div><div class="legend"></div>
+<script type="application/json">{data}</script></div>
+<p class="note">Drag to move, double-click to zoom in; or use the keys ← → + − Home. A triangle is a
+change by Headroom: point at it for its reason. Red stripes are minutes in which requests were
+throttled under Headroom.</p>
+<h2>Costs</h2>
+<div class="wide">{table}</div><p class="note">{note}</p>
+<h2>Hour by hour</h2>
+<p class="note">Highest five-minute demand in each hour, units per second.</p>
+<div class="wide">{days}</div>
+<p class="facts">{settings}</p>
 """
 HEADINGS = (
     "",
@@ -48,36 +64,6 @@ HEADINGS = (
     "decreases",
     "changes",
 )
-
-
-def write(sections: Sequence[Section], path: Path) -> None:
-    """Write the page. The first section contains plotly's library."""
-    parts = [_section(section, with_library=number == 0) for number, section in enumerate(sections)]
-    path.write_text(
-        PAGE.format(title=html.escape(sections[0].title), style=STYLE, sections="".join(parts))
-    )
-
-
-def _section(section: Section, with_library: bool) -> str:
-    comparison, start = section.comparison, section.start
-    return SECTION.format(
-        title=html.escape(section.title),
-        summary=html.escape(_summary(comparison)),
-        table=_table(comparison.rows),
-        note=NOTE,
-        chart=_as_html(_chart(comparison, start), with_library),
-        week=_as_html(_week(comparison.demand, start), with_library=False),
-    )
-
-
-def _as_html(figure: go.Figure, with_library: bool) -> str:
-    return str(
-        figure.to_html(
-            full_html=False, include_plotlyjs=with_library, config={"displaylogo": False}
-        )
-    )
-
-
 NOTE = (
     "The optimum knows the future: the least unit-hours with capacity never under demand, within "
     "DynamoDB's decrease quota. A policy may come out below 1.00, since it may use the burst "
@@ -87,19 +73,78 @@ NOTE = (
 )
 
 
-def _summary(comparison: Comparison) -> str:
-    rows = {row.name: row for row in comparison.rows}
-    headroom = rows[HEADROOM]
-    text = (
-        f"{len(comparison.demand) / DAY:.1f} days of {comparison.dimension}s, "
-        f"{max(comparison.demand):,.0f} units per "
-        f"second at the peak. Headroom: {headroom.cost_month:,.2f} USD a month, "
-        f"{headroom.throttled_ppm:,.0f} ppm throttled."
+def write(sections: Sequence[Section], path: Path, prices: Prices, conditions: Conditions) -> None:
+    """Write the page."""
+    page = PAGE.format(
+        title=html.escape(sections[0].title),
+        style=(FOLDER / "report.css").read_text(encoding="utf-8"),
+        script=(FOLDER / "report.js").read_text(encoding="utf-8"),
+        sections="".join(map(_section, sections)),
+        facts=html.escape(_facts(prices, conditions)),
     )
-    tracking = [row for row in comparison.rows if row.name.startswith("Application")]
-    for row in tracking[:1]:
-        text += f" {row.name}: {row.cost_month:,.2f} USD, {row.throttled_ppm:,.0f} ppm."
-    return text + f" On demand: {rows['on demand'].cost_month:,.2f} USD."
+    path.write_text(page, encoding="utf-8")
+
+
+def _section(section: Section) -> str:
+    comparison = section.comparison
+    return SECTION.format(
+        title=html.escape(section.title),
+        saving=html.escape(saving(comparison)),
+        summary=html.escape(_summary(comparison)),
+        data=_data(section),
+        table=_table(comparison.rows),
+        note=NOTE,
+        days=_days(comparison.demand, section.start),
+        settings=html.escape(_settings(section.policy)),
+    )
+
+
+def _facts(prices: Prices, conditions: Conditions) -> str:
+    return (
+        f"Headroom {version()}. Prices of {prices.region}, table class {prices.table_class}, read "
+        f"on {prices.read_on}: {prices.source}. Simulated: {conditions.burst_seconds} seconds of "
+        f"burst capacity, metrics {conditions.metric_delay_minutes} minute(s) late, an update "
+        f"within {conditions.update_minutes} minute(s)."
+    )
+
+
+def _settings(policy: Policy) -> str:
+    """Return the settings that the configuration changes."""
+    default = msgspec.structs.asdict(make_policy(strategy=policy.strategy))
+    changed = [
+        f"{name} = {json.dumps(msgspec.to_builtins(value))}"
+        for name, value in msgspec.structs.asdict(policy).items()
+        if value != default[name]
+    ]
+    rest = ", ".join(changed) or "all others as by default"
+    return f"Settings: strategy = {policy.strategy}, {rest}."
+
+
+def saving(comparison: Comparison) -> str:
+    """Return in one sentence what Headroom saves, or costs more."""
+    rows = {row.name: row for row in comparison.rows}
+    ours, on_demand = rows[HEADROOM], rows[ON_DEMAND]
+    rival = next((row for row in comparison.rows if row.name.startswith(RIVAL)), None)
+    parts = [f"Headroom would cost {ours.cost_month:,.2f} USD a month"]
+    if rival:
+        parts.append(
+            f"{_difference(ours, rival)}, with {ours.throttled_minutes:,} throttled minutes "
+            f"instead of {rival.throttled_minutes:,}"
+        )
+    return ", ".join([*parts, f"and {_difference(ours, on_demand)}"]) + "."
+
+
+def _difference(ours: Row, other: Row) -> str:
+    less = other.cost_month - ours.cost_month
+    words = "less" if less >= 0 else "more"
+    share = f" ({abs(less) / other.cost_month * 100:.0f} %)" if other.cost_month else ""
+    return f"{abs(less):,.2f} USD{share} {words} than {other.name}"
+
+
+def _summary(comparison: Comparison) -> str:
+    peak = max(comparison.demand)
+    days = len(comparison.demand) / DAY
+    return f"{days:.1f} days of {comparison.dimension}s, {peak:,.0f} units per second at the peak."
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -111,67 +156,73 @@ def _table(rows: Sequence[Row]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _chart(comparison: Comparison, start: datetime) -> go.Figure:
-    times = [start + timedelta(minutes=minute) for minute in range(len(comparison.demand))]
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.06
-    )
-    demand = [round(rate, 1) for rate in comparison.demand]
-    figure.add_scattergl(
-        x=times,
-        y=demand,
-        name="demand",
-        line={"color": COLOURS["demand"], "width": 1},
-        row=1,
-        col=1,
-    )
-    other_colours = cycle(OTHERS)
-    for name, outcome in comparison.outcomes.items():
-        is_headroom = name == HEADROOM
-        colour = COLOURS[HEADROOM] if is_headroom else next(other_colours)
-        is_visible = is_headroom or name.startswith("Application")
-        style = {
-            "mode": "lines",
-            "line": {"color": colour, "width": 2.0 if is_headroom else 1.2, "shape": "hv"},
-            "visible": True if is_visible else "legendonly",
-            "legendgroup": name,
-            "name": name,
-        }
-        for row, values in ((1, outcome.units), (2, outcome.throttled)):
-            x, y = _corners(times, values)
-            figure.add_scatter(x=x, y=y, showlegend=row == 1, row=row, col=1, **style)
-    figure.update_yaxes(title_text="units per second", row=1, col=1)
-    figure.update_yaxes(title_text="throttled", row=2, col=1)
-    figure.update_layout(
-        height=640,
-        template="plotly_white",
-        hovermode="x",
-        legend={"orientation": "h"},
-        margin={"t": 20},
-    )
-    return figure
+# the chart
 
 
-def _corners(
-    times: Sequence[datetime], values: Sequence[float]
-) -> tuple[list[datetime], list[float]]:
-    """Return the points where a step function changes, and its end."""
-    last = len(values) - 1
-    kept = [i for i in range(len(values)) if i in (0, last) or values[i] != values[i - 1]]
-    return [times[i] for i in kept], [round(values[i], 1) for i in kept]
+def _data(section: Section) -> str:
+    """Return what report.js draws: Headroom last, so that it is on top."""
+    comparison = section.comparison
+    colours = cycle(OTHERS)
+    others = {n: o for n, o in comparison.outcomes.items() if n != HEADROOM}
+    policies = [_policy(name, outcome, next(colours)) for name, outcome in others.items()]
+    changes = comparison.outcomes[HEADROOM].made
+    data = {
+        "start": section.start.isoformat() if section.start else None,
+        "demand": [_rounded(rate) for rate in comparison.demand],
+        "policies": [*policies, _policy(HEADROOM, comparison.outcomes[HEADROOM], "headroom")],
+        "changes": [[made.minute, made.before, made.after, made.reason] for made in changes],
+        "reasons": {made.reason: WHY[made.reason] for made in changes},
+    }
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _week(demand: Sequence[float], start: datetime) -> go.Figure:
-    days: dict[str, list[float | None]] = {}
-    for first in range(0, len(demand), 5):
-        at = start + timedelta(minutes=first)
-        mean = sum(demand[first : first + 5]) / len(demand[first : first + 5])
-        hours = days.setdefault(f"{at:%a %d %b}", [None] * 24)
-        hours[at.hour] = max(hours[at.hour] or 0.0, mean)
-    figure = go.Figure(
-        go.Heatmap(z=list(days.values()), y=list(days), x=list(range(24)), colorscale="YlGnBu")
+def _policy(name: str, outcome: Outcome, colour: str) -> dict[str, object]:
+    at = list(_corners(outcome.units))
+    return {
+        "name": name,
+        "colour": colour,
+        "ours": name == HEADROOM,
+        "shown": name == HEADROOM or name.startswith(RIVAL),
+        "at": at,
+        "units": [outcome.units[minute] for minute in at],
+        "throttled": [[m, _rounded(rate)] for m, rate in enumerate(outcome.throttled) if rate],
+    }
+
+
+def _corners(values: Sequence[int]) -> Iterator[int]:
+    """Yield the minutes at which a step function has a new value, from minute 0 on."""
+    return (i for i in range(len(values)) if i == 0 or values[i] != values[i - 1])
+
+
+def _rounded(rate: float) -> float:
+    """Return a rate with as many digits as a picture shows: the page stays small."""
+    return round(rate) if rate >= EXACT_BELOW else round(rate, 1)
+
+
+def _days(demand: Sequence[float], start: datetime | None) -> str:
+    """Return a table of days and hours whose cells are darker where the demand is higher."""
+    first = (start.hour * HOUR + start.minute) if start else 0
+    peaks: dict[int, list[float | None]] = {}
+    for minute in range(0, len(demand), 5):
+        part = demand[minute : minute + 5]
+        day, within = divmod(first + minute, DAY)
+        hours = peaks.setdefault(day, [None] * 24)
+        hours[within // HOUR] = max(hours[within // HOUR] or 0.0, sum(part) / len(part))
+    highest = max(rate or 0.0 for hours in peaks.values() for rate in hours) or 1.0
+    head = "".join(f"<th>{hour}</th>" for hour in range(24))
+    rows = "".join(
+        f"<tr><th>{_day(day, start)}</th>{''.join(_cell(rate, highest) for rate in hours)}</tr>"
+        for day, hours in peaks.items()
     )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title_text="hour (UTC)", dtick=1)
-    figure.update_layout(height=120 + 24 * len(days), template="plotly_white", margin={"t": 10})
-    return figure
+    return f'<table class="days"><tr><th></th>{head}</tr>{rows}</table>'
+
+
+def _day(day: int, start: datetime | None) -> str:
+    """Return a day's name. A trace has no dates."""
+    return f"{start + timedelta(days=day):%a %d %b}" if start else f"day {day + 1}"
+
+
+def _cell(rate: float | None, highest: float) -> str:
+    if rate is None:
+        return "<td style='--share:0%'></td>"
+    return f"<td style='--share:{rate / highest:.0%}' title='{rate:,.0f}'></td>"

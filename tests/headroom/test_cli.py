@@ -50,7 +50,7 @@ def test_the_help_lists_every_command_by_panel_on_one_screen(run: RunCommand) ->
     assert max(map(len, lines)) <= 80
 
 
-SLOW_MODULES = {"moto", "numpy", "plotext", "plotly", "time_machine"}
+SLOW_MODULES = {"moto", "numpy", "plotext", "time_machine"}
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_throttled_unit_counts_as_34_6_provisioned_ones() -> None:
 
 def test_heavy_libraries_are_imported_only_when_used() -> None:
     modules = "benchmark, compare, costs, history, pricing, traces, tuning"
-    heavy = "{'boto3', 'moto', 'numpy', 'plotext', 'plotly'}"
+    heavy = "{'boto3', 'moto', 'numpy', 'plotext'}"
     code = (
         f"import sys; from headroom.simulation import {modules}; print({heavy} & {{*sys.modules}})"
     )

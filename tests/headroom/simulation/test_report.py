@@ -1,16 +1,23 @@
 """The HTML page of a backtest: self-contained, with its table, its summary and its charts."""
 
+import json
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chalicelib.config.policy import make_policy
+from chalicelib.core.explain import WHY
+from chalicelib.model import Reason
+from headroom.project import version
 from headroom.simulation import pricing, report
 from headroom.simulation.clock import START
-from headroom.simulation.compare import Comparison, Section, compare
+from headroom.simulation.compare import Comparison, Row, Section, compare
+from headroom.simulation.dynamodb_rules import Conditions
 
 CHROMIUM = Path("/usr/bin/chromium")
 DEMAND = [100.0] * 90 + [400.0] * 90 + [60.0] * 120
@@ -49,7 +56,11 @@ def comparison() -> Comparison:
 @pytest.fixture(scope="module")
 def file(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "page.html"
-    report.write([Section("orders <&> more", comparison, START)], path)
+    sections = [
+        Section("orders <&> more", comparison, make_policy(min_units=7), START),
+        Section("a trace", comparison, make_policy()),
+    ]
+    report.write(sections, path, pricing.load(), Conditions(metric_delay_minutes=3))
     return path
 
 
@@ -60,6 +71,13 @@ def page(file: Path) -> Page:
     return page
 
 
+@pytest.fixture(scope="module")
+def data(file: Path) -> list[dict[str, Any]]:
+    """Return what the charts draw, of each section."""
+    found = re.findall(r'<script type="application/json">(.*?)</script>', file.read_text())
+    return [json.loads(text) for text in found]
+
+
 def test_the_page_loads_nothing_from_elsewhere(file: Path, page: Page) -> None:
     assert page.links == []
     styles = re.findall(r"<style>(.*?)</style>", file.read_text(), re.DOTALL)
@@ -68,7 +86,7 @@ def test_the_page_loads_nothing_from_elsewhere(file: Path, page: Page) -> None:
 
 
 def test_the_page_has_the_table_with_every_figure(comparison: Comparison, page: Page) -> None:
-    head, *body = page.rows
+    head, *body = page.rows[: 1 + len(comparison.rows)]
     assert head == list(report.HEADINGS)
     assert [cells[0] for cells in body] == [row.name for row in comparison.rows]
     ours, row = body[0], comparison.rows[0]
@@ -84,7 +102,7 @@ def test_the_page_has_the_table_with_every_figure(comparison: Comparison, page: 
 
 
 def test_headrooms_own_row_stands_out(file: Path) -> None:
-    assert file.read_text().count("<tr class=ours><td>Headroom</td>") == 1
+    assert file.read_text().count("<tr class=ours><td>Headroom</td>") == 2
 
 
 def test_the_title_is_text_and_no_markup(file: Path) -> None:
@@ -93,50 +111,78 @@ def test_the_title_is_text_and_no_markup(file: Path) -> None:
     assert "orders <&> more" not in text
 
 
-def test_the_summary_has_the_figures_in_a_sentence(comparison: Comparison, page: Page) -> None:
-    rows = {row.name: row for row in comparison.rows}
-    ours, theirs = rows["Headroom"], rows["Application Auto Scaling 70 %"]
-    assert (
-        f"0.2 days of reads, 400 units per second at the peak. Headroom: {ours.cost_month:,.2f} "
-        "USD a month, "
-        f"{ours.throttled_ppm:,.0f} ppm throttled. Application Auto Scaling 70 %: "
-        f"{theirs.cost_month:,.2f} USD, "
-        f"{theirs.throttled_ppm:,.0f} ppm. On demand: {rows['on demand'].cost_month:,.2f} USD."
-    ) in page.text
+def test_the_first_sentence_has_the_saving(comparison: Comparison) -> None:
+    rows = [
+        Row("Headroom", 40.0, 1.2, 1.2, 0.0, 11, 5, 9),
+        Row("Application Auto Scaling 70 %", 50.0, 1.5, 1.9, 9.0, 1_515, 4, 8),
+        Row("on demand", 32.0, 1.0, 1.0, 0.0, 0, 0, 0),
+    ]
+    assert report.saving(replace(comparison, rows=rows)) == (
+        "Headroom would cost 40.00 USD a month, 10.00 USD (20 %) less than Application Auto "
+        "Scaling 70 %, with 11 throttled minutes instead of 1,515, and 8.00 USD (25 %) more than "
+        "on demand."
+    )
 
 
-def test_both_charts_have_their_data_and_the_library_is_in_the_page_once(file: Path) -> None:
-    text = file.read_text()
-    assert text.count("Plotly.newPlot(") == 2
-    assert text.count("plotly.js v") == 1
-    for name in ("demand", "Headroom", "plain percentage", "fixed at peak"):
-        assert f'"name":"{name}"' in text, name
-    assert '"type":"heatmap"' in text
-    assert "Mon 02 Nov" in text
+def test_the_page_says_with_what_it_was_made(page: Page) -> None:
+    prices = pricing.load()
+    assert "Settings: strategy = adaptive, min_units = 7." in page.text
+    assert "Settings: strategy = adaptive, all others as by default." in page.text
+    assert f"Headroom {version()}. Prices of us-east-1" in page.text
+    assert f"read on {prices.read_on}" in page.text
+    assert "metrics 3 minute(s) late" in page.text
 
 
-@pytest.mark.parametrize(
-    ("values", "corners"),
-    [
-        pytest.param(
-            [5.0, 5.0, 5.0, 7.0, 7.0],
-            [(0, 5.0), (3, 7.0), (4, 7.0)],
-            id="where it changes, and the end",
-        ),
-        pytest.param([5.0], [(0, 5.0)], id="one minute"),
-        pytest.param([1.0, 2.0, 3.0], [(0, 1.0), (1, 2.0), (2, 3.0)], id="always"),
-    ],
-)
-def test_a_step_function_is_drawn_by_its_corners(
-    values: list[float], corners: list[tuple[int, float]]
+def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(
+    comparison: Comparison, data: list[dict[str, Any]]
 ) -> None:
-    times = [START.replace(minute=minute) for minute in range(len(values))]
-    x, y = report._corners(times, values)
-    assert list(zip([at.minute for at in x], y, strict=True)) == corners
+    ours, outcome = data[0]["policies"][-1], comparison.outcomes["Headroom"]
+    assert [p["name"] for p in data[0]["policies"] if p["ours"]] == [ours["name"]] == ["Headroom"]
+    assert [p["name"] for p in data[0]["policies"] if p["shown"]] == [
+        "Application Auto Scaling 70 %",
+        "Headroom",
+    ]
+    steps = dict(zip(ours["at"], ours["units"], strict=True))
+    drawn = [0]
+    for minute in range(len(DEMAND)):
+        drawn.append(steps.get(minute, drawn[-1]))
+    assert drawn[1:] == list(outcome.units)
+    assert {m for m, _ in ours["throttled"]} == {
+        m for m, rate in enumerate(outcome.throttled) if rate
+    }
+    assert len(data[0]["changes"]) == outcome.changes > 0
+    for _, before, after, reason in data[0]["changes"]:
+        assert before != after
+        assert data[0]["reasons"][reason] == WHY[Reason(reason)]
 
 
+def test_a_trace_has_no_dates_and_a_history_has_its_own(
+    data: list[dict[str, Any]], page: Page
+) -> None:
+    assert [section["start"] for section in data] == [START.isoformat(), None]
+    days = [row[0] for row in page.rows]
+    assert (days.count("Mon 02 Nov"), days.count("day 1")) == (1, 1)
+
+
+def test_the_page_stays_small(file: Path) -> None:
+    assert file.stat().st_size < 100_000
+    assert "viewport" in file.read_text()
+
+
+#: Points at each change until one shows its reason.
+HOVER = """<script>addEventListener("load", () => setTimeout(() => {
+  const canvas = document.querySelector("canvas"), box = canvas.getBoundingClientRect();
+  for (let x = 60; x < box.width && !document.querySelector(".why"); x++) {
+    canvas.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + x, clientY: 200}));
+  }
+}, 300))</script></body>"""
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium here")
-def test_the_page_opens_in_a_browser_without_a_network(file: Path, tmp_path: Path) -> None:
+def test_the_page_draws_itself_in_a_browser_without_a_network(file: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.html"
+    moved.write_text(file.read_text().replace("</body>", HOVER))
     flags = [
         "--headless",
         "--no-sandbox",
@@ -145,11 +191,11 @@ def test_the_page_opens_in_a_browser_without_a_network(file: Path, tmp_path: Pat
         f"--user-data-dir={tmp_path}",
     ]
     shown = subprocess.run(
-        [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", file.as_uri()],
+        [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", moved.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert shown.stdout.count('class="plot-container') == 2
-    assert shown.stdout.count("heatmaplayer") >= 1
-    assert "<td>clairvoyant optimum</td>" in shown.stdout
+    assert shown.stdout.count('data-drawn="true"') == 2
+    assert shown.stdout.count(">plain percentage</label>") == 2
+    assert re.search(r'class="why">\d\d:\d\d [\d,]+ → [\d,]+ units: .+ \(\w+\)</div>', shown.stdout)
