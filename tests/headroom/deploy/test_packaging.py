@@ -349,7 +349,9 @@ def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(
     assert {
         group["retention_in_days"] for group in extras["aws_cloudwatch_log_group"].values()
     } == {14}
-    assert set(extras["aws_cloudwatch_metric_alarm"]) == {"errors", "dead_letters", "silence"}
+    about_workers = {"waiting"} if packages.rules.fan_out else set()
+    alarms = {"errors", "dead_letters", "silence"} | about_workers
+    assert set(extras["aws_cloudwatch_metric_alarm"]) == alarms
 
 
 def test_both_packages_let_the_workers_read_their_queue_side_by_side(packages: Packages) -> None:
