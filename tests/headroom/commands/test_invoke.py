@@ -126,11 +126,13 @@ def test_the_messages_that_are_shipped_can_be_tried(file: Path, run: RunCommand)
     assert run("invoke", file, "--dry-run").exit_code == 0
 
 
-def test_a_message_can_come_from_standard_input(
+def test_a_message_can_come_from_standard_input_and_the_outcome_be_json(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO((DATA / "sns-table.json").read_text()))
-    assert "Would set orders:read" in run("invoke", "-", "--dry-run").output
+    data = json.loads(run("invoke", "-", "--dry-run", "--json").stdout)
+    assert (data["decisions"][0]["desired"], data["done"]) == (88, [])
+    assert data["planned"][0] == "Set orders:read 84 → 88 units in one UpdateTable call"
 
 
 OK = (
