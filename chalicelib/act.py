@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from chalicelib.aws.alarms import alarms_named, rewrite_alarm
-from chalicelib.aws.tables import ChangedMeanwhile, Refused, describe_tables, set_capacity
+from chalicelib.aws.tables import (
+    AtLimit,
+    ChangedMeanwhile,
+    Refused,
+    describe_tables,
+    set_capacity,
+)
 from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling
 from chalicelib.core.prices import hourly_saving
@@ -19,6 +25,10 @@ from chalicelib.model import (
     Target,
 )
 from chalicelib.run import Run
+
+#: The wait before an increase is tried again that met a limit. An account may have 500 table
+#: operations at once. Source: API_UpdateTable, LimitExceededException, read 2026-11.
+AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,10 @@ class Plan:
 
 
 def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
-    """Make the increases of some plans side by side; return what is left to do."""
+    """Make the increases of some plans side by side; return what is left to do.
+
+    An increase that met a limit is left too: the end of the run tries it again.
+    """
     left: list[Plan] = []
     raising: list[Plan] = []
     for one in plans:
@@ -66,6 +79,9 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
             (raising if one.increase else left).append(one)
     errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), raising)
     for one, error in zip(raising, errors, strict=True):
+        if isinstance(error, AtLimit) and run.has_time(AGAIN_SECONDS):
+            left.append(one)
+            continue
         reason = _report(run, one.table, one.actions[0], error)
         run.report.decisions += _outcome(one, reason)
         if reason is None:
@@ -74,19 +90,28 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
 
 
 def finish(run: Run, plans: Iterable[Plan]) -> None:
-    """Do the rest of the plans: the alarms of what was raised, then what saves most."""
-    slowest = 0.0
-    for one in sorted(plans, key=lambda one: (not one.is_raised, -one.saving)):
+    """Do the rest of the plans: the alarms of what was raised, then the increases that met a limit,
+    then what saves most."""
+    slowest, pause = 0.0, AGAIN_SECONDS
+    for one in sorted(plans, key=_turn):
         before = run.seconds_left()
         if not run.has_time(slowest):
             run.leave(one.table)
             continue
+        if one.increase and pause:
+            run.aws.sleep(pause)
+            pause = 0.0  # the first wait is enough for all
         reason = _do(run, one.table, one.actions)
         if not one.is_raised:
             run.report.decisions += _outcome(one, reason)
         if reason is None:
             run.attempt(one.table, "checking its alarms", _check, run, one)
         slowest = max(slowest, before - run.seconds_left())
+
+
+def _turn(one: Plan) -> tuple[bool, bool, float]:
+    """Return when it is a plan's turn at the end of a run: the least comes first."""
+    return not one.is_raised, one.increase is None, -one.saving
 
 
 def _do(run: Run, table: str, actions: Iterable[TableAction]) -> Reason | None:

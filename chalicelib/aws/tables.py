@@ -15,6 +15,10 @@ class ChangedMeanwhile(Refused):
     """The table is no longer as the decision saw it. The old numbers must not be written."""
 
 
+class AtLimit(Exception):
+    """DynamoDB refused an increase: too many table operations at once, or the account's quota."""
+
+
 def table_names(aws: Aws) -> list[str]:
     """Return the names of all tables of the Region."""
     pages = aws.client("dynamodb").get_paginator("list_tables").paginate()
@@ -31,7 +35,8 @@ def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Ex
 def set_capacity(aws: Aws, action: SetCapacity) -> None:
     """Make one UpdateTable call, if the table is still as the decision saw it.
 
-    Raises Refused where DynamoDB declines, ChangedMeanwhile where the table has changed.
+    Raises Refused where DynamoDB declines, ChangedMeanwhile where the table has changed, AtLimit
+    where it takes no increase now.
     """
     client = aws.client("dynamodb")
     table = _table_state(client.describe_table(TableName=action.table)["Table"])
@@ -40,7 +45,7 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
         client.update_table(TableName=action.table, **_update(table, action.changes))
     except client.exceptions.LimitExceededException as error:
         if any(change.desired > change.current for change in action.changes):
-            raise  # not the decrease quota: the account's quota, or too many operations at once
+            raise AtLimit(error.response["Error"]["Message"]) from error
         raise Refused(error.response["Error"]["Message"]) from error
     except client.exceptions.ResourceInUseException as error:
         raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
