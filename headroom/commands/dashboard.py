@@ -7,6 +7,7 @@ import typer
 
 from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
 from chalicelib.model import TableState
 from headroom.commands.console import app, errors, print_failure, print_json, print_line
@@ -37,7 +38,7 @@ def dashboard(
     settings = stages.complete(settings, rules)
     session = AwsSession()
     location = session.location
-    states = _managed(Aws(settings.topic_arn(location)), rules, table)
+    states, is_whole = _managed(Aws(settings.topic_arn(location)), rules, table)
     body = dashboards.dashboard_body(settings, rules, location, dashboards.parts_of(states))
     result = dashboards.Dashboard(dashboards.name_of(settings, location.region), body)
     if apply:
@@ -46,13 +47,21 @@ def dashboard(
     else:
         print_json(body)
     errors.print(f"{dashboards.price(body)}.", highlight=False)
+    raise typer.Exit(0 if is_whole else 1)
 
 
-def _managed(aws: Aws, rules: Config, glob: str) -> list[TableState]:
-    """Return the managed tables that a glob matches. One that cannot be read is left out."""
-    names = [n for n in table_names(aws) if rules.manages(n) and fnmatchcase(n, glob)]
-    found = describe_tables(aws, names)
-    for name, state in found.items():
-        if isinstance(state, Exception):
-            print_failure(name, state)
-    return [state for state in found.values() if isinstance(state, TableState)]
+def _managed(aws: Aws, rules: Config, glob: str) -> tuple[list[TableState], bool]:
+    """Return the managed tables that a glob matches, and whether they are all that was meant.
+
+    A table that cannot be read is reported and left out.
+    """
+    names = table_names(aws)
+    matching = [name for name in names if fnmatchcase(name, glob)]
+    if not matching and glob != "*":
+        errors.print(f"no table matches {glob}{nearest(glob, names)}", markup=False)
+        raise typer.Exit(1)
+    found = describe_tables(aws, [name for name in matching if rules.manages(name)])
+    failed = {name: state for name, state in found.items() if isinstance(state, Exception)}
+    for name, error in failed.items():
+        print_failure(name, error)
+    return [state for state in found.values() if isinstance(state, TableState)], not failed

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -141,7 +142,26 @@ def test_the_command_prints_it_writes_it_and_the_teardown_removes_it(
         run(*call, "--apply", "--table", "orders-*")
         assert [g.title for g in check(written(session))][-3] == "orders-eu: reads"
         assert [g.title for g in check(written(session))].count("orders: reads") == 0
+        wrong = run(*call, "--apply", "--table", "oders")
+        assert (wrong.exit_code, wrong.errors) == (
+            1,
+            "no table matches oders; did you mean orders?",
+        )
+        refuse("dynamodb.DescribeTable")
+        unread = run(*call)
+        assert (unread.exit_code, unread.errors.count("not authorized")) == (1, 2)
+        assert len(check(unread.stdout)) == 5
         assert outcome(session, tmp_path) == "dashboard headroom-dev-us-east-1: removed"
+
+
+def refuse(operation: str) -> None:
+    """Let an operation fail for the clients that are made from now on."""
+
+    def deny(**_: Any) -> None:
+        denied = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+        raise ClientError(denied, operation)
+
+    boto3._get_default_session().events.register(f"before-call.{operation}", deny)
 
 
 def outcome(session: AwsSession, project: Path) -> str:
@@ -151,12 +171,8 @@ def outcome(session: AwsSession, project: Path) -> str:
 
 
 def test_a_teardown_without_a_dashboard_needs_no_permission_for_one(tmp_path: Path) -> None:
-    def deny(**_: Any) -> None:
-        denied = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
-        raise ClientError(denied, "GetDashboard")
-
+    with account() as session:
+        refuse("cloudwatch.GetDashboard")
+        assert outcome(session, tmp_path).endswith("(cloudwatch:GetDashboard is denied): kept")
     with account() as session:
         assert outcome(session, tmp_path).endswith("not found")
-        events = session.client("cloudwatch").meta.events
-        events.register("before-call.cloudwatch.GetDashboard", deny)
-        assert outcome(session, tmp_path).endswith("(cloudwatch:GetDashboard is denied): kept")
