@@ -98,15 +98,38 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
         if not run.has_time(slowest):
             run.leave(one.table)
             continue
-        if one.increase and pause:
+        if one.increase:
             run.aws.sleep(pause)
             pause = 0.0  # the first wait is enough for all
-        reason = _do(run, one.table, one.actions)
-        if not one.is_raised:
-            run.report.decisions += _outcome(one, reason)
+        rest = _raise_again(run, one) if one.increase else one
+        reason = _do(run, rest.table, rest.actions)
+        if not rest.is_raised:
+            run.report.decisions += _outcome(rest, reason)
         if reason is None:
-            run.attempt(one.table, "checking its alarms", _check, run, one)
+            run.attempt(rest.table, "checking its alarms", _check, run, rest)
         slowest = max(slowest, before - run.seconds_left())
+
+
+def _raise_again(run: Run, one: Plan) -> Plan:
+    """Try an increase that met a limit once more, then half of it; return what is left to do.
+
+    Half of it may fit into a quota that the whole passes. The next check goes on from there.
+    """
+    half = _halved(one)
+    error = _error(run, one.actions[0])
+    if isinstance(error, AtLimit) and half.increase and run.allows(half.actions):
+        one, error = half, _error(run, half.actions[0])
+    reason = _report(run, one.table, one.actions[0], error)
+    run.report.decisions += _outcome(one, reason)
+    return replace(one, actions=[] if reason else one.actions[1:], is_raised=True)
+
+
+def _halved(one: Plan) -> Plan:
+    """Return a plan with half of its increases, and the thresholds that fit them."""
+    decisions = [scaling.halved(d) if d.desired > d.current else d for d in one.decisions]
+    alarms = [action.alarm for action in one.actions if isinstance(action, RewriteAlarm)]
+    actions = plan.for_table(one.table, decisions, alarms, one.policies)
+    return replace(one, decisions=decisions, actions=actions)
 
 
 def _turn(one: Plan) -> tuple[bool, bool, float]:

@@ -313,6 +313,16 @@ def unchanged(decision: Decision, reason: Reason) -> Decision:
     return replace(decision, desired=decision.current, reason=reason)
 
 
+def halved(increase: Decision) -> Decision:
+    """Return half of an increase, for a limit of DynamoDB that does not take the whole."""
+    return replace(
+        increase,
+        desired=increase.current + (increase.desired - increase.current) // 2,
+        reason=Reason.AT_QUOTA,
+        numbers={**increase.numbers, "wanted_units": increase.desired},
+    )
+
+
 def _fleet_numbers(observation: Observation) -> dict[str, Number]:
     if not observation.fleet:
         return {}

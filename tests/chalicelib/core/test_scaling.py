@@ -483,6 +483,12 @@ def test_every_verdict_has_its_reason(
     )
 
 
+def test_half_of_an_increase_keeps_what_was_wanted() -> None:
+    half = scaling.halved(Decision(READS, 100, 151, Reason.THROTTLED, {"peak_units": 9}))
+    assert (half.current, half.desired, half.reason) == (100, 125, Reason.AT_QUOTA)
+    assert half.numbers == {"peak_units": 9, "wanted_units": 151}
+
+
 def reasons_named_in(module: ModuleType) -> set[Reason]:
     """Return the reasons that a module's source names."""
     nodes = ast.walk(ast.parse(inspect.getsource(module)))
@@ -501,6 +507,7 @@ def reasons_named_in(module: ModuleType) -> set[Reason]:
 def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
     elsewhere = {
+        Reason.AT_QUOTA,
         Reason.TOGETHER,
         Reason.INCREASE_FIRST,
         Reason.OTHER_NOT_LOW,
