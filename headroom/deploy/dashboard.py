@@ -224,7 +224,7 @@ def _counts(stage: Stage, names: Iterable[str]) -> list[Any]:
 
 
 def _reasons(stage: Stage, location: Location) -> Document:
-    """Return a table of the decisions by reason. Its query scans the logs when it is looked at."""
+    """Return a table of the decisions by reason. Its query scans the logs whenever it is shown."""
     sources = " | ".join(f"SOURCE '/aws/lambda/{stage.function(n)}'" for n in stage.functions)
     query = (
         f"{sources} | filter kind = 'decision'\n"

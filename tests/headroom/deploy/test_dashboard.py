@@ -96,7 +96,7 @@ def test_a_dry_run_has_no_alarms_and_is_named() -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        (4, "20 widgets, 66 metrics: 3.00 USD a month"),
+        (3, "17 widgets, 54 metrics: 3.00 USD a month"),
         (1, "11 widgets, 30 metrics: free as one of the account's first 3 dashboards, else 3.00"),
     ],
 )

@@ -156,6 +156,13 @@ def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(
         assert data[0]["reasons"][reason] == WHY[Reason(reason)]
 
 
+@pytest.mark.parametrize(
+    ("units", "corners"), [([5], [0]), ([5, 5, 5], [0]), ([5, 7, 7, 5], [0, 1, 3])]
+)
+def test_a_step_function_is_drawn_by_its_corners(units: list[int], corners: list[int]) -> None:
+    assert list(report._corners(units)) == corners
+
+
 def test_a_trace_has_no_dates_and_a_history_has_its_own(
     data: list[dict[str, Any]], page: Page
 ) -> None:
