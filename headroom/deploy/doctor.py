@@ -18,6 +18,7 @@ CHECKS: dict[str, Check] = {
     "workers": infrastructure.waiting,
     "dead letters": infrastructure.dead_letters,
     "tables": configuration.tables,
+    "schedule": configuration.schedule,
     "fleet": configuration.fleets,
     "pause": configuration.jobs,
     "notifications": configuration.notifications,

@@ -57,6 +57,10 @@ def let_the_clock_be_off(deployment: Deployment) -> None:
     deployment.now += timedelta(minutes=3)
 
 
+def fix_times(deployment: Deployment) -> None:
+    deployment.stage = dev(SCALE_DOWN_SCHEDULE="cron(0 10 * * ? *)")
+
+
 def break_the_network(deployment: Deployment) -> None:
     def fail(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://nowhere")
@@ -338,6 +342,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "quota",
         "not allowed to call DescribeLimits",
         "the permission for DescribeLimits",
+    ),
+    "fix the times of a function": (
+        fix_times,
+        "schedule",
+        "sweeps lower capacity at other times too",
+        'write lower_at = [{ at = "cron(0 10 * * ? *)" }] below [defaults]',
     ),
     "break the network": (break_the_network, "quota", "https://nowhere", "Check the network"),
     "lose a function": (

@@ -44,6 +44,19 @@ def tables(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
+def schedule(deployment: Deployment) -> Iterator[Finding]:
+    """Find a schedule of fixed times that restricts nothing, because the sweep lowers too."""
+    expression = deployment.stage.environment.get("SCALE_DOWN_SCHEDULE", "")
+    is_restricted = any(policy.lower_at for policy in deployment.rules.policies())
+    if expression.startswith("cron(") and not is_restricted:
+        yield Finding(
+            "schedule",
+            f"SCALE_DOWN_SCHEDULE is {expression}, and sweeps lower capacity at other times too",
+            f"If it is to be lowered at these times only, write lower_at = [{{ at = "
+            f'"{expression}" }}] below [defaults]. If not, use rate(1 hour).',
+        )
+
+
 def fleets(deployment: Deployment) -> Iterator[Finding]:
     """Count each fleet, and check that the tables which follow it exist and are managed.
 

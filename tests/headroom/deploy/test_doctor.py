@@ -13,6 +13,7 @@ from chalicelib.config.loader import load
 from headroom.cli import app
 from headroom.deploy import doctor, setup
 from headroom.deploy.account import AwsSession
+from headroom.deploy.checks import configuration
 from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
@@ -39,6 +40,8 @@ from tests.support.harms import (
     write_nonsense,
 )
 from tests.support.untraced import untraced
+
+LOWER_AT = '[[tables]]\nname = "night"\nlower_at = [{ at = "rate(1 day)" }]\n'
 
 
 @pytest.fixture
@@ -217,3 +220,18 @@ def test_for_scripts_the_findings_are_one_json_document(here: Deployment) -> Non
 
 def test_an_unknown_stage_is_a_mistake_of_the_operators(here: Deployment) -> None:
     assert CliRunner().invoke(app, ["doctor", "--stage", "nowhere"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "more"),
+    [("cron(0 2,10,14 * * ? *)", LOWER_AT), ("rate(1 hour)", "")],
+    ids=["restricted by lower_at", "a rate"],
+)
+def test_a_schedule_that_restricts_or_does_not_mean_to_is_no_finding(
+    tmp_path: Path, schedule: str, more: str
+) -> None:
+    configure(tmp_path, CONFIG + more)
+    stage = dev(SCALE_DOWN_SCHEDULE=schedule)
+    with account() as session:
+        deployment = Deployment(stage, tmp_path, session, datetime.now(UTC))
+        assert list(configuration.schedule(deployment)) == []
