@@ -86,6 +86,7 @@ def lambda_(deployed: tuple[Path, Path, str], tmp_path: Path) -> Lambda:
     package, image, endpoint = deployed
     urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()
     there = Lambda(package, image, endpoint, tmp_path / "log")
+    warm_up(there.client)  # after a reset moto makes the accounts of its services anew
     make_table(there.client)
     there.client("sns").create_topic(Name=ENVIRONMENT["ALARM_TOPIC"])
     publish_load(there.client, 95.0)

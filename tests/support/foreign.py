@@ -22,6 +22,7 @@ from chalicelib.metrics import CONSUMED, NAMESPACE
 from chalicelib.model import Target
 from headroom.project import ROOT
 from tests.support.builders import READS
+from tests.support.deployed import NO_IMAGES
 
 #: Where `make foreign` puts what comes from npm; git ignores it.
 FOLDER = ROOT / ".foreign"
@@ -57,7 +58,7 @@ def moto_server(project: Path, environment: dict[str, str], stage: str = "dev") 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=(project / "server.log").open("w"),
-        env=environment,
+        env={**environment, **NO_IMAGES},
         text=True,
     )
     assert server.stdout
