@@ -86,10 +86,7 @@ def _alarms(client: Any, page: Mapping[str, Any]) -> list[Alarm]:
     """Return the alarms of a page, each with the members that cannot be sent back."""
     found = page["MetricAlarms"]
     as_sent = page.get(wire.WIRE, found)
-    return [
-        Alarm(fields, wire.unsendable(sent, client))
-        for fields, sent in zip(found, as_sent, strict=True)
-    ]
+    return list(map(Alarm, found, wire.unsendable(as_sent, client)))
 
 
 def _actions(alarm: Alarm) -> Collection[str]:

@@ -7,7 +7,7 @@ with PutMetricAlarm's model of the botocore that runs.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
@@ -57,17 +57,21 @@ def _value(element: ElementTree.Element) -> Any:
     return dict(parts) if parts else element.text
 
 
-def unsendable(alarm: Mapping[str, Any], client: Any) -> tuple[str, ...]:
-    """Return the members of an alarm that PutMetricAlarm's model lacks, such as `A` or `A.B`."""
+def unsendable(alarms: Iterable[Mapping[str, Any]], client: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the members of each alarm that PutMetricAlarm's model lacks, such as `A` or `A.B`."""
     model = client.meta.service_model
     known = model.shape_for("MetricAlarm").members
     settable = model.operation_model("PutMetricAlarm").input_shape
-    own = {
-        name: value
-        for name, value in alarm.items()
-        if name in settable.members or not (name in known or READ_ONLY.fullmatch(name))
-    }
-    return tuple(dict.fromkeys(_unknown(own, settable, "")))
+    read_only = known.keys() - settable.members.keys()
+    for alarm in alarms:
+        lacking = _unknown(alarm, settable, "")
+        yield tuple(
+            dict.fromkeys(
+                path
+                for path in lacking
+                if path not in read_only and ("." in path or not READ_ONLY.fullmatch(path))
+            )
+        )
 
 
 def _unknown(value: Any, shape: Any, path: str) -> Iterator[str]:
