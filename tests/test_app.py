@@ -183,8 +183,8 @@ def test_every_decision_is_one_json_line_with_its_target_its_reason_and_its_numb
         ]
         assert reported[0]["message"] == (
             "orders:read 100 → 150 units: consumption is at or above the alarm's level "
-            "(UtilizationHigh; alarm level units 80, consumed units 95, decreases today 0, "
-            "decreases left 15, next decrease at 2026-11-02T12:05:00+00:00)"
+            "(UtilizationHigh; alarm level units 80, consumed units 95, warm units 100, "
+            "decreases today 0, decreases left 15, next decrease at 2026-11-02T12:05:00+00:00)"
         )
         assert {(line["function"], line["level"], line["service"]) for line in reported} == {
             ("on_alarm", "INFO", "headroom")
