@@ -1,5 +1,6 @@
 """`bench`: all traces under all policies, and what changed since the last time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -55,10 +56,23 @@ def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bo
     console.print(_table(within_quota, benchmark.summarize(measured)))
     any_minute = f"{name}: over the optimum with 27 decreases a day at any minute"
     console.print(_table(any_minute, benchmark.summarize(measured, any_minute=True)[:3]))
+    halves = benchmark.halves(measured) if len(measured) > 1 else []
+    for number, half in enumerate(halves, start=1):
+        console.print(_table(f"{name}: half {number} of the traces", _brief(half)))
     if each:
         console.print(_each(measured))
     reads = sum(m.metric_reads_a_day for m in measured) / len(measured)
-    console.print(f"Metric reads a day and target: {reads:,.0f}\n")
+    own = sum(m.results[benchmark.HEADROOM].own_month for m in measured) / len(measured)
+    console.print(
+        f"Headroom reads a target's metrics {reads:,.0f} times a day. A table with two targets "
+        f"costs USD {2 * own:.2f} a month for alarms and reads.\n",
+        soft_wrap=True,
+    )
+
+
+def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:
+    rows = benchmark.summarize(measured)
+    return [rows[0], *rows[-5:]]
 
 
 def _table(title: str, rows: list[benchmark.SummaryRow]) -> Table:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import mean, median
 
 import msgspec
 
 from chalicelib.config.policy import Policy, make_policy
-from headroom.simulation import competitors, traces
+from headroom.simulation import competitors, pricing, traces
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import effective_cost
+from headroom.simulation.costs import metric_reads_month
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
 from headroom.simulation.replay import Outcome, initial_units, replay
@@ -34,14 +36,23 @@ AAS, AAS_90, AAS_BEST = "AAS 70 %", "AAS 90 %", "AAS at its best"
 HEADROOM, PLAIN, DYNAMIC = "Headroom", "percent", "Dynamic DynamoDB"
 POLICIES = (AAS, AAS_90, AAS_BEST, DYNAMIC, PLAIN, HEADROOM)
 CALM_PPM = 100
+#: Alarms of a target. Application Auto Scaling makes eight for a table, read 2026-10.
+OWN_ALARMS = {AAS: 4, AAS_90: 4, AAS_BEST: 4, PLAIN: 1, HEADROOM: 1}
 DECREASES_A_DAY = 27
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One policy on one trace: effective cost and throttled parts per million."""
+    """One policy on one trace: effective cost and throttled parts per million.
+
+    changes_a_day: how often the units change. own_month: USD for the policy's own alarms and metric
+    reads of the target. with_own: the effective cost with these, as if the units were reads.
+    """
 
     effective: float
     ppm: float
+    changes_a_day: float = 0.0
+    own_month: float = 0.0
+    with_own: float = 0.0
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -72,9 +83,7 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
     for conditions_name, conditions in CONDITIONS.items():
         outcomes = _outcomes(demand, policy, conditions, optimum_hours)
         results = {
-            policy_name: Result(
-                effective_cost(outcome, optimum_hours), outcome.throttled_ppm(demand)
-            )
+            policy_name: _result(policy_name, outcome, demand, optimum_hours)
             for policy_name, outcome in outcomes.items()
         }
         reads = outcomes[HEADROOM].metric_reads / (len(demand) / DAY)
@@ -82,6 +91,21 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
             Measurement(name, kind, conditions_name, on_demand, scale, results, reads)
         )
     return measurements
+
+
+def _result(name: str, outcome: Outcome, demand: Sequence[float], optimum_hours: float) -> Result:
+    prices, minutes = pricing.load(), len(demand)
+    own = OWN_ALARMS.get(name, 0) * prices.headroom.alarm_month
+    if name in (HEADROOM, PLAIN):
+        own += metric_reads_month(outcome, minutes, prices.headroom)
+    effective = effective_cost(outcome, optimum_hours)
+    return Result(
+        effective=effective,
+        ppm=outcome.throttled_ppm(demand),
+        changes_a_day=outcome.changes / (minutes / DAY),
+        own_month=own,
+        with_own=effective + own / pricing.month(optimum_hours, minutes, prices.read.unit_hour),
+    )
 
 
 def _outcomes(
@@ -111,6 +135,16 @@ class SummaryRow:
     figures: Mapping[str, float]
 
 
+def halves(measurements: Sequence[Measurement]) -> list[Sequence[Measurement]]:
+    """Return every other trace, and the rest: constants are chosen on one half, and checked on the
+    other."""
+    first = sorted({m.trace for m in measurements})[::2]
+    return [
+        [m for m in measurements if m.trace in first],
+        [m for m in measurements if m.trace not in first],
+    ]
+
+
 def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> list[SummaryRow]:
     """Return the summary of one set of conditions.
 
@@ -131,6 +165,11 @@ def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> 
         *rows,
         SummaryRow("beats AAS 70 % in cost and throttling", _count(measurements, _beats_aas)),
         SummaryRow("beats AAS at its best in cost", _count(measurements, _beats_best_aas)),
+        SummaryRow(f"throttled under {CALM_PPM} ppm", _count(measurements, _is_calm)),
+        SummaryRow("cost with its own alarms and reads", _with_own(measurements)),
+        SummaryRow("its own USD a month and target", _figures(measurements, _own_month, mean)),
+        SummaryRow("changes a day and target, median", _figures(measurements, _changes, median)),
+        SummaryRow("changes a day and target, most", _figures(measurements, _changes, max)),
     ]
 
 
@@ -148,6 +187,32 @@ def _count(
     measurements: Iterable[Measurement], wins: Callable[[Measurement, str], bool]
 ) -> dict[str, float]:
     return {policy: sum(wins(m, policy) for m in measurements) for policy in POLICIES}
+
+
+def _figures(
+    measurements: Sequence[Measurement],
+    figure: Callable[[Result], float],
+    summary: Callable[[list[float]], float],
+) -> dict[str, float]:
+    return {
+        policy: summary([figure(m.results[policy]) for m in measurements]) for policy in POLICIES
+    }
+
+
+def _with_own(measurements: Sequence[Measurement]) -> dict[str, float]:
+    return _figures(measurements, lambda result: result.with_own, geometric_mean)
+
+
+def _own_month(result: Result) -> float:
+    return result.own_month
+
+
+def _changes(result: Result) -> float:
+    return result.changes_a_day
+
+
+def _is_calm(m: Measurement, policy: str) -> bool:
+    return m.results[policy].ppm < CALM_PPM
 
 
 def _beats_aas(m: Measurement, policy: str) -> bool:

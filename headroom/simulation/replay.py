@@ -16,6 +16,7 @@ from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.core.strategies.adaptive import applied_after
+from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.strategies.onsets import DemandRecord
 from chalicelib.metrics import HISTORY, RECENT, history_end
 from chalicelib.model import (
@@ -31,6 +32,7 @@ from chalicelib.model import (
     RecentDemand,
     Series,
     Target,
+    Throughput,
 )
 from headroom.simulation.carried import CarriedDemand, Load, Window
 from headroom.simulation.clock import HOUR, MINUTE, START
@@ -54,7 +56,8 @@ class Made(NamedTuple):
 class Outcome:
     """What a policy did to one target: units and throttled units per second, one value a minute.
 
-    metric_reads: how often the target's metrics were read. made: Headroom's changes.
+    metric_reads: how often the target's metrics were read. metrics: how many metrics these were.
+    made: Headroom's changes.
     """
 
     units: list[int] = field(default_factory=list)
@@ -62,6 +65,7 @@ class Outcome:
     decreases: int = 0
     changes: int = 0
     metric_reads: int = 0
+    metrics: int = 0
     made: list[Made] = field(default_factory=list)
 
     def record(self, units: int, throttled: float) -> None:
@@ -150,12 +154,8 @@ class _ReplayTarget:
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
-    def read_metrics(self, minute: int, delay: int, changed_at: datetime | None) -> Metrics:
-        """Return what GetMetricData would show, and count the read.
-
-        changed_at: when the units changed last.
-        """
-        self.outcome.metric_reads += 1
+    def read_metrics(self, minute: int, delay: int, throughput: Throughput) -> Metrics:
+        """Return what GetMetricData would show, and count the read."""
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         recent = slice(max(0, first), end)
@@ -165,13 +165,15 @@ class _ReplayTarget:
             throttled = self._load.throttled[recent]
         lowest = self._load.lowest[max(0, first // 5) : end // 5]
         start = self._start + timedelta(minutes=first)
+        self.outcome.metric_reads += 1
+        self.outcome.metrics += 2 if is_steady(throughput, start) else 3
         return Metrics(
             consumed=_series(start, 60, lead, self._load.consumed[recent]),
             throttled=_series(start, 60, lead, throttled),
             provisioned=_series(start, 300, lead[::5], lowest),
             history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
             hot_keys=_series(start, 60, lead, [rate or None for rate in self._hot_key[recent]]),
-            recent=self._recent(first, end, changed_at),
+            recent=self._recent(first, end, throughput.last_change_at),
         )
 
     def _recent(self, first: int, end: int, changed_at: datetime | None) -> RecentDemand | None:
@@ -279,7 +281,7 @@ class Replay:
         if not is_sweep or any(is_worth_checking(o, now) for o in observations):
             delay = self._conditions.metric_delay_minutes
             observations = [
-                o.with_metrics(t.read_metrics(minute, delay, o.throughput.last_change_at))
+                o.with_metrics(t.read_metrics(minute, delay, o.throughput))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
         decisions = scaling.coordinate_dimensions(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config.policy import make_policy
-from headroom.simulation import benchmark, competitors
+from headroom.simulation import benchmark, competitors, pricing
 from headroom.simulation.benchmark import (
     AAS,
     AAS_90,
@@ -21,10 +21,12 @@ from headroom.simulation.benchmark import (
     SummaryRow,
 )
 from headroom.simulation.compare import effective_cost
+from headroom.simulation.costs import metric_reads_month
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
 from headroom.simulation.replay import initial_units, replay
 
+PRICES = pricing.load().headroom
 CALM = {
     AAS: (1.6, 0),
     AAS_90: (1.2, 50),
@@ -47,7 +49,10 @@ LIVELY = {
 def measured(
     name: str, kind: str, figures: dict[str, tuple[float, float]], on_demand: float, scale: float
 ) -> Measurement:
-    results = {policy: Result(*figure) for policy, figure in figures.items()}
+    results = {
+        policy: Result(cost, ppm, 10 * cost, 0.2, cost + 0.1)
+        for policy, (cost, ppm) in figures.items()
+    }
     return Measurement(name, kind, "as measured", on_demand, scale, results, 400.0)
 
 
@@ -67,6 +72,11 @@ def test_the_summary_has_a_row_for_all_traces_calm_ones_each_class_and_the_wins(
         "spikes (1)",
         "beats AAS 70 % in cost and throttling",
         "beats AAS at its best in cost",
+        "throttled under 100 ppm",
+        "cost with its own alarms and reads",
+        "its own USD a month and target",
+        "changes a day and target, median",
+        "changes a day and target, most",
     ]
 
 
@@ -146,7 +156,13 @@ def test_a_trace_is_measured_under_all_conditions_over_the_same_optimum() -> Non
         assert m.on_demand == pytest.approx(3.46 * sum(TRACE) / 60 / best)
         assert set(m.results) == set(POLICIES)
         ours = replay(TRACE, make_policy(), initial_units(TRACE), CONDITIONS[m.conditions_name])
-        assert m.results[HEADROOM] == Result(effective_cost(ours, best), ours.throttled_ppm(TRACE))
+        result, own = m.results[HEADROOM], 0.1 + metric_reads_month(ours, len(TRACE), PRICES)
+        cost = effective_cost(ours, best)
+        assert (result.effective, result.ppm) == (cost, ours.throttled_ppm(TRACE))
+        assert result.changes_a_day == pytest.approx(ours.changes * 1440 / len(TRACE))
+        assert result.own_month == pytest.approx(own)
+        optimum_month = best * 730 * 60 / len(TRACE) * 0.00013
+        assert result.with_own == pytest.approx(cost + own / optimum_month)
         assert m.metric_reads_a_day == ours.metric_reads * 6
 
 
