@@ -80,7 +80,7 @@ def follow_up(run: Run) -> Report:
 def scale_down(run: Run) -> Report:
     """Lower what may be lowered, over all managed tables.
 
-    Those that the sweep does not check come first, then the dearest.
+    Those that the sweep does not check come first, then those that cost most.
 
     It checks both directions. A table that needs an increase is raised first, since a decrease
     would make the increase wait.

@@ -35,7 +35,7 @@ NeedsMetrics = Callable[[Observation], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """Some tables with what was observed of them, and the directions in which they may change."""
 
     tables: Sequence[TableState]
@@ -43,12 +43,12 @@ class Look:
     alarms: Sequence[Alarm]
     directions: Collection[Direction]
 
-    def of(self, names: Collection[str]) -> "Look":
+    def of(self, names: Collection[str]) -> "Snapshot":
         """Return the same for some of the tables."""
         return replace(self, tables=[table for table in self.tables if table.name in names])
 
     @property
-    def without_days(self) -> set[str]:
+    def without_history(self) -> set[str]:
         """Return the tables whose strategy wants the history of the last days, and lacks it."""
         return {
             target.table
@@ -82,7 +82,7 @@ def observe(
     counts: Counts,
     read_alarms: ReadAlarms,
     needs_metrics: NeedsMetrics,
-) -> Look:
+) -> Snapshot:
     """Return what is known of some tables. Without their alarms they may only be raised."""
     observations, unread = _with_metrics(run, _units(run, tables, counts), needs_metrics)
     alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
@@ -93,20 +93,20 @@ def observe(
     run.report.observations |= {
         t: o for t, o in observations.items() if o.policy.notify or run.dry_run
     }
-    return Look(tables, observations, alarms or [], directions if alarms is not None else UP)
+    return Snapshot(tables, observations, alarms or [], directions if alarms is not None else UP)
 
 
-def with_days(run: Run, look: Look) -> Look:
-    """Read the history of the last days anew, for the tables that lack it.
+def with_histories(run: Run, snapshot: Snapshot) -> Snapshot:
+    """Read the history of the last days, for the tables that lack it.
 
     What still lacks it may only be raised.
     """
     unknown = Hold(Reason.HISTORY_UNKNOWN, "the metrics of its last days cannot be read", DOWN)
-    names = {table.name for table in look.tables}
-    observations = {t: o for t, o in look.observations.items() if t.table in names}
-    complete = replace(look, observations=_add_days(run, observations, anew=True))
+    names = {table.name for table in snapshot.tables}
+    observations = {t: o for t, o in snapshot.observations.items() if t.table in names}
+    complete = replace(snapshot, observations=_add_histories(run, observations, also_new=True))
     held = {
-        t: replace(o, holds=(*o.holds, unknown)) if t.table in complete.without_days else o
+        t: replace(o, holds=(*o.holds, unknown)) if t.table in complete.without_history else o
         for t, o in complete.observations.items()
     }
     return replace(complete, observations=held)
@@ -157,7 +157,7 @@ def _with_metrics(
         return dict(observations), set(wanted)
     metrics |= _with_causes(run, metrics)
     known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
-    return {**observations, **_add_days(run, known, anew=False)}, set()
+    return {**observations, **_add_histories(run, known, also_new=False)}, set()
 
 
 def _with_causes(run: Run, metrics: Mapping[Target, Metrics]) -> Mapping[Target, Metrics]:
@@ -181,13 +181,15 @@ def _has_held(observation: Observation, since: datetime) -> bool:
         return False
 
 
-def _add_days(run: Run, observations: Observations, anew: bool) -> dict[Target, Observation]:
+def _add_histories(
+    run: Run, observations: Observations, also_new: bool
+) -> dict[Target, Observation]:
     """Return the observations with the history of the last days, where the strategy looks at it."""
     adaptive = [t for t, o in observations.items() if o.policy.strategy == "adaptive"]
     days: Mapping[Target, DemandHistory] = {}
     if adaptive:
         read = run.read(
-            "the history", "GetMetricData", read_histories, run.aws, adaptive, run.now, anew
+            "the history", "GetMetricData", read_histories, run.aws, adaptive, run.now, also_new
         )
         days = read or {}
     return {

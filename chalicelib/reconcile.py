@@ -17,17 +17,24 @@ from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.core.prices import hourly_cost, hourly_saving
 from chalicelib.holds import circuit_breaker
 from chalicelib.model import Alarm, Decision, Direction, TableState
-from chalicelib.observe import Look, NeedsMetrics, Observations, ReadAlarms, observe, with_days
+from chalicelib.observe import (
+    NeedsMetrics,
+    Observations,
+    ReadAlarms,
+    Snapshot,
+    observe,
+    with_histories,
+)
 from chalicelib.run import Run
 
 T = TypeVar("T")
 
 #: Targets whose last days a run reads although nothing would be lowered: 25 calls, some 15 seconds.
-MOST_NEW_DAYS = 300
+MAX_NEW_HISTORIES = 300
 #: Tables whose last days are read, and that are lowered, together: some 20 seconds.
-FEW = 10
+WAITING_GROUP = 10
 #: Tables whose last days a run reads in the end, where it may only raise.
-MOST_UNREAD = 10
+MAX_UNREAD = 10
 #: Tables that are observed and decided together. With two targets each, they fill one GetMetricData
 #: call of 500 metrics.
 GROUP = 80
@@ -44,22 +51,22 @@ def reconcile(
     """Observe, decide, plan and act on some tables.
 
     What cannot be read never stops an increase, and always stops a decrease. comes_first: which
-    tables are looked at before the dearest.
+    tables are checked before those that cost most.
     """
     counts = fleet_count.count(run, [t for table in tables.values() for t in table.targets()])
     plans: list[Plan] = []
-    waiting = Waiting(rest=MOST_NEW_DAYS if run.side_by_side == 1 else 0)
+    waiting = Waiting(rest=MAX_NEW_HISTORIES if run.side_by_side == 1 else 0)
     for group in _in_time(run, batches(_ordered(run, tables, comes_first), GROUP), iter):
-        look = observe(run, group, directions, counts, read_alarms, needs_metrics)
-        plans += raise_capacity(run, waiting.without(look, _plan(run, look)))
+        snapshot = observe(run, group, directions, counts, read_alarms, needs_metrics)
+        plans += raise_capacity(run, waiting.without(snapshot, _plan(run, snapshot)))
         run.log()
     finish(run, plans)
     run.log()
-    for look in _in_time(run, waiting.looks, lambda look: look.tables):
-        finish(run, raise_capacity(run, _plan(run, with_days(run, look))))
+    for snapshot in _in_time(run, waiting.snapshots, lambda snapshot: snapshot.tables):
+        finish(run, raise_capacity(run, _plan(run, with_histories(run, snapshot))))
         run.log()
-    if waiting.unread and run.side_by_side == 1 and run.has_time(run.patience):
-        with_days(run, waiting.unread)
+    if waiting.unread and run.side_by_side == 1 and run.has_time(run.read_timeout):
+        with_histories(run, waiting.unread)
 
 
 @dataclass
@@ -72,25 +79,25 @@ class Waiting:
     history of these is read in the end, for the next run.
     """
 
-    looks: list[Look] = field(default_factory=list)
-    rest: int = MOST_NEW_DAYS
-    unread: Look | None = None
+    snapshots: list[Snapshot] = field(default_factory=list)
+    rest: int = MAX_NEW_HISTORIES
+    unread: Snapshot | None = None
 
-    def without(self, look: Look, plans: Sequence[Plan]) -> list[Plan]:
+    def without(self, snapshot: Snapshot, plans: Sequence[Plan]) -> list[Plan]:
         """Keep the tables that wait, and return the plans of the others."""
         names: set[str] = set()
-        lacking = look.without_days
-        if Direction.DOWN not in look.directions:
+        lacking = snapshot.without_history
+        if Direction.DOWN not in snapshot.directions:
             self.unread = self.unread or (
-                look.of(sorted(lacking)[:MOST_UNREAD]) if lacking else None
+                snapshot.of(sorted(lacking)[:MAX_UNREAD]) if lacking else None
             )
             return list(plans)
         for one in plans:
             if one.table in lacking and not one.increase and (one.lowers or self.rest > 0):
                 names.add(one.table)
                 self.rest -= len(one.decisions)
-        for some in batches(sorted(names), FEW):
-            self.looks.append(look.of(some))
+        for some in batches(sorted(names), WAITING_GROUP):
+            self.snapshots.append(snapshot.of(some))
         return [one for one in plans if one.table not in names]
 
 
@@ -98,7 +105,7 @@ def _ordered(
     run: Run, tables: Mapping[str, TableState], comes_first: Callable[[TableState], bool]
 ) -> list[TableState]:
     """Return the tables: those that the last run did not reach, those that come first, and then
-    the dearest."""
+    those that cost most."""
     unreached = run.aws.unreached
     return sorted(
         tables.values(),
@@ -107,32 +114,32 @@ def _ordered(
 
 
 def _in_time(
-    run: Run, looks: Iterable[T], tables_of: Callable[[T], Iterable[TableState]]
+    run: Run, snapshots: Iterable[T], tables_of: Callable[[T], Iterable[TableState]]
 ) -> Iterator[T]:
-    """Yield looks while there is time for one as slow as the slowest so far.
+    """Yield snapshots while there is time for one as slow as the slowest so far.
 
     The tables of the others are reported. The next run of this container begins with them.
     """
     slowest = 0.0
-    for look in looks:
-        names = [table.name for table in tables_of(look)]
+    for snapshot in snapshots:
+        names = [table.name for table in tables_of(snapshot)]
         before = run.seconds_left()
         if run.has_time(slowest):
             run.aws.unreached.difference_update(names)
-            yield look
+            yield snapshot
             slowest = max(slowest, before - run.seconds_left())
         else:
             for name in names:
                 run.leave(name)
 
 
-def _plan(run: Run, look: Look) -> list[Plan]:
-    """Decide on each table of a look, and plan what to do, what saves most first."""
-    decisions = _decide_all(run, look)
-    alarms = _by_table(look.alarms)
+def _plan(run: Run, snapshot: Snapshot) -> list[Plan]:
+    """Decide on each table of a snapshot, and plan what to do, what saves most first."""
+    decisions = _decide_all(run, snapshot)
+    alarms = _by_table(snapshot.alarms)
     plans: list[Plan] = []
     for name in sorted(decisions, key=lambda name: -sum(map(hourly_saving, decisions[name]))):
-        policies = {d.target: look.observations[d.target].policy for d in decisions[name]}
+        policies = {d.target: snapshot.observations[d.target].policy for d in decisions[name]}
         actions = run.attempt(
             name, "planning", plan.for_table, name, decisions[name], alarms.get(name, []), policies
         )
@@ -141,19 +148,19 @@ def _plan(run: Run, look: Look) -> list[Plan]:
     return plans
 
 
-def _decide_all(run: Run, look: Look) -> dict[str, list[Decision]]:
+def _decide_all(run: Run, snapshot: Snapshot) -> dict[str, list[Decision]]:
     """Decide on each table, ask the circuit breakers of what would change, and decide again.
 
     A hold may make another change of the table possible. Then the breakers are called for that
     change. No request is repeated.
     """
-    known, decisions = dict(look.observations), dict[str, list[Decision]]()
+    known, decisions = dict(snapshot.observations), dict[str, list[Decision]]()
     answered = set[circuit_breaker.Question]()
-    tables = look.tables if look.directions else []
+    tables = snapshot.tables if snapshot.directions else []
     while tables:
         for table in tables:
             decided = run.attempt(
-                table.name, "deciding", _decide, table, known, run.now, look.directions
+                table.name, "deciding", _decide, table, known, run.now, snapshot.directions
             )
             decisions.pop(table.name, None)
             if decided is not None:

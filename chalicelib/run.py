@@ -142,7 +142,7 @@ class Run:
         return bool(self.aws.group_queue) and not self.dry_run
 
     @property
-    def patience(self) -> float:
+    def read_timeout(self) -> float:
         """Return how many seconds a read may take. What is left after it is for increases."""
         return min((self.seconds_left() - self._to_act) / READS, threading.TIMEOUT_MAX)
 
@@ -200,7 +200,7 @@ class Run:
         No increase waits for an answer for ever: a service that is silent uses up a part of the
         time only.
         """
-        seconds = self.patience
+        seconds = self.read_timeout
         if seconds < SHORTEST_READ:
             self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
             return None

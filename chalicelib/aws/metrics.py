@@ -97,18 +97,18 @@ def read_causes(
 
 
 def read_histories(
-    aws: Aws, targets: Collection[Target], now: datetime, anew: bool
+    aws: Aws, targets: Collection[Target], now: datetime, also_new: bool
 ) -> dict[Target, DemandHistory]:
     """Return the summaries of the days before the last full hour.
 
-    A container keeps the days, and reads each hour's new points. anew: read also the days of the
-    targets that it does not keep, which takes long; else these are left out.
+    A container keeps the days, and reads each hour's new points. also_new: read also the days of
+    the targets that it does not keep, which takes long; else these are left out.
     """
     end = history_end(now)
     first = {t: aws.histories.known_until(t, end - HISTORY) for t in targets}
-    wanted = [t for t in targets if first[t] < end and (anew or first[t] > end - HISTORY)]
+    wanted = [t for t in targets if first[t] < end and (also_new or first[t] > end - HISTORY)]
     for start in sorted({first[t] for t in wanted}):
-        _read_days(aws, [t for t in wanted if first[t] == start], start, end)
+        _read_history(aws, [t for t in wanted if first[t] == start], start, end)
     summaries = aws.summaries
     return {t: summaries[t] for t in targets if t in summaries and summaries[t].end == end}
 
@@ -152,7 +152,7 @@ def _provisioned_query(target: Target) -> Query:
     return Query(target, PROVISIONED[target.dimension], 300, "Minimum")
 
 
-def _read_days(aws: Aws, targets: Sequence[Target], start: datetime, end: datetime) -> None:
+def _read_history(aws: Aws, targets: Sequence[Target], start: datetime, end: datetime) -> None:
     """Read the demand from `start`, and summarize it together with the days that are kept."""
     for number, batch in enumerate(batches(targets, TARGETS_A_CALL)):
         if number:

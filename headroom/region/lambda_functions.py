@@ -87,7 +87,7 @@ class Functions:
                 module = fresh_app()
                 module.aws().sleep = lambda _: None  # time is simulated: nobody waits
                 module.aws().http = self._http
-                module.aws().threads = OneByOne(self._region)
+                module.aws().threads = SerialThreads(self._region)
                 self._app = module.app
                 for event in module.app.event_sources:
                     self._wire(event)
@@ -196,7 +196,7 @@ class Functions:
 
 
 @dataclass(frozen=True, slots=True)
-class OneByOne(Threads):
+class SerialThreads(Threads):
     """Makes the calls of the app one after another, so that each run makes them in one order."""
 
     region: Context

@@ -28,11 +28,11 @@ def never() -> Iterator[threading.Event]:
     event.set()
 
 
-@pytest.mark.parametrize(("seconds", "patience"), [(60, 10.0), (300, 58.0), (3, 0.36)])
+@pytest.mark.parametrize(("seconds", "read_timeout"), [(60, 10.0), (300, 58.0), (3, 0.36)])
 def test_a_read_takes_a_part_of_the_time_that_is_not_for_increases(
-    seconds: float, patience: float
+    seconds: float, read_timeout: float
 ) -> None:
-    assert run_of(lambda: seconds).patience == pytest.approx(patience)
+    assert run_of(lambda: seconds).read_timeout == pytest.approx(read_timeout)
 
 
 @given(st.floats(0.5, 900), st.integers(1, 12))
@@ -40,7 +40,7 @@ def test_however_many_services_are_silent_time_is_left_to_act(length: float, sil
     left = [length]
     run = run_of(lambda: left[0])
     for _ in range(silent):
-        left[0] -= max(0.0, run.patience)
+        left[0] -= max(0.0, run.read_timeout)
     assert left[0] >= min(10.0, 0.4 * length) - 1e-6
 
 

@@ -445,7 +445,7 @@ SAYS = {
     "--config": (("check", "FILE"), "The configuration is right: 1 rule(s) for tables."),
     "--check-interval": (("sweep", "--help"), "--every"),
     "--version": (("--version",), "0."),
-    "--daemon": (("setup", "--help"), "Create what Chalice does not create"),
+    "--daemon": (("setup", "--help"), "Make what Chalice does not make"),
     "--instance": (("doctor", "--help"), "--stage"),
 }
 

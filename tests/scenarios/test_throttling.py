@@ -138,5 +138,5 @@ def test_past_demand_leaves_out_what_no_units_would_have_served(region: Region) 
     demand = read_demand(aws, READS, region.now - timedelta(hours=3), region.now)
     assert set(demand.known()) == {70.0, 79.0}
     pass_minutes(region, 60)
-    found = read_histories(aws, [READS], region.now, anew=True)[READS]
+    found = read_histories(aws, [READS], region.now, also_new=True)[READS]
     assert found.highest == 79.0

@@ -17,7 +17,7 @@ from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
 from headroom.region.context import Call, Fault, Invocation
 from headroom.region.events import scheduled_event, sns_event
-from headroom.region.lambda_functions import OneByOne
+from headroom.region.lambda_functions import SerialThreads
 from headroom.region.region import Region
 from headroom.simulation.clock import MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions
@@ -175,7 +175,7 @@ def new_run(
 ) -> Run:
     """Return what a handler works with, to call it directly, with adapters of its own."""
     time = time or Countdown(math.inf)
-    aws = Aws("headroom-alarms", sleep=time.wait, threads=OneByOne(region))
+    aws = Aws("headroom-alarms", sleep=time.wait, threads=SerialThreads(region))
     parts = {"seconds_left": time, **parts}
     return Run(aws, configuration.load(config or rules()), region.now, **parts)
 

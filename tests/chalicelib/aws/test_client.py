@@ -355,7 +355,7 @@ def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aw
     pass_minutes(region, 5)
     region.calls.clear()
     read_metrics(aws, targets, region.now)
-    read_histories(aws, targets[:20], region.now, anew=True)
+    read_histories(aws, targets[:20], region.now, also_new=True)
     made = requests(region, "GetMetricData")
     request = sum(len(call["MetricDataQueries"]) for call in made)
     assert request >= 2 * len(targets) + 20
@@ -372,7 +372,7 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
     for minutes in (0, 5, 60):
         wait(region, minutes=minutes)
         region.calls.clear()
-        found = read_histories(aws, [READS], region.now + timedelta(minutes=30), anew=True)
+        found = read_histories(aws, [READS], region.now + timedelta(minutes=30), also_new=True)
         assert found[READS].end == history_end(region.now + timedelta(minutes=30))
         spans = [call["EndTime"] - call["StartTime"] for call in requests(region, "GetMetricData")]
         calls.append([int(span.total_seconds() / 3600) for span in spans])
@@ -380,7 +380,7 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
 
 
 def test_days_that_are_not_kept_are_read_only_on_demand(region: Region, aws: Aws) -> None:
-    assert read_histories(aws, [READS], region.now, anew=False) == {}
+    assert read_histories(aws, [READS], region.now, also_new=False) == {}
     assert operations(region) == []
 
 
