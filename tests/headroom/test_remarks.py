@@ -18,7 +18,7 @@ PERCENT = f'{ORDERS}strategy = "percent"\n'
 TOPIC = "notify_topic = 'arn:aws:sns:us-east-1:123456789012:t'\n"
 
 
-def said(text: str) -> list[str]:
+def remarks_on(text: str) -> list[str]:
     """Return the remarks on a configuration, without their reasons."""
     return [remark.partition(",")[0] for remark in remarks(load(text))]
 
@@ -48,7 +48,7 @@ def said(text: str) -> list[str]:
 def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
     text: str, expected: list[str]
 ) -> None:
-    assert said(text) == expected
+    assert remarks_on(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
     ],
 )  # fmt: skip
 def test_a_setting_without_effect_is_named(text: str, expected: list[str]) -> None:
-    assert said(text) == expected
+    assert remarks_on(text) == expected
 
 
 def modules_that_read() -> Iterator[tuple[str, str]]:
@@ -124,7 +124,7 @@ def test_the_settings_of_one_strategy_are_those_that_no_other_module_reads(strat
     ],
 )
 def test_a_rule_that_changes_nothing_is_named(text: str, expected: list[str]) -> None:
-    assert said(text) == expected
+    assert remarks_on(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_rule_that_is_never_reached_is_named(earlier: str, later: str, is_shad
 def test_rules_for_indexes_and_groups_are_looked_at_too() -> None:
     index = "[[tables.indexes]]\nname = 'by-*'\n[[tables.indexes]]\nname = 'by-date'\n"
     group = "[[healing]]\ngroup = 'web*'\n[[healing]]\ngroup = 'web-eu'\n"
-    assert said(f"{ORDERS}{index}{group}") == [
+    assert remarks_on(f"{ORDERS}{index}{group}") == [
         "tables[0].indexes[1].name: the rule is never reached",
         "healing[1].group: the rule is never reached",
     ]

@@ -1,4 +1,4 @@
-"""Warm throughput: what is said of a raise, and which floors begin earlier."""
+"""Warm throughput: what an explanation says of a raise, and which floors begin earlier."""
 
 import pytest
 

@@ -78,9 +78,9 @@ def test_a_change_is_said_with_its_money_and_its_part_of_the_budget(
 ) -> None:
     reason, numbers = Reason.UTILIZATION_LOW, {"decreases_today": used}
     decision = Decision(READS, current, desired, reason, numbers, dry_run)
-    said = wording.change(decision, PRICES)
+    text = wording.change(decision, PRICES)
     verb = "raise" if desired > current else "lower"
-    assert said.startswith(f"Would {verb} orders reads {expected}")
+    assert text.startswith(f"Would {verb} orders reads {expected}")
 
 
 # plan

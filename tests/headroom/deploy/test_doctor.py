@@ -19,12 +19,12 @@ from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from tests.support import moto_state
 from tests.support.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
+from tests.support.harm_rows import ROWS
 from tests.support.harms import (
     CAPACITY,
     CONFIG,
     FLEET,
     PAUSE,
-    ROWS,
     TAGS,
     URL,
     Harm,

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
 from headroom.deploy import packaging, sam, stackset, stage, terraform
 from headroom.deploy.stage import LISTENERS, Stage, StageError
@@ -410,15 +409,6 @@ def test_every_role_of_the_module_has_what_the_configuration_calls_for(packages:
         assert (policy["name"], json.loads(policy["policy"])) == ("headroom-configured", right)
 
 
-def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "p")
-    configure(project, "tabels = 3")
-    (tmp_path / "out" / "sam").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="tabels: unknown key; did you mean tables"):
-        packaging.package(stage.read("dev", project), project, tmp_path / "out")
-    assert (tmp_path / "out" / "sam").exists()  # what was there before is not even touched
-
-
 def test_a_table_whose_name_looks_like_an_account_is_no_fixed_place(
     packages: Packages, tmp_path: Path
 ) -> None:
@@ -486,14 +476,6 @@ def test_what_is_known_to_break_is_found(
             spoil(module, value, *path)
         (tmp_path / file.name).write_text(json.dumps(module))
     assert problem in terraform.problems(tmp_path, packages.stage)
-
-
-def test_a_package_that_chalice_cannot_make_ends_in_its_own_words(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "p")
-    (project / "app.py").write_text("import nothing_of_that_name\n")
-    with pytest.raises(StageError, match="nothing_of_that_name") as error:
-        packaging.package(stage.read("dev", project), project, tmp_path / "out")
-    assert "Traceback" not in str(error.value)
 
 
 def test_the_checkout_is_left_as_it_was(packages: Packages) -> None:

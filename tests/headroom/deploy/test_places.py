@@ -1,4 +1,4 @@
-"""Several accounts and Regions are asked side by side, and none of them stops the others."""
+"""Several accounts and Regions are read side by side, and none of them stops the others."""
 
 from threading import Event
 
@@ -31,8 +31,8 @@ def region_of(session: boto3.Session) -> str:
 
 
 def test_the_answers_come_in_the_order_of_the_places() -> None:
-    asked = [HERE, AwsPlace("eu-west-1", profile="nobody"), THERE]
-    first, second, third = ask_all(asked, region_of, 60)
+    places = [HERE, AwsPlace("eu-west-1", profile="nobody"), THERE]
+    first, second, third = ask_all(places, region_of, 60)
     assert (first, third) == (Answer("us-east-1", "us-east-1"), Answer("eu-west-1", "eu-west-1"))
     assert (second.value, second.place) == (None, "nobody eu-west-1")
     assert "The config profile (nobody) could not be found" in second.problem
@@ -48,9 +48,9 @@ def test_a_silent_region_is_reported_beside_the_others() -> None:
 
     # the start, then before each answer: the third never comes
     clock = iter([0.0, 0.0, 0.0, 90.0])
-    asked = [HERE, THERE, AwsPlace("us-west-2")]
+    places = [HERE, THERE, AwsPlace("us-west-2")]
     try:
-        answers = ask_all(asked, ask, 90, lambda: next(clock))
+        answers = ask_all(places, ask, 90, lambda: next(clock))
     finally:
         silent.set()
     assert [answer.value for answer in answers] == ["us-east-1", None, "us-west-2"]
