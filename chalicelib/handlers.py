@@ -110,11 +110,7 @@ def sweep(
 
     alone: no other function checks, so the metrics of every table are read. with_alarms: False
     ignores alarms: none is read, made or removed, and no decrease waits for one. concerns: the only
-    tables that are looked at; groups of instances are not, then.
-
-    Workers look at the tables of a large account. They find alarms by their names only. So the
-    tables with an alarm of somebody else, which calls us too, are looked at here as well, and those
-    with an alarm that is switched off.
+    tables that are checked; groups of instances are not, then.
     """
     existing = _all_tables(run)
     if existing is None:
@@ -131,16 +127,7 @@ def sweep(
     if may_make and alarms is not None:
         known += make_missing(run, known, tables, FIRST_SHARE)
     directions = UP if free is None or alarms is None else BOTH
-    silenced = _silenced(run, known, tables)
-    looked_at = {*left, *_with_alarms_of_others(known), *(target.table for target in silenced)}
-    own = {name: table for name, table in tables.items() if name in looked_at}
-    reconcile(
-        run,
-        own,
-        directions,
-        lambda _: known,
-        lambda o: alone or o.target in silenced or is_worth_checking(o, run.now),
-    )
+    _check_swept(run, tables, left, known, directions, alone)
     if alarms is None:
         return run.report
     if with_alarms:
@@ -152,6 +139,31 @@ def sweep(
             run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
+
+
+def _check_swept(
+    run: Run,
+    tables: Mapping[str, TableState],
+    left: Collection[str],
+    alarms: Sequence[Alarm],
+    directions: Collection[Direction],
+    alone: bool,
+) -> None:
+    """Check the tables that no worker checks.
+
+    left: the tables that were not handed over. Workers find alarms by their names only. So the
+    tables with an alarm of somebody else, which calls us too, are checked here as well, and those
+    with an alarm that is switched off.
+    """
+    silenced = _silenced(run, alarms, tables)
+    checked = {*left, *_with_alarms_of_others(alarms), *(target.table for target in silenced)}
+    reconcile(
+        run,
+        {name: table for name, table in tables.items() if name in checked},
+        directions,
+        lambda _: alarms,
+        lambda o: alone or o.target in silenced or is_worth_checking(o, run.now),
+    )
 
 
 def _silenced(

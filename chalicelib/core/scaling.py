@@ -63,14 +63,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 def decide(observation: Observation, now: datetime, directions: Collection[Direction]) -> Decision:
     """Decide on one target. A needed increase has priority over any decrease."""
     policy, budget = observation.policy, budgets.budget(observation.throughput, now)
-    bounded = _with_floors(observation, now)
-    lowered_at = observation.throughput.last_decrease_at
-    holds = (
-        *observation.holds,
-        *windows.holds(policy.windows, now),
-        *schedules.holds(policy.lower_at, now, lowered_at),
-        *outages.holds(observation, now),
-    )
+    bounded, holds = _with_floors(observation, now), _holds(observation, now)
     reserved = _reservations(observation, now)
     decision = None
     if Direction.UP in directions:
@@ -100,6 +93,17 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         needs_other=policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in observation.holds),
         reserved=reserved,
+    )
+
+
+def _holds(observation: Observation, now: datetime) -> tuple[Hold, ...]:
+    """Return what holds a target: what was observed, and what follows from the policy and time."""
+    policy, lowered_at = observation.policy, observation.throughput.last_decrease_at
+    return (
+        *observation.holds,
+        *windows.holds(policy.windows, now),
+        *schedules.holds(policy.lower_at, now, lowered_at),
+        *outages.holds(observation, now),
     )
 
 

@@ -1,6 +1,6 @@
 """Several accounts and Regions at once: their sessions, and one question to all of them.
 
-Each place is asked in a thread of its own. One that does not answer in time, or that refuses, is
+Each place is read in a thread of its own. One that does not answer in time, or that refuses, is
 reported beside the answers of the others.
 """
 
@@ -100,7 +100,7 @@ class Answer(Generic[T]):
 
 
 def ask_all(
-    asked: Sequence[AwsPlace],
+    places: Sequence[AwsPlace],
     question: Callable[[boto3.Session], T],
     seconds: float,
     clock: Callable[[], float] = time.monotonic,
@@ -111,13 +111,13 @@ def ask_all(
     """
     client.session()  # made once, not by two threads at once
     until, queue = clock() + seconds, Queue[tuple[int, Answer[T]]]()
-    for number, place in enumerate(asked):
+    for number, place in enumerate(places):
         # a thread that a silent service holds must not keep the command from ending
         Thread(target=_ask, args=(queue, number, place, question), daemon=True).start()
-    found = dict(_answers(queue, len(asked), lambda: until - clock()))
+    found = dict(_answers(queue, len(places), lambda: until - clock()))
     late = f"no answer within {seconds:.0f} seconds"
     return [
-        found.get(number, Answer(str(place), problem=late)) for number, place in enumerate(asked)
+        found.get(number, Answer(str(place), problem=late)) for number, place in enumerate(places)
     ]
 
 
