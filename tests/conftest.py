@@ -4,13 +4,17 @@ The profile is `ci` where the environment sets CI, else `dev`. Both run the same
 time; `search` finds new ones. Time decides nothing: a busy machine fails no test.
 """
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+import headroom
 from headroom.region.region import OBSERVERS, Region
 from tests.support.command_line import run
 from tests.support.judge import judge
@@ -18,6 +22,9 @@ from tests.support.scenes import orders
 from tests.support.untraced import untraced
 
 __all__ = ["run"]
+
+#: They run in processes of their own.
+RUN_ALONE = ("headroom.deploy.chalice_command", "headroom.deploy.cold_import")
 
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", UNTIMED, max_examples=50, derandomize=True)
@@ -34,6 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         repeats = slow and not slow.kwargs.get("traced")
         if repeats or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("no_cover")
+
+
+def pytest_sessionstart() -> None:
+    """Import what commands import when they are used, since coverage may not follow the test that
+    would be the first to do it."""
+    if Coverage.current():
+        for module in pkgutil.walk_packages(headroom.__path__, "headroom."):
+            if module.name not in RUN_ALONE:
+                importlib.import_module(module.name)
 
 
 @pytest.fixture(scope="session", autouse=True)
