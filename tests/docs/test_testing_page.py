@@ -63,12 +63,13 @@ def test_the_local_aws_takes_the_commands(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    lines = code("A local AWS", "sh").replace("5000", port).replace("/tmp/", f"{tmp_path}/")
+    lines = code("A local AWS", "sh").replace("5000", port)
     wait = f"until python -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}))'"
     first, rest = lines.split("\n", 1)
     script = f"{first}\ntrap 'kill %1' EXIT\n{wait} 2>/dev/null; do sleep 0.2; done\n{rest}"
     done = subprocess.run(
         ["bash", "-e", "-m", "-c", script],
+        cwd=tmp_path,
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
