@@ -4,6 +4,7 @@ The profile is `ci` where the environment sets CI, else `dev`. Both run the same
 time; `search` finds new ones. Time decides nothing: a busy machine fails no test.
 """
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -22,6 +23,9 @@ from tests.support.scenes import orders
 from tests.support.untraced import untraced
 
 __all__ = ["run"]
+
+# The collector would search the objects of botocore and moto again and again.
+gc.set_threshold(100_000, 50, 100)
 
 #: They run in processes of their own.
 RUN_ALONE = ("headroom.deploy.chalice_command", "headroom.deploy.cold_import")
