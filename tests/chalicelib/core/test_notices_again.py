@@ -1,4 +1,4 @@
-"""A state that lasts is noted again."""
+"""A state that lasts: when it is written again, and when it is news again."""
 
 from datetime import timedelta
 
