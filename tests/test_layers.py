@@ -45,7 +45,7 @@ LADDERS = {
         ["handlers"],
     ],
     "headroom": [
-        ["project", "operator_error", "data_file", "tables"],
+        ["project", "operator_error", "data_file", "tables", "chart"],
         ["pause_tags", "hot_keys", "remarks", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],

@@ -1,12 +1,11 @@
 """A self-contained HTML page for a backtest: it opens offline, and its charts zoom.
 
-report.js draws them, and report.css has the colours for light and dark. A chart library would be
-larger than the page may be: Plotly's, which Python packages carry, has 4.8 MB.
+headroom/chart/ draws them. docs/decisions/0007-one-chart-of-our-own.md says why no library does.
 """
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.core.explain import WHY
+from headroom.chart import data as chart
 from headroom.project import version
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import HEADROOM, ON_DEMAND, Comparison, Row, Section
@@ -24,8 +24,6 @@ from headroom.simulation.replay import Outcome
 
 FOLDER = Path(__file__).parent
 OTHERS = tuple(f"other-{number}" for number in range(5))
-#: Rates below this keep a digit after the point. More digits no picture shows.
-EXACT_BELOW = 100
 #: Application Auto Scaling, which most people compare with, is shown from the start.
 RIVAL = "Application"
 # the policy lets the page load nothing
@@ -37,16 +35,18 @@ PAGE = """<!doctype html>
 <style>{style}</style></head>
 <body>{sections}<p class="facts">{facts}</p><script>{script}</script></body></html>
 """
+DRAW = """
+document.querySelectorAll(".chart").forEach((box) => {
+  new Chart(box, JSON.parse(box.querySelector("script").textContent));
+});
+"""
 SECTION = """
 <h1>{title}</h1><p class="saving">{saving}</p><p>{summary}</p>
 <h2>Demand, capacity, throttling</h2>
-<div class="chart"><div class="ranges"></div><div class="plot">
-<canvas tabindex="0" role="img" aria-label="Demand, capacity and throttling over time"></canvas>
-<div class="tip" hidden></div></div><div class="legend"></div>
-<script type="application/json">{data}</script></div>
-<p class="note">Drag to move, double-click to zoom in; or use the keys ← → + − Home. A triangle is a
-change by Headroom: point at it for its reason. Red stripes are minutes in which requests were
-throttled under Headroom.</p>
+<div class="chart"><script type="application/json">{data}</script></div>
+<p class="note">Drag to move, pinch or double-click to zoom; or use the keys ← → + − Home, and
+n and b for the next change and the one before. A triangle is a change by Headroom: point at it for
+its reason. Red stripes are minutes in which requests were throttled under Headroom.</p>
 <h2>Costs</h2>
 <div class="wide">{table}</div><p class="note">{note}</p>
 <h2>Hour by hour</h2>
@@ -77,8 +77,8 @@ def write(sections: Sequence[Section], path: Path, prices: Prices, conditions: C
     """Write the page."""
     page = PAGE.format(
         title=html.escape(sections[0].title),
-        style=(FOLDER / "report.css").read_text(encoding="utf-8"),
-        script=(FOLDER / "report.js").read_text(encoding="utf-8"),
+        style=chart.style() + (FOLDER / "report.css").read_text(encoding="utf-8"),
+        script=chart.script() + DRAW,
         sections="".join(map(_section, sections)),
         facts=html.escape(_facts(prices, conditions)),
     )
@@ -160,43 +160,31 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _data(section: Section) -> str:
-    """Return what report.js draws: Headroom last, so that it is on top."""
+    """Return what the chart draws: Headroom last, so that it is on top."""
     comparison = section.comparison
     colours = cycle(OTHERS)
     others = {n: o for n, o in comparison.outcomes.items() if n != HEADROOM}
-    policies = [_policy(name, outcome, next(colours)) for name, outcome in others.items()]
+    series = [_steps(name, outcome, next(colours)) for name, outcome in others.items()]
     changes = comparison.outcomes[HEADROOM].made
     data = {
         "start": section.start.isoformat() if section.start else None,
-        "demand": [_rounded(rate) for rate in comparison.demand],
-        "policies": [*policies, _policy(HEADROOM, comparison.outcomes[HEADROOM], "headroom")],
+        "demand": [chart.rounded(rate) for rate in comparison.demand],
+        "series": [*series, _steps(HEADROOM, comparison.outcomes[HEADROOM], "headroom")],
         "changes": [[made.minute, made.before, made.after, made.reason] for made in changes],
         "reasons": {made.reason: WHY[made.reason] for made in changes},
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _policy(name: str, outcome: Outcome, colour: str) -> dict[str, object]:
-    at = list(_corners(outcome.units))
-    return {
-        "name": name,
-        "colour": colour,
-        "ours": name == HEADROOM,
-        "shown": name == HEADROOM or name.startswith(RIVAL),
-        "at": at,
-        "units": [outcome.units[minute] for minute in at],
-        "throttled": [[m, _rounded(rate)] for m, rate in enumerate(outcome.throttled) if rate],
-    }
-
-
-def _corners(values: Sequence[int]) -> Iterator[int]:
-    """Yield the minutes at which a step function has a new value, from minute 0 on."""
-    return (i for i in range(len(values)) if i == 0 or values[i] != values[i - 1])
-
-
-def _rounded(rate: float) -> float:
-    """Return a rate with as many digits as a picture shows: the page stays small."""
-    return round(rate) if rate >= EXACT_BELOW else round(rate, 1)
+def _steps(name: str, outcome: Outcome, colour: str) -> dict[str, object]:
+    return chart.steps(
+        name,
+        colour,
+        outcome.units,
+        outcome.throttled,
+        is_ours=name == HEADROOM,
+        is_shown=name == HEADROOM or name.startswith(RIVAL),
+    )
 
 
 def _days(demand: Sequence[float], start: datetime | None) -> str:

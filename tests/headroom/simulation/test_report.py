@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +18,6 @@ from headroom.simulation.clock import START
 from headroom.simulation.compare import Comparison, Row, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 
-CHROMIUM = Path("/usr/bin/chromium")
 DEMAND = [100.0] * 90 + [400.0] * 90 + [60.0] * 120
 
 
@@ -136,9 +134,9 @@ def test_the_page_says_with_what_it_was_made(page: Page) -> None:
 def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(
     comparison: Comparison, data: list[dict[str, Any]]
 ) -> None:
-    ours, outcome = data[0]["policies"][-1], comparison.outcomes["Headroom"]
-    assert [p["name"] for p in data[0]["policies"] if p["ours"]] == [ours["name"]] == ["Headroom"]
-    assert [p["name"] for p in data[0]["policies"] if p["shown"]] == [
+    ours, outcome = data[0]["series"][-1], comparison.outcomes["Headroom"]
+    assert [p["name"] for p in data[0]["series"] if p["ours"]] == [ours["name"]] == ["Headroom"]
+    assert [p["name"] for p in data[0]["series"] if p["shown"]] == [
         "Application Auto Scaling 70 %",
         "Headroom",
     ]
@@ -156,13 +154,6 @@ def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(
         assert data[0]["reasons"][reason] == WHY[Reason(reason)]
 
 
-@pytest.mark.parametrize(
-    ("units", "corners"), [([5], [0]), ([5, 5, 5], [0]), ([5, 7, 7, 5], [0, 1, 3])]
-)
-def test_a_step_function_is_drawn_by_its_corners(units: list[int], corners: list[int]) -> None:
-    assert list(report._corners(units)) == corners
-
-
 def test_a_trace_has_no_dates_and_a_history_has_its_own(
     data: list[dict[str, Any]], page: Page
 ) -> None:
@@ -174,35 +165,3 @@ def test_a_trace_has_no_dates_and_a_history_has_its_own(
 def test_the_page_stays_small(file: Path) -> None:
     assert file.stat().st_size < 100_000
     assert "viewport" in file.read_text()
-
-
-#: Points at each change until one shows its reason.
-HOVER = """<script>addEventListener("load", () => setTimeout(() => {
-  const canvas = document.querySelector("canvas"), box = canvas.getBoundingClientRect();
-  for (let x = 60; x < box.width && !document.querySelector(".why"); x++) {
-    canvas.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + x, clientY: 200}));
-  }
-}, 300))</script></body>"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium here")
-def test_the_page_draws_itself_in_a_browser_without_a_network(file: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "moved.html"
-    moved.write_text(file.read_text().replace("</body>", HOVER))
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={tmp_path}",
-    ]
-    shown = subprocess.run(
-        [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", moved.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert shown.stdout.count('data-drawn="true"') == 2
-    assert shown.stdout.count(">plain percentage</label>") == 2
-    assert re.search(r'class="why">\d\d:\d\d [\d,]+ → [\d,]+ units: .+ \(\w+\)</div>', shown.stdout)

@@ -1,0 +1,55 @@
+"""What chart.js draws, as data, and the two files that a page with a chart needs."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+#: Rates below this keep a digit after the point. More digits no picture shows.
+EXACT_BELOW = 100
+
+
+def script() -> str:
+    """Return the JavaScript that draws a chart."""
+    return (FOLDER / "chart.js").read_text(encoding="utf-8")
+
+
+def style() -> str:
+    """Return the colours for light and dark, and how a page with charts looks."""
+    return (FOLDER / "chart.css").read_text(encoding="utf-8")
+
+
+def steps(
+    name: str,
+    colour: str,
+    values: Sequence[float],
+    throttled: Sequence[float] = (),
+    *,
+    is_shown: bool = True,
+    is_ours: bool = False,
+    is_dashed: bool = False,
+) -> dict[str, object]:
+    """Return a step function: a value a minute, and what was throttled in each minute.
+
+    colour: the name of a colour in chart.css. is_ours: throttling and changes are marked.
+    """
+    at = list(corners(values))
+    return {
+        "name": name,
+        "colour": colour,
+        "ours": is_ours,
+        "shown": is_shown,
+        "dashed": is_dashed,
+        "at": at,
+        "units": [values[minute] for minute in at],
+        "throttled": [[minute, rounded(rate)] for minute, rate in enumerate(throttled) if rate],
+    }
+
+
+def corners(values: Sequence[float]) -> Iterator[int]:
+    """Yield the minutes at which a step function has a new value, from minute 0 on."""
+    return (i for i in range(len(values)) if i == 0 or values[i] != values[i - 1])
+
+
+def rounded(rate: float) -> float:
+    """Return a rate with as many digits as a picture shows: the data stays small."""
+    return round(rate) if rate >= EXACT_BELOW else round(rate, 1)
