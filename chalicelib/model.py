@@ -65,6 +65,7 @@ class Reason(StrEnum):
     # capacity stays
     AT_DESIRED = "AlreadyAtDesiredCapacity"
     AT_MAX = "AlreadyAtMaxCapacity"
+    MONEY_CAP = "MoneyCapReached"
     AT_MIN = "AlreadyAtMinCapacity"
     BURST_CARRIES = "BurstBucketCarries"
     HOT_KEY = "HotKey"
@@ -210,7 +211,8 @@ class TableState:
     """A table as DescribeTable shows it.
 
     throughputs: the throughput by index name, "" for the table. replicas: the other Regions of a
-    global table, version 2019.11.21. Source: API_TableDescription, Replicas, read 2026-11.
+    global table, version 2019.11.21. table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
+    Source: API_TableDescription, Replicas and TableClassSummary, read 2026-11.
     """
 
     name: str
@@ -219,6 +221,7 @@ class TableState:
     on_demand: bool
     throughputs: Mapping[str, Throughput]
     replicas: tuple[str, ...] = ()
+    table_class: str = "STANDARD"
 
     def replicates(self, target: Target) -> bool:
         """Tell whether a target is the writes of a global table, or of an index of one.

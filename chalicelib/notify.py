@@ -196,7 +196,7 @@ def _places(report: Report, alarms: Iterable[Alarm]) -> Callable[[Condition], Pl
             of_table.setdefault(target.table, arns[alarm.name])
 
     def place_of(condition: Condition) -> Place | None:
-        key, target = f"{TAG}{condition.line.kind}", condition.target
+        key, target = f"{TAG}{condition.line.kind}{condition.fact}", condition.target
         own = arns.get(table_alarms.name_of(target))
         if own:
             return Place(own, key)

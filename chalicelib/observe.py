@@ -27,6 +27,7 @@ from chalicelib.model import (
     TableState,
     Target,
 )
+from chalicelib.month_costs import with_spending
 from chalicelib.run import Run
 
 Observations = Mapping[Target, Observation]
@@ -90,6 +91,7 @@ def observe(
         if target in unread:
             observations[target] = replace(observations[target], alarmed_at=at)
     observations = collect(run, observations, alarms or [])
+    observations = with_spending(run, tables, observations, directions)
     run.report.observations |= {
         t: o for t, o in observations.items() if o.policy.notify or run.dry_run
     }

@@ -13,6 +13,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core import plan
 from chalicelib.core.healing import HealingDecision
+from chalicelib.core.money import Spending
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
 from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
@@ -73,6 +74,12 @@ class Report:
     unreached: list[str] = field(default_factory=list)
     handed_over: int = 0
     sweep: Sweep | None = None
+
+    @property
+    def spending(self) -> list[Spending]:
+        """Return what each table with a budget, and the stage, costs this month."""
+        found = {one.of: one for o in self.observations.values() for one in o.spending}
+        return list(found.values())
 
     def raise_failures(self) -> None:
         """Raise all failures together: Lambda counts an error, and retries an asynchronous event.

@@ -15,6 +15,7 @@ from chalicelib.config.fleet import Fleet, FleetTable, Scale
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import BOUNDS, WORDS
+from chalicelib.config.money import Money
 from chalicelib.config.policy import SETTINGS, Policy, ScalingStep
 from chalicelib.config.schedules import Schedule
 from chalicelib.config.windows import Reserve, Window
@@ -108,6 +109,7 @@ PARTS: Mapping[str, tuple[type, str]] = {
         FanOut,
         "`[fan_out]`: functions side by side for large accounts (docs/scale.md).",
     ),
+    "Money": (Money, "`[money]`: the budget of the whole stage, and prices (docs/money.md)."),
 }
 
 
@@ -116,6 +118,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "strategy"): "percent",
     (Policy, "min_units"): 25,
     (Policy, "max_units"): 5_000,
+    (Policy, "max_usd_month"): 400.0,
+    (Policy, "money_cap"): "hold",
     (Policy, "increase_percent"): 50,
     (Policy, "increase_units"): 100,
     (Policy, "increase_steps"): (ScalingStep(at=90, percent=25), ScalingStep(at=150, units=500)),
@@ -211,6 +215,10 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Healing, "notify_slack"): "ssm:/headroom/slack",
     (FanOut, "workers"): 10,
     (FanOut, "above_tables"): 300,
+    (Money, "max_usd_month"): 2_000.0,
+    (Money, "money_cap"): "hold",
+    (Money, "read_unit_hour"): 0.000147,
+    (Money, "write_unit_hour"): 0.000735,
 }
 
 

@@ -145,6 +145,7 @@ def _why_not(name: str, policy: Policy) -> str:
             name == "circuit_breaker_seconds" and not policy.circuit_breaker_url,
             "circuit_breaker_url is not set",
         ),
+        (name == "money_cap" and not policy.max_usd_month, "max_usd_month is not set"),
         (
             kinds is not None and not kinds & set(policy.notify),
             f"notify does not name {' or '.join(sorted(kinds or ()))}",

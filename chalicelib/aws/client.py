@@ -33,6 +33,8 @@ SHARED_ATTEMPTS = 8
 MOST_HISTORIES = 5_000
 #: Series of the last hours that a container keeps: 1.5 KB each.
 MOST_RECENT = 50_000
+#: Series of a month's hours that a container keeps: 7 KB each.
+MOST_MONTHS = 10_000
 
 
 def session() -> boto3.Session:
@@ -69,8 +71,9 @@ class Aws:
     """One account and Region. Clients are made when first needed and live as long as the container.
 
     histories: each target's demand of the last days, and summaries of it. recent: the series of the
-    last hours. notified: which states people were notified of, as far as this container knows.
-    unreached: the tables that its last run had no time for.
+    last hours. months: the mean units of each hour of a month. notified: which states people were
+    notified of, as far as this container knows. unreached: the tables that its last run had no time
+    for.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Aws:
         self.histories = KeptSeries(MOST_HISTORIES)
         self.summaries: dict[Target, DemandHistory] = {}
         self.recent_series = KeptSeries(MOST_RECENT)
+        self.months = KeptSeries(MOST_MONTHS)
         self.notified: dict[Hashable, Any] = {}
         self.unreached: set[str] = set()
         self._clients: dict[tuple[str, str], Any] = {}

@@ -127,6 +127,29 @@ def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Ser
     return _demand(aws, pairs, 60, start, end)[target]
 
 
+def read_units(
+    aws: Aws, targets: Iterable[Target], start: datetime, end: datetime
+) -> dict[Target, Series]:
+    """Return the mean provisioned units of each hour, between full hours, of every target.
+
+    A container keeps them, and reads each new hour once. CloudWatch has them for 63 days
+    (CloudWatch User Guide, "Metrics retention", read 2026-10). What it answered only in part is
+    left out.
+    """
+    kept, found = aws.months, dict[Target, Series]()
+    by_first: dict[datetime, list[Target]] = {}
+    for target in targets:
+        by_first.setdefault(min(kept.known_until(target, start), end), []).append(target)
+    for first, those in by_first.items():
+        queries = [Query(t, PROVISIONED[t.dimension], 3600, "Average") for t in those]
+        new = _read(aws, queries, first, end) if first < end else {}
+        for query in queries:
+            series = new.get(query) if first < end else Series(end, 3600)
+            if series:
+                found[query.target] = kept.extend(query.target, start, series, end)
+    return found
+
+
 def _load_queries(target: Target, step: int) -> list[Query]:
     """Return the queries of what a target consumed and what was throttled."""
     return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]

@@ -97,6 +97,7 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
         on_demand=mode == "PAY_PER_REQUEST",
         throughputs=throughputs,
         replicas=tuple(sorted(replica["RegionName"] for replica in table.get("Replicas", []))),
+        table_class=table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
     )
 
 

@@ -5,11 +5,35 @@ from collections.abc import Iterator
 from chalicelib.config.rules import WILDCARDS, Config, places, resolve
 from chalicelib.model import Dimension, Target
 
+#: The settings of a budget.
+BUDGET = frozenset({"max_usd_month", "money_cap"})
+
 
 def conflicts(config: Config) -> list[str]:
     """Return what is wrong between settings, for every combination of scopes that can hold."""
-    problems = [*_policy_problems(config), *_fleet_problems(config), *_rules_without_fleet(config)]
+    problems = [
+        *_policy_problems(config),
+        *_fleet_problems(config),
+        *_rules_without_fleet(config),
+        *_money_problems(config),
+    ]
     return list(dict.fromkeys(problems))
+
+
+def _money_problems(config: Config) -> Iterator[str]:
+    """Yield the budgets of a part of a table: a budget is that of a table with its indexes."""
+    for path, scopes in places(config):
+        parts = {f"{path}.{dimension}": scopes[-1].apart[dimension] for dimension in Dimension}
+        if ".indexes[" in path:
+            parts[path] = scopes[-1].both
+        for place, settings in parts.items():
+            for key in sorted(BUDGET & settings.keys()):
+                yield (
+                    f"{place}.{key}: a budget is that of a table with its indexes, "
+                    "so it stands in [[tables]] or [defaults]"
+                )
+    if config.money:
+        yield from (f"money.{problem}" for problem in config.money.problems())
 
 
 def _policy_problems(config: Config) -> Iterator[str]:

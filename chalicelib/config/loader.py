@@ -15,6 +15,7 @@ from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import every, nearest
+from chalicelib.config.money import Money
 from chalicelib.config.policy import SETTINGS, Raw
 from chalicelib.config.rules import Config, Matcher, Rule, Scope
 from chalicelib.model import Dimension
@@ -76,7 +77,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def config(self, raw: Raw) -> Config:
-        self._unknown(raw, {"defaults", "tables", "fan_out", *SECTIONS}, "")
+        self._unknown(raw, {"defaults", "tables", "fan_out", "money", *SECTIONS}, "")
         tables = self._array(raw, "tables", "")
         return Config(
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
@@ -85,6 +86,7 @@ class _Reader:
             self._section(raw, "pause", JobPause),
             self._section(raw, "healing", Healing),
             self._convert(raw["fan_out"], FanOut, "fan_out") if "fan_out" in raw else None,
+            self._convert(raw["money"], Money, "money") if "money" in raw else None,
         )
 
     def _section(self, raw: Raw, key: str, kind: type[T]) -> tuple[T, ...]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from chalicelib.config.money import MoneyCap
 from chalicelib.config.schedules import Schedule
 from chalicelib.config.types import TopicArn, Webhook
 from chalicelib.config.windows import Reserve, Window, always_forbid
@@ -43,6 +44,7 @@ NotificationKind = Literal[
     "not_reached",
     "fleet",
     "paused",
+    "money",
     "healing",
 ]
 #: The kinds that need the metrics.
@@ -90,6 +92,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "The default is DynamoDB's own quota for a table.",
         ),
     ] = TABLE_QUOTA_UNITS
+    max_usd_month: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="What a table with its indexes may cost in a calendar month (UTC), in USD: "
+            "see docs/money.md. Of a rule for several tables, each may cost that much; 0 is off.",
+        ),
+    ] = 0.0
+    money_cap: MoneyCap = "warn"
     increase_percent: Annotated[
         int,
         Meta(

@@ -10,6 +10,7 @@ from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
+from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy, Raw, make_policy
 from chalicelib.model import Dimension, Target
 
@@ -60,6 +61,7 @@ class Config:
     pauses: tuple[JobPause, ...] = ()
     healing: tuple[Healing, ...] = ()
     fan_out: FanOut | None = None
+    money: Money | None = None
 
     def policies(self) -> Iterator[Policy]:
         """Yield the settings of both dimensions for every place of the file."""

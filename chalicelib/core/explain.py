@@ -30,6 +30,8 @@ WHY: Mapping[Reason, str] = {
     "ask AWS for a higher quota",
     Reason.AT_DESIRED: "it fits the load",
     Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",
+    Reason.MONEY_CAP: "the month's budget is spent (max_usd_month), and money_cap = hold raises "
+    "nothing above the measured demand",
     Reason.AT_MIN: "it is at min_units",
     Reason.BURST_CARRIES: "the burst bucket carries the peak for now",
     Reason.HOT_KEY: "a hot key is throttled by the limit of its partition, "

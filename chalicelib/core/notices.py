@@ -15,12 +15,23 @@ from operator import ge, le
 from typing import Literal
 
 from chalicelib.config.policy import METRIC_KINDS, NotificationKind, Policy
+from chalicelib.core import money
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
+from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.adaptive import units_by_minute
 from chalicelib.core.strategies.demand import FRESH, is_fresh, means
-from chalicelib.model import Alarm, Change, Decision, Reason, RewriteAlarm, SetCapacity, Target
+from chalicelib.model import (
+    Alarm,
+    Change,
+    Decision,
+    Dimension,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    Target,
+)
 
 #: A condition that did not hold for so long begins a new episode.
 EPISODE_GAP = timedelta(hours=1)
@@ -51,6 +62,7 @@ STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
     "not_reached",
     "fleet",
     "paused",
+    "money",
 }
 SUBJECTS: Mapping[NotificationKind, str] = {
     "scaled_up": "Headroom raised {}",
@@ -65,6 +77,7 @@ SUBJECTS: Mapping[NotificationKind, str] = {
     "not_reached": "Sweeps have no time: {}",
     "fleet": "Following its fleet: {}",
     "paused": "Paused: {}",
+    "money": "Budget: {}",
 }
 TEXTS = {
     "failing": "have failed for {}, at last with: ",
@@ -106,7 +119,8 @@ class Condition:
     target: the target whose alarm keeps the notification state. since: when the episode began,
     where the metrics show it. Without it, the notification state keeps when the condition was first
     and last observed. Then an episode ends with a `gap`, and is due when it has held for `span`.
-    refresh: how old the last observation may become before it is written again.
+    refresh: how old the last observation may become before it is written again. fact: tells facts
+    of one kind apart, which are notified of separately.
     """
 
     line: NotificationLine
@@ -115,6 +129,7 @@ class Condition:
     gap: timedelta = EPISODE_GAP
     span: timedelta = timedelta()
     refresh: timedelta = timedelta()
+    fact: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +265,7 @@ def conditions(
         _load(observation, now),
         _budget(observation, decision, now),
         _held(observation, decision),
+        _money(observation, now),
     )
     return (c for c in present if _is_wanted(c.line.kind, observation.policy))
 
@@ -339,6 +355,28 @@ def _held(observation: Observation, decision: Decision | None) -> Iterator[Condi
         text = f"{observation.target}: {WHY[Reason.FLEET_UNKNOWN]}"
         text = f"{text}: {unknown.detail}" if unknown else text
         yield _without_metric("fleet", observation.target, observation.policy, text)
+
+
+def _money(observation: Observation, now: datetime) -> Iterator[Condition]:
+    """The table's budget is spent, or most of it. The reads stand for the table."""
+    target = observation.target
+    is_table = not target.index and target.dimension is Dimension.READ
+    for one in observation.spending if is_table else ():
+        if one.of:
+            yield from of_spending(one, target, observation.policy, now)
+
+
+def of_spending(
+    one: Spending, target: Target, policy: Policy, now: datetime
+) -> Iterator[Condition]:
+    """Yield the condition that a budget has reached a level. Each is notified once a month."""
+    level = next((n for n in money.LEVELS if one.percent is not None and one.percent >= n), 0)
+    if level:
+        effect = "nothing is raised above the measured demand" if one.caps else ""
+        effect = effect or ("capacity is raised as before" if level == max(money.LEVELS) else "")
+        text = "; ".join(filter(None, [money.sentence(one, now), effect]))
+        line = _line("money", target, policy, text)
+        yield Condition(line, target, money.month_begin(now), fact=f"-{level}")
 
 
 def _without_metric(kind: NotificationKind, target: Target, policy: Policy, text: str) -> Condition:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import throttling
+from chalicelib.core.money import Spending
 from chalicelib.model import Hold, Metrics, Target, Throughput
 
 
@@ -16,6 +17,7 @@ class Observation:
     fleets, the one that needs most; "" without a fleet. instances: how many
     instances that fleet has, None if they cannot be counted. fleet_units: the units that the fleet
     needs. alarmed_at: when an alarm of the target went to ALARM, where its metrics cannot be read.
+    spending: what its table, and the stage, cost this month, where they have a budget.
     """
 
     target: Target
@@ -28,6 +30,7 @@ class Observation:
     fleet: str = ""
     instances: int | None = None
     alarmed_at: datetime | None = None
+    spending: tuple[Spending, ...] = ()
 
     def with_metrics(self, metrics: Metrics) -> "Observation":
         """Return the observation with these metrics, without the throttling that is noise."""

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
-from chalicelib.core import outages, throttling, warm
+from chalicelib.core import money, outages, throttling, warm
 from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
@@ -68,11 +68,15 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
     decision = None
     if Direction.UP in directions:
         urgent = Direction.DOWN not in directions
-        decision = _guard(bounded, Direction.UP, holds) or _scale_up(bounded, now, urgent)
+        decision = _guard(bounded, Direction.UP, holds) or _within_money(
+            bounded, now, _scale_up(bounded, now, urgent)
+        )
     if Direction.DOWN in directions and (decision is None or not decision.changes):
-        decision = _guard(bounded, Direction.DOWN, holds) or _use_decrease(
+        lower = _guard(bounded, Direction.DOWN, holds) or _use_decrease(
             bounded, now, budget, reserved, _scale_down(bounded, now)
         )
+        is_capped = decision is not None and decision.reason is Reason.MONEY_CAP
+        decision = decision if is_capped and not lower.changes else lower
     if decision is None:
         raise ValueError("a decision needs a direction")
     causes = throttling.numbers(observation.metrics, now)
@@ -85,6 +89,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
             **causes,
             **_fleet_numbers(observation),
             **warm.numbers(observation, decision),
+            **money.numbers(observation.spending),
             "decreases_today": budget.used,
             "decreases_left": budget.left,
             "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
@@ -156,6 +161,19 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
     if wanted > units:
         return _keep(observation, Reason.AT_MAX, {**advice.numbers, "wanted_units": wanted})
     return _keep(observation, advice.reason, advice.numbers)
+
+
+def _within_money(observation: Observation, now: datetime, increase: Decision) -> Decision:
+    """Return an increase up to the measured demand, where a spent budget allows no more."""
+    most = money.ceiling(observation.spending, observation.metrics, now)
+    if most is None or increase.desired <= max(most, increase.current):
+        return increase
+    return replace(
+        increase,
+        desired=max(most, increase.current),
+        reason=Reason.MONEY_CAP,
+        numbers={**increase.numbers, "wanted_units": increase.desired},
+    )
 
 
 def _by_the_alarm(observation: Observation, alarmed_at: datetime, now: datetime) -> Recommendation:

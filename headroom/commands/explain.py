@@ -120,7 +120,7 @@ def explain(
     else:
         if not report.failures:
             _print_conflict(report, table, autoscaled_tables(run.aws).get(table, set()))
-        _print(report, verbose)
+        _print(report, verbose, run.now)
     raise typer.Exit(1 if report.failures or found_nothing else 0)
 
 
@@ -135,9 +135,10 @@ def _print_conflict(report: Report, table: str, autoscaled: Collection[Dimension
         )
 
 
-def _print(report: Report, verbose: bool) -> None:
+def _print(report: Report, verbose: bool, now: datetime) -> None:
     wording.print_dry_run(report.decisions)
     wording.print_decisions(report, verbose)
+    wording.print_budgets(report, now)
     for action in report.planned:
         print_line(sentence(action, would=True))
     if not report.planned and not report.failures:

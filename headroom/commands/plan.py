@@ -186,6 +186,7 @@ def _print_status(place: Place, report: Report, prices: pricing.Prices) -> None:
         console.print(_status_table(report, prices))
         total = sum(wording.monthly(decision, prices) for decision in report.decisions)
         print_line(f"Together {wording.dollars(total)} USD a month, provisioned.")
+    wording.print_budgets(report, place.at)
     wording.print_rest(report)
 
 
@@ -299,6 +300,7 @@ def _print_plan(
         print_line(f"{_sum(report.decisions, prices)}{chosen.note(prices)}")
     else:
         print_line(chosen.nothing_found())
+    wording.print_budgets(report, now)
     wording.print_rest(report)
 
 

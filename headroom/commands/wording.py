@@ -1,7 +1,7 @@
 """Decisions in the words of an operator: what changes, what that costs or saves, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from chalicelib.core import money as budget
 from chalicelib.core import warm
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
@@ -118,6 +119,12 @@ def _ordinal(decision: Decision) -> str:
     if not isinstance(used, int):
         return "one"
     return ORDINALS[used] if used < FREE_DECREASES_PER_DAY else f"{used + 1}th"
+
+
+def print_budgets(report: Report, now: datetime) -> None:
+    """Print each budget in a sentence."""
+    for one in report.spending:
+        print_line(f"Budget: {budget.sentence(one, now)}.")
 
 
 def alarm_changes(actions: Iterable[Action], would: bool = False) -> str:
@@ -236,6 +243,7 @@ def report_data(place: Place, report: Report, prices: pricing.Prices) -> dict[st
         **place.as_data(),
         "decisions": [as_data(decision, prices) for decision in report.decisions],
         **{kind: [sentence(action) for action in found] for kind, found in actions.items()},
+        "budgets": [asdict(one) for one in report.spending],
         "skipped": [
             {"subject": s.subject, "reason": str(s.reason), "detail": s.detail}
             for s in report.skips

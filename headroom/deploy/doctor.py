@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "global tables": configuration.global_tables,
     "throttling": configuration.throttling,
     "windows": configuration.floors,
+    "budgets": configuration.budgets,
     "quota": account.quota,
 }
 

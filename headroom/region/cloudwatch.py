@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from statistics import mean
 from typing import Any
 
 from headroom.region import moto_store
@@ -30,9 +31,10 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Sum": sum,
     "Minimum": min,
     "Maximum": max,
+    "Average": mean,
 }
 #: The statistics that GetMetricData knows.
-READABLE = ("Sum", "Minimum")
+READABLE = ("Sum", "Minimum", "Average")
 #: Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
 #: missing data", 2026-10.
 KEEPS_ITS_STATE = "AWS/DynamoDB"
@@ -288,7 +290,8 @@ class CloudWatch:
         queries = params["MetricDataQueries"]
         if any(query.get("MetricStat", {}).get("Stat") not in READABLE for query in queries):
             raise NotImplementedError(
-                "the embedded region knows the statistics Sum and Minimum, and no expressions"
+                f"the embedded region knows the statistics {', '.join(READABLE)}, "
+                "and no expressions"
             )
         if len(queries) > MAX_QUERIES:
             raise ServiceError(

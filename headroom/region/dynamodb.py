@@ -21,6 +21,8 @@ class Table:
     on_demand: bool = False
     #: The other Regions of a global table.
     replicas: list[str] = field(default_factory=list)
+    #: Its class; "" where it was never chosen.
+    table_class: str = ""
     #: moto's description, kept until the table is changed: a call to moto is most of what a
     #: simulated minute costs.
     description: dict[str, Any] = field(default_factory=dict)
@@ -68,6 +70,9 @@ class DynamoDB:
             units = _requested_units(params)
             if units:
                 return self._update(params["TableName"], table, units)
+        if operation == "UpdateTable" and "TableClass" in params:
+            table.table_class = params["TableClass"]
+            return {"TableDescription": {"TableName": params["TableName"]}}
         table.description = {}
         return None
 
@@ -106,6 +111,8 @@ class DynamoDB:
         description["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
         description["ProvisionedThroughput"] = self._throughput(table, "")
         description["WarmThroughput"] = _warm(table, "")
+        if table.table_class:
+            description["TableClassSummary"] = {"TableClass": table.table_class}
         if table.replicas:
             description["Replicas"] = [
                 {"RegionName": name, "ReplicaStatus": "ACTIVE"} for name in table.replicas

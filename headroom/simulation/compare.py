@@ -94,7 +94,8 @@ def compare(
     from headroom.simulation.optimum import optimum  # noqa: PLC0415
 
     outcomes: dict[str, Outcome] = {}
-    for name, run in _runs(demand, policy, targets, conditions).items():
+    unit_hour = prices.of(dimension).unit_hour
+    for name, run in _runs(demand, policy, targets, conditions, unit_hour).items():
         outcomes[name] = run()
         on_done(name)
     optimum_hours = optimum(demand)
@@ -109,8 +110,9 @@ def _runs(
     policy: Policy,
     targets: Sequence[int],
     conditions: Conditions | None,
+    unit_hour: float,
 ) -> dict[str, Callable[[], Outcome]]:
-    """Return the replay of each policy, by its name."""
+    """Return the replay of each policy, by its name. unit_hour: USD, for its budget."""
     units = initial_units(demand)
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     tracking = {
@@ -120,7 +122,7 @@ def _runs(
         for percent in targets
     }
     return {
-        HEADROOM: partial(replay, demand, policy, units, conditions),
+        HEADROOM: partial(replay, demand, policy, units, conditions, unit_hour),
         "plain percentage": partial(replay, demand, plain, units, conditions),
         **tracking,
         "Dynamic DynamoDB": partial(

@@ -174,7 +174,9 @@ def _table_costs(
         for target in history.demand
     }
     units = {target: initial_units(demand) for target, demand in history.demand.items()}
-    outcomes = Replay(history.demand, policies, units, start=history.start).run()
+    charged = {dimension: prices.of(dimension).unit_hour for dimension in Dimension}
+    replay = Replay(history.demand, policies, units, start=history.start, unit_hours=charged)
+    outcomes = replay.run()
     options = {t: _options(history, t, outcomes[t], prices, targets) for t in history.demand}
     advice = advise(options, history.table.on_demand, may_switch=history.is_whole)
     return [

@@ -7,14 +7,15 @@ have the same capacity in every minute.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from chalicelib.config.policy import Policy
-from chalicelib.core import scaling, table_alarms
+from chalicelib.core import money, scaling, table_alarms
+from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
-from chalicelib.core.prices import is_worth_checking
+from chalicelib.core.prices import UNIT_HOUR, is_worth_checking
 from chalicelib.core.strategies.adaptive import applied_after
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.strategies.onsets import DemandRecord
@@ -39,6 +40,8 @@ from headroom.simulation.clock import HOUR, MINUTE, START
 from headroom.simulation.dynamodb_rules import AlarmState, Conditions, Meter, Provision
 
 SWEEP_MINUTES = 5
+#: How the replayed table is named.
+TABLE = "the table"
 RECENT_MINUTES = int(RECENT.total_seconds()) // MINUTE
 HISTORY_MINUTES = int(HISTORY.total_seconds()) // MINUTE
 
@@ -121,6 +124,7 @@ class _ReplayTarget:
         self._five_minute_demand: list[float] = []
         self._days = DemandRecord()
         self._history = NO_HISTORY
+        self._units_by_hour: list[float] = []
 
     def serve(self, minute: int) -> None:
         """Serve one minute of demand and record its metrics."""
@@ -190,6 +194,13 @@ class _ReplayTarget:
             self._history = self._days.summary(end, HISTORY_MINUTES // 5)
         return self._history
 
+    def units_by_hour(self, end: datetime) -> Series:
+        """Return the mean units of each hour up to `end`."""
+        known, units = self._units_by_hour, self.outcome.units
+        for hour in range(len(known), int((end - self._start) / timedelta(hours=1))):
+            known.append(sum(units[hour * HOUR : (hour + 1) * HOUR]) / HOUR)
+        return Series(self._start, HOUR * MINUTE, tuple(known))
+
     def set_threshold(self, units: int) -> None:
         """Set the alarm's threshold to what fits these units."""
         self.threshold = table_alarms.threshold(
@@ -210,7 +221,8 @@ class Replay:
     """One table under Headroom. `run` returns the outcome of each target.
 
     hot_keys: requests a second, by minute, that the limit of one partition throttles, whatever the
-    units. They are no part of the demand.
+    units. They are no part of the demand. unit_hours: USD for a unit for an hour, for the budget of
+    the table. It counts what is replayed, from the start on.
 
     A policy in dry run is replayed as if it were live, to show what it would do.
     """
@@ -223,9 +235,11 @@ class Replay:
         conditions: Conditions | None = None,
         start: datetime = START,
         hot_keys: Mapping[Target, Sequence[float]] | None = None,
+        unit_hours: Mapping[Dimension, float] = UNIT_HOUR,
     ) -> None:
         self._conditions, self._start = conditions or Conditions(), start
         hot = hot_keys or {}
+        self._unit_hours = unit_hours
         self._minutes = len(next(iter(demand.values())))
         table = next(iter(demand)).table
         self._provisions: dict[str, Provision] = {}
@@ -284,13 +298,27 @@ class Replay:
                 o.with_metrics(t.read_metrics(minute, delay, o.throughput))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
+        spending = self._spending(now)
         decisions = scaling.coordinate_dimensions(
-            scaling.decide(o, now, directions) for o in observations
+            scaling.decide(replace(o, spending=spending) if spending else o, now, directions)
+            for o in observations
         )
         self._apply(decisions, minute, now)
         for target, decision in zip(self._targets, decisions, strict=True):
             if is_sweep and target.threshold is None:
                 target.set_threshold(decision.desired)
+
+    def _spending(self, now: datetime) -> tuple[Spending, ...]:
+        """Return what the table costs this month, where it has a budget."""
+        policy = self._targets[0].policy
+        if not policy.max_usd_month:
+            return ()
+        end = max(history_end(now), self._start)
+        units = {t.target: t.units_by_hour(end) for t in self._targets}
+        costs = money.hourly_cost(units, self._unit_hours)
+        hour_now = sum(t.meter.units * self._unit_hours[t.target.dimension] for t in self._targets)
+        budget = policy.max_usd_month, policy.money_cap == "hold"
+        return (Spending(TABLE, *budget, *money.add_up(costs, hour_now, now)),)
 
     def _apply(self, decisions: Sequence[Decision], minute: int, now: datetime) -> None:
         changed = [d for d in decisions if d.changes]
@@ -315,11 +343,19 @@ def initial_units(demand: Sequence[float]) -> int:
 
 
 def replay(
-    demand: Sequence[float], policy: Policy, units: int, conditions: Conditions | None = None
+    demand: Sequence[float],
+    policy: Policy,
+    units: int,
+    conditions: Conditions | None = None,
+    unit_hour: float = UNIT_HOUR[Dimension.READ],
 ) -> Outcome:
     """Return what Headroom would have done to the reads of a table with this demand.
 
-    units: the capacity that the table starts with.
+    units: the capacity that the table starts with. unit_hour: USD for a unit for an hour.
     """
     target = Target("trace", "", Dimension.READ)
-    return Replay({target: demand}, {target: policy}, {target: units}, conditions).run()[target]
+    prices = {Dimension.READ: unit_hour}
+    replayed = Replay(
+        {target: demand}, {target: policy}, {target: units}, conditions, unit_hours=prices
+    )
+    return replayed.run()[target]

@@ -259,6 +259,8 @@ LOWER: dict[str, Any] = {
 }
 
 
+#: It is spent before the last burst comes.
+BUDGET = {"strategy": "adaptive", "max_usd_month": 0.35, "money_cap": "hold"}
 TIMES = """
 lower_at = [{ at = "cron(10 22-23 * * ? *)" }, { at = "rate(3 hours)" }]
 """
@@ -269,6 +271,7 @@ lower_at = [{ at = "cron(10 22-23 * * ? *)" }, { at = "rate(3 hours)" }]
     [
         pytest.param({"strategy": "adaptive"}, TIMES, 8, id="adaptive, at fixed times"),
         pytest.param({"strategy": "percent"}, TIMES, 5, id="percent, at fixed times"),
+        pytest.param(BUDGET, "", 10, id="a budget that is spent"),
         pytest.param(LOWER, FLOOR, 12, id="low periods, floors and kept decreases"),
         pytest.param(LOWER, STEPS, 12, id="steps by throttling, late metrics, and a hold"),
     ],

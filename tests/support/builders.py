@@ -10,6 +10,7 @@ import pytest
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.config.policy import Policy, ScalingStep, make_policy
 from chalicelib.core import scaling, table_alarms
+from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import (
@@ -85,6 +86,7 @@ def observation(
     instances: int | None = None,
     settings: Policy | None = None,
     alarmed_at: datetime | None = None,
+    spending: tuple[Spending, ...] = (),
     **fields: Any,
 ) -> Observation:
     """Return an observation of one target: without `consumed` there are no metrics at all.
@@ -106,6 +108,7 @@ def observation(
         fleet,
         instances,
         alarmed_at,
+        spending,
     )
 
 

@@ -46,6 +46,14 @@ from tests.support.harms import (
 )
 
 ROWS: dict[str, tuple[Harm, str, str, str]] = {
+    "give a small budget": (
+        lambda deployment: configure(
+            deployment.project, CONFIG.replace("5000", "5000\nmax_usd_month = 0.0001")
+        ),
+        "budgets",
+        "of max_usd_month 0.0001; forecast to its end",
+        "Raise max_usd_month",
+    ),
     "lose credentials": (
         lambda deployment: reject(deployment, "InvalidClientTokenId"),
         "credentials",

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader as configuration
 from chalicelib.core import table_alarms
-from chalicelib.metrics import CONSUMED, NAMESPACE, THROTTLED, Cause, throttled_by
+from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED, Cause, throttled_by
 from chalicelib.model import Dimension, Target
 from chalicelib.run import Run
 from headroom.region.context import Call, Fault, Invocation
@@ -119,6 +119,17 @@ def _publish(region: Region, names: Mapping[Any, str], minutes: int, loads: Load
                 region.cloudwatch.publish(
                     NAMESPACE, names[target.dimension], named, minute, rate * MINUTE
                 )
+
+
+def past_units(region: Region, days: int = 10) -> None:
+    """Publish the present units as those of the last days, a datapoint an hour."""
+    for target in region.targets():
+        units, named = region.units(target), metric_dimensions(target)
+        for hour in range(24 * days):
+            minute = region.minute - MINUTE * (hour + 1) - region.minute % MINUTE
+            region.cloudwatch.publish(
+                NAMESPACE, PROVISIONED[target.dimension], named, minute, units
+            )
 
 
 def set_units(region: Region, table: str, read: int, write: int) -> None:

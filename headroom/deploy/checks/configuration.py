@@ -14,7 +14,7 @@ from chalicelib.aws.tables import autoscaled_tables
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
-from chalicelib.core import warm
+from chalicelib.core import money, warm
 from chalicelib.core.healing import REPLACING, InstanceGroup
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm
 from headroom.deploy.account import DENIED, error_code, get_or_none
@@ -177,6 +177,18 @@ def floors(deployment: Deployment) -> Iterator[Finding]:
                 f"The raise may take minutes, so it begins {warm.EARLIER.seconds // 60} minutes "
                 "earlier. To pre-warm the table instead: docs/windows.md, Warm throughput.",
             )
+
+
+def budgets(deployment: Deployment) -> Iterator[Finding]:
+    """Find the budgets that are spent, that will be, and of which nothing is known."""
+    for one in deployment.next_sweep.spending:
+        text = money.sentence(one, deployment.now)
+        if one.unknown:
+            remedy = "Until then the budget limits nothing (docs/money.md)."
+            yield Finding("budgets", text, remedy)
+        elif max(one.spent or 0.0, one.forecast or 0.0) >= one.limit:
+            remedy = "Raise max_usd_month, or lower max_units (docs/money.md)."
+            yield Finding("budgets", text, remedy)
 
 
 def conflicts(deployment: Deployment) -> Iterator[Finding]:

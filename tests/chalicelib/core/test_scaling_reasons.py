@@ -41,6 +41,7 @@ def test_every_reason_that_can_be_given_is_in_a_test() -> None:
     in_cases = {case.values[-1] for case in CASES}
     elsewhere = {
         Reason.AT_QUOTA,
+        Reason.MONEY_CAP,
         Reason.TOGETHER,
         Reason.INCREASE_FIRST,
         Reason.OTHER_NOT_LOW,

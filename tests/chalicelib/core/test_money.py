@@ -1,0 +1,207 @@
+"""Budgets: what a month costs, its forecast, and what a spent budget allows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.config.loader import load
+from chalicelib.config.money import Money
+from chalicelib.core import money, price_list, scaling
+from chalicelib.core.money import Spending
+from chalicelib.metrics import history_end
+from chalicelib.model import BOTH, UP, Dimension, Metrics, Reason, Series
+from headroom.simulation.replay import replay
+from tests.support.builders import (
+    NOON,
+    READS,
+    WRITES,
+    observation,
+    outcome,
+    policy,
+    problems,
+    series,
+    steady,
+)
+
+PRICES = {Dimension.READ: 0.001, Dimension.WRITE: 0.005}
+HOUR = timedelta(hours=1)
+KNOWN = history_end(NOON)
+
+
+def spent(usd: float | None, limit: float = 100.0, holds: bool = True) -> tuple[Spending, ...]:
+    return (Spending("orders", limit, holds, usd, usd),)
+
+
+def costs(hours: int, usd: float | None, until: datetime = KNOWN) -> Series:
+    return Series(until - hours * HOUR, 3600, (usd,) * hours)
+
+
+def test_each_hour_costs_its_units_at_their_price() -> None:
+    units = {
+        READS: Series(NOON, 3600, (100.0, None, None)),
+        WRITES: Series(NOON, 3600, (10.0, 2.0, None)),
+    }
+    assert money.hourly_cost(units, PRICES).values == pytest.approx((0.15, 0.01, None))
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "expected"),
+    [
+        pytest.param(costs(500, 1.0), NOON, (467.0 + 2.0, 469.0 + 252.0), id="in the month"),
+        pytest.param(costs(24, 1.0), NOON, (24.0 + 2.0, 26.0 + 252.0), id="a table of yesterday"),
+        pytest.param(costs(0, 1.0), NOON, (2.0, 2.0 + 252.0 * 2), id="nothing is known yet"),
+        pytest.param(costs(500, None), NOON, (2.0, 2.0 + 252.0 * 2), id="no datapoint"),
+        pytest.param(
+            costs(100, 1.0, datetime(2026, 11, 30, 23, tzinfo=UTC)),
+            datetime(2026, 12, 1, 0, 30, tzinfo=UTC),
+            (1.0, 1.0 + 743.5),
+            id="half an hour after the month began",
+        ),
+    ],
+)
+def test_the_month_counts_from_its_first_day_in_utc(
+    known: Series, now: datetime, expected: tuple[float, float]
+) -> None:
+    """An hour of now costs 2 USD. At NOON, the 20th, the last known hour ended at 11:00."""
+    assert money.add_up(known, 2.0, now) == pytest.approx(expected)
+
+
+def test_the_forecast_expects_the_last_seven_days() -> None:
+    known = Series(KNOWN - 400 * HOUR, 3600, (9.0,) * 232 + (1.0,) * 168)
+    total, forecast = money.add_up(known, 2.0, NOON)
+    assert forecast - total == pytest.approx(252.0)
+
+
+@pytest.mark.parametrize(
+    ("spending", "consumed", "throttled", "expected"),
+    [
+        pytest.param(spent(99.0), 90.0, None, None, id="not spent"),
+        pytest.param(spent(100.0), 90.2, None, 91, id="spent"),
+        pytest.param(spent(100.0), 90.0, 20.0, 110, id="what is throttled is demand"),
+        pytest.param(spent(100.0, holds=False), 90.0, None, None, id="only told"),
+        pytest.param(spent(None), 90.0, None, None, id="unknown"),
+        pytest.param((), 90.0, None, None, id="no budget"),
+        pytest.param(spent(100.0), None, None, None, id="no metrics"),
+        pytest.param((*spent(1.0), Spending("", 9.0, True, 9.0)), 90.0, None, 90, id="the stage"),
+    ],
+)
+def test_a_spent_budget_allows_the_measured_demand(
+    spending: tuple[Spending, ...],
+    consumed: float | None,
+    throttled: float | None,
+    expected: int | None,
+) -> None:
+    seen = observation(consumed=consumed, throttled=throttled)
+    assert money.ceiling(spending, seen.metrics, NOON) == expected
+
+
+def test_old_metrics_and_an_old_peak_are_no_demand_of_now() -> None:
+    old = Metrics(steady(90.0, end=NOON - timedelta(minutes=11)))
+    assert money.ceiling(spent(100.0), old, NOON) is None
+    falling = Metrics(series([*[500.0] * 60, *[90.0] * 10]))
+    assert money.ceiling(spent(100.0), falling, NOON) == 90
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate", "throttled", "expected"),
+    [
+        pytest.param({}, 95.0, None, (100, Reason.MONEY_CAP), id="the demand is below the units"),
+        pytest.param({}, 100.0, 30.0, (130, Reason.MONEY_CAP), id="raised to the demand"),
+        pytest.param(
+            {"increase_percent": 5}, 104.0, None, (104, Reason.MONEY_CAP), id="a small step"
+        ),
+        pytest.param({"min_units": 500}, 20.0, None, (100, Reason.MONEY_CAP), id="no minimum"),
+        pytest.param({}, 60.0, None, (100, Reason.AT_DESIRED), id="nothing to raise"),
+        pytest.param({}, 10.0, None, (16, Reason.UTILIZATION_LOW), id="lowered as before"),
+        pytest.param({"strategy": "adaptive"}, 130.0, None, (130, Reason.MONEY_CAP), id="adaptive"),
+    ],
+)
+def test_at_the_cap_nothing_is_raised_above_the_measured_demand(
+    settings: dict[str, object], rate: float, throttled: float | None, expected: tuple[int, Reason]
+) -> None:
+    seen = observation(
+        consumed=rate, throttled=throttled, settings=policy(**settings), spending=spent(100.0)
+    )
+    found = scaling.decide(seen, NOON, BOTH)
+    if expected[1] is Reason.AT_DESIRED:
+        assert not found.changes
+    else:
+        assert outcome(found) == expected
+    assert found.numbers["month_usd"] == 100.0
+
+
+def test_what_is_unknown_is_in_the_numbers_and_prevents_nothing() -> None:
+    unknown = Spending("orders", 9.0, True, unknown="the price of a unit is unknown")
+    stage = Spending("", 50.0, False, 12.345)
+    found = scaling.decide(observation(consumed=95.0, spending=(unknown, stage)), NOON, UP)
+    assert outcome(found) == (150, Reason.UTILIZATION_HIGH)
+    assert found.numbers.items() >= {
+        ("month_usd", "unknown"),
+        ("max_usd_month", 9.0),
+        ("stage_month_usd", 12.35),
+        ("stage_max_usd_month", 50.0),
+    }
+    assert money.sentence(unknown, NOON) == (
+        "orders: what it has cost this month is unknown (the price of a unit is unknown); "
+        "max_usd_month 9"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "table_class", "own", "expected"),
+    [
+        ("eu-west-1", "STANDARD", None, (0.000147, 0.000735)),
+        ("us-east-1", "STANDARD_INFREQUENT_ACCESS", Money(), (0.00016, 0.00081)),
+        ("eu-west-1", "STANDARD_INFREQUENT_ACCESS", None, None),
+        ("mars-1", "STANDARD", None, None),
+        ("mars-1", "STANDARD", Money(read_unit_hour=0.1, write_unit_hour=0.5), (0.1, 0.5)),
+    ],
+)
+def test_the_price_of_a_unit(
+    place: str, table_class: str, own: Money | None, expected: tuple[float, float] | None
+) -> None:
+    found = price_list.unit_hours(place, table_class, own)
+    assert (tuple(found.values()) if found else None) == expected
+
+
+def test_a_budget_is_that_of_a_whole_table() -> None:
+    text = """
+[defaults.read]
+money_cap = "hold"
+[money]
+read_unit_hour = 0.1
+[[tables]]
+name = "orders"
+max_usd_month = 10
+[tables.write]
+max_usd_month = 5
+[[tables.indexes]]
+name = "by-*"
+max_usd_month = 5
+"""
+    why = "a budget is that of a table with its indexes, so it stands in [[tables]] or [defaults]"
+    assert problems(text) == [
+        f"defaults.read.money_cap: {why}",
+        f"tables[0].write.max_usd_month: {why}",
+        f"tables[0].indexes[0].max_usd_month: {why}",
+        "money.write_unit_hour: give both prices, or neither",
+    ]
+
+
+def test_the_money_section_is_read() -> None:
+    found = load('[money]\nmax_usd_month = 500\nmoney_cap = "hold"\n').money
+    assert found == Money(max_usd_month=500, money_cap="hold")
+    assert load("").money is None
+
+
+def test_a_replay_plays_the_budget() -> None:
+    """100 units cost 0.013 USD an hour, so 0.10 USD are spent after some eight hours."""
+    demand = [60.0] * 600 + [95.0] * 120
+    free = replay(demand, policy(), 100)
+    capped = replay(demand, policy(max_usd_month=0.1, money_cap="hold"), 100)
+    assert max(free.units) == 150
+    assert (max(capped.units), capped.made) == (100, [])
+    late = replay(demand, policy(max_usd_month=0.2, money_cap="hold"), 100)
+    assert late.units == free.units
+    told = replay(demand, policy(max_usd_month=0.1), 100)
+    assert told.units == free.units

@@ -1,0 +1,176 @@
+"""A budget through the real functions: at its end nothing is raised above the measured demand, it
+is notified of once a month, and it is read only where it is configured."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom.region.context import Fault
+from headroom.region.region import Region
+from tests.support.builders import READS
+from tests.support.command_line import RunCommand, write_file
+from tests.support.notifications import TOPIC, subjects, tags, texts, with_topic
+from tests.support.scenes import (
+    MIDDAY,
+    MONDAY,
+    decisions,
+    failures,
+    invoke,
+    orders,
+    pass_minutes,
+    past_units,
+    reasons,
+    requests,
+    rules,
+    units,
+    woken_after,
+)
+
+#: On Monday the 2nd, at 12:00, `orders` has cost 3.37 USD since the 1st: 36 hours of 120 read and
+#: 120 write units.
+BUSY = {READS: 95.0}
+SPENT = {"max_usd_month": 3.0}
+
+
+@contextmanager
+def month(config: str | None = None) -> Iterator[Region]:
+    """`orders`, with its units of the last days in CloudWatch."""
+    with Region(MIDDAY) as region:
+        region.create_table("orders", 100, 100, {"by-date": (20, 20)})
+        past_units(region)
+        region.deploy(config or rules(**SPENT, money_cap="hold"))
+        with_topic(region)
+        invoke(region, "sweep")
+        region.calls.clear()
+        yield region
+
+
+pytestmark = pytest.mark.scene.with_args(month)
+
+
+def unit_reads(region: Region) -> int:
+    """Return how many metrics of a month were read."""
+    queries = (q for r in requests(region, "GetMetricData") for q in r["MetricDataQueries"])
+    return sum(query["MetricStat"]["Stat"] == "Average" for query in queries)
+
+
+@pytest.mark.parametrize("function", ["sweep", "scale_down", "on_alarm", "follow_up"])
+def test_at_the_cap_no_function_raises_above_the_demand(region: Region, function: str) -> None:
+    decided = decisions(woken_after(region, function, 5, BUSY))[READS]
+    assert (decided["desired"], decided["reason"]) == (100, "MoneyCapReached")
+    assert decided["numbers"]["month_usd"] == pytest.approx(3.37, abs=0.01)
+    assert (decided["numbers"]["max_usd_month"], decided["numbers"]["wanted_units"]) == (3.0, 150)
+    assert units(region)["orders:read"] == 100
+
+
+@pytest.mark.parametrize("function", ["sweep", "on_alarm"])
+def test_what_is_throttled_is_still_served(region: Region, function: str) -> None:
+    pass_minutes(region, 5, {READS: 100.0}, {READS: 30.0})
+    woken_after(region, function, 0)
+    assert units(region)["orders:read"] == 130
+
+
+@pytest.mark.scene(month, rules(**SPENT))
+@pytest.mark.parametrize(("function", "reads"), [("sweep", 4), ("on_alarm", 0), ("follow_up", 0)])
+def test_with_warn_it_is_raised_and_an_alarm_reads_nothing_more(
+    region: Region, function: str, reads: int
+) -> None:
+    woken_after(region, function, 65, BUSY)
+    assert (units(region)["orders:read"], unit_reads(region)) == (150, reads)
+
+
+@pytest.mark.scene(orders, rules())
+def test_without_a_budget_nothing_is_read(region: Region) -> None:
+    pass_minutes(region, 5, BUSY)
+    invoke(region, "sweep")
+    assert unit_reads(region) == 0
+
+
+def test_a_container_reads_each_hour_once(region: Region) -> None:
+    for _ in range(5):
+        pass_minutes(region, 25, BUSY)
+        invoke(region, "sweep")
+    assert unit_reads(region) == 4 * 2
+
+
+@pytest.mark.parametrize("function", ["sweep", "on_alarm"])
+def test_a_month_that_cannot_be_read_prevents_no_increase(region: Region, function: str) -> None:
+    def is_month(params: Any) -> bool:
+        return params["MetricDataQueries"][0]["MetricStat"]["Stat"] == "Average"
+
+    region.faults.append(Fault("GetMetricData", "InternalServiceFault", 9, matches=is_month))
+    invocation = woken_after(region, function, 65, BUSY)
+    assert units(region)["orders:read"] == 150
+    assert decisions(invocation)[READS]["numbers"]["month_usd"] == "unknown"
+    assert "the month's units: GetMetricData failed" in failures(invocation)[0]
+
+
+def in_standard_ia(region: Region) -> None:
+    """Change the class of the table."""
+    region.client("dynamodb").update_table(
+        TableName="orders", TableClass="STANDARD_INFREQUENT_ACCESS"
+    )
+
+
+@pytest.mark.scene(month, rules(max_usd_month=4.0, money_cap="hold"))
+def test_another_class_has_another_price(region: Region) -> None:
+    in_standard_ia(region)
+    assert reasons(woken_after(region, "sweep", 5, BUSY))["orders:read"] == "MoneyCapReached"
+
+
+OWN = "\n[money]\nread_unit_hour = 0.0013\nwrite_unit_hour = 0.0065\n"
+
+
+@pytest.mark.scene(month, rules(max_usd_month=30.0, money_cap="hold") + OWN)
+def test_a_price_of_ones_own_counts(region: Region) -> None:
+    assert reasons(woken_after(region, "sweep", 5, BUSY))["orders:read"] == "MoneyCapReached"
+
+
+@pytest.mark.scene(
+    month, rules(notify=["money"], notify_topic=TOPIC, max_usd_month=3.4, scale_down=False)
+)
+def test_each_level_is_notified_of_once_a_month(region: Region) -> None:
+    invoke(region, "sweep")
+    assert subjects(region) == ["Budget: orders"]
+    assert texts(region)[0].startswith(
+        "orders has cost 3.37 USD since 1 November, 99 % of max_usd_month 3.4; forecast to its end"
+    )
+    assert "headroom-told-money-80" in tags(region)
+    for _ in range(3):
+        pass_minutes(region, 60)
+        invoke(region, "sweep")
+    assert len(subjects(region)) == 2
+    assert "102 % of max_usd_month 3.4" in texts(region)[1]
+    assert "capacity is raised as before" in texts(region)[1]
+    region.travel(MONDAY + timedelta(days=33))
+    past_units(region)
+    invoke(region, "sweep")
+    assert len(subjects(region)) == 3
+    assert "since 1 December" in texts(region)[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["explain", "orders"], "Budget: orders has cost 3.3"),
+        (["status"], "Budget: orders has cost 3.3"),
+        (["plan"], "Budget: orders has cost 3.3"),
+        (["explain", "orders", "--json"], '"budgets"'),
+    ],
+)
+def test_the_commands_show_it(
+    region: Region, run: RunCommand, tmp_path: Path, arguments: list[str], shown: str
+) -> None:
+    pass_minutes(region, 5, BUSY)
+    file = write_file(tmp_path, region.functions.config)
+    output = run(*arguments, "--config", file).output
+    assert shown in output
+    if "--json" in arguments:
+        (budget,) = json.loads(output)["budgets"]
+        assert budget["of"] == "orders"
+        assert budget["limit"] == 3.0
