@@ -37,8 +37,10 @@ def notify_of_tables(run: Run) -> None:
     """Notify people of what the run did to tables, and after a sweep of states that hold."""
     done = [action for action in run.report.done if isinstance(action, SetCapacity)]
     decisions = {decision.target: decision for decision in run.report.decisions}
-    policies = {target: run.policy(target) for target in decisions}
     rewrites = [action for action in run.report.done if isinstance(action, RewriteAlarm)]
+    # workers decide on tables whose alarms this run may have repaired
+    targets = (*decisions, *(rewrite.target for rewrite in rewrites))
+    policies = {target: run.policy(target) for target in targets}
     lines = [
         *notices.of_changes(done, decisions, policies),
         *notices.of_restored(rewrites, policies),

@@ -27,6 +27,7 @@ from headroom.region.region import Region
 from tests.support.builders import FOREIGN
 from tests.support.iam import Ask, Policy, allowed, asks
 from tests.support.judge import cuts, location_of
+from tests.support.notifications import notification_rules, with_topic
 from tests.support.scenes import (
     MIDDAY,
     WRITING,
@@ -39,6 +40,7 @@ from tests.support.scenes import (
     new_run,
     of_table,
     pass_minutes,
+    requests,
     rules,
     skips,
     units,
@@ -360,3 +362,15 @@ def test_with_workers_a_throttled_call_is_tried_more_often(
 ) -> None:
     config = Aws("t", queue).client("cloudwatch").meta.config
     assert config.retries["total_max_attempts"] == attempts
+
+
+@pytest.mark.scene.with_args(large, notification_rules("alarm_off") + FAN_OUT)
+def test_an_alarm_whose_actions_come_back_is_reported_though_workers_check_its_table(
+    region: Region,
+) -> None:
+    with_topic(region)
+    region.cloudwatch.alarms["headroom-orders-1:read"].fields["AlarmActions"] = []
+    found = invoke(region, "sweep")
+    assert (decisions(found), found.error) == ({}, None)
+    sent = [message["Message"] for message in requests(region, "Publish")]
+    assert ["alarm headroom-orders-1:read had lost its actions" in text for text in sent] == [True]
