@@ -71,7 +71,7 @@ ALARM_CHANGES = {
 @cache
 def aws() -> Aws:
     """Return the AWS adapters, made once per container."""
-    return Aws(ALARM_TOPIC, GROUP_QUEUE if WORKERS else "")
+    return Aws(ALARM_TOPIC, GROUP_QUEUE if WORKERS else "", service=SERVICE)
 
 
 def only_if(condition: bool, register: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,6 +27,7 @@ from chalicelib.fan_out import hand_over
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
+from chalicelib.month_costs import add_up_stage
 from chalicelib.notify import notify_of_tables
 from chalicelib.observe import provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
@@ -121,6 +122,7 @@ def sweep(
     names = managed if free is None else free
     left = hand_over(run, "sweep", names, UP if free is None else BOTH)
     tables = provisioned_tables(run, names)
+    add_up_stage(run, tables.values(), is_whole=concerns is None)
     alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []
     may_make = with_alarms and free is not None
     known = list(alarms or [])

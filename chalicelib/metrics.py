@@ -9,6 +9,8 @@ from enum import StrEnum
 from chalicelib.model import Dimension, Target
 
 NAMESPACE = "AWS/DynamoDB"
+#: The namespace of the metrics that Headroom publishes, and what its stage has cost this month.
+OWN, SPENT = "Headroom", "SpentUsd"
 EC2 = "AWS/EC2"
 #: What a table or an index may be called. A table's ARN is no name, although most operations take
 #: one. Source: Developer Guide, "Naming rules", read 2026-11.

@@ -1,13 +1,18 @@
-"""What tables with a budget cost this month. It is read only where a budget needs it.
+"""What tables with a budget, and the whole stage, cost this month. It is read only where a budget
+needs it.
 
-One metric a target, once an hour in each function that decides with it. Alarms' functions need it
-only where a budget may limit an increase.
+One metric a target, once an hour in each function that decides with it. A check that may only
+raise, such as that of an alarm, needs it where it may limit the increase. The sweep adds up the
+stage, and publishes that; the other functions read what it has published.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
-from chalicelib.aws.metrics import read_units
+from chalicelib.aws.metrics import read_spent, read_units
+from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy
 from chalicelib.core import money, price_list
 from chalicelib.core.money import Spending
@@ -16,8 +21,12 @@ from chalicelib.metrics import history_end
 from chalicelib.model import Dimension, Direction, Series, TableState, Target
 from chalicelib.run import Run
 
+STAGE = "the stage's month"
+#: Sweeps publish it every five minutes.
+STAGE_KEPT = timedelta(minutes=5)
 NO_PRICE = "the price of a unit in {} is unknown: write it into [money]"
 NO_METRICS = "CloudWatch does not give its units"
+NOT_PUBLISHED = "no sweep has published it in the last 15 minutes"
 
 
 def with_spending(
@@ -26,12 +35,26 @@ def with_spending(
     observations: Mapping[Target, Observation],
     directions: Collection[Direction],
 ) -> dict[Target, Observation]:
-    """Return the observations with what their tables cost this month, where they have a budget."""
+    """Return the observations with what their tables, and the stage, cost this month, where they
+    have a budget."""
     found = run.attempt("the budgets", "adding them up", _of_tables, run, tables, directions) or {}
+    stage = _stage(run, directions)
+    budgets = {t: tuple(one for one in (found.get(t.table), stage) if one) for t in observations}
     return {
-        target: replace(o, spending=(found[target.table],)) if target.table in found else o
-        for target, o in observations.items()
+        t: replace(o, spending=budgets[t]) if budgets[t] else o for t, o in observations.items()
     }
+
+
+def add_up_stage(run: Run, tables: Collection[TableState], is_whole: bool) -> None:
+    """Add up what all managed tables cost, if the stage has a budget. The report has it then.
+
+    is_whole: whether these are all managed tables.
+    """
+    own = run.config.money
+    if is_whole and own and own.max_usd_month:
+        of_all = partial(_of_stage, run, own, tables)
+        subject = "the budget of the stage"
+        run.report.stage = run.once(STAGE, lambda: run.attempt(subject, "adding it up", of_all))
 
 
 def _of_tables(
@@ -39,28 +62,66 @@ def _of_tables(
 ) -> dict[str, Spending]:
     policies = {table.name: run.policy(Target(table.name, "", Dimension.READ)) for table in tables}
     wanted = [table for table in tables if _matters(policies[table.name], directions)]
-    units = _units(run, wanted) if wanted else {}
-    return {table.name: _of_table(run, table, policies[table.name], units) for table in wanted}
+    units = _units(run, wanted)
+    budgets = [_budget(table.name, policies[table.name]) for table in wanted]
+    pairs = zip(wanted, budgets, strict=True)
+    return {table.name: _spent(run, table, budget, units) for table, budget in pairs}
 
 
-def _matters(policy: Policy, directions: Collection[Direction]) -> bool:
-    """Tell whether a table has a budget that matters: a check that may only raise, such as that of
-    an alarm, needs it where it may limit the increase."""
-    return policy.max_usd_month > 0 and (policy.money_cap == "hold" or Direction.DOWN in directions)
+def _of_stage(run: Run, own: Money, tables: Collection[TableState]) -> Spending:
+    units, budget = _units(run, tables), _budget("", own)
+    parts = [_spent(run, table, replace(budget, of=table.name), units) for table in tables]
+    unknown = next((f"{part.of}: {part.unknown}" for part in parts if part.unknown), "")
+    if unknown:
+        return replace(budget, unknown=unknown)
+    return replace(
+        budget,
+        spent=sum(part.spent or 0.0 for part in parts),
+        forecast=sum(part.forecast or 0.0 for part in parts),
+    )
 
 
-def _units(run: Run, tables: Sequence[TableState]) -> Mapping[Target, Series]:
+def _stage(run: Run, directions: Collection[Direction]) -> Spending | None:
+    """Return what the stage costs: as this run has added it up, or as the newest sweep has."""
+    own = run.config.money
+    is_known = bool(run.aws.service or run.report.stage)
+    if own is None or not is_known or not _matters(own, directions):
+        return None
+    return run.once(STAGE, partial(_published, run, own))
+
+
+def _published(run: Run, own: Money) -> Spending:
+    read = partial(
+        run.aws.recent, STAGE, run.now, STAGE_KEPT, partial(read_spent, run.aws, run.now)
+    )
+    spent = run.read("the stage's month", "GetMetricData", read)
+    return replace(_budget("", own), spent=spent, unknown="" if spent else NOT_PUBLISHED)
+
+
+def _budget(of: str, settings: Policy | Money) -> Spending:
+    return Spending(of, settings.max_usd_month, settings.money_cap == "hold")
+
+
+def _matters(settings: Policy | Money, directions: Collection[Direction]) -> bool:
+    """Tell whether there is a budget that a check in these directions must know."""
+    may_limit = settings.money_cap == "hold" or Direction.DOWN in directions
+    return settings.max_usd_month > 0 and may_limit
+
+
+def _units(run: Run, tables: Iterable[TableState]) -> Mapping[Target, Series]:
     targets = [target for table in tables for target in table.targets()]
+    if not targets:
+        return {}
     first, last = money.first_hour(run.now), history_end(run.now)
     read = run.read("the month's units", "GetMetricData", read_units, run.aws, targets, first, last)
     return read or {}
 
 
-def _of_table(
-    run: Run, table: TableState, policy: Policy, units: Mapping[Target, Series]
+def _spent(
+    run: Run, table: TableState, budget: Spending, units: Mapping[Target, Series]
 ) -> Spending:
+    """Return a budget with what a table has cost, or why that is unknown."""
     region, targets = run.aws.region, table.targets()
-    budget = Spending(table.name, policy.max_usd_month, policy.money_cap == "hold")
     prices = price_list.unit_hours(region, table.table_class, run.config.money)
     if prices is None:
         return replace(budget, unknown=NO_PRICE.format(f"{region}, class {table.table_class}"))

@@ -120,7 +120,7 @@ def _pending(
     conditions: list[Condition] = []
     for target, observation in run.report.observations.items():
         conditions += notices.conditions(observation, decisions.get(target), run.now)
-    more = (*_of_alarms(run, sweep), *_of_sweeps(run, sweep.tables))
+    more = (*_of_alarms(run, sweep), *_of_sweeps(run, sweep.tables), *_of_stage(run, sweep))
     for condition in (*conditions, *more):
         place = place_of(condition)
         if place is None:
@@ -149,6 +149,18 @@ def _of_alarms(run: Run, sweep: Sweep) -> Iterator[Condition]:
     for target, alarm in table_alarms.silenced(sweep.alarms).items():
         if target.table in sweep.tables:
             yield from notices.of_alarm(target, run.policy(target), alarm)
+
+
+def _of_stage(run: Run, sweep: Sweep) -> Iterator[Condition]:
+    """Yield the condition that the stage's budget is spent, or most of it.
+
+    The first of Headroom's alarms keeps when that was notified.
+    """
+    ours = (table_alarms.watched(a) for a in sweep.alarms if table_alarms.is_ours(a))
+    first = min((target for target in ours if target), default=None)
+    if run.report.stage and first:
+        policy = run.config.default_policy(Dimension.READ)
+        yield from notices.of_spending(run.report.stage, first, policy, run.now)
 
 
 def _of_sweeps(run: Run, tables: Collection[str]) -> Iterator[Condition]:

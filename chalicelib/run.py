@@ -59,7 +59,8 @@ class Report:
     instance_alarms: the alarms of
     failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
     read, None if it could not read the alarms. unreached: the tables for which no time was left.
-    handed_over: how many tables workers check instead.
+    handed_over: how many tables workers check instead. stage: what all managed tables cost this
+    month, where a sweep has added it up for the stage's budget.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Report:
     unreached: list[str] = field(default_factory=list)
     handed_over: int = 0
     sweep: Sweep | None = None
+    stage: Spending | None = None
 
     @property
     def spending(self) -> list[Spending]:

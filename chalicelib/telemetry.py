@@ -10,13 +10,14 @@ from typing import TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from chalicelib import metrics
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import HealingDecision
 from chalicelib.model import Decision, Heal
 from chalicelib.run import Report
 
 SERVICE = "headroom"
-NAMESPACE = "Headroom"
+NAMESPACE = metrics.OWN
 
 # without `location`: every line is written at the same one
 logger = Logger(service=SERVICE, location=None)
@@ -55,7 +56,8 @@ class RunLog:
         """
         self.write(report)
         counts = _counts(report)
-        _publish(counts, self._service)
+        spent = report.stage.spent if report.stage else None
+        _publish(counts if spent is None else {**counts, metrics.SPENT: spent}, self._service)
         if not report.failures:
             _publish({"Completed": 1}, self._service, self._function)
         return counts
@@ -69,15 +71,15 @@ class RunLog:
         log(text, extra={**fields, "function": self._function})
 
 
-def _publish(counts: Mapping[str, int], service: str, function: str = "") -> None:
+def _publish(counts: Mapping[str, float], service: str, function: str = "") -> None:
     """Publish counts, of all functions together or of one: few enough to stay within CloudWatch's
-    ten free metrics a stage."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+    ten free metrics a stage. What a stage with a budget has cost is one more."""
+    published = EphemeralMetrics(namespace=NAMESPACE, service=service)
     if function:
-        metrics.add_dimension(name="function", value=function)
+        published.add_dimension(name="function", value=function)
     for name, count in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
-    metrics.flush_metrics()
+        published.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    published.flush_metrics()
 
 
 def _decision_fields(decision: Decision) -> dict[str, object]:

@@ -84,15 +84,18 @@ class Aws:
         http: Send = send,
         threads: Threads | None = None,
         session: boto3.Session | None = None,
+        service: str = "",
     ) -> None:
         """Keep the topic's name or ARN.
 
         group_queue: the name of the queue for the workers; "" where there are none.
         sleep: waits so many seconds, between writes of alarms. http: sends a request to a server
-        that is not AWS. threads: runs calls side by side. session: None for boto3's own.
+        that is not AWS. threads: runs calls side by side. session: None for boto3's own. service:
+        the stage's name in the metrics that Headroom publishes; "" where there is no stage.
         """
         self._topic, self._session = topic, session
         self.group_queue, self.group_queue_url = group_queue, ""
+        self.service = service
         self.sleep = sleep
         self.http = http
         self.threads = threads or Threads()

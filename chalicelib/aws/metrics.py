@@ -12,9 +12,11 @@ from chalicelib.metrics import (
     CONSUMED,
     HISTORY,
     NAMESPACE,
+    OWN,
     PROVISIONED,
     RECENT,
     SETTLED,
+    SPENT,
     THROTTLED,
     Cause,
     history_end,
@@ -30,7 +32,10 @@ MAX_DATAPOINTS = 100_800
 PAUSE_SECONDS = 0.3
 #: So many targets' five-minute points of HISTORY, consumed and throttled, fit into one call.
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
-
+#: So many targets' hourly points of 38 days fit into one call.
+MONTHS_A_CALL = MAX_DATAPOINTS // (38 * 24)
+#: Three sweeps. What an older one has published is no news.
+SPENT_IS_RECENT = timedelta(minutes=16)
 
 #: A series that is known until less than this before the settled time gets its newest part. All
 #: such series are read together.
@@ -140,14 +145,36 @@ def read_units(
     by_first: dict[datetime, list[Target]] = {}
     for target in targets:
         by_first.setdefault(min(kept.known_until(target, start), end), []).append(target)
-    for first, those in by_first.items():
-        queries = [Query(t, PROVISIONED[t.dimension], 3600, "Average") for t in those]
-        new = _read(aws, queries, first, end) if first < end else {}
-        for query in queries:
-            series = new.get(query) if first < end else Series(end, 3600)
-            if series:
-                found[query.target] = kept.extend(query.target, start, series, end)
+    for target in by_first.pop(end, []):
+        found[target] = kept.extend(target, start, Series(end, 3600), end)
+    groups = [
+        (first, some) for first in by_first for some in batches(by_first[first], MONTHS_A_CALL)
+    ]
+    for number, (first, some) in enumerate(groups):
+        if number:
+            aws.sleep(PAUSE_SECONDS)
+        queries = [Query(target, PROVISIONED[target.dimension], 3600, "Average") for target in some]
+        for query, series in _read(aws, queries, first, end).items():
+            found[query.target] = kept.extend(query.target, start, series, end)
     return found
+
+
+def read_spent(aws: Aws, now: datetime) -> float | None:
+    """Return the USD that a recent sweep has published for the stage, None without one."""
+    end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    metric = {
+        "Namespace": OWN,
+        "MetricName": SPENT,
+        "Dimensions": [{"Name": "service", "Value": aws.service}],
+    }
+    stat = {"Metric": metric, "Period": 60, "Stat": "Maximum"}
+    answer = aws.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[{"Id": "spent", "MetricStat": stat}],
+        StartTime=end - SPENT_IS_RECENT,
+        EndTime=end,
+        ScanBy="TimestampDescending",
+    )
+    return next(iter(answer["MetricDataResults"][0]["Values"]), None)
 
 
 def _load_queries(target: Target, step: int) -> list[Query]:

@@ -371,12 +371,13 @@ def of_spending(
 ) -> Iterator[Condition]:
     """Yield the condition that a budget has reached a level. Each is notified once a month."""
     level = next((n for n in money.LEVELS if one.percent is not None and one.percent >= n), 0)
-    if level:
+    if level and _is_wanted("money", policy):
         effect = "nothing is raised above the measured demand" if one.caps else ""
         effect = effect or ("capacity is raised as before" if level == max(money.LEVELS) else "")
         text = "; ".join(filter(None, [money.sentence(one, now), effect]))
-        line = _line("money", target, policy, text)
-        yield Condition(line, target, money.month_begin(now), fact=f"-{level}")
+        line = replace(_line("money", target, policy, text), table=one.of or "the stage")
+        fact = f"-{level}" if one.of else f"-stage-{level}"
+        yield Condition(line, target, money.month_begin(now), fact=fact)
 
 
 def _without_metric(kind: NotificationKind, target: Target, policy: Policy, text: str) -> Condition:

@@ -28,6 +28,7 @@ from headroom.commands.options import (
     VerboseOption,
     configuration_file,
     rules_of,
+    service_of,
     topic_of,
 )
 from headroom.commands.wording import Place
@@ -110,7 +111,8 @@ def explain(
 ) -> None:
     """Show what would be decided now about a table, and why."""
     file = configuration_file(config_file, stage)
-    run = Run(Aws(topic_of(topic, stage)), rules_of(file), _now(), dry_run=True)
+    aws = Aws(topic_of(topic, stage), service=service_of(stage))
+    run = Run(aws, rules_of(file), _now(), dry_run=True)
     report = _preview(run, table)
     found_nothing = any(skip.reason in NOTHING for skip in report.skips)
     if as_json:

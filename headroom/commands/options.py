@@ -167,3 +167,8 @@ def topic_of(topic: str | None = None, stage: str | None = None) -> str:
     if stage:
         return stages.read(stage).topic
     return os.environ.get("ALARM_TOPIC") or DEFAULT_TOPIC
+
+
+def service_of(stage: str | None = None) -> str:
+    """Return the name under which a stage publishes its metrics; "" without a stage."""
+    return stages.read(stage).prefix if stage else ""

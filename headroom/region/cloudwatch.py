@@ -15,7 +15,7 @@ from statistics import mean
 from typing import Any
 
 from headroom.region import moto_store
-from headroom.region.context import ACCOUNT, Context, ServiceError, page
+from headroom.region.context import ACCOUNT, Context, Invocation, ServiceError, page
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.dynamodb_rules import AlarmState
 
@@ -34,7 +34,7 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Average": mean,
 }
 #: The statistics that GetMetricData knows.
-READABLE = ("Sum", "Minimum", "Average")
+READABLE = ("Sum", "Minimum", "Maximum", "Average")
 #: Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
 #: missing data", 2026-10.
 KEEPS_ITS_STATE = "AWS/DynamoDB"
@@ -89,6 +89,19 @@ class CloudWatch:
         """Add to a metric's Sum of one minute, counted from the region's start."""
         points = self.sums.setdefault(key(namespace, metric, named), {})
         points[minute] = points.get(minute, 0.0) + total
+
+    def embed(self, invocation: Invocation) -> None:
+        """Publish the metrics that a function printed in the embedded metric format, at the minute
+        of its run. Source: CloudWatch User Guide, "Embedded metric format", read 2026-11."""
+        for line in invocation.output.splitlines():
+            if not line.startswith('{"_aws"'):
+                continue
+            fields = json.loads(line)
+            for directive in fields["_aws"]["CloudWatchMetrics"]:
+                named = {name: fields[name] for name in directive["Dimensions"][0]}
+                for metric in directive["Metrics"]:
+                    name, minute = metric["Name"], self._region.minute
+                    self.publish(directive["Namespace"], name, named, minute, sum(fields[name]))
 
     def _visible_until(self) -> int:
         """Return the first minute that cannot be read yet."""

@@ -74,12 +74,14 @@ class Fault:
 
 @dataclass
 class Invocation:
-    """One run of a function: its event, its log lines, its API calls, and its result or error."""
+    """One run of a function: its event, its log lines, what it printed, its API calls, and its
+    result or error."""
 
     function: str
     at: datetime
     payload: Mapping[str, Any]
     logs: list[dict[str, Any]] = field(default_factory=list)
+    output: str = ""
     result: Any = None
     error: BaseException | None = None
     calls: Sequence[Call] = ()

@@ -183,12 +183,13 @@ class Functions:
         invocation = Invocation(function, self._region.now, payload)
         self.logs.clear()
         before = len(self._region.calls)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
             try:
                 invocation.result = self.answer(function, payload)
             # any error of the function is an outcome of the invocation
             except Exception as error:  # noqa: BLE001
                 invocation.error = error
+        invocation.output = output.getvalue()
         invocation.logs, invocation.calls = list(self.logs), self._region.calls[before:]
         for watcher in self.watchers:
             watcher(invocation)

@@ -85,6 +85,7 @@ class Region:
         self.cloudwatch = CloudWatch(
             self, deliver=self.functions.deliver, recover=self.groups.recover
         )
+        self.functions.watchers.append(self.cloudwatch.embed)
         self.insights = ContributorInsights(self, self.dynamodb, self.cloudwatch)
         self.autoscaling = ApplicationAutoScaling(
             self,

@@ -38,9 +38,9 @@ SPENT = {"max_usd_month": 3.0}
 
 
 @contextmanager
-def month(config: str | None = None) -> Iterator[Region]:
+def month(config: str | None = None, name: str = "us-east-1") -> Iterator[Region]:
     """`orders`, with its units of the last days in CloudWatch."""
-    with Region(MIDDAY) as region:
+    with Region(MIDDAY, name=name) as region:
         region.create_table("orders", 100, 100, {"by-date": (20, 20)})
         past_units(region)
         region.deploy(config or rules(**SPENT, money_cap="hold"))
@@ -174,3 +174,58 @@ def test_the_commands_show_it(
         (budget,) = json.loads(output)["budgets"]
         assert budget["of"] == "orders"
         assert budget["limit"] == 3.0
+
+
+# the whole stage
+
+STAGE = '\n[money]\nmax_usd_month = {}\nmoney_cap = "{}"\n'
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "hold"))
+@pytest.mark.parametrize("function", ["sweep", "scale_down", "on_alarm", "follow_up"])
+def test_a_spent_budget_of_the_stage_holds_every_table(region: Region, function: str) -> None:
+    pass_minutes(region, 5, BUSY)
+    decided = decisions(woken_after(region, function, 5, BUSY))[READS]
+    assert (decided["desired"], decided["reason"]) == (100, "MoneyCapReached")
+    assert decided["numbers"]["stage_month_usd"] == pytest.approx(3.38, abs=0.02)
+    assert decided["numbers"]["stage_max_usd_month"] == 3.0
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "hold"))
+def test_what_a_sweep_published_long_ago_holds_nothing(region: Region) -> None:
+    decided = decisions(woken_after(region, "on_alarm", 20, BUSY))[READS]
+    assert (decided["desired"], decided["numbers"]["stage_month_usd"]) == (150, "unknown")
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
+def test_with_warn_only_sweeps_read_the_stage(region: Region) -> None:
+    woken_after(region, "on_alarm", 5, BUSY)
+    assert units(region)["orders:read"] == 150
+    assert len(requests(region, "GetMetricData")) == 1
+
+
+@pytest.mark.scene(
+    month, rules(notify=["money"], notify_topic=TOPIC, max_usd_month=3) + STAGE.format(4, "warn")
+)
+def test_the_stage_is_notified_of_beside_its_tables(region: Region) -> None:
+    invoke(region, "sweep")
+    assert sorted(subjects(region)) == ["Budget: orders", "Budget: the stage"]
+    assert "the stage has cost 3.37 USD since 1 November, 84 % of max_usd_month 4" in "".join(
+        texts(region)
+    )
+    invoke(region, "sweep")
+    assert len(subjects(region)) == 2
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(4, "hold"), "eu-west-1")
+def test_a_table_whose_price_is_unknown_makes_the_stage_unknown(
+    region: Region, run: RunCommand, tmp_path: Path
+) -> None:
+    in_standard_ia(region)
+    pass_minutes(region, 5, BUSY)
+    output = run("status", "--config", write_file(tmp_path, region.functions.config)).output
+    assert "the stage: what it has cost this month is unknown (orders: the price of a unit in" in (
+        output.replace("\n", " ")
+    )
+    invoke(region, "sweep")
+    assert units(region)["orders:read"] == 150
