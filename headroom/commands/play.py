@@ -1,79 +1,118 @@
 """`demo`: run the app in the embedded region, on a day of demand or on one feature."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from chalicelib.config import loader
-from headroom.commands.console import (
-    app,
-    console,
-    progress_bar,
-)
-from headroom.commands.options import (
-    ConfigOption,
-    named_file,
-)
-from headroom.demo import day, terminal
+from headroom.commands.console import SafeConsole, app
+from headroom.commands.options import ConfigOption, named_file
 from headroom.demo.scenes import SCENES
-from headroom.region.context import Invocation
-from headroom.region.region import Region
-from headroom.simulation import traces
+from headroom.demo.scenes import play as play_scene
+from headroom.demo.shop import CONFIG, TABLE, traffic
+from headroom.simulation import pricing, receipt, traces
+from headroom.simulation.clock import DAY
 
-#: So long the table of a message has its load before the message comes.
-LOAD_MINUTES = 30
+if TYPE_CHECKING:
+    from headroom.demo.story import Story
+    from headroom.region.region import Region
+
+WIDTH = 80
+LEGEND = (
+    "Units are a second's reads or writes. Small changes are summed up (--all: each).",
+    "“left”: so many decreases DynamoDB still allows in the day.",
+)
 
 
-@app.command(epilog="Example: headroom demo --scene fleet")
+@app.command(epilog="Example: headroom demo --trace traffic.csv --days 2")
 def demo(
     trace: Annotated[
         Path | None,
         typer.Option(help="A CSV file, minute,demand (plain or .gz); else a generated day."),
     ] = None,
-    days: Annotated[
-        int, typer.Option(min=1, max=31, help="How many days to generate when no trace is given.")
-    ] = 1,
+    days: Annotated[int, typer.Option(min=1, max=31, help="How many days of it to play.")] = 1,
     config_file: ConfigOption = None,
-    quiet: Annotated[bool, typer.Option(help="Only the summary and the picture.")] = False,
+    every_line: Annotated[bool, typer.Option("--all", help="Every change, one a line.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Only the picture and the summary.")] = False,
     scene: Annotated[
         str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(SCENES)}.")
     ] = "",
 ) -> None:
     """Play a day against the real app, in an embedded region."""
+    console = SafeConsole(emoji=False, highlight=False)
     if scene:
         if scene not in SCENES:
             raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
-        SCENES[scene](console)
+        play_scene(scene, console)
         return
-    demand = traces.read(trace) if trace else traces.generated(days)
-    named = named_file(config_file)
-    text = named.read_text() if named else day.CONFIG
-    if not loader.load(text).manages(day.TABLE):
+    console.width = min(WIDTH, console.width)
+    demand = traces.read(trace)[: days * DAY] if trace else None
+    text = _configuration(config_file)
+    minutes = len(demand) if demand else days * DAY
+    console.print(f"{minutes:,} minutes of table orders and its index by-date, in simulated time.")
+    if not quiet:
+        for line in LEGEND:
+            console.print(line, style="dim")
+    raise typer.Exit(_play(console, demand or days, text, None if quiet else every_line))
+
+
+def _configuration(file: Path | None) -> str:
+    """Return the text of the configuration that counts; it must manage the demo's table."""
+    named = named_file(file)
+    if named is None:
+        return CONFIG
+    text = named.read_text(encoding="utf-8")
+    if not loader.load(text, str(named)).manages(TABLE):
         raise typer.BadParameter(
-            f"the demo uses a table named {day.TABLE}, but no rule of the configuration names it"
+            f"the demo uses a table named {TABLE}, but no rule of the configuration names it"
         )
-    result = _play_day(demand, text, quiet)
-    width = min(terminal.WIDTH, console.width - 1)
-    console.print(Text.from_ansi(terminal.picture(result.timelines[0], width)))
-    console.print(terminal.summary(result))
-    for line in terminal.closing_lines(result):
+    return text
+
+
+def _play(
+    console: SafeConsole, demand: Sequence[float] | int, config: str, every_line: bool | None
+) -> int:
+    """Play a trace, or so many generated days. Return the exit status.
+
+    every_line: every change in a line of its own; None prints no change at all.
+    """
+    # moto takes a second to import, and the first line is printed before
+    from headroom.demo import day, story, terminal  # noqa: PLC0415
+
+    trace = traffic(demand) if isinstance(demand, int) else demand
+    teller = None if every_line is None else story.Story(console, every_line)
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(trace))
+        result = day.play(
+            trace,
+            config,
+            teller.watch if teller else lambda *_: None,
+            lambda region: _on_minute(region, teller, progress, task),
+        )
+    if teller:
+        teller.close()
+    prices = pricing.load()
+    lines = receipt.lines([timeline.held for timeline in result.timelines], prices)
+    console.print(Text.from_ansi(terminal.picture(result.timelines[0], console.width - 1)))
+    console.print(terminal.comparison(lines, len(trace)))
+    for line in terminal.closing_lines(result, lines, prices):
         console.print(line)
-    raise typer.Exit(0 if result.ended_well else 1)
+    return 0 if result.ended_well else 1
 
 
-def _play_day(demand: Sequence[float], config: str, quiet: bool) -> day.DemoResult:
-    console.print(
-        f"{len(demand):,} minutes of demand for table [bold]{day.TABLE}[/] "
-        f"and its index {day.INDEX}."
-    )
+def _on_minute(region: Region, teller: Story | None, progress: Progress, task: TaskID) -> None:
+    progress.update(task, advance=1, description=f"{region.now:%a %H:%M}")
+    if teller:
+        teller.on_minute(region)
 
-    def watch(region: Region, invocation: Invocation) -> None:
-        if not quiet:
-            terminal.print_changes(console, region, invocation)
 
-    with progress_bar() as progress:
-        task = progress.add_task("simulated", total=len(demand))
-        return day.play(demand, config, watch, lambda _: progress.advance(task))
+def _progress(console: SafeConsole) -> Progress:
+    """Return the bar of simulated time. It is drawn on a terminal only, below the lines."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

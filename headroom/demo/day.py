@@ -5,20 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.core.table_alarms import level, name_of
-from chalicelib.model import Dimension, Target
+from chalicelib.model import Target
+from headroom.demo.shop import INDEX, SHARES, TABLE
 from headroom.region.context import Invocation
 from headroom.region.region import Region
-from headroom.simulation.replay import parts_per_million
+from headroom.simulation.clock import MINUTE
+from headroom.simulation.receipt import Held
 
-TABLE, INDEX = "orders", "by-date"
-CONFIG = '[[tables]]\nname = "orders"\n'
-#: The part of the trace that each target serves. Each write to the table is also one to its index.
-SHARES = {
-    ("", Dimension.READ): 1.0,
-    ("", Dimension.WRITE): 0.25,
-    (INDEX, Dimension.READ): 0.4,
-    (INDEX, Dimension.WRITE): 0.25,
-}
 #: The first capacity of a target, as a multiple of the peak of its first hour.
 START_ROOM = 1.3
 
@@ -34,21 +27,13 @@ class Timeline:
     throttled: list[float] = field(default_factory=list)
 
     @property
-    def unit_hours(self) -> float:
-        return sum(self.units) / 60
-
-    @property
-    def fixed_unit_hours(self) -> float:
-        """Return the unit-hours of capacity fixed at the highest minute's demand."""
-        return math.ceil(max(self.demand)) * len(self.demand) / 60
-
-    @property
     def throttled_requests(self) -> float:
-        return sum(self.throttled) * 60
+        return sum(self.throttled) * MINUTE
 
     @property
-    def throttled_ppm(self) -> float:
-        return parts_per_million(sum(self.throttled), sum(self.demand))
+    def held(self) -> Held:
+        """Return the timeline in the form that is compared with others."""
+        return Held(self.target, self.demand, self.units, self.throttled)
 
 
 @dataclass

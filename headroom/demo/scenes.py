@@ -1,17 +1,15 @@
 """The scenes of `headroom demo --scene NAME`. Each plays one feature in the embedded region.
 
-A scene is a function of the console that it prints on. It creates its own region and deploys the
-real app there.
+A scene's module has a function `play` of the console that it prints on. It creates its own region
+and deploys the real app there. A module is imported when its scene is played.
 """
 
-from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from rich.console import Console
 
-from headroom.demo import backup, fleet, healing
+SCENES = ("fleet", "backup", "healing")
 
-SCENES: Mapping[str, Callable[[Console], None]] = {
-    "fleet": fleet.play,
-    "backup": backup.play,
-    "healing": healing.play,
-}
+
+def play(name: str, console: Console) -> None:
+    import_module(f"headroom.demo.{name}").play(console)

@@ -1,101 +1,59 @@
-"""What the terminal shows: decisions line by line, tables and pictures."""
+"""What the terminal shows at the end of the demo: a picture, and the same minutes run by others."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import plotext
-from rich.console import Console
+from rich import box
 from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
 from headroom.demo.day import DemoResult, Timeline
-from headroom.region.context import Invocation
-from headroom.region.region import Region
+from headroom.simulation import receipt
+from headroom.simulation.pricing import Prices
 from headroom.tables import number_table
 
-MARKS = {
-    "on_alarm": "[bold red]alarm[/]",
-    "follow_up": "[red]follow[/]",
-    "scale_down": "[cyan]hourly[/]",
-    "sweep": "[blue]sweep[/]",
-}
-WIDTH = 110
+WIDTH = 79
 
 
-def print_changes(console: Console, region: Region, invocation: Invocation) -> None:
-    """Print what a function changed, and why: one line for each target, with the alarm's new
-    threshold."""
-    lines = [_text(region, line) for line in invocation.logs]
-    if invocation.error is not None:
-        lines.append(f"failed: {invocation.error!r}")
-    mark = MARKS.get(invocation.function, invocation.function)
-    for text in filter(None, lines):
-        console.print(f"{region.now:%a %H:%M}  {mark:<24} {text}", highlight=False, soft_wrap=True)
-
-
-def _text(region: Region, line: dict[str, Any]) -> str:
-    """Return the text of a log line, or nothing if the terminal does not show this line."""
-    if line.get("kind") == "decision":
-        return _change(region, line) if line["desired"] != line["current"] else ""
-    is_shown = line.get("kind") in ("skip", "failure") or line.get("action") in (
-        "CreateAlarm",
-        "DeleteAlarms",
+def comparison(lines: Sequence[receipt.Line], minutes: int) -> Table:
+    """Return the table of what each way to run the table costs and throttles."""
+    table = number_table(
+        "The same minutes, run by others",
+        ("", "USD a month", "throttled minutes", "requests"),
+        box=box.SIMPLE_HEAD,
     )
-    return str(line["message"]) if is_shown else ""
+    for line in lines:
+        table.add_row(
+            line.name,
+            f"{receipt.a_month(line.usd, minutes):,.0f}",
+            f"{line.throttled_minutes:,}",
+            f"{line.throttled_requests:,.0f}",
+            style="bold green" if line.name == receipt.HEADROOM else None,
+        )
+    return table
 
 
-def _change(region: Region, line: dict[str, Any]) -> str:
-    owner = f"{line['table']}/{line['index']}" if line["index"] else line["table"]
-    name = f"{owner}:{line['dimension']}"
-    arrow, colour = ("▲", "red") if line["desired"] > line["current"] else ("▼", "green")
-    alarm = region.cloudwatch.alarms.get(f"headroom-{name}")
-    threshold = f"{alarm.fields['Threshold']:,.0f}" if alarm else "–"
-    return (
-        f"{name:<22} [{colour}]{arrow} {line['current']:>6,} → {line['desired']:>6,}[/]  "
-        f"{line['reason']:<16} threshold {threshold:>9}  "
-        f"{line['numbers'].get('decreases_left', '–'):>2} decreases left"
-    )
-
-
-def summary(result: DemoResult) -> Table:
-    """Return the table at the end of a demo."""
-    headings = (
-        "target",
-        "peak",
-        "unit-hours",
-        "fixed at peak",
-        "saved",
-        "throttled requests",
-        "ppm",
-        "units now",
-    )
-    return number_table("Results", headings, map(_cells, result.timelines))
-
-
-def _cells(timeline: Timeline) -> tuple[str, ...]:
-    fixed = timeline.fixed_unit_hours
-    return (
-        str(timeline.target),
-        f"{max(timeline.demand):,.0f}",
-        f"{timeline.unit_hours:,.0f}",
-        f"{fixed:,.0f}",
-        f"{100 - 100 * timeline.unit_hours / fixed:.0f} %" if fixed else "–",
-        f"{timeline.throttled_requests:,.0f}",
-        f"{timeline.throttled_ppm:,.0f}",
-        f"{timeline.units[-1]:,}",
-    )
-
-
-def closing_lines(result: DemoResult) -> list[str]:
+def closing_lines(
+    result: DemoResult, lines: Sequence[receipt.Line] = (), prices: Prices | None = None
+) -> list[str]:
     """Return the last sentences of a demo."""
-    return [
+    stuck = f"Alarms stuck: {', '.join(result.stuck)}." if result.stuck else "No alarm is stuck."
+    source = (
+        f"Prices: {prices.region}, read {prices.read_on:%Y-%m}; without Headroom's own cost."
+        if prices
+        else ""
+    )
+    sentences = (
+        receipt.saving(lines) if lines else "",
+        source,
         f"{result.decreases} decreases used, {result.refused} refused by DynamoDB, "
-        f"{result.dead_letters} events lost, {result.calls:,} API calls.",
-        f"Alarms stuck: {', '.join(result.stuck)}" if result.stuck else "No alarm is stuck.",
-    ]
+        f"{result.dead_letters} events lost.",
+        f"{result.calls:,} API calls. {stuck}",
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
-def picture(timeline: Timeline, width: int = WIDTH, height: int = 22) -> str:
+def picture(timeline: Timeline, width: int = WIDTH, height: int = 16) -> str:
     """Return demand, capacity and the alarm's level over time as text. Each column shows the
     highest value of its minutes."""
     per_column = max(1, len(timeline.demand) // (width * 2))

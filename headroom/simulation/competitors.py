@@ -62,6 +62,8 @@ class AutoScaling:
 
     target_percent: int = 70
     from_highest: bool = False
+    min_units: int = 1
+    max_units: int | None = None
 
     def __call__(self, _minute: int, units: int, consumed: Sequence[float]) -> int | None:
         last = consumed[-15:]
@@ -73,7 +75,8 @@ class AutoScaling:
         return None
 
     def _units_for(self, consumed: float) -> int:
-        return max(1, math.ceil(consumed * 100 / self.target_percent))
+        units = max(self.min_units, math.ceil(consumed * 100 / self.target_percent))
+        return units if self.max_units is None else min(units, self.max_units)
 
 
 def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int | None:

@@ -446,7 +446,7 @@ def test_without_any_one_action_of_its_policy_a_call_of_on_fleet_is_denied(
 @pytest.mark.slow(traced=True)
 def test_the_demos_scene_is_played_to_its_end_with_reasons_and_numbers() -> None:
     out = io.StringIO()
-    scenes.SCENES["fleet"](Console(file=out, width=200))
+    scenes.play("fleet", Console(file=out, width=200))
     text = out.getvalue()
     for words in (
         "jobs:read 5 → 300 units: the size of the fleet that it follows calls for it (FleetSize; ",

@@ -3,8 +3,10 @@ shows."""
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -13,30 +15,38 @@ from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
 from headroom.demo import day, terminal
 from headroom.demo.day import DemoResult, Timeline
+from headroom.demo.story import Story
 from headroom.region.context import Invocation
 from headroom.region.region import Region
+from headroom.simulation import pricing, receipt
 from tests.support.builders import READS, policy
-from tests.support.scenes import rules
+from tests.support.scenes import MIDDAY, rules
 
 TRACE = [50.0] * 60 + [900.0] * 12 + [50.0] * 63
 PEAK, MINUTES = 900.0, len(TRACE)
 
 
 class Watched:
-    """A demo of a burst, with all that was seen on the way."""
+    """A demo of a burst, with all that was seen on the way: the story, and every line."""
 
     def __init__(self) -> None:
-        self.out = io.StringIO()
-        self.ticks = 0
-        console = Console(file=self.out, width=160)
+        self.told, self.lines = io.StringIO(), io.StringIO()
+        stories = [
+            Story(Console(file=self.told, width=80)),
+            Story(Console(file=self.lines, width=80), every_line=True),
+        ]
 
         def watch(region: Region, invocation: Invocation) -> None:
-            terminal.print_changes(console, region, invocation)
+            for story in stories:
+                story.watch(region, invocation)
 
-        def tick(_: Region) -> None:
-            self.ticks += 1
+        def on_minute(region: Region) -> None:
+            for story in stories:
+                story.on_minute(region)
 
-        self.result = day.play(TRACE, rules("orders", strategy="adaptive"), watch, tick)
+        self.result = day.play(TRACE, rules("orders", strategy="adaptive"), watch, on_minute)
+        for story in stories:
+            story.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +88,7 @@ def test_the_burst_raised_the_table_and_it_came_down_again(watched: Watched) -> 
     reads = watched.result.timelines[0]
     assert max(reads.units) >= PEAK
     assert min(reads.units[90:]) < 300
-    assert 0 < reads.throttled_ppm < 1e6
-    assert reads.unit_hours < reads.fixed_unit_hours == 900 * MINUTES / 60
+    assert 0 < reads.throttled_requests < sum(reads.demand) * 60
 
 
 def test_the_alarms_level_follows_the_units(watched: Watched) -> None:
@@ -87,16 +96,78 @@ def test_the_alarms_level_follows_the_units(watched: Watched) -> None:
     assert reads.alarm_level[-1] == pytest.approx(reads.units[-1] * 0.95)
 
 
-def test_every_minute_ticks_and_every_change_is_a_line(watched: Watched) -> None:
-    lines = watched.out.getvalue().splitlines()
-    assert watched.ticks == MINUTES
+def test_the_onset_is_a_marked_block_from_the_message_to_the_effect(watched: Watched) -> None:
+    text = watched.told.getvalue()
+    block = text[text.index("01:02") : text.index("In effect")]
+    assert [word for word in ("message", "decision", "call", "alarm") if word in block] == [
+        "message", "decision", "call", "alarm",
+    ]  # fmt: skip
+    assert "is in ALARM, at" in block
+    assert "one UpdateTable" in block
+    assert re.search(r"orders:read: threshold \d+ → [\d,]+", block)
+    assert re.search(r"In effect\. [\d,]+ requests were throttled before it\.", text)
+
+
+def test_decreases_show_what_is_left_and_small_changes_are_summed_up(watched: Watched) -> None:
+    text = watched.told.getvalue()
+    assert re.search(
+        r"sweep +▼ orders [\d,]+ → [\d,]+ reads, [\d,]+ → [\d,]+ writes, \d+ left", text
+    )
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_change_is_a_line_where_all_are_wanted(watched: Watched) -> None:
+    lines = watched.lines.getvalue().splitlines()
     assert sum("▼" in line for line in lines) >= watched.result.decreases
     raised = [line for line in lines if "orders:read" in line and "▲" in line]
-    assert raised
-    assert all("threshold" in line and "decreases left" in line for line in raised)
-    assert raised[0].startswith(
-        "Mon 01:02"
-    )  # the first minute of the burst can be read a minute after it closed
+    # the first minute of the burst can be read a minute after it closed
+    assert raised[0].startswith("01:02")
+    assert max(map(len, lines)) <= 80
+
+
+def _decided(current: int, desired: int, **line: object) -> dict[str, object]:
+    return {
+        "kind": "decision",
+        "table": "orders",
+        "index": "",
+        "dimension": "read",
+        "current": current,
+        "desired": desired,
+        "reason": "UtilizationHigh",
+        "dry_run": False,
+        "numbers": {"decreases_left": 5},
+        **line,
+    }
+
+
+def test_a_story_of_two_days_without_alarms(alarmed: Region) -> None:
+    """Small changes end with their day. What a dry run would do is said so."""
+    out = io.StringIO()
+    story = Story(Console(file=out, width=80))
+    for at, line in (
+        (MIDDAY, _decided(100, 105)),
+        (MIDDAY + timedelta(minutes=5), _decided(105, 101)),
+        (MIDDAY + timedelta(days=1), _decided(101, 103)),
+        (MIDDAY + timedelta(days=1, minutes=5), _decided(103, 400, dry_run=True)),
+        (MIDDAY + timedelta(days=1, minutes=6), {"kind": "failure", "message": "it failed"}),
+    ):
+        alarmed.travel(at)
+        story.watch(alarmed, Invocation("sweep", at, {}, [line]))
+    alarmed.travel(MIDDAY + timedelta(days=1, minutes=7))
+    story.watch(alarmed, Invocation("sweep", alarmed.now, {}, [], error=ValueError("broken")))
+    assert out.getvalue().splitlines() == [
+        "Monday",
+        "12:00  2 small changes until 12:05",
+        "       ▲ orders 100 → 101 reads",
+        "Tuesday",
+        "12:00  a small change",
+        "       ▲ orders 101 → 103 reads",
+        "12:05  ┃ message   none: sweep looks again, by its schedule",
+        "       ┃ decision  orders:read 103 → 400: consumption is at or above the alarm's",
+        "       ┃           level (UtilizationHigh). It is a dry run: nothing is changed.",
+        "12:06  it failed",
+        "12:07  sweep failed: ValueError('broken')",
+    ]
 
 
 RESULT = DemoResult([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=1_234)
@@ -115,17 +186,22 @@ RESULT = DemoResult([], decreases=3, refused=0, dead_letters=0, stuck=[], calls=
         pytest.param(
             replace(RESULT, dead_letters=2),
             False,
-            "0 refused by DynamoDB, 2 events lost, 1,234 API calls.",
+            "0 refused by DynamoDB, 2 events lost. 1,234 API calls.",
             id="lost",
         ),
-        pytest.param(replace(RESULT, stuck=["a", "b"]), False, "Alarms stuck: a, b", id="stuck"),
+        pytest.param(
+            replace(RESULT, stuck=["a", "b"]),
+            False,
+            "1,234 API calls. Alarms stuck: a, b.",
+            id="stuck",
+        ),
     ],
 )
 def test_a_demo_ends_well_only_where_nothing_is_refused_lost_or_stuck(
     result: DemoResult, well: bool, sentence: str
 ) -> None:
     assert result.ended_well is well
-    assert sentence in "\n".join(terminal.closing_lines(result))
+    assert sentence in " ".join(terminal.closing_lines(result))
 
 
 # stuck alarms
@@ -181,18 +257,16 @@ TIMELINE = Timeline(
 )
 
 
-def test_a_timeline_by_hand() -> None:
-    assert TIMELINE.unit_hours == 501 / 60
-    assert TIMELINE.fixed_unit_hours == 251 * 2 / 60
-    assert TIMELINE.throttled_requests == 180.0
-    assert TIMELINE.throttled_ppm == pytest.approx(3 / 350.5 * 1e6)
-    assert Timeline(READS, [0.0], [1], [None], [0.0]).throttled_ppm == 0.0
-
-
-def test_the_summary_has_a_row_for_each_target() -> None:
-    table = terminal.summary(replace(RESULT, timelines=[TIMELINE]))
-    cells = [next(iter(column.cells)) for column in table.columns]
-    assert cells == ["orders:read", "250", "8", "8", "0 %", "180", "8,559", "301"]
+def test_the_comparison_has_the_same_minutes_in_dollars_and_throttled_requests() -> None:
+    """An hour of 100 units where 50 are held: a throttled hour for Headroom alone."""
+    minutes = [100.0] * 60
+    timeline = Timeline(READS, minutes, [200] * 60, [None] * 60, [0.0] * 59 + [10.0])
+    lines = receipt.lines([timeline.held], pricing.load())
+    table = terminal.comparison(lines, 60)
+    columns = [list(column.cells) for column in table.columns]
+    assert columns[0][:3] == ["Headroom", "Application Auto Scaling, 70 %", "on demand"]
+    assert columns[1][0] == f"{200 * 730 * pricing.load().read.unit_hour:,.0f}"
+    assert (columns[2][0], columns[3][0]) == ("1", "600")
 
 
 def test_the_picture_shows_each_columns_highest_minute() -> None:
