@@ -39,8 +39,8 @@ def notify_of_tables(run: Run) -> None:
     decisions = {decision.target: decision for decision in run.report.decisions}
     rewrites = [action for action in run.report.done if isinstance(action, RewriteAlarm)]
     # workers decide on tables whose alarms this run may have repaired
-    targets = (*decisions, *(rewrite.target for rewrite in rewrites))
-    policies = {target: run.policy(target) for target in targets}
+    targets = {*decisions, *(rewrite.target for rewrite in rewrites)}
+    policies = {target: run.policy(target) for target in targets if isinstance(target, Target)}
     lines = [
         *notices.of_changes(done, decisions, policies),
         *notices.of_restored(rewrites, policies),
