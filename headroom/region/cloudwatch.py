@@ -76,7 +76,7 @@ class CloudWatch:
     ) -> None:
         """deliver: how to publish a message to a topic, with a subject. recover: how to recover an
         instance."""
-        self._region, self._deliver, self._recover = region, deliver, recover
+        self._region, self.deliver, self._recover = region, deliver, recover
         self.sums: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
@@ -165,7 +165,7 @@ class CloudWatch:
             return
         for arn in alarm.fields.get(ACTIONS[alarm.state.value], []):
             if ":sns:" in arn:
-                self._deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
+                self.deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
             elif arn.endswith(":ec2:recover"):
                 self._recover(dict(alarm.key[2])["InstanceId"])
 

@@ -52,15 +52,23 @@ class ServiceError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
+class Killed(BaseException):
+    """The function ends at this call, as Lambda ends it when its time is over."""
+
+
 @dataclass
 class Fault:
-    """Answer an operation with an error, from the `after`-th call on, `times` times."""
+    """Answer an operation with an error, from the `after`-th call on, `times` times.
+
+    has_effect: the call does what it should, and only its answer is lost.
+    """
 
     operation: str
     code: str
     times: int = 1
     after: int = 0
     matches: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    has_effect: bool = False
 
     def applies_to(self, call: Call) -> bool:
         if call.operation != self.operation or not self.matches(call.params) or self.times <= 0:

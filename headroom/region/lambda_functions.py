@@ -31,7 +31,7 @@ from chalicelib.config.schedules import Schedule
 from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
 from headroom.region import moto_store
-from headroom.region.context import ACCOUNT, Context, Invocation, environment_of
+from headroom.region.context import ACCOUNT, Context, Invocation, Killed, environment_of
 from headroom.region.events import (
     bridge_event,
     rate_minutes,
@@ -84,15 +84,20 @@ class Functions:
                 "HEADROOM_CONFIG": str(path),
             }
             with environment_of(settings), _captured_logs() as self.logs:
-                module = fresh_app()
-                module.aws().sleep = lambda _: None  # time is simulated: nobody waits
-                module.aws().http = self._http
-                module.aws().threads = SerialThreads(self._region)
-                self._app = module.app
+                module = self.restart()
                 for event in module.app.event_sources:
                     self._wire(event)
                 self._schedules.sort()
                 yield module
+
+    def restart(self) -> ModuleType:
+        """Import the app anew, as a new container does: nothing that was kept is left."""
+        module = fresh_app()
+        module.aws().sleep = lambda _: None  # time is simulated: nobody waits
+        module.aws().http = self._http
+        module.aws().threads = SerialThreads(self._region)
+        self._app = module.app
+        return module
 
     def _wire(self, event: Any) -> None:
         match event:
@@ -187,7 +192,7 @@ class Functions:
             try:
                 invocation.result = self.answer(function, payload)
             # any error of the function is an outcome of the invocation
-            except Exception as error:  # noqa: BLE001
+            except (Exception, Killed) as error:  # noqa: BLE001
                 invocation.error = error
         invocation.output = output.getvalue()
         invocation.logs, invocation.calls = list(self.logs), self._region.calls[before:]

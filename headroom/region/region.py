@@ -62,6 +62,8 @@ class Region:
         self.start, self.now, self.name = start, start, name
         #: The whole minutes since the region's start.
         self.minute = 0
+        #: How far the functions' clock is off the region's.
+        self.clock_off = timedelta()
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
         self.hot_keys: dict[Target, Sequence[float]] = {}
@@ -196,7 +198,7 @@ class Region:
     def travel(self, to: datetime) -> None:
         """Move the clock, and nothing else."""
         self.now, self.minute = to, self.minute_of(to)
-        self._clock.move_to(to, tick=False)
+        self._clock.move_to(to + self.clock_off, tick=False)
 
     def _serve_minute(self) -> None:
         publish, loads = self.cloudwatch.publish, (self.demand, self.hot_keys)
@@ -222,15 +224,10 @@ class Region:
         call = Call(service, operation, params, self.now)
         self.calls.append(call)
         try:
-            for fault in self.faults:
-                if fault.applies_to(call):
-                    raise ServiceError(fault.code, f"{fault.code} (injected)")
+            self._strike(call, has_effect=False)
             response = self._answer(call)
         except ServiceError as error:
-            return {
-                "Error": {"Code": error.code, "Message": error.message},
-                "ResponseMetadata": {"HTTPStatusCode": error.status},
-            }
+            return _error_response(error)
         ok = {"ResponseMetadata": {"HTTPStatusCode": 200}}
         return None if response is None else {**response, **ok}
 
@@ -241,6 +238,17 @@ class Region:
             self.dynamodb.correct(operation, params, response)
         elif operation == "DescribeInstanceStatus":
             self.groups.overlay(response)
+        try:
+            self._strike(Call(service, operation, params, self.now), has_effect=True)
+        except ServiceError as error:
+            response.clear()
+            response.update(_error_response(error))
+
+    def _strike(self, call: Call, has_effect: bool) -> None:
+        """Raise ServiceError if a fault applies to a call, before or after its effect."""
+        for fault in self.faults:
+            if fault.has_effect == has_effect and fault.applies_to(call):
+                raise ServiceError(fault.code, f"{fault.code} (injected)")
 
     def _answer(self, call: Call) -> dict[str, Any] | None:
         replacement = self.answers.get((call.service, call.operation))
@@ -261,6 +269,13 @@ class Region:
         if response is None:
             response = moto_store.answer(self.name, call.service, call.operation, call.params)
         return response
+
+
+def _error_response(error: ServiceError) -> dict[str, Any]:
+    return {
+        "Error": {"Code": error.code, "Message": error.message},
+        "ResponseMetadata": {"HTTPStatusCode": error.status},
+    }
 
 
 def _at(rates: Sequence[float], minute: int) -> float:

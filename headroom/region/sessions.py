@@ -36,7 +36,7 @@ class Handler(Protocol):
     def after_call(
         self, service: str, operation: str, params: Mapping[str, Any], response: dict[str, Any]
     ) -> None:
-        """Change what moto responded to a call, if that is no error."""
+        """Change what a call was answered, if that is no error. It may become one."""
 
 
 #: The regions that are open, the innermost last.
@@ -132,3 +132,5 @@ def _after_call(
     if _open and http_response.status_code < 300:
         service = model.service_model.service_name
         _open[-1].after_call(service, model.name, context["headroom_params"], parsed)
+        if "Error" in parsed:
+            http_response.status_code = parsed["ResponseMetadata"]["HTTPStatusCode"]
