@@ -7,130 +7,21 @@ prove nothing about what is deployed.
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.config import loader
 from chalicelib.core import table_alarms
-from chalicelib.model import Target
-from headroom.region.region import Region
 from headroom.simulation import traces
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.replay import Outcome, Replay
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+from tests.support.equivalence import EVENING, assert_equal, differences, in_backtest, in_region
 from tests.support.scenes import rules
 
 #: The replay and the app have tests of their own.
 pytestmark = pytest.mark.no_cover
-
-#: Two hours before the UTC day, and with it the decrease quota, begins anew.
-EVENING = datetime(2026, 11, 2, 22, tzinfo=UTC)
-Demand = Mapping[Target, Sequence[float]]
-
-
-@dataclass
-class RegionRun:
-    """What the embedded region went through, by target and minute."""
-
-    units: dict[Target, list[int]] = field(default_factory=dict)
-    throttled: dict[Target, list[float]] = field(default_factory=dict)
-    thresholds: dict[Target, float] = field(default_factory=dict)
-    refused: int = 0
-    dead_letters: int = 0
-
-
-def first_units(demand: Demand) -> dict[Target, int]:
-    """Return what the table begins with: a third more than the first minute, and one unit where
-    nothing comes."""
-    return {
-        target: max(1, round(demand.get(target, [0.0])[0] * 1.3))
-        for target in (READS, WRITES, INDEX_READS, INDEX_WRITES)
-    }
-
-
-def in_region(
-    demand: Demand,
-    text: str,
-    conditions: Conditions,
-    start: datetime,
-    hot_keys: Demand = MappingProxyType({}),
-) -> RegionRun:
-    """Play the demand against the deployed app."""
-    first, run = first_units(demand), RegionRun({t: [] for t in demand}, {t: [] for t in demand})
-    index = (
-        {"by-date": (first[INDEX_READS], first[INDEX_WRITES])} if INDEX_READS in demand else None
-    )
-    with Region(start, conditions) as region:
-        region.create_table("orders", first[READS], first[WRITES], index)
-        region.deploy(text)
-        for target, rates in demand.items():
-            region.serve(target, rates, hot_keys.get(target, ()))
-        region.on_minute.append(lambda now: _note(now, run))
-        region.run(len(demand[READS]))
-        run.thresholds = {
-            t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand
-        }
-        run.refused = sum(
-            provision.refused_updates for provision in region.tables["orders"].provisions.values()
-        )
-        run.dead_letters = len(region.functions.dead_letters)
-    return run
-
-
-def _note(region: Region, run: RegionRun) -> None:
-    for target, units in run.units.items():
-        units.append(region.units(target))
-        run.throttled[target].append(region.served[target][1])
-
-
-def in_backtest(
-    demand: Demand,
-    text: str,
-    conditions: Conditions,
-    start: datetime,
-    hot_keys: Demand = MappingProxyType({}),
-) -> dict[Target, Outcome]:
-    """Replay the demand against the same configuration, without AWS."""
-    config = loader.load(text)
-    policies = {target: policy for target in demand if (policy := config.policy_for(target))}
-    return Replay(demand, policies, first_units(demand), conditions, start, hot_keys).run()
-
-
-def assert_equal(
-    demand: Demand,
-    text: str,
-    conditions: Conditions,
-    start: datetime,
-    least_changes: int,
-    throttles: bool,
-    hot_keys: Demand = MappingProxyType({}),
-) -> None:
-    """Hold both side by side; the trace must have made them do something."""
-    run, outcomes = (
-        in_region(demand, text, conditions, start, hot_keys),
-        in_backtest(demand, text, conditions, start, hot_keys),
-    )
-    for target, outcome in outcomes.items():
-        assert _differences(run.units[target], outcome.units, start) == [], target
-        assert run.throttled[target] == outcome.throttled, target
-    assert (run.refused, run.dead_letters) == (0, 0)
-    assert sum(outcome.changes for outcome in outcomes.values()) >= least_changes
-    assert any(any(throttled) for throttled in run.throttled.values()) == throttles
-
-
-def _differences(region: Sequence[int], backtest: Sequence[int], start: datetime) -> list[str]:
-    """Return every minute in which the two differ, in words."""
-    return [
-        f"{start + timedelta(minutes=minute):%H:%M}: {there} units in the region, {here} in the "
-        "backtest"
-        for minute, (there, here) in enumerate(zip(region, backtest, strict=True))
-        if there != here
-    ]
 
 
 def day_part() -> list[float]:
@@ -302,6 +193,6 @@ def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
 
 
 def test_a_difference_of_one_unit_in_one_minute_is_found() -> None:
-    assert _differences([5, 6, 7], [5, 8, 7], EVENING) == [
+    assert differences([5, 6, 7], [5, 8, 7], EVENING) == [
         "22:01: 6 units in the region, 8 in the backtest"
     ]
