@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench bench-scale cold-import test foreign check fix named-stage deploy package teardown clean
+.PHONY: help demo bench bench-scale cold-import test foreign soak check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -66,6 +66,11 @@ $(PARSERS): tests/foreign/requirements.txt
 
 foreign: $(STAMP) $(DYNALITE) $(PARSERS) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
 	$(BIN)/pytest -n auto --dist loadfile -m foreign -rs
+
+HOURS ?= 0.02
+
+soak: $(STAMP) ## seeded faults, for HOURS=0.5: random days on which calls fail, functions are killed, people interfere
+	$(BIN)/python -m tests.soak --hours $(HOURS)
 
 check: test ## the same as test
 

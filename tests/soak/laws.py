@@ -1,0 +1,217 @@
+"""The laws of docs/design.md, as a history must keep them: judged at each call and each minute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.core import table_alarms
+from chalicelib.metrics import CONSUMED, NAMESPACE
+from chalicelib.model import Target
+from chalicelib.run import Failure
+from headroom.region.cloudwatch import key
+from headroom.region.context import Call, Fault, Invocation, Killed
+from headroom.region.region import Region
+from tests.soak.history import MAX_UNITS, MIN_UNITS, TABLES, UNMANAGED, History
+from tests.support.scenes import metric_dimensions
+
+#: The part of the units at which an alarm fires, by default.
+ALARM = {"adaptive": 0.95, "percent": 0.8}
+#: Minutes: the longest that a throttled table waits for units while nothing is wrong.
+PATIENCE = 15
+#: What an update of capacity may name.
+THROUGHPUT = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
+#: A decrease keeps this part of what the last minutes consumed.
+KEPT = 0.9
+
+
+class BrokenLawError(AssertionError):
+    """A law was broken, and in which minute."""
+
+
+@dataclass
+class Laws:
+    """Judges a history while it is played.
+
+    disturbed_until: the minute until which something may be wrong with a table, because of what
+    was done to it or its calls. bent: the targets whose alarm or units somebody changed, until
+    then. silent_from: the minute from which CloudWatch shows nothing new.
+    """
+
+    history: History
+    region: Region
+    disturbed_until: dict[str, int] = field(default_factory=dict)
+    bent: set[Target] = field(default_factory=set)
+    silent_from: int | None = None
+    throttled: dict[Target, int] = field(default_factory=dict)
+    checks: int = 0
+
+    @property
+    def share(self) -> float:
+        """Return the part of the units at which an alarm fires."""
+        return ALARM[self.history.strategy]
+
+    def fail(self, text: str) -> None:
+        raise BrokenLawError(f"{self.region.now:%H:%M}: {text}\n" + "\n".join(self.history.lines()))
+
+    def require(self, holds: bool, text: str) -> None:
+        self.checks += 1
+        if not holds:
+            self.fail(text)
+
+    def managed(self) -> list[Target]:
+        """Return the targets that the configuration names."""
+        return [target for target in self.region.targets() if target.table in TABLES]
+
+    # at each call
+
+    def judge_call(self, call: Call) -> None:
+        """Judge a call that the app makes, before it has its effect."""
+        if call.operation == "UpdateTable":
+            self._judge_update(call.params)
+        if call.operation in ("PutMetricAlarm", "DeleteAlarms"):
+            names = call.params.get("AlarmNames") or [call.params.get("AlarmName", "")]
+            self.require(
+                all(str(name).startswith("headroom-") for name in names),
+                f"{call.operation} of an alarm of somebody else: {names}",
+            )
+
+    def _judge_update(self, params: Mapping[str, Any]) -> None:
+        table = params["TableName"]
+        self.require(params.keys() <= THROUGHPUT, f"UpdateTable changes {sorted(params)}")
+        self.require(table in TABLES, f"UpdateTable of {table}, which is not managed")
+        changes = dict(self._changes(params))
+        raises = [t for t, (now, then) in changes.items() if then > now]
+        lowers = [t for t, (now, then) in changes.items() if then < now]
+        self.require(not (raises and lowers), f"one call raises {raises} and lowers {lowers}")
+        for target, (now, then) in changes.items():
+            self.require(
+                MIN_UNITS <= then <= MAX_UNITS or now == then,
+                f"{target} is set to {then} units, outside of its bounds",
+            )
+        for target in lowers:
+            self._judge_decrease(target, *changes[target])
+
+    def _changes(self, params: Mapping[str, Any]) -> Any:
+        parts = {"": params} if "ProvisionedThroughput" in params else {}
+        for change in params.get("GlobalSecondaryIndexUpdates", []):
+            parts[change["Update"]["IndexName"]] = change["Update"]
+        names = {"read": "ReadCapacityUnits", "write": "WriteCapacityUnits"}
+        for target in self.region.targets():
+            if target.table == params["TableName"] and target.index in parts:
+                then = parts[target.index]["ProvisionedThroughput"][names[target.dimension.value]]
+                yield target, (self.region.units(target), then)
+
+    def _judge_decrease(self, target: Target, now: int, then: int) -> None:
+        minute, delay = self.region.minute, self.history.conditions.metric_delay_minutes
+        silent = self.silent_from is not None and minute - self.silent_from > delay + 2
+        self.require(not silent, f"{target} is lowered although no metric is there")
+        seen = [self._consumed(target, minute - delay - back) for back in (1, 2, 3)]
+        used = [rate for rate in seen if rate is not None]
+        if used and now <= MAX_UNITS:
+            self.require(
+                then >= KEPT * min(used) or then >= MAX_UNITS,
+                f"{target} is lowered {now} → {then} units; it used {used}",
+            )
+
+    def _consumed(self, target: Target, minute: int) -> float | None:
+        named = metric_dimensions(target)
+        points = self.region.cloudwatch.sums.get(key(NAMESPACE, CONSUMED[target.dimension], named))
+        total = (points or {}).get(minute)
+        return None if total is None else total / 60
+
+    # at each run of a function
+
+    def judge_run(self, invocation: Invocation) -> None:
+        """Judge what a function left behind."""
+        error = invocation.error
+        if isinstance(error, ExceptionGroup):
+            for failure in error.exceptions:
+                self.require(
+                    isinstance(failure, Failure) and _is_from_aws(failure.error),
+                    f"{invocation.function} failed by its own mistake: {failure!r}",
+                )
+        elif error is not None:
+            self.require(
+                isinstance(error, Killed), f"{invocation.function} raised {error!r} by itself"
+            )
+        for line in invocation.logs:
+            if line.get("kind") == "decision":
+                self.require(bool(line["reason"]), f"a decision without a reason: {line}")
+        for target in self.managed():
+            self._judge_alarm(target)
+
+    # at each minute
+
+    def judge_minute(self, region: Region) -> None:
+        """Judge the state at the end of a minute."""
+        for target in region.targets():
+            if target.table == UNMANAGED:
+                self.require(region.units(target) == 7, f"{target} was changed")
+        for target in self.managed():
+            self._judge_alarm(target)
+            self._judge_throttling(target)
+
+    def _judge_alarm(self, target: Target) -> None:
+        alarm = self.region.cloudwatch.alarms.get(table_alarms.name_of(target))
+        if self.region.minute >= self.disturbed_until.get(target.table, 0):
+            self.bent.discard(target)
+        if alarm is None or target in self.bent:
+            return
+        provision = self.region.tables[target.table].provisions[target.index]
+        pending = (provision.pending or {}).get(target.dimension, 0)
+        units = max(self.region.units(target), pending)
+        self.require(
+            alarm.fields["Threshold"] <= units * 60 * self.share + 1e-6,
+            f"the alarm of {target} fires at {alarm.fields['Threshold'] / 60:.1f} units a second; "
+            f"the target has {units} units",
+        )
+
+    def _judge_throttling(self, target: Target) -> None:
+        minute, conditions = self.region.minute, self.history.conditions
+        patience = PATIENCE + 3 * (conditions.metric_delay_minutes + conditions.update_minutes)
+        is_short = (
+            self.region.served[target][1] > 0
+            and self.region.units(target) < MAX_UNITS
+            and minute >= self.disturbed_until.get(target.table, 0)
+        )
+        self.throttled[target] = self.throttled.get(target, 0) + 1 if is_short else 0
+        self.require(
+            self.throttled[target] <= patience,
+            f"{target} was throttled for {patience} minutes, and nothing was wrong",
+        )
+
+    def judge_end(self) -> None:
+        """Judge the end, after the quiet time: everything is right again."""
+        alarms = self.region.cloudwatch.alarms
+        wanted = {table_alarms.name_of(target): target for target in self.managed()}
+        ours = {name for name in alarms if name.startswith("headroom-")}
+        self.require(ours == wanted.keys(), f"alarms: {sorted(ours)}, targets: {sorted(wanted)}")
+        for name, target in wanted.items():
+            fields, units = alarms[name].fields, self.region.units(target)
+            updating = self.region.tables[target.table].updating
+            self.require(
+                updating or abs(fields["Threshold"] - units * 60 * self.share) < 1e-6,
+                f"the alarm of {target} is at {fields['Threshold']}, with {units} units",
+            )
+            self.require(bool(fields["AlarmActions"]), f"the alarm of {target} has no action")
+            self.require(MIN_UNITS <= units <= MAX_UNITS, f"{target} has {units} units")
+        self.require("somebody" in alarms, "the alarm of somebody else is gone")
+
+
+def _is_from_aws(error: BaseException) -> bool:
+    """Tell whether an error is AWS's, or that no answer came in time."""
+    return type(error).__module__.startswith("botocore") or isinstance(error, TimeoutError)
+
+
+@dataclass
+class Witness(Fault):
+    """No fault: it shows the laws each call that the app makes."""
+
+    operation: str = ""
+    code: str = ""
+    laws: Laws | None = None
+
+    def applies_to(self, call: Call) -> bool:
+        if self.laws:
+            self.laws.judge_call(call)
+        return False

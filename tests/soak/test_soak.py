@@ -1,0 +1,105 @@
+"""A few histories of faults, and a few random configurations; `make soak` plays many.
+
+What the laws find is shown on a region in which they are broken on purpose.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given, settings
+
+from headroom.region.events import scheduled_event
+from headroom.region.region import Region
+from headroom.simulation.dynamodb_rules import Conditions
+from tests.soak.configurations import Case, cases
+from tests.soak.history import QUIET_MINUTES, UNMANAGED, History, Load, Table, histories
+from tests.soak.laws import BrokenLawError, Laws
+from tests.soak.play import Player, play
+from tests.support.equivalence import compare
+
+pytestmark = pytest.mark.no_cover
+LOADS = (Load("steady", 30, 0), Load("steady", 30, 0))
+CALM = History(
+    seed=1,
+    hour=12,
+    hours=0,
+    strategy="percent",
+    workers=0,
+    conditions=Conditions(),
+    tables=(Table("alpha", LOADS),),
+    events=(),
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=4)
+@given(histories(max_hours=1))
+def test_the_laws_hold_whatever_fails(history: History) -> None:
+    assert play(history).checks > 100
+
+
+@pytest.mark.slow
+@settings(max_examples=4)
+@given(cases(max_minutes=120))
+def test_replay_and_app_agree_on_random_configurations(case: Case) -> None:
+    compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
+
+
+# the laws find what breaks them
+
+
+@pytest.fixture(scope="module")
+def calm() -> Iterator[Player]:
+    """A calm hour of one table, after which everything is right."""
+    with Region(CALM.start, CALM.conditions) as region:
+        player = Player(CALM, region)
+        player.run()
+        yield player
+
+
+def set_units(region: Region, table: str, read: int, write: int) -> None:
+    units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+    region.client("dynamodb").update_table(TableName=table, ProvisionedThroughput=units)
+
+
+def put_alarm(region: Region, **fields: object) -> None:
+    region.cloudwatch.alarms["headroom-alpha:read"].fields.update(fields)
+
+
+def raise_by_itself(region: Region) -> None:
+    region.functions.config = ""
+    region.functions.invoke("no such function", scheduled_event(region, "sweep"))
+
+
+def judge(laws: Laws, act: Callable[[Region], object]) -> None:
+    act(laws.region)
+    laws.judge_minute(laws.region)
+    laws.judge_end()
+
+
+@pytest.mark.parametrize(
+    ("act", "law"),
+    [
+        (lambda region: set_units(region, UNMANAGED, 9, 9), "which is not managed"),
+        (lambda region: set_units(region, "alpha", 90, 5), "one call raises"),
+        (lambda region: set_units(region, "alpha", 9_000, 90), "outside of its bounds"),
+        (lambda region: set_units(region, "alpha", 5, 50), "it used"),
+        (
+            lambda region: region.client("cloudwatch").delete_alarms(AlarmNames=["somebody"]),
+            "of somebody else",
+        ),
+        (lambda region: put_alarm(region, Threshold=1e6), "fires at"),
+        (lambda region: put_alarm(region, AlarmActions=[]), "has no action"),
+        (lambda region: put_alarm(region, Threshold=60.0), "is at 60.0"),
+        (raise_by_itself, "by itself"),
+    ],
+)
+def test_a_law_that_is_broken_is_found(
+    calm: Player, act: Callable[[Region], object], law: str
+) -> None:
+    region = calm.region
+    kept = dict(region.cloudwatch.alarms["headroom-alpha:read"].fields)
+    with pytest.raises(BrokenLawError, match=law) as found:
+        judge(calm.laws, act)
+    assert f"start Mon 12:00, {QUIET_MINUTES} minutes, seed 1" in str(found.value)
+    put_alarm(region, **kept)
