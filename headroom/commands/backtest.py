@@ -22,8 +22,10 @@ from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
+    FreshOption,
     PricesOption,
     Source,
+    SumsOption,
     TableOption,
     TraceOption,
     UpdateOption,
@@ -38,6 +40,7 @@ from headroom.commands.options import (
     OfStageOption,
     configuration_file,
     in_account,
+    output_file,
 )
 from headroom.simulation import pricing, report
 from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
@@ -59,7 +62,9 @@ def backtest(
         Dimension | None,
         typer.Option(help="Reads or writes; else both of a table, reads of a trace."),
     ] = None,
-    days: DaysOption = 14,
+    days: DaysOption = None,
+    sums: SumsOption = False,
+    fresh: FreshOption = False,
     aas: Annotated[
         list[int] | None,
         typer.Option(min=20, max=90, help="Application Auto Scaling's target; may be repeated."),
@@ -71,7 +76,8 @@ def backtest(
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with a picture that zooms.")
+        Path | None,
+        typer.Option(help="Write a page with a picture that zooms.", callback=output_file),
     ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -79,7 +85,7 @@ def backtest(
     """Replay a history, and compare the alternatives."""
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
     charged = pricing.load(prices)
-    requested = sources(trace, table, index, dimension, days)
+    requested = sources(trace, table, index, dimension, days, sums, fresh)
     sections = list(
         _compared(
             requested,
@@ -142,7 +148,7 @@ def _compared(
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
             )
-            yield Section(source.title, comparison, policy, None if source.trace else start)
+            yield Section(source.title, comparison, policy, start)
 
 
 def _write_page(

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from headroom.commands.console import app, console, progress_bar
 from headroom.commands.demand_source import policy_for
-from headroom.commands.options import ConfigOption
+from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
 from headroom.simulation import benchmark
 from headroom.simulation.traces import TraceError
@@ -37,6 +37,8 @@ def bench(
         raise TraceError(
             f"{folder}: there is no such folder; without --traces the bench generates its own"
         )
+    if save:
+        output_file(results)
     traces = benchmark.read_traces(folder) if folder else benchmark.generated_traces()
     console.print(f"{len(traces)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:

@@ -26,7 +26,7 @@ from headroom.commands.console import (
     print_json,
     progress_bar,
 )
-from headroom.commands.demand_source import PricesOption, cache, settled_now
+from headroom.commands.demand_source import FreshOption, PricesOption, cache, settled_now
 from headroom.commands.everywhere import LONG_SECONDS, everywhere, print_problems
 from headroom.commands.options import (
     ConfigOption,
@@ -55,6 +55,7 @@ def _cost_everywhere(
     places: Sequence[AwsPlace],
     table: str = "*",
     days: int = 7,
+    fresh: bool = False,
     prices: Path = pricing.FILE,
     config_file: Path | None = None,
     stage: str | None = None,
@@ -66,7 +67,7 @@ def _cost_everywhere(
     def read(there: boto3.Session) -> _Costs:
         aws = Aws(DEFAULT_TOPIC, session=there)
         with Progress(disable=True) as silent:
-            histories, failures = _histories(silent, aws, table, days)
+            histories, failures = _histories(silent, aws, table, days, fresh)
         return _Costs(aws.region, histories, failures)
 
     answers = ask_all(places, read, LONG_SECONDS)
@@ -103,6 +104,7 @@ def _cost_everywhere(
 def cost(
     table: TablesOption = "*",
     days: Annotated[int, typer.Option(min=1, max=14, help="How many whole days of history.")] = 7,
+    fresh: FreshOption = False,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
@@ -118,7 +120,7 @@ def cost(
         raise typer.Exit(1)
     _warn("", aws.region, charged)
     with progress_bar() as progress:
-        histories, failures = _histories(progress, aws, table, days)
+        histories, failures = _histories(progress, aws, table, days, fresh)
         task = progress.add_task("replaying", total=len(histories))
         all_costs = costs.costs(histories, rules, charged, lambda: progress.advance(task))
     _print_failures(failures)
@@ -153,7 +155,7 @@ def _print_failures(failures: Sequence[costs.ReadFailure], prefix: str = "") -> 
 
 
 def _histories(
-    progress: Progress, aws: Aws, glob: str, days: int
+    progress: Progress, aws: Aws, glob: str, days: int, fresh: bool
 ) -> tuple[list[costs.TableHistory], list[costs.ReadFailure]]:
     names = sorted(name for name in table_names(aws) if fnmatchcase(name, glob))
     tables = describe_tables(aws, names)
@@ -166,10 +168,13 @@ def _histories(
     task = progress.add_task(
         "reading CloudWatch", total=days * sum(len(state.targets()) for state in known)
     )
-    now, folder = settled_now(), cache()
+    now, kept = settled_now(), cache(fresh)
 
     def read_history(target: Target) -> history.TargetHistory:
-        return history.read(aws, target, days, now, folder, lambda: progress.advance(task))
+        try:
+            return history.read(aws, target, days, now, kept, lambda: progress.advance(task))
+        except history.NoHistoryError:
+            return history.idle(days, now)
 
     histories = []
     for state in known:

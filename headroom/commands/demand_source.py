@@ -1,7 +1,9 @@
 """Where the demand comes from: a trace, or a table of the account. The options that `backtest`,
 `tune` and `cost` share."""
 
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,12 +20,22 @@ from chalicelib.model import Dimension, Target
 from headroom.commands.console import errors
 from headroom.commands.options import rules_of
 from headroom.simulation import history, traces
-from headroom.simulation.clock import START
+
+#: Where a system keeps its caches, in the home folder.
+CACHES = {"darwin": "Library/Caches", "win32": "AppData/Local"}
 
 TraceOption = Annotated[
     Path | None,
     typer.Option(
-        "--trace", metavar="FILE", help="A CSV file, minute,demand (or .gz), from 00:00 UTC on."
+        "--trace",
+        metavar="FILE",
+        help="CSV of minute,demand (units per second) or time,value; or CloudWatch's JSON; or .gz.",
+    ),
+]
+SumsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sums", help="With time,value: sums of each period, as CloudWatch's Sum, not rates."
     ),
 ]
 TableOption = Annotated[
@@ -31,7 +43,17 @@ TableOption = Annotated[
     typer.Option("--table", metavar="NAME", help="A table of the account, instead of a trace."),
 ]
 DaysOption = Annotated[
-    int, typer.Option("--days", min=1, max=14, help="With --table: how many whole days.")
+    int | None,
+    typer.Option(
+        "--days",
+        min=1,
+        max=366,
+        help="The last whole days of a table (14); the first days of a trace (all).",
+        show_default=False,
+    ),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Read CloudWatch anew, also the days that are kept.")
 ]
 BurstOption = Annotated[
     int,
@@ -52,13 +74,22 @@ PricesOption = Annotated[
 ]
 
 
+#: CloudWatch keeps minutes for 15 days (CloudWatch User Guide, metrics retention, read 2026-11).
+MOST_DAYS = 14
+
+
 @dataclass(frozen=True)
 class Source:
-    """What to replay: a trace, or a target of the account and how many of its days."""
+    """What to replay: a trace, or a target of the account and how many of its days.
+
+    days: None for a whole trace. sums, fresh: as the options of this name.
+    """
 
     trace: Path | None
     target: Target
-    days: int
+    days: int | None
+    sums: bool = False
+    fresh: bool = False
 
     @property
     def title(self) -> str:
@@ -66,7 +97,13 @@ class Source:
 
 
 def source(
-    trace: Path | None, table: str | None, index: str, dimension: Dimension, days: int
+    trace: Path | None,
+    table: str | None,
+    index: str,
+    dimension: Dimension,
+    days: int | None,
+    sums: bool = False,
+    fresh: bool = False,
 ) -> Source:
     """Return what the options select.
 
@@ -74,17 +111,26 @@ def source(
     """
     if (trace is None) == (table is None):
         raise typer.BadParameter("give either --trace FILE or --table NAME")
-    return Source(trace, Target(table or "trace", index, dimension), days)
+    if table and days and days > MOST_DAYS:
+        raise typer.BadParameter(f"CloudWatch has no more than {MOST_DAYS} days: --days {days}")
+    whole = MOST_DAYS if table else None
+    return Source(trace, Target(table or "trace", index, dimension), days or whole, sums, fresh)
 
 
 def sources(
-    trace: Path | None, table: str | None, index: str | None, dimension: Dimension | None, days: int
+    trace: Path | None,
+    table: str | None,
+    index: str | None,
+    dimension: Dimension | None,
+    days: int | None,
+    sums: bool = False,
+    fresh: bool = False,
 ) -> list[Source]:
     """Return a trace, or the targets of a table.
 
     These are all targets, unless an index or a dimension is named.
     """
-    one = source(trace, table, index or "", dimension or Dimension.READ, days)
+    one = source(trace, table, index or "", dimension or Dimension.READ, days, sums, fresh)
     if table is None or (index is not None and dimension is not None):
         return [one]
     state = describe_tables(Aws(DEFAULT_TOPIC), [table])[table]
@@ -98,7 +144,7 @@ def sources(
     if not targets:
         indexes = ", ".join(filter(None, state.throughputs)) or "none"
         raise typer.BadParameter(f"table {table} has no index {index}; it has {indexes}")
-    return [Source(None, target, days) for target in targets]
+    return [replace(one, target=target) for target in targets]
 
 
 def policy_for(config_file: Path | None, target: Target | None = None) -> Policy:
@@ -108,20 +154,24 @@ def policy_for(config_file: Path | None, target: Target | None = None) -> Policy
     return policy or rules.default_policy(target.dimension if target else Dimension.READ)
 
 
-def demand_of(progress: Progress, source: Source) -> tuple[list[float], datetime]:
-    """Return the demand and its start.
+def demand_of(progress: Progress, source: Source) -> tuple[list[float], datetime | None]:
+    """Return the demand and its start, which a trace without dates has not.
 
     A table's demand is read from CloudWatch, or from the disk if it was read before.
     """
     if source.trace:
-        return traces.read(source.trace), START
-    task = progress.add_task("reading CloudWatch", total=source.days)
+        trace = traces.load(source.trace, source.sums).cut(source.days)
+        if trace.remark:
+            errors.print(f"{source.trace.name}: {trace.remark}.", markup=False, highlight=False)
+        return trace.demand, trace.start
+    days = source.days or MOST_DAYS
+    task = progress.add_task("reading CloudWatch", total=days)
     past_days = history.read(
         Aws(DEFAULT_TOPIC),
         source.target,
-        source.days,
+        days,
         settled_now(),
-        cache(),
+        cache(source.fresh),
         lambda: progress.advance(task),
     )
     if past_days.filled_minutes:
@@ -132,9 +182,10 @@ def demand_of(progress: Progress, source: Source) -> tuple[list[float], datetime
     return past_days.demand, past_days.start
 
 
-def cache() -> Path:
-    """Return the folder that keeps the histories."""
-    return Path(typer.get_app_dir("headroom")) / "history"
+def cache(fresh: bool = False) -> history.Cache:
+    """Return the folder that keeps the histories: in the user's folder for caches."""
+    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / CACHES.get(sys.platform, ".cache")
+    return history.Cache(Path(folder) / "headroom" / "history", fresh)
 
 
 def settled_now() -> datetime:

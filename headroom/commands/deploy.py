@@ -18,7 +18,13 @@ from chalicelib.config.rules import Config
 from headroom.commands import wording
 from headroom.commands.console import app, console, errors, print_json, print_line
 from headroom.commands.everywhere import SECONDS, everywhere, print_places
-from headroom.commands.options import JsonOption, StageOption, YesOption, in_account
+from headroom.commands.options import (
+    JsonOption,
+    StageOption,
+    YesOption,
+    in_account,
+    output_folder,
+)
 from headroom.deploy import doctor as doctors
 from headroom.deploy import packaging, stage
 from headroom.deploy import redrive as redrives
@@ -215,7 +221,9 @@ def redrive(name: StageOption) -> None:
 @app.command(epilog="Example: headroom package --stage dev out")
 def package(
     name: StageOption,
-    out: Annotated[Path, typer.Argument(help="The folder to write into.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Argument(help="The folder to write into.", callback=output_folder)
+    ] = Path("out"),
     with_dashboard: Annotated[
         bool, typer.Option("--dashboard", help="With a CloudWatch dashboard of the named tables.")
     ] = False,

@@ -31,6 +31,7 @@ from headroom.commands.options import (
     TopicOption,
     YesOption,
     in_account,
+    output_file,
     rules_of,
     topic_of,
 )
@@ -81,7 +82,10 @@ def autoscaling(
         Path | None,
         typer.Option(help="Hand them back to Application Auto Scaling, from the saved file."),
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="Where --apply saves what it removes.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Where --apply saves what it removes.", callback=output_file),
+    ] = None,
     yes: YesOption = False,
     config_file: ConfigOption = None,
     stage: OfStageOption = None,

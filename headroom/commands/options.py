@@ -78,6 +78,36 @@ VerboseOption = Annotated[
 ]
 
 
+def output_file(path: Path | None) -> Path | None:
+    """Return a file to write, before the work is done for it.
+
+    Raises BadParameter if it cannot be written.
+    """
+    if path is None:
+        return None
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder: name a file in it")
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written")
+    return path
+
+
+def output_folder(path: Path) -> Path:
+    """Return a folder to write into, which may have to be made.
+
+    Raises BadParameter if it cannot be.
+    """
+    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise typer.BadParameter(f"{existing} is no folder")
+    if not os.access(existing, os.W_OK):
+        raise typer.BadParameter(f"{existing} cannot be written")
+    return path
+
+
 def in_account(command: F) -> F:
     """Give a command `--profile` and `--region`. They hold while it runs."""
     own = inspect.signature(command)

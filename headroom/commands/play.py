@@ -12,6 +12,7 @@ from rich.text import Text
 
 from chalicelib.config import loader
 from headroom.commands.console import SafeConsole, app
+from headroom.commands.demand_source import SumsOption, TraceOption
 from headroom.commands.options import ConfigOption, named_file
 from headroom.demo.scenes import SCENES
 from headroom.demo.scenes import play as play_scene
@@ -32,11 +33,9 @@ LEGEND = (
 
 @app.command(epilog="Example: headroom demo --trace traffic.csv --days 2")
 def demo(
-    trace: Annotated[
-        Path | None,
-        typer.Option(help="A CSV file, minute,demand (plain or .gz); else a generated day."),
-    ] = None,
-    days: Annotated[int, typer.Option(min=1, max=31, help="How many days of it to play.")] = 1,
+    trace: TraceOption = None,
+    days: Annotated[int, typer.Option(min=1, max=31, help="How many days to play.")] = 1,
+    sums: SumsOption = False,
     config_file: ConfigOption = None,
     every_line: Annotated[bool, typer.Option("--all", help="Every change, one a line.")] = False,
     quiet: Annotated[bool, typer.Option(help="Only the picture and the summary.")] = False,
@@ -52,7 +51,7 @@ def demo(
         play_scene(scene, console)
         return
     console.width = min(WIDTH, console.width)
-    demand = traces.read(trace)[: days * DAY] if trace else None
+    demand = traces.load(trace, sums).cut(days).demand if trace else None
     text = _configuration(config_file)
     minutes = len(demand) if demand else days * DAY
     console.print(f"{minutes:,} minutes of table orders and its index by-date, in simulated time.")

@@ -15,8 +15,10 @@ from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
     DelayOption,
+    FreshOption,
     PricesOption,
     Source,
+    SumsOption,
     TableOption,
     TraceOption,
     UpdateOption,
@@ -57,7 +59,9 @@ def tune(
     table: TableOption = None,
     index: Annotated[str, typer.Option(help="With --table: an index of it.")] = "",
     dimension: Annotated[Dimension, typer.Option(help="Reads or writes.")] = Dimension.READ,
-    days: DaysOption = 14,
+    days: DaysOption = None,
+    sums: SumsOption = False,
+    fresh: FreshOption = False,
     throttled_ppm: Annotated[
         float, typer.Option(min=0, help="The most that may be throttled, in parts per million.")
     ] = 100,
@@ -76,7 +80,7 @@ def tune(
 
     The settings of `adaptive`, tested on days that the search did not use.
     """
-    selected = source(trace, table, index, dimension, days)
+    selected = source(trace, table, index, dimension, days, sums, fresh)
     policy = policy_for(configuration_file(config_file, stage), selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)

@@ -25,6 +25,14 @@ class NoHistoryError(OperatorError):
 
 
 @dataclass(frozen=True)
+class Cache:
+    """The folder that keeps the days that are over. fresh: read all of them anew."""
+
+    folder: Path
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class TargetHistory:
     """A target's demand in units per second, one value a minute.
 
@@ -41,7 +49,7 @@ def read(
     target: Target,
     days: int,
     now: datetime,
-    cache: Path,
+    cache: Cache,
     on_day: Callable[[], None] = lambda: None,
 ) -> TargetHistory:
     """Return the last whole UTC days of a target. on_day: called after each day.
@@ -63,19 +71,27 @@ def read(
     return _filled(values[first:], start + timedelta(minutes=first))
 
 
-def _day(aws: Aws, target: Target, day: datetime, cache: Path) -> list[float | None]:
-    folder = cache / aws.account / aws.region / target.owner.replace("/", "~")
+def idle(days: int, now: datetime) -> TargetHistory:
+    """Return the history of a target that nothing was consumed of."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return TargetHistory([0.0] * days * DAY, 0, midnight - timedelta(days=days))
+
+
+def _day(aws: Aws, target: Target, day: datetime, cache: Cache) -> list[float | None]:
+    """Return a day by the minute. A day without any datapoint is not kept: it may still come."""
+    folder = cache.folder / aws.account / aws.region / target.owner.replace("/", "~")
     file = folder / f"{target.dimension}-{day:%Y-%m-%d}.json"
-    if file.exists():
+    if file.exists() and not cache.fresh:
         return list(json.loads(file.read_text()))
     # boto3 takes long to import, and a day that is on disk does not need it
     from chalicelib.aws.metrics import read_demand  # noqa: PLC0415
 
     values = list(read_demand(aws, target, day, day + timedelta(days=1)).values)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(values))
-    part.replace(file)
+    if any(value is not None for value in values):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(values))
+        part.replace(file)
     return values
 
 

@@ -5,40 +5,93 @@ import gzip
 import math
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from headroom.operator_error import OperatorError
+from headroom.simulation import exports
 from headroom.simulation.clock import DAY
 
 #: What reading can raise when the file is not a complete text file with columns.
 UNREADABLE = (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError)
 
 
+#: What a trace may be, for an error.
+EXPECTED = "the columns minute,demand, rows of a time and a value, or CloudWatch's JSON"
+
+
 class TraceError(OperatorError):
     """A trace cannot be read. The text names the line and what is expected."""
 
 
-def read(path: Path) -> list[float]:
-    """Return a trace: units per second, one value a minute.
+@dataclass(frozen=True)
+class Trace:
+    """Demand: units per second, a value a minute. start: None where the file has no dates.
 
-    The file is CSV with the columns `minute,demand`, plain or gzipped. Raises TraceError for
-    anything but minutes 0, 1, 2, … with a demand of 0 or more.
+    remark: what was assumed of the file, in a sentence; empty for minutes and demand.
+    """
+
+    demand: list[float]
+    start: datetime | None = None
+    remark: str = ""
+
+    def cut(self, days: int | None) -> "Trace":
+        """Return the first days of it."""
+        return self if days is None else replace(self, demand=self.demand[: days * DAY])
+
+
+def read(path: Path) -> list[float]:
+    """Return the demand of a trace: units per second, one value a minute."""
+    return load(path).demand
+
+
+def load(path: Path, sums: bool = False) -> Trace:
+    """Return a trace.
+
+    The file is CSV with the columns `minute,demand` in units per second, or has a time and a value
+    in each row, or is what CloudWatch exports; plain or gzipped. sums: the values with a time are
+    sums of their period, as CloudWatch's Sum, and not units per second.
+
+    Raises TraceError for anything else, with the line.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", newline="", encoding="utf-8-sig") as lines:
-            return _parse(csv.reader(lines), str(path))
+            text = lines.read()
+        rows = [] if text.lstrip().startswith("{") else list(csv.reader(text.splitlines()))
     except UNREADABLE as error:
-        raise TraceError(
-            f"{path}: not a CSV file ({error}); expected the columns minute,demand"
-        ) from None
+        raise TraceError(f"{path}: no trace ({error}); expected {EXPECTED}") from None
+    try:
+        if text.lstrip().startswith("{"):
+            return _dated(exports.from_json(text))
+        if not rows or _is_header(rows[0]):
+            return Trace(_parse(iter(rows), str(path)))
+        points = exports.from_rows(rows)
+        return _dated(replace(points, is_sum=points.is_sum or sums))
+    except exports.ExportError as error:
+        place = path if error.line is None else f"{path}:{error.line}"
+        raise TraceError(f"{place}: {error}") from None
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    return [cell.strip().lower() for cell in row] == ["minute", "demand"]
+
+
+def _dated(points: exports.Points) -> Trace:
+    minutes = exports.by_minute(points)
+    unit = f"sums of {minutes.period} minute(s)" if points.is_sum else "units per second"
+    parts = [f"read as {unit}, from {minutes.start:%Y-%m-%d} 00:00 UTC on"]
+    if minutes.filled:
+        parts.append(f"{minutes.filled:,} minutes have no value and got the one before")
+    if minutes.period > 1:
+        parts.append("what happens within a period is not seen")
+    return Trace(minutes.demand, minutes.start, "; ".join(parts))
 
 
 def _parse(rows: Iterator[list[str]], source: str) -> list[float]:
-    header = next(rows, None)
-    if header is not None and [cell.strip().lower() for cell in header] != ["minute", "demand"]:
-        raise TraceError(f"{source}:1: expected the header minute,demand, got {','.join(header)!r}")
+    next(rows, None)
     trace = [_demand(row, minute, f"{source}:{minute + 2}") for minute, row in enumerate(rows)]
     if not trace:
         raise TraceError(f"{source}: no minute in it")

@@ -105,7 +105,7 @@ def test_the_version_is_printed_without_a_command(run: RunCommand) -> None:
         pytest.param(
             ("backtest", "--trace"),
             "a,b",
-            ":1: expected the header minute,demand, got 'a,b'",
+            ":1: expected rows of a time and a value, got 'a,b'",
             id="no trace",
         ),
         pytest.param(

@@ -84,3 +84,45 @@ def test_a_backtest_needs_either_a_trace_or_a_table(
     result = run("backtest", *words)
     assert result.exit_code == 2
     assert "give either --trace FILE or --table NAME" in result.errors
+
+
+def test_days_cut_a_trace_and_sums_are_divided_by_their_period(
+    tmp_path: Path, run: RunCommand
+) -> None:
+    rows = "".join(f"2026-11-{day:02}T00:{m:02}:00Z,6000\n" for day in (2, 3) for m in range(30))
+    trace = write_file(tmp_path, f"time,value\n{rows}", "reads.csv")
+    result = run("backtest", "--trace", trace, "--sums", "--days", "1", "--json")
+    data = json.loads(result.stdout)
+    assert (data["minutes"], data["peak_units"]) == (1440, 100.0)
+    assert result.errors == (
+        "reads.csv: read as sums of 1 minute(s), from 2026-11-02 00:00 UTC on; "
+        "1,410 minutes have no value and got the one before."
+    )
+
+
+def test_a_table_has_no_more_days_than_cloudwatch_keeps(run: RunCommand) -> None:
+    result = run("backtest", "--table", "orders", "--days", "15")
+    assert result.exit_code == 2
+    assert "CloudWatch has no more than 14 days: --days 15" in result.errors
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--html", "none/page.html"), "there is no folder "),
+        (("--html", "."), ". is a folder: name a file in it"),
+    ],
+)
+def test_an_output_is_checked_before_the_work(
+    words: tuple[str, ...], problem: str, run: RunCommand
+) -> None:
+    result = run("backtest", "--trace", "none.csv", *words)
+    assert result.exit_code == 2
+    assert problem in result.errors
+
+
+def test_a_folder_to_write_into_is_checked_too(tmp_path: Path, run: RunCommand) -> None:
+    file = write_file(tmp_path, "")
+    result = run("package", "--stage", "dev", file / "out")
+    assert result.exit_code == 2
+    assert result.errors.startswith(f"headroom: invalid value for 'out': {file} is no folder")

@@ -40,7 +40,10 @@ def publish(
         region.cloudwatch.publish(NAMESPACE, names[target.dimension], named, minute, rate * MINUTE)
 
 
-def read(region: Region, cache: Path, days: int = 2, target: Target = READS) -> TargetHistory:
+def read(
+    region: Region, folder: Path, days: int = 2, target: Target = READS, fresh: bool = False
+) -> TargetHistory:
+    cache = history.Cache(folder, fresh)
     return history.read(Aws("headroom-alarms"), target, days, region.now, cache)
 
 
@@ -109,6 +112,22 @@ def test_days_that_are_kept_are_not_read_again(region: Region, tmp_path: Path) -
     assert reads_of(region) == []
 
 
+def test_an_empty_day_is_not_kept_and_fresh_reads_all_of_them(
+    region: Region, tmp_path: Path
+) -> None:
+    """Monday's metrics are not there yet when it is read for the first time."""
+    publish(region, dict.fromkeys(range(DAY, 2 * DAY), 100.0))
+    assert read(region, tmp_path).start == MONDAY + timedelta(days=1)
+    publish(region, dict.fromkeys(range(DAY), 50.0))
+    reads_of(region)
+    assert read(region, tmp_path).demand[:1] == [50.0]
+    assert [call.params["StartTime"] for call in reads_of(region)] == [MONDAY]
+    publish(region, {5: 27.0})
+    assert read(region, tmp_path).demand[5] == 50.0
+    assert read(region, tmp_path, fresh=True).demand[5] == 77.0
+    assert read(region, tmp_path).demand[5] == 77.0
+
+
 def test_a_day_later_only_the_new_day_is_read(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(3 * DAY), 100.0))
     read(region, tmp_path)
@@ -146,5 +165,12 @@ def test_a_gap_stays_a_gap_in_the_file(region: Region, tmp_path: Path) -> None:
 def test_on_day_is_called_after_each_day(region: Region, tmp_path: Path) -> None:
     publish(region, dict.fromkeys(range(2 * DAY), 100.0))
     days: list[None] = []
-    history.read(Aws("headroom-alarms"), READS, 2, region.now, tmp_path, lambda: days.append(None))
+    history.read(
+        Aws("headroom-alarms"),
+        READS,
+        2,
+        region.now,
+        history.Cache(tmp_path),
+        lambda: days.append(None),
+    )
     assert len(days) == 2

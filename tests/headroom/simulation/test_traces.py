@@ -1,6 +1,8 @@
 """Traces: what a file must look like, every way in which it does not, and the generated day."""
 
 import gzip
+import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,78 @@ def test_a_gzipped_trace_is_read_too(tmp_path: Path) -> None:
     assert traces.read(path) == [1.5]
 
 
+STATISTICS = json.dumps(
+    {
+        "Label": "ConsumedReadCapacityUnits",
+        "Datapoints": [
+            {"Timestamp": "2026-11-02T00:05:00+00:00", "Sum": 600.0, "Unit": "Count"},
+            {"Timestamp": "2026-11-02T00:00:00+00:00", "Sum": 300.0, "Unit": "Count"},
+        ],
+    }
+)
+METRIC_DATA = json.dumps(
+    {
+        "MetricDataResults": [
+            {
+                "Id": "m1",
+                "Label": "ConsumedReadCapacityUnits",
+                "Timestamps": ["2026-11-02T00:02:00Z", "2026-11-02T00:01:00Z"],
+                "Values": [120.0, 60.0],
+                "StatusCode": "Complete",
+            }
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "demand", "remark"),
+    [
+        pytest.param(
+            "timestamp,value\n2026-11-02T00:01:00Z,5\n2026-11-02T00:03:00Z,7\n",
+            [5.0, 5.0, 5.0, 7.0, 7.0],
+            "read as units per second, from 2026-11-02 00:00 UTC on; "
+            "1 minutes have no value and got the one before",
+            id="every second minute is a period of two",
+        ),
+        pytest.param(
+            "Time,Reads\n1793577600,5\n1793577660,6\n1793577780,8\n",
+            [5.0, 6.0, 6.0, 8.0],
+            "1 minutes have no value and got the one before",
+            id="seconds since 1970, with a gap",
+        ),
+        pytest.param(
+            "Label,Reads\nStatistic,Sum\n\n2026/11/02 00:00:00,60\n2026/11/02 00:01:00,120\n\n",
+            [1.0, 2.0],
+            "read as sums of 1 minute(s), from 2026-11-02 00:00 UTC on",
+            id="headings that name the sum",
+        ),
+        pytest.param(
+            STATISTICS, [1.0] * 5 + [2.0] * 5, "sums of 5 minute(s)", id="get-metric-statistics"
+        ),
+        pytest.param(METRIC_DATA, [1.0, 1.0, 2.0], "1 minutes have no value", id="get-metric-data"),
+    ],
+)
+def test_an_export_has_a_start_and_says_how_it_was_read(
+    text: str, demand: list[float], remark: str, tmp_path: Path
+) -> None:
+    trace = traces.load(written(tmp_path, text))
+    assert trace.demand == demand
+    assert f"{trace.start:%Y-%m-%d %H:%M}" == "2026-11-02 00:00"
+    assert remark in trace.remark
+
+
+def test_sums_can_be_said_to_be_sums_and_days_cut(tmp_path: Path) -> None:
+    begin = datetime(2026, 11, 2, tzinfo=timezone(timedelta(hours=1)))
+    times = (begin + timedelta(minutes=minute) for minute in range(3000))
+    lines = "".join(f"{at.isoformat()},60\n" for at in times)
+    trace = traces.load(written(tmp_path, lines), sums=True)
+    assert set(trace.demand) == {1.0}
+    assert f"{trace.start:%Y-%m-%d}" == "2026-11-01"  # 00:00 at +01:00 is 23:00 UTC
+    assert len(trace.cut(1).demand) == 1440
+    assert trace.cut(None) == trace
+
+
 HEAD = "minute,demand\n"
 MINUTES = "minutes count up from 0 without a gap"
 
@@ -47,13 +121,61 @@ MINUTES = "minutes count up from 0 without a gap"
     ("text", "message"),
     [
         pytest.param("", ": no minute in it", id="empty"),
+        pytest.param(
+            "time,value\n2026-11-02 00:00,1\nmuch,2\n",
+            ":3: expected a time and a number, got 'much,2'",
+            id="a row without a time",
+        ),
+        pytest.param(
+            "2026-11-02 00:00,1,2\n",
+            ":1: expected rows of a time and a value, got '2026-11-02 00:00,1,2'",
+            id="two values",
+        ),
+        pytest.param(
+            "title\n" * 21 + "2026-11-02 00:00,1\n",
+            ":21: expected a time and one value, got 'title'",
+            id="no end of the headings",
+        ),
+        pytest.param(
+            "2026-11-02,1\n2026-11-02,2\n", ": two values at 2026-11-02 00:00", id="a time twice"
+        ),
+        pytest.param(
+            "2026-11-02T00:00:00,1\n2026-11-02T00:00:30,2\n",
+            ": values every 30 seconds: export each minute",
+            id="half minutes of time",
+        ),
+        pytest.param(
+            "2026-11-02,-1\n", ": demand must be 0 or more, got -1.0 at 2026-11-02 00:00", id="<0"
+        ),
+        pytest.param("{", ": not JSON: Expecting", id="no JSON"),
+        pytest.param(
+            '{"Metrics": []}',
+            ": expected the answer of get-metric-data or of get-metric-statistics",
+            id="another answer",
+        ),
+        pytest.param(
+            '{"Datapoints": [{"Timestamp": "2026-11-02T00:00:00Z", "Average": 1, "Unit": ""}]}',
+            ": its statistic is Average: export the statistic Sum",
+            id="an average",
+        ),
+        pytest.param(
+            '{"MetricDataResults": [{"Label": "a"}, {"Label": "b"}]}',
+            ": expected one metric, got 2: a, b",
+            id="two metrics",
+        ),
+        pytest.param(
+            '{"MetricDataResults": [{"Timestamps": ["x"], "Values": [1]}]}',
+            ": a datapoint is not as CloudWatch writes it: ",
+            id="a bad datapoint",
+        ),
+        pytest.param('{"Datapoints": []}', ": no value in it", id="no datapoint"),
         pytest.param(HEAD, ": no minute in it", id="a header alone"),
         pytest.param(
-            "0,1\n1,2\n", ":1: expected the header minute,demand, got '0,1'", id="no header"
+            "0,1\n1,2\n", ":1: expected rows of a time and a value, got '0,1,1,2'", id="no header"
         ),
         pytest.param(
             "time,units\n0,1\n",
-            ":1: expected the header minute,demand, got 'time,units'",
+            ":1: expected rows of a time and a value, got 'time,units,0,1'",
             id="other columns",
         ),
         pytest.param(
@@ -83,7 +205,7 @@ def test_a_bad_trace_is_refused_with_its_line(text: str, message: str, tmp_path:
     path = written(tmp_path, text)
     with pytest.raises(TraceError) as caught:
         traces.read(path)
-    assert str(caught.value) == f"{path}{message}"
+    assert str(caught.value).startswith(f"{path}{message}")
 
 
 GOOD = gzip.compress(
@@ -117,9 +239,9 @@ def test_another_file_than_csv_is_refused_in_a_sentence(
     with pytest.raises(TraceError) as caught:
         traces.read(path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: not a CSV file (")
+    assert message.startswith(f"{path}: no trace (")
     assert detail in message
-    assert message.endswith("; expected the columns minute,demand")
+    assert message.endswith(f"; expected {traces.EXPECTED}")
 
 
 def test_the_generated_trace_is_the_same_every_time_and_has_a_night_an_evening_and_a_crowd() -> (

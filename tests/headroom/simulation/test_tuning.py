@@ -465,7 +465,7 @@ def test_the_command_reads_a_table_of_the_account(no_rules: Path, tmp_path: Path
             "2",
             "--json",
         ]
-        done = CliRunner().invoke(app, ["tune", *options], env={"XDG_CONFIG_HOME": str(tmp_path)})
+        done = CliRunner().invoke(app, ["tune", *options], env={"XDG_CACHE_HOME": str(tmp_path)})
     data = json.loads(done.stdout)
     kept = sorted(path.name for path in tmp_path.rglob("read-*.json"))
     assert data["today"]["throttled_ppm"] == pytest.approx(
