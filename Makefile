@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench bench-scale cold-import test foreign soak check fix named-stage deploy package teardown clean
+.PHONY: help demo bench bench-scale cold-import test foreign soak pictures check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ HOURS ?= 0.02
 
 soak: $(STAMP) ## seeded faults, for HOURS=0.5: random days on which calls fail, functions are killed, people interfere
 	$(BIN)/python -m tests.soak --hours $(HOURS)
+
+pictures: $(STAMP) ## the pictures of README and docs, with Chromium
+	$(BIN)/python -m tests.foreign.pictures
 
 check: test ## the same as test
 

@@ -13,7 +13,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from chalicelib import metrics
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import HealingDecision
-from chalicelib.model import Decision, Heal
+from chalicelib.core.table_alarms import level
+from chalicelib.model import Action, CreateAlarm, Decision, Heal, RewriteAlarm, Target
 from chalicelib.run import Report
 
 SERVICE = "headroom"
@@ -42,7 +43,7 @@ class RunLog:
             fields = {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
             self._line(logger.warning, sentence(skip), **fields)
         for action in self._new("done", report.done):
-            self._line(logger.info, sentence(action), kind="action", action=type(action).__name__)
+            self._line(logger.info, sentence(action), **_action_fields(action))
         for notice in self._new("notified", report.notified):
             text = f"notified: {notice.subject}"
             self._line(logger.info, text, kind="notice", facts=dict(notice.facts))
@@ -96,6 +97,15 @@ def _decision_fields(decision: Decision) -> dict[str, object]:
         "dry_run": decision.dry_run,
         "numbers": dict(decision.numbers),
     }
+
+
+def _action_fields(action: Action) -> dict[str, object]:
+    """Return the fields of an action; for a target's alarm also the level at which it now fires."""
+    fields: dict[str, object] = {"kind": "action", "action": type(action).__name__}
+    if isinstance(action, CreateAlarm | RewriteAlarm) and isinstance(action.target, Target):
+        alarm = action.result
+        fields |= {"alarm": alarm.name, "alarm_level_units": level(alarm.fields)}
+    return fields
 
 
 def _healing_fields(decision: HealingDecision) -> dict[str, object]:

@@ -21,6 +21,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "status": ("plan", "Show every managed table: use, units, state, budget, cost."),
         "plan": ("plan", "Say what the next pass would do, with its money and budget."),
         "explain": ("explain", "Show what would be decided now about a table, and why."),
+        "console": ("web_console", "Show tables, charts and the plan in the browser."),
         "history": ("history", "Show what was done to a table in the last days, and why."),
         "cost": ("cost", "Show what each table costs a month, and the alternatives."),
         "pauses": ("pause", "List the pauses of this account and Region."),

@@ -49,7 +49,7 @@ LADDERS = {
         ["pause_tags", "hot_keys", "remarks", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],
-        ["commands"],
+        ["commands", "console"],
         ["cli"],
     ],
 }

@@ -124,12 +124,34 @@ def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Ser
     What no number of units would have served is no demand. Raises IncompleteError where CloudWatch
     gave only a part.
     """
-    queries = _load_queries(target, 60)
+    load = _read_whole(aws, target, _load_queries(target, 60), start, end)
+    return _sum(load.consumed, load.throttled)
+
+
+def read_minutes(aws: Aws, target: Target, start: datetime, end: datetime) -> Metrics:
+    """Return what a target consumed, what was throttled by cause, and its units, by the minute.
+
+    CloudWatch has the units every five minutes (Developer Guide, "DynamoDB metrics and
+    dimensions", read 2026-10), so most of their minutes are gaps. Raises IncompleteError where it
+    gave only a part.
+    """
+    units = Query(target, PROVISIONED[target.dimension], 60, "Minimum")
+    return _read_whole(aws, target, [*_load_queries(target, 60), units], start, end)
+
+
+def _read_whole(
+    aws: Aws, target: Target, queries: Sequence[Query], start: datetime, end: datetime
+) -> Metrics:
+    """Return the series of a target's queries, the throttled requests by their cause."""
     series = _read(aws, queries, start, end)
     if len(series) < len(queries):
         raise IncompleteError(f"CloudWatch gave only a part of the metrics of {target}; ask again")
-    pairs = {target: (series[queries[0]], series[queries[1]])}
-    return _demand(aws, pairs, 60, start, end)[target]
+    consumed, throttled, *units = (series[query] for query in queries)
+    metrics = Metrics(consumed, throttled, units[0] if units else NO_SERIES)
+    if not any(metrics.throttled.known()):
+        return metrics
+    causes = _read(aws, list(_cause_queries([target], 60)), start, end)
+    return _by_cause(target, metrics, causes)
 
 
 def read_units(

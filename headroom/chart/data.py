@@ -21,7 +21,7 @@ def style() -> str:
 def steps(
     name: str,
     colour: str,
-    values: Sequence[float],
+    values: Sequence[float | None],
     throttled: Sequence[float] = (),
     *,
     is_shown: bool = True,
@@ -30,6 +30,7 @@ def steps(
 ) -> dict[str, object]:
     """Return a step function: a value a minute, and what was throttled in each minute.
 
+    A minute of None has the value before it; before the first value nothing is drawn.
     colour: the name of a colour in chart.css. is_ours: throttling and changes are marked.
     """
     at = list(corners(values))
@@ -45,9 +46,13 @@ def steps(
     }
 
 
-def corners(values: Sequence[float]) -> Iterator[int]:
-    """Yield the minutes at which a step function has a new value, from minute 0 on."""
-    return (i for i in range(len(values)) if i == 0 or values[i] != values[i - 1])
+def corners(values: Sequence[float | None]) -> Iterator[int]:
+    """Yield the minutes at which a step function has a new value."""
+    before: float | None = None
+    for minute, value in enumerate(values):
+        if value is not None and value != before:
+            yield minute
+            before = value
 
 
 def rounded(rate: float) -> float:

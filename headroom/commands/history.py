@@ -47,7 +47,7 @@ def history(
             f"stage {name} has no logs in {place.account}, {place.region}: is it deployed there?"
         )
     if as_json:
-        print_json([_data(event) for event in events])
+        print_json([as_data(event) for event in events])
     elif events:
         console.print(_table(events, verbose))
         print_line(_sum(events))
@@ -98,7 +98,8 @@ def _sum(events: list[LoggedEvent]) -> str:
     return f"{', '.join(parts)}, {len(events) - len(changes)} failed."
 
 
-def _data(event: LoggedEvent) -> dict[str, object]:
+def as_data(event: LoggedEvent) -> dict[str, object]:
+    """Return an event of the log for `--json` and the console."""
     data: dict[str, object] = {
         "at": event.at.isoformat(timespec="seconds"),
         "function": event.function,
@@ -114,6 +115,7 @@ def _data(event: LoggedEvent) -> dict[str, object]:
         "current": event.current,
         "desired": event.desired,
         "reason": event.reason,
+        "why": _why(event.reason),
         "dry_run": event.dry_run,
         "numbers": dict(event.numbers),
     }

@@ -60,7 +60,7 @@ def invoke(
     if account:
         run = Run(Aws(name), rules_of(config_file, stage), datetime.now(UTC), dry_run)
         for message in staging.messages(text):
-            _handle(run, events.from_text(message))
+            handle(run, events.from_text(message))
         _print(run, named_file(config_file, stage), verbose, as_json)
     named = named_file(config_file, stage)
     config = loader.load(named.read_text(), str(named)) if named else loader.load(staging.CONFIG)
@@ -73,11 +73,12 @@ def invoke(
             if words and not as_json:
                 print_line(words)
             run = Run(aws, config, region.now, dry_run, report=report)
-            _handle(run, own)
+            handle(run, own)
         _print(run, named, verbose, as_json)
 
 
-def _handle(run: Run, event: events.Event) -> None:
+def handle(run: Run, event: events.Event) -> None:
+    """Let the handler check what an event is about."""
     handlers.on_alarm(run, event)
     handlers.notify(run)
 

@@ -121,8 +121,7 @@ def _status_everywhere(
     def read(there: boto3.Session) -> tuple[dict[str, object], Report]:
         chosen = Pass(Aws(name, session=there), config, file, table)
         report = chosen.sweep(now)
-        data = wording.report_data(chosen.place(now), report, prices)
-        return {**data, "used": {str(t): share for t, share in _shares(report).items()}}, report
+        return status_data(chosen.place(now), report, prices), report
 
     answers = ask_all(places, read, LONG_SECONDS)
     if as_json:
@@ -157,14 +156,38 @@ def status(
     report = chosen.sweep(now)
     place = chosen.place(now)
     if as_json:
-        data = wording.report_data(place, report, prices)
-        data["used"] = {str(target): share for target, share in _shares(report).items()}
-        print_json(data)
+        print_json(status_data(place, report, prices))
     else:
         _print_status(place, report, prices)
         if not report.decisions:
             print_line(chosen.nothing_found())
     raise typer.Exit(0 if report.decisions and not report.failures else 1)
+
+
+def status_data(place: Place, report: Report, prices: pricing.Prices) -> dict[str, object]:
+    """Return the status for `--json` and the console.
+
+    used: percent of the units, by target. in_alarm: the targets whose alarm is in ALARM.
+    """
+    return {
+        **wording.report_data(place, report, prices),
+        "used": {str(target): share for target, share in _shares(report).items()},
+        "in_alarm": sorted(_in_alarm(report)),
+    }
+
+
+def plan_data(report: Report, prices: pricing.Prices) -> dict[str, object]:
+    """Return in words what a pass would do, or did: its changes with their reasons, and the sum."""
+    changes = [decision for decision in report.decisions if decision.changes]
+    return {
+        "changes": [
+            {"text": wording.change(d, prices), "why": wording.reason_of(d), "dry_run": d.dry_run}
+            for d in changes
+        ],
+        "alarms": wording.alarm_changes(report.planned, would=True),
+        "sum": _sum(report.decisions, prices),
+        "actions": len(report.planned),
+    }
 
 
 def _shares(report: Report) -> dict[Target, float | None]:

@@ -69,6 +69,22 @@ def history(session: AwsSession, stage: Stage, table: str, since: datetime) -> l
     return sorted(events, key=lambda event: event.at)
 
 
+def levels(
+    session: AwsSession, stage: Stage, alarm: str, since: datetime
+) -> list[tuple[datetime, float]]:
+    """Return the levels at which an alarm of Headroom's own fired since a time, oldest first.
+
+    alarm: its name. A level is in units per second, and has the time at which it was set.
+    """
+    pattern = f'{{ $.kind = "action" && $.alarm = {json.dumps(alarm)} }}'
+    found = [
+        (_at(event), float(json.loads(event["message"])["alarm_level_units"]))
+        for function in FUNCTIONS
+        for event in _search(session, _group(stage, function), pattern, since)
+    ]
+    return sorted(found)
+
+
 def without_repeats(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
     """Return the events without the changes that a dry run repeats at every sweep."""
     last: dict[Target, tuple[int, int, str]] = {}
@@ -105,7 +121,7 @@ def _search(
 
 def _events(found: Iterable[dict[str, Any]], function: str) -> Iterator[LoggedEvent]:
     for event in found:
-        at = datetime.fromtimestamp(event["timestamp"] / 1_000, UTC)
+        at = _at(event)
         line = json.loads(event["message"])
         if line.get("kind") == "failure":
             yield LoggedFailure(at, function, line["message"])
@@ -120,3 +136,7 @@ def _events(found: Iterable[dict[str, Any]], function: str) -> Iterator[LoggedEv
                 line["dry_run"],
                 line["numbers"],
             )
+
+
+def _at(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(event["timestamp"] / 1_000, UTC)

@@ -185,12 +185,16 @@ class Functions:
         return invocation
 
     def _run(self, function: str, payload: dict[str, Any]) -> Invocation:
+        return self.record(function, payload, lambda: self.answer(function, payload))
+
+    def record(self, function: str, payload: dict[str, Any], work: Callable[[], Any]) -> Invocation:
+        """Do some work as a function: what it logs is in the function's log."""
         invocation = Invocation(function, self._region.now, payload)
         self.logs.clear()
         before = len(self._region.calls)
         with contextlib.redirect_stdout(io.StringIO()) as output:
             try:
-                invocation.result = self.answer(function, payload)
+                invocation.result = work()
             # any error of the function is an outcome of the invocation
             except (Exception, Killed) as error:  # noqa: BLE001
                 invocation.error = error

@@ -1,5 +1,5 @@
-"""What a person sees, in Chromium: the page of a backtest, on a phone, a laptop and a large screen,
-light and dark."""
+"""What a person sees, in Chromium: the page of a backtest and the console, on a phone, a laptop and
+a large screen, light and dark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config.policy import make_policy
+from headroom.commands.web_console import embedded
 from headroom.simulation import pricing, report
 from headroom.simulation.clock import START
 from headroom.simulation.compare import Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.browser import Browser, chromium, needs_browser
+from tests.support.console import Client, served
 
 pytestmark = [pytest.mark.foreign, pytest.mark.slow, needs_browser]
 
@@ -24,6 +26,9 @@ COLOURS = """(() => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return new Set(new Uint32Array(data.buffer)).size;
 })()"""
+#: The parts of the page that are wider than their place.
+WIDER = """[...document.querySelectorAll("section")]
+  .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.id)"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -47,9 +52,23 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def fits(browser: Browser) -> bool:
-    """Tell whether the page is no wider than the screen."""
-    return bool(browser.run("document.documentElement.scrollWidth <= innerWidth"))
+@pytest.fixture(scope="module")
+def console() -> Iterator[Client]:
+    """The console of the embedded region, an hour after it began."""
+    with embedded() as site:
+        site.region.run(65)
+        with served(site) as client:
+            yield client
+
+
+def check(browser: Browser, width: int, dark: bool) -> None:
+    """Check what holds for every page: no wider than the screen, in the right colours, a chart with
+    something in it, and no error."""
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert (browser.run(BACKGROUND) == "rgb(255, 255, 255)") is not dark
+    assert browser.run(COLOURS) > 20
+    assert browser.run(WIDER) == []
+    assert browser.errors == []
 
 
 @pytest.mark.parametrize(("width", "dark"), SCREENS)
@@ -58,10 +77,8 @@ def test_the_report_is_whole_on_every_screen(
 ) -> None:
     browser.open(file.as_uri(), width, dark=dark)
     browser.wait("document.querySelectorAll('[data-drawn]').length === 2")
-    assert browser.run(COLOURS) > 20
-    assert fits(browser)
-    assert (browser.run(BACKGROUND) == "rgb(255, 255, 255)") is not dark
-    assert (browser.errors, browser.requests) == ([], [file.as_uri()])
+    check(browser, width, dark)
+    assert browser.requests == [file.as_uri()]
 
 
 def test_the_chart_of_a_report_obeys_the_keys(browser: Browser, file: Path) -> None:
@@ -83,3 +100,91 @@ def test_the_chart_of_a_report_obeys_the_keys(browser: Browser, file: Path) -> N
     browser.press("b")
     assert browser.run("document.querySelector('.tip .why').textContent") == why
     assert browser.errors == []
+
+
+READY = "document.body?.dataset.ready && document.querySelector('[data-drawn]')"
+TITLE = "document.getElementById('target-title').textContent"
+EVENTS = "document.querySelectorAll('#events tr').length"
+
+
+def open_console(
+    browser: Browser, console: Client, width: int = 1280, *, dark: bool = False
+) -> None:
+    browser.open(console.server.url, width, dark=dark)
+    browser.wait(READY)
+
+
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
+def test_the_console_is_whole_on_every_screen(
+    browser: Browser, console: Client, width: int, dark: bool
+) -> None:
+    open_console(browser, console, width, dark=dark)
+    check(browser, width, dark)
+    assert browser.run("document.querySelectorAll('#tables tbody tr').length") == 10
+    assert "Would lower reports reads" in browser.run("document.getElementById('plan').innerText")
+    assert {url[: len(console.server.url)] for url in browser.requests} == {console.server.url}
+
+
+def test_a_target_is_chosen_and_its_changes_are_read_by_keys(
+    browser: Browser, console: Client
+) -> None:
+    open_console(browser, console)
+    assert browser.run(TITLE) == "sessions:read"
+    while "target" not in browser.run("document.activeElement.closest('td')?.className ?? ''"):
+        browser.press("Tab")
+    browser.press("ArrowDown")
+    browser.wait(f"{TITLE} === 'archive:write'")
+    browser.press("ArrowUp")
+    browser.wait(f"{TITLE} === 'archive:read'")
+    assert browser.run("document.querySelector('[aria-current]').dataset.name") == "archive:read"
+    browser.run("document.querySelector('canvas').focus()")
+    browser.press("n")
+    why = browser.run("document.querySelector('.tip .why').textContent")
+    assert why.startswith("00:50 200 → 3 units, sweep: the coming hour needs less")
+    assert browser.errors == []
+
+
+def test_a_load_is_raised_and_the_capacity_follows(browser: Browser, console: Client) -> None:
+    open_console(browser, console)
+    assert browser.run(EVENTS) == 1
+    browser.run("document.querySelector('[data-factor=\"10\"]').focus()")
+    browser.press("Enter")
+    browser.wait(f"{EVENTS} > 1")
+    browser.press("p")
+    browser.wait("document.getElementById('play').textContent.includes('Play')")
+    assert "▲" in browser.run("document.getElementById('events').innerText")
+    assert browser.errors == []
+
+
+def test_a_message_is_sent_and_its_decision_shown(browser: Browser, console: Client) -> None:
+    open_console(browser, console)
+    browser.run("document.getElementById('sample').click()")
+    browser.wait("document.getElementById('text').value.includes('headroom-sessions:read')")
+    browser.run("document.querySelector('#message [type=submit]').focus()")
+    browser.press("Enter")
+    browser.wait("document.querySelectorAll('#answer li').length")
+    assert "sessions:read" in browser.run("document.getElementById('answer').innerText")
+    assert browser.errors == []
+
+
+def test_what_fails_is_said_on_the_page(browser: Browser, console: Client) -> None:
+    open_console(browser, console)
+    browser.run("document.querySelector('#message [type=submit]').click()")
+    browser.wait("!document.getElementById('error').hidden")
+    assert browser.run("document.getElementById('error').textContent") == "there is no message"
+
+
+def test_a_page_of_another_site_cannot_use_the_console(
+    browser: Browser, console: Client, tmp_path: Path
+) -> None:
+    page = tmp_path / "evil.html"
+    page.write_text("<p>another site</p>")
+    browser.open(page.as_uri())
+    url = f"{console.server.url}api/play"
+    ask = "fetch({url!r}, {{method: 'POST', mode: 'no-cors', body: '{{\"minutes\": 5}}'}})"
+    before = console.get("api/overview").data["minute"]
+    browser.run(ask.format(url=url) + ".then(() => 0, () => 0)")
+    assert browser.run(f"fetch({console.server.url!r}).then(() => 'read', () => 'refused')") == (
+        "refused"
+    )
+    assert console.get("api/overview").data["minute"] == before

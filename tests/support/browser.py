@@ -101,11 +101,14 @@ class Browser:
             )
 
     def picture(self, file: Path, height: int | None = None) -> None:
-        """Write a picture of the page, or of its upper pixels, as PNG."""
-        size = self.run("[innerWidth, document.documentElement.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": size[0], "height": height or size[1], "scale": 1}
-        data = self._call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
-        file.write_bytes(base64.b64decode(data))
+        """Write a picture of the page, as PNG or WebP: all of it, or so many pixels of what is on
+        screen."""
+        size = self.run("[innerWidth, document.documentElement.scrollHeight, scrollY]")
+        top, shown = (size[2], height) if height else (0, size[1])
+        clip = {"x": 0, "y": top, "width": size[0], "height": shown, "scale": 1}
+        kind = {"format": "webp", "quality": 90} if file.suffix == ".webp" else {"format": "png"}
+        shot = self._call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True, **kind)
+        file.write_bytes(base64.b64decode(shot["data"]))
 
     # the protocol
 
