@@ -61,6 +61,7 @@ class Reason(StrEnum):
     TOGETHER = "TogetherWithOther"
     ABOVE_MAXIMUM = "AboveMaximum"
     FLEET = "FleetSize"
+    FOLLOWS_TABLE = "FollowsTable"
     AT_QUOTA = "QuotaReached"
     # capacity stays
     AT_DESIRED = "AlreadyAtDesiredCapacity"

@@ -177,8 +177,7 @@ def _decide_all(run: Run, snapshot: Snapshot) -> dict[str, list[Decision]]:
 def _decide(
     table: TableState, observations: Observations, now: datetime, directions: Collection[Direction]
 ) -> list[Decision]:
-    decisions = [scaling.decide(observations[t], now, directions) for t in table.targets()]
-    return scaling.coordinate_dimensions(decisions)
+    return scaling.decide_table([observations[t] for t in table.targets()], now, directions)
 
 
 def _by_table(alarms: Iterable[Alarm]) -> dict[str, list[Alarm]]:

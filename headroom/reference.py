@@ -149,6 +149,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "min_decrease_units"): 10,
     (Policy, "peak_minutes"): 30,
     (Policy, "decrease_spacing_minutes"): 30,
+    (Policy, "index_follows_table"): False,
     (Policy, "reserve_decreases"): (Reserve(at="02:00", time_zone="Europe/Berlin"),),
     (Policy, "lower_at"): (Schedule(at="cron(0 2,10,14 * * ? *)"),),
     (Policy, "hold_after_manual_change_hours"): 4,

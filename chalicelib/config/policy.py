@@ -262,6 +262,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "0 is off.",
         ),
     ] = 0
+    index_follows_table: Annotated[
+        bool,
+        Meta(
+            description="Whether the writes of an index are raised with those of its table, and "
+            "not lowered below what the table can send it."
+        ),
+    ] = True
     reserve_decreases: Annotated[
         tuple[Reserve, ...],
         Meta(description="Decreases that are kept for a time of day: `{ at, count, time_zone }`."),

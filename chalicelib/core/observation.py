@@ -10,6 +10,19 @@ from chalicelib.model import Hold, Metrics, Target, Throughput
 
 
 @dataclass(frozen=True, slots=True)
+class IndexFloor:
+    """What the writes of a table can send to one of its indexes.
+
+    units: the writes that the index needs for them. table_units: the table's writes, after a change
+    that is made now. share: writes of the index for each one of the table.
+    """
+
+    units: int
+    table_units: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything that a decision about one target depends on, except the time.
 
@@ -18,6 +31,7 @@ class Observation:
     instances that fleet has, None if they cannot be counted. fleet_units: the units that the fleet
     needs. alarmed_at: when an alarm of the target went to ALARM, where its metrics cannot be read.
     spending: what its table, and the stage, cost this month, where they have a budget.
+    index_floor: for the writes of an index that follows its table.
     """
 
     target: Target
@@ -31,6 +45,7 @@ class Observation:
     instances: int | None = None
     alarmed_at: datetime | None = None
     spending: tuple[Spending, ...] = ()
+    index_floor: IndexFloor | None = None
 
     def with_metrics(self, metrics: Metrics) -> "Observation":
         """Return the observation with these metrics, without the throttling that is noise."""

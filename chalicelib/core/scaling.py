@@ -15,12 +15,12 @@ from msgspec import structs
 
 from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
-from chalicelib.core import money, outages, throttling, warm
+from chalicelib.core import index_floor, money, outages, throttling, warm
 from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
-from chalicelib.model import Decision, Direction, Hold, Number, Reason
+from chalicelib.model import Decision, Dimension, Direction, Hold, Number, Reason, Target
 
 #: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
@@ -34,6 +34,8 @@ WAITS = frozenset(
         Reason.STILL_FALLING,
     }
 )
+#: With these reasons a dimension is as low as it may be. So it keeps the other one from nothing.
+READY = frozenset({Reason.AT_MIN, Reason.FOLLOWS_TABLE, Reason.NOT_WORTH_IT, Reason.GLOBAL_TABLE})
 #: The increase where only the alarm is known, and the policy sets none.
 ALARM_INCREASE_PERCENT = 50
 #: So long an alarm that went to ALARM tells of the present load.
@@ -58,6 +60,31 @@ STRATEGIES: Mapping[str, Strategy] = {
     "percent": percent,
     "fleet": fleet_size,
 }
+
+
+def decide_table(
+    observations: Collection[Observation], now: datetime, directions: Collection[Direction]
+) -> list[Decision]:
+    """Decide on the targets of one table together.
+
+    The table's writes come first, since the writes of its indexes follow them.
+    """
+    known = {o.target: o for o in observations}
+    followers = [o for o in observations if index_floor.follows(o)]
+    table = next((o for o in observations if _is_table_writes(o.target)), None)
+    made: dict[Target, Decision] = {}
+    if table and followers:
+        known[table.target] = index_floor.with_throttled_indexes(table, followers, now)
+        made = {t: decide(o, now, directions) for t, o in known.items() if not t.index}
+        writes = next(d for d in coordinate_dimensions(made.values()) if d.target == table.target)
+        known |= {o.target: index_floor.with_floor(o, table, writes) for o in followers}
+    return coordinate_dimensions(
+        made.get(t) or decide(o, now, directions) for t, o in known.items()
+    )
+
+
+def _is_table_writes(target: Target) -> bool:
+    return not target.index and target.dimension is Dimension.WRITE
 
 
 def decide(observation: Observation, now: datetime, directions: Collection[Direction]) -> Decision:
@@ -88,6 +115,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
             **decision.numbers,
             **causes,
             **_fleet_numbers(observation),
+            **index_floor.numbers(observation),
             **warm.numbers(observation, decision),
             **money.numbers(observation.spending),
             "decreases_today": budget.used,
@@ -115,18 +143,33 @@ def _holds(observation: Observation, now: datetime) -> tuple[Hold, ...]:
 def _with_floors(observation: Observation, now: datetime) -> Observation:
     """Return the observation with the highest floor as the policy's minimum.
 
-    The floors are the policy's own minimum, those of the windows, and that of the fleet.
+    The floors are the policy's own minimum, those of the windows, that of the fleet, and what its
+    table can send to an index.
     """
     policy = observation.policy
     floor = max(
         windows.floor_units(policy.windows, now),
         warm.coming_floor(observation, now),
-        observation.fleet_units,
+        _given_units(observation),
     )
     floor = min(floor, policy.max_units)
     if floor <= policy.min_units:
         return observation
     return replace(observation, policy=structs.replace(policy, min_units=floor))
+
+
+def _given_units(observation: Observation) -> int:
+    """Return the floor that does not come from the policy: of the fleet, or of the table."""
+    floor = observation.index_floor
+    return max(observation.fleet_units, floor.units if floor else 0)
+
+
+def _floor_reason(observation: Observation, of_policy: Reason, of_fleet: Reason) -> Reason:
+    """Return the reason for which the highest floor holds."""
+    least, floor = observation.policy.min_units, observation.index_floor
+    if least <= observation.fleet_units:
+        return of_fleet
+    return Reason.FOLLOWS_TABLE if floor and least <= floor.units and least > 1 else of_policy
 
 
 def _guard(
@@ -151,13 +194,12 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
         advice = STRATEGIES[policy.strategy].scale_up(observation, now, urgent)
     desired = min(max(advice.desired, policy.min_units), max(policy.max_units, units))
     if desired > units:
-        is_fleet = policy.min_units <= observation.fleet_units
-        floor = Reason.FLEET if is_fleet else Reason.BELOW_MINIMUM
+        floor = _floor_reason(observation, Reason.BELOW_MINIMUM, Reason.FLEET)
         reason = advice.reason if advice.desired > policy.min_units else floor
         minimum = {"min_units": policy.min_units} if reason is floor else {}
         numbers = {**advice.numbers, **minimum}
         return Decision(observation.target, units, desired, reason, numbers)
-    wanted = max(advice.desired, observation.fleet_units)
+    wanted = max(advice.desired, _given_units(observation))
     if wanted > units:
         return _keep(observation, Reason.AT_MAX, {**advice.numbers, "wanted_units": wanted})
     return _keep(observation, advice.reason, advice.numbers)
@@ -193,7 +235,7 @@ def _scale_down(observation: Observation, now: datetime) -> Decision:
     """Return the decrease that the strategy recommends, or why there is none."""
     policy, units = observation.policy, observation.provisioned
     if units <= policy.min_units:
-        return _keep(observation, Reason.AT_MIN)
+        return _keep(observation, _floor_reason(observation, Reason.AT_MIN, Reason.AT_MIN))
     advice = STRATEGIES[policy.strategy].scale_down(observation, now)
     desired = min(max(advice.desired, policy.min_units), units)
     numbers = {**advice.numbers, "wanted_units": desired}
@@ -310,7 +352,7 @@ def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
         return False
     if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
         return False  # with a dry run, the other one is never lowered
-    is_ready = other.reason in (Reason.AT_MIN, Reason.NOT_WORTH_IT, Reason.GLOBAL_TABLE)
+    is_ready = other.reason in READY
     return other.desired >= other.current and not is_ready
 
 

@@ -29,7 +29,7 @@ from chalicelib.metrics import (
     Cause,
     throttled_by,
 )
-from chalicelib.model import Target
+from chalicelib.model import Dimension, Target
 from headroom.region import moto_store
 from headroom.region.application_autoscaling import ApplicationAutoScaling
 from headroom.region.autoscaling_groups import Groups
@@ -42,7 +42,7 @@ from headroom.region.lambda_functions import Functions
 from headroom.region.logs import Logs
 from headroom.region.sessions import answered_by, empty_moto
 from headroom.simulation.clock import MINUTE, START
-from headroom.simulation.dynamodb_rules import Conditions, Meter
+from headroom.simulation.dynamodb_rules import Conditions, Meter, Served, serve
 
 #: What is called after every invocation in every region of this process; `Functions.watchers` are
 #: those of one region.
@@ -201,10 +201,11 @@ class Region:
         self._clock.move_to(to + self.clock_off, tick=False)
 
     def _serve_minute(self) -> None:
-        publish, loads = self.cloudwatch.publish, (self.demand, self.hot_keys)
-        for target in self.targets():
-            demand, hot = (_at(rates.get(target, ()), self.minute) for rates in loads)
-            consumed, throttled = self.served[target] = self.meter(target).serve(demand)
+        publish = self.cloudwatch.publish
+        served = self._serve({t: _at(self.demand.get(t, ()), self.minute) for t in self.targets()})
+        for target, (consumed, throttled, lost) in served.items():
+            self.served[target] = consumed, lost
+            hot = _at(self.hot_keys.get(target, ()), self.minute)
             named, side = _named(target), target.dimension
             publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
@@ -214,6 +215,19 @@ class Region:
                     publish(NAMESPACE, name, named, self.minute, rate * MINUTE)
         for metric, named, value in self.groups.metrics():
             publish(EC2, metric, named, self.minute, value)
+
+    def _serve(self, demand: Mapping[Target, float]) -> dict[Target, Served]:
+        """Serve a minute: each target's reads alone, the writes of a table with those of its
+        indexes."""
+        together: dict[object, list[Target]] = {}
+        for target in demand:
+            is_written = target.dimension is Dimension.WRITE
+            together.setdefault(target.table if is_written else target, []).append(target)
+        served: dict[Target, Served] = {}
+        for targets in together.values():
+            parts = [(self.meter(target), demand[target]) for target in targets]
+            served |= zip(targets, serve(parts), strict=True)
+        return served
 
     # what the region answers instead of moto, or after it
 

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from chalicelib.core.budget import budget
 from chalicelib.model import Dimension, Throughput
@@ -62,6 +63,11 @@ class Meter:
         self.burst_balance = 0.0
         return consumed, demand - consumed
 
+    def share(self, demand: float) -> float:
+        """Return how much of one minute of even demand can be served, 1 for all of it."""
+        most = self.units + self.burst_balance / MINUTE
+        return 1.0 if demand <= most else most / demand
+
     def set_units(self, units: int) -> None:
         """Set the units. The burst balance stays, up to its new limit.
 
@@ -69,6 +75,40 @@ class Meter:
         """
         self.units = units
         self.burst_balance = min(self.burst_balance, units * self.burst_seconds)
+
+
+class Served(NamedTuple):
+    """A minute of demand: what was consumed, what was throttled here, and what was not served.
+
+    The last two differ where a write fails because of another part of its table.
+    """
+
+    consumed: float
+    throttled: float
+    lost: float
+
+
+def serve(parts: Sequence[tuple[Meter, float]]) -> list[Served]:
+    """Serve one minute of even demand: of one target, or of the writes of a table and its indexes.
+
+    A write fails if the table or one of its indexes is short of units. It then consumes nothing
+    anywhere, and is throttled at the part that is shortest. Source: Developer Guide,
+    "Understanding global secondary index (GSI) write throttling and back pressure", and "DynamoDB
+    metrics and dimensions", WriteThrottleEvents, read 2026-11.
+    """
+    if len(parts) == 1:
+        meter, demand = parts[0]
+        consumed, throttled = meter.serve(demand)
+        return [Served(consumed, throttled, throttled)]
+    shares = [meter.share(demand) for meter, demand in parts]
+    least = min(shares)
+    shortest = shares.index(least)
+    served = []
+    for number, (meter, demand) in enumerate(parts):
+        wanted = demand if number == shortest else demand * least
+        consumed, throttled = meter.serve(wanted)
+        served.append(Served(consumed, throttled if number == shortest else 0.0, demand - consumed))
+    return served
 
 
 class QuotaExceededError(Exception):

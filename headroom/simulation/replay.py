@@ -37,7 +37,14 @@ from chalicelib.model import (
 )
 from headroom.simulation.carried import CarriedDemand, Load, Window
 from headroom.simulation.clock import HOUR, MINUTE, START
-from headroom.simulation.dynamodb_rules import AlarmState, Conditions, Meter, Provision
+from headroom.simulation.dynamodb_rules import (
+    AlarmState,
+    Conditions,
+    Meter,
+    Provision,
+    Served,
+    serve,
+)
 
 SWEEP_MINUTES = 5
 #: How the replayed table is named.
@@ -118,6 +125,7 @@ class _ReplayTarget:
         self._alarm_minutes = policy.alarm_period_seconds // MINUTE
         self._demand, self._start, self._hot_key = demand, start, hot_key
         self._sums: list[float] = []
+        self._throttled: list[float] = []
         self._load = Load()
         self._carried = CarriedDemand(self._load)
         self._last_throttled_minute = -RECENT_MINUTES * 2
@@ -126,9 +134,13 @@ class _ReplayTarget:
         self._history = NO_HISTORY
         self._units_by_hour: list[float] = []
 
-    def serve(self, minute: int) -> None:
-        """Serve one minute of demand and record its metrics."""
-        consumed, throttled = self.meter.serve(self._demand[minute])
+    def part(self, minute: int) -> tuple[Meter, float]:
+        """Return the meter and its demand in a minute."""
+        return self.meter, self._demand[minute]
+
+    def record(self, minute: int, served: Served) -> None:
+        """Record the metrics of a minute that was served."""
+        consumed, throttled, _ = served
         load = self._load
         self._sums.append(consumed * MINUTE)
         shown, lost = consumed * MINUTE / MINUTE, throttled * MINUTE / MINUTE
@@ -138,10 +150,11 @@ class _ReplayTarget:
         load.known.append(shown + lost)
         if throttled:
             self._last_throttled_minute = minute
-        self.outcome.record(self.meter.units, throttled)
+        self._throttled.append(throttled)
+        self.outcome.record(self.meter.units, served.lost)
         if minute % 5 == 4:
             load.lowest.append(float(min(self.outcome.units[-5:])))
-            sums = [rate * MINUTE for rate in self.outcome.throttled[-5:] if rate]
+            sums = [rate * MINUTE for rate in self._throttled[-5:] if rate]
             consumed_mean = sum(self._sums[-5:]) / 300
             self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
 
@@ -260,13 +273,19 @@ class Replay:
             for target in sorted(demand)
         ]
 
+        written = [t for t in self._targets if t.target.dimension is Dimension.WRITE]
+        read = [[t] for t in self._targets if t.target.dimension is Dimension.READ]
+        self._served_together = [*read, written] if written else read
+
     def run(self) -> dict[Target, Outcome]:
         """Replay every minute."""
         for minute in range(self._minutes):
             now = self._start + timedelta(minutes=minute)
             self._run_functions(minute, now)
-            for target in self._targets:
-                target.serve(minute)
+            for targets in self._served_together:
+                served = serve([target.part(minute) for target in targets])
+                for target, result in zip(targets, served, strict=True):
+                    target.record(minute, result)
         return {target.target: target.outcome for target in self._targets}
 
     def _run_functions(self, minute: int, now: datetime) -> None:
@@ -299,10 +318,9 @@ class Replay:
                 for t, o in zip(self._targets, observations, strict=True)
             ]
         spending = self._spending(now)
-        decisions = scaling.coordinate_dimensions(
-            scaling.decide(replace(o, spending=spending) if spending else o, now, directions)
-            for o in observations
-        )
+        if spending:
+            observations = [replace(o, spending=spending) for o in observations]
+        decisions = scaling.decide_table(observations, now, directions)
         self._apply(decisions, minute, now)
         for target, decision in zip(self._targets, decisions, strict=True):
             if is_sweep and target.threshold is None:

@@ -217,6 +217,13 @@ def throttling(deployment: Deployment) -> Iterator[Finding]:
                 f"{target} has a hot key, and more units would not serve it",
                 f"Find the key: headroom hot-keys {target.table}{index}.",
             )
+        if decision.reason is Reason.THROTTLED_RECENTLY and numbers.get("held_by"):
+            yield Finding(
+                "throttling",
+                f"{target} is throttled, because {numbers['held_by']}",
+                "Headroom raises the index. If it stays so, raise the max_units of its writes, or "
+                "end what holds it (docs/policy.md, Indexes follow their table).",
+            )
         if numbers.get("unexplained_requests"):
             yield Finding(
                 "throttling",

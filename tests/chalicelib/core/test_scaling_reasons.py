@@ -45,6 +45,7 @@ def test_every_reason_that_can_be_given_is_in_a_test() -> None:
         Reason.TOGETHER,
         Reason.INCREASE_FIRST,
         Reason.OTHER_NOT_LOW,
+        Reason.FOLLOWS_TABLE,
         Reason.GLOBAL_TABLE,
         Reason.STILL_FALLING,
         Reason.FLEET_UNKNOWN,

@@ -16,6 +16,7 @@ from headroom.simulation.dynamodb_rules import (
     Provision,
     QuotaExceededError,
     breaches,
+    serve,
 )
 from tests.support.builders import NOON
 
@@ -48,6 +49,31 @@ def test_a_minute_is_served_from_units_and_bucket(
     meter = Meter(100, burst_balance=burst_balance)
     assert meter.serve(demand) == (consumed, throttled)
     assert meter.burst_balance == left
+
+
+@pytest.mark.parametrize(
+    ("table", "index", "expected"),
+    [
+        pytest.param((100, 80.0), (50, 40.0), [(80, 0, 0), (40, 0, 0)], id="both have enough"),
+        pytest.param((100, 80.0), (30, 40.0), [(60, 0, 20), (30, 10, 10)], id="the index is short"),
+        pytest.param((60, 80.0), (50, 40.0), [(60, 20, 20), (30, 0, 10)], id="the table is short"),
+        pytest.param(
+            (60, 80.0), (20, 40.0), [(40, 0, 40), (20, 20, 20)], id="the index is shorter"
+        ),
+        pytest.param((60, 80.0), (5, 0.0), [(60, 20, 20), (0, 0, 0)], id="a sparse index"),
+    ],
+)
+def test_a_write_fails_if_the_table_or_an_index_is_short_and_is_throttled_where_it_is(
+    table: tuple[int, float], index: tuple[int, float], expected: list[tuple[float, float, float]]
+) -> None:
+    parts = [(Meter(units, burst_balance=0.0), demand) for units, demand in (table, index)]
+    assert serve(parts) == expected
+
+
+def test_what_the_table_does_not_write_fills_its_bucket() -> None:
+    table, index = Meter(100, burst_balance=0.0), Meter(30, burst_balance=0.0)
+    serve([(table, 80.0), (index, 40.0)])
+    assert (table.burst_balance, index.burst_balance) == (2_400.0, 0.0)
 
 
 @pytest.mark.parametrize(
