@@ -23,6 +23,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "explain": ("explain", "Show what would be decided now about a table, and why."),
         "console": ("web_console", "Show tables, charts and the plan in the browser."),
         "history": ("history", "Show what was done to a table in the last days, and why."),
+        "receipt": ("receipt", "Show what tables really cost and throttled, and others."),
         "cost": ("cost", "Show what each table costs a month, and the alternatives."),
         "pauses": ("pause", "List the pauses of this account and Region."),
         "hot-keys": ("hot_keys", "Show which keys of a table are throttled."),

@@ -199,6 +199,27 @@ def read_spent(aws: Aws, now: datetime) -> float | None:
     return next(iter(answer["MetricDataResults"][0]["Values"]), None)
 
 
+def read_held(
+    aws: Aws, targets: Sequence[Target], start: datetime, end: datetime
+) -> dict[Target, tuple[Series, Series, Series]]:
+    """Return what targets consumed, what was throttled of it, and their provisioned units.
+
+    The first two are by the minute, the units by five minutes. Throttling that no number of units
+    would have prevented is left out. Raises IncompleteError where CloudWatch gave only a part.
+    """
+    loads = {target: _load_queries(target, 60) for target in targets}
+    units = {target: replace(_provisioned_query(target), stat="Average") for target in targets}
+    series = _read(aws, [query for pair in loads.values() for query in pair], start, end)
+    series |= _read(aws, list(units.values()), start, end)
+    missing = [t for t in targets if not series.keys() >= {*loads[t], units[t]}]
+    if missing:
+        names = ", ".join(map(str, missing))
+        raise IncompleteError(f"CloudWatch gave only a part of the metrics of {names}; ask again")
+    pairs = {target: (series[used], series[lost]) for target, (used, lost) in loads.items()}
+    explained = _explained(aws, pairs, 60, start, end)
+    return {t: (load.consumed, load.throttled, series[units[t]]) for t, load in explained.items()}
+
+
 def _load_queries(target: Target, step: int) -> list[Query]:
     """Return the queries of what a target consumed and what was throttled."""
     return [Query(target, names[target.dimension], step) for names in (CONSUMED, THROTTLED)]
@@ -306,7 +327,19 @@ def _demand(
     start: datetime,
     end: datetime,
 ) -> dict[Target, Series]:
-    """Return the demand of each target from what it consumed and what was throttled.
+    """Return the demand of each target from what it consumed and what was throttled."""
+    loads = _explained(aws, pairs, step, start, end)
+    return {target: _sum(load.consumed, load.throttled) for target, load in loads.items()}
+
+
+def _explained(
+    aws: Aws,
+    pairs: Mapping[Target, tuple[Series, Series]],
+    step: int,
+    start: datetime,
+    end: datetime,
+) -> dict[Target, Metrics]:
+    """Return what each target consumed, and what was throttled of its demand.
 
     The causes are read of those targets that have throttled requests.
     """
@@ -315,7 +348,7 @@ def _demand(
     if throttled:
         series = _read(aws, list(_cause_queries(throttled, step)), start, end)
         loads |= {t: _by_cause(t, load, series) for t, load in throttled.items()}
-    return {target: _sum(load.consumed, load.throttled) for target, load in loads.items()}
+    return loads
 
 
 def _sum(consumed: Series, throttled: Series) -> Series:

@@ -90,19 +90,28 @@ def compare(
     targets: Application Auto Scaling's target percents. on_done: called with the name of each
     policy when its replay is finished.
     """
-    # numpy takes long to import, and only a comparison needs it
-    from headroom.simulation.optimum import optimum  # noqa: PLC0415
-
     outcomes: dict[str, Outcome] = {}
     unit_hour = prices.of(dimension).unit_hour
     for name, run in _runs(demand, policy, targets, conditions, unit_hour).items():
         outcomes[name] = run()
         on_done(name)
-    optimum_hours = optimum(demand)
+    comparison = of_outcomes(demand, outcomes, prices, dimension)
     on_done("optimum")
-    return Comparison(
-        demand, dimension, _rows(demand, outcomes, optimum_hours, prices, dimension), outcomes
-    )
+    return comparison
+
+
+def of_outcomes(
+    demand: Sequence[float],
+    outcomes: Mapping[str, Outcome],
+    prices: Prices,
+    dimension: Dimension,
+) -> Comparison:
+    """Return the comparison of outcomes with each other, with on demand and the optimum."""
+    # numpy takes long to import, and only a comparison needs it
+    from headroom.simulation.optimum import optimum  # noqa: PLC0415
+
+    rows = _rows(demand, outcomes, optimum(demand), prices, dimension)
+    return Comparison(demand, dimension, rows, outcomes)
 
 
 def _runs(

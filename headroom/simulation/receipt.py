@@ -6,15 +6,17 @@ policy's minimum and maximum, as Headroom has.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 
-from chalicelib.model import Target
+from chalicelib.model import Series, Target
 from headroom.simulation import competitors
 from headroom.simulation.clock import HOUR, MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.pricing import HOURS_A_MONTH, Prices
+from headroom.simulation.replay import Outcome
 
 HEADROOM = "Headroom"
 AUTO_SCALING = "Application Auto Scaling, 70 %"
@@ -32,11 +34,38 @@ class Held:
 
     target: Target
     demand: Sequence[float]
-    units: Sequence[int]
+    units: Sequence[float]
     throttled: Sequence[float]
     start: datetime = START
     min_units: int = 1
     max_units: int | None = None
+
+    def since(self, start: datetime) -> "Held":
+        """Return the minutes from a time on."""
+        gone = int((start - self.start).total_seconds()) // MINUTE
+        return replace(
+            self,
+            demand=self.demand[gone:],
+            units=self.units[gone:],
+            throttled=self.throttled[gone:],
+            start=start,
+        )
+
+    def outcome(self) -> Outcome:
+        """Return it in the form of a replay's outcome."""
+        moves = [after - before for before, after in pairwise(self.units)]
+        return Outcome(
+            [round(units) for units in self.units],
+            list(self.throttled),
+            decreases=sum(move < 0 for move in moves),
+            changes=sum(move != 0 for move in moves),
+        )
+
+    def auto_scaling(self, conditions: Conditions | None = None) -> Outcome:
+        """Return what Application Auto Scaling at 70 % would have done."""
+        rule = competitors.AutoScaling(min_units=self.min_units, max_units=self.max_units)
+        units = max(1, round(self.units[0]))
+        return competitors.run(self.demand, units, rule, conditions, self.start)
 
 
 @dataclass(frozen=True)
@@ -53,12 +82,57 @@ class Line:
     throttled_requests: float = 0.0
 
 
+def held(
+    target: Target,
+    consumed: Series,
+    throttled: Series,
+    units: Series,
+    min_units: int = 1,
+    max_units: int | None = None,
+) -> Held | None:
+    """Return what a target had, from the first datapoint of its units on; None without any.
+
+    units: provisioned units, by five minutes. Where a datapoint of them is missing, the one before
+    holds. A minute without a datapoint of the others counts as one without a request.
+    """
+    first = next((i for i, value in enumerate(units.values) if value is not None), None)
+    if first is None:
+        return None
+    every = units.step_seconds // MINUTE
+    known = _filled(units.values[first:])
+    lost = [value or 0.0 for value in throttled.values[first * every :]]
+    used = [value or 0.0 for value in consumed.values[first * every :]]
+    return Held(
+        target,
+        [a + b for a, b in zip(used, lost, strict=True)],
+        [value for value in known for _ in range(every)],
+        lost,
+        units.start + timedelta(minutes=first * every),
+        min_units,
+        max_units,
+    )
+
+
+def _filled(values: Sequence[float | None]) -> Iterator[float]:
+    """Yield the values, and the one before where one is missing."""
+    before = 0.0
+    for value in values:
+        before = before if value is None else value
+        yield before
+
+
+def same_minutes(held: Sequence[Held]) -> list[Held]:
+    """Return the minutes that all targets of a table have: an index may be younger."""
+    start = max(one.start for one in held)
+    return [one.since(start) for one in held]
+
+
 def lines(held: Sequence[Held], prices: Prices, conditions: Conditions | None = None) -> list[Line]:
     """Return the lines of one table. Its targets must have the same minutes."""
-    replayed = [_auto_scaling(one, conditions) for one in held]
+    replayed = [one.auto_scaling(conditions) for one in held]
     return [
         _line(HEADROOM, held, prices, [(one.units, one.throttled) for one in held]),
-        _line(AUTO_SCALING, held, prices, replayed),
+        _line(AUTO_SCALING, held, prices, [(r.units, r.throttled) for r in replayed]),
         Line(ON_DEMAND, sum(_on_demand(one, prices) for one in held)),
         Line(FIXED, sum(_fixed_hours(one) * _price(one, prices) for one in held)),
         Line(OPTIMUM, sum(_optimum_hours(one) * _price(one, prices) for one in held)),
@@ -104,7 +178,7 @@ def _line(
     name: str,
     held: Sequence[Held],
     prices: Prices,
-    outcomes: Sequence[tuple[Sequence[int], Sequence[float]]],
+    outcomes: Sequence[tuple[Sequence[float], Sequence[float]]],
 ) -> Line:
     """outcomes: the units and the throttled units of each target, a value a minute."""
     pairs = zip(held, outcomes, strict=True)
@@ -112,14 +186,6 @@ def _line(
     throttled = [of_target for _, of_target in outcomes]
     minutes = sum(1 for minute in zip(*throttled, strict=True) if any(minute))
     return Line(name, usd, minutes, sum(map(sum, throttled)) * MINUTE)
-
-
-def _auto_scaling(
-    held: Held, conditions: Conditions | None
-) -> tuple[Sequence[int], Sequence[float]]:
-    rule = competitors.AutoScaling(min_units=held.min_units, max_units=held.max_units)
-    outcome = competitors.run(held.demand, held.units[0], rule, conditions, held.start)
-    return outcome.units, outcome.throttled
 
 
 def _price(held: Held, prices: Prices) -> float:
