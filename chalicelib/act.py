@@ -1,5 +1,6 @@
 """Act on plans: increases first and side by side, then the alarms, then the decreases."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -29,13 +30,17 @@ from chalicelib.run import Run
 #: The wait before an increase is tried again that met a limit. An account may have 500 table
 #: operations at once. Source: API_UpdateTable, LimitExceededException, read 2026-11.
 AGAIN_SECONDS = 2.0
+#: In a long run they are tried again so often, some of them together. If all of these are refused,
+#: the others wait for the next time.
+REFUSED_SECONDS, TRIED_AGAIN = 5.0, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done to one table, and the decisions behind it.
 
-    is_raised: the increase is made and reported; the alarms are left.
+    is_raised: the increase is made and reported; the alarms are left. refused_at: the seconds that
+    were left when its increase met a limit; NaN if it did not.
     """
 
     table: str
@@ -43,6 +48,7 @@ class Plan:
     actions: Sequence[TableAction]
     policies: Mapping[Target, Policy]
     is_raised: bool = False
+    refused_at: float = math.nan
 
     @property
     def increase(self) -> SetCapacity | None:
@@ -77,10 +83,16 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
             run.report.decisions += _outcome(one, Reason.CHANGED_MEANWHILE)
         else:
             (raising if one.increase else left).append(one)
-    errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), raising)
-    for one, error in zip(raising, errors, strict=True):
+    return left + _raise(run, raising)
+
+
+def _raise(run: Run, plans: Sequence[Plan]) -> list[Plan]:
+    """Make increases side by side; return what is left to do, as raise_capacity does."""
+    left: list[Plan] = []
+    errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), plans)
+    for one, error in zip(plans, errors, strict=True):
         if isinstance(error, AtLimit) and run.has_time(AGAIN_SECONDS):
-            left.append(one)
+            left.append(replace(one, refused_at=run.seconds_left()))
             continue
         reason = _report(run, one.table, one.actions[0], error)
         run.report.decisions += _outcome(one, reason)
@@ -91,9 +103,18 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
 
 def finish(run: Run, plans: Iterable[Plan]) -> None:
     """Do the rest of the plans: the alarms of what was raised, then the increases that met a limit,
-    then what saves most."""
+    then what saves most.
+
+    In a long run the increases that met a limit are tried again side by side meanwhile.
+    """
     slowest, pause = 0.0, AGAIN_SECONDS
-    for one in sorted(plans, key=_turn):
+    rest = sorted(plans, key=_turn)
+    due = math.inf if any(one.increase for one in rest) else -math.inf
+    while rest:
+        if run.seconds_left() <= due:
+            rest = sorted(_raise_refused(run, rest), key=_turn)
+            due = run.seconds_left() - REFUSED_SECONDS
+        one, rest = rest[0], rest[1:]
         before = run.seconds_left()
         if not run.has_time(slowest):
             run.leave(one.table)
@@ -101,13 +122,31 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
         if one.increase:
             run.aws.sleep(pause)
             pause = 0.0  # the first wait is enough for all
-        rest = _raise_again(run, one) if one.increase else one
-        reason = _do(run, rest.table, rest.actions)
-        if not rest.is_raised:
-            run.report.decisions += _outcome(rest, reason)
+        one = _raise_again(run, one) if one.increase else one
+        reason = _do(run, one.table, one.actions)
+        if not one.is_raised:
+            run.report.decisions += _outcome(one, reason)
         if reason is None:
-            run.attempt(rest.table, "checking its alarms", _check, run, rest)
+            run.attempt(one.table, "checking its alarms", _check, run, one)
         slowest = max(slowest, before - run.seconds_left())
+
+
+def _raise_refused(run: Run, plans: Iterable[Plan]) -> list[Plan]:
+    """Try the increases again that met a limit some time ago; return what is left to do.
+
+    Updates of other tables that were in progress then may be over: 500 can be at once.
+    """
+    left: list[Plan] = []
+    refused: list[Plan] = []
+    for one in plans:
+        is_old = one.refused_at - run.seconds_left() >= AGAIN_SECONDS
+        (refused if one.increase and is_old else left).append(one)
+    while refused and run.has_time(AGAIN_SECONDS):
+        tried, refused = _raise(run, refused[:TRIED_AGAIN]), refused[TRIED_AGAIN:]
+        left += tried
+        if all(one.increase for one in tried):
+            break
+    return left + refused
 
 
 def _raise_again(run: Run, one: Plan) -> Plan:

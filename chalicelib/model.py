@@ -168,6 +168,12 @@ class Series:
             self.values[skip:],
         )
 
+    def starting_at(self, start: datetime) -> Series:
+        """Return the series from an earlier or later start on; what it lacks is a gap."""
+        missing = max(0, int((self.start - start).total_seconds()) // self.step_seconds)
+        part = self.since(start)
+        return replace(part, start=start, values=(None,) * missing + part.values)
+
     def without_trailing_gaps(self) -> Series:
         """Return the series without the gaps at its end: what CloudWatch does not show yet."""
         size = len(self.values)

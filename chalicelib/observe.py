@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib import fleet_count
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
-from chalicelib.core import table_alarms
+from chalicelib.core import scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.throttling import by_cause
@@ -33,6 +33,9 @@ from chalicelib.run import Run
 Observations = Mapping[Target, Observation]
 ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm]]
 NeedsMetrics = Callable[[Observation], bool]
+#: Of so many targets of a group the causes of throttling are read in any case: one call. Of more,
+#: a check that only raises reads them where the units depend on them.
+MAX_EXPLAINED = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def observe(
     needs_metrics: NeedsMetrics,
 ) -> Snapshot:
     """Return what is known of some tables. Without their alarms they may only be raised."""
-    observations, unread = _with_metrics(run, _units(run, tables, counts), needs_metrics)
+    units = _units(run, tables, counts)
+    observations, unread = _with_metrics(run, units, directions, needs_metrics)
     alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
     for target, at in table_alarms.alarmed_at(alarms or []).items():
         if target in unread:
@@ -138,15 +142,23 @@ def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Targe
 
 
 def _with_metrics(
-    run: Run, observations: Observations, needs_metrics: NeedsMetrics
+    run: Run,
+    observations: Observations,
+    directions: Collection[Direction],
+    needs_metrics: NeedsMetrics,
 ) -> tuple[dict[Target, Observation], set[Target]]:
     """Read the metrics in bulk, of the tables with a target that needs them.
 
-    The history of the last days is added where this container keeps it. Returns all observations,
-    and the targets whose metrics cannot be read.
+    While a table is updating, nothing follows from its metrics. The history of the last days is
+    added where this container keeps it. Returns all observations, and the targets whose metrics
+    cannot be read.
     """
     # the targets of a table are lowered together, so the metrics of all are read if one needs them
-    names = {target.table for target, o in observations.items() if needs_metrics(o)}
+    names = {
+        target.table
+        for target, o in observations.items()
+        if o.throughput.active and needs_metrics(o)
+    }
     wanted = {target: o for target, o in observations.items() if target.table in names}
     if not wanted:
         return dict(observations), set()
@@ -157,23 +169,46 @@ def _with_metrics(
     )
     if metrics is None:
         return dict(observations), set(wanted)
-    metrics |= _with_causes(run, metrics)
     known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
+    known |= _with_causes(run, known, metrics, directions)
     return {**observations, **_add_histories(run, known, also_new=False)}, set()
 
 
-def _with_causes(run: Run, metrics: Mapping[Target, Metrics]) -> Mapping[Target, Metrics]:
-    """Return the metrics of the targets with throttled requests, divided by cause.
+def _with_causes(
+    run: Run,
+    observations: Observations,
+    metrics: Mapping[Target, Metrics],
+    directions: Collection[Direction],
+) -> Observations:
+    """Return the observations of the targets with throttled requests, divided by cause.
 
-    If CloudWatch does not answer, every throttled request counts as one for want of units.
+    What is not read, or not answered, counts as throttled for want of units.
     """
-    throttled = {target: m for target, m in metrics.items() if any(m.throttled.known())}
-    if not throttled:
+    unexplained = {
+        target: observations[target].with_metrics(by_cause(m, {}))
+        for target, m in metrics.items()
+        if any(m.throttled.known())
+    }
+    if not unexplained:
         return {}
+    wanted = set(unexplained)
+    if Direction.DOWN not in directions and len(wanted) > MAX_EXPLAINED:
+        wanted = {t for t, o in unexplained.items() if scaling.would_raise(o, run.now)}
+        wanted |= set(sorted(unexplained.keys() - wanted)[: max(0, MAX_EXPLAINED - len(wanted))])
+        count = len(unexplained) - len(wanted)
+        why = f"not read for {count} targets, which get no more units whatever the cause"
+        run.skip("the causes of throttling", Reason.NO_TIME_LEFT, why)
     causes = run.read(
-        "the causes of throttling", "GetMetricData", read_causes, run.aws, throttled, run.now
+        "the causes of throttling",
+        "GetMetricData",
+        read_causes,
+        run.aws,
+        {target: metrics[target] for target in unexplained if target in wanted},
+        run.now,
     )
-    return causes or {t: by_cause(m, {}) for t, m in throttled.items()}
+    return unexplained | {
+        target: observations[target].with_metrics(m) for target, m in (causes or {}).items()
+    }
 
 
 def _has_held(observation: Observation, since: datetime) -> bool:

@@ -38,7 +38,7 @@ MONTHS_A_CALL = MAX_DATAPOINTS // (38 * 24)
 SPENT_IS_RECENT = timedelta(minutes=16)
 
 #: A series that is known until less than this before the settled time gets its newest part. All
-#: such series are read together.
+#: such series are read together, from the earliest of these times on.
 OVERLAP = timedelta(minutes=30)
 
 
@@ -88,16 +88,20 @@ def read_metrics(
     loads = [query for target in targets for query in _load_queries(target, 60)]
     units = [_provisioned_query(target) for target in targets if target not in steady]
     start, end = recent_start(now), now.replace(second=0, microsecond=0)
-    recent = _read_new(aws, [*loads, *units], start, end)
+    recent = _read_new(aws, dict.fromkeys([*loads, *units], start), end)
     return {target: _metrics(target, recent) for target in targets}
 
 
 def read_causes(
     aws: Aws, metrics: Mapping[Target, Metrics], now: datetime
 ) -> dict[Target, Metrics]:
-    """Return the metrics of targets with throttled requests, divided by their causes."""
-    end = now.replace(second=0, microsecond=0)
-    series = _read_new(aws, list(_cause_queries(metrics, 60)), recent_start(now), end)
+    """Return the metrics of targets with throttled requests, divided by their causes.
+
+    The causes are read from the first throttled request on.
+    """
+    first = {t: throttling.causes_start(found.throttled) for t, found in metrics.items()}
+    starts = {query: first[query.target] for query in _cause_queries(metrics, 60)}
+    series = _read_new(aws, starts, now.replace(second=0, microsecond=0))
     return {target: _by_cause(target, found, series) for target, found in metrics.items()}
 
 
@@ -237,7 +241,7 @@ def _by_cause(target: Target, metrics: Metrics, series: Mapping[Query, Series]) 
     queries = list(_cause_queries([target], metrics.throttled.step_seconds))
     if not series.keys() >= set(queries):
         return throttling.by_cause(metrics, {})
-    found = [series[query] for query in queries]
+    found = [series[query].starting_at(metrics.throttled.start) for query in queries]
     return throttling.by_cause(metrics, dict(zip(Cause, found, strict=True)))
 
 
@@ -262,21 +266,24 @@ def _read_history(aws: Aws, targets: Sequence[Target], start: datetime, end: dat
             aws.summaries[target] = summarize(days)
 
 
-def _read_new(
-    aws: Aws, queries: Sequence[Query], start: datetime, end: datetime
-) -> dict[Query, Series]:
-    """Return the series of each query. What this container has read and is settled, it keeps."""
+def _read_new(aws: Aws, starts: Mapping[Query, datetime], end: datetime) -> dict[Query, Series]:
+    """Return the series of each query, from its start on or earlier.
+
+    What this container has read and is settled, it keeps. Two reads are enough: one for the series
+    of which only the newest part is missing, and one for the others.
+    """
     kept, settled = aws.recent_series, end - SETTLED
     settled -= timedelta(minutes=settled.minute % 5)
-    newest = settled - OVERLAP
-    by_first: dict[datetime, list[Query]] = {}
-    for query in queries:
-        first = newest if kept.known_until(query, start) >= newest else start
-        by_first.setdefault(first, []).append(query)
+    known = {query: kept.known_until(query, start) for query, start in starts.items()}
+    fresh = [query for query, until in known.items() if until >= settled - OVERLAP]
+    parts: dict[datetime, list[Query]] = {}
+    for part in (fresh, [query for query in starts if query not in set(fresh)]):
+        if part:
+            parts.setdefault(min(known[query] for query in part), []).extend(part)
     return {
-        query: kept.extend(query, start, series, settled)
-        for first, those in by_first.items()
-        for query, series in _read(aws, those, first, end).items()
+        query: kept.extend(query, min(starts[query], first), series, settled)
+        for first, part in parts.items()
+        for query, series in _read(aws, part, first, end).items()
     }
 
 

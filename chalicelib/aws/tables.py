@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.aws.client import Aws
+from chalicelib.aws.client import AT_LIMIT, Aws
 from chalicelib.model import Change, Dimension, SetCapacity, TableState, Throughput
 
 
@@ -43,12 +43,14 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
     _check_unchanged(table, action.changes)
     try:
         client.update_table(TableName=action.table, **_update(table, action.changes))
-    except client.exceptions.LimitExceededException as error:
-        if any(change.desired > change.current for change in action.changes):
-            raise AtLimit(error.response["Error"]["Message"]) from error
-        raise Refused(error.response["Error"]["Message"]) from error
     except client.exceptions.ResourceInUseException as error:
         raise ChangedMeanwhile(error.response["Error"]["Message"]) from error
+    except client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in AT_LIMIT:
+            raise
+        is_increase = any(change.desired > change.current for change in action.changes)
+        kind = AtLimit if is_increase else Refused
+        raise kind(error.response["Error"]["Message"]) from error
 
 
 def autoscaled_tables(aws: Aws) -> dict[str, set[Dimension]]:

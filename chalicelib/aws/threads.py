@@ -9,7 +9,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 #: Calls of one API at the same time.
-PARALLEL = 8
+PARALLEL = 16
 
 
 class Threads:

@@ -20,7 +20,7 @@ from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
-from chalicelib.model import Decision, Dimension, Direction, Hold, Number, Reason, Target
+from chalicelib.model import UP, Decision, Dimension, Direction, Hold, Number, Reason, Target
 
 #: The reasons for which a recommended decrease is made. With any other reason it is only shown.
 LOWERS = frozenset({Reason.UTILIZATION_LOW, Reason.FLEET})
@@ -127,6 +127,11 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in observation.holds),
         reserved=reserved,
     )
+
+
+def would_raise(observation: Observation, now: datetime) -> bool:
+    """Tell whether a check that only raises would raise the target."""
+    return decide(observation, now, UP).changes
 
 
 def _holds(observation: Observation, now: datetime) -> tuple[Hold, ...]:

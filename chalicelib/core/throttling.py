@@ -36,6 +36,16 @@ class Share:
 NOTHING = Share()
 
 
+def causes_start(throttled: Series) -> datetime:
+    """Return from when on the causes of some throttled requests matter.
+
+    The start of the series is at a whole five minutes, and so is the result.
+    """
+    size = CARRIED // timedelta(seconds=throttled.step_seconds)
+    first = next((i for i, events in enumerate(throttled.values) if events), 0) // size - 1
+    return throttled.start + max(0, first) * CARRIED
+
+
 def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     """Return the metrics with their throttled requests divided by cause.
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from chalicelib import events, handlers
 from chalicelib.config.fan_out import FanOut
-from headroom.scale.simulation import Container, Handler, Invocation, Simulation
+from headroom.scale.simulation import QUEUE, Container, Handler, Invocation, Simulation
 
 WORKER = "on_group"
 #: Every function hands over, however few tables there are.
@@ -32,9 +32,9 @@ class FannedOut:
         account = simulation.account
         account.config = replace(account.config, fan_out=FAN_OUT)
         self._simulation = simulation
-        self._sender = Container(simulation, function)
+        self._sender = Container(simulation, function, queue=QUEUE)
         count = FAN_OUT.workers
-        self._workers = [Container(simulation, WORKER, count) for _ in range(count)]
+        self._workers = [Container(simulation, WORKER, count, QUEUE) for _ in range(count)]
 
     def invoke(self, handler: Handler) -> Runs:
         """Run the function, and then workers until no group is left.

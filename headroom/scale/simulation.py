@@ -89,10 +89,13 @@ class Simulation:
 class Container:
     """A container of one function: cold at first, and again after it was killed."""
 
-    def __init__(self, simulation: Simulation, function: str, side_by_side: int = 1) -> None:
-        """side_by_side: how many containers of the function run at the same time."""
+    def __init__(
+        self, simulation: Simulation, function: str, side_by_side: int = 1, queue: str = ""
+    ) -> None:
+        """side_by_side: how many containers of the function run at the same time. queue: that of
+        the workers, if there are some."""
         self.function = function
-        self._simulation, self._side_by_side = simulation, side_by_side
+        self._simulation, self._side_by_side, self._queue = simulation, side_by_side, queue
         self._aws: Aws | None = None
         self._session: boto3.Session | None = None
 
@@ -144,7 +147,11 @@ class Container:
         if self._aws is None:
             self._session = new_session(self._simulation.aws)
             self._aws = Aws(
-                TOPIC, QUEUE, sleep=clock.sleep, http=_no_server, threads=VirtualThreads(clock)
+                TOPIC,
+                self._queue,
+                sleep=clock.sleep,
+                http=_no_server,
+                threads=VirtualThreads(clock),
             )
             self._aws.know_identity(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function}")
         config = self._simulation.account.config

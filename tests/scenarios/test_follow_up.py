@@ -87,6 +87,15 @@ def test_two_alarms_of_one_table_are_one_look(region: Region) -> None:
     assert writes(region) == ["UpdateTable", "PutMetricAlarm", "PutMetricAlarm"]
 
 
+def test_while_a_table_is_updating_its_metrics_are_not_read(region: Region) -> None:
+    pass_minutes(region, 5, {READS: 95.0})
+    in_alarm(region, "headroom-orders:read")
+    assert reasons(invoke(region, "follow_up"))["orders:read"] == "UtilizationHigh"
+    region.calls.clear()
+    assert reasons(invoke(region, "follow_up"))["orders:read"] == "TableUpdating"
+    assert "GetMetricData" not in operations(region)
+
+
 def test_an_alarm_that_holds_alarm_over_stale_or_spent_data_raises_nothing(region: Region) -> None:
     pass_minutes(region, 5, {READS: 95.0})
     in_alarm(region, "headroom-orders:read")

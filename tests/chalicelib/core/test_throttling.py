@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.throttling import by_cause, numbers, without_noise
+from chalicelib.core.throttling import by_cause, causes_start, numbers, without_noise
 from chalicelib.metrics import Cause
 from chalicelib.model import Metrics
 from tests.support.builders import MINUTE, NOON, observation, policy, series
@@ -90,3 +90,21 @@ def test_the_numbers_count_the_requests_of_ten_minutes() -> None:
     )
     assert numbers(found, NOON) == {"hot_key_requests": 600}
     assert numbers(Metrics(), NOON) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "minutes"), [(0, 0), (4, 0), (9, 0), (10, 5), (14, 5), (15, 10), (100, 95)]
+)
+def test_causes_matter_from_five_minutes_before_the_first_throttled_request(
+    before: int, minutes: int
+) -> None:
+    throttled = series([None] * before + [3.0, None, 1.0])
+    assert causes_start(throttled) == throttled.start + minutes * MINUTE
+
+
+def test_a_series_that_begins_later_has_gaps_before_and_one_that_begins_earlier_is_cut() -> None:
+    throttled = series([1.0, 2.0, 3.0])
+    longer = throttled.starting_at(throttled.start - 2 * MINUTE)
+    assert (longer.values, longer.end) == ((None, None, 1.0, 2.0, 3.0), throttled.end)
+    shorter = longer.starting_at(throttled.start + MINUTE)
+    assert (shorter.values, shorter.end) == ((2.0, 3.0), throttled.end)

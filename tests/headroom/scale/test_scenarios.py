@@ -9,10 +9,11 @@ from chalicelib import handlers
 from chalicelib.aws.queue import send
 from chalicelib.aws.tables import table_names
 from chalicelib.events import GroupEvent, to_text
-from chalicelib.model import BOTH
+from chalicelib.model import BOTH, Dimension, Target
 from chalicelib.run import Run
 from headroom.scale import goals
 from headroom.scale.fan_out import FannedOut
+from headroom.scale.limits import load
 from headroom.scale.results import Results, differences, jobs, read, write
 from headroom.scale.scenarios import SCENARIOS, Measurement, measure, steady_cost
 from headroom.scale.simulation import BEGIN, Conditions, Container, Simulation
@@ -95,6 +96,44 @@ def test_a_killed_run_is_counted_and_its_container_is_cold_again():
         assert killed.killed
         assert killed.seconds == 60.0
         assert killed.calls == {"ListTables": 1}
+
+
+def hot_simulation(size: int, at_once: int, seconds: float) -> Simulation:
+    """Return an account whose tables are all hot. at_once, seconds: of UpdateTable."""
+    limits = load()
+    updates = replace(limits.updates, at_once=at_once, seconds=seconds)
+    simulation = Simulation(
+        size, Conditions(cpu_factor=0.0, limits=replace(limits, updates=updates))
+    )
+    account = simulation.account
+    account.make_hot([Target(name, "", d) for name in account.tables for d in Dimension])
+    account.make_alarms()
+    return simulation
+
+
+def test_increases_that_meet_the_limit_of_updates_are_made_when_others_are_over():
+    """botocore's own retries would keep the run waiting; the alarms take five seconds."""
+    simulation = hot_simulation(12, at_once=8, seconds=3.0)
+    run = Container(simulation, "follow_up").invoke(handlers.follow_up)
+    assert all(table.raised for table in simulation.account.tables.values())
+    assert (run.calls["UpdateTable"], run.killed, run.error) == (12 + 4, False, "")
+
+
+def test_causes_of_many_targets_are_read_only_where_units_depend_on_them():
+    simulation = hot_simulation(20, at_once=500, seconds=60.0)
+    container, reports = Container(simulation, "follow_up"), []
+
+    def follow_up(run: Run) -> None:
+        reports.append(handlers.follow_up(run))
+
+    metrics = []
+    for minute in (0, 0.9, 6):
+        simulation.wait_until(BEGIN + timedelta(minutes=minute))
+        simulation.account.in_alarm |= simulation.account.alarms.keys()  # as before the rewrites
+        metrics.append(container.invoke(follow_up).metrics)
+    assert metrics[1] == 0  # all tables are updating
+    left_out = [[skip.detail.split(",")[0] for skip in report.skips] for report in reports]
+    assert left_out == [["not read for 2 targets"], [], ["not read for 5 targets"]]
 
 
 def test_an_exception_of_a_handler_is_a_result():
