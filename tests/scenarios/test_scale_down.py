@@ -9,6 +9,8 @@ from chalicelib.model import Reason
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+from tests.support.notifications import TOPIC as CAPACITY
+from tests.support.notifications import subjects, texts, with_topic
 from tests.support.scenes import (
     MONDAY,
     TARGETS,
@@ -106,6 +108,25 @@ def test_above_its_maximum_it_comes_down_to_it(region: Region, strategy: str) ->
     decided = decisions(invoke(region, "scale_down"))[READS]
     assert (decided["desired"], decided["reason"]) == (200, "AboveMaximum"), strategy
     assert units(region)["orders:read"] == 200
+
+
+@pytest.mark.scene(orders, rules(max_units=200, notify=["scaled_down"], notify_topic=CAPACITY))
+def test_it_comes_down_to_a_lower_maximum_when_the_decrease_quota_allows_and_that_is_reported(
+    region: Region,
+) -> None:
+    with_topic(region)
+    set_units(region, "orders", 500, 100)
+    pass_minutes(region, 35, {**BUSY, READS: 400.0})
+    use_free_decreases(region)
+    pass_minutes(region, 30, {**BUSY, READS: 400.0})
+    decided = decisions(invoke(region, "sweep"))[READS]
+    assert (decided["desired"], decided["reason"]) == (500, "DecreaseBudgetUsedUp")
+    assert decided["numbers"]["max_units"] == 200
+    pass_minutes(region, 35, {**BUSY, READS: 400.0})
+    invoke(region, "sweep")
+    assert units(region)["orders:read"] == 200
+    assert subjects(region) == ["Headroom lowered orders"]
+    assert "orders:read 500 → 200 units: it is above max_units" in texts(region)[0]
 
 
 def test_at_the_minimum_nothing_is_done(region: Region) -> None:
