@@ -219,7 +219,8 @@ class TableState:
 
     throughputs: the throughput by index name, "" for the table. replicas: the other Regions of a
     global table, version 2019.11.21. table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
-    Source: API_TableDescription, Replicas and TableClassSummary, read 2026-11.
+    size_bytes: of the table and its indexes, as DynamoDB measured it in the last six hours.
+    Source: API_TableDescription, read 2026-11.
     """
 
     name: str
@@ -229,6 +230,7 @@ class TableState:
     throughputs: Mapping[str, Throughput]
     replicas: tuple[str, ...] = ()
     table_class: str = "STANDARD"
+    size_bytes: int = 0
 
     def replicates(self, target: Target) -> bool:
         """Tell whether a target is the writes of a global table, or of an index of one.

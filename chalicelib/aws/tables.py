@@ -80,7 +80,8 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
     mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     status = table["TableStatus"]
     parts = {"": {**table, "IndexStatus": status}}
-    parts |= {index["IndexName"]: index for index in table.get("GlobalSecondaryIndexes", [])}
+    table_indexes = table.get("GlobalSecondaryIndexes", [])
+    parts |= {index["IndexName"]: index for index in table_indexes}
     throughputs = {
         # no index can be changed while its table updates
         name: _throughput(
@@ -100,6 +101,8 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
         throughputs=throughputs,
         replicas=tuple(sorted(replica["RegionName"] for replica in table.get("Replicas", []))),
         table_class=table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
+        size_bytes=int(table.get("TableSizeBytes", 0))
+        + sum(int(index.get("IndexSizeBytes", 0)) for index in table_indexes),
     )
 
 

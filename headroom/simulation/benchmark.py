@@ -21,8 +21,8 @@ from chalicelib.config.policy import Policy, make_policy
 from headroom.simulation import competitors, pricing, traces
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import effective_cost
-from headroom.simulation.costs import metric_reads_month
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.own_costs import metric_reads_month
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
 from headroom.simulation.replay import Outcome, initial_units, replay
 

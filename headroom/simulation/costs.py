@@ -6,7 +6,7 @@ its indexes, and everything else for each target alone.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -14,13 +14,15 @@ from functools import partial
 from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, TableState, Target
 from headroom.simulation import competitors
-from headroom.simulation.clock import HOUR, MINUTE
+from headroom.simulation.clock import MINUTE
+from headroom.simulation.commitments import BLOCK_UNITS, by_hour
 from headroom.simulation.history import NoHistoryError, TargetHistory
+from headroom.simulation.own_costs import OwnCosts, own_costs
 from headroom.simulation.parallel import parallel_map
 from headroom.simulation.pricing import (
     HOURS_A_MONTH,
+    INFREQUENT_ACCESS,
     THROTTLED_UNIT_PRICE,
-    OwnPrices,
     Prices,
     UnitPrices,
     month,
@@ -28,24 +30,8 @@ from headroom.simulation.pricing import (
 )
 from headroom.simulation.replay import Outcome, Replay, initial_units
 
-#: Reserved capacity is bought in blocks. Source: "Amazon DynamoDB reserved capacity", read 2026-10.
-BLOCK_UNITS = 100
 #: A change is advised only if it saves this much of the present cost.
 WORTH_PERCENT = 5
-#: The history: consumed and throttled, once an hour, in each of the two functions that read every
-#: target.
-PAST_READS_AN_HOUR = 4
-#: Assumptions about Lambda: how often and how long each function runs, and its memory in
-#: .chalice/config.json.
-FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
-RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
-MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
-ASSUMPTIONS = (
-    "Headroom's own cost: one alarm a target; metric reads: 2 or 3 metrics each time the replay "
-    "reads them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables "
-    "1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at "
-    "5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
-)
 
 
 class Advice(StrEnum):
@@ -58,23 +44,12 @@ class Advice(StrEnum):
 
 
 @dataclass(frozen=True)
-class OwnCosts:
-    """What Headroom itself would cost a month for one target, in USD."""
-
-    alarms: float
-    metric_reads: float
-    lambda_: float
-
-    @property
-    def total(self) -> float:
-        return self.alarms + self.metric_reads + self.lambda_
-
-
-@dataclass(frozen=True)
 class TargetCosts:
     """What one target costs in USD a month.
 
-    units_now is None for a table on demand. Utilisation is mean demand over mean units.
+    units_now is None for a table on demand. Utilisation is mean demand over mean units. by_hour:
+    the means of each hour, of Headroom's units and of the demand. is_reservable: whether reserved
+    capacity would count for it.
     """
 
     target: Target
@@ -89,10 +64,14 @@ class TargetCosts:
     utilisation_percent: float | None
     headroom_utilisation_percent: float
     advice: Advice
+    held_by_hour: tuple[float, ...] = ()
+    demand_by_hour: tuple[float, ...] = ()
+    is_reservable: bool = True
 
     def as_data(self) -> dict[str, object]:
         """Return what --json and --csv print."""
-        data = asdict(self)
+        data = asdict(replace(self, held_by_hour=(), demand_by_hour=()))
+        del data["held_by_hour"], data["demand_by_hour"]
         target, own = data.pop("target"), data.pop("own")
         renamed = {f"own_{name.rstrip('_')}": value for name, value in own.items()}
         return {**target, **data, **renamed, "advice": str(self.advice)}
@@ -205,7 +184,8 @@ class Options:
 def _options(
     history: TableHistory, target: Target, outcome: Outcome, prices: Prices, targets: int
 ) -> Options:
-    demand, unit = history.demand[target], prices.of(target.dimension)
+    demand, table = history.demand[target], history.table
+    unit = prices.in_class(table.table_class, target.dimension)
     minutes = len(demand)
 
     def throttling(outcome: Outcome) -> float:
@@ -223,7 +203,7 @@ def _options(
         now=now,
         headroom=headroom,
         on_demand=on_demand,
-        reserved=reserved_month(max(demand, default=1), unit),
+        reserved=reserved_month(max(demand, default=1), unit, is_reservable(history.table, target)),
         own=own,
         now_weight=now + throttled_now,
         headroom_weight=headroom + own.total + throttling(outcome),
@@ -235,37 +215,19 @@ def units_now(table: TableState, target: Target) -> int:
     return table.throughputs[target.index].units[target.dimension]
 
 
-def reserved_month(peak: float, unit: UnitPrices) -> float:
+def reserved_month(peak: float, unit: UnitPrices, is_reservable: bool = True) -> float:
     """Return USD a month for capacity fixed at the peak.
 
-    Blocks are reserved for a year where that is cheaper; the rest has its normal price.
+    Blocks are reserved for a year where that is possible and cheaper; the rest has its normal
+    price.
     """
     units = max(1, math.ceil(peak))
-    block = BLOCK_UNITS * unit.reserved_hour_1_year
+    block = BLOCK_UNITS * (unit.reserved_hour_1_year if is_reservable else unit.unit_hour)
     hour = sum(
         min(block, min(BLOCK_UNITS, units - first) * unit.unit_hour)
         for first in range(0, units, BLOCK_UNITS)
     )
     return hour * HOURS_A_MONTH
-
-
-def own_costs(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -> OwnCosts:
-    """Return what Headroom costs a month for one of so many targets."""
-    months = minutes / HOUR / HOURS_A_MONTH
-    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()}
-    runs["on_alarm"] = outcome.changes / months
-    gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
-    return OwnCosts(
-        alarms=prices.alarm_month,
-        metric_reads=metric_reads_month(outcome, minutes, prices),
-        lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
-    )
-
-
-def metric_reads_month(outcome: Outcome, minutes: int, prices: OwnPrices) -> float:
-    """Return what Headroom's reads of one target's metrics cost a month, in USD."""
-    months = minutes / HOUR / HOURS_A_MONTH
-    return (outcome.metrics / months + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read
 
 
 def advise(
@@ -323,7 +285,15 @@ def _target_costs(
         utilisation_percent=None if units is None else 100 * mean / units,
         headroom_utilisation_percent=100 * mean * len(demand) / sum(outcome.units),
         advice=advice,
+        held_by_hour=tuple(by_hour(outcome.units)),
+        demand_by_hour=tuple(by_hour(demand)),
+        is_reservable=is_reservable(history.table, target),
     )
+
+
+def is_reservable(table: TableState, target: Target) -> bool:
+    """Tell whether reserved capacity counts: for the class Standard, not for replicated writes."""
+    return table.table_class != INFREQUENT_ACCESS and not table.replicates(target)
 
 
 def advised_month(costs: TargetCosts) -> float:
@@ -358,19 +328,4 @@ def totals(all_costs: Sequence[TargetCosts]) -> dict[str, float]:
         "own_metric_reads": sum(costs.own.metric_reads for costs in all_costs),
         "own_lambda": sum(costs.own.lambda_ for costs in all_costs),
         "advised": sum(advised_month(costs) for costs in all_costs),
-    }
-
-
-def as_data(
-    all_costs: Sequence[TargetCosts], failures: Sequence[ReadFailure], prices: Prices
-) -> dict[str, object]:
-    """Return what --json prints."""
-    return {
-        "region": prices.region,
-        "prices_read_on": str(prices.read_on),
-        "break_even_percent": {str(d): prices.of(d).break_even_percent for d in Dimension},
-        "targets": [costs.as_data() for costs in all_costs],
-        "totals": totals(all_costs),
-        "unread": [asdict(failure) for failure in failures],
-        "assumptions": ASSUMPTIONS,
     }

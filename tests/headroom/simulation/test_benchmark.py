@@ -21,9 +21,9 @@ from headroom.simulation.benchmark import (
     SummaryRow,
 )
 from headroom.simulation.compare import effective_cost
-from headroom.simulation.costs import metric_reads_month
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
+from headroom.simulation.own_costs import metric_reads_month
 from headroom.simulation.replay import initial_units, replay
 
 PRICES = pricing.load().headroom

@@ -1,0 +1,54 @@
+"""What Headroom itself costs: its alarms, its reads of metrics, and its functions."""
+
+from dataclasses import dataclass
+
+from headroom.simulation.clock import HOUR
+from headroom.simulation.pricing import HOURS_A_MONTH, OwnPrices
+from headroom.simulation.replay import Outcome
+
+#: The history: consumed and throttled, once an hour, in each of the two functions that read every
+#: target.
+PAST_READS_AN_HOUR = 4
+#: Assumptions about Lambda: how often and how long each function runs, and its memory in
+#: .chalice/config.json.
+FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
+RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
+MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
+ASSUMPTIONS = (
+    "Headroom's own cost: one alarm a target; metric reads: 2 or 3 metrics each time the replay "
+    "reads them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables "
+    "1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at "
+    "5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
+)
+
+
+@dataclass(frozen=True)
+class OwnCosts:
+    """What Headroom itself would cost a month for one target, in USD."""
+
+    alarms: float
+    metric_reads: float
+    lambda_: float
+
+    @property
+    def total(self) -> float:
+        return self.alarms + self.metric_reads + self.lambda_
+
+
+def own_costs(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -> OwnCosts:
+    """Return what Headroom costs a month for one of so many targets."""
+    months = minutes / HOUR / HOURS_A_MONTH
+    runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()}
+    runs["on_alarm"] = outcome.changes / months
+    gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
+    return OwnCosts(
+        alarms=prices.alarm_month,
+        metric_reads=metric_reads_month(outcome, minutes, prices),
+        lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
+    )
+
+
+def metric_reads_month(outcome: Outcome, minutes: int, prices: OwnPrices) -> float:
+    """Return what Headroom's reads of one target's metrics cost a month, in USD."""
+    months = minutes / HOUR / HOURS_A_MONTH
+    return (outcome.metrics / months + PAST_READS_AN_HOUR * HOURS_A_MONTH) * prices.metric_read
