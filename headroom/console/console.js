@@ -1,13 +1,11 @@
 "use strict";
 // The console's page. It asks its own server, and keeps nothing.
 
-const STEP = 10;          // minutes played by one request
+const STEP = 15;          // minutes played by one request
 const FEW = 8;            // decisions shown at first
 const byId = (id) => document.getElementById(id);
 const text = (amount) => amount.toLocaleString("en", { maximumFractionDigits: amount < 10 ? 2 : 0 });
 const dollars = (amount) => (amount < 10 ? amount.toFixed(2) : text(amount));
-// A long name may be broken after its parts.
-const breakable = (long) => long.replace(/([/:]|[a-z](?=[A-Z]))/g, "$1\u200b");
 const name = (one) => `${one.table}${one.index ? `/${one.index}` : ""}:${one.dimension}`;
 
 const page = { overview: null, chosen: null, events: [], isPlaying: false, shows: FEW, chart: null };
@@ -109,7 +107,8 @@ function showTables() {
 
 function row(one) {
   const { status } = page.overview, key = name(one), made = element("tr");
-  const button = element("button", breakable(key));
+  const button = element("button");
+  button.append(...key.split(/(?<=[/:])/).flatMap((part) => [part, element("wbr")]));
   button.type = "button";
   made.dataset.name = key;
   if (key === page.chosen) made.setAttribute("aria-current", "true");
@@ -210,7 +209,7 @@ function decision(event) {
   if (event.kind === "failure") return line([at, event.function, event.message], "failed");
   const isRaise = event.desired > event.current, mode = event.dry_run ? "DRY RUN: " : "";
   const move = `${isRaise ? "▲" : "▼"} ${text(event.current)} → ${text(event.desired)}`;
-  const made = line([at, move, `${mode}${event.why} (${breakable(event.reason)}, ${event.function})`]);
+  const made = line([at, move, `${mode}${event.why} (${event.reason}, ${event.function})`]);
   made.children[1].className = isRaise ? "raised" : "lowered";
   return made;
 }

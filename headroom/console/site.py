@@ -10,7 +10,7 @@ from chalicelib import events
 from chalicelib.aws.metrics import IncompleteError
 from chalicelib.core.explain import sentence
 from chalicelib.core.plan import identity
-from chalicelib.model import Dimension, Target
+from chalicelib.model import Decision, Dimension, Target
 from chalicelib.run import Report, Run
 from headroom.chart import data as chart
 from headroom.commands import plan, wording
@@ -103,19 +103,21 @@ def _left(report: Report, approved: frozenset[Hashable]) -> list[str]:
 def answer_of(report: Report, dry_run: bool, staged: list[str]) -> dict[str, object]:
     """Return what became of a message, in the words of `headroom invoke`."""
     actions = report.planned if dry_run else report.done
-    decisions = [
-        f"{decision.target} {decision.current:,} → {decision.desired:,} units: "
-        f"{wording.reason_of(decision)}"
-        for decision in report.decisions
-    ]
     lines = [
-        *decisions,
+        *map(_decided, report.decisions),
         *map(sentence, report.healing_decisions),
         *map(sentence, report.skips),
         *(sentence(action, would=dry_run) for action in actions),
         *(str(failure) for failure in report.failures),
     ]
     return {"staged": staged, "lines": lines, "changed": bool(report.done)}
+
+
+def _decided(decision: Decision) -> str:
+    """Return a decision in a sentence, without its numbers."""
+    units = f"{decision.current:,}"
+    move = f"{units} → {decision.desired:,}" if decision.changes else f"stays at {units}"
+    return f"{decision.target} {move} units: {wording.reason_of(decision)}"
 
 
 def text_of(given: Mapping[str, object]) -> str:
