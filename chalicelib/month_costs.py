@@ -18,7 +18,7 @@ from chalicelib.core import money, price_list
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
 from chalicelib.metrics import history_end
-from chalicelib.model import Dimension, Direction, Series, TableState, Target
+from chalicelib.model import BOTH, Dimension, Direction, Series, TableState, Target
 from chalicelib.run import Run
 
 STAGE = "the stage's month"
@@ -55,6 +55,14 @@ def add_up_stage(run: Run, tables: Collection[TableState], is_whole: bool) -> No
         of_all = partial(_of_stage, run, own, tables)
         subject = "the budget of the stage"
         run.report.stage = run.once(STAGE, lambda: run.attempt(subject, "adding it up", of_all))
+
+
+def all_budgets(run: Run, tables: Iterable[TableState], is_whole: bool) -> list[Spending]:
+    """Return every budget that concerns some tables. is_whole: whether these are all tables."""
+    managed = [table for table in tables if run.config.manages(table.name) and not table.on_demand]
+    found = list(_of_tables(run, managed, BOTH).values())
+    add_up_stage(run, managed, is_whole)
+    return [*found, run.report.stage] if run.report.stage else found
 
 
 def _of_tables(

@@ -2,7 +2,7 @@
 fixed with reserved capacity."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,10 @@ from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
 from chalicelib.config.types import DEFAULT_TOPIC
+from chalicelib.core.money import Spending
 from chalicelib.model import TableState, Target
+from chalicelib.month_costs import all_budgets
+from chalicelib.run import Run
 from headroom.commands.console import (
     app,
     errors,
@@ -36,6 +39,7 @@ from headroom.commands.options import (
     TablesOption,
     rules_of,
 )
+from headroom.commands.wording import print_budgets
 from headroom.deploy.places import AwsPlace, ask_all
 from headroom.simulation import costs, history, live_prices, pricing
 from headroom.simulation.summary import Summary, as_data, summarize
@@ -55,13 +59,15 @@ CostPricesOption = Annotated[
 
 @dataclass
 class _Costs:
-    """What was found of one account and Region. targets: of the histories, once replayed."""
+    """What was found of one account and Region. targets: of the histories, once replayed. budgets:
+    what tables with a budget, and the stage, cost this month."""
 
     region: str
     prices: pricing.Prices
     histories: list[costs.TableHistory] = field(default_factory=list)
     failures: list[costs.ReadFailure] = field(default_factory=list)
     targets: list[costs.TargetCosts] = field(default_factory=list)
+    budgets: list[Spending] = field(default_factory=list)
 
     def replay(self, rules: Config, on_table: Callable[[], None]) -> None:
         """Replay the histories."""
@@ -71,7 +77,8 @@ class _Costs:
         return summarize(self.targets, self.histories, self.prices)
 
     def as_data(self) -> Mapping[str, object]:
-        return as_data(self.targets, self.failures, self.prices, self.summary())
+        data = as_data(self.targets, self.failures, self.prices, self.summary())
+        return {**data, "budgets": [asdict(one) for one in self.budgets]}
 
 
 def _prices(file: Path, aws: Aws) -> pricing.Prices:
@@ -97,7 +104,7 @@ def _cost_everywhere(
     def read(there: boto3.Session) -> _Costs:
         aws = Aws(DEFAULT_TOPIC, session=there)
         with Progress(disable=True) as silent:
-            return _read(silent, aws, _prices(prices, aws), table, days, fresh)
+            return _read(silent, aws, rules, _prices(prices, aws), table, days, fresh)
 
     answers = ask_all(places, read, LONG_SECONDS)
     found = [(answer.place, answer.value) for answer in answers if answer.value]
@@ -130,6 +137,7 @@ def _print_places(found: Sequence[tuple[str, _Costs]], days: int) -> None:
         print_report([t for _, t in rows], first.prices, title, [place for place, _ in rows])
     for place, one in found:
         print_summary(one.summary(), days, place)
+        print_budgets(one.budgets, datetime.now(UTC))
 
 
 @app.command(epilog="Example: headroom cost --table 'orders-*' --regions eu-west-1,us-east-1")
@@ -151,7 +159,7 @@ def cost(
         errors.print(f"no table matches {table}{nearest(table, names)}", markup=False)
         raise typer.Exit(1)
     with progress_bar() as progress:
-        found = _read(progress, aws, charged, table, days, fresh)
+        found = _read(progress, aws, rules, charged, table, days, fresh)
         task = progress.add_task("replaying", total=len(found.histories))
         found.replay(rules, lambda: progress.advance(task))
     _warn("", found)
@@ -164,6 +172,7 @@ def cost(
         title = f"{aws.region}: USD a month, from the last {days} days"
         print_report(found.targets, charged, title)
         print_summary(found.summary(), days)
+        print_budgets(found.budgets, datetime.now(UTC))
     if found.failures and not found.targets:
         raise typer.Exit(1)
 
@@ -189,7 +198,13 @@ def _print_failures(failures: Sequence[costs.ReadFailure], prefix: str = "") -> 
 
 
 def _read(
-    progress: Progress, aws: Aws, prices: pricing.Prices, glob: str, days: int, fresh: bool
+    progress: Progress,
+    aws: Aws,
+    rules: Config,
+    prices: pricing.Prices,
+    glob: str,
+    days: int,
+    fresh: bool,
 ) -> _Costs:
     """Read the tables that a glob matches, and their histories."""
     found = _Costs(aws.region, prices)
@@ -217,4 +232,6 @@ def _read(
         found.failures += failures
         if table_history:
             found.histories.append(table_history)
+    run = Run(aws, rules, datetime.now(UTC), dry_run=True)
+    found.budgets += all_budgets(run, known, is_whole=glob == "*")
     return found

@@ -140,7 +140,7 @@ def _print_conflict(report: Report, table: str, autoscaled: Collection[Dimension
 def _print(report: Report, verbose: bool, now: datetime) -> None:
     wording.print_dry_run(report.decisions)
     wording.print_decisions(report, verbose)
-    wording.print_budgets(report, now)
+    wording.print_budgets(report.spending, now)
     for action in report.planned:
         print_line(sentence(action, would=True))
     if not report.planned and not report.failures:

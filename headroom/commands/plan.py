@@ -209,7 +209,7 @@ def _print_status(place: Place, report: Report, prices: pricing.Prices) -> None:
         console.print(_status_table(report, prices))
         total = sum(wording.monthly(decision, prices) for decision in report.decisions)
         print_line(f"Together {wording.dollars(total)} USD a month, provisioned.")
-    wording.print_budgets(report, place.at)
+    wording.print_budgets(report.spending, place.at)
     wording.print_rest(report)
 
 
@@ -323,7 +323,7 @@ def _print_plan(
         print_line(f"{_sum(report.decisions, prices)}{chosen.note(prices)}")
     else:
         print_line(chosen.nothing_found())
-    wording.print_budgets(report, now)
+    wording.print_budgets(report.spending, now)
     wording.print_rest(report)
 
 

@@ -13,6 +13,7 @@ from chalicelib.core import money as budget
 from chalicelib.core import warm
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
+from chalicelib.core.money import Spending
 from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, Heal, RewriteAlarm, Skip
 from chalicelib.run import Report, Run
 from headroom.commands.console import console, print_failure, print_line
@@ -121,9 +122,9 @@ def _ordinal(decision: Decision) -> str:
     return ORDINALS[used] if used < FREE_DECREASES_PER_DAY else f"{used + 1}th"
 
 
-def print_budgets(report: Report, now: datetime) -> None:
+def print_budgets(spending: Iterable[Spending], now: datetime) -> None:
     """Print each budget in a sentence."""
-    for one in report.spending:
+    for one in spending:
         print_line(f"Budget: {budget.sentence(one, now)}.")
 
 

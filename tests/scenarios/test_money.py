@@ -160,12 +160,19 @@ def test_each_level_is_notified_of_once_a_month(region: Region) -> None:
         (["explain", "orders"], "Budget: orders has cost 3.3"),
         (["status"], "Budget: orders has cost 3.3"),
         (["plan"], "Budget: orders has cost 3.3"),
+        (["cost", "--days", "1"], "Budget: orders has cost 3.3"),
         (["explain", "orders", "--json"], '"budgets"'),
     ],
 )
 def test_the_commands_show_it(
-    region: Region, run: RunCommand, tmp_path: Path, arguments: list[str], shown: str
+    region: Region,
+    run: RunCommand,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    shown: str,
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     pass_minutes(region, 5, BUSY)
     file = write_file(tmp_path, region.functions.config)
     output = run(*arguments, "--config", file).output
