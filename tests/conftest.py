@@ -9,7 +9,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import pytest
 from coverage import Coverage
@@ -20,7 +20,7 @@ from headroom.region.region import OBSERVERS, Region
 from tests.support.command_line import run
 from tests.support.judge import judge
 from tests.support.scenes import orders
-from tests.support.untraced import untraced
+from tests.support.untraced import pass_over_others, untraced
 
 __all__ = ["run"]
 
@@ -38,19 +38,27 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let coverage not follow the laws and the slow tests: it doubles what they cost, and other
-    tests reach the same lines."""
+    """Let coverage not follow the properties and the slow tests: it doubles what they cost, and
+    other tests reach the same lines."""
     for item in items:
         slow = item.get_closest_marker("slow")
         repeats = slow and not slow.kwargs.get("traced")
         if repeats or is_hypothesis_test(getattr(item, "obj", None)):
-            item.add_marker("no_cover")
+            item.add_marker("untraced")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run a test with the marker `untraced`, and the fixtures that it is the first to need."""
+    with untraced() if item.get_closest_marker("untraced") else nullcontext():
+        return (yield)
 
 
 def pytest_sessionstart() -> None:
-    """Import what commands import when they are used, since coverage may not follow the test that
-    would be the first to do it."""
+    """Keep coverage to our own code, and import what commands import when they are used: coverage
+    may not follow the test that would be the first to do it."""
     if Coverage.current():
+        pass_over_others()
         for module in pkgutil.walk_packages(headroom.__path__, "headroom."):
             if module.name not in RUN_ALONE:
                 importlib.import_module(module.name)

@@ -60,11 +60,15 @@ class SharedSession(Session):  # type: ignore[misc]
         settings = sorted(vars(config).items()) if config else []
         key = (service_name, *map(repr, (args, {**options, "config": settings})))
         if key not in self._shared:
-            client = super().create_client(service_name, *args, **options)
-            # botocore makes a class for each paginator, every time
-            client.get_paginator = cache(client.get_paginator)
-            self._shared[key] = client
+            self._shared[key] = self.make_client(key, service_name, *args, **options)
         return self._shared[key]
+
+    def make_client(self, key: tuple[str, ...], *args: Any, **options: Any) -> Any:  # noqa: ARG002 (for subclasses)
+        """Return a new client, which will be known by this key."""
+        client = super().create_client(*args, **options)
+        # botocore makes a class for each paginator, every time
+        client.get_paginator = cache(client.get_paginator)
+        return client
 
 
 def shared_session() -> boto3.Session:

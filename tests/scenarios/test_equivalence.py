@@ -21,7 +21,7 @@ from tests.support.equivalence import EVENING, assert_equal, differences, in_bac
 from tests.support.scenes import rules
 
 #: The replay and the app have tests of their own.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 
 def day_part() -> list[float]:

@@ -3,15 +3,16 @@ account holds."""
 
 import contextlib
 import io
+import os
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
-import botocore.loaders
-import botocore.session
-from moto import mock_aws
+from moto.core.config import default_user_config
 
 from chalicelib.config.rules import Config
 from headroom.deploy import setup, teardown
@@ -20,6 +21,7 @@ from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from headroom.region.context import environment_of
+from headroom.region.sessions import CONFIGURING, SharedSession, empty_moto
 from tests.support import moto_state
 
 FUNCTIONS = ("follow_up", "on_alarm", "scale_down", "sweep")
@@ -28,8 +30,6 @@ ALL_SOURCES = {
     "ALARM_QUEUE": "headroom-buffer-dev",
 }
 ALL_FUNCTIONS = (*FUNCTIONS, "on_action", "on_event", "on_queue")
-#: Shared, since reading the services' models anew takes longer than a test.
-LOADER = botocore.loaders.create_loader()
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 # moto loads 1,300 images of EC2 otherwise, for each account anew
 NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
@@ -39,18 +39,65 @@ def dev(**environment: str) -> Stage:
     return Stage("headroom", "dev", {"ALARM_TOPIC": "headroom-alarms-dev", **environment}, 14)
 
 
+#: What is called before each call to AWS, with the operation's `model`; what it raises is raised.
+BEFORE_CALLS: list[Callable[..., None]] = []
+
+
+class AccountSession(SharedSession):
+    """A session that makes each client once for all accounts, until a test listens to its events.
+
+    A client costs some 20 ms of CPU, and a deployment has ten.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed: set[tuple[str, ...]] = set()
+        self.register("before-call.*.*", _before_call)
+
+    def make_client(self, key: tuple[str, ...], *args: Any, **options: Any) -> Any:
+        client = super().make_client(key, *args, **options)
+        register = client.meta.events.register
+
+        def note(event: str, handler: Callable[..., Any], unique_id: str | None = None) -> None:
+            if unique_id is None:
+                self._changed.add(key)
+            register(event, handler, unique_id)
+
+        client.meta.events.register = note
+        return client
+
+    def forget_changed(self) -> None:
+        """Make the clients anew that a test registered something with."""
+        for key in self._changed:
+            del self._shared[key]
+        self._changed.clear()
+
+
+def _before_call(**event: Any) -> None:
+    for notice in BEFORE_CALLS:
+        notice(**event)
+
+
+@cache
+def _session_for(environment: frozenset[tuple[str, str]]) -> AccountSession:
+    return AccountSession()
+
+
 @contextlib.contextmanager
 def account(region: str = "us-east-1") -> Iterator[AwsSession]:
     """An empty account. Nobody waits in it."""
     location = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region, **CREDENTIALS, **NO_IMAGES}
-    with environment_of(location), mock_aws(config={"lambda": {"use_docker": False}}):
-        session = botocore.session.get_session()
-        session.register_component("data_loader", LOADER)
+    no_docker = patch.dict(default_user_config, {"lambda": {"use_docker": False}})
+    with environment_of(location), no_docker, empty_moto():
+        environment = {k: v for k, v in os.environ.items() if k.startswith(CONFIGURING)}
+        session = _session_for(frozenset(environment.items()))
         boto3.setup_default_session(botocore_session=session, region_name=region)
         try:
             yield AwsSession(sleep=lambda _: None, receive_wait_seconds=0)
         finally:
             boto3.DEFAULT_SESSION = None
+            BEFORE_CALLS.clear()
+            session.forget_changed()
 
 
 RoleOf = Callable[[Stage, str, str], str]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.aws import client
 from chalicelib.aws.alarms import (
     alarms_named,
     alarms_on_topic,
@@ -33,6 +34,7 @@ from headroom.region.region import Region
 from headroom.simulation.clock import START
 from tests.support.builders import INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
+    MIDDAY,
     autoscale,
     operations,
     pass_minutes,
@@ -430,3 +432,18 @@ def test_the_functions_of_a_stage_are_known_from_the_arn_of_the_one_that_runs(al
     )
     aws.know_identity("")
     assert aws.functions.endswith(":headroom-dev")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(1793620800, id="seconds"),
+        pytest.param(1793620800.0, id="seconds with a fraction"),
+        pytest.param("2026-11-02T12:00:00Z", id="UTC"),
+        pytest.param("2026-11-02T14:00:00+02:00", id="another zone"),
+        pytest.param("2026-11-02T12:00:00", id="no zone"),
+        pytest.param("Mon, 02 Nov 2026 12:00:00 GMT", id="HTTP"),
+    ],
+)
+def test_every_form_of_a_timestamp_is_read_as_an_aware_time(sent: object) -> None:
+    assert client._parse_utc(sent) == MIDDAY

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -17,7 +16,7 @@ from headroom.deploy.dashboard import Part, dashboard_body
 from headroom.project import ROOT
 from tests.support.command_line import RunCommand
 from tests.support.dashboard_schema import check
-from tests.support.deployed import account, dev, make_table, tear_down
+from tests.support.deployed import BEFORE_CALLS, account, dev, make_table, tear_down
 from tests.support.real_deploy import configure, copy_project
 from tests.support.scenes import rules
 
@@ -147,7 +146,7 @@ def test_the_command_prints_it_writes_it_and_the_teardown_removes_it(
             1,
             "no table matches oders; did you mean orders?",
         )
-        refuse("dynamodb.DescribeTable")
+        refuse("DescribeTable")
         unread = run(*call)
         assert (unread.exit_code, unread.errors.count("not authorized")) == (1, 2)
         assert len(check(unread.stdout)) == 5
@@ -155,13 +154,14 @@ def test_the_command_prints_it_writes_it_and_the_teardown_removes_it(
 
 
 def refuse(operation: str) -> None:
-    """Let an operation fail for the clients that are made from now on."""
+    """Let an operation fail from now on."""
 
-    def deny(**_: Any) -> None:
-        denied = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
-        raise ClientError(denied, operation)
+    def deny(model: Any, **_: Any) -> None:
+        if model.name == operation:
+            denied = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+            raise ClientError(denied, operation)
 
-    boto3._get_default_session().events.register(f"before-call.{operation}", deny)
+    BEFORE_CALLS.append(deny)
 
 
 def outcome(session: AwsSession, project: Path) -> str:
@@ -172,7 +172,7 @@ def outcome(session: AwsSession, project: Path) -> str:
 
 def test_a_teardown_without_a_dashboard_needs_no_permission_for_one(tmp_path: Path) -> None:
     with account() as session:
-        refuse("cloudwatch.GetDashboard")
+        refuse("GetDashboard")
         assert outcome(session, tmp_path).endswith("(cloudwatch:GetDashboard is denied): kept")
     with account() as session:
         assert outcome(session, tmp_path).endswith("not found")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib import telemetry
@@ -27,6 +26,7 @@ from tests.support.builders import READS, policy
 from tests.support.deployed import (
     ALL_FUNCTIONS,
     ALL_SOURCES,
+    BEFORE_CALLS,
     FUNCTIONS,
     account,
     configured,
@@ -221,7 +221,6 @@ def test_a_role_that_the_deployment_did_not_make_is_left_alone() -> None:
 @contextmanager
 def interrupted_at(number: int) -> Iterator[None]:
     """Press Ctrl-C at the `number`-th call to AWS."""
-    assert boto3.DEFAULT_SESSION
     left = [number]
 
     def press(**_: Any) -> None:
@@ -229,12 +228,11 @@ def interrupted_at(number: int) -> Iterator[None]:
         if left[0] == 0:
             raise KeyboardInterrupt
 
-    events = boto3.DEFAULT_SESSION.events
-    events.register("before-call.*.*", press)
+    BEFORE_CALLS.append(press)
     try:
         yield
     finally:
-        events.unregister("before-call.*.*", press)
+        BEFORE_CALLS.remove(press)
 
 
 def again_and_again(work: Callable[[], object]) -> int:
@@ -250,14 +248,12 @@ def again_and_again(work: Callable[[], object]) -> int:
     raise AssertionError("it never ends")
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as session:
         list(setup.setup(setup.resources_before_functions(dev(), session), session))
         make_functions(dev(), session)
-        # A new AwsSession each time, as each command has one. Its clients must be those of the
-        # session
-        # that is interrupted
+        # A new AwsSession each time, as each command has one
         assert (
             again_and_again(
                 lambda: list(setup.setup(all_resources(dev(), AwsSession()), AwsSession()))
@@ -269,7 +265,7 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
         ] == []
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:
     with account() as session:
         before = inventory(session.client)
