@@ -37,8 +37,14 @@ def with_spending(
 ) -> dict[Target, Observation]:
     """Return the observations with what their tables, and the stage, cost this month, where they
     have a budget."""
-    found = run.attempt("the budgets", "adding them up", _of_tables, run, tables, directions) or {}
+    policies = {t.table: o.policy for t, o in observations.items() if _stands_for_table(t)}
+    found = run.attempt(
+        "the budgets", "adding them up", _of_tables, run, tables, policies, directions
+    )
     stage = _stage(run, directions)
+    if not found and not stage:
+        return dict(observations)
+    found = found or {}
     budgets = {t: tuple(one for one in (found.get(t.table), stage) if one) for t in observations}
     return {
         t: replace(o, spending=budgets[t]) if budgets[t] else o for t, o in observations.items()
@@ -60,16 +66,26 @@ def add_up_stage(run: Run, tables: Collection[TableState], is_whole: bool) -> No
 def all_budgets(run: Run, tables: Iterable[TableState], is_whole: bool) -> list[Spending]:
     """Return every budget that concerns some tables. is_whole: whether these are all tables."""
     managed = [table for table in tables if run.config.manages(table.name) and not table.on_demand]
-    found = list(_of_tables(run, managed, BOTH).values())
+    policies = {t.name: run.policy(Target(t.name, "", Dimension.READ)) for t in managed}
+    found = list(_of_tables(run, managed, policies, BOTH).values())
     add_up_stage(run, managed, is_whole)
     return [*found, run.report.stage] if run.report.stage else found
 
 
+def _stands_for_table(target: Target) -> bool:
+    """Tell whether a target's policy has the budget of its table: no part of one has its own."""
+    return not target.index and target.dimension is Dimension.READ
+
+
 def _of_tables(
-    run: Run, tables: Sequence[TableState], directions: Collection[Direction]
+    run: Run,
+    tables: Sequence[TableState],
+    policies: Mapping[str, Policy],
+    directions: Collection[Direction],
 ) -> dict[str, Spending]:
-    policies = {table.name: run.policy(Target(table.name, "", Dimension.READ)) for table in tables}
-    wanted = [table for table in tables if _matters(policies[table.name], directions)]
+    """Return the budgets of those tables that have one which matters. policies: by table."""
+    known = [table for table in tables if table.name in policies]
+    wanted = [table for table in known if _matters(policies[table.name], directions)]
     units = _units(run, wanted)
     budgets = [_budget(table.name, policies[table.name]) for table in wanted]
     pairs = zip(wanted, budgets, strict=True)

@@ -112,6 +112,8 @@ def _without_destination(config: Config) -> Iterator[str]:
 
 def _without_effect(config: Config) -> Iterator[str]:
     """Yield the settings that are written at a place and have no effect there or below it."""
+    if config.money and config.money.money_cap == "hold" and not config.money.max_usd_month:
+        yield "money.money_cap: it has no effect, because max_usd_month is not set"
     found = list(places(config))
     for path, scopes in found:
         own = scopes[-1]

@@ -60,6 +60,10 @@ def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
         (f"{PERCENT}burst_trust_percent = 5", ["tables[0].burst_trust_percent: it has no effect"]),
         (f"{PERCENT}decrease_percent = 5", ["tables[0].decrease_percent: it has no effect"]),
         (f"{PERCENT}lower_percent = 5\ndecrease_percent = 5", []),
+        (
+            f"[money]\nmoney_cap = 'hold'\n{ORDERS}",
+            ["money.money_cap: it has no effect"],
+        ),
         (f"{ORDERS}money_cap = 'hold'", ["tables[0].money_cap: it has no effect"]),
         (
             f"{PERCENT}lower_percent = 5\ntarget_percent = 50",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.model import Dimension, Target
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import READS
@@ -189,7 +190,7 @@ STAGE = '\n[money]\nmax_usd_month = {}\nmoney_cap = "{}"\n'
 
 
 @pytest.mark.scene(month, rules() + STAGE.format(3, "hold"))
-@pytest.mark.parametrize("function", ["sweep", "scale_down", "on_alarm", "follow_up"])
+@pytest.mark.parametrize("function", ["sweep", "on_alarm"])
 def test_a_spent_budget_of_the_stage_holds_every_table(region: Region, function: str) -> None:
     pass_minutes(region, 5, BUSY)
     decided = decisions(woken_after(region, function, 5, BUSY))[READS]
@@ -236,3 +237,41 @@ def test_a_table_whose_price_is_unknown_makes_the_stage_unknown(
     )
     invoke(region, "sweep")
     assert units(region)["orders:read"] == 150
+
+
+FAN_OUT = "\n[fan_out]\nworkers = 2\nabove_tables = 1\n"
+
+
+@contextmanager
+def large(config: str) -> Iterator[Region]:
+    """Two tables, which the sweep hands to workers."""
+    with Region(MIDDAY) as region:
+        for name in ("orders-1", "orders-2"):
+            region.create_table(name, 100, 100)
+        past_units(region)
+        region.deploy(config, environment={"POWERTOOLS_SERVICE_NAME": "headroom-dev"})
+        invoke(region, "sweep")
+        region.functions.take_messages()
+        region.travel(region.now + timedelta(minutes=5))
+        yield region
+
+
+@pytest.mark.parametrize(
+    ("config", "number"),
+    [
+        (rules(max_usd_month=2.0, money_cap="hold") + FAN_OUT, "month_usd"),
+        (rules() + FAN_OUT + STAGE.format(4, "hold"), "stage_month_usd"),
+    ],
+)
+def test_workers_know_the_budgets(config: str, number: str) -> None:
+    with large(config) as region:
+        busy = {Target(name, "", Dimension.READ): 95.0 for name in ("orders-1", "orders-2")}
+        pass_minutes(region, 5, busy)
+        assert decisions(invoke(region, "sweep")) == {}
+        decided = {
+            target: line
+            for invocation in region.functions.take_messages()
+            for target, line in decisions(invocation).items()
+        }
+        assert {decided[target]["reason"] for target in busy} == {"MoneyCapReached"}
+        assert all(decided[target]["numbers"][number] > 2 for target in busy)

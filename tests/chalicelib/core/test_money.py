@@ -1,8 +1,12 @@
 """Budgets: what a month costs, its forecast, and what a spent budget allows."""
 
+import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chalicelib.config.loader import load
 from chalicelib.config.money import Money
@@ -128,6 +132,32 @@ def test_at_the_cap_nothing_is_raised_above_the_measured_demand(
     else:
         assert outcome(found) == expected
     assert found.numbers["month_usd"] == 100.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    consumed=st.lists(st.floats(0, 900), min_size=60, max_size=60),
+    throttled=st.floats(0, 300),
+    units=st.integers(1, 900),
+    floor=st.integers(1, 1_200),
+    strategy=st.sampled_from(["adaptive", "percent"]),
+)
+def test_a_spent_budget_changes_nothing_but_how_far_it_is_raised(
+    consumed: list[float], throttled: float, units: int, floor: int, strategy: str
+) -> None:
+    seen = observation(
+        provisioned=units,
+        consumed=series([*[50.0] * 120, *consumed]),
+        throttled=throttled,
+        settings=policy(strategy=strategy, min_units=floor),
+    )
+    free = scaling.decide(seen, NOON, BOTH)
+    capped = scaling.decide(replace(seen, spending=spent(100.0)), NOON, BOTH)
+    most = max(units, math.ceil(max(consumed[-10:]) + throttled))
+    if free.desired > most:
+        assert (capped.desired, capped.reason) == (most, Reason.MONEY_CAP)
+    else:
+        assert outcome(capped) == outcome(free)
 
 
 def test_what_is_unknown_is_in_the_numbers_and_prevents_nothing() -> None:
