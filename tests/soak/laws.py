@@ -16,7 +16,7 @@ from tests.support.scenes import metric_dimensions
 
 #: The part of the units at which an alarm fires, by default.
 ALARM = {"adaptive": 0.95, "percent": 0.8}
-#: Minutes: the longest that a throttled table waits for units while nothing is wrong.
+#: Minutes: the longest that a throttled table waits for more units while nothing is wrong.
 PATIENCE = 15
 #: What an update of capacity may name.
 THROUGHPUT = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
@@ -26,6 +26,14 @@ KEPT = 0.9
 
 class BrokenLawError(AssertionError):
     """A law was broken, and in which minute."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """For how many minutes a target is throttled without more units, and its units."""
+
+    minutes: int = 0
+    units: int = 0
 
 
 @dataclass
@@ -42,7 +50,7 @@ class Laws:
     disturbed_until: dict[str, int] = field(default_factory=dict)
     bent: set[Target] = field(default_factory=set)
     silent_from: int | None = None
-    throttled: dict[Target, int] = field(default_factory=dict)
+    waiting: dict[Target, Waiting] = field(default_factory=dict)
     checks: int = 0
 
     @property
@@ -174,10 +182,13 @@ class Laws:
             and self.region.units(target) < MAX_UNITS
             and minute >= self.disturbed_until.get(target.table, 0)
         )
-        self.throttled[target] = self.throttled.get(target, 0) + 1 if is_short else 0
+        units, waiting = self.region.units(target), self.waiting.get(target, Waiting())
+        is_raised = units > waiting.units
+        minutes = waiting.minutes + 1 if is_short and not is_raised else 0
+        self.waiting[target] = Waiting(minutes, units)
         self.require(
-            self.throttled[target] <= patience,
-            f"{target} was throttled for {patience} minutes, and nothing was wrong",
+            minutes <= patience,
+            f"{target} was throttled and got no unit for {patience} minutes; nothing was wrong",
         )
 
     def judge_end(self) -> None:
