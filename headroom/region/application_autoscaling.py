@@ -1,18 +1,24 @@
 """The embedded region's Application Auto Scaling: scalable targets, policies with their alarms,
 scheduled actions and tags.
 
-It keeps what is registered and scales nothing. moto does not delete policies and actions with
-their target, mixes up pages, and knows no tags. Source: Application Auto Scaling API reference,
-read 2026-11.
+Target tracking scales, each minute, by the rule that the benchmark has as a competitor. Scheduled
+actions are kept, and do nothing. moto does not delete policies and actions with their target, mixes
+up pages, and knows no tags. Source: Application Auto Scaling API reference, read 2026-11.
 """
 
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from chalicelib.metrics import CONSUMED
+from chalicelib.model import Dimension, Target
 from headroom.region.context import ACCOUNT, Context, ServiceError, page
+from headroom.simulation.competitors import VISIBLE_MINUTES, AutoScaling
 
 PAGE = 50
 ROLE = "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
@@ -32,9 +38,13 @@ class ApplicationAutoScaling:
         has_table: Callable[[str, str], bool],
         put_alarm: Callable[[Mapping[str, Any]], object],
         delete_alarms: Callable[[Sequence[str]], object],
+        consumption: Callable[[Target, int], Sequence[float]],
+        units_of: Callable[[Target], int],
     ) -> None:
         """has_table: whether a table, or an index of it, exists. put_alarm, delete_alarms: how to
-        change alarms in CloudWatch."""
+        change alarms in CloudWatch. consumption: the units a second of so many of the newest
+        minutes. units_of: the units of a target."""
+        self._consumption, self._units_of = consumption, units_of
         self._region, self._has_table = region, has_table
         self._put_alarm, self._delete_alarms = put_alarm, delete_alarms
         self.targets: dict[Key, dict[str, Any]] = {}
@@ -53,12 +63,65 @@ class ApplicationAutoScaling:
             "PutScalingPolicy": self._put_policy,
             "PutScheduledAction": self._put_action,
             "ListTagsForResource": lambda params: {"Tags": dict(self.tags[params["ResourceARN"]])},
+            "TagResource": self._tag,
+            "UntagResource": self._untag,
         }
         if operation not in known:
             raise NotImplementedError(
                 f"the embedded region does not know application-autoscaling {operation}"
             )
         return known[operation](params)
+
+    def scale(self) -> None:
+        """Change the units by the policies that are not suspended."""
+        for key, policy in list(self.policies.items()):
+            target = self.targets[key[:3]]
+            wanted = self._wanted(target, policy)
+            if wanted is not None:
+                self._set_units(_target(target), wanted)
+
+    def _wanted(self, scalable: Mapping[str, Any], policy: Mapping[str, Any]) -> int | None:
+        """Return the units after a change, or None for no change."""
+        tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
+        target, suspended = _target(scalable), scalable["SuspendedState"]
+        if "PredefinedMetricSpecification" not in tracking or not self._has_table(
+            target.table, target.index
+        ):
+            return None
+        units = self._units_of(target)
+        consumed = self._consumption(target, VISIBLE_MINUTES)
+        wanted = AutoScaling(int(tracking["TargetValue"]))(self._region.minute, units, consumed)
+        if wanted is None:
+            return None
+        wanted = min(max(wanted, scalable["MinCapacity"]), scalable["MaxCapacity"])
+        is_out = wanted > units
+        name = "DynamicScalingOutSuspended" if is_out else "DynamicScalingInSuspended"
+        is_off = suspended[name] or (not is_out and tracking.get("DisableScaleIn"))
+        return None if is_off or wanted == units else wanted
+
+    def _set_units(self, target: Target, wanted: int) -> None:
+        """Make an UpdateTable call. What DynamoDB refuses is tried again a minute later."""
+        units = {
+            f"{side.title()}CapacityUnits": wanted
+            if side is target.dimension
+            else self._units_of(Target(target.table, target.index, side))
+            for side in Dimension
+        }
+        part: dict[str, Any] = {"ProvisionedThroughput": units}
+        if target.index:
+            update = {"Update": {"IndexName": target.index, **part}}
+            part = {"GlobalSecondaryIndexUpdates": [update]}
+        with contextlib.suppress(ClientError):
+            self._region.client("dynamodb").update_table(TableName=target.table, **part)
+
+    def _tag(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        self.tags[params["ResourceARN"]].update(params["Tags"])
+        return {}
+
+    def _untag(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        for key in params["TagKeys"]:
+            self.tags[params["ResourceARN"]].pop(key, None)
+        return {}
 
     def _register(self, params: Mapping[str, Any]) -> dict[str, Any]:
         key, old = _key(params), self.targets.get(_key(params), {})
@@ -130,7 +193,7 @@ class ApplicationAutoScaling:
         fields = {
             "AlarmName": name,
             "Namespace": "AWS/DynamoDB",
-            "MetricName": "Consumed" + params["ScalableDimension"].rsplit(":", 1)[-1],
+            "MetricName": CONSUMED[_target(params).dimension],
             "Dimensions": [{"Name": key, "Value": value} for key, value in named.items()],
             "Statistic": "Sum",
             "Period": 60,
@@ -183,6 +246,13 @@ class ApplicationAutoScaling:
 
 def _key(params: Mapping[str, Any]) -> Key:
     return tuple(params[name] for name in KEY)
+
+
+def _target(params: Mapping[str, Any]) -> Target:
+    _, table, *index = params["ResourceId"].split("/")
+    is_read = params["ScalableDimension"].endswith(":ReadCapacityUnits")
+    side = Dimension.READ if is_read else Dimension.WRITE
+    return Target(table, index[-1] if index else "", side)
 
 
 def _describe(

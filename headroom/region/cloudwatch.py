@@ -73,10 +73,12 @@ class CloudWatch:
         region: Context,
         deliver: Callable[[str, str, str], object],
         recover: Callable[[str], object],
+        run_function: Callable[[str, dict[str, Any]], object],
     ) -> None:
         """deliver: how to publish a message to a topic, with a subject. recover: how to recover an
-        instance."""
+        instance. run_function: how to run a function, by its ARN, with an event."""
         self._region, self.deliver, self._recover = region, deliver, recover
+        self._run_function = run_function
         self.sums: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
@@ -102,6 +104,10 @@ class CloudWatch:
                 for metric in directive["Metrics"]:
                     name, minute = metric["Name"], self._region.minute
                     self.publish(directive["Namespace"], name, named, minute, sum(fields[name]))
+
+    def points(self, namespace: str, metric: str, named: Mapping[str, str]) -> dict[int, float]:
+        """Return a metric's Sums by the minute."""
+        return self.sums.get(key(namespace, metric, named), {})
 
     def _visible_until(self) -> int:
         """Return the first minute that cannot be read yet."""
@@ -140,6 +146,8 @@ class CloudWatch:
         if not {"Threshold", "Period"} <= alarm.fields.keys():
             return
         state, threshold, newest = alarm.state, alarm.fields["Threshold"], self._newest(alarm)
+        if alarm.key[0] != KEEPS_ITS_STATE and alarm.fields.get("TreatMissingData") == "breaching":
+            newest = _filled(newest, state.evaluation_periods, alarm.fields)
         if alarm.key[0] != KEEPS_ITS_STATE and all(value is None for value in newest):
             state.value = "INSUFFICIENT_DATA"
             state.reason = "Insufficient Data: no datapoints were received"
@@ -168,6 +176,22 @@ class CloudWatch:
                 self.deliver(arn, json.dumps(self.message(alarm, before)), alarm.state.value)
             elif arn.endswith(":ec2:recover"):
                 self._recover(dict(alarm.key[2])["InstanceId"])
+            elif ":lambda:" in arn:
+                self._run_function(arn, self._action(alarm, before))
+
+    def _action(self, alarm: StoredAlarm, before: str) -> dict[str, Any]:
+        """Return the event of an alarm's Lambda action, without its configuration."""
+        name = alarm.fields["AlarmName"]
+        state = {"value": alarm.state.value, "reason": alarm.state.reason}
+        data = {"alarmName": name, "state": state, "previousState": {"value": before}}
+        return {
+            "source": "aws.cloudwatch",
+            "alarmArn": self._arn(name),
+            "accountId": ACCOUNT,
+            "time": self._region.now.isoformat(),
+            "region": self._region.name,
+            "alarmData": data,
+        }
 
     def message(self, alarm: StoredAlarm, before: str) -> dict[str, Any]:
         """Return the message of a transition as CloudWatch words it today."""
@@ -349,6 +373,19 @@ class CloudWatch:
             (minute, self._statistic(points, minute, periods.step, stat)) for minute in periods
         )
         return [(minute, value) for minute, value in values if value is not None]
+
+
+def _filled(
+    newest: Sequence[float | None], periods: int, fields: Mapping[str, Any]
+) -> list[float | None]:
+    """Return the newest periods, with missing ones as breaching where too few are real.
+
+    Source: CloudWatch User Guide, "How alarms evaluate missing data", 2026-10.
+    """
+    real = [value for value in newest if value is not None]
+    below = fields["ComparisonOperator"].startswith("LessThan")
+    worst = fields["Threshold"] + (-1.0 if below else 1.0)
+    return [*[worst] * (periods - len(real)), *real]
 
 
 def _matches(alarm: StoredAlarm, params: Mapping[str, Any]) -> bool:

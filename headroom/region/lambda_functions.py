@@ -67,6 +67,10 @@ class Functions:
         self._crons: list[tuple[Schedule, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
         self._app: Chalice | None = None
+        #: Functions that are deployed beside the app, by their short names.
+        self.others: dict[str, Callable[[dict[str, Any], object], Any]] = {}
+        #: The short names of the functions that Lambda throttles: no run of them begins.
+        self.throttled: set[str] = set()
         #: The lines of the newest run so far.
         self.logs: list[dict[str, Any]] = []
 
@@ -166,11 +170,21 @@ class Functions:
 
     def answer(self, function: str, payload: dict[str, Any]) -> Any:
         """Run a function, once, and return what it returns; raise what it raises."""
+        if function in self.throttled:
+            raise RuntimeError("Rate Exceeded: Lambda throttles the function")
+        if function in self.others:
+            return self.others[function](payload, None)
         if self._app is None:
             raise RuntimeError("deploy an app first")
         return self._app.handler_map[function](
             payload, LambdaContext(function, 512, timeout_seconds(function) * 1_000)
         )
+
+    def run_for_alarm(self, arn: str, payload: dict[str, Any]) -> None:
+        """Run a function that an alarm has as an action, if it is deployed here."""
+        function = arn.rpartition("-")[2]
+        if function in self.others or (self._app and function in self._app.handler_map):
+            self.invoke(function, payload)
 
     def invoke(self, function: str, payload: dict[str, Any], attempt: int = 0) -> Invocation:
         """Run a function as an asynchronous event: an error is tried twice more, then it is a dead

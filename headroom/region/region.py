@@ -85,7 +85,10 @@ class Region:
         self.functions.watchers.append(self.logs.keep)
         self.groups = Groups(self)
         self.cloudwatch = CloudWatch(
-            self, deliver=self.functions.deliver, recover=self.groups.recover
+            self,
+            deliver=self.functions.deliver,
+            recover=self.groups.recover,
+            run_function=self.functions.run_for_alarm,
         )
         self.functions.watchers.append(self.cloudwatch.embed)
         self.insights = ContributorInsights(self, self.dynamodb, self.cloudwatch)
@@ -94,6 +97,8 @@ class Region:
             has_table=self.dynamodb.has,
             put_alarm=lambda fields: self.cloudwatch.answer("PutMetricAlarm", fields),
             delete_alarms=self.cloudwatch.delete,
+            consumption=self._consumption,
+            units_of=self.units,
         )
         self._stack = contextlib.ExitStack()
 
@@ -177,6 +182,14 @@ class Region:
     def meter(self, target: Target) -> Meter:
         return self.tables[target.table].provisions[target.index].meters[target.dimension]
 
+    def _consumption(self, target: Target, minutes: int) -> list[float]:
+        """Return the consumed units a second of so many of the newest minutes that can be read."""
+        end = max(0, self.minute - self.conditions.metric_delay_minutes)
+        named = _named(target)
+        points = self.cloudwatch.points(NAMESPACE, CONSUMED[target.dimension], named)
+        numbers = range(max(0, end - minutes), end)
+        return [points.get(number, 0.0) / MINUTE for number in numbers]
+
     # time
 
     def minute_of(self, at: datetime) -> int:
@@ -190,6 +203,7 @@ class Region:
             self.groups.advance()
             self.cloudwatch.evaluate()
             self.functions.run_due()
+            self.autoscaling.scale()
             self._serve_minute()
             for watcher in self.on_minute:
                 watcher(self)
