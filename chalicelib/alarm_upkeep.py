@@ -4,9 +4,18 @@ their actions these back, and remove the orphans."""
 from collections.abc import Collection, Mapping, Sequence
 
 from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms, rewrite_alarm
-from chalicelib.config.rules import Config
 from chalicelib.core import plan, table_alarms
-from chalicelib.model import Alarm, CreateAlarm, DeleteAlarms, Reason, RewriteAlarm, TableState
+from chalicelib.model import (
+    Alarm,
+    CreateAlarm,
+    DeleteAlarms,
+    Direction,
+    Reason,
+    RewriteAlarm,
+    TableState,
+    Target,
+)
+from chalicelib.owners import replication
 from chalicelib.run import Run
 
 #: How an alarm is made: created, or given back its actions.
@@ -117,7 +126,7 @@ def _make(
         target: table.throughputs[target.index].units[target.dimension]
         for table in tables.values()
         for target in table.targets()
-        if not table.replicates(target)
+        if not _is_left(run, table, target)
     }
     policies = {target: run.policy(target) for target in units}
     missing = plan.missing_alarms(units, alarms, policies, run.aws.topic_arn)
@@ -144,16 +153,24 @@ def _remove(
     on_demand = {s.subject for s in run.report.skips if s.reason is Reason.ON_DEMAND}
     alive = set(existing) - on_demand
     ours = [alarm for alarm in alarms if table_alarms.is_ours(alarm)]
-    remove_alarms(run, [a.name for a in ours if _is_orphan(run.config, a, alive, tables)])
+    remove_alarms(run, [a.name for a in ours if _is_orphan(run, a, alive, tables)])
+
+
+def _is_left(run: Run, table: TableState, target: Target) -> bool:
+    """Tell whether a target is left to Application Auto Scaling, so that no alarm of it calls."""
+    hold = replication(run, table, target)
+    return hold is not None and Direction.UP in hold.directions
 
 
 def _is_orphan(
-    config: Config, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]
+    run: Run, alarm: Alarm, alive: Collection[str], tables: Mapping[str, TableState]
 ) -> bool:
     target = table_alarms.watched(alarm)
     if target is None:
         return False
-    table, policy = tables.get(target.table), config.policy_for(target)
+    table, policy = tables.get(target.table), run.config.policy_for(target)
     if policy is None or not policy.scale_up or target.table not in alive:
         return True
-    return table is not None and (target.index not in table.throughputs or table.replicates(target))
+    return table is not None and (
+        target.index not in table.throughputs or _is_left(run, table, target)
+    )

@@ -16,10 +16,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from chalicelib import owners
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
-from chalicelib.aws.tables import autoscaled_tables, describe_tables, table_names
-from chalicelib.core import table_alarms
+from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.core import table_alarms, understudy
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.events import Check, Event, GroupEvent, InstanceEvent
@@ -125,6 +126,7 @@ def sweep(
     add_up_stage(run, tables.values(), is_whole=concerns is None)
     alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []
     may_make = with_alarms and free is not None
+    suspensions = owners.suspensions(run, tables) if may_make and not alone else []
     known = list(alarms or [])
     if may_make and alarms is not None:
         known += make_missing(run, known, tables, FIRST_SHARE)
@@ -133,12 +135,14 @@ def sweep(
     if alarms is None:
         return run.report
     if with_alarms:
-        kept = set(existing) - (set(managed) - set(names))
+        returning = {action.target.table for action in suspensions}
+        kept = set(existing) - (set(managed) - set(names) - returning)
         remove_orphans(run, alarms, kept, tables)
         if may_make:
             make_missing(run, known, tables)
         if concerns is None:
             run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
+    owners.suspend(run, suspensions)
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
 
@@ -309,15 +313,12 @@ def _without_autoscaled(
     """
     if not names:
         return []
-    known = run.read(
-        "Application Auto Scaling",
-        "DescribeScalableTargets",
-        lambda: run.aws.recent("owners", run.now, within, partial(autoscaled_tables, run.aws)),
-    )
+    known = owners.scalable_targets(run, within)
     if known is None:
         return None
-    autoscaled = known.keys() & set(names)
-    autoscaled -= _with_free_reads(run, {name: known[name] for name in autoscaled})
+    managed = understudy.managed(run.config, known)
+    autoscaled = managed.keys() & set(names)
+    autoscaled -= _with_free_reads(run, {name: managed[name] for name in autoscaled})
     for name in sorted(autoscaled):
         run.skip(
             name, Reason.AUTOSCALING_CONFLICT, "Application Auto Scaling manages it too; left alone"

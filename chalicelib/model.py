@@ -233,12 +233,7 @@ class TableState:
     size_bytes: int = 0
 
     def replicates(self, target: Target) -> bool:
-        """Tell whether a target is the writes of a global table, or of an index of one.
-
-        DynamoDB requires that they are on demand or under Application Auto Scaling: each Region
-        must be able to take the writes of all. Reads are each Region's own. Source: Developer
-        Guide, "Best practices and requirements for managing global tables", read 2026-11.
-        """
+        """Tell whether a target is the writes of a global table, or of an index of one."""
         return bool(self.replicas) and target.dimension is Dimension.WRITE
 
     def targets(self) -> list[Target]:
@@ -488,13 +483,25 @@ class DeleteAlarms:
 
 @dataclass(frozen=True, slots=True)
 class Heal:
-    """Let an Auto Scaling group replace an instance, or reboot it; `how` is `replace` or
-    `reboot`."""
+    """Let a group replace an instance, or reboot it; `how` is `replace` or `reboot`."""
 
     instance: str
     group: str
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class StandBy:
+    """Suspend, or (`ends`) resume, Application Auto Scaling. percent: of a policy to put, or 0."""
+
+    target: Target
+    min_units: int
+    max_units: int
+    percent: int
+    scales_in: bool
+    is_new: bool = False
+    ends: bool = False
+
+
 TableAction = SetCapacity | RewriteAlarm
-Action = TableAction | CreateAlarm | DeleteAlarms | Heal
+Action = TableAction | CreateAlarm | DeleteAlarms | Heal | StandBy

@@ -14,7 +14,6 @@ from chalicelib.core.throttling import by_cause
 from chalicelib.fleet_count import Counts
 from chalicelib.holds.gather import collect
 from chalicelib.model import (
-    BOTH,
     DOWN,
     NO_HISTORY,
     UP,
@@ -28,6 +27,7 @@ from chalicelib.model import (
     Target,
 )
 from chalicelib.month_costs import with_spending
+from chalicelib.owners import replication
 from chalicelib.run import Run
 
 Observations = Mapping[Target, Observation]
@@ -123,14 +123,9 @@ def with_units(run: Run, table: TableState) -> Iterator[Observation]:
     for target in table.targets():
         throughput = table.throughputs[target.index]
         units = throughput.units[target.dimension]
-        holds = (_replication(table),) if table.replicates(target) else ()
+        hold = replication(run, table, target)
+        holds = (hold,) if hold else ()
         yield Observation(target, units, throughput, run.policy(target), holds=holds)
-
-
-def _replication(table: TableState) -> Hold:
-    """Return the hold of a global table's writes."""
-    regions = ", ".join(table.replicas)
-    return Hold(Reason.GLOBAL_TABLE, f"its writes are replicated to {regions}", BOTH)
 
 
 def _units(run: Run, tables: Iterable[TableState], counts: Counts) -> dict[Target, Observation]:

@@ -18,6 +18,7 @@ from chalicelib.config.mistakes import BOUNDS, WORDS
 from chalicelib.config.money import Money
 from chalicelib.config.policy import SETTINGS, Policy, ScalingStep
 from chalicelib.config.schedules import Schedule
+from chalicelib.config.understudy import Understudy
 from chalicelib.config.windows import Reserve, Window
 from headroom.project import ROOT
 
@@ -110,6 +111,11 @@ PARTS: Mapping[str, tuple[type, str]] = {
         "`[fan_out]`: functions side by side for large accounts (docs/scale.md).",
     ),
     "Money": (Money, "`[money]`: the budget of the whole stage, and prices (docs/money.md)."),
+    "Understudy": (
+        Understudy,
+        "`[understudy]`: Application Auto Scaling takes over while Headroom is down "
+        "(docs/if-headroom-is-down.md).",
+    ),
 }
 
 
@@ -220,6 +226,9 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Money, "money_cap"): "hold",
     (Money, "read_unit_hour"): 0.000147,
     (Money, "write_unit_hour"): 0.000735,
+    (Understudy, "tables"): ("orders*",),
+    (Understudy, "utilization_percent"): 60,
+    (Understudy, "regions"): ("eu-west-1",),
 }
 
 

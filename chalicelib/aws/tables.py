@@ -53,19 +53,6 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
         raise kind(error.response["Error"]["Message"]) from error
 
 
-def autoscaled_tables(aws: Aws) -> dict[str, set[Dimension]]:
-    """Return the tables of which Application Auto Scaling manages something, and which dimensions
-    of the table or its indexes it manages."""
-    paginator = aws.client("application-autoscaling").get_paginator("describe_scalable_targets")
-    pages = paginator.paginate(ServiceNamespace="dynamodb")
-    tables: dict[str, set[Dimension]] = {}
-    for target in (target for page in pages for target in page["ScalableTargets"]):
-        is_read = str(target["ScalableDimension"]).endswith(":ReadCapacityUnits")
-        table = str(target["ResourceId"]).split("/")[1]
-        tables.setdefault(table, set()).add(Dimension.READ if is_read else Dimension.WRITE)
-    return tables
-
-
 def _describe(client: Any, name: str) -> TableState | Exception | None:
     try:
         return _table_state(client.describe_table(TableName=name)["Table"])

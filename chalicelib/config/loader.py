@@ -18,10 +18,13 @@ from chalicelib.config.mistakes import every, nearest
 from chalicelib.config.money import Money
 from chalicelib.config.policy import SETTINGS, Raw
 from chalicelib.config.rules import Config, Matcher, Rule, Scope
+from chalicelib.config.understudy import Understudy
 from chalicelib.model import Dimension
 
 NAME_KEYS = ("name", "regex")
 SECTIONS = ("fleet", "pause", "healing")
+#: The sections that are there once at most, in the order of the fields of Config.
+SINGLE = {"fan_out": FanOut, "money": Money, "understudy": Understudy}
 T = TypeVar("T")
 WORD = re.compile(r"\w+")
 PLACE = re.compile(r"defaults|tables\[\d+\](\.indexes\[\d+\])?")
@@ -77,7 +80,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def config(self, raw: Raw) -> Config:
-        self._unknown(raw, {"defaults", "tables", "fan_out", "money", *SECTIONS}, "")
+        self._unknown(raw, {"defaults", "tables", *SINGLE, *SECTIONS}, "")
         tables = self._array(raw, "tables", "")
         return Config(
             self._scope(self._table(raw, "defaults", ""), "defaults.", set()),
@@ -85,8 +88,10 @@ class _Reader:
             self._section(raw, "fleet", Fleet),
             self._section(raw, "pause", JobPause),
             self._section(raw, "healing", Healing),
-            self._convert(raw["fan_out"], FanOut, "fan_out") if "fan_out" in raw else None,
-            self._convert(raw["money"], Money, "money") if "money" in raw else None,
+            *(
+                self._convert(raw[key], kind, key) if key in raw else None
+                for key, kind in SINGLE.items()
+            ),
         )
 
     def _section(self, raw: Raw, key: str, kind: type[T]) -> tuple[T, ...]:

@@ -12,6 +12,7 @@ from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy, Raw, make_policy
+from chalicelib.config.understudy import Understudy
 from chalicelib.model import Dimension, Target
 
 #: What makes a glob of a name.
@@ -62,11 +63,16 @@ class Config:
     healing: tuple[Healing, ...] = ()
     fan_out: FanOut | None = None
     money: Money | None = None
+    understudy: Understudy | None = None
 
     def policies(self) -> Iterator[Policy]:
         """Yield the settings of both dimensions for every place of the file."""
         for _, scopes in places(self):
             yield from (resolve(scopes, dimension) for dimension in Dimension)
+
+    def has_understudy(self, table: str) -> bool:
+        """Tell whether Application Auto Scaling takes over a table while Headroom is down."""
+        return self.understudy is not None and self.understudy.concerns(table)
 
     def rule_for(self, table: str) -> Rule | None:
         """Return the first rule that matches, or None: the table is not managed."""

@@ -15,6 +15,7 @@ from chalicelib.model import (
     RewriteAlarm,
     SetCapacity,
     Skip,
+    StandBy,
 )
 
 WHY: Mapping[Reason, str] = {
@@ -171,5 +172,12 @@ def _action(action: Action, would: bool) -> str:
             return f"{verb(word.format(action.group))} instance {action.instance}"
         case DeleteAlarms():
             return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
+        case StandBy():
+            if action.ends:
+                return f"{verb('let')} Application Auto Scaling scale {action.target}"
+            word = "register {0} with" if action.is_new else "suspend {0} in"
+            bounds = f"{action.min_units:,} to {action.max_units:,} units"
+            kept = f"{'suspended, ' if action.is_new else ''}{bounds}"
+            return f"{verb(word.format(action.target))} Application Auto Scaling ({kept})"
         case _:
             assert_never(action)

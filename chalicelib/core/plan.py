@@ -21,6 +21,7 @@ from chalicelib.model import (
     Reason,
     RewriteAlarm,
     SetCapacity,
+    StandBy,
     TableAction,
     Target,
 )
@@ -50,7 +51,7 @@ def identity(action: Action) -> Hashable:
     The state of an alarm is no part of it: it changes from minute to minute.
     """
     match action:
-        case SetCapacity() | Heal() | DeleteAlarms():
+        case SetCapacity() | Heal() | DeleteAlarms() | StandBy():
             return action
         case RewriteAlarm():
             return action.alarm.name, tuple(sorted((k, str(v)) for k, v in action.changes.items()))

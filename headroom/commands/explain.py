@@ -9,11 +9,13 @@ import boto3
 import typer
 
 from chalicelib import handlers
+from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import Aws
-from chalicelib.aws.tables import autoscaled_tables, table_names
+from chalicelib.aws.tables import table_names
 from chalicelib.config.healing import rule_for
 from chalicelib.config.mistakes import nearest
 from chalicelib.core.explain import sentence
+from chalicelib.core.understudy import managed, watched_by
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Reason
 from chalicelib.run import Report, Run
@@ -121,7 +123,10 @@ def explain(
         print_line(f"{sentence(report.skips[0])}{nearest(table, table_names(run.aws))}")
     else:
         if not report.failures:
-            _print_conflict(report, table, autoscaled_tables(run.aws).get(table, set()))
+            known = [one for one in scalable_targets(run.aws) if one.target.table == table]
+            _print_conflict(report, table, managed(run.config, known).get(table, set()))
+            if any(watched_by(run.config, known)):
+                print_line(f"Application Auto Scaling stands by for {table}, suspended.")
         _print(report, verbose, run.now)
     raise typer.Exit(1 if report.failures or found_nothing else 0)
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import telemetry
+from chalicelib.config.rules import Config
 from headroom.deploy.account import Location
-from headroom.deploy.stage import SCHEDULED, Stage
+from headroom.deploy.stage import SCHEDULED, UNDERSTUDY, Stage
 
 Document = dict[str, Any]
 
@@ -170,6 +171,26 @@ def own_alarms(
     if GROUP_READER in stage.functions:
         alarms.append(_waiting(stage))
     return [{**fields, "AlarmActions": actions} if actions else fields for fields in alarms]
+
+
+def calling(
+    stage: Stage, location: Location, rules: Config, alarms: list[Document]
+) -> list[Document]:
+    """Return the alarms about Headroom; with an understudy, that about silence runs it, too."""
+    if rules.understudy is None:
+        return alarms
+    function = location.arn("lambda", f"function:{stage.function(UNDERSTUDY)}")
+    return [
+        {**fields, "AlarmActions": [*fields.get("AlarmActions", []), function]}
+        if is_silence(stage, fields)
+        else fields
+        for fields in alarms
+    ]
+
+
+def is_silence(stage: Stage, fields: Document) -> bool:
+    """Tell whether an alarm is that about missing sweeps."""
+    return bool(fields["AlarmName"] == f"{stage.prefix}-{SILENCE}")
 
 
 def own_alarm_names(stage: Stage) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.deploy.checks import account, configuration, infrastructure
+from headroom.deploy.checks import account, configuration, infrastructure, understudy
 from headroom.deploy.checks.deployment import Check, Deployment, Finding, finding_of_error
 
 CHECKS: dict[str, Check] = {
@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "alarms": configuration.alarms,
     "Application Auto Scaling": configuration.conflicts,
     "global tables": configuration.global_tables,
+    "understudy": understudy.standing_by,
     "throttling": configuration.throttling,
     "windows": configuration.floors,
     "budgets": configuration.budgets,

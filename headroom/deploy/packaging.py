@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from headroom.deploy import records, sam, stackset, terraform
+from headroom.deploy import records, sam, stackset, terraform, understudy
 from headroom.deploy import stage as stages
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
@@ -48,6 +48,8 @@ def package(stage: Stage, project: Path, out: Path, with_dashboard: bool = False
         chalice_package(copy, stage, "--pkg-format", "terraform", str(module_folder.absolute()))
     if stage.makes_topic:
         _write_stackset(sam_folder, stage)
+    if rules.understudy:
+        (module_folder / terraform.UNDERSTUDY_ZIP).write_bytes(understudy.code())
     _complete_module(module_folder, stage, terraform.extras(stage, rules, with_dashboard))
     return [sam_folder, module_folder]
 

@@ -293,6 +293,46 @@ def _group(rule: Healing) -> str:
     return SEQUENCE.sub("?", rule.group).replace("$", "?")
 
 
+#: The functions whose shipped policies do not let them read Application Auto Scaling's targets.
+NOT_READING_TARGETS = frozenset({"on_alarm", "on_action", "on_event", "on_queue", "follow_up"})
+ALARM_WRITES = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
+STANDING_BY = [
+    "application-autoscaling:ListTagsForResource",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:TagResource",
+]
+SCALER = "dynamodb.application-autoscaling.amazonaws.com"
+SCALING_ROLE = (
+    f"arn:*:iam::*:role/aws-service-role/{SCALER}/"
+    "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+)
+OF_DYNAMODB = {"StringEquals": {"iam:AWSServiceName": SCALER}}
+
+
+def stand_by(rules: Config, function: str) -> list[Document]:
+    """Allow the sweep to register and suspend scalable targets, and all functions to read them if
+    they may scale the writes of global tables.
+
+    Application Auto Scaling checks that the caller could make the alarms of a policy. Source:
+    Application Auto Scaling User Guide, "Permissions required for API actions on target services
+    and CloudWatch", read 2026-11.
+    """
+    if rules.understudy is None:
+        return []
+    if function in NOT_READING_TARGETS and rules.understudy.regions:
+        return [_allow("ReadTargets", ["application-autoscaling:DescribeScalableTargets"], ["*"])]
+    if function != "sweep":
+        return []
+    targets = ["arn:*:application-autoscaling:*:*:scalable-target/*"]
+    alarms = ["arn:*:cloudwatch:*:*:alarm:TargetTracking-table/*"]
+    return [
+        _allow("LetAutoScalingStandBy", STANDING_BY, targets),
+        _allow("LetItsPoliciesHaveAlarms", ALARM_WRITES, alarms),
+        _allow("LetItHaveARole", ["iam:CreateServiceLinkedRole"], [SCALING_ROLE], OF_DYNAMODB),
+    ]
+
+
 CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     only_managed_tables,
     count_fleets,
@@ -300,6 +340,7 @@ CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     notify,
     hand_over,
     heal_instances,
+    stand_by,
 )
 
 

@@ -230,12 +230,15 @@ class LogGroup(Resource):
 class OwnAlarm(Resource):
     """An alarm about Headroom itself.
 
-    Where no actions are configured, those that an operator added by hand are kept.
+    Where no actions are configured, those that an operator added by hand are kept. function: one
+    that the alarm runs besides, if `runs`, and else does not run; "" for none.
     """
 
     SUBJECT = "alarm {0.expected[AlarmName]}"
 
     expected: Document
+    function: str = ""
+    runs: bool = False
 
     def actual(self, session: AwsSession) -> Any:
         response = session.client("cloudwatch").describe_alarms(
@@ -244,8 +247,20 @@ class OwnAlarm(Resource):
         return next(iter(response["MetricAlarms"]), None)
 
     def apply(self, session: AwsSession) -> None:
-        actions = (self.actual(session) or {}).get("AlarmActions", [])
-        session.client("cloudwatch").put_metric_alarm(**{"AlarmActions": actions, **self.expected})
+        actions = self._actions((self.actual(session) or {}).get("AlarmActions", []))
+        session.client("cloudwatch").put_metric_alarm(**{**self.expected, "AlarmActions": actions})
+
+    def compare(self, actual: Any) -> list[str]:
+        if not self.function:
+            return super().compare(actual)
+        actions = self._actions(actual.get("AlarmActions", []))
+        return _differences({**self.expected, "AlarmActions": actions}, actual)
+
+    def _actions(self, there: list[str]) -> list[str]:
+        """Return the alarm's actions as they should be. there: those that it has."""
+        others = [arn for arn in there if arn != self.function]
+        own = [self.function] if self.function and self.runs else []
+        return [*self.expected.get("AlarmActions", others), *own]
 
     def delete(self, session: AwsSession) -> bool:
         delete, names = session.client("cloudwatch").delete_alarms, [self.expected["AlarmName"]]

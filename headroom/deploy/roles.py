@@ -14,7 +14,8 @@ from headroom.deploy.stage import Stage
 
 
 def roles_in_use(stage: Stage, session: AwsSession) -> dict[str, str]:
-    """Return the roles of the stage's functions in the session's Region, by short names."""
+    """Return the roles of the stage's functions in the session's Region, by short names; that of
+    the understudy, too."""
     return {
         name.removeprefix(stage.function("")): str(function["Role"]).rsplit("/", 1)[-1]
         for function in session.pages("lambda", "list_functions", "Functions")

@@ -7,11 +7,11 @@ from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config.rules import Config
 from chalicelib.core.table_alarms import TOPIC_TAG
-from headroom.deploy import blueprint, dashboard, permissions
+from headroom.deploy import blueprint, dashboard, permissions, understudy
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
-from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, Stage
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, UNDERSTUDY, Stage
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import version
 
@@ -42,6 +42,9 @@ def template(stage: Stage, rules: Config, with_dashboard: bool = False) -> Docum
     functions = {name: stage.function(name) for name in stage.functions}
     actions = stage.operator_actions(LOCATION)
     own = blueprint.own_alarms(stage, functions, stage.dead_letters, actions)
+    own = blueprint.calling(stage, LOCATION, rules, own)
+    if rules.understudy:
+        resources |= _understudy(stage, rules, topic)
     for name, fields in zip(OWN_ALARMS, own, strict=False):
         resources[f"Headroom{name}Alarm"] = _resource("CloudWatch::Alarm", **fields)
     if with_dashboard:
@@ -144,6 +147,55 @@ def _function(stage: Stage, name: str, topic: str) -> Document:
         source = {"Topic": topic, "RedrivePolicy": {"deadLetterTargetArn": DEAD_LETTERS}}
         properties["Events"] = {"OnAlarmSnsSubscription": {"Properties": source}}
     return properties
+
+
+def _understudy(stage: Stage, rules: Config, topic: str) -> Document:
+    """Return the understudy's resources. It is no function of SAM's: a stack set has it as it
+    is."""
+    name = stage.function(UNDERSTUDY)
+    topic_arn = stage.topic_arn(LOCATION) if stage.makes_topic else topic
+    failed = {"DestinationConfig": {"OnFailure": {"Destination": DEAD_LETTERS}}}
+    policy = {
+        "PolicyName": permissions.NAME,
+        "PolicyDocument": understudy.role_policy(stage, LOCATION, rules, topic_arn),
+    }
+    return {
+        "HeadroomUnderstudyRole": _resource(
+            "IAM::Role",
+            RoleName=stage.role(UNDERSTUDY, LOCATION.region),
+            AssumeRolePolicyDocument=understudy.assume_role_policy(),
+            Policies=[policy],
+        ),
+        "HeadroomUnderstudyLog": _resource(
+            "Logs::LogGroup", LogGroupName=f"/aws/lambda/{name}", RetentionInDays=stage.log_days
+        ),
+        "HeadroomUnderstudy": _resource(
+            "Lambda::Function",
+            FunctionName=name,
+            Runtime=understudy.RUNTIME,
+            Handler=understudy.HANDLER,
+            Architectures=["arm64"],
+            Role="${HeadroomUnderstudyRole.Arn}",
+            Timeout=understudy.TIMEOUT_SECONDS,
+            MemorySize=understudy.MEMORY_MB,
+            Code={"ZipFile": understudy.SOURCE.read_text()},
+            Environment={"Variables": understudy.environment(stage, topic_arn)},
+        ),
+        "HeadroomUnderstudyPermission": _resource(
+            "Lambda::Permission",
+            FunctionName={"Ref": "HeadroomUnderstudy"},
+            Action="lambda:InvokeFunction",
+            Principal=ALARM_PRINCIPAL,
+            SourceAccount=LOCATION.account,
+        ),
+        "HeadroomUnderstudyRetries": _resource(
+            "Lambda::EventInvokeConfig",
+            FunctionName={"Ref": "HeadroomUnderstudy"},
+            Qualifier="$LATEST",
+            **understudy.INVOKE_SETTINGS,
+            **failed,
+        ),
+    }
 
 
 def substituted(value: Any) -> Any:

@@ -5,11 +5,11 @@ after it, for what belongs to the functions. Each run applies what can be applie
 is already correct.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from chalicelib.config.rules import Config
-from headroom.deploy import blueprint, permissions, roles
+from headroom.deploy import blueprint, permissions, roles, understudy_resources
 from headroom.deploy.account import AwsSession, Location
 from headroom.deploy.alarm_tags import AlarmTags
 from headroom.deploy.resources import (
@@ -26,8 +26,9 @@ from headroom.deploy.resources import (
     Subscription,
     Topic,
 )
-from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, UNDERSTUDY, Stage
 from headroom.deploy.stage_policy import room, stage_policy
+from headroom.deploy.understudy_resources import Surplus
 from headroom.project import version
 
 
@@ -44,8 +45,8 @@ class ResourceResult:
 
 
 def functions_of(stage: Stage, session: AwsSession) -> list[str]:
-    """Return the stage's functions that exist, by their short names."""
-    return sorted(roles.roles_in_use(stage, session))
+    """Return the stage's functions that exist, by their short names, without the understudy."""
+    return sorted(roles.roles_in_use(stage, session).keys() - {UNDERSTUDY})
 
 
 def resources_before_functions(stage: Stage, session: AwsSession) -> list[Resource]:
@@ -125,10 +126,28 @@ def resources_of_functions(
         resources.append(QueueReader(full[blueprint.ALARM_READER]))
     if rules.fan_out and blueprint.GROUP_READER in full:
         resources.append(QueueReader(full[blueprint.GROUP_READER], rules.fan_out.workers))
-    actions = stage.operator_actions(location)
-    resources += map(OwnAlarm, blueprint.own_alarms(stage, full, stage.dead_letters, actions))
+    if rules.understudy:
+        resources += understudy_resources.resources(stage, location, rules)
+    elif UNDERSTUDY in in_use:
+        resources += map(Surplus, understudy_resources.removals(stage, location))
+    resources += _own_alarms(stage, location, full, rules, UNDERSTUDY in in_use)
     marks = AlarmTags(stage.dead_letters, stage.topic_arn(location))
     return [*resources, marks, DeployedVersion(stage.dead_letters, version())]
+
+
+def _own_alarms(
+    stage: Stage, location: Location, functions: Mapping[str, str], rules: Config, was_there: bool
+) -> Iterator[OwnAlarm]:
+    """Yield the alarms about Headroom. With an understudy, that about silence runs it.
+
+    functions: their names in Lambda, by short names. was_there: whether there is an understudy.
+    """
+    understudy = location.arn("lambda", f"function:{stage.function(UNDERSTUDY)}")
+    concerns = rules.understudy is not None or was_there
+    actions = stage.operator_actions(location)
+    for fields in blueprint.own_alarms(stage, functions, stage.dead_letters, actions):
+        is_silence = concerns and blueprint.is_silence(stage, fields)
+        yield OwnAlarm(fields, understudy if is_silence else "", rules.understudy is not None)
 
 
 def _policy(

@@ -84,10 +84,12 @@ def _parametrise(resource: Document) -> None:
             properties["RetentionInDays"] = _ref("LogDays")
         case "AWS::CloudWatch::Alarm":
             topic = {"Fn::Sub": LOCATION.arn("sns", "${Operators}")}
+            functions = [a for a in properties.get("AlarmActions", []) if ":lambda:" in str(a)]
             properties["AlarmActions"] = [
-                {"Fn::If": ["NotifiesOperators", topic, _ref("AWS::NoValue")]}
+                {"Fn::If": ["NotifiesOperators", topic, _ref("AWS::NoValue")]},
+                *functions,
             ]
-        case "AWS::Lambda::Function":
+        case "AWS::Lambda::Function" if "S3Key" in properties["Code"]:
             properties["Environment"]["Variables"][SCHEDULE] = _ref("ScaleDownSchedule")
         case "AWS::Events::Rule" if properties["Targets"][0]["Arn"] == _arn("ScaleDown"):
             properties["ScheduleExpression"] = _ref("ScaleDownSchedule")

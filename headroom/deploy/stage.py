@@ -34,6 +34,8 @@ CONFIGURED: Mapping[str, Callable[[Config], bool]] = {
     "on_fleet": lambda rules: bool(rules.fleets),
     "on_group": lambda rules: rules.fan_out is not None,
 }
+#: The function that is deployed beside Chalice's, only with `[understudy]`.
+UNDERSTUDY = "understudy"
 DEFAULT_LOG_DAYS = 30
 #: A role's name has at most 64 characters. Source: IAM User Guide, "IAM and AWS STS quotas",
 #: 2026-11.
@@ -153,7 +155,7 @@ class Stage:
 
     def is_role(self, name: str, region: str) -> bool:
         """Tell whether a role belongs to this stage in a Region."""
-        functions = (*SCHEDULED, *LISTENERS.values(), *CONFIGURED)
+        functions = (*SCHEDULED, *LISTENERS.values(), *CONFIGURED, UNDERSTUDY)
         whole = name.endswith(f"-{region}") and self.is_function(name.removesuffix(f"-{region}"))
         return whole or any(name == self.role(function, region) for function in functions)
 

@@ -13,6 +13,10 @@ from headroom.deploy.stage import LAMBDA_SOURCE, LISTENERS, Stage
 
 ACTIONS = "cloudwatch:AlarmActions"
 WRITES = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
+TARGET_WRITES = [
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:RegisterScalableTarget",
+]
 #: The topics whose alarms the files in .chalice allow to rewrite.
 SHIPPED_TOPICS = "headroom-"
 
@@ -46,12 +50,15 @@ def pins(stage: Stage, location: Location, rules: Config) -> list[Document]:
     own = [topic]
     if LAMBDA_SOURCE in stage.sources:
         own.append(location.arn("lambda", f"function:{stage.function(LISTENERS[LAMBDA_SOURCE])}"))
+    if rules.understudy:
+        # Application Auto Scaling makes the alarms of a policy in the name of the sweep
+        own.append(location.arn("autoscaling", "scalingPolicy:*:resource/dynamodb/*"))
     return [
         *_own_topic(topic, location),
         _only_here(location),
         _only_calling(own),
         *([] if rules.healing else [_no_action_on_instances()]),
-        _not_of_another_topic(topic),
+        _not_of_another_topic(topic, TARGET_WRITES if rules.understudy else []),
         _not_about_headroom(),
         *([_only_own_queues(stage, location)] if rules.fan_out else []),
     ]
@@ -116,8 +123,8 @@ def _no_action_on_instances() -> Document:
     }
 
 
-def _not_of_another_topic(topic: str) -> Document:
-    """Deny to write or delete an alarm that has the tag of another stage's topic.
+def _not_of_another_topic(topic: str, more: list[str]) -> Document:
+    """Deny to write what has the tag of another stage's topic: an alarm, or a scalable target.
 
     IAM cannot see whom an existing alarm calls, only its tags. Source: CloudWatch User Guide,
     "Alarms and tagging" (tag-based authorization), 2026-11.
@@ -126,7 +133,7 @@ def _not_of_another_topic(topic: str) -> Document:
     return {
         "Sid": "NoAlarmOfAnotherStage",
         "Effect": "Deny",
-        "Action": WRITES,
+        "Action": [*WRITES, *more],
         "Resource": "*",
         "Condition": {"StringNotLike": {key: topic}, "Null": {key: "false"}},
     }

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
 from chalicelib.aws.client import Aws
 from chalicelib.model import DeleteAlarms
-from headroom.deploy import blueprint, records, roles
+from headroom.deploy import blueprint, records, roles, understudy_resources
 from headroom.deploy import dashboard as dashboards
 from headroom.deploy.account import (
     DENIED,
@@ -32,8 +32,8 @@ from headroom.deploy.resources import (
     Topic,
     queue_url,
 )
-from headroom.deploy.setup import ResourceResult, functions_of
-from headroom.deploy.stage import QUEUE_SOURCE, Stage
+from headroom.deploy.setup import ResourceResult
+from headroom.deploy.stage import QUEUE_SOURCE, UNDERSTUDY, Stage
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,16 @@ def _subscriptions(stage: Stage, session: AwsSession, topic_arn: str) -> Iterato
             yield Subscription(topic_arn, subscription["Protocol"], endpoint, {})
 
 
-def _functions(stage: Stage, session: AwsSession) -> Iterator[Removal]:
-    for short in functions_of(stage, session):
+def _functions(stage: Stage, session: AwsSession) -> Iterator[Removal | Resource]:
+    """Yield the functions, and after the last sweep what belongs to the understudy: it lets its
+    targets scale again."""
+    existing = roles.roles_in_use(stage, session).keys()
+    for short in sorted(existing - {UNDERSTUDY}):
         name = stage.function(short)
         yield Removal(f"queues that {name} reads", QueueReader(name).delete)
         yield Removal(f"function {name}", partial(_delete_function, name=name))
+    if UNDERSTUDY in existing:
+        yield from understudy_resources.removals(stage, session.location)
 
 
 def _delete_function(session: AwsSession, name: str) -> bool:

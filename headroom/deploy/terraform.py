@@ -8,11 +8,11 @@ from typing import Any
 
 from chalicelib.config.rules import Config
 from chalicelib.core.table_alarms import TOPIC_TAG
-from headroom.deploy import blueprint, dashboard, permissions
+from headroom.deploy import blueprint, dashboard, permissions, understudy
 from headroom.deploy.account import Location
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import ALARM_PRINCIPAL, DeployedVersion
-from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, Stage
+from headroom.deploy.stage import LAMBDA_SOURCE, QUEUE_SOURCE, TOPIC_SOURCE, UNDERSTUDY, Stage
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import version
 
@@ -25,6 +25,8 @@ LOCATION = Location(
 DEAD_LETTERS = "${aws_sqs_queue.headroom_dead_letters.arn}"
 BUFFER = "${aws_sqs_queue.headroom_buffer.arn}"
 GROUPS = "${aws_sqs_queue.headroom_groups.arn}"
+#: The name of the understudy's resources, and the file with its code.
+UNDERSTUDY_NAME, UNDERSTUDY_ZIP = "headroom_understudy", "understudy.zip"
 TERRAFORM_VERSION = ">= 1.0"
 AWS_PROVIDER_VERSION = ">= 5.0"
 
@@ -54,7 +56,7 @@ def extras(stage: Stage, rules: Config, with_dashboard: bool = False) -> Documen
         "aws_lambda_function_event_invoke_config": {
             name: _invoke(name) for name in stage.functions if name not in blueprint.QUEUE_FUNCTIONS
         },
-        "aws_cloudwatch_metric_alarm": _alarms(stage),
+        "aws_cloudwatch_metric_alarm": _alarms(stage, rules),
         "aws_cloudwatch_dashboard": _dashboards(stage, rules) if with_dashboard else {},
         "aws_iam_role_policy": {
             f"{name}_configured": {
@@ -65,16 +67,62 @@ def extras(stage: Stage, rules: Config, with_dashboard: bool = False) -> Documen
             for name, policy in policies.items()
         },
     }
+    if rules.understudy:
+        for kind, one in _understudy(stage, rules, topic).items():
+            resources.setdefault(kind, {})[UNDERSTUDY_NAME] = one
     if LAMBDA_SOURCE in stage.sources:
-        resources["aws_lambda_permission"] = {
-            "headroom_action": {
-                "function_name": "${aws_lambda_function.on_action.function_name}",
-                "action": "lambda:InvokeFunction",
-                "principal": ALARM_PRINCIPAL,
-                "source_account": LOCATION.account,
-            }
+        resources.setdefault("aws_lambda_permission", {})["headroom_action"] = {
+            "function_name": "${aws_lambda_function.on_action.function_name}",
+            "action": "lambda:InvokeFunction",
+            "principal": ALARM_PRINCIPAL,
+            "source_account": LOCATION.account,
         }
     return {"resource": {kind: instances for kind, instances in resources.items() if instances}}
+
+
+def _understudy(stage: Stage, rules: Config, topic: str) -> Document:
+    """Return the understudy's resources, by their kinds. The module has its zip."""
+    name, role = stage.function(UNDERSTUDY), stage.role(UNDERSTUDY, LOCATION.region)
+    function = _reference("aws_lambda_function", UNDERSTUDY_NAME, "function_name")
+    file = f"${{path.module}}/{UNDERSTUDY_ZIP}"
+    return {
+        "aws_iam_role": {
+            "name": role,
+            "assume_role_policy": json.dumps(understudy.assume_role_policy()),
+        },
+        "aws_iam_role_policy": {
+            "name": permissions.NAME,
+            "role": _reference("aws_iam_role", UNDERSTUDY_NAME, "id"),
+            "policy": json.dumps(understudy.role_policy(stage, LOCATION, rules, topic)),
+        },
+        "aws_cloudwatch_log_group": {
+            "name": f"/aws/lambda/{name}",
+            "retention_in_days": stage.log_days,
+        },
+        "aws_lambda_function": {
+            "function_name": name,
+            "filename": file,
+            "source_code_hash": f'${{filebase64sha256("{file}")}}',
+            "runtime": understudy.RUNTIME,
+            "handler": understudy.HANDLER,
+            "architectures": ["arm64"],
+            "role": _reference("aws_iam_role", UNDERSTUDY_NAME, "arn"),
+            "timeout": understudy.TIMEOUT_SECONDS,
+            "memory_size": understudy.MEMORY_MB,
+            "environment": {"variables": understudy.environment(stage, topic)},
+        },
+        "aws_lambda_permission": {
+            "function_name": function,
+            "action": "lambda:InvokeFunction",
+            "principal": ALARM_PRINCIPAL,
+            "source_account": LOCATION.account,
+        },
+        "aws_lambda_function_event_invoke_config": {
+            "function_name": function,
+            **_syntax(understudy.INVOKE_SETTINGS),
+            "destination_config": {"on_failure": {"destination": DEAD_LETTERS}},
+        },
+    }
 
 
 def _topics(stage: Stage, topic: str) -> Document:
@@ -148,13 +196,14 @@ def _invoke(name: str) -> Document:
     }
 
 
-def _alarms(stage: Stage) -> Document:
+def _alarms(stage: Stage, rules: Config) -> Document:
     functions = {
         name: _reference("aws_lambda_function", name, "function_name") for name in stage.functions
     }
     dead_letters = _reference("aws_sqs_queue", "headroom_dead_letters", "name")
     actions = stage.operator_actions(LOCATION)
     own = blueprint.own_alarms(stage, functions, dead_letters, actions)
+    own = blueprint.calling(stage, LOCATION, rules, own)
     names = ("errors", "dead_letters", "silence", "waiting")
     return dict(zip(names, map(_syntax, own), strict=False))
 

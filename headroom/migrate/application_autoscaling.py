@@ -42,7 +42,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ABSENT: dict[str, Any] = {}
 REPLICATED = (
     "the table is a global table, with replicas in {}; DynamoDB requires that Application Auto "
-    "Scaling manages its writes, so they stay there"
+    "Scaling manages its writes, so they stay there; with [understudy] they may be handed over"
 )
 
 

@@ -5,6 +5,8 @@ Over: what is to be removed is saved; Headroom's alarms are made; the scalable t
 deregistered, which deletes their policies, these policies' alarms, and their scheduled actions;
 then Headroom looks at the table. Back: the saved targets, policies and actions are registered; then
 Headroom's alarms go. Each step may be repeated, so after a failure, or Ctrl-C, the same again.
+With an understudy, the targets stay, suspended, instead of being deregistered.
+
 Source: Application Auto Scaling API reference, DeregisterScalableTarget, RegisterScalableTarget,
 read 2026-11.
 """
@@ -21,11 +23,13 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib import handlers
+from chalicelib.aws import autoscaling
 from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms
 from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import describe_tables
 from chalicelib.core import plan, table_alarms
 from chalicelib.core.explain import sentence
+from chalicelib.core.table_alarms import TOPIC_TAG
 from chalicelib.model import Decision, DeleteAlarms, Dimension, Reason, TableState, Target
 from chalicelib.run import Run
 from headroom.migrate import application_autoscaling
@@ -189,9 +193,19 @@ def _saved(aws: Aws, found: Autoscaling, now: datetime) -> list[Saved]:
 
 
 def _tags(aws: Aws, entry: Entry) -> dict[str, str]:
-    """Return a target's tags. Targets from before 2023 may have no ARN, and so no tags."""
+    """Return a target's tags, without that of the stage. One without an ARN has no tags."""
+    return {key: value for key, value in _all_tags(aws, entry).items() if key != TOPIC_TAG}
+
+
+def _all_tags(aws: Aws, entry: Entry) -> dict[str, str]:
     arn = entry.get("ScalableTargetARN")
     return dict(aws.client(SERVICE).list_tags_for_resource(ResourceARN=arn)["Tags"]) if arn else {}
+
+
+def _stands_by(aws: Aws, entry: Entry) -> bool:
+    """Tell whether a target was handed over before, and stands by."""
+    is_suspended = all(dict(entry.get("SuspendedState") or {"": False}).values())
+    return is_suspended and _all_tags(aws, entry).get(TOPIC_TAG) == aws.topic_arn
 
 
 # over
@@ -204,27 +218,22 @@ def hand_over(new_run: NewRun, record: Record, table: str, print_line: PrintLine
     with _step(table, "looking at it", "nothing was changed"):
         state = _check_ready(run, table)
         registered = read(aws).only([table])
-        own = registered.where(lambda target: not state.replicates(target))
+        left = _left(run, state, registered)
+        standing = {target_of(entry) for entry in registered.targets if _stands_by(aws, entry)}
+        own = registered.where(lambda target: target not in {*left, *standing})
         record.add(_saved(aws, own, run.now))
     action = (
         f"{_counted(own)} saved" if own.targets else "going on; what was deregistered before stands"
     )
     print_line(f"{table}: {action} in {record.path}")
-    for entry in registered.targets:
-        if entry not in own.targets:
-            why = application_autoscaling.REPLICATED.format(", ".join(state.replicas))
-            print_line(f"{target_of(entry)}: not handed over: {why}")
+    for target, why in left.items():
+        print_line(f"{target}: not handed over: {why}")
     with _step(table, "making Headroom's alarms", "Application Auto Scaling manages it as before"):
         _make_alarms(new_run(), table, print_line)
-    with _step(
-        table,
-        "deregistering its scalable targets",
-        "Headroom's alarms watch it; what was removed stands in the record",
-    ):
-        for entry in own.targets:
-            _deregister(aws, entry)
-            print_line(f"{table}: deregistered {target_of(entry)}")
-        _await_gone(aws, {target_of(entry) for entry in own.everything()})
+    if run.config.has_understudy(table):
+        _suspend_all(aws, table, own, print_line)
+    else:
+        _deregister_all(aws, table, own, print_line)
     with _step(table, "looking at it", "it is Headroom's now, and the next sweep looks at it, too"):
         # a sweep in between removes alarms of what was not Headroom's yet
         _make_alarms(new_run(), table, print_line)
@@ -235,6 +244,48 @@ def hand_over(new_run: NewRun, record: Record, table: str, print_line: PrintLine
             raise HandoverError("; ".join(map(str, report.failures)))
     record.mark(table, "handed over")
     print_line(f"{table}: handed over")
+
+
+def _left(run: Run, state: TableState, registered: Autoscaling) -> dict[Target, str]:
+    """Return the targets that stay with Application Auto Scaling, and why."""
+    understudy = run.config.understudy if run.config.has_understudy(state.name) else None
+    missing = understudy.without(state.replicas) if understudy else []
+    if understudy and not missing:
+        return {}
+    why = (
+        f"its writes are replicated to {', '.join(missing)}, which understudy.regions does not name"
+        if understudy
+        else application_autoscaling.REPLICATED.format(", ".join(state.replicas))
+    )
+    targets = map(target_of, registered.targets)
+    return {target: why for target in targets if state.replicates(target)}
+
+
+def _deregister_all(aws: Aws, table: str, own: Autoscaling, print_line: PrintLine) -> None:
+    with _step(
+        table,
+        "deregistering its scalable targets",
+        "Headroom's alarms watch it; what was removed stands in the record",
+    ):
+        for entry in own.targets:
+            _deregister(aws, entry)
+            print_line(f"{table}: deregistered {target_of(entry)}")
+        _await_gone(aws, {target_of(entry) for entry in own.everything()})
+
+
+def _suspend_all(aws: Aws, table: str, own: Autoscaling, print_line: PrintLine) -> None:
+    """Keep the targets, with their policies, for the understudy. The tag comes first: a sweep
+    completes what has it."""
+    client = aws.client(SERVICE)
+    with _step(table, "suspending its scalable targets", "Headroom's alarms watch it"):
+        for entry in own.targets:
+            named = {key: entry[key] for key in KEYS}
+            arn = entry.get("ScalableTargetARN")
+            # one from before 2023 gets an ARN when it is registered again
+            arn = arn or client.register_scalable_target(**named)["ScalableTargetARN"]
+            client.tag_resource(ResourceARN=arn, Tags={TOPIC_TAG: aws.topic_arn})
+            client.register_scalable_target(**named, SuspendedState=autoscaling.SUSPENDED)
+            print_line(f"{table}: kept {target_of(entry)}, suspended")
 
 
 @contextlib.contextmanager
@@ -366,7 +417,12 @@ def _register(aws: Aws, saved: Saved, now: datetime, print_line: PrintLine) -> N
     given = _settable(client, "RegisterScalableTarget", saved.target)
     if SERVICE_LINKED in given.get("RoleARN", ""):
         del given["RoleARN"]  # it is AWS's to name
-    client.register_scalable_target(**given, **({"Tags": saved.tags} if saved.tags else {}))
+    kept = read(aws).only_of(target).targets
+    tags = {"Tags": saved.tags} if saved.tags and not kept else {}
+    client.register_scalable_target(**given, **tags)
+    for arn in (entry.get("ScalableTargetARN") for entry in kept):
+        if arn:  # without the tag no sweep suspends it again
+            client.untag_resource(ResourceARN=arn, TagKeys=[TOPIC_TAG])
     print_line(f"{target.table}: registered {target}")
     for policy in saved.policies:
         _patiently(

@@ -379,6 +379,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "orders is registered",
         "headroom import autoscaling --apply",
     ),
+    "do not sweep since the understudy is configured": (
+        lambda deployment: configure(deployment.project, CONFIG + "[understudy]\n"),
+        "understudy",
+        "orders:read has no scalable target yet",
+        "The next sweep without a failure corrects it",
+    ),
     "come near the quota": (
         come_near_the_quota,
         "quota",

@@ -230,6 +230,39 @@ def _delete_alarms(params: Mapping[str, Any], location: Location) -> Iterator[As
         yield Ask("cloudwatch:DeleteAlarms", location.arn("cloudwatch", f"alarm:{name}"))
 
 
+def _scalable(params: Mapping[str, Any], location: Location) -> str:
+    """Return the ARN of a scalable target: here its name instead of the number that AWS chooses."""
+    name = f"{params['ResourceId']}:{params['ScalableDimension']}"
+    return location.arn("application-autoscaling", f"scalable-target/{name}")
+
+
+def _register(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
+    """Application Auto Scaling checks that the caller may do what it will do, and makes its role at
+    the first target. Source: Application Auto Scaling User Guide, "Identity-based policy examples",
+    2026-11."""
+    target = _scalable(params, location)
+    yield Ask("application-autoscaling:RegisterScalableTarget", target)
+    table = location.arn("dynamodb", params["ResourceId"].partition("/index/")[0])
+    yield from (Ask(f"dynamodb:{name}", table) for name in ("DescribeTable", "UpdateTable"))
+    if params.get("Tags"):
+        yield Ask("application-autoscaling:TagResource", target)
+        service = "dynamodb.application-autoscaling.amazonaws.com"
+        role = f"{service}/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
+        arn = f"arn:{location.partition}:iam::{location.account}:role/aws-service-role/{role}"
+        yield Ask("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": [service]})
+
+
+def _put_policy(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
+    yield Ask("application-autoscaling:PutScalingPolicy", _scalable(params, location))
+    name = f"TargetTracking-{params['ResourceId']}-AlarmHigh-1"
+    alarm = location.arn("cloudwatch", f"alarm:{name}")
+    policy = f"scalingPolicy:1:resource/dynamodb/{params['ResourceId']}:policyName/x"
+    actions = {"cloudwatch:AlarmActions": [location.arn("autoscaling", policy)]}
+    yield Ask("cloudwatch:PutMetricAlarm", alarm, actions)
+    yield Ask("cloudwatch:DeleteAlarms", alarm)
+    yield Ask("cloudwatch:DescribeAlarms", location.arn("cloudwatch", "alarm:*"))
+
+
 def _mark(params: Mapping[str, Any], location: Location) -> Iterator[Ask]:
     """The call names the instance; IAM asks for its group."""
     group = _group_of(params["InstanceId"], location)
@@ -272,6 +305,11 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Location], Iterable
     ("application-autoscaling", "DescribeScalableTargets"): _no_resource(
         "application-autoscaling:DescribeScalableTargets"
     ),
+    ("application-autoscaling", "ListTagsForResource"): lambda params, location: [
+        Ask("application-autoscaling:ListTagsForResource", params["ResourceARN"])
+    ],
+    ("application-autoscaling", "PutScalingPolicy"): _put_policy,
+    ("application-autoscaling", "RegisterScalableTarget"): _register,
     ("cloudwatch", "DeleteAlarms"): _delete_alarms,
     # one call lists alarms by action and state: what it asks for is all of them
     ("cloudwatch", "DescribeAlarms"): lambda params, location: [

@@ -16,7 +16,9 @@ import pytest
 from chalicelib.config import loader as configuration
 from chalicelib.config.types import DEFAULT_TOPIC
 from headroom.deploy import stage
+from headroom.deploy.stage import UNDERSTUDY
 from headroom.deploy.stage_policy import stage_policy
+from headroom.deploy.understudy import role_policy
 from headroom.project import ROOT
 from headroom.region.context import Invocation
 from headroom.region.region import Region
@@ -45,6 +47,9 @@ def policy_of(
     """
     environment = {"ALARM_TOPIC": topic or DEFAULT_TOPIC, "ALARM_SOURCES": sources}
     deployed = stage.Stage("headroom", "dev", environment)
+    if function == UNDERSTUDY:
+        arn = deployed.topic_arn(location)
+        return role_policy(deployed, location, configuration.load(config), arn)
     more = stage_policy(deployed, location, configuration.load(config), function)
     return {
         "Version": "2012-10-17",
@@ -99,9 +104,13 @@ def _may(
 
 
 def _tags(region: Region, resource: str) -> dict[str, list[str]]:
-    """Return the condition keys that the tags of an alarm bring."""
+    """Return the condition keys that the tags of an alarm, or of a scalable target, bring."""
     alarm = region.cloudwatch.alarms.get(resource.partition(":alarm:")[2])
-    return {f"aws:ResourceTag/{t['Key']}": [t["Value"]] for t in alarm.tags} if alarm else {}
+    tags = {tag["Key"]: tag["Value"] for tag in alarm.tags} if alarm else {}
+    resource_id, _, dimension = resource.partition("scalable-target/")[2].partition(":")
+    scalable = region.autoscaling.targets.get(("dynamodb", resource_id, dimension))
+    tags |= region.autoscaling.tags[scalable["ScalableTargetARN"]] if scalable else {}
+    return {f"aws:ResourceTag/{key}": [value] for key, value in tags.items()}
 
 
 def judge(region: Region, invocation: Invocation) -> None:

@@ -9,14 +9,14 @@ from chalicelib.aws import fleet as aws_fleet
 from chalicelib.aws import groups as aws_groups
 from chalicelib.aws import jobs as aws_jobs
 from chalicelib.aws import notifications as aws_notifications
+from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import AwsError
-from chalicelib.aws.tables import autoscaled_tables
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
 from chalicelib.core import money, warm
 from chalicelib.core.healing import REPLACING, InstanceGroup
-from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm
+from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, StandBy
 from headroom.deploy.account import DENIED, error_code, get_or_none
 from headroom.deploy.checks.deployment import Deployment, Finding, finding_of_error
 
@@ -192,8 +192,10 @@ def budgets(deployment: Deployment) -> Iterator[Finding]:
 
 
 def conflicts(deployment: Deployment) -> Iterator[Finding]:
+    planned = deployment.next_sweep.planned
+    returning = {one.target.table for one in planned if isinstance(one, StandBy)}
     for skip in deployment.next_sweep.skips:
-        if skip.reason is Reason.AUTOSCALING_CONFLICT:
+        if skip.reason is Reason.AUTOSCALING_CONFLICT and skip.subject not in returning:
             yield Finding(
                 "Application Auto Scaling",
                 f"{skip.subject} is registered there too, and Headroom does not manage it",
@@ -237,9 +239,10 @@ def global_tables(deployment: Deployment) -> Iterator[Finding]:
     """Find the global tables whose writes nothing scales: Headroom leaves them to Application Auto
     Scaling."""
     names = [name for name, table in deployment.tables.items() if table.replicas]
-    autoscaled = autoscaled_tables(deployment.aws) if names else {}
+    known = scalable_targets(deployment.aws) if names else []
+    scaled = {one.target.table for one in known if one.target.dimension is Dimension.WRITE}
     for name in names:
-        if Dimension.WRITE not in autoscaled.get(name, ()):
+        if name not in scaled:
             yield Finding(
                 "global tables",
                 f"{name} is a global table, and nothing scales its writes",

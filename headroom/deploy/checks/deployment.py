@@ -44,8 +44,9 @@ class Deployment:
 
     @cached_property
     def roles(self) -> dict[str, str]:
-        """Return the roles of the functions, by the functions' short names."""
-        return roles_in_use(self.stage, self.session)
+        """Return the roles of Chalice's functions, by the functions' short names."""
+        found = roles_in_use(self.stage, self.session)
+        return {name: role for name, role in found.items() if name != stages.UNDERSTUDY}
 
     @cached_property
     def aws(self) -> Aws:

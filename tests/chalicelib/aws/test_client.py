@@ -11,16 +11,18 @@ from chalicelib.aws.alarms import (
     alarms_named,
     alarms_on_topic,
 )
+from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import ATTEMPTS, Aws
 from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_histories, read_metrics
 from chalicelib.aws.tables import (
     ChangedMeanwhile,
     Refused,
-    autoscaled_tables,
     describe_tables,
     set_capacity,
     table_names,
 )
+from chalicelib.config.rules import Config, Scope
+from chalicelib.core.understudy import managed
 from chalicelib.metrics import history_end
 from chalicelib.model import (
     Change,
@@ -278,14 +280,14 @@ def test_a_refused_decrease_brings_dynamodbs_own_words(region: Region, aws: Aws)
 def test_what_application_auto_scaling_manages_is_named_by_table(region: Region, aws: Aws) -> None:
     autoscale(region)
     autoscale(region, "table/orders/index/by-date", "index")
-    assert autoscaled_tables(aws) == {"orders": {Dimension.READ}}
+    assert managed(Config(Scope({}, {})), scalable_targets(aws)) == {"orders": {Dimension.READ}}
 
 
 def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws) -> None:
     for number in range(60):
         region.create_table(f"table-{number}")
         autoscale(region, f"table/table-{number}")
-    assert (len(autoscaled_tables(aws)), operations(region).count("DescribeScalableTargets")) == (
+    assert (len(scalable_targets(aws)), operations(region).count("DescribeScalableTargets")) == (
         60,
         2,
     )

@@ -12,9 +12,10 @@ import pytest
 from chalicelib import handlers
 from chalicelib.aws import groups, notifications, pause_tags
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
+from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import Aws
 from chalicelib.aws.metrics import read_metrics
-from chalicelib.aws.tables import autoscaled_tables, table_names
+from chalicelib.aws.tables import table_names
 from chalicelib.config.loader import load
 from chalicelib.run import Run
 from headroom.simulation.clock import START
@@ -94,7 +95,7 @@ def new_run(length: float = LENGTH) -> Run:
         pytest.param(lambda aws: read_metrics(aws, [READS], START), id="GetMetricData"),
         pytest.param(lambda aws: alarms_named(aws, ["alarm"]), id="DescribeAlarms"),
         pytest.param(alarms_on_topic, id="GetCallerIdentity"),
-        pytest.param(autoscaled_tables, id="DescribeScalableTargets"),
+        pytest.param(scalable_targets, id="DescribeScalableTargets"),
         pytest.param(pause_tags.tags, id="GetResources"),
         pytest.param(lambda aws: notifications.tags(aws, "arn"), id="ListTagsForResource"),
         pytest.param(lambda aws: groups.groups(aws, ["web"]), id="DescribeAutoScalingGroups"),
