@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.core.budget import budget
 from chalicelib.core.observation import IndexFloor, Observation
 from chalicelib.model import DOWN, Decision, Dimension, Hold, Number, Reason, Series
 
@@ -21,6 +22,8 @@ RECENTLY = timedelta(minutes=5)
 #: An increase of the table by less is no jump: the index's own metrics show it in time. Chosen by
 #: replays of tables with two indexes (docs/policy.md, "Indexes").
 JUMP = 1.2
+#: An index waits so long for the decrease of its table.
+TOGETHER_WITHIN = timedelta(minutes=10)
 #: A share of sums of floats is exact to so many digits.
 DIGITS = 6
 
@@ -72,6 +75,18 @@ def with_floor(index: Observation, table: Observation, writes: Decision) -> Obse
     units = math.ceil(round(share * sent, DIGITS))
     units = units if sent >= JUMP * writes.current else min(units, index.provisioned)
     return replace(index, index_floor=IndexFloor(units, sent, share))
+
+
+def waits(table: Observation, writes: Decision, now: datetime) -> tuple[Hold, ...]:
+    """Return the hold of a table's indexes while the table itself will be lowered in some minutes.
+
+    Both together are one call. An index that went first could only go to the table's present level,
+    and has then used its decrease of the hour.
+    """
+    wait = budget(table.throughput, now).next_at - now
+    if writes.reason is not Reason.BUDGET_USED_UP or writes.dry_run or wait > TOGETHER_WITHIN:
+        return ()
+    return (Hold(Reason.FOLLOWS_TABLE, "its table is lowered in some minutes", DOWN),)
 
 
 def with_throttled_indexes(

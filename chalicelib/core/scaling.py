@@ -78,6 +78,11 @@ def decide_table(
         made = {t: decide(o, now, directions) for t, o in known.items() if not t.index}
         writes = next(d for d in coordinate_dimensions(made.values()) if d.target == table.target)
         known |= {o.target: index_floor.with_floor(o, table, writes) for o in followers}
+        holds = index_floor.waits(table, writes, now)
+        owners = {o.target.owner for o in followers}
+        known |= {
+            t: replace(o, holds=(*o.holds, *holds)) for t, o in known.items() if t.owner in owners
+        }
     return coordinate_dimensions(
         made.get(t) or decide(o, now, directions) for t, o in known.items()
     )

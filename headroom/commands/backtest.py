@@ -23,6 +23,7 @@ from headroom.commands.demand_source import (
     DaysOption,
     DelayOption,
     FreshOption,
+    HotKeyOption,
     PricesOption,
     Source,
     SumsOption,
@@ -72,6 +73,7 @@ def backtest(
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,
     update_minutes: UpdateOption = 1,
+    hot_key: HotKeyOption = 0.0,
     prices: PricesOption = pricing.FILE,
     config_file: ConfigOption = None,
     stage: OfStageOption = None,
@@ -83,7 +85,7 @@ def backtest(
     as_csv: CsvOption = False,
 ) -> None:
     """Replay a history, and compare the alternatives."""
-    conditions = Conditions(burst_seconds, metric_delay, update_minutes)
+    conditions = Conditions(burst_seconds, metric_delay, update_minutes, hot_key)
     charged = pricing.load(prices)
     requested = sources(trace, table, index, dimension, days, sums, fresh)
     sections = list(

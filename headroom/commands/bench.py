@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from chalicelib.config.policy import Policy
 from headroom.commands.console import app, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
-from headroom.simulation import benchmark
+from headroom.simulation import benchmark, indexes
 from headroom.simulation.traces import TraceError
 from headroom.tables import number_table
 
@@ -47,6 +48,8 @@ def bench(
         measured = benchmark.run(traces, policy, lambda _: progress.advance(task))
     for name in benchmark.CONDITIONS:
         _print_conditions(name, [m for m in measured if m.conditions_name == name], each)
+    if folder is None:
+        console.print(_of_indexes(policy))
     _compare(measured, results)
     if save:
         benchmark.write_results(measured, results)
@@ -70,6 +73,13 @@ def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bo
         f"costs USD {2 * own:.2f} a month for alarms and reads.\n",
         soft_wrap=True,
     )
+
+
+def _of_indexes(policy: Policy, days: int = 2) -> Table:
+    headings = ("", "unit-hours", "throttled ppm", "throttled minutes", "changes")
+    rows = indexes.rows(indexes.generated(days), policy)
+    title = f"writes of a table with two indexes; generated days: {days}"
+    return number_table(title, headings, [row.cells() for row in rows])
 
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:

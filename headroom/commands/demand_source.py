@@ -68,6 +68,16 @@ DelayOption = Annotated[
 UpdateOption = Annotated[
     int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")
 ]
+HotKeyOption = Annotated[
+    float,
+    typer.Option(
+        "--hot-key",
+        metavar="RATE",
+        min=0,
+        help="Requests a second on a hot key.",
+        show_default=False,
+    ),
+]
 PricesOption = Annotated[
     Path,
     typer.Option("--prices", metavar="FILE", help="Another price file.", show_default=False),

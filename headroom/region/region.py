@@ -220,12 +220,15 @@ class Region:
         for target, (consumed, throttled, lost) in served.items():
             self.served[target] = consumed, lost
             hot = _at(self.hot_keys.get(target, ()), self.minute)
+            hot = hot or self.conditions.hot_key_requests
             named, side = _named(target), target.dimension
             publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
             causes = {Cause.PROVISIONED: throttled, Cause.KEY_RANGE: hot}
             for cause, rate in causes.items():
-                for name in (THROTTLED[side], throttled_by(cause, side)) if rate else ():
+                names = [THROTTLED[side]]
+                names += [throttled_by(cause, side)] if self.conditions.shows_causes else []
+                for name in names if rate else ():
                     publish(NAMESPACE, name, named, self.minute, rate * MINUTE)
         for metric, named, value in self.groups.metrics():
             publish(EC2, metric, named, self.minute, value)

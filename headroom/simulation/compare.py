@@ -1,7 +1,7 @@
 """Headroom beside everything else that could run the table, on one trace, by the same rules."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -13,6 +13,8 @@ from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_
 from headroom.simulation.replay import Outcome, initial_units, replay
 
 HEADROOM = "Headroom"
+#: Headroom where CloudWatch does not show why requests are throttled; a row where a key is hot.
+WITHOUT_CAUSES = "Headroom without causes"
 ON_DEMAND = "on demand"
 
 
@@ -130,8 +132,13 @@ def _runs(
         )
         for percent in targets
     }
+    blind: dict[str, Callable[[], Outcome]] = {}
+    if conditions and conditions.hot_key_requests:
+        unshown = replace(conditions, shows_causes=False)
+        blind = {WITHOUT_CAUSES: partial(replay, demand, policy, units, unshown, unit_hour)}
     return {
         HEADROOM: partial(replay, demand, policy, units, conditions, unit_hour),
+        **blind,
         "plain percentage": partial(replay, demand, plain, units, conditions),
         **tracking,
         "Dynamic DynamoDB": partial(

@@ -30,12 +30,16 @@ class Conditions:
     burst_seconds: how much unused capacity is kept: 300 by the Developer Guide ("burst capacity",
     read 2026-10). metric_delay_minutes: from a minute's end until CloudWatch shows it. AWS
     publishes no figure but "up to a few minutes". update_minutes: how long UpdateTable takes.
-    AWS's samples show half a minute, its text says "several minutes".
+    AWS's samples show half a minute, its text says "several minutes". hot_key_requests: requests a
+    second that the limit of one partition throttles all the time. shows_causes: whether CloudWatch
+    shows why requests are throttled.
     """
 
     burst_seconds: int = 300
     metric_delay_minutes: int = 1
     update_minutes: int = 1
+    hot_key_requests: float = 0.0
+    shows_causes: bool = True
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from chalicelib.metrics import HISTORY, RECENT, history_end
 from chalicelib.model import (
     BOTH,
     NO_HISTORY,
+    NO_SERIES,
     UP,
     Decision,
     DemandHistory,
@@ -115,6 +116,7 @@ class _ReplayTarget:
         meter: Meter,
         start: datetime,
         hot_key: Sequence[float],
+        shows_causes: bool,
     ) -> None:
         self.target, self.policy, self.meter = target, policy, meter
         self.outcome = Outcome()
@@ -123,7 +125,10 @@ class _ReplayTarget:
         #: Throttled requests a second that are no more than noise.
         self._noise = policy.ignore_throttled_events / MINUTE
         self._alarm_minutes = policy.alarm_period_seconds // MINUTE
-        self._demand, self._start, self._hot_key = demand, start, hot_key
+        self._demand, self._start = demand, start
+        self._hot_key = hot_key if shows_causes else ()
+        #: What counts as throttled for want of units, because its cause is unknown.
+        self._unexplained = () if shows_causes else hot_key
         self._sums: list[float] = []
         self._throttled: list[float] = []
         self._load = Load()
@@ -141,6 +146,7 @@ class _ReplayTarget:
     def record(self, minute: int, served: Served) -> None:
         """Record the metrics of a minute that was served."""
         consumed, throttled, _ = served
+        throttled += self._unexplained[minute] if self._unexplained else 0.0
         load = self._load
         self._sums.append(consumed * MINUTE)
         shown, lost = consumed * MINUTE / MINUTE, throttled * MINUTE / MINUTE
@@ -189,6 +195,7 @@ class _ReplayTarget:
             throttled=_series(start, 60, lead, throttled),
             provisioned=_series(start, 300, lead[::5], lowest),
             history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
+            unexplained=_series(start, 60, lead, throttled) if self._unexplained else NO_SERIES,
             hot_keys=_series(start, 60, lead, [rate or None for rate in self._hot_key[recent]]),
             recent=self._recent(first, end, throughput.last_change_at),
         )
@@ -252,6 +259,8 @@ class Replay:
     ) -> None:
         self._conditions, self._start = conditions or Conditions(), start
         hot = hot_keys or {}
+        if self._conditions.hot_key_requests:
+            hot = {t: [self._conditions.hot_key_requests] * len(of) for t, of in demand.items()}
         self._unit_hours = unit_hours
         self._minutes = len(next(iter(demand.values())))
         table = next(iter(demand)).table
@@ -269,6 +278,7 @@ class Replay:
                 self._provisions[target.index].meters[target.dimension],
                 start,
                 hot.get(target, ()),
+                self._conditions.shows_causes,
             )
             for target in sorted(demand)
         ]

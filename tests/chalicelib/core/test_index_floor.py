@@ -120,7 +120,7 @@ def test_an_index_is_raised_with_the_writes_of_its_table(
             id="the table would be lowered, but is in a dry run",
         ),
         pytest.param(
-            table(100, 26.0, decreases_today=4, last_decrease_at=NOON - 9 * MINUTE),
+            table(100, 26.0, decreases_today=4, last_decrease_at=NOON - 40 * MINUTE),
             index(100, 13.0),
             50,
             id="the table may not be lowered yet",
@@ -160,6 +160,25 @@ def test_an_index_at_this_floor_does_not_keep_its_reads_from_being_lowered() -> 
     reads = seen(INDEX_READS, 100, 26.0, settings=together)
     found = decided(table(100, 60.0), reads, index(50, 30.0, settings=together))
     assert found[INDEX_READS].desired == 40
+
+
+@pytest.mark.parametrize(
+    ("lowered", "settings", "expected"),
+    [
+        pytest.param(51, {}, (100, Reason.FOLLOWS_TABLE), id="the table is lowered in 9 minutes"),
+        pytest.param(49, {}, (50, Reason.UTILIZATION_LOW), id="in 11 minutes"),
+        pytest.param(61, {}, (20, Reason.UTILIZATION_LOW), id="now, and the index with it"),
+        pytest.param(51, {"dry_run": True}, (50, Reason.UTILIZATION_LOW), id="in a dry run"),
+    ],
+)
+def test_an_index_waits_some_minutes_to_be_lowered_with_its_table(
+    lowered: int, settings: dict[str, Any], expected: tuple[int, Reason]
+) -> None:
+    last = {"decreases_today": 4, "last_decrease_at": NOON - lowered * MINUTE}
+    writes = table(100, 26.0, settings=settings, **last)
+    assert of_index(writes, index(100, 13.0)) == expected
+    reads = decided(writes, seen(INDEX_READS, 100, 26.0), index(100, 13.0))[INDEX_READS]
+    assert (reads.desired == 100) == (expected[0] == 100)
 
 
 def test_the_numbers_say_why() -> None:

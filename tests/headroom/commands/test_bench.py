@@ -1,9 +1,13 @@
 """`headroom bench`."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from headroom.commands import bench
+from tests.support.builders import policy
 from tests.support.command_line import RunCommand, write_file, write_trace
 
 STEPS = [100.0] * 60 + [400.0] * 60 + [50.0] * 120
@@ -38,6 +42,18 @@ def test_a_benchmark_prints_all_conditions_and_compares_with_the_last_results(
     assert first.output.endswith(f"Wrote {results}")
     again = run("bench", "--traces", tmp_path, "--results", results)
     assert again.output.endswith("0 of 6 figures differ by more than 0.5% from results.json.")
+
+
+def test_the_benchmark_without_traces_shows_a_table_with_indexes() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(bench._of_indexes(policy(), days=1))
+    assert isinstance(console.file, io.StringIO)
+    for words in (
+        "two indexes; generated days: 1",
+        "indexes follow",
+        "index_follows_table = false",
+    ):
+        assert words in console.file.getvalue()
 
 
 def test_a_benchmark_of_a_missing_folder_is_refused(run: RunCommand) -> None:

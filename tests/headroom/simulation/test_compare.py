@@ -11,6 +11,7 @@ from chalicelib.model import Dimension
 from headroom.simulation import competitors, pricing
 from headroom.simulation.compare import (
     HEADROOM,
+    WITHOUT_CAUSES,
     Comparison,
     Row,
     compare,
@@ -107,6 +108,17 @@ def test_each_row_is_its_own_replay() -> None:
         DEMAND, begin, competitors.dynamic_dynamodb
     )
     assert comparison.outcomes["fixed at peak"].units == [400] * 240
+
+
+def test_a_hot_key_has_a_row_for_headroom_that_does_not_know_its_cause() -> None:
+    """The cause lets it lower to what is used within the hour; without it nothing is lowered."""
+    demand = [*[7_000.0] * 10, *[2_000.0] * 170]
+    comparison = compare(demand, make_policy(), PRICES, conditions=Conditions(hot_key_requests=1.0))
+    units = {name: comparison.outcomes[name].units for name in (HEADROOM, WITHOUT_CAUSES)}
+    assert max(units[HEADROOM][60:]) < 2_500
+    assert min(units[WITHOUT_CAUSES]) == 10_000
+    assert rows(comparison)[HEADROOM].throttled_ppm == 0
+    assert WITHOUT_CAUSES not in rows(compared())
 
 
 def test_the_bounds_apply_to_the_plain_percentage_too() -> None:
