@@ -1,9 +1,6 @@
-"""`headroom import …`: translate the configuration of another autoscaler.
+"""`headroom import autoscaling`: translate what Application Auto Scaling has for DynamoDB, hand its
+tables over, and back."""
 
-`autoscaling` also hands tables over from Application Auto Scaling, and back.
-"""
-
-import codecs
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,11 +16,8 @@ from chalicelib.aws.client import Aws
 from chalicelib.aws.tables import describe_tables
 from chalicelib.config.rules import Config
 from chalicelib.run import Run
-from headroom.commands.console import (
-    app,
-    errors,
-    print_error,
-)
+from headroom.commands.console import app, errors, print_error
+from headroom.commands.importers import importers
 from headroom.commands.options import (
     ConfigOption,
     OfStageOption,
@@ -35,7 +29,7 @@ from headroom.commands.options import (
     rules_of,
     topic_of,
 )
-from headroom.migrate import dynamic_dynamodb, handover
+from headroom.migrate import handover
 from headroom.migrate.application_autoscaling import Translation, translate
 
 #: The exit status of what Ctrl-C ends.
@@ -59,12 +53,6 @@ class Strategy(StrEnum):
     PERCENT = "percent"
 
 
-importers = typer.Typer(
-    no_args_is_help=True,
-    help="Translate the configuration of another autoscaler.",
-    rich_markup_mode=None,
-    epilog="Example: headroom import dynamic-dynamodb dynamic-dynamodb.conf > headroom.toml",
-)
 app.add_typer(importers, name="import")
 
 
@@ -91,8 +79,9 @@ def autoscaling(
     stage: OfStageOption = None,
     topic: TopicOption = None,
 ) -> None:
-    """Translate the DynamoDB part of Application Auto Scaling, and hand the tables over without a
-    gap.
+    """Translate Application Auto Scaling; hand tables over.
+
+    It reads the part about DynamoDB. No table is without a scaler for a moment.
 
     Without --apply or --revert it changes nothing. It prints the configuration to standard output,
     and the next steps to standard error. The exit status is 1 if something is refused.
@@ -191,54 +180,3 @@ def _for_each_table(
     typer.echo(f"{done} table(s) done, {failed} failed.")
     if failed:
         raise typer.Exit(1)
-
-
-@importers.command(
-    "dynamic-dynamodb",
-    epilog="Example: headroom import dynamic-dynamodb dynamic-dynamodb.conf",
-)
-def from_dynamic_dynamodb(
-    file: Annotated[Path, typer.Argument(help="Its configuration file.")],
-    annotate: Annotated[
-        bool,
-        typer.Option(
-            help="Write the account into the configuration, as comments, "
-            "instead of on standard error."
-        ),
-    ] = False,
-) -> None:
-    """Translate a configuration file of Dynamic DynamoDB, and account for every line of it.
-
-    The configuration goes to standard output, the account to standard error: each line is
-    translated, obsolete, refused or unknown, with the reason. The exit status is 1 where one is
-    refused or unknown.
-    """
-    translation = dynamic_dynamodb.translate(_decode(file.read_bytes()), annotate)
-    typer.echo(translation.toml, nl=False)
-    if not annotate:
-        for line in translation.lines:
-            colour = "red" if line.kind in dynamic_dynamodb.LOST else "default"
-            errors.print(
-                f"{escape(str(file))}:{line.number}: [{colour}]{escape(str(line))}[/]",
-                highlight=False,
-            )
-        for note in translation.notes:
-            errors.print(f"note: {escape(note)}", highlight=False)
-    counts = ", ".join(f"{count} {kind}" for kind, count in translation.counts.items())
-    errors.print(f"{len(translation.lines)} lines: {counts}.", highlight=False)
-    if not translation.is_whole:
-        raise typer.Exit(1)
-
-
-def _decode(raw: bytes) -> str:
-    """Return the text of a file.
-
-    Dynamic DynamoDB read bytes, and never decoded the comments: text that is not UTF-8 can only be
-    in a comment.
-    """
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")

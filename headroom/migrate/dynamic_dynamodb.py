@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -40,56 +39,10 @@ from headroom.migrate.dynamic_options import (
     settings_of,
     values_of,
 )
+from headroom.migrate.imported import Imported, Kind, Line
 from headroom.migrate.toml_items import OFF, item
 
 EVERY = frozenset({"*", ".*"})
-
-
-class Kind(StrEnum):
-    """What became of a line; a later one outweighs an earlier one."""
-
-    TRANSLATED = "translated"
-    OBSOLETE = "obsolete"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-#: What the operator has to see to.
-LOST = frozenset({Kind.REFUSED, Kind.UNKNOWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the source, and what became of it."""
-
-    number: int
-    text: str
-    kind: Kind
-    explanation: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.text} → {self.explanation}"
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What a configuration came to. notes: what is kept, or not kept, without a line of the source
-    that says so."""
-
-    toml: str
-    lines: tuple[Line, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def counts(self) -> Mapping[Kind, int]:
-        """Return how many lines there are of each kind."""
-        kinds = [line.kind for line in self.lines]
-        return {kind: kinds.count(kind) for kind in Kind}
-
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether nothing was refused or unknown."""
-        return not any(line.kind in LOST for line in self.lines)
 
 
 NOTES = (
@@ -185,6 +138,8 @@ def _why(option: ini.Option, error: ValueError) -> str:
 def _unknown(name: str, known: Collection[str]) -> str:
     if name in HOMES:
         return f"it has no effect here; it belongs to {', '.join(HOMES[name])}"
+    if name.startswith("disable-"):
+        return "Dynamic DynamoDB has no such option; it has enable-…, of which true is the default"
     return f"Dynamic DynamoDB has no such option{nearest(name, known)}"
 
 
@@ -218,7 +173,8 @@ def _resolve(own: Part, below: Mapping[str, Given], account: Account, interval: 
             words if source is own.given else f"in [{own.header}], {words}",
         )
     for name, value in own.given.items():
-        account.add(value.line, Kind.TRANSLATED, _describe_settings(OPTIONS[name], found))
+        kind = Kind.OFF if value.value is False and name.startswith("enable-") else Kind.TRANSLATED
+        account.add(value.line, kind, _describe_settings(OPTIONS[name], found))
     lost = {name: line for name, line in own.unread.items() if name not in own.given}
     for name, line in (lost | {name: value.line for name, value in refused.items()}).items():
         account.add(line, Kind.REFUSED, f"without it, {_describe_settings(OPTIONS[name], found)}")
@@ -461,7 +417,7 @@ class _Importer:
             )
             self.account.add(
                 part.line,
-                Kind.TRANSLATED,
+                Kind.OFF,
                 "a table that an earlier rule matches is not reached by it",
             )
         return rule

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.config import loader
-from headroom.migrate.dynamic_dynamodb import Kind, translate
+from headroom.migrate.dynamic_dynamodb import translate
+from headroom.migrate.imported import Kind
 from headroom.region.region import Region
 from tests.support.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.scenes import (

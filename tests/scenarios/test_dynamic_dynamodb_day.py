@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from chalicelib.model import Dimension, Target
-from headroom.migrate.dynamic_dynamodb import Imported, translate
+from headroom.migrate.dynamic_dynamodb import translate
+from headroom.migrate.imported import Imported
 from headroom.project import ROOT
 from headroom.region.context import Invocation
 from headroom.region.region import Region

@@ -19,8 +19,9 @@ import pytest
 
 from chalicelib.config import loader
 from chalicelib.model import Dimension, Target
-from headroom.migrate.dynamic_dynamodb import Kind, translate
+from headroom.migrate.dynamic_dynamodb import translate
 from headroom.migrate.dynamic_options import APART, OPTIONS
+from headroom.migrate.imported import Kind
 from headroom.project import ROOT
 from headroom.region.region import Region
 from tests.support.builders import ACCOUNT, READS

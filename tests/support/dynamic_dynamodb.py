@@ -7,8 +7,8 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.config.windows import Window
 from chalicelib.model import Dimension, Target
-from headroom.migrate import dynamic_dynamodb
-from headroom.migrate.dynamic_dynamodb import Imported, Line, translate
+from headroom.migrate.dynamic_dynamodb import translate
+from headroom.migrate.imported import LOST, Imported, Line
 
 READ, WRITE = Dimension.READ, Dimension.WRITE
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:capacity"
@@ -21,7 +21,7 @@ def imported(text: str, annotate: bool = False) -> Imported:
 def rules(text: str) -> Config:
     """Return our configuration of a text of theirs, none of which is lost."""
     found = imported(text)
-    assert [str(line) for line in found.lines if line.kind in dynamic_dynamodb.LOST] == []
+    assert [str(line) for line in found.lines if line.kind in LOST] == []
     return loader.load(found.toml)
 
 

@@ -109,7 +109,10 @@ def test_the_command_prints_the_configuration_and_accounts_for_it_apart(
     assert result.exit_code == 0
     assert loader.load(result.stdout) == rules(PLAIN)
     assert f"{file}:4: obsolete: region: eu-west-1" in result.errors
-    assert "36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown." in result.errors
+    assert (
+        "36 lines: 31 translated, 0 switched off, 5 obsolete, 0 refused, 0 unknown."
+        in result.errors
+    )
 
 
 def test_with_annotate_the_account_stands_in_the_configuration(
@@ -122,7 +125,9 @@ def test_with_annotate_the_account_stands_in_the_configuration(
     assert (
         "# 14: translated: reads-upper-threshold: 85 → read.alarm_percent = 85\n" in result.stdout
     )
-    assert result.errors.endswith("36 lines: 31 translated, 5 obsolete, 0 refused, 0 unknown.")
+    assert result.errors.endswith(
+        "36 lines: 31 translated, 0 switched off, 5 obsolete, 0 refused, 0 unknown."
+    )
     assert len(re.findall(r"^# \d+: ", result.stdout, re.MULTILINE)) == 36
 
 

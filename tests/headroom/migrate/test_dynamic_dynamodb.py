@@ -10,8 +10,9 @@ from chalicelib.config import loader
 from chalicelib.config.rules import Matcher
 from chalicelib.config.windows import Window
 from headroom.migrate import ini
-from headroom.migrate.dynamic_dynamodb import Kind, matcher
+from headroom.migrate.dynamic_dynamodb import matcher
 from headroom.migrate.dynamic_options import GLOBAL, LOGGING, OPTIONS
+from headroom.migrate.imported import Kind
 from tests.support.dynamic_dynamodb import (
     DEFAULTS,
     GRANULAR,
@@ -320,7 +321,7 @@ def test_the_report_of_a_section_shows_its_rule(text: str, expected: str) -> Non
 
 def test_the_report_of_a_disabled_switch_names_both_settings() -> None:
     assert explanation("[table: t]\nenable-reads-autoscaling: false", 2) == (
-        "translated: enable-reads-autoscaling: false → "
+        "switched off: enable-reads-autoscaling: false → "
         "read.scale_up = false, read.scale_down = false"
     )
 

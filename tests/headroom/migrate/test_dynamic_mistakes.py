@@ -7,7 +7,7 @@ import pytest
 from chalicelib.config import loader
 from chalicelib.config.policy import ScalingStep
 from chalicelib.config.windows import Window
-from headroom.migrate.dynamic_dynamodb import Kind
+from headroom.migrate.imported import Kind
 from tests.support.dynamic_dynamodb import (
     DEFAULTS,
     NIGHT,
