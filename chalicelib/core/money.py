@@ -127,6 +127,6 @@ def sentence(one: Spending, now: datetime) -> str:
         return f"{name}: what it has cost this month is unknown ({one.unknown}); {limit}"
     forecast = "" if one.forecast is None else f"; forecast to its end {one.forecast:,.2f}"
     return (
-        f"{name} has cost {one.spent:,.2f} USD since {month_begin(now):%-d %B}, "
+        f"{name} has cost {one.spent:,.2f} USD since 1 {month_begin(now):%B}, "
         f"{one.percent:.0f} % of {limit}{forecast}"
     )
