@@ -4,7 +4,7 @@ CloudWatch counts throttled requests a second time by their cause. Source: Devel
 "CloudWatch throttling metrics", read 2026-11.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -55,8 +55,11 @@ def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     """
     throttled = metrics.throttled
     carried = CARRIED // timedelta(seconds=throttled.step_seconds)
+    count = len(throttled.values)
+    parts = {cause: _rates(series, count) for cause, series in causes.items()}
+    totals = [sum(minute) for minute in zip(*parts.values(), strict=True)] or [0.0] * count
     shares = [
-        _share(events, causes, i, carried) if events else NOTHING
+        _share(events, parts, totals, i, carried) if events else NOTHING
         for i, events in enumerate(throttled.values)
     ]
     return replace(
@@ -67,24 +70,36 @@ def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
     )
 
 
-def _share(events: float, causes: Mapping[Cause, Series], at: int, carried: int) -> Share:
-    """Divide a minute's requests as its causes are divided, or as those of a minute before it."""
-    for position in range(at, max(-1, at - carried - 1), -1):
-        parts = {cause: _value(series, position) for cause, series in causes.items()}
-        total = sum(parts.values())
-        if total:
-            is_own = position == at
-            scale = 1.0 if is_own else events / total
-            rest = events - total if is_own else 0.0
-            unexplained = rest if rest > LEAST_RATE else 0.0
-            units = parts.get(Cause.PROVISIONED, 0.0) * scale + unexplained
-            hot_key = parts.get(Cause.KEY_RANGE, 0.0) * scale
-            return Share(min(units, events), hot_key, unexplained)
-    return Share(events, 0.0, events)
+def _rates(series: Series, count: int) -> list[float]:
+    """Return the first `count` values of a series; zero where there is none."""
+    known = [value or 0.0 for value in series.values[:count]]
+    return known + [0.0] * (count - len(known))
 
 
-def _value(series: Series, position: int) -> float:
-    return (series.values[position] or 0.0) if position < len(series.values) else 0.0
+def _share(
+    events: float,
+    parts: Mapping[Cause, Sequence[float]],
+    totals: Sequence[float],
+    at: int,
+    carried: int,
+) -> Share:
+    """Divide a minute's requests as its causes are divided, or as those of a minute before it.
+
+    totals: the sum of all parts, by minute.
+    """
+    newest = range(at, max(-1, at - carried - 1), -1)
+    position = next((minute for minute in newest if totals[minute]), None)
+    if position is None:
+        return Share(events, 0.0, events)
+    is_own = position == at
+    scale = 1.0 if is_own else events / totals[position]
+    rest = events - totals[position] if is_own else 0.0
+    unexplained = rest if rest > LEAST_RATE else 0.0
+    by_units, by_hot_key = (
+        parts[cause][position] * scale if cause in parts else 0.0
+        for cause in (Cause.PROVISIONED, Cause.KEY_RANGE)
+    )
+    return Share(min(by_units + unexplained, events), by_hot_key, unexplained)
 
 
 def _series(throttled: Series, values: list[float]) -> Series:
