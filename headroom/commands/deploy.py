@@ -202,7 +202,7 @@ def _in_dry_run(checked: Deployment) -> list[str]:
 
 @app.command(epilog="Example: headroom redrive --stage dev")
 @in_account
-def redrive(name: StageOption) -> None:
+def redrive(name: StageOption, as_json: JsonOption = False) -> None:
     """Pass the dead letters of a stage to their functions again.
 
     Handled messages leave the queue. Ends with 1 if one stays.
@@ -211,10 +211,15 @@ def redrive(name: StageOption) -> None:
     with _advice_after_errors():
         for letter in redrives.redrive(stage.read(name), AwsSession()):
             letters.append(letter)
+            if as_json:
+                continue
             outcome = f"stays: {letter.error}" if letter.error else "handled"
             print_line(f"{letter.subject}: {outcome}")
     kept = sum(1 for letter in letters if letter.error)
-    console.print(f"{len(letters) - kept} handled, {kept} stay.", highlight=False)
+    if as_json:
+        print_json([asdict(letter) for letter in letters])
+    else:
+        console.print(f"{len(letters) - kept} handled, {kept} stay.", highlight=False)
     raise typer.Exit(1 if kept else 0)
 
 

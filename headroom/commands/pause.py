@@ -1,8 +1,8 @@
 """`pause`, `resume` and `pauses`: tables that Headroom leaves alone for some time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
@@ -17,6 +17,7 @@ from chalicelib.model import TableState
 from headroom import pause_tags as pausing
 from headroom.commands.console import app, console, print_failure, print_json, print_line
 from headroom.commands.options import JsonOption, in_account
+from headroom.deploy.account import describe_error
 
 TablesArgument = Annotated[
     list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
@@ -41,6 +42,7 @@ def pause(
     ] = False,
     reason: Annotated[str, typer.Option(help="Why, for those who read decisions.")] = "",
     time_zone: ZoneOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Pause the scaling of tables for some time.
 
@@ -52,15 +54,20 @@ def pause(
     value = pausing.tag(PauseTag(end, scope, " ".join(reason.split())))
     aws = Aws(DEFAULT_TOPIC)
     outcomes = pausing.pause(aws, _matching_tables(aws, tables), value)
+    if as_json:
+        _print_data(outcomes, {"paused_until": end.isoformat(timespec="seconds"), "scope": scope})
     _print_outcomes(outcomes, f"paused until {pausing.shown(end, local)}: {SCOPES[scope]}")
 
 
 @app.command(epilog="Example: headroom resume 'orders-*'")
 @in_account
-def resume(tables: TablesArgument) -> None:
+def resume(tables: TablesArgument, as_json: JsonOption = False) -> None:
     """End the pause of tables now."""
     aws = Aws(DEFAULT_TOPIC)
-    _print_outcomes(pausing.resume(aws, _matching_tables(aws, tables)), "not paused any more")
+    outcomes = pausing.resume(aws, _matching_tables(aws, tables))
+    if as_json:
+        _print_data(outcomes, {"paused_until": None})
+    _print_outcomes(outcomes, "not paused any more")
 
 
 @app.command("pauses", epilog="Example: headroom pauses --time-zone Europe/Berlin")
@@ -123,7 +130,19 @@ def _matching_tables(aws: Aws, patterns: Sequence[str]) -> list[TableState]:
     return [state for state in described.values() if isinstance(state, TableState)]
 
 
-def _print_outcomes(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> None:
+def _print_data(
+    outcomes: Iterator[tuple[str, Exception | None]], state: Mapping[str, object]
+) -> NoReturn:
+    """Print for `--json` each table with its state, or with why it could not be changed."""
+    rows = [
+        {"table": name, "error": describe_error(error)} if error else {"table": name, **state}
+        for name, error in outcomes
+    ]
+    print_json(rows)
+    raise typer.Exit(1 if any("error" in row for row in rows) else 0)
+
+
+def _print_outcomes(outcomes: Iterator[tuple[str, Exception | None]], done: str) -> NoReturn:
     failed = False
     for name, error in outcomes:
         if error:

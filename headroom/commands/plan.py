@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NoReturn
 
 import boto3
 import typer
@@ -23,7 +24,7 @@ from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
 from chalicelib.core.observation import Observation
 from chalicelib.core.plan import identity
-from chalicelib.model import Decision, Target
+from chalicelib.model import Action, Decision, Target
 from chalicelib.run import Report, Run
 from headroom.commands import wording
 from headroom.commands.console import app, console, print_json, print_line
@@ -287,12 +288,17 @@ def apply(
     price_file: PricesOption = pricing.FILE,
     yes: YesOption = False,
     verbose: VerboseOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the plan, ask, and do exactly that.
 
     What has changed meanwhile is left, and named. Ends with 1 if not everything was done.
     """
     prices, chosen = pricing.load(price_file), _pass(table, config_file, stage, topic)
+    if as_json:
+        if not yes:
+            raise typer.BadParameter("--json asks nothing: give --yes with it")
+        _apply_as_json(chosen, prices)
     while True:
         now = datetime.now(UTC)
         planned = chosen.sweep(now)
@@ -305,8 +311,38 @@ def apply(
         if yes or datetime.now(UTC) - now <= GOOD_FOR:
             break
         print_line("The plan is more than five minutes old. This is the plan of now:")
-    done = chosen.sweep(now, approved={identity(action) for action in planned.planned})
-    _print_done(done, planned, prices)
+    _print_done(_done(chosen, now, planned), planned, prices)
+
+
+def _done(chosen: Pass, now: datetime, planned: Report) -> Report:
+    """Do what is planned, and nothing else."""
+    return chosen.sweep(now, approved={identity(action) for action in planned.planned})
+
+
+def _left(done: Report, planned: Report) -> list[Action]:
+    """Return the planned actions that were not done."""
+    made = {identity(action) for action in done.done}
+    return [action for action in planned.planned if identity(action) not in made]
+
+
+def _apply_as_json(chosen: Pass, prices: pricing.Prices) -> NoReturn:
+    """Do the plan, and print it with what was done. done is null where nothing was planned."""
+    now = datetime.now(UTC)
+    planned, place = chosen.sweep(now), chosen.place(now)
+    plan = wording.report_data(place, planned, prices)
+    if not planned.planned:
+        print_json({"plan": plan, "done": None, "not_done": []})
+        raise typer.Exit(0 if _is_good(planned) else 1)
+    done = _done(chosen, now, planned)
+    left = _left(done, planned)
+    print_json(
+        {
+            "plan": plan,
+            "done": wording.report_data(place, done, prices),
+            "not_done": [sentence(action, would=True) for action in left],
+        }
+    )
+    raise typer.Exit(1 if left or done.failures else 0)
 
 
 def _print_plan(
@@ -349,7 +385,7 @@ def _print_done(done: Report, planned: Report, prices: pricing.Prices) -> None:
     known = [(skip.subject, skip.reason) for skip in planned.skips]
     done.skips[:] = [skip for skip in done.skips if (skip.subject, skip.reason) not in known]
     wording.print_rest(done)
-    left = {identity(a) for a in planned.planned} - {identity(a) for a in done.done}
+    left = _left(done, planned)
     if left:
         print_line(f"{len(left)} of {len(planned.planned)} actions were not done.")
     raise typer.Exit(1 if left or done.failures else 0)

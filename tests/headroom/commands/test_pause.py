@@ -247,6 +247,25 @@ def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region:
     assert units(region)["orders:read"] == 1
 
 
+def test_pausing_and_resuming_for_scripts(region: Region) -> None:
+    region.faults.append(Fault("TagResource", "AccessDeniedException", after=1))
+    result = run("pause", "orders*", "--for", "2h", "--only-decreases", "--json")
+    first, second = json.loads(result.output)
+    assert result.exit_code == 1
+    assert first == {
+        "table": "orders",
+        "paused_until": "2026-11-02T14:00:00+00:00",
+        "scope": "decreases",
+    }
+    assert (second["table"], "AccessDeniedException" in second["error"]) == ("orders-2", True)
+    result = run("resume", "orders", "--json")
+    assert (result.exit_code, json.loads(result.output)) == (
+        0,
+        [{"table": "orders", "paused_until": None}],
+    )
+    assert tags(region) == {}
+
+
 def test_only_decreases_may_be_paused_with_a_reason_in_the_zone_of_the_operator(
     region: Region,
 ) -> None:

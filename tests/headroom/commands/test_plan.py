@@ -165,6 +165,22 @@ def test_apply_does_exactly_what_the_plan_says(
     assert writes(region).count("UpdateTable") == 2
 
 
+def test_apply_for_scripts_prints_the_plan_and_what_was_done(
+    region: Region, config: Path, run: RunCommand
+) -> None:
+    options = ("apply", "--json", "--config", config, "--table", "orders")
+    refused = run(*options)
+    assert (refused.exit_code, writes(region)) == (2, [])
+    assert "--json asks nothing: give --yes with it" in refused.errors
+    result = run(*options, "--yes")
+    data = json.loads(result.stdout)
+    assert (result.exit_code, data["not_done"]) == (0, [])
+    assert len(data["done"]["done"]) == len(data["plan"]["planned"]) == 4
+    assert units(region)["orders:read"] == 150
+    again = json.loads(run(*options, "--yes").stdout)
+    assert (again["done"], again["plan"]["planned"]) == (None, [])
+
+
 def test_only_the_tables_that_are_named_are_applied(
     region: Region, config: Path, run: RunCommand
 ) -> None:

@@ -217,3 +217,14 @@ def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(
         1,
         ["a message: stays: it is not JSON", "0 handled, 1 stay."],
     )
+
+
+def test_the_letters_for_scripts(session: AwsSession) -> None:
+    send(session, NOTIFICATION)
+    send(session, "lost")
+    done = CliRunner().invoke(app, ["redrive", "--stage", "dev", "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.output) == [
+        {"subject": "on_alarm", "error": ""},
+        {"subject": "a message", "error": "it is not JSON"},
+    ]
