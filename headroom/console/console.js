@@ -3,12 +3,13 @@
 
 const STEP = 15;          // minutes played by one request
 const FEW = 8;            // decisions shown at first
+const MANY = 15;          // with more targets they can be filtered
 const byId = (id) => document.getElementById(id);
 const text = (amount) => amount.toLocaleString("en", { maximumFractionDigits: amount < 10 ? 2 : 0 });
 const dollars = (amount) => (amount < 10 ? amount.toFixed(2) : text(amount));
 const name = (one) => `${one.table}${one.index ? `/${one.index}` : ""}:${one.dimension}`;
 
-const page = { overview: null, chosen: null, events: [], isPlaying: false, shows: FEW, chart: null };
+const page = { overview: null, chosen: null, events: [], isPlaying: false, shows: FEW, chart: null, work: 0 };
 
 // requests
 
@@ -25,6 +26,7 @@ async function ask(path, given) {
 
 // Does something, and shows what went wrong with it.
 async function attempt(work) {
+  busy(1);
   try {
     await work();
     byId("error").hidden = true;
@@ -33,7 +35,16 @@ async function attempt(work) {
     showPlay();
     byId("error").textContent = error.message;
     byId("error").hidden = false;
+  } finally {
+    busy(-1);
   }
+}
+
+// A large account takes some seconds: the page says that it reads.
+function busy(by) {
+  page.work += by;
+  document.body.ariaBusy = page.work > 0;
+  byId("refresh").disabled = page.work > 0;
 }
 
 async function refresh() {
@@ -66,6 +77,7 @@ function showPlace() {
   byId("place").textContent = `${place} · ${at}`;
   for (const id of ["play", "hour", "sample", "surge"]) byId(id).hidden = kind !== "embedded";
   byId("refresh").hidden = kind === "embedded";
+  byId("since").hidden = kind === "embedded";
   const dry = byId("dry-run");
   if (!writes) dry.checked = dry.disabled = true;
   const names = [...new Set(status.decisions.filter((one) => one.dry_run).map((one) => one.table))];
@@ -93,7 +105,10 @@ function showFigures() {
 function showTables() {
   const { status, note } = page.overview;
   const focused = document.activeElement?.closest("tbody tr")?.dataset.name;
-  const rows = [...status.decisions].sort((a, b) => (name(a) < name(b) ? -1 : 1)).map(row);
+  const filter = byId("filter"), wanted = filter.value.trim().toLowerCase();
+  filter.hidden = status.decisions.length <= MANY;
+  const rows = status.decisions.filter((one) => filter.hidden || name(one).toLowerCase().includes(wanted))
+    .sort((a, b) => (name(a) < name(b) ? -1 : 1)).map(row);
   const failed = status.failures.map((one) => {
     const made = element("tr", "", "failed"), cell = element("td", `${one.subject}: ${one.doing} failed: ${one.error}`);
     cell.colSpan = 6;
@@ -142,11 +157,17 @@ function units(one) {
 }
 
 // What is left of the day's decreases, and when the next one is allowed, if not now.
-function budget({ numbers }) {
-  if (typeof numbers.decreases_left !== "number") return "–";
-  const made = element("span", String(numbers.decreases_left)), next = numbers.next_decrease_at ?? "";
-  if (next > page.overview.status.at) made.append(element("span", ` from ${next.slice(11, 16)}`, "note"));
+function budget(one) {
+  const { decreases_left: left } = one.numbers, at = nextDecrease(one);
+  if (typeof left !== "number") return "–";
+  const made = element("span", String(left));
+  if (at) made.append(element("span", ` from ${at}`, "note"));
   return made;
+}
+
+function nextDecrease({ numbers }) {
+  const next = numbers.next_decrease_at ?? "";
+  return next > page.overview.status.at ? next.slice(11, 16) : "";
 }
 
 function state(one, isInAlarm) {
@@ -179,8 +200,10 @@ async function showTarget() {
     return;
   }
   const one = chosen(), move = one.desired === one.current ? "stays" : `→ ${text(one.desired)} units`;
-  byId("now").textContent = `Now ${text(one.current)} units; ${move}: ${one.why} (${one.reason}).`;
-  const key = page.chosen, data = await ask(`target?${new URLSearchParams(ofChosen())}`);
+  const next = nextDecrease(one), later = next && ` The next decrease is allowed from ${next} UTC on.`;
+  byId("now").textContent = `Now ${text(one.current)} units; ${move}: ${one.why} (${one.reason}).${later}`;
+  const key = page.chosen, wanted = new URLSearchParams({ ...ofChosen(), hours: byId("hours").value });
+  const data = await ask(`target?${wanted}`);
   if (key !== page.chosen) return; // another one was chosen meanwhile
   title.textContent = key;
   page.events = data.has_logs ? data.events : null;
@@ -308,10 +331,16 @@ function listen() {
   byId("surge").addEventListener("click", load);
   byId("sample").addEventListener("click", sample);
   byId("tables").addEventListener("keydown", move);
+  byId("filter").addEventListener("input", showTables);
+  byId("hours").addEventListener("change", () => { page.drawn = null; attempt(showTarget); });
   document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.matches("textarea, input");
+    const isTyping = event.target.matches("textarea, input[type=search]");
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "r") attempt(refresh);
+    if (event.key === "/" && !byId("filter").hidden) {
+      event.preventDefault();
+      byId("filter").focus();
+    }
     if (event.key === "p" && page.overview?.kind === "embedded") play();
   });
 }

@@ -2,12 +2,15 @@
 a large screen, light and dark."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.config.policy import make_policy
 from headroom.commands.web_console import embedded
+from headroom.console.embedded import EmbeddedSite
+from headroom.console.site import Site
 from headroom.simulation import pricing, report
 from headroom.simulation.clock import START
 from headroom.simulation.compare import Section, compare
@@ -27,8 +30,8 @@ COLOURS = """(() => {
   return new Set(new Uint32Array(data.buffer)).size;
 })()"""
 #: The parts of the page that are wider than their place.
-WIDER = """[...document.querySelectorAll("section")]
-  .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.id)"""
+WIDER = """[...document.querySelectorAll("section, .long")]
+  .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.id || part.className)"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -53,12 +56,30 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def console() -> Iterator[Client]:
+def site() -> Iterator[EmbeddedSite]:
     """The console of the embedded region, an hour after it began."""
     with embedded() as site:
         site.region.run(65)
-        with served(site) as client:
-            yield client
+        yield site
+
+
+@pytest.fixture(scope="module")
+def console(site: EmbeddedSite) -> Iterator[Client]:
+    with served(site) as client:
+        yield client
+
+
+@pytest.fixture
+def many(site: EmbeddedSite) -> Iterator[Client]:
+    """The console of an account with twelve tables, which only reads."""
+    names = [f"t-{number}" for number in range(12)]
+    for name in names:
+        site.region.create_table(name, 5, 5)
+    tables = replace(site.account.tables, glob="t-*")
+    with served(Site(replace(site.account, tables=tables, stage=None), writes=False)) as client:
+        yield client
+    for name in names:
+        site.region.client("dynamodb").delete_table(TableName=name)
 
 
 def check(browser: Browser, width: int, dark: bool) -> None:
@@ -165,6 +186,26 @@ def test_a_message_is_sent_and_its_decision_shown(browser: Browser, console: Cli
     browser.wait("document.querySelectorAll('#answer li').length")
     assert "sessions:read" in browser.run("document.getElementById('answer').innerText")
     assert browser.errors == []
+
+
+def test_many_targets_can_be_filtered_by_keys(browser: Browser, many: Client) -> None:
+    open_console(browser, many)
+    rows = "document.querySelectorAll('#tables tbody tr').length"
+    assert browser.run(rows) == 24
+    assert browser.run("document.getElementById('dry').hidden")
+    browser.press("/")
+    for letter in "t-11":
+        browser.press(letter)
+    assert browser.run(rows) == 2
+    assert browser.run("document.getElementById('filter').value") == "t-11"
+    browser.run("document.querySelector('#tables td button').click()")
+    browser.wait(f"{TITLE} === 't-11:read'")
+    assert "start with --stage NAME" in browser.run("document.getElementById('events').innerText")
+    assert browser.run("document.getElementById('apply').hidden")
+    hours = "Object.assign(document.getElementById('hours'), {value: '72'})"
+    browser.run(f"{hours}.dispatchEvent(new Event('change'))")
+    browser.wait("page.chart.end === 72 * 60")
+    check(browser, 1280, dark=False)
 
 
 def test_what_fails_is_said_on_the_page(browser: Browser, console: Client) -> None:
