@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib import fleet_count
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
-from chalicelib.core import scaling, table_alarms
+from chalicelib.core import outages, scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.throttling import by_cause
@@ -96,6 +96,7 @@ def observe(
             observations[target] = replace(observations[target], alarmed_at=at)
     observations = collect(run, observations, alarms or [])
     observations = with_spending(run, tables, observations, directions)
+    observations = outages.with_common_outage(observations, run.now)
     run.report.observations |= {
         t: o for t, o in observations.items() if o.policy.notify or run.dry_run
     }

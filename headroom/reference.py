@@ -140,6 +140,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "throttled_events"): 100,
     (Policy, "ignore_throttled_events"): 60,
     (Policy, "hold_after_outage_minutes"): 20,
+    (Policy, "hold_after_common_outage_minutes"): 30,
     (Policy, "delay_minutes"): 5,
     (Policy, "alarm_percent"): 75,
     (Policy, "target_percent"): 60,

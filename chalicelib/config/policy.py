@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from chalicelib.config.money import MoneyCap
 from chalicelib.config.schedules import Schedule
-from chalicelib.config.types import TopicArn, Webhook
+from chalicelib.config.types import NotificationKind, TopicArn, Webhook
 from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
@@ -30,27 +30,6 @@ TARGET_PERCENT = 65
 Raw = Mapping[str, Any]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 Units = Annotated[int, Meta(ge=0, le=1_000_000)]
-#: What Headroom notifies of. docs/notifications.md describes each kind.
-NotificationKind = Literal[
-    "scaled_up",
-    "scaled_down",
-    "at_max",
-    "hot_key",
-    "budget_used_up",
-    "high_throughput",
-    "low_throughput",
-    "alarm_off",
-    "failing",
-    "not_reached",
-    "fleet",
-    "paused",
-    "money",
-    "healing",
-]
-#: The kinds that need the metrics.
-METRIC_KINDS: frozenset[NotificationKind] = frozenset(
-    {"at_max", "hot_key", "budget_used_up", "high_throughput", "low_throughput"}
-)
 
 
 class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -296,6 +275,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=60,
             description="For how long capacity is not lowered after demand fell to almost nothing "
             "at once, as in an outage of the callers; 0 is off.",
+        ),
+    ] = 0
+    hold_after_common_outage_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60,
+            description="The same after the demand of many tables fell by half within minutes of "
+            "each other; 0 is off.",
         ),
     ] = 0
     burst_trust_percent: Annotated[

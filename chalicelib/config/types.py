@@ -1,6 +1,6 @@
 """Types that several sections of the configuration share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -25,3 +25,24 @@ Webhook = Annotated[
         "`ssm:/PARAMETER`.",
     ),
 ]
+#: What Headroom notifies of. docs/notifications.md describes each kind.
+NotificationKind = Literal[
+    "scaled_up",
+    "scaled_down",
+    "at_max",
+    "hot_key",
+    "budget_used_up",
+    "high_throughput",
+    "low_throughput",
+    "alarm_off",
+    "failing",
+    "not_reached",
+    "fleet",
+    "paused",
+    "money",
+    "healing",
+]
+#: The kinds that need the metrics.
+METRIC_KINDS: frozenset[NotificationKind] = frozenset(
+    {"at_max", "hot_key", "budget_used_up", "high_throughput", "low_throughput"}
+)

@@ -67,7 +67,7 @@ WHY: Mapping[Reason, str] = {
     Reason.CIRCUIT_UNKNOWN: "the circuit breaker does not answer, so nothing is lowered",
     Reason.RAISED_BY_HAND: "it was raised by hand a short time ago",
     Reason.JOB_RUNNING: "a job that owns its capacity is running",
-    Reason.DEMAND_GONE: "demand fell to almost nothing at once, as in an outage of its callers",
+    Reason.DEMAND_GONE: "demand fell at once, as in an outage of its callers",
     Reason.GLOBAL_TABLE: "the writes of a global table belong to Application Auto Scaling",
     Reason.FLEET_UNKNOWN: "the fleet that it follows cannot be counted, so nothing is lowered",
     Reason.UPDATING: "the table or index is being updated; the next check decides",

@@ -14,7 +14,8 @@ from itertools import accumulate, chain
 from operator import ge, le
 from typing import Literal
 
-from chalicelib.config.policy import METRIC_KINDS, NotificationKind, Policy
+from chalicelib.config.policy import Policy
+from chalicelib.config.types import METRIC_KINDS, NotificationKind
 from chalicelib.core import money
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence

@@ -10,7 +10,8 @@ from datetime import datetime
 from itertools import chain
 
 from chalicelib.config import schedules
-from chalicelib.config.policy import METRIC_KINDS, Policy
+from chalicelib.config.policy import Policy
+from chalicelib.config.types import METRIC_KINDS
 from chalicelib.core.observation import Observation
 from chalicelib.model import Decision, Dimension, TableState
 

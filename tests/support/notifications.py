@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
 
-from chalicelib.config.policy import NotificationKind
+from chalicelib.config.types import NotificationKind
 from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, READS, WRITES
 from tests.support.scenes import (

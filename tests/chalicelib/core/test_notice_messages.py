@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.policy import NotificationKind
+from chalicelib.config.types import NotificationKind
 from chalicelib.core import notices
 from chalicelib.core.notices import Notice, NotificationLine, NotificationState, parse_state
 from headroom.region.cloudwatch import TAG_TEXT

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.core import outages
-from chalicelib.model import BOTH, DOWN, Reason
+from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
 from headroom.simulation.replay import initial_units, replay
 from tests.support.builders import MINUTE, NOON, decide_with, observation, outcome, policy, series
 
@@ -62,3 +62,57 @@ def test_eight_minutes_without_callers_throttle_nobody() -> None:
     without = replay(demand, policy(**settings), initial_units(demand))
     kept = replay(demand, policy(**settings, hold_after_outage_minutes=20), initial_units(demand))
     assert (without.throttled_minutes > 0, kept.throttled_minutes) == (True, 0)
+
+
+# of many tables
+
+HALF: Values = [*BUSY, *[40.0] * 8]
+STEADY: Values = [100.0] * 128
+LATE: Values = [*[100.0] * 124, *[40.0] * 4]
+
+
+def held(minutes: int = 30, **tables: Values) -> dict[str, str]:
+    """Return until when each table is held, of those whose reads have these values."""
+    settings = policy(hold_after_common_outage_minutes=minutes)
+    seen = {
+        Target(name, "", Dimension.READ): observation(
+            consumed=series(values, NOON - MINUTE), settings=settings
+        )
+        for name, values in tables.items()
+    }
+    found = outages.with_common_outage(seen, NOON)
+    details = {t.table: [hold.detail for hold in o.holds] for t, o in found.items()}
+    return {name: texts[0].split("kept until ")[1] for name, texts in details.items() if texts}
+
+
+ALL = {"a": "12:21 UTC", "b": "12:21 UTC", "c": "12:21 UTC"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        pytest.param({"a": HALF, "b": HALF, "c": HALF}, ALL, id="all of three"),
+        pytest.param({"a": HALF, "b": HALF}, {}, id="two are few"),
+        pytest.param({"a": HALF, "b": HALF, "c": HALF, "d": STEADY}, ALL, id="three of four"),
+        pytest.param(
+            {"a": HALF, "b": HALF, "c": HALF, **dict.fromkeys("defg", STEADY)}, {}, id="of seven"
+        ),
+        pytest.param(
+            {"a": HALF, "b": HALF, "c": HALF, **dict.fromkeys("defg", [0.0] * 128)},
+            ALL,
+            id="idle tables do not count",
+        ),
+        pytest.param(
+            {"a": HALF, "b": HALF, "c": LATE}, {**ALL, "c": "12:25 UTC"}, id="within minutes"
+        ),
+        pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[100.0] * 7, 40.0]}, {}, id="later"),
+        pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[60.0] * 8]}, {}, id="by less than half"),
+        pytest.param({"a": HALF, "b": HALF, "c": [*HALF[:-1], 60.0]}, {}, id="it is back"),
+        pytest.param({}, {}, id="no table"),
+    ],
+)
+def test_what_is_an_outage_that_tables_share(
+    tables: dict[str, Values], expected: dict[str, str]
+) -> None:
+    assert held(**tables) == expected
+    assert held(minutes=0, **tables) == {}

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from chalicelib.config import loader as configuration
-from chalicelib.config.policy import NotificationKind
+from chalicelib.config.types import NotificationKind
 from chalicelib.core.notices import SUBJECTS
 from headroom.deploy import permissions
 from headroom.project import ROOT

@@ -1,0 +1,41 @@
+"""The demand of many tables falls at once: a sweep lowers none of them for some minutes."""
+
+import pytest
+
+from chalicelib.model import Dimension, Target
+from headroom.region.region import Region
+from tests.support.builders import READS
+from tests.support.scenes import decisions, invoke_after, orders, pass_minutes, rules, units
+
+TABLES = (READS, *(Target(name, "", Dimension.READ) for name in ("carts", "users")))
+LOAD, FALLEN = dict.fromkeys(TABLES, 60.0), dict.fromkeys(TABLES, 20.0)
+SETTINGS = {"strategy": "adaptive"}
+
+
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        pytest.param(
+            minutes,
+            marks=pytest.mark.scene(
+                orders, rules("*", **SETTINGS, hold_after_common_outage_minutes=minutes)
+            ),
+        )
+        for minutes in (30, 0)
+    ],
+)
+def test_a_sweep_keeps_capacity_while_the_callers_of_many_tables_are_gone(
+    region: Region, minutes: int
+) -> None:
+    for target in TABLES[1:]:
+        region.create_table(target.table, 100, 1)
+    pass_minutes(region, 130, LOAD)
+    fell = decisions(invoke_after(region, "sweep", 10, FALLEN))
+    if not minutes:
+        assert units(region)["carts:read"] < 50
+        return
+    assert {fell[target]["reason"] for target in TABLES} == {"DemandGone"}
+    told = fell[READS]["numbers"]["held_by"]
+    assert told == "demand of 3 of 3 tables fell by half at 14:10, kept until 14:40 UTC"
+    later = decisions(invoke_after(region, "sweep", 25, FALLEN))
+    assert {later[target]["reason"] for target in TABLES} == {"UtilizationLow"}
