@@ -338,8 +338,7 @@ class Chart {
 
   why([at, from, to, reason, note]) {
     const move = `${this.clock(at)} ${from.toLocaleString("en")} → ${to.toLocaleString("en")} units`;
-    const why = this.data.reasons[reason] ?? "see docs/glossary.md"; // that of another version
-    return `${move}${note ? `, ${note}` : ""}: ${why} (${reason})`;
+    return `${move}${note ? `, ${note}` : ""}: ${this.data.reasons[reason]} (${reason})`;
   }
 
   // the buttons around it

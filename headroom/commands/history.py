@@ -77,13 +77,13 @@ def _table(events: list[LoggedEvent], verbose: bool) -> Table:
 
 def _cells(event: LoggedChange, verbose: bool) -> tuple[str, str, str]:
     mode = "DRY RUN: " if event.dry_run else ""
-    why = f"{mode}{_why(event.reason)} ({event.reason})"
+    why = f"{mode}{why_of(event.reason)} ({event.reason})"
     more = f"\n{numbers(event.numbers)}" if verbose else ""
     move = f"{event.current:,} → {event.desired:,}"
     return str(event.target), move, escape(why + more)
 
 
-def _why(reason: str) -> str:
+def why_of(reason: str) -> str:
     """Return a reason in words; that of another version may be unknown here."""
     return WHY[Reason(reason)] if reason in set(Reason) else "see docs/glossary.md"
 
@@ -115,7 +115,7 @@ def as_data(event: LoggedEvent) -> dict[str, object]:
         "current": event.current,
         "desired": event.desired,
         "reason": event.reason,
-        "why": _why(event.reason),
+        "why": why_of(event.reason),
         "dry_run": event.dry_run,
         "numbers": dict(event.numbers),
     }

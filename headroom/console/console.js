@@ -117,6 +117,12 @@ function showTables() {
   });
   byId("tables").querySelector("tbody").replaceChildren(...rows, ...failed);
   byId("hint").textContent = note || "Choose a target: click, or Tab and ↑ ↓.";
+  const { skipped } = status, details = byId("skipped");
+  details.hidden = !skipped.length;
+  details.querySelector("summary").textContent = `${skipped.length} passed over`;
+  details.querySelector("ul").replaceChildren(...skipped.map(
+    (one) => element("li", `${one.subject}: ${one.detail} (${one.reason})`),
+  ));
   if (focused) document.querySelector(`tr[data-name="${CSS.escape(focused)}"] button`)?.focus();
 }
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from chalicelib.aws.alarms import alarms_named
 from chalicelib.aws.metrics import read_minutes
 from chalicelib.core import table_alarms
-from chalicelib.core.explain import WHY
 from chalicelib.model import Metrics, Target
 from chalicelib.run import Report
 from headroom.chart import data as chart
@@ -63,7 +62,7 @@ class Account:
                 "demand": _demand(metrics),
                 "series": _series(metrics, self._levels(target, start, end)),
                 "changes": [_mark(change, start) for change in changes],
-                "reasons": WHY,
+                "reasons": {e.reason: history.why_of(e.reason) for e in changes},
             },
             "events": [history.as_data(event) for event in reversed(events)],
             "has_logs": self.stage is not None,

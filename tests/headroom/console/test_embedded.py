@@ -64,6 +64,7 @@ def test_a_target_has_its_demand_capacity_level_and_decisions(client: Client) ->
     assert (capacity["name"], capacity["units"]) == ("capacity", [40, 17])
     assert capacity["at"][1] == 51
     assert (level["name"], level["units"]) == ("alarm level", [38.0, 16.15])
+    assert chart["reasons"] == {"UtilizationLow": "the coming hour needs less"}
     assert chart["changes"] == [[50, 40, 17, "UtilizationLow", "sweep"]]
     assert (event["at"], event["why"]) == (
         "2026-11-02T00:50:00+00:00",
