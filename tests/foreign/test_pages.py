@@ -167,6 +167,31 @@ def test_a_target_is_chosen_and_its_changes_are_read_by_keys(
     assert browser.errors == []
 
 
+def test_two_fingers_zoom_the_chart_and_one_moves_it(browser: Browser, console: Client) -> None:
+    open_console(browser, console, 390)
+    view = "[page.chart.view.from, page.chart.view.to]"
+    left, top = browser.run(
+        "document.querySelector('canvas').scrollIntoView(), "
+        "[document.querySelector('canvas').getBoundingClientRect()].flatMap(b => [b.left, b.top])"
+    )
+    y = top + 120
+    browser.touch("Start", (left + 150, y))
+    browser.touch("Start", (left + 150, y), (left + 210, y + 5))
+    for moved in range(8, 64, 8):
+        browser.touch("Move", (left + 150 - moved, y), (left + 210 + moved, y + 5))
+    browser.touch("End")
+    start, end = browser.run(view)
+    assert 0 < start < end < 1_440
+    browser.touch("Start", (left + 200, y))
+    for moved in range(10, 80, 10):
+        browser.touch("Move", (left + 200 - moved, y))
+    browser.touch("End")
+    later, size = browser.run("[page.chart.view.from, page.chart.size]")
+    assert later > start
+    assert size == pytest.approx(end - start)
+    assert browser.errors == []
+
+
 def test_a_load_is_raised_and_the_capacity_follows(browser: Browser, console: Client) -> None:
     open_console(browser, console)
     assert browser.run(EVENTS) == 1

@@ -100,6 +100,12 @@ class Browser:
                 "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text
             )
 
+    def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        """Touch the screen with a finger at each point. kind: `Start`, `Move` or `End`."""
+        fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self._call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+        self._call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=fingers)
+
     def picture(self, file: Path, height: int | None = None) -> None:
         """Write a picture of the page, as PNG or WebP: all of it, or so many pixels of what is on
         screen."""

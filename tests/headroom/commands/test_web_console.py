@@ -4,6 +4,7 @@ import _thread
 import socket
 import threading
 import time
+import webbrowser
 from http.client import HTTPConnection
 
 import pytest
@@ -35,10 +36,12 @@ def visit(port: int, statuses: list[int]) -> None:
     _thread.interrupt_main()
 
 
-@pytest.mark.parametrize("words", [(), ("--account",)])
+@pytest.mark.parametrize("words", [("--open",), ("--account",)])
 def test_it_prints_its_address_and_serves_until_ctrl_c(
-    words: tuple[str, ...], run: RunCommand
+    words: tuple[str, ...], run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     port, statuses = free_port(), list[int]()
     visitor = threading.Thread(target=visit, args=(port, statuses))
     visitor.start()
@@ -49,6 +52,7 @@ def test_it_prints_its_address_and_serves_until_ctrl_c(
     assert lines[0].startswith(f"Headroom's console: http://127.0.0.1:{port}/")
     assert lines[1:] == ["It answers this computer only. Ctrl-C ends it.", "Stopped."]
     assert (result.exit_code, statuses) == (0, [403])
+    assert opened == ([lines[0].split()[-1]] if "--open" in words else [])
 
 
 def test_the_embedded_region_needs_no_permission_to_write(run: RunCommand) -> None:
