@@ -14,6 +14,7 @@ from chalicelib.core import money, price_list, scaling
 from chalicelib.core.money import Spending
 from chalicelib.metrics import history_end
 from chalicelib.model import BOTH, UP, Dimension, Metrics, Reason, Series
+from headroom.simulation import pricing
 from headroom.simulation.replay import replay
 from tests.support.builders import (
     NOON,
@@ -192,6 +193,17 @@ def test_the_price_of_a_unit(
 ) -> None:
     found = price_list.unit_hours(place, table_class, own)
     assert (tuple(found.values()) if found else None) == expected
+
+
+def test_the_lists_of_the_engine_agree_with_the_price_file() -> None:
+    prices = pricing.load()
+    standard = price_list.unit_hours(prices.region, "STANDARD", None)
+    assert standard == {d: prices.of(d).unit_hour for d in Dimension}
+    other = price_list.unit_hours(prices.region, pricing.INFREQUENT_ACCESS, None)
+    assert other == {d: prices.in_class(pricing.INFREQUENT_ACCESS, d).unit_hour for d in Dimension}
+    # a write costs five times a read; eu-north-1 rounds
+    ratios = [write / read for read, write in price_list.STANDARD.values()]
+    assert ratios == pytest.approx([5.0] * len(ratios), rel=0.01)
 
 
 def test_a_budget_is_that_of_a_whole_table() -> None:
