@@ -99,4 +99,4 @@ def _run(server: Server, open_browser: bool) -> None:
     except KeyboardInterrupt:
         print_line("Stopped.")
     finally:
-        server.server_close()
+        server.stop()

@@ -73,6 +73,11 @@ class Server(ThreadingHTTPServer):
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*client)
 
+    def stop(self) -> None:
+        """Wait for the answer that is being made, make no other, and close."""
+        self.lock.acquire()
+        self.server_close()
+
     @property
     def origin(self) -> str:
         return f"http://{HOST}:{self.server_port}"
