@@ -176,6 +176,7 @@ def _run(
     handler(run)
     run.log()
     handlers.notify(run)
+    handlers.stand_by(run)
     counts = log.finish(run.report)
     run.report.raise_failures()
     return counts

@@ -142,7 +142,7 @@ def sweep(
             make_missing(run, known, tables)
         if concerns is None:
             run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
-    owners.suspend(run, suspensions)
+    run.report.standing_by = suspensions
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
 
@@ -235,6 +235,12 @@ def preview(run: Run, table: str) -> Report:
     else:
         _skip_unmanaged(run, table, table)
     return run.report
+
+
+def stand_by(run: Run) -> None:
+    """Let Application Auto Scaling stand by, after a sweep without a failure: the last thing before
+    the run counts as completed."""
+    owners.suspend(run, run.report.standing_by)
 
 
 def notify(run: Run) -> None:

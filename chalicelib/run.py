@@ -16,7 +16,7 @@ from chalicelib.core.healing import HealingDecision
 from chalicelib.core.money import Spending
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
-from chalicelib.model import Action, Alarm, Decision, Reason, Skip, Target
+from chalicelib.model import Action, Alarm, Decision, Reason, Skip, StandBy, Target
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,8 +59,9 @@ class Report:
     instance_alarms: the alarms of
     failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
     read, None if it could not read the alarms. unreached: the tables for which no time was left.
-    handed_over: how many tables workers check instead. stage: what all managed tables cost this
-    month, where a sweep has added it up for the stage's budget.
+    handed_over: how many tables workers check instead. standing_by: what a sweep has for
+    Application Auto Scaling, when all else is done. stage: what all managed tables cost this month,
+    where a sweep has added it up for the stage's budget.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Report:
     notified: list[Notice] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
     handed_over: int = 0
+    standing_by: Sequence[StandBy] = ()
     sweep: Sweep | None = None
     stage: Spending | None = None
 

@@ -143,6 +143,20 @@ def test_after_a_failure_nothing_is_suspended(region: Region) -> None:
     assert set(suspended(region).values()) == {True}
 
 
+@pytest.mark.scene(
+    understudied,
+    rules(min_units=5, notify=["scaled_up"], notify_topic=f"{TOPIC}-people") + SECTION,
+)
+def test_a_notification_that_fails_is_a_failure_too(region: Region) -> None:
+    take_over(region)
+    region.create_table("orders-2", 3, 3)
+    region.faults.append(Fault("Publish", "InternalErrorException"))
+    assert failures(invoke(region, "sweep"))
+    assert suspended(region) == ALL_ACTIVE
+    invoke(region, "sweep")
+    assert set(suspended(region).values()) == {True}
+
+
 def test_a_target_of_somebody_else_stays_as_it_is_and_the_table_is_left_alone(
     region: Region,
 ) -> None:
@@ -177,7 +191,9 @@ def test_where_application_auto_scaling_does_not_answer_nothing_is_registered(
 def test_a_sweep_without_lambda_leaves_it_alone(region: Region) -> None:
     """Nothing would ring when such sweeps end."""
     take_over(region)
-    handlers.sweep(new_run(region, region.functions.config), alone=True)
+    run = new_run(region, region.functions.config)
+    handlers.sweep(run, alone=True)
+    handlers.stand_by(run)
     assert suspended(region) == ALL_ACTIVE
 
 

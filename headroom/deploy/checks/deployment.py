@@ -78,7 +78,10 @@ class Deployment:
     @cached_property
     def next_sweep(self) -> Report:
         """Return what a sweep would do now. Each of its actions corrects something."""
-        return handlers.sweep(Run(self.aws, self.rules, self.now, dry_run=True))
+        run = Run(self.aws, self.rules, self.now, dry_run=True)
+        handlers.sweep(run)
+        handlers.stand_by(run)
+        return run.report
 
     @property
     def deploy_remedy(self) -> str:
