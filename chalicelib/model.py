@@ -298,7 +298,8 @@ class Metrics:
     have served, those of an unknown cause included. unexplained: those alone. hot_keys: requests a
     second that one partition's own limit refused. provisioned: the minimum of each five minutes in
     the same hours. history: a summary of the last days. recent: what these series show, where
-    the caller knows it already; a replay carries it on from minute to minute.
+    the caller knows it already; a replay carries it on from minute to minute. request_units: the
+    units that a throttled request counts as.
     """
 
     consumed: Series = NO_SERIES
@@ -308,6 +309,7 @@ class Metrics:
     hot_keys: Series = NO_SERIES
     unexplained: Series = NO_SERIES
     recent: RecentDemand | None = None
+    request_units: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,7 @@ def _with_causes(
         run.aws,
         {target: metrics[target] for target in unexplained if target in wanted},
         run.now,
+        {t for t, o in observations.items() if not o.policy.throttled_request_units},
     )
     return unexplained | {
         target: observations[target].with_metrics(m) for target, m in (causes or {}).items()

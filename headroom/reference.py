@@ -16,8 +16,9 @@ from chalicelib.config.healing import Healing
 from chalicelib.config.jobs import JobPause
 from chalicelib.config.mistakes import BOUNDS, WORDS
 from chalicelib.config.money import Money
-from chalicelib.config.policy import SETTINGS, Policy, ScalingStep
+from chalicelib.config.policy import SETTINGS, Policy
 from chalicelib.config.schedules import Schedule
+from chalicelib.config.types import ScalingStep
 from chalicelib.config.understudy import Understudy
 from chalicelib.config.windows import Reserve, Window
 from headroom.project import ROOT
@@ -139,6 +140,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     ),
     (Policy, "throttled_events"): 100,
     (Policy, "ignore_throttled_events"): 60,
+    (Policy, "throttled_request_units"): 0,
+    (Policy, "request_attempts"): 4,
     (Policy, "hold_after_outage_minutes"): 20,
     (Policy, "hold_after_common_outage_minutes"): 30,
     (Policy, "delay_minutes"): 5,

@@ -93,16 +93,23 @@ def read_metrics(
 
 
 def read_causes(
-    aws: Aws, metrics: Mapping[Target, Metrics], now: datetime
+    aws: Aws, metrics: Mapping[Target, Metrics], now: datetime, measured: Collection[Target] = ()
 ) -> dict[Target, Metrics]:
     """Return the metrics of targets with throttled requests, divided by their causes.
 
-    The causes are read from the first throttled request on.
+    The causes are read from the first throttled request on. measured: the targets of which the
+    units of a request are measured as well, from the same time on.
     """
     first = {t: throttling.causes_start(found.throttled) for t, found in metrics.items()}
     starts = {query: first[query.target] for query in _cause_queries(metrics, 60)}
+    starts |= {_requests_query(t): first[t] for t in measured if t in metrics}
     series = _read_new(aws, starts, now.replace(second=0, microsecond=0))
-    return {target: _by_cause(target, found, series) for target, found in metrics.items()}
+    explained = {target: _by_cause(target, found, series) for target, found in metrics.items()}
+    return explained | {
+        t: replace(explained[t], request_units=throttling.measured_units(m.consumed, series[query]))
+        for t, m in metrics.items()
+        if (query := _requests_query(t)) in series
+    }
 
 
 def read_histories(
@@ -233,6 +240,11 @@ def _cause_queries(targets: Iterable[Target], step: int) -> Iterable[Query]:
     for target in targets:
         for cause in Cause:
             yield Query(target, throttled_by(cause, target.dimension), step)
+
+
+def _requests_query(target: Target) -> Query:
+    """Return the query of how many requests consumed units, each minute."""
+    return Query(target, CONSUMED[target.dimension], 60, "SampleCount")
 
 
 def _by_cause(target: Target, metrics: Metrics, series: Mapping[Query, Series]) -> Metrics:

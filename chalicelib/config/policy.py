@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from chalicelib.config.money import MoneyCap
 from chalicelib.config.schedules import Schedule
-from chalicelib.config.types import NotificationKind, TopicArn, Webhook
+from chalicelib.config.types import NotificationKind, ScalingSteps, TopicArn, Units, Webhook
 from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
@@ -29,18 +29,6 @@ DAY_SECONDS = 86_400
 TARGET_PERCENT = 65
 Raw = Mapping[str, Any]
 Percent = Annotated[int, Meta(ge=1, le=100)]
-Units = Annotated[int, Meta(ge=0, le=1_000_000)]
-
-
-class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of a table of steps: the metric, in percent, and how far to scale from there on."""
-
-    at: Annotated[float, Meta(ge=0, description="The metric, in percent, at which the row holds.")]
-    percent: Annotated[int, Meta(ge=0, le=10_000, description="The step, in percent.")] = 0
-    units: Annotated[Units, Meta(description="The step, in units.")] = 0
-
-
-ScalingSteps = tuple[ScalingStep, ...]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +121,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "without; 0 counts every request.",
         ),
     ] = 0
+    throttled_request_units: Annotated[
+        float,
+        Meta(
+            ge=0, le=1_000, description="The units that a throttled request counts as; 0 measures."
+        ),
+    ] = 1.0
+    request_attempts: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=20,
+            description="Throttled requests are divided by this: the first try and the retries.",
+        ),
+    ] = 1
     delay_minutes: Annotated[
         int,
         Meta(

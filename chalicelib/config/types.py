@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
+Units = Annotated[int, Meta(ge=0, le=1_000_000)]
 #: The name of the alarm topic, and of a queue behind it, where a stage names none.
 DEFAULT_TOPIC = "headroom-alarms"
 TopicArn = Annotated[
@@ -46,3 +48,14 @@ NotificationKind = Literal[
 METRIC_KINDS: frozenset[NotificationKind] = frozenset(
     {"at_max", "hot_key", "budget_used_up", "high_throughput", "low_throughput"}
 )
+
+
+class ScalingStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of a table of steps: the metric, in percent, and how far to scale from there on."""
+
+    at: Annotated[float, Meta(ge=0, description="The metric, in percent, at which the row holds.")]
+    percent: Annotated[int, Meta(ge=0, le=10_000, description="The step, in percent.")] = 0
+    units: Annotated[Units, Meta(description="The step, in units.")] = 0
+
+
+ScalingSteps = tuple[ScalingStep, ...]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from chalicelib.core.throttling import lost_units
 from chalicelib.metrics import history_end
 from chalicelib.model import Dimension, Metrics, Number, Series, Target
 
@@ -106,7 +107,7 @@ def ceiling(spending: Iterable[Spending], metrics: Metrics, now: datetime) -> in
     recent = metrics.consumed.since(now - MEASURED)
     if not recent.known() or recent.end < now - MEASURED:
         return None
-    throttled = metrics.throttled.since(recent.start).known()
+    throttled = lost_units(metrics).since(recent.start).known()
     return math.ceil(max(recent.known()) + max(throttled, default=0.0))
 
 

@@ -49,6 +49,8 @@ class Observation:
 
     def with_metrics(self, metrics: Metrics) -> "Observation":
         """Return the observation with these metrics, without the throttling that is noise."""
-        return replace(
-            self, metrics=throttling.without_noise(metrics, self.policy.ignore_throttled_events)
-        )
+        units = throttling.request_units(self.policy, metrics.request_units)
+        metrics = throttling.without_noise(metrics, self.policy.ignore_throttled_events)
+        if units != metrics.request_units:
+            metrics = replace(metrics, request_units=units)
+        return replace(self, metrics=metrics)

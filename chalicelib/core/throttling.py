@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chalicelib.config.policy import Policy
 from chalicelib.metrics import Cause
 from chalicelib.model import Metrics, Number, Series
 
@@ -106,6 +107,31 @@ def _series(throttled: Series, values: list[float]) -> Series:
     return replace(throttled, values=tuple(value or None for value in values))
 
 
+def measured_units(consumed: Series, requests: Series) -> float:
+    """Return the mean units of the requests that were served; 1 where nothing is known of them.
+
+    requests: how many consumed units, a period of the same step. Source: Developer Guide, "DynamoDB
+    metrics and dimensions", ConsumedWriteCapacityUnits, SampleCount, read 2026-11.
+    """
+    pairs = zip(consumed.since(requests.start).values, requests.values, strict=False)
+    known = [(units, count) for units, count in pairs if units is not None and count]
+    count = sum(pair[1] for pair in known)
+    return sum(pair[0] for pair in known) * consumed.step_seconds / count if count else 1.0
+
+
+def request_units(policy: Policy, measured: float) -> float:
+    """Return the units that one throttled request counts as. Each retry is a request too."""
+    return (policy.throttled_request_units or measured) / policy.request_attempts
+
+
+def lost_units(metrics: Metrics) -> Series:
+    """Return the units a second that throttled requests would have used."""
+    if metrics.request_units == 1:
+        return metrics.throttled
+    values = [v and v * metrics.request_units for v in metrics.throttled.values]
+    return replace(metrics.throttled, values=tuple(values))
+
+
 def without_noise(metrics: Metrics, events: int) -> Metrics:
     """Return the metrics without the minutes in which no more than so many requests were throttled.
 
@@ -127,12 +153,15 @@ def _above(series: Series, events: int) -> Series:
 
 
 def numbers(metrics: Metrics, now: datetime) -> dict[str, Number]:
-    """Return how many requests of the newest minutes a hot key or an unknown cause throttled."""
+    """Return how many requests of the newest minutes a hot key or an unknown cause throttled, and
+    the units that a throttled request counts as, if that is not one."""
     counts = {
         "hot_key_requests": _requests(metrics.hot_keys, now),
         "unexplained_requests": _requests(metrics.unexplained, now),
     }
-    return {name: count for name, count in counts.items() if count}
+    found: dict[str, Number] = {name: count for name, count in counts.items() if count}
+    is_other = metrics.request_units != 1 and any(metrics.throttled.known())
+    return found | ({"request_units": metrics.request_units} if is_other else {})
 
 
 def _requests(series: Series, now: datetime) -> int:

@@ -32,9 +32,10 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Minimum": min,
     "Maximum": max,
     "Average": mean,
+    "SampleCount": sum,
 }
 #: The statistics that GetMetricData knows.
-READABLE = ("Sum", "Minimum", "Maximum", "Average")
+READABLE = ("Sum", "Minimum", "Maximum", "Average", "SampleCount")
 #: Alarms on this namespace ignore missing data. Source: CloudWatch User Guide, "How alarms evaluate
 #: missing data", 2026-10.
 KEEPS_ITS_STATE = "AWS/DynamoDB"
@@ -80,17 +81,27 @@ class CloudWatch:
         self._region, self.deliver, self._recover = region, deliver, recover
         self._run_function = run_function
         self.sums: dict[Key, dict[int, float]] = {}
+        self.samples: dict[Key, dict[int, float]] = {}
         self.alarms: dict[str, StoredAlarm] = {}
         self.history: list[tuple[datetime, str, str]] = []
 
     # metrics
 
     def publish(
-        self, namespace: str, metric: str, named: Mapping[str, str], minute: int, total: float
+        self,
+        namespace: str,
+        metric: str,
+        named: Mapping[str, str],
+        minute: int,
+        total: float,
+        samples: float | None = None,
     ) -> None:
-        """Add to a metric's Sum of one minute, counted from the region's start."""
+        """Add to a metric's Sum of one minute, counted from the region's start, and to its
+        SampleCount."""
         points = self.sums.setdefault(key(namespace, metric, named), {})
         points[minute] = points.get(minute, 0.0) + total
+        if samples is not None:
+            self.samples.setdefault(key(namespace, metric, named), {})[minute] = samples
 
     def embed(self, invocation: Invocation) -> None:
         """Publish the metrics that a function printed in the embedded metric format, at the minute
@@ -344,7 +355,8 @@ class CloudWatch:
     def _result(self, query: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         stat = query["MetricStat"]
         named = {d["Name"]: d["Value"] for d in stat["Metric"].get("Dimensions", [])}
-        points = self.sums.get(
+        stored = self.samples if stat["Stat"] == "SampleCount" else self.sums
+        points = stored.get(
             key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], named), {}
         )
         size = stat["Period"] // MINUTE

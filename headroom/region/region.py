@@ -67,6 +67,7 @@ class Region:
         self.conditions = conditions or Conditions()
         self.demand: dict[Target, Sequence[float]] = {}
         self.hot_keys: dict[Target, Sequence[float]] = {}
+        self.request_units: dict[Target, float] = {}
         self.served: dict[Target, tuple[float, float]] = {}
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
@@ -167,13 +168,20 @@ class Region:
             **({"GlobalSecondaryIndexes": definitions} if definitions else {}),
         )
 
-    def serve(self, target: Target, rates: Sequence[float], hot_key: Sequence[float] = ()) -> None:
+    def serve(
+        self,
+        target: Target,
+        rates: Sequence[float],
+        hot_key: Sequence[float] = (),
+        request_units: float = 1.0,
+    ) -> None:
         """Let a target see this demand, a value a minute from the region's start on; zero where
         none is given.
 
         hot_key: requests a second that come besides, for one key beyond what its partition serves.
-        All of them are throttled, whatever the units.
+        All of them are throttled, whatever the units. request_units: the units of each request.
         """
+        self.request_units[target] = request_units
         self.demand[target], self.hot_keys[target] = rates, hot_key
 
     def units(self, target: Target) -> int:
@@ -222,9 +230,10 @@ class Region:
             hot = _at(self.hot_keys.get(target, ()), self.minute)
             hot = hot or self.conditions.hot_key_requests
             named, side = _named(target), target.dimension
-            publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
+            each, total = self.request_units.get(target, 1.0), consumed * MINUTE
+            publish(NAMESPACE, CONSUMED[side], named, self.minute, total, total / each)
             publish(NAMESPACE, PROVISIONED[side], named, self.minute, self.meter(target).units)
-            causes = {Cause.PROVISIONED: throttled, Cause.KEY_RANGE: hot}
+            causes = {Cause.PROVISIONED: throttled / each, Cause.KEY_RANGE: hot}
             for cause, rate in causes.items():
                 names = [THROTTLED[side]]
                 names += [throttled_by(cause, side)] if self.conditions.shows_causes else []

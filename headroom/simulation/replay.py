@@ -19,6 +19,7 @@ from chalicelib.core.prices import UNIT_HOUR, is_worth_checking
 from chalicelib.core.strategies.adaptive import applied_after
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.strategies.onsets import DemandRecord
+from chalicelib.core.throttling import request_units
 from chalicelib.metrics import HISTORY, RECENT, history_end
 from chalicelib.model import (
     BOTH,
@@ -124,6 +125,8 @@ class _ReplayTarget:
         self.threshold: float | None = None
         #: Throttled requests a second that are no more than noise.
         self._noise = policy.ignore_throttled_events / MINUTE
+        #: The units that a throttled request counts as. In a replay, each uses one.
+        self._request_units = request_units(policy, 1.0)
         self._alarm_minutes = policy.alarm_period_seconds // MINUTE
         self._demand, self._start = demand, start
         self._hot_key = hot_key if shows_causes else ()
@@ -153,7 +156,7 @@ class _ReplayTarget:
         lost = lost if lost > self._noise else 0.0
         load.consumed.append(shown)
         load.throttled.append(lost or None)
-        load.known.append(shown + lost)
+        load.known.append(shown + lost * self._request_units)
         if throttled:
             self._last_throttled_minute = minute
         self._throttled.append(throttled)

@@ -9,6 +9,7 @@ from chalicelib.metrics import Cause, throttled_by
 from chalicelib.model import Dimension
 from headroom.region.context import Fault
 from headroom.region.region import Region
+from headroom.simulation.dynamodb_rules import Conditions
 from tests.support.builders import READS
 from tests.support.notifications import notification_rules, scene, subjects, texts
 from tests.support.scenes import (
@@ -22,9 +23,11 @@ from tests.support.scenes import (
     rules,
     set_units,
     units,
+    wait,
     woken,
 )
 
+NO_BUCKET = Conditions(burst_seconds=0)
 STRATEGIES = [
     pytest.param(name, marks=pytest.mark.scene(orders, rules(strategy=name)), id=name)
     for name in ("adaptive", "percent")
@@ -140,3 +143,27 @@ def test_past_demand_leaves_out_what_no_units_would_have_served(region: Region) 
     pass_minutes(region, 60)
     found = read_histories(aws, [READS], region.now, also_new=True)[READS]
     assert found.highest == 79.0
+
+
+MEASURED = rules(strategy="adaptive", throttled_request_units=0)
+
+
+@pytest.mark.parametrize(
+    "units_each",
+    [
+        pytest.param(each, marks=pytest.mark.scene(orders, text, conditions=NO_BUCKET))
+        for each, text in ((10.0, MEASURED), (1.0, rules(strategy="adaptive")))
+    ],
+)
+def test_the_units_of_throttled_requests_are_measured_where_that_is_wanted(
+    region: Region, units_each: float
+) -> None:
+    """200 units a second come in 20 requests. 100 units are there, so 10 requests are throttled."""
+    region.serve(READS, [90.0] * 10 + [200.0] * 2, request_units=10.0)
+    region.run(12)
+    wait(region, minutes=1)
+    found = decisions(woken(region, "on_alarm"))[READS]
+    assert found["numbers"]["throttled_units"] == pytest.approx(2 * 10 * units_each)
+    assert found["numbers"].get("request_units", 1.0) == pytest.approx(units_each)
+    is_read = "SampleCount" in str(requests(region, "GetMetricData"))
+    assert is_read == (units_each == 10.0)

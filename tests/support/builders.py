@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.config.loader import ConfigError, load
-from chalicelib.config.policy import Policy, ScalingStep, make_policy
+from chalicelib.config.policy import Policy, make_policy
+from chalicelib.config.types import ScalingStep
 from chalicelib.core import scaling, table_alarms
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation

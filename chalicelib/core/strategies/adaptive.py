@@ -23,6 +23,7 @@ from chalicelib.core.strategies.demand import (
     is_fresh,
 )
 from chalicelib.core.strategies.onsets import ONSET, SLOTS
+from chalicelib.core.throttling import lost_units
 from chalicelib.model import DemandHistory, Number, Reason, RecentDemand, Series
 
 BURST_SECONDS = 300
@@ -177,7 +178,7 @@ def recent_demand(observation: Observation) -> RecentDemand:
     metrics = observation.metrics
     if metrics.recent is not None:
         return metrics.recent
-    known = _demand(metrics.consumed, metrics.throttled)
+    known = _demand(metrics.consumed, lost_units(metrics))
     return RecentDemand(known, noise_of(steps(known[-NOISE_MINUTES:])), burst_left(observation))
 
 
@@ -186,7 +187,7 @@ def load_of(
 ) -> Load | None:
     """Return the load in the newest minutes, or None if nothing is known of the last ten
     minutes."""
-    consumed, throttled = observation.metrics.consumed, observation.metrics.throttled
+    consumed, throttled = observation.metrics.consumed, lost_units(observation.metrics)
     if not is_fresh(consumed, now):
         return None
     recent = recent or recent_demand(observation)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import FRESH_TO_LOWER, Recommendation, is_fresh
+from chalicelib.core.throttling import lost_units
 from chalicelib.model import Reason
 
 #: A decrease stays at or above the peak of the last 15 minutes.
@@ -33,7 +34,7 @@ def scale_up(
 def _peak_of_demand(observation: Observation, now: datetime) -> Recommendation:
     """Return the recent peak of demand, so that an unknown fleet does not prevent an increase."""
     recent = observation.metrics.consumed.last(UNCOUNTED_MINUTES)
-    throttled = observation.metrics.throttled.since(recent.start).known()
+    throttled = lost_units(observation.metrics).since(recent.start).known()
     if not is_fresh(recent, now) or not recent.known():
         return Recommendation(observation.provisioned, Reason.FLEET_UNKNOWN)
     peak = max(recent.known()) + max(throttled, default=0.0)
@@ -58,7 +59,7 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
         return Recommendation(
             observation.provisioned, Reason.NO_DATA, {"minutes_known": len(recent.known())}
         )
-    throttled = observation.metrics.throttled.since(recent.start).known()
+    throttled = lost_units(observation.metrics).since(recent.start).known()
     peak = max(recent.known())
     if any(throttled):
         return Recommendation(

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.config.policy import Policy, ScalingStep, ScalingSteps
+from chalicelib.config.policy import Policy
+from chalicelib.config.types import ScalingStep, ScalingSteps
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
@@ -150,7 +151,7 @@ def _evidence(observation: Observation, now: datetime) -> Evidence:
         consumed=_mean(consumed.since(start)),
         throttled=lost / count,
         events=round(lost * 60),
-        demand=_mean(newest) + sum(newest_lost.known()) / size,
+        demand=_mean(newest) + sum(newest_lost.known()) / size * observation.metrics.request_units,
         load_is_spent=len(recent.since(raised_at).values) < len(recent.values),
         # requests that were throttled before the increase applied must not be answered twice
         throttling_is_spent=raised_at is not None and start < raised_at + APPLIES_AFTER,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.policy import ScalingStep
 from chalicelib.config.schedules import Schedule
+from chalicelib.config.types import ScalingStep
 from chalicelib.core import prices
 from chalicelib.model import Decision, Dimension, Target
 from headroom.simulation import pricing

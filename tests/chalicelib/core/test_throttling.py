@@ -1,14 +1,16 @@
 """Throttled requests by cause: what more units would have served, and what they would not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core import scaling, throttling
 from chalicelib.core.throttling import by_cause, causes_start, numbers, without_noise
 from chalicelib.metrics import Cause
-from chalicelib.model import Metrics
+from chalicelib.model import UP, Metrics
 from tests.support.builders import MINUTE, NOON, observation, policy, series
 
 UNITS, HOT, ACCOUNT = Cause.PROVISIONED, Cause.KEY_RANGE, Cause.ACCOUNT_LIMIT
@@ -108,3 +110,51 @@ def test_a_series_that_begins_later_has_gaps_before_and_one_that_begins_earlier_
     assert (longer.values, longer.end) == ((None, None, 1.0, 2.0, 3.0), throttled.end)
     shorter = longer.starting_at(throttled.start + MINUTE)
     assert (shorter.values, shorter.end) == ((2.0, 3.0), throttled.end)
+
+
+@pytest.mark.parametrize(
+    ("consumed", "requests", "expected"),
+    [
+        pytest.param([100.0] * 3, [600.0] * 3, 10.0, id="ten units each"),
+        pytest.param([100.0] * 3, [600.0], 10.0, id="of the newest minute"),
+        pytest.param([None, 100.0, 50.0], [None, 600.0, None], 10.0, id="of the common minutes"),
+        pytest.param([50.0, 100.0], [6_000.0, 12_000.0], 0.5, id="reads that may be old"),
+        pytest.param([100.0], [], 1.0, id="unknown"),
+        pytest.param([0.0], [0.0], 1.0, id="nothing was served"),
+    ],
+)
+def test_the_units_of_a_request_are_those_of_the_requests_that_were_served(
+    consumed: list[float | None], requests: list[float | None], expected: float
+) -> None:
+    assert throttling.measured_units(series(consumed), series(requests)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "measured", "expected"),
+    [
+        pytest.param({}, 10.0, 1.0, id="a request is a unit"),
+        pytest.param({"throttled_request_units": 0}, 10.0, 10.0, id="measured"),
+        pytest.param({"throttled_request_units": 4}, 10.0, 4.0, id="written"),
+        pytest.param(
+            {"throttled_request_units": 0, "request_attempts": 4}, 10.0, 2.5, id="with retries"
+        ),
+    ],
+)
+def test_throttled_requests_and_their_retries_are_told_from_units(
+    settings: dict[str, Any], measured: float, expected: float
+) -> None:
+    metrics = replace(observation(consumed=100.0, throttled=5.0).metrics, request_units=measured)
+    found = observation(settings=policy(**settings)).with_metrics(metrics)
+    assert throttling.lost_units(found.metrics).known()[-1] == 5 * expected
+    assert found.metrics.throttled.known()[-1] == 5.0
+    told = throttling.numbers(found.metrics, NOON).get("request_units", 1.0)
+    assert told == expected
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "percent", "fleet"])
+def test_every_strategy_counts_the_units_of_throttled_requests(strategy: str) -> None:
+    settings = {"strategy": strategy, "throttled_request_units": 10}
+    seen = observation(consumed=100.0, throttled=5.0, settings=policy(**settings))
+    found = scaling.decide(seen.with_metrics(seen.metrics), NOON, UP)
+    alone = scaling.decide(replace(seen, policy=policy(strategy=strategy)), NOON, UP)
+    assert found.desired - alone.desired >= 45

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.config import loader
-from chalicelib.config.policy import ScalingStep
+from chalicelib.config.types import ScalingStep
 from chalicelib.config.windows import Window
 from headroom.migrate.imported import Kind
 from tests.support.dynamic_dynamodb import (

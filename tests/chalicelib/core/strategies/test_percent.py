@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.config.policy import Policy, ScalingStep
+from chalicelib.config.policy import Policy
+from chalicelib.config.types import ScalingStep
 from chalicelib.core import scaling
 from chalicelib.core.strategies import percent
 from chalicelib.model import BOTH, UP, Decision, Reason, Series

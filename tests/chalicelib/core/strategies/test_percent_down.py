@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.config.policy import ScalingStep
+from chalicelib.config.types import ScalingStep
 from chalicelib.core.strategies import percent
 from chalicelib.core.strategies.demand import Recommendation
 from chalicelib.model import Reason, Series
