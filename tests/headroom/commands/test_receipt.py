@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED, THROTTLED, Cause, throttled_by
 from chalicelib.model import Dimension, Target
+from headroom.region.context import Fault
 from headroom.region.region import Region
 from headroom.simulation import pricing, receipt
 from headroom.simulation.clock import DAY, HOUR, MINUTE
@@ -131,3 +132,13 @@ def test_without_a_table_there_is_no_receipt(
     result = run("receipt", "--config", config, *words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert problem in result.errors
+
+
+def test_a_table_that_cannot_be_described_is_left_out(
+    region: Region, config: Path, run: RunCommand
+) -> None:
+    region.faults.append(Fault("DescribeTable", "AccessDeniedException"))
+    result = run("receipt", "--config", config, "--table", "orders")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "orders is left out: " in result.errors
+    assert "AccessDeniedException" in result.errors

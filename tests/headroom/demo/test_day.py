@@ -13,7 +13,7 @@ from rich.console import Console
 
 from chalicelib.core import table_alarms
 from chalicelib.model import Dimension
-from headroom.demo import day, terminal
+from headroom.demo import day, shop, terminal
 from headroom.demo.day import DemoResult, Timeline
 from headroom.demo.story import Story
 from headroom.region.context import Invocation
@@ -54,7 +54,7 @@ def watched() -> Watched:
     return Watched()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(traced=True)
 def test_a_burst_ends_well(watched: Watched) -> None:
     result = watched.result
     assert result.ended_well
@@ -248,6 +248,20 @@ def test_an_alarm_that_came_back_is_not_stuck(alarmed: Region) -> None:
     alarmed.run(2)
     assert alarmed.cloudwatch.alarms[NAME].state.value == "OK"
     assert day.stuck_alarms(alarmed) == []
+
+
+# its traffic
+
+
+def test_the_traffic_is_a_shops_day_with_a_sale() -> None:
+    day_of_shop = shop.traffic()
+    assert day_of_shop == shop.traffic() != shop.traffic(seed=8)
+    assert len(shop.traffic(2)) == 2 * len(day_of_shop) == 2 * 1440
+    night, sale, evening = (max(day_of_shop[m : m + 20]) for m in (180, 870, 1420))
+    before = max(day_of_shop[840:870])
+    assert night < 150 > evening
+    assert min(day_of_shop[870:890]) > 2 * before > 4 * night
+    assert sale == max(day_of_shop)
 
 
 # what is shown

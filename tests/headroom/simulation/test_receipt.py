@@ -61,12 +61,13 @@ def test_application_auto_scaling_keeps_the_policys_bounds() -> None:
     assert by_name([high])[AUTO_SCALING].usd <= 120 * PRICES.read.unit_hour
 
 
-def test_the_quotas_day_begins_at_midnight_of_the_hour_that_is_given() -> None:
-    """Four decreases of the first day are gone; the fifth needs an hour, or midnight."""
-    falls = [float(1000 - 100 * (minute // 20)) for minute in range(200)]
-    noon = replace(HOUR, demand=falls, units=[1429] * 200, throttled=[0.0] * 200)
-    late = replace(noon, start=START + timedelta(hours=22))
-    assert by_name([late])[AUTO_SCALING].usd <= by_name([noon])[AUTO_SCALING].usd
+def test_the_quotas_day_begins_at_the_midnight_of_the_hour_that_is_given() -> None:
+    """Demand falls by nearly a half every 20 minutes: the fifth decrease must wait for an hour, or
+    for midnight."""
+    falls = [10_000 * 0.55 ** (minute // 20) for minute in range(200)]
+    noon = replace(HOUR, demand=falls, units=[14_286] * 200, throttled=[0.0] * 200)
+    late = replace(noon, start=START + timedelta(hours=22, minutes=30))
+    assert by_name([late])[AUTO_SCALING].usd < by_name([noon])[AUTO_SCALING].usd
 
 
 @pytest.mark.parametrize(
