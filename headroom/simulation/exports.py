@@ -19,6 +19,8 @@ MOST_HEADINGS = 20
 #: Smaller numbers are no seconds since 1970 of a time in which there was CloudWatch.
 FIRST_SECOND = 1_000_000_000
 STATISTIC = "Sum"
+#: More minutes than this would fill the memory: one wrong year among the times is enough.
+MOST_DAYS = 1_830
 
 
 class ExportError(OperatorError):
@@ -130,6 +132,12 @@ def by_minute(points: Points) -> Minutes:
     ordered = sorted(points.values)
     if not ordered:
         raise ExportError("no value in it")
+    days = (ordered[-1][0] - ordered[0][0]).days
+    if days > MOST_DAYS:
+        raise ExportError(
+            f"from {ordered[0][0]:%Y-%m-%d} to {ordered[-1][0]:%Y-%m-%d} are {days:,} days; "
+            f"at most {MOST_DAYS:,} are read"
+        )
     period = _period([at for at, _ in ordered])
     start = ordered[0][0].replace(hour=0, minute=0, second=0, microsecond=0)
     known: dict[int, float] = {}

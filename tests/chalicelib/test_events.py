@@ -22,6 +22,7 @@ from chalicelib.metrics import Metric, target_of
 from chalicelib.model import Reason, Skip
 from headroom.project import ROOT
 from tests.support.builders import ACCOUNT, INDEX_READS, INDEX_WRITES, READS, TOPIC, WRITES
+from tests.support.mutations import VALUES, mutated
 
 DATA = ROOT / "tests" / "data"
 TABLE_ARN = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/orders"
@@ -351,15 +352,6 @@ def test_members_that_aws_adds_tomorrow_are_passed_over() -> None:
     assert from_sns(sns(trigger={"Tomorrow": [1]}, AlsoTomorrow={"a": 1})) == TABLE_HOT
 
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
 @given(st.text() | st.text(st.characters(codec=None)))
 @example("\udfff")
 def test_no_text_makes_a_reader_raise(text: str) -> None:
@@ -372,34 +364,7 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
     assert [type(read(json.dumps(value))) for read in READERS] == [Skip] * len(READERS)
 
 
-def mutated(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a recorded message with one member, at any depth, replaced by any JSON, or left
-    out."""
-    return st.builds(
-        _with, st.just(name), st.sampled_from(list(_spots(recorded(name)))), VALUES | st.just(...)
-    )
-
-
-def _spots(value: Any, path: tuple[str | int, ...] = ()) -> Any:
-    inside = value.items() if isinstance(value, dict) else ()
-    for key, part in enumerate(value) if isinstance(value, list) else inside:
-        yield (*path, key)
-        yield from _spots(part, (*path, key))
-
-
-def _with(name: str, spot: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    text = recorded(name)
-    inner: Any = text
-    for step in spot[:-1]:
-        inner = inner[step]
-    if value is ...:
-        del inner[spot[-1]]
-    else:
-        inner[spot[-1]] = value
-    return text
-
-
-@given(st.sampled_from([path.stem for path in DATA.glob("*.json")]).flatmap(mutated))
+@given(st.sampled_from([recorded(path.stem) for path in DATA.glob("*.json")]).flatmap(mutated))
 def test_no_change_to_a_real_message_makes_a_reader_raise(text: dict[str, Any]) -> None:
     readers: list[Callable[[], Event]] = [
         lambda: from_text(json.dumps(text)),

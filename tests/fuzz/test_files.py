@@ -3,6 +3,7 @@
 The corpus has one file of every form. A reader may raise what it promises, and nothing else.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from headroom import remarks
 from headroom.migrate import dynamic_dynamodb
 from headroom.simulation import traces
 from headroom.simulation.traces import TraceError
+from tests.support.mutations import mutated
 
 CORPUS = Path(__file__).parent / "corpus"
 #: What stands where something else should.
@@ -102,6 +104,15 @@ def test_a_configuration_is_read_or_every_mistake_is_named(text: str) -> None:
 def test_a_trace_is_read_or_its_line_is_named(text: str) -> None:
     with suppress(TraceError):
         read_trace(text)
+
+
+EXPORTS = [json.loads(path.read_text()) for path in sorted((CORPUS / "trace").glob("*.json"))]
+
+
+@given(st.sampled_from(EXPORTS).flatmap(mutated))
+def test_an_export_with_anything_in_it_is_read_or_refused(export: object) -> None:
+    with suppress(TraceError):
+        read_trace(json.dumps(export))
 
 
 @given(files(CORPUS / "dynamic-dynamodb"))
