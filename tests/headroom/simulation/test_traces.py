@@ -138,7 +138,7 @@ MINUTES = "minutes count up from 0 without a gap"
         ),
         pytest.param(
             "2026-11-02,1\n9999-11-02,2\n",
-            ": from 2026-11-02 to 9999-11-02 are 2,912,079 days; at most 1,830 are read",
+            ": from 2026-11-02 to 9999-11-02 are 2,912,078 days; at most 1,830 are read",
             id="a wrong year",
         ),
         pytest.param(
