@@ -16,6 +16,7 @@ def conflicts(config: Config) -> list[str]:
         *_fleet_problems(config),
         *_rules_without_fleet(config),
         *_money_problems(config),
+        *_understudy_problems(config),
     ]
     return list(dict.fromkeys(problems))
 
@@ -55,6 +56,13 @@ def _fleet_problems(config: Config) -> Iterator[str]:
         for j, row in enumerate(fleet.tables):
             if not WILDCARDS & set(row.table) and not config.manages(row.table):
                 yield f"fleet[{i}].tables[{j}].table: no rule of [[tables]] manages {row.table!r}"
+
+
+def _understudy_problems(config: Config) -> Iterator[str]:
+    """Yield the tables of the understudy that no rule manages, if they are not named by a glob."""
+    for i, name in enumerate(config.understudy.tables if config.understudy else ()):
+        if not WILDCARDS & set(name) and not config.manages(name):
+            yield f"understudy.tables[{i}]: no rule of [[tables]] manages {name!r}"
 
 
 def _rules_without_fleet(config: Config) -> Iterator[str]:

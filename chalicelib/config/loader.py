@@ -64,7 +64,8 @@ def load(text: str, source: str = "configuration") -> Config:
 
 def _may_go(conflict: str, problem: str) -> bool:
     """Tell whether a conflict may be gone when a value that cannot be read is put right."""
-    if "fleet" in conflict and problem.startswith(("fleet", "tables")):
+    of_tables = "fleet" in conflict or conflict.startswith("understudy")
+    if of_tables and problem.startswith(("fleet", "tables")):
         return True
     found = PLACE.match(problem)
     place = found[0] if found else "defaults"

@@ -44,6 +44,8 @@ What next, so that no table is without a scaler for a moment:
      One table after the other: it creates Headroom's alarms, then it deregisters the targets.
      What it removes is saved in
      {file}.
+     With [understudy] in the configuration, the targets stay instead, suspended:
+     they take over while Headroom is down (docs/if-headroom-is-down.md).
   4. To go back: headroom import autoscaling --revert {file}
 """
 

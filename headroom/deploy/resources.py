@@ -337,7 +337,12 @@ class AlarmPermission(Resource):
     def differences(self, session: AwsSession) -> list[str]:
         response = get_or_none(session.client("lambda").get_policy, FunctionName=self.function)
         statements = json.loads(response["Policy"])["Statement"] if response else []
-        is_allowed = any(statement["Sid"] == self.SID for statement in statements)
+        is_allowed = any(
+            statement["Sid"] == self.SID
+            # a template's statement has a name of CloudFormation's
+            or statement["Principal"] == {"Service": ALARM_PRINCIPAL}
+            for statement in statements
+        )
         return [] if is_allowed else ["no alarm may run it"]
 
     def apply(self, session: AwsSession) -> None:

@@ -5,6 +5,7 @@ It is no function of Chalice: what breaks Headroom's code or configuration must 
 
 import io
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 from chalicelib.config.rules import Config
@@ -25,14 +26,16 @@ TIMEOUT_SECONDS, MEMORY_MB = 300, 256
 #: tries it again: the account's concurrency may be used up. Source: Lambda Developer Guide,
 #: "How Lambda handles errors and retries with asynchronous invocation", read 2026-11.
 INVOKE_SETTINGS = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600}
+#: The characters of a digest of the source.
+DIGEST = 16
 #: With more characters, the role's policy names no table.
 MOST_CHARACTERS = 5_000
 
 
 def code() -> bytes:
-    """Return the zip of the function, always the same bytes for the same source."""
+    """Return the zip of the function: the same bytes on every machine, so not compressed."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         entry = zipfile.ZipInfo(f"{MODULE}.py")
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, SOURCE.read_bytes())
@@ -40,8 +43,10 @@ def code() -> bytes:
 
 
 def environment(stage: Stage, topic_arn: str) -> dict[str, str]:
-    """Return the function's environment variables."""
-    return {"ALARM_TOPIC_ARN": topic_arn, "STAGE": stage.name}
+    """Return the function's environment variables. By SOURCE, the doctor knows which code is
+    deployed: CloudFormation makes a zip of its own."""
+    digest = sha256(SOURCE.read_bytes()).hexdigest()[:DIGEST]
+    return {"ALARM_TOPIC_ARN": topic_arn, "STAGE": stage.name, "SOURCE": digest}
 
 
 def assume_role_policy() -> Document:

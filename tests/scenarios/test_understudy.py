@@ -109,7 +109,7 @@ def test_other_bounds_of_the_rule_are_followed(region: Region) -> None:
     "config",
     [
         pytest.param(
-            rules(min_units=5) + '\n[understudy]\ntables = ["users"]\n', id="other tables"
+            rules(min_units=5) + '\n[understudy]\ntables = ["orders-2"]\n', id="other tables"
         ),
         pytest.param(rules(min_units=5) + "\n[understudy]\ntables = []\n", id="no tables"),
         pytest.param(rules(dry_run=True) + SECTION, id="dry run"),

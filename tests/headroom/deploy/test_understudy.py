@@ -73,10 +73,10 @@ def test_other_code_or_another_policy_is_put_right() -> None:
     with account() as session:
         set_up(dev(), session, rules=WITH)
         client = session.client("lambda")
-        file = BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("index.py", "")
-        client.update_function_code(FunctionName=NAME, ZipFile=file.getvalue())
+        variables = understudy.environment(dev(), dev().topic_arn(AWS)) | {"SOURCE": "older"}
+        client.update_function_configuration(
+            FunctionName=NAME, Environment={"Variables": variables}
+        )
         session.client("iam").put_role_policy(
             RoleName=f"{NAME}-us-east-1",
             PolicyName="headroom-configured",
@@ -84,8 +84,9 @@ def test_other_code_or_another_policy_is_put_right() -> None:
         )
         assert apply(session, WITH) == {
             "role headroom-dev-understudy-us-east-1": ("its policy is different",),
-            f"function {NAME}": ("its code is another version's",),
+            f"function {NAME}": ("its Environment is different",),
         }
+        assert apply(session, WITH) == {}
 
 
 @pytest.mark.scene.with_args(understudied)
