@@ -89,6 +89,7 @@ def test_the_backtest_and_the_deployed_app_agree_in_every_minute(
 HALF, SLOW = Conditions(burst_seconds=150), Conditions(metric_delay_minutes=3, update_minutes=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conditions", "settings"),
     [

@@ -49,7 +49,7 @@ def large() -> Iterator[Region]:
         yield region
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 def test_hundreds_of_tables_are_read_in_bulk_and_get_their_alarms_in_several_sweeps(
     large: Region,
 ) -> None:

@@ -247,7 +247,7 @@ def test_without_anything_to_raise_the_decision_says_that_the_pauses_are_unknown
     )
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True], ids=["answered", "refused"])
 def test_one_call_serves_all_tables_of_an_event_and_the_next_event_asks_anew(fails: bool) -> None:
     with Region(MIDDAY) as region:

@@ -64,6 +64,7 @@ def test_a_benchmark_of_a_missing_folder_is_refused(run: RunCommand) -> None:
     )
 
 
+@pytest.mark.slow(traced=True)
 def test_a_benchmark_prints_what_changed(tmp_path: Path, run: RunCommand) -> None:
     write_trace(tmp_path, STEPS, "steps.csv")
     results = tmp_path / "results.json"

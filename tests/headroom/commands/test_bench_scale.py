@@ -16,6 +16,7 @@ def run(*words: object, status: int = 0) -> str:
     return result.output
 
 
+@pytest.mark.slow(traced=True)
 def test_it_prints_a_table_saves_it_and_compares_with_it(tmp_path):
     file = tmp_path / "scale.json"
     output = run(*SMALL, "--results", file, "--save")
@@ -30,6 +31,7 @@ def test_it_prints_a_table_saves_it_and_compares_with_it(tmp_path):
     assert "1 counts differ from scale.json." in output
 
 
+@pytest.mark.slow(traced=True)
 def test_it_prints_goals_and_json(tmp_path):
     words = ("bench-scale", "--tables", "1", "--scenario", "made", "--results", tmp_path / "none")
     output = run(*words)

@@ -90,6 +90,7 @@ TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 NEW_TARGETS = tuple(replace(target, table="new") for target in (READS, WRITES))
 
 
+@pytest.mark.slow(traced=True)
 def test_each_cost_has_its_place_where_several_are_read(region: Region, folder: Path) -> None:
     places = ("--table", "orders", "--regions", region.name)
     rows = list(csv.DictReader(io.StringIO(run(folder, "--csv", *places).stdout)))

@@ -23,6 +23,9 @@ from tests.support.dashboard_schema import check
 from tests.support.foreign import needs_parsers, parsed
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
+#: A package takes seconds to make.
+pytestmark = pytest.mark.slow(traced=True)
+
 EVERYTHING = {
     "ALARM_SOURCES": ",".join(LISTENERS),
     "ALARM_QUEUE": "headroom-buffer-dev",

@@ -21,6 +21,9 @@ from headroom.deploy.lean_zip import LAMBDA_FOLDER, make_lean
 from headroom.project import ROOT
 from tests.support.real_deploy import copy_project
 
+#: A package takes seconds to make.
+pytestmark = pytest.mark.slow(traced=True)
+
 MOST_BYTES = 1_200_000
 UNCHECKED_HASH = 0b01
 #: Imports the app, decides what a message asks for, and prints every module with its file.

@@ -111,6 +111,7 @@ def move(session: AwsSession) -> None:
 OLD = [dev().function(name) for name in NAMES]
 
 
+@pytest.mark.slow(traced=True)
 def test_roles_of_an_older_version_are_kept_while_a_region_uses_them(
     session: AwsSession, tmp_path: Path
 ) -> None:

@@ -248,7 +248,7 @@ def again_and_again(work: Callable[[], object]) -> int:
     raise AssertionError("it never ends")
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
     with account() as session:
         list(setup.setup(setup.resources_before_functions(dev(), session), session))
@@ -265,7 +265,7 @@ def test_a_setup_that_is_stopped_at_any_call_is_finished_by_another() -> None:
         ] == []
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path: Path) -> None:
     with account() as session:
         before = inventory(session.client)

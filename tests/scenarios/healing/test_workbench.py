@@ -30,6 +30,7 @@ from tests.support.healing import (
 pytestmark = pytest.mark.scene.with_args(web)
 
 
+@pytest.mark.slow(traced=True)
 def test_the_demo_plays_what_it_says() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
     SCENES["healing"](console)

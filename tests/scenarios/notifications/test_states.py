@@ -47,7 +47,7 @@ def run_with(region: Region, rates: list[float], others: float = 50.0) -> None:
     region.run(size)
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 @pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
 def test_at_the_maximum_and_throttled_is_reported_once_an_episode(region: Region) -> None:
     run_with(region, [50.0] * 10 + [150.0] * 2 * HOUR)
@@ -86,7 +86,7 @@ def test_it_is_remembered_by_the_alarm_and_not_by_the_container(region: Region) 
     assert operations(region).count("ListTagsForResource") == 2  # what it has read once, it knows
 
 
-@pytest.mark.untraced
+@pytest.mark.slow
 @pytest.mark.scene(scene, notification_rules("at_max", max_units=100))
 def test_a_container_reads_the_tags_once_where_nothing_is_news(region: Region) -> None:
     run_with(region, [150.0] * 3 * HOUR)
