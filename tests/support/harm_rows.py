@@ -29,6 +29,7 @@ from tests.support.harms import (
     let_the_clock_be_off,
     let_too_few_work,
     lose_a_message,
+    make_an_index_too_small,
     open_the_topic,
     reach_too_few,
     reject,
@@ -344,6 +345,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "throttling",
         "CloudWatch does not say why requests on orders:write are throttled",
         "docs/policy.md",
+    ),
+    "make an index too small": (
+        make_an_index_too_small,
+        "throttling",
+        "orders:write is throttled, because its index by-date was throttled",
+        "raise the max_units of its writes",
     ),
     "delete an alarm": (
         lambda deployment: deployment.session.client("cloudwatch").delete_alarms(

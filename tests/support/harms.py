@@ -280,15 +280,30 @@ def take_actions_away(deployment: Deployment) -> None:
     client.put_metric_alarm(**{**kept, "AlarmActions": []})
 
 
-def throttle(deployment: Deployment, *causes: str) -> None:
-    """Let a write a second be throttled, with the metrics of these causes."""
+def throttle(deployment: Deployment, *causes: str, index: str = "") -> None:
+    """Let a write a second be throttled, of the table or of an index, with the metrics of these
+    causes."""
     named = [{"Name": "TableName", "Value": "orders"}]
+    named += [{"Name": "GlobalSecondaryIndexName", "Value": index}] if index else []
     at = datetime.now(UTC) - timedelta(minutes=2)
     for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents", *causes):
         point = {"MetricName": metric, "Dimensions": named, "Timestamp": at, "Value": 60.0}
         deployment.session.client("cloudwatch").put_metric_data(
             Namespace="AWS/DynamoDB", MetricData=[point]
         )
+
+
+def make_an_index_too_small(deployment: Deployment) -> None:
+    """Give the table an index, and let that be short of writes."""
+    key = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
+    units = {"ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}}
+    whole = {"Projection": {"ProjectionType": "ALL"}}
+    deployment.session.client("dynamodb").update_table(
+        TableName="orders",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": {"IndexName": "by-date", **key, **units, **whole}}],
+    )
+    throttle(deployment, "WriteProvisionedThroughputThrottleEvents", index="by-date")
 
 
 def give_an_unknown_field(deployment: Deployment) -> None:

@@ -108,6 +108,9 @@ ALL = {"a": "12:21 UTC", "b": "12:21 UTC", "c": "12:21 UTC"}
         pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[100.0] * 7, 40.0]}, {}, id="later"),
         pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[60.0] * 8]}, {}, id="by less than half"),
         pytest.param({"a": HALF, "b": HALF, "c": [*HALF[:-1], 60.0]}, {}, id="it is back"),
+        pytest.param(
+            dict.fromkeys("abc", [*[0.9] * 120, *[0.1] * 8]), {}, id="tables that are hardly used"
+        ),
         pytest.param({}, {}, id="no table"),
     ],
 )
