@@ -12,8 +12,8 @@ from headroom.commands.console import app, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
-from headroom.simulation import benchmark, indexes
-from headroom.simulation.traces import TraceError
+from headroom.simulation import benchmark, cases
+from headroom.simulation.traces import TraceError, generated
 from headroom.tables import number_table
 
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -49,7 +49,7 @@ def bench(
     for name in benchmark.CONDITIONS:
         _print_conditions(name, [m for m in measured if m.conditions_name == name], each)
     if folder is None:
-        console.print(_of_indexes(policy))
+        _print_cases(policy)
     _compare(measured, results)
     if save:
         benchmark.write_results(measured, results)
@@ -75,11 +75,18 @@ def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bo
     )
 
 
-def _of_indexes(policy: Policy, days: int = 2) -> Table:
+def _print_cases(policy: Policy, days: int = 2) -> None:
+    """Print what one trace of one target cannot show, on generated traffic."""
     headings = ("", "unit-hours", "throttled ppm", "throttled minutes", "changes")
-    rows = indexes.rows(indexes.generated(days), policy)
-    title = f"writes of a table with two indexes; generated days: {days}"
-    return number_table(title, headings, [row.cells() for row in rows])
+    tables = {
+        "writes of a table with two indexes": cases.index_rows(
+            cases.generated_writes(days), policy
+        ),
+        "a hot key loses a request a second": cases.hot_key_rows(generated(days, seed=1), policy),
+    }
+    for title, rows in tables.items():
+        cells = [row.cells() for row in rows]
+        console.print(number_table(f"{title}; generated days: {days}", headings, cells))
 
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:

@@ -68,6 +68,7 @@ def test_eight_minutes_without_callers_throttle_nobody() -> None:
 
 HALF: Values = [*BUSY, *[40.0] * 8]
 STEADY: Values = [100.0] * 128
+RARE: Values = [*[0.9] * 120, *[0.1] * 8]
 LATE: Values = [*[100.0] * 124, *[40.0] * 4]
 
 
@@ -108,9 +109,7 @@ ALL = {"a": "12:21 UTC", "b": "12:21 UTC", "c": "12:21 UTC"}
         pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[100.0] * 7, 40.0]}, {}, id="later"),
         pytest.param({"a": HALF, "b": HALF, "c": [*BUSY, *[60.0] * 8]}, {}, id="by less than half"),
         pytest.param({"a": HALF, "b": HALF, "c": [*HALF[:-1], 60.0]}, {}, id="it is back"),
-        pytest.param(
-            dict.fromkeys("abc", [*[0.9] * 120, *[0.1] * 8]), {}, id="tables that are hardly used"
-        ),
+        pytest.param({"a": RARE, "b": RARE, "c": RARE}, {}, id="tables that are hardly used"),
         pytest.param({}, {}, id="no table"),
     ],
 )

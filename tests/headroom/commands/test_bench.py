@@ -1,10 +1,8 @@
 """`headroom bench`."""
 
-import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from headroom.commands import bench
 from tests.support.builders import policy
@@ -44,16 +42,14 @@ def test_a_benchmark_prints_all_conditions_and_compares_with_the_last_results(
     assert again.output.endswith("0 of 6 figures differ by more than 0.5% from results.json.")
 
 
-def test_the_benchmark_without_traces_shows_a_table_with_indexes() -> None:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(bench._of_indexes(policy(), days=1))
-    assert isinstance(console.file, io.StringIO)
-    for words in (
-        "two indexes; generated days: 1",
-        "indexes follow",
-        "index_follows_table = false",
-    ):
-        assert words in console.file.getvalue()
+@pytest.mark.slow(traced=True)
+def test_the_benchmark_without_traces_shows_a_table_with_indexes_and_a_hot_key(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bench._print_cases(policy(), days=1)
+    printed = capsys.readouterr().out
+    for words in ("two indexes; generated days: 1", "index_follows_table = false", "not shown"):
+        assert words in printed
 
 
 def test_a_benchmark_of_a_missing_folder_is_refused(run: RunCommand) -> None:

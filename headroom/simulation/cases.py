@@ -1,4 +1,4 @@
-"""The writes of a table with two indexes: with and without indexes that follow their table."""
+"""What a trace of one target cannot show: a table with two indexes, and a hot key."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from chalicelib.model import Dimension, Target
 from headroom.simulation import traces
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.replay import Replay, initial_units
+from headroom.simulation.replay import Replay, initial_units, replay
 
 WRITES = Target("orders", "", Dimension.WRITE)
 FULL, SPARSE = (Target("orders", name, Dimension.WRITE) for name in ("by-customer", "by-error"))
@@ -21,11 +21,11 @@ BATCH_MINUTES, BATCH_EVERY, BATCH_UNITS = 20, 6 * HOUR, 3_000.0
 
 
 @dataclass(frozen=True)
-class IndexRow:
-    """The sums of the table and its indexes, but for the table's own throttling.
+class CaseRow:
+    """What came of one way to run a table.
 
-    unit_hours: write units. throttled_ppm, throttled_minutes: the table's writes that failed, also
-    those that an index kept away.
+    unit_hours, changes: those of the table and its indexes together. throttled_ppm,
+    throttled_minutes: the table's requests that failed, also those that an index kept away.
     """
 
     name: str
@@ -40,7 +40,7 @@ class IndexRow:
         return (self.name, *(f"{figure:,.0f}" for figure in figures))
 
 
-def generated(days: int = 2) -> Mapping[Target, Sequence[float]]:
+def generated_writes(days: int = 2) -> Mapping[Target, Sequence[float]]:
     """Return the writes of a table and of its indexes: calm, with a batch every six hours.
 
     Each write of the table is one of an index. The other index takes a share that drifts from
@@ -56,26 +56,44 @@ def generated(days: int = 2) -> Mapping[Target, Sequence[float]]:
     return {WRITES: writes, FULL: writes, SPARSE: sparse}
 
 
-def rows(
+def index_rows(
     demand: Mapping[Target, Sequence[float]], policy: Policy, conditions: Conditions | None = None
-) -> list[IndexRow]:
+) -> list[CaseRow]:
     """Replay a table and its indexes under a policy, with and without `index_follows_table`."""
-    return [_row(demand, policy, follows, conditions) for follows in (True, False)]
+    return [_index_row(demand, policy, follows, conditions) for follows in (True, False)]
 
 
-def _row(
+def _index_row(
     demand: Mapping[Target, Sequence[float]],
     policy: Policy,
     follows: bool,
     conditions: Conditions | None,
-) -> IndexRow:
+) -> CaseRow:
     policies = dict.fromkeys(demand, structs.replace(policy, index_follows_table=follows))
     units = {target: initial_units(rates) for target, rates in demand.items()}
     outcomes = Replay(demand, policies, units, conditions).run()
-    return IndexRow(
+    return CaseRow(
         "indexes follow" if follows else "index_follows_table = false",
         sum(outcome.unit_hours for outcome in outcomes.values()),
         outcomes[WRITES].throttled_ppm(demand[WRITES]),
         outcomes[WRITES].throttled_minutes,
         sum(outcome.changes for outcome in outcomes.values()),
+    )
+
+
+def hot_key_rows(demand: Sequence[float], policy: Policy) -> list[CaseRow]:
+    """Replay a target of which a hot key loses a request a second, with and without the metrics of
+    the causes. What the key loses is no demand."""
+    return [_hot_key_row(demand, policy, shown) for shown in (True, False)]
+
+
+def _hot_key_row(demand: Sequence[float], policy: Policy, shown: bool) -> CaseRow:
+    conditions = Conditions(hot_key_requests=1.0, shows_causes=shown)
+    outcome = replay(demand, policy, initial_units(demand), conditions)
+    return CaseRow(
+        "causes are shown" if shown else "causes are not shown",
+        outcome.unit_hours,
+        outcome.throttled_ppm(demand),
+        outcome.throttled_minutes,
+        outcome.changes,
     )
