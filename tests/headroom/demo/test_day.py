@@ -147,6 +147,7 @@ def test_a_story_of_two_days_without_alarms(alarmed: Region) -> None:
     for at, line in (
         (MIDDAY, _decided(100, 105)),
         (MIDDAY + timedelta(minutes=5), _decided(105, 101)),
+        (MIDDAY + timedelta(minutes=10), _decided(101, 50)),
         (MIDDAY + timedelta(days=1), _decided(101, 103)),
         (MIDDAY + timedelta(days=1, minutes=5), _decided(103, 400, dry_run=True)),
         (MIDDAY + timedelta(days=1, minutes=6), {"kind": "failure", "message": "it failed"}),
@@ -159,6 +160,7 @@ def test_a_story_of_two_days_without_alarms(alarmed: Region) -> None:
         "Monday",
         "12:00  2 small changes until 12:05",
         "       ▲ orders 100 → 101 reads",
+        "12:10  sweep      ▼ orders 101 → 50 reads, 4 left",
         "Tuesday",
         "12:00  a small change",
         "       ▲ orders 101 → 103 reads",
