@@ -75,6 +75,13 @@ soak: $(STAMP) ## seeded faults, for HOURS=0.5: random days on which calls fail,
 pictures: $(STAMP) ## the pictures of README and docs, with Chromium
 	$(BIN)/python -m tests.foreign.pictures
 
+MUTANTS ?= chalicelib.core.budget* chalicelib.core.plan* chalicelib.core.throttling* chalicelib.core.table_alarms*
+
+mutants: $(STAMP) ## how many changes to the engine's pure code its unit tests notice: make mutants MUTANTS="chalicelib.core.*"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/python -m tests.mutants
+
 check: test ## the same as test
 
 fix: $(STAMP) ## format, and mend what ruff can mend
