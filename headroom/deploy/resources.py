@@ -2,8 +2,9 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -172,20 +173,9 @@ class InvokeSettings(Resource):
         )
 
     def apply(self, session: AwsSession) -> None:
-        """Apply the settings.
-
-        Lambda checks that the role may write to the queue. A new role takes seconds to be known.
-        """
+        """Apply the settings. Lambda checks that the role may write to the queue."""
         put = session.client("lambda").put_function_event_invoke_config
-        for attempt in range(1, ROLE_ATTEMPTS + 1):
-            try:
-                put(FunctionName=self.function, **self.expected)
-                break
-            except ClientError as error:
-                is_other = error_code(error) != "InvalidParameterValueException"
-                if is_other or attempt == ROLE_ATTEMPTS:
-                    raise
-                session.sleep(ROLE_WAIT_SECONDS)
+        await_role(session, partial(put, FunctionName=self.function, **self.expected))
 
     def delete(self, session: AwsSession) -> bool:
         return delete_if_exists(
@@ -445,6 +435,19 @@ class DeployedVersion(Resource):
 
     def delete(self, session: AwsSession) -> bool:  # noqa: ARG002  the queue's deletion removes it
         return False
+
+
+def await_role(session: AwsSession, call: Callable[[], object]) -> None:
+    """Make a call to Lambda that needs a role. A new role takes seconds to be known."""
+    for attempt in range(1, ROLE_ATTEMPTS + 1):
+        try:
+            call()
+            break
+        except ClientError as error:
+            is_other = error_code(error) != "InvalidParameterValueException"
+            if is_other or attempt == ROLE_ATTEMPTS:
+                raise
+            session.sleep(ROLE_WAIT_SECONDS)
 
 
 def queue_url(session: AwsSession, name: str) -> str | None:

@@ -3,22 +3,20 @@ it."""
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from chalicelib.config.rules import Config
 from headroom.deploy import permissions, understudy
-from headroom.deploy.account import AwsSession, Location, delete_if_exists, error_code, get_or_none
+from headroom.deploy.account import AwsSession, Location, delete_if_exists, get_or_none
 from headroom.deploy.blueprint import Document
 from headroom.deploy.resources import (
-    ROLE_ATTEMPTS,
-    ROLE_WAIT_SECONDS,
     AlarmPermission,
     InvokeSettings,
     LogGroup,
     ReplacedRole,
     Resource,
+    await_role,
 )
 from headroom.deploy.stage import UNDERSTUDY, Stage
 from headroom.deploy.understudy_function import is_own, resume, suspended
@@ -74,27 +72,15 @@ class UnderstudyFunction(Resource):
         return get_or_none(get, FunctionName=self.name)
 
     def apply(self, session: AwsSession) -> None:
-        """Make the function, or correct it. A new role takes seconds to be known."""
+        """Make the function, or correct it."""
         client, code = session.client("lambda"), understudy.code()
         if self.actual(session):
             client.update_function_code(FunctionName=self.name, ZipFile=code)
             client.get_waiter("function_updated_v2").wait(FunctionName=self.name)
             client.update_function_configuration(FunctionName=self.name, **self.expected)
             return
-        for attempt in range(1, ROLE_ATTEMPTS + 1):
-            try:
-                client.create_function(
-                    FunctionName=self.name,
-                    Code={"ZipFile": code},
-                    Architectures=["arm64"],
-                    **self.expected,
-                )
-                break
-            except ClientError as error:
-                is_other = error_code(error) != "InvalidParameterValueException"
-                if is_other or attempt == ROLE_ATTEMPTS:
-                    raise
-                session.sleep(ROLE_WAIT_SECONDS)
+        given = {"Code": {"ZipFile": code}, "Architectures": ["arm64"], **self.expected}
+        await_role(session, partial(client.create_function, FunctionName=self.name, **given))
 
     def delete(self, session: AwsSession) -> bool:
         delete = session.client("lambda").delete_function

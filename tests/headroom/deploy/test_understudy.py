@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.config.loader import load
 from headroom.deploy import blueprint, sam, setup, stackset, terraform, understudy
 from headroom.deploy.account import AwsSession, Location
 from headroom.deploy.checks.deployment import Deployment
 from headroom.deploy.checks.understudy import standing_by
-from headroom.deploy.resources import OwnAlarm
+from headroom.deploy.resources import OwnAlarm, await_role
 from headroom.deploy.stage import UNDERSTUDY, Stage
 from headroom.deploy.understudy_resources import LeftTargets, StandingTargets
 from headroom.region.region import Region
@@ -87,6 +88,22 @@ def test_other_code_or_another_policy_is_put_right() -> None:
             f"function {NAME}": ("its Environment is different",),
         }
         assert apply(session, WITH) == {}
+
+
+def test_a_new_role_is_waited_for() -> None:
+    code, left = "InvalidParameterValueException", [1]
+
+    def call() -> None:
+        if left.pop():
+            left.append(0)
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "CreateFunction")
+
+    waits: list[float] = []
+    await_role(AwsSession(sleep=waits.append), call)
+    assert (left, len(waits)) == ([], 1)
+    code, left = "AccessDeniedException", [1]
+    with pytest.raises(ClientError):
+        await_role(AwsSession(sleep=waits.append), call)
 
 
 @pytest.mark.scene.with_args(understudied)
