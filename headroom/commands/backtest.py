@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.table import Table
 
 from chalicelib.model import Dimension
@@ -48,6 +49,15 @@ from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
+
+HEADINGS = (
+    "",
+    "USD a\nmonth",
+    "×\noptimum",
+    "effective\ncost",
+    "throttled\nppm",
+    "in\nminutes",
+)
 
 
 @app.command(epilog="Example: headroom backtest --table orders --html orders.html")
@@ -117,6 +127,7 @@ def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_cs
     else:
         for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
+            console.print(report.saving(section.comparison), soft_wrap=True, markup=False)
 
 
 def _named(section: Section, trace: Path | None) -> dict[str, object]:
@@ -161,18 +172,10 @@ def _write_page(
 
 
 def _table(comparison: Comparison, name: str) -> Table:
-    headings = (
-        "",
-        "USD a month",
-        "× optimum",
-        "effective",
-        "throttled ppm",
-        "minutes",
-        "decreases",
-        "changes",
-    )
+    """Return the columns that fit 80 characters. The page, the JSON and the CSV have all."""
     title = f"{name}{len(comparison.demand):,} minutes of {comparison.dimension}s"
-    table = number_table(title, headings)
+    table = number_table(title, HEADINGS, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in comparison.rows:
-        table.add_row(*row.cells(), style="bold green" if row.name == HEADROOM else None)
+        cells = row.cells()[: len(HEADINGS)]
+        table.add_row(*cells, style="bold green" if row.name == HEADROOM else None)
     return table

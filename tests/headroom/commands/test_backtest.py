@@ -30,6 +30,9 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
             f"{row.throttled_ppm:,.0f}"
         )
         assert cells in result.output
+    *table, saving = result.stdout.rstrip().splitlines()
+    assert max(map(len, table)) <= 80
+    assert saving.startswith("Headroom would cost ")
 
 
 def test_a_backtest_in_json_is_the_complete_comparison(steps: Path, run: RunCommand) -> None:
