@@ -13,33 +13,27 @@ Every handler calls `reconcile` with its tables. Each returns the run's report.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from chalicelib import owners
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import describe_tables, table_names
-from chalicelib.core import table_alarms, understudy
+from chalicelib.core import checks, table_alarms, understudy
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
-from chalicelib.events import Check, Event, GroupEvent, InstanceEvent
+from chalicelib.events import Event, GroupEvent, InstanceEvent
 from chalicelib.fan_out import hand_over
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
 from chalicelib.month_costs import add_up_stage
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import provisioned_tables, with_units
+from chalicelib.observe import WhyUnread, provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
-#: Of which targets a worker reads the metrics, as the function does that handed them over.
-NEEDS_METRICS: Mapping[Check, Callable[[Observation, datetime], bool]] = {
-    "follow_up": lambda *_: True,
-    "scale_down": lambda *_: True,
-    "sweep": is_worth_checking,
-}
 #: A worker takes one group after another. It asks Application Auto Scaling once in this time.
 OWNERS_KEPT = timedelta(minutes=1)
 
@@ -74,7 +68,17 @@ def follow_up(run: Run) -> Report:
     names = sorted((tables | set(_followers(run))) - handed)
     read_alarms = partial(_read_or_ours, run, in_alarm)
     found = provisioned_tables(run, names)
-    reconcile(run, found, UP, read_alarms, lambda o: o.target.table in tables)
+    fired_at = table_alarms.alarmed_at(in_alarm)
+
+    def why_unread(observation: Observation) -> Reason | None:
+        target = observation.target
+        if target.table not in tables:
+            return Reason.NO_DATA
+        known = None if target.table in others else run.aws.calm.get(target)
+        is_calm = known and known.holds(observation, run.now, fired_at.get(target))
+        return Reason.BURST_CARRIES if is_calm else None
+
+    reconcile(run, found, UP, read_alarms, why_unread)
     run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)
     return run.report
 
@@ -162,14 +166,21 @@ def _check_swept(
     with an alarm that is switched off.
     """
     silenced = _silenced(run, alarms, tables)
+    why_not_swept = _why_not_swept(run, alarms)
     checked = {*left, *_with_alarms_of_others(alarms), *(target.table for target in silenced)}
     reconcile(
         run,
         {name: table for name, table in tables.items() if name in checked},
         directions,
         lambda _: alarms,
-        lambda o: alone or o.target in silenced or is_worth_checking(o, run.now),
+        lambda o: None if alone or o.target in silenced else why_not_swept(o),
     )
+
+
+def _why_not_swept(run: Run, alarms: Iterable[Alarm]) -> WhyUnread:
+    """Return what tells why a sweep need not read a target's metrics."""
+    calling = table_alarms.may_call(alarms)
+    return lambda o: checks.why_not_swept(o, run.now, calling(o.target))
 
 
 def _silenced(
@@ -194,7 +205,9 @@ def on_fleet(run: Run) -> Report:
     decreases.
     """
     read_alarms = partial(_named_or_ours, run, set(), False)
-    reconcile(run, provisioned_tables(run, _followers(run)), UP, read_alarms, lambda _: False)
+    reconcile(
+        run, provisioned_tables(run, _followers(run)), UP, read_alarms, lambda _: Reason.NO_DATA
+    )
     return run.report
 
 
@@ -211,17 +224,19 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
     if Direction.DOWN in directions:
         free = _without_autoscaled(run, names, OWNERS_KEPT)
         names, directions = (names, UP) if free is None else (free, directions)
-    alarms: list[Alarm] = []
-
-    def read_alarms(targets: Collection[Target]) -> list[Alarm]:
-        found = _named_or_ours(run, set(), False, targets)
-        alarms.extend(found)
-        return found
-
     tables = provisioned_tables(run, names)
-    needs_metrics = NEEDS_METRICS[event.check]
-    reconcile(run, tables, directions, read_alarms, lambda o: needs_metrics(o, run.now))
-    if event.check == "sweep" and alarms:
+    targets = [target for table in tables.values() for target in table.targets()]
+    alarms = run.read("the alarms", "DescribeAlarms", _named_or_ours, run, set(), False, targets)
+    is_sweep = event.check == "sweep"
+    why_not_swept = _why_not_swept(run, alarms or [])
+    reconcile(
+        run,
+        tables,
+        directions,
+        lambda _: alarms,
+        lambda o: why_not_swept(o) if is_sweep else None,
+    )
+    if is_sweep and alarms:
         run.report.sweep = Sweep(alarms, set(names))
     return run.report
 

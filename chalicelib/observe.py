@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib import fleet_count
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
-from chalicelib.core import outages, scaling, table_alarms
+from chalicelib.core import checks, outages, scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.throttling import by_cause
@@ -31,8 +31,9 @@ from chalicelib.owners import replication
 from chalicelib.run import Run
 
 Observations = Mapping[Target, Observation]
-ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm]]
-NeedsMetrics = Callable[[Observation], bool]
+ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm] | None]
+#: Why the metrics of a target need not be read; None where they are read.
+WhyUnread = Callable[[Observation], Reason | None]
 #: Of so many targets of a group the causes of throttling are read in any case: one call. Of more,
 #: a check that only raises reads them where the units depend on them.
 MAX_EXPLAINED = 25
@@ -85,11 +86,11 @@ def observe(
     directions: Collection[Direction],
     counts: Counts,
     read_alarms: ReadAlarms,
-    needs_metrics: NeedsMetrics,
+    why_unread: WhyUnread,
 ) -> Snapshot:
     """Return what is known of some tables. Without their alarms they may only be raised."""
     units = _units(run, tables, counts)
-    observations, unread = _with_metrics(run, units, directions, needs_metrics)
+    observations, unread = _with_metrics(run, units, directions, why_unread)
     alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
     for target, at in table_alarms.alarmed_at(alarms or []).items():
         if target in unread:
@@ -141,7 +142,7 @@ def _with_metrics(
     run: Run,
     observations: Observations,
     directions: Collection[Direction],
-    needs_metrics: NeedsMetrics,
+    why_unread: WhyUnread,
 ) -> tuple[dict[Target, Observation], set[Target]]:
     """Read the metrics in bulk, of the tables with a target that needs them.
 
@@ -149,25 +150,51 @@ def _with_metrics(
     added where this container keeps it. Returns all observations, and the targets whose metrics
     cannot be read.
     """
+    why = {target: why_unread(o) for target, o in observations.items()}
     # the targets of a table are lowered together, so the metrics of all are read if one needs them
-    names = {
-        target.table
-        for target, o in observations.items()
-        if o.throughput.active and needs_metrics(o)
-    }
+    names = {t.table for t, o in observations.items() if o.throughput.active and why[t] is None}
     wanted = {target: o for target, o in observations.items() if target.table in names}
+    rest = {t: _left_unread(o, why[t]) for t, o in observations.items() if t not in wanted}
     if not wanted:
-        return dict(observations), set()
-    since = recent_start(run.now)
-    steady = {target for target, o in wanted.items() if _has_held(o, since)}
-    metrics = run.read(
-        "the metrics", "GetMetricData", read_metrics, run.aws, wanted, run.now, steady
-    )
+        return rest, set()
+    metrics = run.read("the metrics", "GetMetricData", _read_metrics, run, wanted)
     if metrics is None:
-        return dict(observations), set(wanted)
+        return rest | wanted, set(wanted)
     known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
     known |= _with_causes(run, known, metrics, directions)
-    return {**observations, **_add_histories(run, known, also_new=False)}, set()
+    complete = _add_histories(run, known, also_new=False)
+    if Direction.DOWN not in directions:
+        run.aws.calm |= {t: checks.calm(o, run.now) for t, o in complete.items()}
+    return rest | complete, set()
+
+
+def _left_unread(observation: Observation, why: Reason | None) -> Observation:
+    """Return the observation of a target whose metrics are not read, with the reason for it.
+
+    A target that is not worth a read has no reason of its own: its metrics are missing.
+    """
+    return observation if why in (None, Reason.NO_DATA) else replace(observation, unread=why)
+
+
+def _read_metrics(run: Run, observations: Observations) -> dict[Target, Metrics]:
+    """Read the last hours of some targets.
+
+    The metric of the provisioned units is read only where DescribeTable's dates do not tell what
+    the units were, and this container has not read it since their last change.
+    """
+    since, kept = recent_start(run.now), run.aws.units_before
+    before = {
+        t: kept[t].series.since(since)
+        for t, o in observations.items()
+        if t in kept and kept[t].fits(o.throughput, since)
+    }
+    steady = {target for target, o in observations.items() if _has_held(o, since)}
+    metrics = read_metrics(run.aws, observations, run.now, steady | before.keys())
+    for target, observation in observations.items():
+        changed_at, found = observation.throughput.last_change_at, metrics[target].provisioned
+        if target not in before and changed_at and found.values:
+            kept[target] = checks.UnitsBefore(changed_at, found)
+    return metrics | {t: replace(metrics[t], provisioned=series) for t, series in before.items()}
 
 
 def _with_causes(

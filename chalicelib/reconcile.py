@@ -18,10 +18,10 @@ from chalicelib.core.prices import hourly_cost, hourly_saving
 from chalicelib.holds import circuit_breaker
 from chalicelib.model import Alarm, Decision, Direction, TableState
 from chalicelib.observe import (
-    NeedsMetrics,
     Observations,
     ReadAlarms,
     Snapshot,
+    WhyUnread,
     observe,
     with_histories,
 )
@@ -45,7 +45,7 @@ def reconcile(
     tables: Mapping[str, TableState],
     directions: Collection[Direction],
     read_alarms: ReadAlarms,
-    needs_metrics: NeedsMetrics = lambda _: True,
+    why_unread: WhyUnread = lambda _: None,
     comes_first: Callable[[TableState], bool] = lambda _: False,
 ) -> None:
     """Observe, decide, plan and act on some tables.
@@ -57,7 +57,7 @@ def reconcile(
     plans: list[Plan] = []
     waiting = Waiting(rest=MAX_NEW_HISTORIES if run.side_by_side == 1 else 0)
     for group in _in_time(run, batches(_ordered(run, tables, comes_first), GROUP), iter):
-        snapshot = observe(run, group, directions, counts, read_alarms, needs_metrics)
+        snapshot = observe(run, group, directions, counts, read_alarms, why_unread)
         plans += raise_capacity(run, waiting.without(snapshot, _plan(run, snapshot)))
         run.log()
     finish(run, plans)

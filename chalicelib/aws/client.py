@@ -18,6 +18,7 @@ from botocore.utils import parse_timestamp
 from chalicelib.aws.http import Send, send
 from chalicelib.aws.kept_series import KeptSeries
 from chalicelib.aws.threads import PARALLEL, Threads
+from chalicelib.core.checks import Calm, UnitsBefore
 from chalicelib.model import DemandHistory, Target
 
 T = TypeVar("T")
@@ -76,7 +77,8 @@ class Aws:
     histories: each target's demand of the last days, and summaries of it. recent: the series of the
     last hours. months: the mean units of each hour of a month. notified: which states people were
     notified of, as far as this container knows. unreached: the tables that its last run had no time
-    for.
+    for. calm: until when no increase can follow from the metrics of a target. units_before: the
+    metric of units before their last change.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class Aws:
         self.months = KeptSeries(MOST_MONTHS)
         self.notified: dict[Hashable, Any] = {}
         self.unreached: set[str] = set()
+        self.calm: dict[Target, Calm] = {}
+        self.units_before: dict[Target, UnitsBefore] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._recent: dict[Hashable, tuple[datetime, Any]] = {}
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from chalicelib.config.policy import Policy
 from chalicelib.core import throttling
 from chalicelib.core.money import Spending
-from chalicelib.model import Hold, Metrics, Target, Throughput
+from chalicelib.model import Hold, Metrics, Reason, Target, Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Observation:
     instances that fleet has, None if they cannot be counted. fleet_units: the units that the fleet
     needs. alarmed_at: when an alarm of the target went to ALARM, where its metrics cannot be read.
     spending: what its table, and the stage, cost this month, where they have a budget.
-    index_floor: for the writes of an index that follows its table.
+    index_floor: for the writes of an index that follows its table. unread: why the metrics were
+    left unread: nothing could follow from them.
     """
 
     target: Target
@@ -46,6 +47,7 @@ class Observation:
     alarmed_at: datetime | None = None
     spending: tuple[Spending, ...] = ()
     index_floor: IndexFloor | None = None
+    unread: Reason | None = None
 
     def with_metrics(self, metrics: Metrics) -> "Observation":
         """Return the observation with these metrics, without the throttling that is noise."""

@@ -201,7 +201,9 @@ def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision
     if observation.alarmed_at is not None:
         advice = _by_the_alarm(observation, observation.alarmed_at, now)
     else:
-        advice = STRATEGIES[policy.strategy].scale_up(observation, now, urgent)
+        advice = _unread(observation) or STRATEGIES[policy.strategy].scale_up(
+            observation, now, urgent
+        )
     desired = min(max(advice.desired, policy.min_units), max(policy.max_units, units))
     if desired > units:
         floor = _floor_reason(observation, Reason.BELOW_MINIMUM, Reason.FLEET)
@@ -246,7 +248,7 @@ def _scale_down(observation: Observation, now: datetime) -> Decision:
     policy, units = observation.policy, observation.provisioned
     if units <= policy.min_units:
         return _keep(observation, _floor_reason(observation, Reason.AT_MIN, Reason.AT_MIN))
-    advice = STRATEGIES[policy.strategy].scale_down(observation, now)
+    advice = _unread(observation) or STRATEGIES[policy.strategy].scale_down(observation, now)
     desired = min(max(advice.desired, policy.min_units), units)
     numbers = {**advice.numbers, "wanted_units": desired}
     desired = desired if advice.reason in LOWERS else units
@@ -264,12 +266,19 @@ def _use_decrease(
     wanted = _within_maximum(observation, _unless_small(observation, decrease))
     if wanted.changes and not budget.allows(now):
         return unchanged(wanted, Reason.BUDGET_USED_UP)
-    if wanted.changes and _is_too_soon(observation, now):
+    if wanted.changes and is_too_soon(observation, now):
         return unchanged(wanted, Reason.LOWERED_RECENTLY)
     return _unless_reserved(wanted, reserved) if wanted.changes else wanted
 
 
-def _is_too_soon(observation: Observation, now: datetime) -> bool:
+def _unread(observation: Observation) -> Recommendation | None:
+    """Return that the units stay, where nobody wanted to read the metrics; else None."""
+    reason = observation.unread
+    return Recommendation(observation.provisioned, reason) if reason else None
+
+
+def is_too_soon(observation: Observation, now: datetime) -> bool:
+    """Tell whether the policy wants more time between two decreases."""
     last = observation.throughput.last_decrease_at
     spacing = timedelta(minutes=observation.policy.decrease_spacing_minutes)
     return last is not None and now - last < spacing

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -156,6 +156,13 @@ def alarmed_at(alarms: Iterable[Alarm]) -> dict[Target, datetime]:
         if is_firing and isinstance(target, Target) and isinstance(at, datetime):
             newest[target] = max(at, newest.get(target, at))
     return newest
+
+
+def may_call(alarms: Iterable[Alarm]) -> Callable[[Target], bool]:
+    """Return what tells whether an alarm of a target is not in the state OK, or there is none."""
+    found = [(watched(alarm), alarm.fields.get("StateValue") == "OK") for alarm in alarms]
+    calm, others = ({t for t, is_ok in found if is_ok is wanted} for wanted in (True, False))
+    return lambda target: target not in calm or target in others
 
 
 def rewritable(alarm: Alarm) -> Target | None:

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from chalicelib.config.policy import Policy
-from chalicelib.core import money, scaling, table_alarms
+from chalicelib.core import checks, money, scaling, table_alarms
+from chalicelib.core.checks import Calm, UnitsBefore
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
-from chalicelib.core.prices import UNIT_HOUR, is_worth_checking
+from chalicelib.core.prices import UNIT_HOUR
 from chalicelib.core.strategies.adaptive import applied_after
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.strategies.onsets import DemandRecord
@@ -141,6 +142,8 @@ class _ReplayTarget:
         self._days = DemandRecord()
         self._history = NO_HISTORY
         self._units_by_hour: list[float] = []
+        self.calm: Calm | None = None
+        self._units_before: dict[str, UnitsBefore] = {}
 
     def part(self, minute: int) -> tuple[Meter, float]:
         """Return the meter and its demand in a minute."""
@@ -180,8 +183,22 @@ class _ReplayTarget:
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
-    def read_metrics(self, minute: int, delay: int, throughput: Throughput) -> Metrics:
-        """Return what GetMetricData would show, and count the read."""
+    def why_unread(
+        self, observation: Observation, now: datetime, function: str, is_known: bool
+    ) -> Reason | None:
+        """Return why a function leaves the target's metrics unread; None where it reads them."""
+        if function == "sweep":
+            return checks.why_not_swept(observation, now, self.alarm.value != "OK")
+        is_calm = is_known and self.calm and self.calm.holds(observation, now, None)
+        return Reason.BURST_CARRIES if is_calm else None
+
+    def read_metrics(
+        self, minute: int, delay: int, throughput: Throughput, function: str
+    ) -> Metrics:
+        """Return what GetMetricData would show, and count the read.
+
+        Each function has a container of its own, which keeps the units before the last change.
+        """
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         recent = slice(max(0, first), end)
@@ -192,11 +209,16 @@ class _ReplayTarget:
         lowest = self._load.lowest[max(0, first // 5) : end // 5]
         start = self._start + timedelta(minutes=first)
         self.outcome.metric_reads += 1
-        self.outcome.metrics += 2 if is_steady(throughput, start) else 3
+        provisioned, kept = _series(start, 300, lead[::5], lowest), self._units_before.get(function)
+        is_known = is_steady(throughput, start) or (kept and kept.fits(throughput, start))
+        self.outcome.metrics += 2 if is_known else 3
+        if not is_known and throughput.last_change_at:
+            before = UnitsBefore(throughput.last_change_at, provisioned)
+            self._units_before[function] = before
         return Metrics(
             consumed=_series(start, 60, lead, self._load.consumed[recent]),
             throttled=_series(start, 60, lead, throttled),
-            provisioned=_series(start, 300, lead[::5], lowest),
+            provisioned=provisioned,
             history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
             unexplained=_series(start, 60, lead, throttled) if self._unexplained else NO_SERIES,
             hot_keys=_series(start, 60, lead, [rate or None for rate in self._hot_key[recent]]),
@@ -308,15 +330,24 @@ class Replay:
         delay = self._conditions.metric_delay_minutes
         new_alarms = [target.goes_to_alarm(minute, delay) for target in self._targets]
         if any(new_alarms) or any(target.alarm.value == "ALARM" for target in self._targets):
-            self._reconcile(minute, now, UP)
+            self._reconcile(minute, now, UP, "follow_up", is_known=not any(new_alarms))
         if minute % SWEEP_MINUTES == 0:
-            self._reconcile(minute, now, BOTH, is_sweep=True)
+            self._reconcile(minute, now, BOTH, "sweep")
         if minute % HOUR == 0:
-            self._reconcile(minute, now, BOTH)
+            self._reconcile(minute, now, BOTH, "scale_down")
 
     def _reconcile(
-        self, minute: int, now: datetime, directions: Collection[Direction], is_sweep: bool = False
+        self,
+        minute: int,
+        now: datetime,
+        directions: Collection[Direction],
+        function: str,
+        is_known: bool = False,
     ) -> None:
+        """Check the table as a function does.
+
+        is_known: no alarm fired in this minute, so that follow_up may rely on what it knows.
+        """
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
         throughputs = {i: provision.throughput(now) for i, provision in self._provisions.items()}
@@ -324,19 +355,26 @@ class Replay:
             Observation(t.target, t.meter.units, throughputs[t.target.index], t.policy)
             for t in self._targets
         ]
-        if not is_sweep or any(is_worth_checking(o, now) for o in observations):
+        why = [
+            t.why_unread(o, now, function, is_known)
+            for t, o in zip(self._targets, observations, strict=True)
+        ]
+        if None in why:
             delay = self._conditions.metric_delay_minutes
             observations = [
-                o.with_metrics(t.read_metrics(minute, delay, o.throughput))
+                o.with_metrics(t.read_metrics(minute, delay, o.throughput, function))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
+            if directions == UP:
+                for t, o in zip(self._targets, observations, strict=True):
+                    t.calm = checks.calm(o, now)
         spending = self._spending(now)
         if spending:
             observations = [replace(o, spending=spending) for o in observations]
         decisions = scaling.decide_table(observations, now, directions)
         self._apply(decisions, minute, now)
         for target, decision in zip(self._targets, decisions, strict=True):
-            if is_sweep and target.threshold is None:
+            if function == "sweep" and target.threshold is None:
                 target.set_threshold(decision.desired)
 
     def _spending(self, now: datetime) -> tuple[Spending, ...]:

@@ -20,10 +20,12 @@ from tests.support.scenes import (
     requests,
     rules,
     send,
+    set_units,
     skips,
     thresholds,
     units,
     wait,
+    woken,
     writes,
 )
 
@@ -224,6 +226,38 @@ def test_a_lost_message_costs_a_minute_at_the_most() -> None:
         late = minutes_until_raised(deaf)
     assert on_time <= late <= on_time + 1
     assert [i for i in invocations if i.function == "on_alarm"] == []
+
+
+@pytest.mark.scene(orders, rules(strategy="adaptive"))
+def test_while_the_bucket_carries_the_load_the_metrics_are_not_read_again(region: Region) -> None:
+    def looked() -> tuple[str, bool]:
+        region.calls.clear()
+        found = reasons(invoke(region, "follow_up"))["orders:read"]
+        return found, "GetMetricData" in operations(region)
+
+    pass_minutes(region, 70, {READS: 90.0})
+    in_alarm(region, "headroom-orders:read")
+    assert looked() == ("AlreadyAtDesiredCapacity", True)
+    pass_minutes(region, 5, {READS: 90.0})
+    assert looked() == ("BurstBucketCarries", False)
+    set_units(region, "orders", 101, 100)
+    assert looked() == ("AlreadyAtDesiredCapacity", True)  # the units are others
+
+
+@pytest.mark.scene(orders, rules(strategy="adaptive"))
+def test_units_before_a_change_are_read_until_they_are_known(region: Region) -> None:
+    def reads_units() -> bool:
+        region.calls.clear()
+        woken(region, "on_alarm")
+        return "ProvisionedReadCapacityUnits" in str(requests(region, "GetMetricData"))
+
+    region.serve(READS, [60.0] * 90)
+    region.run(70)
+    set_units(region, "orders", 111, 100)
+    assert reads_units()
+    region.run(12)
+    reads_units()
+    assert not reads_units()
 
 
 def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:

@@ -27,6 +27,7 @@ from tests.support.scenes import (
     requests,
     rules,
     send,
+    set_index_units,
     set_units,
     skips,
     thresholds,
@@ -432,3 +433,23 @@ def test_an_account_without_tables_is_no_trouble() -> None:
             "ListTables",
             "DescribeAlarms",
         }
+
+
+# what costs metric reads
+
+
+@pytest.mark.scene(orders, rules(strategy="adaptive"))
+def test_no_metrics_are_read_where_nothing_may_be_lowered_and_no_alarm_calls(
+    region: Region,
+) -> None:
+    pass_minutes(region, 12, BUSY)
+    set_units(region, "orders", 101, 101)
+    set_index_units(region, 21, 21)
+    for name in OURS:
+        region.cloudwatch.alarms[name].state.value = "OK"
+    region.calls.clear()
+    assert reasons(invoke(region, "sweep"))["orders:write"] == "RaisedRecently"
+    assert "GetMetricData" not in operations(region)
+    region.cloudwatch.alarms["headroom-orders:read"].state.value = "ALARM"
+    invoke(region, "sweep")
+    assert "GetMetricData" in operations(region)
