@@ -57,11 +57,16 @@ TableName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
 
 
 class GroupEvent(msgspec.Struct, frozen=True):
-    """A scheduled function hands some tables to a worker: check these, in these directions."""
+    """A scheduled function hands some tables to a worker: check these, in these directions.
+
+    groups: how many such messages it sent; 0 where that is unknown. So many workers at most share
+    the rate of alarm writes.
+    """
 
     check: Check
     tables: tuple[TableName, ...]
     directions: frozenset[Direction]
+    groups: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 #: The event of a message, or why it is ignored.

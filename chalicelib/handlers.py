@@ -220,6 +220,7 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
     if isinstance(event, Skip):
         run.report.skips.append(event)
         return run.report
+    run.side_by_side = min(run.side_by_side, event.groups or run.side_by_side)
     names, directions = _managed_of(run, event.tables), event.directions
     if Direction.DOWN in directions:
         free = _without_autoscaled(run, names, OWNERS_KEPT)

@@ -17,6 +17,7 @@ from chalicelib import fan_out, handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.config.rules import Config, Scope
+from chalicelib.events import Check, GroupEvent
 from chalicelib.model import BOTH, Dimension, Reason, Target
 from chalicelib.run import Run
 from headroom.deploy.blueprint import GROUP_SECONDS
@@ -227,7 +228,7 @@ def test_each_run_begins_with_another_group(scene: Region) -> None:
     for _ in range(3):
         run = new_run(scene, rules() + FAN_OUT)
         run.aws.group_queue = QUEUE
-        fan_out.hand_over(run, "scale_down", [f"orders-{i:03}" for i in range(170)], BOTH)
+        fan_out.hand_over(run, "sweep", [f"orders-{i:03}" for i in range(170)], BOTH)
         firsts.add(json.loads(scene.functions.queues.messages[0].body)["tables"][0])
         scene.functions.queues.messages.clear()
         scene.travel(scene.now + timedelta(minutes=1))
@@ -285,6 +286,31 @@ def test_a_worker_notifies_of_the_states_of_its_tables() -> None:
         (notice,) = log_lines(worker, "notice")
         assert "TagResource" in operations_of(worker)
         assert "orders-1" in notice["message"]
+
+
+@pytest.mark.parametrize(
+    ("check", "tables", "groups"), [("sweep", 80, 3), ("follow_up", 80, 3), ("scale_down", 10, 17)]
+)
+def test_groups_that_lower_are_small_and_each_knows_how_many_there_are(
+    scene: Region, check: Check, tables: int, groups: int
+) -> None:
+    run = new_run(scene, rules() + FAN_OUT)
+    run.aws.group_queue = QUEUE
+    assert not fan_out.hand_over(run, check, [f"orders-{i:03}" for i in range(170)], BOTH)
+    sent = [json.loads(one.body) for one in scene.functions.queues.messages]
+    scene.functions.queues.messages.clear()
+    assert max(len(group["tables"]) for group in sent) == tables
+    assert [group["groups"] for group in sent] == [groups] * groups
+
+
+@pytest.mark.parametrize(("groups", "sharing"), [(0, 6), (2, 2), (6, 6), (40, 6)])
+def test_only_so_many_workers_share_the_rate_as_there_are_groups(
+    scene: Region, groups: int, sharing: int
+) -> None:
+    run = new_run(scene, rules() + FAN_OUT)
+    run.side_by_side = 6
+    handlers.on_group(run, GroupEvent("sweep", (), BOTH, groups))
+    assert run.side_by_side == sharing
 
 
 def test_workers_share_the_rate_of_alarm_writes() -> None:
