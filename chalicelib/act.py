@@ -116,7 +116,7 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
             due = run.seconds_left() - REFUSED_SECONDS
         one, rest = rest[0], rest[1:]
         before = run.seconds_left()
-        if not run.has_time(slowest):
+        if not run.has_time(slowest * len(one.actions)):
             run.leave(one.table)
             continue
         if one.increase:
@@ -128,7 +128,7 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
             run.report.decisions += _outcome(one, reason)
         if reason is None:
             run.attempt(one.table, "checking its alarms", _check, run, one)
-        slowest = max(slowest, before - run.seconds_left())
+        slowest = max(slowest, (before - run.seconds_left()) / max(1, len(one.actions)))
 
 
 def _raise_refused(run: Run, plans: Iterable[Plan]) -> list[Plan]:

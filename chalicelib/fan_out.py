@@ -8,7 +8,6 @@ doubled, late or forged changes nothing that the facts do not call for.
 from collections.abc import Collection, Mapping, Sequence
 
 from chalicelib.aws import queue
-from chalicelib.aws.client import batches
 from chalicelib.events import Check, GroupEvent, to_text
 from chalicelib.model import Direction
 from chalicelib.reconcile import GROUP
@@ -31,7 +30,9 @@ def hand_over(
     settings = run.config.fan_out
     if settings is None or len(names) <= settings.above_tables or not run.may_hand_over:
         return list(names)
-    groups = list(batches(sorted(names), SIZES.get(check, GROUP)))
+    # tables with like names are often alike, and large ones must not be in one group
+    count = -(-len(names) // SIZES.get(check, GROUP))
+    groups = [sorted(names)[first::count] for first in range(count)]
     first = int(run.now.timestamp() // 60) % len(groups)
     groups = [*groups[first:], *groups[:first]]
     texts = [

@@ -220,7 +220,8 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
     if isinstance(event, Skip):
         run.report.skips.append(event)
         return run.report
-    run.side_by_side = min(run.side_by_side, event.groups or run.side_by_side)
+    # the function that sent the groups writes alarms too
+    run.side_by_side = min(run.side_by_side, max(2, event.groups or run.side_by_side))
     names, directions = _managed_of(run, event.tables), event.directions
     if Direction.DOWN in directions:
         free = _without_autoscaled(run, names, OWNERS_KEPT)
@@ -236,6 +237,7 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
         directions,
         lambda _: alarms,
         lambda o: why_not_swept(o) if is_sweep else None,
+        comes_first=lambda table: not is_sweep and not _is_swept(run, table),
     )
     if is_sweep and alarms:
         run.report.sweep = Sweep(alarms, set(names))

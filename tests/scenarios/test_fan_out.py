@@ -232,7 +232,7 @@ def test_each_run_begins_with_another_group(scene: Region) -> None:
         firsts.add(json.loads(scene.functions.queues.messages[0].body)["tables"][0])
         scene.functions.queues.messages.clear()
         scene.travel(scene.now + timedelta(minutes=1))
-    assert firsts == {"orders-000", "orders-080", "orders-160"}
+    assert firsts == {"orders-000", "orders-001", "orders-002"}
 
 
 def test_a_failed_table_returns_its_message_stops_no_other_and_ends_as_a_dead_letter() -> None:
@@ -289,7 +289,7 @@ def test_a_worker_notifies_of_the_states_of_its_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "tables", "groups"), [("sweep", 80, 3), ("follow_up", 80, 3), ("scale_down", 10, 17)]
+    ("check", "tables", "groups"), [("sweep", 57, 3), ("follow_up", 57, 3), ("scale_down", 10, 17)]
 )
 def test_groups_that_lower_are_small_and_each_knows_how_many_there_are(
     scene: Region, check: Check, tables: int, groups: int
@@ -303,7 +303,7 @@ def test_groups_that_lower_are_small_and_each_knows_how_many_there_are(
     assert [group["groups"] for group in sent] == [groups] * groups
 
 
-@pytest.mark.parametrize(("groups", "sharing"), [(0, 6), (2, 2), (6, 6), (40, 6)])
+@pytest.mark.parametrize(("groups", "sharing"), [(0, 6), (1, 2), (2, 2), (6, 6), (40, 6)])
 def test_only_so_many_workers_share_the_rate_as_there_are_groups(
     scene: Region, groups: int, sharing: int
 ) -> None:
