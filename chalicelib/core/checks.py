@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.config.policy import METRIC_KINDS
+from chalicelib.config.types import METRIC_KINDS
 from chalicelib.core.budget import budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
@@ -54,7 +54,11 @@ def why_not_swept(observation: Observation, now: datetime, may_call: bool) -> Re
     policy = observation.policy
     if not is_worth_checking(observation, now):
         return Reason.NO_DATA
-    has_other_uses = policy.strategy != "adaptive" or METRIC_KINDS & set(policy.notify)
+    has_other_uses = (
+        policy.strategy != "adaptive"
+        or METRIC_KINDS & set(policy.notify)
+        or policy.hold_after_common_outage_minutes
+    )
     is_full_sweep = now.minute % ALL_EVERY_MINUTES < SWEEP_MINUTES
     if may_call or has_other_uses or is_full_sweep:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.core.prices import METRICS_PER_CHECK, SWEEPS_PER_HOUR
+from chalicelib.core.prices import SWEEPS_PER_HOUR
 from headroom.deploy import blueprint
 from headroom.deploy.stage import LISTENERS
 from headroom.project import ROOT
@@ -109,7 +109,7 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
     ]
     runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
     gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
-    look = 2 * METRICS_PER_CHECK * prices["metric_read"]
+    look = 2 * 2 * prices["metric_read"]  # consumed and throttled, of reads and writes
     metrics = (
         len(dev().functions) + 2
     )  # the errors of each function, and one for each of the others
