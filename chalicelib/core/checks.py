@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 JITTER = MINUTE / 2
 #: Once in so many minutes a sweep reads the metrics of every target that is worth it, for what no
 #: alarm announces.
-ALL_EVERY_MINUTES, SWEEP_MINUTES = 30, 5
+ALL_EVERY_MINUTES, SWEEP_MINUTES = 10, 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -442,7 +442,7 @@ def test_an_account_without_tables_is_no_trouble() -> None:
 def test_no_metrics_are_read_where_nothing_may_be_lowered_and_no_alarm_calls(
     region: Region,
 ) -> None:
-    pass_minutes(region, 12, BUSY)
+    pass_minutes(region, 17, BUSY)
     set_units(region, "orders", 101, 101)
     set_index_units(region, 21, 21)
     for name in OURS:

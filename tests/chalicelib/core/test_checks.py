@@ -26,8 +26,8 @@ def observation(**fields: Any) -> Observation:
     return builders.observation(**{"settings": policy(), **fields})
 
 
-#: Within the half hour: no full sweep.
-LATER = NOON + 10 * MINUTE
+#: No full sweep.
+LATER = NOON + 8 * MINUTE
 
 
 @pytest.mark.parametrize(
