@@ -167,6 +167,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "burst_keep_percent"): 80,
     (Policy, "throttle_price"): 100.0,
     (Policy, "insurance_percent"): 50,
+    (Policy, "min_change_percent"): 15,
     (Policy, "windows"): (
         Window(rule="floor", between="08:30-18:00", days="mon-fri", min_units=500),
     ),

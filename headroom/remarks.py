@@ -12,7 +12,13 @@ from chalicelib.model import Dimension
 #: The settings that one strategy alone reads. A test compares them with the code.
 OF_STRATEGY: Mapping[str, frozenset[str]] = {
     "adaptive": frozenset(
-        {"burst_trust_percent", "burst_keep_percent", "throttle_price", "insurance_percent"}
+        {
+            "burst_trust_percent",
+            "burst_keep_percent",
+            "throttle_price",
+            "insurance_percent",
+            "min_change_percent",
+        }
     ),
     "percent": frozenset(
         {

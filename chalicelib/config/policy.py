@@ -322,6 +322,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "is kept ready (strategy `adaptive`).",
         ),
     ] = 100
+    min_change_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="In quiet times a smaller change is not made (strategy `adaptive`). "
+            "A raise before the bucket is empty is at least half of it.",
+        ),
+    ] = 8
     windows: Annotated[
         tuple[Window, ...],
         Meta(

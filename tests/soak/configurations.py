@@ -85,6 +85,7 @@ SETTINGS: Mapping[str, st.SearchStrategy[str]] = {
     "burst_keep_percent": _some("60"),
     "throttle_price": _some("5.0", "200.0"),
     "insurance_percent": _some("0", "50"),
+    "min_change_percent": _some("0", "30"),
     "windows": _some(
         '[{ rule = "floor", between = "23:10-00:40,13:10-13:50", min_units = 300 }]',
         '[{ rule = "never_down", between = "22:00-23:00,12:00-13:00" }]',

@@ -42,19 +42,29 @@ GROWTH_MINUTES = 3.0
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
 #: A raise adds the noise times this factor, so that the next minute does not need another raise.
 RAISE_NOISES = 0.5
-#: In quiet times a raise of less than one percent is not worth a call.
-QUIET_MARGIN = 1.01
+#: A raise in quiet times ends above the need by this share of min_change_percent. So a few raises
+#: follow a slope: each begins above the demand, and the bucket serves what is missing at its end.
+SPARE_SHARE = 3 / 8
+#: Any other raise is at least this share of min_change_percent.
+LEAST_SHARE = 1 / 2
+#: On a fall a level is that of so many minutes ahead: the middle of the hour until the next
+#: decrease.
+AHEAD_MINUTES = 30.0
+#: No more than this share of the bucket is planned to be used on a fall.
+AHEAD_BUCKET = 0.25
+#: A fall is seen in means of so many minutes. It goes on if the newest five minutes are lower than
+#: the last mean by what the demand loses in the second number of minutes: half of what is expected.
+FALL_MINUTES, GOES_ON_MINUTES = 15, 2.5
 #: A bucket that is too full or too empty is corrected over half an hour.
 REFILL_MINUTES = 30.0
-#: A decrease stays above the mean by the noise times this factor: noise alone must not undo it.
+#: A decrease stays above the mean by the noise or the swing times this factor: they alone must not
+#: undo it.
 LOW_NOISES = 1.0
 #: If demand fell in the newest minutes by more than this share of the saving, it is still falling.
 #: Then waiting saves more.
 FALLING_SHARE = 0.3
 #: After a raise, wait before lowering: the metrics must show its effect first.
 SETTLE = timedelta(minutes=5)
-#: The least saving for a decrease that uses none of the four free ones.
-LEAST_SAVING_PERCENT = 4
 #: The least saving for one of the day's four free decreases within an hour of the last one. They
 #: are kept for the time after a spike.
 LEAST_FREE_SAVING_PERCENT = 20
@@ -74,7 +84,9 @@ class Load:
     adds, 0 unless the last two both rose. jump: how far the newest is above the others, 0 if
     that is only noise. fast: the demand that a raise must serve. throttled5: the sum over the last
     5 minutes. lag_minutes: from the newest minute's start until now. highest: the highest minute of
-    the last hours without the last ten minutes.
+    the last hours without the last ten minutes. fall: units per second that each minute takes away,
+    0 unless it falls for three quarters of an hour. swing: the usual difference between one
+    five-minute mean and the next.
     """
 
     newest: float
@@ -87,6 +99,8 @@ class Load:
     throttled5: float
     lag_minutes: float
     highest: float
+    fall: float = 0.0
+    swing: float = 0.0
 
 
 def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> Recommendation:
@@ -105,7 +119,8 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
         return Recommendation(observation.provisioned, Reason.NO_DATA)
     units, left = observation.provisioned, recent.burst_left
     needed = needed_units(load, observation.metrics.history)
-    quiet = load.mean15 + _refill(policy, left, units)
+    base = min(load.mean15, _calm_limit(load)) - _ahead(load, left)
+    quiet = base + _refill(policy, left, units)
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
     numbers = _numbers(load, left) | {
         "needed_units": needed,
@@ -118,11 +133,12 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
     if not urgent:
         alarm_ok = alarm_ok_units(load.mean15, policy.alarm_percent, observation.target.dimension)
         calls += [
-            (level, Reason.UTILIZATION_HIGH)
+            (_more(level, policy, SPARE_SHARE), Reason.UTILIZATION_HIGH)
             for level in (quiet, alarm_ok)
-            if level > units * QUIET_MARGIN
+            if level > _more(units, policy)
         ]
-    calls.append((insured, Reason.PATTERN_AHEAD))
+    if insured > _more(units, policy, LEAST_SHARE):
+        calls.append((insured, Reason.PATTERN_AHEAD))
     level, reason = max(calls, key=lambda call: call[0])
     if level <= units:
         return Recommendation(units, reason, numbers)
@@ -169,8 +185,15 @@ def _least_raise(observation: Observation) -> int:
     raised_at = observation.throughput.last_increase_at
     if raised_at is not None and consumed.end <= raised_at:
         return observation.provisioned
-    percent = math.ceil(observation.provisioned * (100 + policy.increase_percent) / 100)
-    return max(percent, observation.provisioned + policy.increase_units)
+    units = observation.provisioned
+    percent = math.ceil(units * (100 + policy.increase_percent) / 100)
+    calm = math.ceil(_more(units, policy, LEAST_SHARE))
+    return max(percent, calm, units + policy.increase_units)
+
+
+def _more(units: float, policy: Policy, share: float = 1.0) -> float:
+    """Return units and a share of min_change_percent on top."""
+    return units * (100 + share * policy.min_change_percent) / 100
 
 
 def recent_demand(observation: Observation) -> RecentDemand:
@@ -210,6 +233,8 @@ def load_of(
         throttled5=sum(throttled.since(end - FIVE_MINUTES).known()),
         lag_minutes=(now - end).total_seconds() / MINUTE + 1,
         highest=max(demand[:-10], default=0.0),
+        fall=_fall(demand),
+        swing=_swing(demand),
     )
 
 
@@ -288,10 +313,26 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
 
 def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
     """Return the level to lower to: the mean, some noise, and the units that fill the bucket to
-    burst_keep_percent."""
-    quiet = max(load.mean5, min(load.mean15, load.mean5 + JUMP_NOISES * load.noise / math.sqrt(5)))
+    burst_keep_percent. On a fall it is the mean some minutes ahead."""
+    quiet = max(load.mean5, min(load.mean15, _calm_limit(load)))
     left_then = min(1.0, left * units / max(quiet, 1.0))
-    return quiet + _refill(policy, left_then, quiet) + LOW_NOISES * load.noise
+    noise = LOW_NOISES * max(load.noise, load.swing)
+    return quiet + _refill(policy, left_then, quiet) + noise - _ahead(load, left)
+
+
+def _calm_limit(load: Load) -> float:
+    """Return the highest 15-minute mean that differs from the 5-minute mean by noise alone."""
+    return load.mean5 + JUMP_NOISES * load.noise / math.sqrt(5)
+
+
+def _ahead(load: Load, left: float) -> float:
+    """Return how far a level may be below the demand because the demand falls.
+
+    Demand that falls by `fall` each minute is below a level that is x lower after x / fall minutes.
+    Until then the bucket serves x² / (2 fall) minutes of units: at most a share of what it has.
+    """
+    bucket = AHEAD_BUCKET * left * BURST_SECONDS / MINUTE * load.mean15
+    return min(AHEAD_MINUTES * load.fall, math.sqrt(2 * load.fall * bucket))
 
 
 def insured_units(
@@ -334,7 +375,8 @@ def least_saving_percent(observation: Observation, now: datetime) -> int:
         and now - last < DECREASE_SPACING
         and decreases_today(observation.throughput, now) < FREE_DECREASES_PER_DAY
     )
-    return LEAST_FREE_SAVING_PERCENT if is_free else LEAST_SAVING_PERCENT
+    least = observation.policy.min_change_percent
+    return max(least, LEAST_FREE_SAVING_PERCENT) if is_free else least
 
 
 def _refill(policy: Policy, left: float, units: float) -> float:
@@ -400,6 +442,27 @@ def noise_of(differences: Iterable[float]) -> float:
     return 1.05 * ordered[len(ordered) // 2] if ordered else 0.0
 
 
+def _fall(demand: Sequence[float]) -> float:
+    """Return the smaller of the last two falls from one mean to the next, by the minute.
+
+    It is 0 if the newest five minutes are not that much lower again: after a step down the demand
+    is steady.
+    """
+    size = FALL_MINUTES
+    if len(demand) < 3 * size:
+        return 0.0
+    first, second, last = (_mean(demand[-n * size :][:size]) for n in (3, 2, 1))
+    fall = min(first - second, second - last) / size
+    goes_on = last - _mean(demand[-5:]) > GOES_ON_MINUTES * fall
+    return max(0.0, fall) if goes_on else 0.0
+
+
+def _swing(demand: Sequence[float]) -> float:
+    """Return the usual difference from one five-minute mean to the next."""
+    ends = range(len(demand), 4, -5)
+    return noise_of(steps([_mean(demand[end - 5 : end]) for end in ends]))
+
+
 def _growth(newest: Sequence[float]) -> float:
     """Return the smaller of the last two steps where both rose, else 0."""
     if len(newest) < 3 or not newest[0] < newest[1] < newest[2]:
@@ -419,6 +482,8 @@ def _numbers(load: Load, left: float) -> dict[str, Number]:
         "mean_5_minutes": load.mean5,
         "noise_units": load.noise,
         "growth_units": load.growth,
+        "fall_units": load.fall,
+        "swing_units": load.swing,
         "throttled_units": load.throttled5,
         "burst_left_percent": 100 * left,
     }

@@ -119,7 +119,7 @@ def load(**fields: float) -> Load:
         ),
         pytest.param(
             seen_by([200.0, 300.0, *[100.0] * 9]),
-            load(mean15=1400 / 11, highest=200.0),
+            load(mean15=1400 / 11, highest=200.0, swing=42.0),
             id="the highest is looked for before the last ten minutes",
         ),
         pytest.param(
@@ -434,9 +434,9 @@ def test_insurance_against_onsets(
             id="one of the free four, soon after the last",
         ),
         pytest.param(30, 3, adaptive.LEAST_FREE_SAVING_PERCENT, id="the last of the free four"),
-        pytest.param(30, 4, adaptive.LEAST_SAVING_PERCENT, id="the free four are gone"),
-        pytest.param(60, 1, adaptive.LEAST_SAVING_PERCENT, id="an hour after the last"),
-        pytest.param(None, 0, adaptive.LEAST_SAVING_PERCENT, id="never lowered"),
+        pytest.param(30, 4, Policy().min_change_percent, id="the free four are gone"),
+        pytest.param(60, 1, Policy().min_change_percent, id="an hour after the last"),
+        pytest.param(None, 0, Policy().min_change_percent, id="never lowered"),
     ],
 )
 def test_free_decreases_are_kept_for_what_is_worth_it(
@@ -447,6 +447,6 @@ def test_free_decreases_are_kept_for_what_is_worth_it(
         adaptive.least_saving_percent(
             seen_by(30.0, last_decrease_at=last, decreases_today=today), NOON
         ),
-        adaptive.LEAST_SAVING_PERCENT,
+        Policy().min_change_percent,
         adaptive.LEAST_FREE_SAVING_PERCENT,
-    ) == (percent, 4, 20)
+    ) == (percent, 8, 20)
