@@ -12,7 +12,7 @@ from headroom.commands.options import JsonOption
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 from headroom.scale import results as scale_results
-from headroom.scale.goals import GOALS, Goal
+from headroom.scale.goals import GOALS, Goal, aim_of
 from headroom.scale.results import Results
 from headroom.scale.scenarios import SCENARIOS, Measurement, steady_cost
 from headroom.scale.simulation import Conditions
@@ -116,12 +116,22 @@ def _ending(m: Measurement) -> str:
 
 
 def _goals(goals: Iterable[Goal]) -> Table:
-    headings = ("goal", "tables", "reached after", "runs", "killed", "throttled")
-    rows = [
-        (g.goal, f"{g.tables:,}", _time(g.seconds), str(g.runs), str(g.killed), f"{g.throttled:,}")
-        for g in goals
-    ]
-    return number_table("Goals", headings, rows)
+    headings = ("what", "tables", "reached after", "goal", "floor", "runs", "killed", "throttled")
+    return number_table("Goals", headings, map(_goal_cells, goals))
+
+
+def _goal_cells(goal: Goal) -> tuple[str, ...]:
+    wanted, floor = aim_of(goal).of(goal.tables)
+    return (
+        goal.goal,
+        f"{goal.tables:,}",
+        _time(goal.seconds),
+        _time(wanted),
+        "–" if floor is None else _time(floor),
+        str(goal.runs),
+        str(goal.killed),
+        f"{goal.throttled:,}",
+    )
 
 
 def _time(seconds: float | None) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib import handlers
 from chalicelib.model import Dimension, Target
+from chalicelib.run import ALARM_WRITES_PER_SECOND
 from headroom.scale.account import Load
 from headroom.scale.fan_out import WITH_WORKERS, invoker
 from headroom.scale.scenarios import TWO_INDEXES, on_alarm
@@ -36,6 +37,40 @@ class Goal(msgspec.Struct, frozen=True):
     @property
     def key(self) -> tuple[str, int]:
         return self.goal, self.tables
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a goal shall take, and what it takes at least, in seconds of virtual time.
+
+    alarms: those of a table that must be written for it. CloudWatch takes three a second, so the
+    floor grows with the account, and the goal is a multiple of it. Others are for 1,000 tables.
+    """
+
+    seconds: float = 0.0
+    alarms: float = 0.0
+    times: float = 1.0
+    floor: float | None = None
+
+    def of(self, tables: int) -> tuple[float, float | None]:
+        """Return the goal and its floor for an account of so many tables."""
+        floor = tables * self.alarms / ALARM_WRITES_PER_SECOND if self.alarms else self.floor
+        return (self.times * floor if self.alarms and floor else self.seconds), floor
+
+
+AIMS: Mapping[str, Aim] = {
+    "all hot tables raised": Aim(180.0, floor=15.0),
+    "and all their alarms rewritten": Aim(alarms=2.0, times=1.3),
+    "all idle tables lowered": Aim(alarms=2.8, times=1.5),
+    "all alarms made": Aim(alarms=2.55, times=1.2),
+}
+#: With an API that is silent.
+RAISED_ALL_THE_SAME = Aim(15.0)
+
+
+def aim_of(goal: Goal) -> Aim:
+    """Return what a goal shall take."""
+    return AIMS.get(goal.goal.removesuffix(f", {WITH_WORKERS}"), RAISED_ALL_THE_SAME)
 
 
 @dataclass(frozen=True)

@@ -201,3 +201,17 @@ def test_a_thousand_hot_alarms_need_a_thousand_tables_and_goals_end_there():
     assert ("follow_up, 1000 hot", 1_000) in jobs([], [1_000])
     assert jobs(["made", "sweep"], [10_000]) == [("sweep", 10_000)]
     assert {name for name, _ in jobs([], [1_000])} >= {*SCENARIOS, *goals.GOALS}
+
+
+@pytest.mark.parametrize(
+    ("name", "tables", "wanted", "floor"),
+    [
+        ("all hot tables raised", 1_000, 180.0, 15.0),
+        ("and all their alarms rewritten, 10 workers", 1_000, 866.7, 666.7),
+        ("all alarms made", 10_000, 10_200.0, 8_500.0),
+        ("on_alarm raises while GetMetricData is silent", 10, 15.0, None),
+    ],
+)
+def test_a_goal_has_what_it_shall_take_and_its_floor(name, tables, wanted, floor):
+    found = goals.aim_of(goals.Goal(name, tables, 1.0, 1, 0, 0)).of(tables)
+    assert found == (pytest.approx(wanted, abs=0.1), floor and pytest.approx(floor, abs=0.1))
