@@ -28,7 +28,7 @@ from chalicelib.model import (
 )
 from chalicelib.month_costs import with_spending
 from chalicelib.owners import replication
-from chalicelib.run import Run
+from chalicelib.run import OF_DECREASES, Run
 
 Observations = Mapping[Target, Observation]
 ReadAlarms = Callable[[Collection[Target]], Sequence[Alarm] | None]
@@ -249,8 +249,16 @@ def _add_histories(
     adaptive = [t for t, o in observations.items() if o.policy.strategy == "adaptive"]
     days: Mapping[Target, DemandHistory] = {}
     if adaptive:
-        read = run.read(
-            "the history", "GetMetricData", read_histories, run.aws, adaptive, run.now, also_new
+        seconds = run.read_timeout * (OF_DECREASES if also_new and run.side_by_side > 1 else 1)
+        read = run.read_within(
+            seconds,
+            "the history",
+            "GetMetricData",
+            read_histories,
+            run.aws,
+            adaptive,
+            run.now,
+            also_new,
         )
         days = read or {}
     return {

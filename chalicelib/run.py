@@ -27,6 +27,9 @@ LAST_SECONDS, LAST_SHARE = 2.0, 0.1
 ACTING_SECONDS, ACTING_SHARE = 10.0, 0.4
 #: One read takes no more than this part of the time that is left: others follow.
 READS = 5
+#: A read that only decreases wait for may take this times as long: workers read the history at the
+#: same time, and GetMetricData throttles them.
+OF_DECREASES = 2
 #: Seconds. A read that would have less is not begun.
 SHORTEST_READ = 0.1
 #: PutMetricAlarm: calls a second and Region, by default. Source: CloudWatch service quotas,
@@ -211,7 +214,18 @@ class Run:
         No increase waits for an answer for ever: a service that is silent uses up a part of the
         time only.
         """
-        seconds = self.read_timeout
+        return self.read_within(self.read_timeout, subject, doing, call, *args, **kwargs)
+
+    def read_within(
+        self,
+        seconds: float,
+        subject: str,
+        doing: str,
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """Do the same for a read that may take so many seconds."""
         if seconds < SHORTEST_READ:
             self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
             return None

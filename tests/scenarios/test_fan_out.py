@@ -289,7 +289,7 @@ def test_a_worker_notifies_of_the_states_of_its_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "tables", "groups"), [("sweep", 57, 3), ("follow_up", 57, 3), ("scale_down", 10, 17)]
+    ("check", "tables", "groups"), [("sweep", 57, 3), ("follow_up", 57, 3), ("scale_down", 8, 22)]
 )
 def test_groups_that_lower_are_small_and_each_knows_how_many_there_are(
     scene: Region, check: Check, tables: int, groups: int
