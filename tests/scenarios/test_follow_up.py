@@ -238,7 +238,7 @@ def test_while_the_bucket_carries_the_load_the_metrics_are_not_read_again(region
     pass_minutes(region, 70, {READS: 90.0})
     in_alarm(region, "headroom-orders:read")
     assert looked() == ("AlreadyAtDesiredCapacity", True)
-    pass_minutes(region, 5, {READS: 90.0})
+    pass_minutes(region, 1, {READS: 90.0})
     assert looked() == ("BurstBucketCarries", False)
     set_units(region, "orders", 101, 100)
     assert looked() == ("AlreadyAtDesiredCapacity", True)  # the units are others

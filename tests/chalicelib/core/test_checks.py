@@ -78,8 +78,8 @@ def test_what_is_not_worth_a_check_has_no_data():
         (observation(consumed=steady(90.0, end=NOON - 20 * MINUTE)), 0),
         (observation(), 0),
         (observation(consumed=90.0, settings=policy(strategy="percent")), 0),
-        # it rose by 60 units within three minutes once: that may happen again
-        (observation(consumed=series([20.0] * 60 + [90.0] * 120)), 2),
+        # it rose by 180 units within three minutes once: that may happen again
+        (observation(consumed=series([20.0] * 60 + [200.0] * 3 + [90.0] * 117)), 0),
     ],
 )
 def test_so_long_no_increase_can_follow(given, minutes):
