@@ -68,15 +68,9 @@ def follow_up(run: Run) -> Report:
     names = sorted((tables | set(_followers(run))) - handed)
     read_alarms = partial(_read_or_ours, run, in_alarm)
     found = provisioned_tables(run, names)
-    fired_at = table_alarms.alarmed_at(in_alarm)
 
     def why_unread(observation: Observation) -> Reason | None:
-        target = observation.target
-        if target.table not in tables:
-            return Reason.NO_DATA
-        known = None if target.table in others else run.aws.calm.get(target)
-        is_calm = known and known.holds(observation, run.now, fired_at.get(target))
-        return Reason.BURST_CARRIES if is_calm else None
+        return None if observation.target.table in tables else Reason.NO_DATA
 
     reconcile(run, found, UP, read_alarms, why_unread)
     run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)

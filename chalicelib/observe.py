@@ -162,10 +162,7 @@ def _with_metrics(
         return rest | wanted, set(wanted)
     known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
     known |= _with_causes(run, known, metrics, directions)
-    complete = _add_histories(run, known, also_new=False)
-    if Direction.DOWN not in directions:
-        run.aws.calm |= {t: checks.calm(o, run.now) for t, o in complete.items()}
-    return rest | complete, set()
+    return rest | _add_histories(run, known, also_new=False), set()
 
 
 def _left_unread(observation: Observation, why: Reason | None) -> Observation:

@@ -18,7 +18,7 @@ from botocore.utils import parse_timestamp
 from chalicelib.aws.http import Send, send
 from chalicelib.aws.kept_series import KeptSeries
 from chalicelib.aws.threads import PARALLEL, Threads
-from chalicelib.core.checks import Calm, UnitsBefore
+from chalicelib.core.checks import UnitsBefore
 from chalicelib.model import DemandHistory, Target
 
 T = TypeVar("T")
@@ -113,7 +113,6 @@ class Aws:
         self.months = KeptSeries(MOST_MONTHS)
         self.notified: dict[Hashable, Any] = {}
         self.unreached: set[str] = set()
-        self.calm: dict[Target, Calm] = {}
         self.units_before: dict[Target, UnitsBefore] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._recent: dict[Hashable, tuple[datetime, Any]] = {}

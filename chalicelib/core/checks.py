@@ -9,7 +9,6 @@ from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.core.scaling import is_too_soon
 from chalicelib.core.strategies.adaptive import SETTLE
-from chalicelib.core.strategies.calm import calm_minutes
 from chalicelib.core.strategies.demand import APPLIES_AFTER
 from chalicelib.model import Reason, Series, Throughput
 
@@ -19,31 +18,6 @@ JITTER = MINUTE / 2
 #: Once in so many minutes a sweep reads the metrics of every target that is worth it, for what no
 #: alarm announces.
 ALL_EVERY_MINUTES, SWEEP_MINUTES = 10, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Calm:
-    """What a container knows from a check: until when no increase can follow from the metrics of a
-    target, while its throughput is this one. It may be forgotten at any time."""
-
-    at: datetime
-    until: datetime
-    throughput: Throughput
-
-    def holds(self, observation: Observation, now: datetime, alarmed_at: datetime | None) -> bool:
-        """Tell whether it still holds: no change was made, and no alarm fired after the check."""
-        return (
-            now < self.until
-            and observation.throughput == self.throughput
-            and (alarmed_at is None or alarmed_at <= self.at)
-        )
-
-
-def calm(observation: Observation, now: datetime) -> Calm:
-    """Return until when no increase can follow from the metrics."""
-    minutes = calm_minutes(observation, now)
-    until = now + minutes * MINUTE + JITTER if minutes else now
-    return Calm(now, until, observation.throughput)
 
 
 def why_not_swept(observation: Observation, now: datetime, may_call: bool) -> Reason | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import checks, money, scaling, table_alarms
-from chalicelib.core.checks import Calm, UnitsBefore
+from chalicelib.core.checks import UnitsBefore
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import UNIT_HOUR
@@ -142,7 +142,6 @@ class _ReplayTarget:
         self._days = DemandRecord()
         self._history = NO_HISTORY
         self._units_by_hour: list[float] = []
-        self.calm: Calm | None = None
         self._units_before: dict[str, UnitsBefore] = {}
 
     def part(self, minute: int) -> tuple[Meter, float]:
@@ -183,14 +182,11 @@ class _ReplayTarget:
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
         return changed and self.alarm.value == "ALARM"
 
-    def why_unread(
-        self, observation: Observation, now: datetime, function: str, is_known: bool
-    ) -> Reason | None:
+    def why_unread(self, observation: Observation, now: datetime, function: str) -> Reason | None:
         """Return why a function leaves the target's metrics unread; None where it reads them."""
         if function == "sweep":
             return checks.why_not_swept(observation, now, self.alarm.value != "OK")
-        is_calm = is_known and self.calm and self.calm.holds(observation, now, None)
-        return Reason.BURST_CARRIES if is_calm else None
+        return None
 
     def read_metrics(
         self, minute: int, delay: int, throughput: Throughput, function: str
@@ -330,7 +326,7 @@ class Replay:
         delay = self._conditions.metric_delay_minutes
         new_alarms = [target.goes_to_alarm(minute, delay) for target in self._targets]
         if any(new_alarms) or any(target.alarm.value == "ALARM" for target in self._targets):
-            self._reconcile(minute, now, UP, "follow_up", is_known=not any(new_alarms))
+            self._reconcile(minute, now, UP, "follow_up")
         if minute % SWEEP_MINUTES == 0:
             self._reconcile(minute, now, BOTH, "sweep")
         if minute % HOUR == 0:
@@ -342,12 +338,8 @@ class Replay:
         now: datetime,
         directions: Collection[Direction],
         function: str,
-        is_known: bool = False,
     ) -> None:
-        """Check the table as a function does.
-
-        is_known: no alarm fired in this minute, so that follow_up may rely on what it knows.
-        """
+        """Check the table as a function does."""
         if any(provision.pending is not None for provision in self._provisions.values()):
             return
         throughputs = {i: provision.throughput(now) for i, provision in self._provisions.items()}
@@ -356,8 +348,7 @@ class Replay:
             for t in self._targets
         ]
         why = [
-            t.why_unread(o, now, function, is_known)
-            for t, o in zip(self._targets, observations, strict=True)
+            t.why_unread(o, now, function) for t, o in zip(self._targets, observations, strict=True)
         ]
         if None in why:
             delay = self._conditions.metric_delay_minutes
@@ -365,9 +356,6 @@ class Replay:
                 o.with_metrics(t.read_metrics(minute, delay, o.throughput, function))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
-            if directions == UP:
-                for t, o in zip(self._targets, observations, strict=True):
-                    t.calm = checks.calm(o, now)
         spending = self._spending(now)
         if spending:
             observations = [replace(o, spending=spending) for o in observations]

@@ -229,22 +229,6 @@ def test_a_lost_message_costs_a_minute_at_the_most() -> None:
 
 
 @pytest.mark.scene(orders, rules(strategy="adaptive"))
-def test_while_the_bucket_carries_the_load_the_metrics_are_not_read_again(region: Region) -> None:
-    def looked() -> tuple[str, bool]:
-        region.calls.clear()
-        found = reasons(invoke(region, "follow_up"))["orders:read"]
-        return found, "GetMetricData" in operations(region)
-
-    pass_minutes(region, 70, {READS: 90.0})
-    in_alarm(region, "headroom-orders:read")
-    assert looked() == ("AlreadyAtDesiredCapacity", True)
-    pass_minutes(region, 1, {READS: 90.0})
-    assert looked() == ("BurstBucketCarries", False)
-    set_units(region, "orders", 101, 100)
-    assert looked() == ("AlreadyAtDesiredCapacity", True)  # the units are others
-
-
-@pytest.mark.scene(orders, rules(strategy="adaptive"))
 def test_units_before_a_change_are_read_until_they_are_known(region: Region) -> None:
     def reads_units() -> bool:
         region.calls.clear()
