@@ -6,7 +6,7 @@ the table and the decrease budget.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -364,13 +364,16 @@ def _unless_other_reserves(decrease: Decision, decisions: Iterable[Decision]) ->
     return _unless_reserved(decrease, other.reserved if other and not other.dry_run else {})
 
 
-def _is_alone(decision: Decision, decisions: Iterable[Decision]) -> bool:
+def _is_alone(decision: Decision, decisions: Sequence[Decision]) -> bool:
     """Tell whether a decrease that needs the other dimension's would be made without it."""
     other = _other_dimension(decision, decisions)
     if decision.reason is Reason.ABOVE_MAXIMUM:
         return False
     if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
         return False  # with a dry run, the other one is never lowered
+    if other.reason is Reason.FOLLOWS_TABLE:  # it is as low as its table's writes let it be
+        writes = replace(other.target, index="")
+        other = next((d for d in decisions if d.target == writes), other)
     is_ready = other.reason in READY
     return other.desired >= other.current and not is_ready
 

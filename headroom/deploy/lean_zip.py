@@ -17,6 +17,8 @@ UNUSED = re.compile(
     r"aws_lambda_powertools/(event_handler|middleware_factory)/"
     r"|aws_lambda_powertools/(logging/formatters|metrics/provider/datadog)/"
     r"|aws_lambda_powertools/utilities/(?!__init__\.|jmespath_utils/)"
+    # Lambda's Python has it, as a part of boto3
+    r"|jmespath/|jmespath-[^/]+\.dist-info/"
     # what describes the time zones for people and other programs
     r"|tzdata/zones$|tzdata/zoneinfo/(\w+\.(tab|zi)|leapseconds)$"
     r"|[^/]+\.dist-info/RECORD$|[^/]+\.data/|.*\.pyi$|.*/py\.typed$"
@@ -39,7 +41,8 @@ def make_lean(file: Path) -> None:
         own = [folder / name for name in OWN]
         others = sorted(set(folder.iterdir()).difference(own))
         _compile(folder, own)
-        _compile(folder, others, "-b")  # beside the source, which it can replace
+        # beside the source, which it can replace; without docstrings and assert statements
+        _compile(folder, others, "-b", "-o", "2")
         for other in others:
             _remove_sources(other)
         new = file.with_suffix(".new")

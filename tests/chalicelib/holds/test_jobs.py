@@ -23,7 +23,7 @@ from chalicelib.config.jobs import JobPause
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.holds.jobs import judge
 from chalicelib.model import BOTH, DOWN, Reason
-from headroom.demo.scenes import SCENES
+from headroom.demo.scenes import play
 from headroom.deploy import permissions
 from headroom.project import ROOT
 from headroom.region.context import Fault
@@ -369,7 +369,7 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
 @pytest.mark.slow(traced=True)
 def test_the_demos_scene_holds_what_the_backup_raised_and_lowers_it_when_it_has_ended() -> None:
     texts = io.StringIO()
-    SCENES["backup"](Console(file=texts, width=200))
+    play("backup", Console(file=texts, width=200))
     text = texts.getvalue()
     assert (
         text.index("JobRunning; held by pause nightly backup")

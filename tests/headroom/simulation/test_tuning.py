@@ -160,7 +160,7 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("goal", "taken"),
-    [(1_000_000, (50, 0)), (40_000, (50, 100)), (0, (50, 100))],
+    [(1_000_000, (100, 0)), (40_000, (100, 100)), (0, (100, 100))],
     ids=[
         "the cheapest",
         "the cheapest that meets the goal",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from chalicelib.config.loader import load
 from chalicelib.model import Reason
 from headroom.cli import app
-from headroom.demo.scenes import SCENES
+from headroom.demo.scenes import play
 from headroom.deploy import account, doctor, permissions, teardown
 from headroom.deploy.checks import configuration
 from headroom.deploy.checks.deployment import Deployment
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.scene.with_args(web)
 @pytest.mark.slow(traced=True)
 def test_the_demo_plays_what_it_says() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
-    SCENES["healing"](console)
+    play("healing", console)
     text = console.export_text()
     assert text.count("is replaced") == 2
     for reason in ("HealingBudgetUsedUp", "NotInService", "Outage", "StatusChecksPass"):
