@@ -1,10 +1,12 @@
 """`headroom console`: the command itself."""
 
 import _thread
+import signal
 import socket
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
@@ -36,6 +38,15 @@ def visit(port: int, statuses: list[int]) -> None:
     _thread.interrupt_main()
 
 
+@pytest.fixture
+def _ctrl_c_counts() -> Iterator[None]:
+    """Let an interrupt have its usual effect: a shell lets jobs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_counts")
 @pytest.mark.parametrize("words", [("--open",), ("--account",)])
 def test_it_prints_its_address_and_serves_until_ctrl_c(
     words: tuple[str, ...], run: RunCommand, monkeypatch: pytest.MonkeyPatch
