@@ -66,7 +66,7 @@ def suspensions(run: Run, tables: Mapping[str, TableState]) -> list[StandBy]:
     if known is None:
         return []
     config, left = run.config, understudy.left_writes(run.config, tables.values())
-    asked = [
+    requested = [
         one
         for one in known
         if config.manages(one.target.table)
@@ -76,7 +76,9 @@ def suspensions(run: Run, tables: Mapping[str, TableState]) -> list[StandBy]:
         )
     ]
     own: Sequence[Target] = (
-        run.read("the understudy", "ListTagsForResource", autoscaling.own_targets, run.aws, asked)
+        run.read(
+            "the understudy", "ListTagsForResource", autoscaling.own_targets, run.aws, requested
+        )
         or []
     )
     return [

@@ -85,17 +85,17 @@ def _play(
     from headroom.demo import day, story, terminal  # noqa: PLC0415
 
     trace = traffic(demand) if isinstance(demand, int) else demand
-    teller = None if every_line is None else story.Story(console, every_line)
+    day_story = None if every_line is None else story.Story(console, every_line)
     with _progress(console) as progress:
         task = progress.add_task("", total=len(trace))
         result = day.play(
             trace,
             config,
-            teller.watch if teller else lambda *_: None,
-            lambda region: _on_minute(region, teller, progress, task),
+            day_story.watch if day_story else lambda *_: None,
+            lambda region: _on_minute(region, day_story, progress, task),
         )
-    if teller:
-        teller.close()
+    if day_story:
+        day_story.close()
     prices = pricing.load()
     lines = receipt.lines([timeline.held for timeline in result.timelines], prices)
     console.print(Text.from_ansi(terminal.picture(result.timelines[0], console.width - 1)))
@@ -105,10 +105,10 @@ def _play(
     return 0 if result.ended_well else 1
 
 
-def _on_minute(region: Region, teller: Story | None, progress: Progress, task: TaskID) -> None:
+def _on_minute(region: Region, day_story: Story | None, progress: Progress, task: TaskID) -> None:
     progress.update(task, advance=1, description=f"{region.now:%a %H:%M}")
-    if teller:
-        teller.on_minute(region)
+    if day_story:
+        day_story.on_minute(region)
 
 
 def _progress(console: SafeConsole) -> Progress:

@@ -46,7 +46,7 @@ MOST_PICTURES = 10
 
 @dataclass
 class CallCount:
-    """The calls of a command, by operation, and the metrics that it asked GetMetricData for."""
+    """The calls of a command, by operation, and the metrics that it read with GetMetricData."""
 
     calls: dict[str, int] = field(default_factory=dict)
     metrics: int = 0

@@ -35,7 +35,7 @@ def test_a_sweep_keeps_capacity_while_the_callers_of_many_tables_are_gone(
         assert units(region)["carts:read"] < 50
         return
     assert {fell[target]["reason"] for target in TABLES} == {"DemandGone"}
-    told = fell[READS]["numbers"]["held_by"]
-    assert told == "demand of 3 of 3 tables fell by half at 14:10, kept until 14:40 UTC"
+    shown = fell[READS]["numbers"]["held_by"]
+    assert shown == "demand of 3 of 3 tables fell by half at 14:10, kept until 14:40 UTC"
     later = decisions(invoke_after(region, "sweep", 25, FALLEN))
     assert {later[target]["reason"] for target in TABLES} == {"UtilizationLow"}

@@ -44,7 +44,7 @@ class Browser:
         self._buffer, self._number, self._session = b"", 0, ""
         #: What the page logged as an error, threw, or could not load.
         self.errors: list[str] = []
-        #: The addresses that the page asked for.
+        #: The addresses that the page requested.
         self.requests: list[str] = []
 
     def open(

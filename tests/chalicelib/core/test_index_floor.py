@@ -183,8 +183,8 @@ def test_an_index_waits_some_minutes_to_be_lowered_with_its_table(
 
 def test_the_numbers_say_why() -> None:
     found = decided(table(**JUMPS), index(60, 42.5))[INDEX_WRITES]
-    told = {key: found.numbers[key] for key in ("min_units", "table_units", "index_share")}
-    assert told == {"min_units": 75, "table_units": 150, "index_share": 0.5}
+    shown = {key: found.numbers[key] for key in ("min_units", "table_units", "index_share")}
+    assert shown == {"min_units": 75, "table_units": 150, "index_share": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_the_forecast_expects_the_last_seven_days() -> None:
         pytest.param(spent(99.0), 90.0, None, None, id="not spent"),
         pytest.param(spent(100.0), 90.2, None, 91, id="spent"),
         pytest.param(spent(100.0), 90.0, 20.0, 110, id="what is throttled is demand"),
-        pytest.param(spent(100.0, holds=False), 90.0, None, None, id="only told"),
+        pytest.param(spent(100.0, holds=False), 90.0, None, None, id="only notified"),
         pytest.param(spent(None), 90.0, None, None, id="unknown"),
         pytest.param((), 90.0, None, None, id="no budget"),
         pytest.param(spent(100.0), None, None, None, id="no metrics"),
@@ -245,5 +245,5 @@ def test_a_replay_plays_the_budget() -> None:
     assert (max(capped.units), capped.made) == (100, [])
     late = replay(demand, policy(max_usd_month=0.2, money_cap="hold"), 100)
     assert late.units == free.units
-    told = replay(demand, policy(max_usd_month=0.1), 100)
-    assert told.units == free.units
+    shown = replay(demand, policy(max_usd_month=0.1), 100)
+    assert shown.units == free.units

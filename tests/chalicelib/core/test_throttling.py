@@ -147,8 +147,8 @@ def test_throttled_requests_and_their_retries_are_told_from_units(
     found = observation(settings=policy(**settings)).with_metrics(metrics)
     assert throttling.lost_units(found.metrics).known()[-1] == 5 * expected
     assert found.metrics.throttled.known()[-1] == 5.0
-    told = throttling.numbers(found.metrics, NOON).get("request_units", 1.0)
-    assert told == expected
+    shown = throttling.numbers(found.metrics, NOON).get("request_units", 1.0)
+    assert shown == expected
 
 
 @pytest.mark.parametrize("strategy", ["adaptive", "percent", "fleet"])

@@ -30,9 +30,9 @@ class Watched:
     """A demo of a burst, with all that was seen on the way: the story, and every line."""
 
     def __init__(self) -> None:
-        self.told, self.lines = io.StringIO(), io.StringIO()
+        self.shown, self.lines = io.StringIO(), io.StringIO()
         stories = [
-            Story(Console(file=self.told, width=80)),
+            Story(Console(file=self.shown, width=80)),
             Story(Console(file=self.lines, width=80), every_line=True),
         ]
 
@@ -97,7 +97,7 @@ def test_the_alarms_level_follows_the_units(watched: Watched) -> None:
 
 
 def test_the_onset_is_a_marked_block_from_the_message_to_the_effect(watched: Watched) -> None:
-    text = watched.told.getvalue()
+    text = watched.shown.getvalue()
     block = text[text.index("01:02") : text.index("In effect")]
     assert [word for word in ("message", "decision", "call", "alarm") if word in block] == [
         "message", "decision", "call", "alarm",
@@ -109,7 +109,7 @@ def test_the_onset_is_a_marked_block_from_the_message_to_the_effect(watched: Wat
 
 
 def test_decreases_show_what_is_left_and_small_changes_are_summed_up(watched: Watched) -> None:
-    text = watched.told.getvalue()
+    text = watched.shown.getvalue()
     assert re.search(
         r"sweep +▼ orders [\d,]+ → [\d,]+ reads, [\d,]+ → [\d,]+ writes, \d+ left", text
     )
@@ -141,7 +141,7 @@ def _decided(current: int, desired: int, **line: object) -> dict[str, object]:
 
 
 def test_a_story_of_two_days_without_alarms(alarmed: Region) -> None:
-    """Small changes end with their day. What a dry run would do is said so."""
+    """Small changes end with their day. What a dry run would do is marked."""
     out = io.StringIO()
     story = Story(Console(file=out, width=80))
     for at, line in (

@@ -111,9 +111,9 @@ def test_the_writes_of_a_global_table_are_handed_over_if_its_regions_are_named(
     region.tables["orders"].replicas = ["eu-west-1"]
     lines = scene.over(config + f"regions = {regions}\n")
     assert list(suspended(region).values()).count(True) == kept
-    said = [line for line in lines if line.startswith("orders:write: not handed over")]
-    assert bool(said) is (kept == 2)
-    assert all("which understudy.regions does not name" in line for line in said)
+    printed = [line for line in lines if line.startswith("orders:write: not handed over")]
+    assert bool(printed) is (kept == 2)
+    assert all("which understudy.regions does not name" in line for line in printed)
 
 
 def test_the_page_names_every_permission_that_it_needs(

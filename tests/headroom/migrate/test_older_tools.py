@@ -19,7 +19,7 @@ from headroom.operator_error import OperatorError
 from tests.support.command_line import RunCommand, write_file
 
 
-def said(imported: Imported) -> list[str]:
+def printed(imported: Imported) -> list[str]:
     return [f"{line.number} {line}" for line in imported.lines]
 
 
@@ -36,7 +36,7 @@ def test_a_command_line_is_what_the_file_with_the_same_options_is() -> None:
     words = "dynamic-dynamodb -t ^orders$ --reads-upper-threshold=85 --check-interval 60 --run-once"
     imported = translate_command_line(words.split())
     assert policy(imported).alarm_percent == 85
-    assert said(imported) == [
+    assert printed(imported) == [
         '1 translated: --table-name ^orders$ → [[tables]] name = "orders"',
         "2 translated: --reads-upper-threshold 85 → read.alarm_percent = 85",
         "3 obsolete: --check-interval 60 → an alarm wakes Headroom within minutes, and it sweeps "
@@ -67,13 +67,13 @@ def test_a_command_line_is_what_the_file_with_the_same_options_is() -> None:
 )
 def test_what_belongs_into_no_file_is_said_too(words: str, line: str) -> None:
     imported = translate_command_line(words.split())
-    assert said(imported) == [line]
+    assert printed(imported) == [line]
     assert not loader.load(imported.toml).manages("orders")
 
 
 def test_a_key_on_the_command_line_is_not_repeated() -> None:
     imported = translate_command_line(["--aws-secret-access-key", "hush"])
-    assert "hush" not in str(said(imported))
+    assert "hush" not in str(printed(imported))
     assert imported.lines[0].kind is Kind.OBSOLETE
 
 
@@ -121,7 +121,7 @@ def test_instances_become_a_fleet() -> None:
         (8, "unknown"),
         (9, "unknown"),
     ]
-    assert "hush" not in str(said(imported))
+    assert "hush" not in str(printed(imported))
 
 
 def test_an_emr_controller_becomes_a_pause() -> None:
@@ -138,8 +138,8 @@ def test_an_emr_controller_becomes_a_pause() -> None:
         ("*",),
     )
     assert [str(line.kind) for line in imported.lines][1:] == ["translated"] * 2 + ["obsolete"] * 3
-    assert "AWS_DEFAULT_REGION=us-west-2" in str(said(imported))
-    assert "hush" not in str(said(imported))
+    assert "AWS_DEFAULT_REGION=us-west-2" in str(printed(imported))
+    assert "hush" not in str(printed(imported))
     own_region = variables.from_emr_control("EMR_PREFIX=x")
     assert loader.load(own_region.toml).pauses[0].regions == ()
 

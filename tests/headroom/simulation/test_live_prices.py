@@ -37,11 +37,11 @@ def test_the_prices_of_the_region_are_read(region: Region) -> None:
     assert found.write.million_requests == pytest.approx(0.7075)
     assert found.gb_month == 0.283
     assert found.headroom == pricing.load().headroom
-    asked = {call.operation: call.params for call in region.calls}
-    assert asked["GetProducts"]["Filters"] == [
+    requested = {call.operation: call.params for call in region.calls}
+    assert requested["GetProducts"]["Filters"] == [
         {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-1"}
     ]
-    assert asked["DescribeSavingsPlansOfferingRates"]["savingsPlanTypes"] == ["Database"]
+    assert requested["DescribeSavingsPlansOfferingRates"]["savingsPlanTypes"] == ["Database"]
 
 
 @pytest.mark.usefixtures("region")
