@@ -18,6 +18,8 @@ from tests.support.scenes import metric_dimensions
 ALARM = {"adaptive": 0.95, "percent": 0.8}
 #: Minutes: the longest that a throttled table waits for more units while nothing is wrong.
 PATIENCE = 15
+#: Minutes: how old the newest datapoint may be for a decrease (`FRESH_TO_LOWER`), and one more.
+OLDEST_MINUTES = 6
 #: What an update of capacity may name.
 THROUGHPUT = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
 #: A decrease keeps this part of what the last minutes consumed.
@@ -111,7 +113,8 @@ class Laws:
 
     def _judge_decrease(self, target: Target, now: int, then: int) -> None:
         minute, delay = self.region.minute, self.history.conditions.metric_delay_minutes
-        silent = self.silent_from is not None and minute - self.silent_from > delay + 2
+        oldest = delay + OLDEST_MINUTES
+        silent = self.silent_from is not None and minute - self.silent_from > oldest
         self.require(not silent, f"{target} is lowered although no metric is there")
         seen = [self._consumed(target, minute - delay - back) for back in (1, 2, 3)]
         used = [rate for rate in seen if rate is not None]
@@ -179,6 +182,7 @@ class Laws:
         patience = PATIENCE + 3 * (conditions.metric_delay_minutes + conditions.update_minutes)
         is_short = (
             self.region.served[target][1] > 0
+            and not self._is_kept_by_an_index(target)
             and self.region.units(target) < MAX_UNITS
             and minute >= self.disturbed_until.get(target.table, 0)
         )
@@ -190,6 +194,11 @@ class Laws:
             minutes <= patience,
             f"{target} was throttled and got no unit for {patience} minutes; nothing was wrong",
         )
+
+    def _is_kept_by_an_index(self, target: Target) -> bool:
+        """Tell whether an index is short of writes. It throttles its table; it is judged alone."""
+        indexes = [t for t in self.managed() if t.table == target.table and t.index]
+        return not target.index and any(self.region.served[t][1] > 0 for t in indexes)
 
     def judge_end(self) -> None:
         """Judge the end, after the quiet time: everything is right again."""
