@@ -65,7 +65,7 @@ def from_json(text: str) -> Points:
         return Points([(_time(at), float(value)) for at, value in pairs], is_sum=True)
     except ExportError:
         raise
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise ExportError(f"a datapoint is not as CloudWatch writes it: {error!r}") from None
 
 
