@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.core import table_alarms
 from chalicelib.metrics import CONSUMED, NAMESPACE
-from chalicelib.model import Target
+from chalicelib.model import Dimension, Target
 from chalicelib.run import Failure
 from headroom.region.cloudwatch import key
 from headroom.region.context import Call, Fault, Invocation, Killed
@@ -197,8 +197,11 @@ class Laws:
 
     def _is_kept_by_an_index(self, target: Target) -> bool:
         """Tell whether an index is short of writes. It throttles its table; it is judged alone."""
+        if target.index or target.dimension is not Dimension.WRITE:
+            return False
         indexes = [t for t in self.managed() if t.table == target.table and t.index]
-        return not target.index and any(self.region.served[t][1] > 0 for t in indexes)
+        writes = [t for t in indexes if t.dimension is Dimension.WRITE]
+        return any(self.region.served[t][1] > 0 for t in writes)
 
     def judge_end(self) -> None:
         """Judge the end, after the quiet time: everything is right again."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given, settings
 
+from chalicelib.model import Dimension, Target
 from headroom.region.events import scheduled_event
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
@@ -18,6 +19,7 @@ from tests.soak.play import Player, play
 from tests.support.equivalence import compare
 
 pytestmark = pytest.mark.no_cover
+READS_OF_ALPHA = Target("alpha", "", Dimension.READ)
 LOADS = (Load("steady", 30, 0), Load("steady", 30, 0))
 CALM = History(
     seed=1,
@@ -69,6 +71,35 @@ def put_alarm(region: Region, **fields: object) -> None:
 def raise_by_itself(region: Region) -> None:
     region.functions.config = ""
     region.functions.invoke("no such function", scheduled_event(region, "sweep"))
+
+
+def lower_in_silence(calm: Player) -> None:
+    calm.laws.silent_from = calm.region.minute - 8
+    set_units(calm.region, "alpha", 45, 45)
+
+
+def throttle_for_an_hour(calm: Player) -> None:
+    calm.region.served[READS_OF_ALPHA] = (40.0, 5.0)
+    for _ in range(60):
+        calm.laws.judge_minute(calm.region)
+
+
+@pytest.mark.parametrize(
+    ("act", "law"),
+    [
+        (lower_in_silence, "although no metric is there"),
+        (throttle_for_an_hour, "got no unit for"),
+    ],
+)
+def test_a_law_about_time_that_is_broken_is_found(
+    calm: Player, act: Callable[[Player], None], law: str
+) -> None:
+    served = dict(calm.region.served)
+    with pytest.raises(BrokenLawError, match=law):
+        act(calm)
+    calm.laws.silent_from = None
+    calm.laws.waiting.clear()
+    calm.region.served.update(served)
 
 
 def judge(laws: Laws, act: Callable[[Region], object]) -> None:
