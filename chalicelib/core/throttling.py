@@ -93,13 +93,15 @@ def _share(
     if position is None:
         return Share(events, 0.0, events)
     is_own = position == at
-    scale = 1.0 if is_own else events / totals[position]
     rest = events - totals[position] if is_own else 0.0
     unexplained = rest if rest > LEAST_RATE else 0.0
     by_units, by_hot_key = (
-        parts[cause][position] * scale if cause in parts else 0.0
+        parts[cause][position] if cause in parts else 0.0
         for cause in (Cause.PROVISIONED, Cause.KEY_RANGE)
     )
+    if not is_own:
+        # The part of the whole comes first: events by a very small total would be infinite.
+        by_units, by_hot_key = (part / totals[position] * events for part in (by_units, by_hot_key))
     return Share(min(by_units + unexplained, events), by_hot_key, unexplained)
 
 

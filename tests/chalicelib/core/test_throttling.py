@@ -47,6 +47,14 @@ def divided(throttled: Values, causes: dict[Cause, Values]) -> tuple[Values, Val
             [3.0, 6.0], {UNITS: [1.0], HOT: [2.0]}, [1.0, 2.0], [2.0, 4.0], [None] * 2, id="late"
         ),
         pytest.param(
+            [None, 1.0],
+            {UNITS: [None], HOT: [2.3e-313]},
+            [None, None],
+            [None, 1.0],
+            [None, None],
+            id="a total too small to divide by",
+        ),
+        pytest.param(
             [1.0, *[None] * 5, 2.0],
             {HOT: [1.0]},
             [*[None] * 6, 2.0],
