@@ -55,6 +55,7 @@ HEADINGS = (
     "USD a\nmonth",
     "×\noptimum",
     "effective\ncost",
+    "×\nfloor",
     "throttled\nppm",
     "in\nminutes",
 )
@@ -174,7 +175,7 @@ def _write_page(
 def _table(comparison: Comparison, name: str) -> Table:
     """Return the columns that fit 80 characters. The page, the JSON and the CSV have all."""
     title = f"{name}{len(comparison.demand):,} minutes of {comparison.dimension}s"
-    table = number_table(title, HEADINGS, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = number_table(title, HEADINGS, box=box.SIMPLE_HEAD, padding=0)
     for row in comparison.rows:
         cells = row.cells()[: len(HEADINGS)]
         table.add_row(*cells, style="bold green" if row.name == HEADROOM else None)

@@ -13,11 +13,17 @@ from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
 from headroom.simulation import benchmark, cases
+from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
 from headroom.simulation.traces import TraceError, generated
 from headroom.tables import number_table
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
+#: What the costs are over, besides the optimum within the quota.
+REFERENCES = {
+    "the optimum with 27 decreases a day at any minute": benchmark.at_any_minute,
+    f"the cost floor (on demand: {ON_DEMAND_UNIT_PRICE:.2f})": benchmark.cost_floor,
+}
 
 
 @app.command(epilog="Example: headroom bench --traces folder")
@@ -59,8 +65,9 @@ def bench(
 def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bool) -> None:
     within_quota = f"{name}: over the optimum within DynamoDB's quota"
     console.print(_table(within_quota, benchmark.summarize(measured)))
-    any_minute = f"{name}: over the optimum with 27 decreases a day at any minute"
-    console.print(_table(any_minute, benchmark.summarize(measured, any_minute=True)[:3]))
+    for title, reference in REFERENCES.items():
+        rows = benchmark.summarize(measured, reference)[:3]
+        console.print(_table(f"{name}: over {title}", rows))
     halves = benchmark.halves(measured) if len(measured) > 1 else []
     for number, half in enumerate(halves, start=1):
         console.print(_table(f"{name}: half {number} of the traces", _brief(half)))
@@ -109,13 +116,13 @@ def _figure(value: float) -> str:
 
 
 def _each(measured: list[benchmark.Measurement]) -> Table:
-    headings = ("trace", "class", "on demand", *benchmark.POLICIES)
+    headings = ("trace", "class", "cost floor", "on demand", *benchmark.POLICIES)
     table = number_table("every trace: effective cost (throttled ppm)", headings)
     for m in measured:
         cells = [
             f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benchmark.POLICIES
         ]
-        table.add_row(m.trace, m.kind, f"{m.on_demand:.2f}", *cells)
+        table.add_row(m.trace, m.kind, f"{m.floor:.2f}", f"{m.on_demand:.2f}", *cells)
     return table
 
 

@@ -105,7 +105,8 @@ def show_receipt(
     """Show what tables really cost and throttled, and others.
 
     The others are Application Auto Scaling at 70 %, on demand, capacity fixed at the highest
-    minute, and the optimum within DynamoDB's decrease quota, on the very same minutes.
+    minute, and the optimum within DynamoDB's decrease quota, on the very same minutes. The floor is
+    the demand itself, all served at 100 % utilisation.
     """
     charged, rules, aws = pricing.load(prices), rules_of(config_file, stage), Aws(DEFAULT_TOPIC)
     count = CallCount()
@@ -251,8 +252,8 @@ def _print(receipts: Sequence[TableReceipt], prices: pricing.Prices) -> None:
     console.print(
         number_table(
             "",
-            ("", "USD", "throttled minutes", "requests"),
-            map(_cells, total),
+            ("", "USD", "× floor", "throttled minutes", "requests"),
+            [_cells(line, total) for line in total],
             box=box.SIMPLE_HEAD,
         )
     )
@@ -273,9 +274,15 @@ def _print(receipts: Sequence[TableReceipt], prices: pricing.Prices) -> None:
     )
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    requests = f"{line.throttled_requests:,.0f}"
-    return line.name, f"{line.usd:,.2f}", f"{line.throttled_minutes:,}", requests
+def _cells(line: Line, lines: Sequence[Line]) -> tuple[str, ...]:
+    ratio = receipt.over_floor(line, lines)
+    return (
+        line.name,
+        f"{line.usd:,.2f}",
+        "" if ratio is None else f"{ratio:.2f}",
+        f"{line.throttled_minutes:,}",
+        f"{line.throttled_requests:,.0f}",
+    )
 
 
 def _row(one: TableReceipt) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import msgspec
 from chalicelib.config.policy import Policy, make_policy
 from headroom.simulation import competitors, pricing, traces
 from headroom.simulation.clock import DAY, HOUR
-from headroom.simulation.compare import effective_cost
+from headroom.simulation.compare import effective_cost, floor_hours
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.own_costs import metric_reads_month
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
@@ -59,7 +59,7 @@ class Measurement(msgspec.Struct, frozen=True):
     """All policies on one trace under one set of conditions.
 
     on_demand: the cost on demand over the optimum's. scale: the optimum with 27 decreases a day at
-    any minute, over the optimum within the quota.
+    any minute, over the optimum within the quota. floor: the cost floor over that optimum.
     """
 
     trace: str
@@ -67,6 +67,7 @@ class Measurement(msgspec.Struct, frozen=True):
     conditions_name: str = msgspec.field(name="world")
     on_demand: float
     scale: float
+    floor: float
     results: Mapping[str, Result]
     metric_reads_a_day: float = msgspec.field(name="looks_a_day")
 
@@ -79,6 +80,7 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
     optimum_hours = optimum(demand)
     scale = optimum(demand, every_minute=DECREASES_A_DAY) / optimum_hours
     on_demand = ON_DEMAND_UNIT_PRICE * sum(demand) / HOUR / optimum_hours
+    floor = floor_hours(demand) / optimum_hours
     measurements = []
     for conditions_name, conditions in CONDITIONS.items():
         outcomes = _outcomes(demand, policy, conditions, optimum_hours)
@@ -88,7 +90,7 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
         }
         reads = outcomes[HEADROOM].metric_reads / (len(demand) / DAY)
         measurements.append(
-            Measurement(name, kind, conditions_name, on_demand, scale, results, reads)
+            Measurement(name, kind, conditions_name, on_demand, scale, floor, results, reads)
         )
     return measurements
 
@@ -145,22 +147,40 @@ def halves(measurements: Sequence[Measurement]) -> list[Sequence[Measurement]]:
     ]
 
 
-def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> list[SummaryRow]:
-    """Return the summary of one set of conditions.
+#: What a measurement's costs are divided by. They are over the optimum within the quota.
+Reference = Callable[[Measurement], float]
 
-    any_minute: divide by the optimum with 27 decreases a day at any minute.
-    """
+
+def within_quota(_: Measurement) -> float:
+    """Refer to the optimum within DynamoDB's quota."""
+    return 1.0
+
+
+def at_any_minute(m: Measurement) -> float:
+    """Refer to the optimum with 27 decreases a day at any minute."""
+    return m.scale
+
+
+def cost_floor(m: Measurement) -> float:
+    """Refer to the cost floor."""
+    return m.floor
+
+
+def summarize(
+    measurements: Sequence[Measurement], reference: Reference = within_quota
+) -> list[SummaryRow]:
+    """Return the summary of one set of conditions, with costs over a reference."""
     calm = [m for m in measurements if m.results[AAS].ppm < CALM_PPM]
     rows = [
-        SummaryRow(f"effective cost, all {len(measurements)}", _means(measurements, any_minute)),
+        SummaryRow(f"effective cost, all {len(measurements)}", _means(measurements, reference)),
         SummaryRow(
-            "the better of it and on-demand", _means(measurements, any_minute, or_on_demand=True)
+            "the better of it and on-demand", _means(measurements, reference, or_on_demand=True)
         ),
-        SummaryRow(f"calm traces ({len(calm)})", _means(calm, any_minute)),
+        SummaryRow(f"calm traces ({len(calm)})", _means(calm, reference)),
     ]
     for kind in sorted({m.kind for m in measurements}):
         group = [m for m in measurements if m.kind == kind]
-        rows.append(SummaryRow(f"{kind} ({len(group)})", _means(group, any_minute)))
+        rows.append(SummaryRow(f"{kind} ({len(group)})", _means(group, reference)))
     return [
         *rows,
         SummaryRow("beats AAS 70 % in cost and throttling", _count(measurements, _beats_aas)),
@@ -174,11 +194,11 @@ def summarize(measurements: Sequence[Measurement], any_minute: bool = False) -> 
 
 
 def _means(
-    measurements: Sequence[Measurement], any_minute: bool, or_on_demand: bool = False
+    measurements: Sequence[Measurement], reference: Reference, or_on_demand: bool = False
 ) -> dict[str, float]:
     def figure(m: Measurement, policy: str) -> float:
         cost = m.results[policy].effective
-        return (min(cost, m.on_demand) if or_on_demand else cost) / (m.scale if any_minute else 1.0)
+        return (min(cost, m.on_demand) if or_on_demand else cost) / reference(m)
 
     return {policy: geometric_mean(figure(m, policy) for m in measurements) for policy in POLICIES}
 

@@ -8,6 +8,7 @@ from functools import partial
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors
+from headroom.simulation.clock import HOUR
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_demand_month
 from headroom.simulation.replay import Outcome, initial_units, replay
@@ -16,16 +17,22 @@ HEADROOM = "Headroom"
 #: Headroom where CloudWatch does not show why requests are throttled; a row where a key is hot.
 WITHOUT_CAUSES = "Headroom without causes"
 ON_DEMAND = "on demand"
+OPTIMUM, COST_FLOOR = "clairvoyant optimum", "cost floor"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to run the table. Ratios are over the optimum's unit-hours; cost in USD a month."""
+    """One way to run the table: USD a month, and ratios.
+
+    over_optimum: its unit-hours over the optimum's. effective, over_floor: these with the throttled
+    units at their price, over the optimum and over the cost floor; None without demand.
+    """
 
     name: str
     cost_month: float
     over_optimum: float
     effective: float
+    over_floor: float | None
     throttled_ppm: float
     throttled_minutes: int
     decreases: int
@@ -38,6 +45,7 @@ class Row:
             f"{self.cost_month:,.2f}",
             f"{self.over_optimum:.2f}",
             f"{self.effective:.2f}",
+            "" if self.over_floor is None else f"{self.over_floor:.2f}",
             f"{self.throttled_ppm:,.0f}",
             f"{self.throttled_minutes:,}",
             f"{self.decreases:,}",
@@ -157,15 +165,20 @@ def _rows(
 ) -> list[Row]:
     unit = prices.of(dimension)
     optimum_month = month(optimum_hours, len(demand), unit.unit_hour)
-    on_demand = on_demand_month(demand, unit)
-    ratio = on_demand / optimum_month
+    floor_month = month(floor_hours(demand), len(demand), unit.unit_hour)
+
+    def without_throttling(name: str, usd: float) -> Row:
+        ratio, over_floor = usd / optimum_month, usd / floor_month if floor_month else None
+        return Row(name, usd, ratio, ratio, over_floor, 0.0, 0, 0, 0)
+
     return [
         *(
             row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
             for name, outcome in outcomes.items()
         ),
-        Row(ON_DEMAND, on_demand, ratio, ratio, 0.0, 0, 0, 0),
-        Row("clairvoyant optimum", optimum_month, 1.0, 1.0, 0.0, 0, 0, 0),
+        without_throttling(ON_DEMAND, on_demand_month(demand, unit)),
+        without_throttling(OPTIMUM, optimum_month),
+        without_throttling(COST_FLOOR, floor_month),
     ]
 
 
@@ -173,11 +186,13 @@ def row_of(
     name: str, outcome: Outcome, demand: Sequence[float], optimum_hours: float, unit_hour: float
 ) -> Row:
     """Return an outcome's row. optimum_hours: the optimum's unit-hours."""
+    floor = floor_hours(demand)
     return Row(
         name,
         month(outcome.unit_hours, len(demand), unit_hour),
         outcome.unit_hours / optimum_hours,
         effective_cost(outcome, optimum_hours),
+        effective_cost(outcome, floor) if floor else None,
         outcome.throttled_ppm(demand),
         outcome.throttled_minutes,
         outcome.decreases,
@@ -185,7 +200,12 @@ def row_of(
     )
 
 
-def effective_cost(outcome: Outcome, optimum_hours: float) -> float:
-    """Return the unit-hours, plus the throttled ones at their price, over the optimum's."""
+def floor_hours(demand: Sequence[float]) -> float:
+    """Return the cost floor: the unit-hours of the demand, all served at 100 % utilisation."""
+    return sum(demand) / HOUR
+
+
+def effective_cost(outcome: Outcome, reference_hours: float) -> float:
+    """Return the unit-hours, plus the throttled ones at their price, over those of a reference."""
     throttled = THROTTLED_UNIT_PRICE * outcome.throttled_unit_hours
-    return (outcome.unit_hours + throttled) / optimum_hours
+    return (outcome.unit_hours + throttled) / reference_hours

@@ -14,8 +14,9 @@ from itertools import pairwise
 from chalicelib.model import Series, Target
 from headroom.simulation import competitors
 from headroom.simulation.clock import HOUR, MINUTE, START
+from headroom.simulation.compare import COST_FLOOR, floor_hours
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.pricing import HOURS_A_MONTH, Prices
+from headroom.simulation.pricing import HOURS_A_MONTH, THROTTLED_UNIT_PRICE, Prices
 from headroom.simulation.replay import Outcome
 
 HEADROOM = "Headroom"
@@ -73,13 +74,14 @@ class Line:
     """One way to run the tables: USD for these minutes, and what was throttled in them.
 
     throttled_minutes: the minutes in which any target of a table was throttled; of several tables,
-    their sum.
+    their sum. throttled_usd: what the throttled units count as in the effective cost.
     """
 
     name: str
     usd: float
     throttled_minutes: int = 0
     throttled_requests: float = 0.0
+    throttled_usd: float = 0.0
 
 
 def held(
@@ -136,6 +138,7 @@ def lines(held: Sequence[Held], prices: Prices, conditions: Conditions | None = 
         Line(ON_DEMAND, sum(_on_demand(one, prices) for one in held)),
         Line(FIXED, sum(_fixed_hours(one) * _price(one, prices) for one in held)),
         Line(OPTIMUM, sum(_optimum_hours(one) * _price(one, prices) for one in held)),
+        Line(COST_FLOOR, sum(floor_hours(one.demand) * _price(one, prices) for one in held)),
     ]
 
 
@@ -147,9 +150,16 @@ def total(tables: Iterable[Sequence[Line]]) -> list[Line]:
             sum(line.usd for line in same),
             sum(line.throttled_minutes for line in same),
             sum(line.throttled_requests for line in same),
+            sum(line.throttled_usd for line in same),
         )
         for same in zip(*tables, strict=True)
     ]
+
+
+def over_floor(line: Line, lines: Sequence[Line]) -> float | None:
+    """Return a line's cost with its throttled units, over the cost floor; None without demand."""
+    floor = next(other.usd for other in lines if other.name == COST_FLOOR)
+    return (line.usd + line.throttled_usd) / floor if floor else None
 
 
 def saving(lines: Sequence[Line]) -> str:
@@ -185,7 +195,9 @@ def _line(
     usd = sum(sum(units) / HOUR * _price(one, prices) for one, (units, _) in pairs)
     throttled = [of_target for _, of_target in outcomes]
     minutes = sum(1 for minute in zip(*throttled, strict=True) if any(minute))
-    return Line(name, usd, minutes, sum(map(sum, throttled)) * MINUTE)
+    lost = sum(sum(t) * _price(one, prices) for one, t in zip(held, throttled, strict=True))
+    requests = sum(map(sum, throttled)) * MINUTE
+    return Line(name, usd, minutes, requests, lost / HOUR * THROTTLED_UNIT_PRICE)
 
 
 def _price(held: Held, prices: Prices) -> float:

@@ -59,6 +59,7 @@ HEADINGS = (
     "USD a month",
     "× optimum",
     "effective cost",
+    "× floor",
     "throttled ppm",
     "throttled minutes",
     "decreases",
@@ -69,7 +70,8 @@ NOTE = (
     "DynamoDB's decrease quota. A policy may come out below 1.00, since it may use the burst "
     "bucket for minutes and the optimum may not. Effective cost counts a throttled unit as "
     f"{THROTTLED_UNIT_PRICE} provisioned ones, ten times its on-demand price; on-demand itself is "
-    "taken to throttle nothing."
+    "taken to throttle nothing. × floor is the effective cost over the cost floor: the demand "
+    "itself, all served by units that are used to 100 %."
 )
 
 

@@ -27,7 +27,7 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
     for row in compare(STEPS, make_policy(), pricing.load(), targets=(50, 90)).rows:
         cells = (
             f"{row.name} {row.cost_month:,.2f} {row.over_optimum:.2f} {row.effective:.2f} "
-            f"{row.throttled_ppm:,.0f}"
+            f"{row.over_floor:.2f} {row.throttled_ppm:,.0f}"
         )
         assert cells in result.output
     *table, saving = result.stdout.rstrip().splitlines()

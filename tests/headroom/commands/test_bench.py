@@ -33,6 +33,7 @@ def test_a_benchmark_prints_all_conditions_and_compares_with_the_last_results(
         "as measured: over the optimum",
         "half the burst bucket: over",
         "slow: over",
+        "as measured: over the cost floor (on demand: 3.46)",
         "step (1)",
         "smooth (1)",
     ):

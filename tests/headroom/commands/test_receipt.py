@@ -64,18 +64,20 @@ def test_a_receipt_is_what_was_held_beside_the_same_minutes_of_others(
     data = json.loads(result.stdout)
     table = data["tables"][0]
     assert (table["table"], table["minutes"], table["dry_run"]) == ("orders", DAY - HOUR, False)
-    own, auto_scaling, on_demand, _, optimum = table["lines"]
+    own, auto_scaling, on_demand, _, optimum, floor = table["lines"]
     units = 110 * PRICES.read.unit_hour + 20 * PRICES.write.unit_hour
     assert own == {
         "name": receipt.HEADROOM,
         "usd": pytest.approx(units * 23),
         "throttled_minutes": 1,
         "throttled_requests": pytest.approx(300.0),
+        "throttled_usd": pytest.approx(300 / 3600 * 34.6 * PRICES.read.unit_hour),
     }
     million = PRICES.read.million_requests
     consumed = 70 * (DAY - HOUR) * MINUTE + 300
     assert on_demand["usd"] == pytest.approx(consumed / 1e6 * million)
-    assert optimum["usd"] < auto_scaling["usd"] < own["usd"]
+    assert floor["usd"] == pytest.approx(consumed / 3600 * PRICES.read.unit_hour)
+    assert floor["usd"] < optimum["usd"] < auto_scaling["usd"] < own["usd"]
     assert data["total"] == table["lines"]
 
 
@@ -104,7 +106,7 @@ def test_the_receipt_is_read_in_a_terminal_and_on_a_page(
     result = run("receipt", "--days", "1", "--table", "ord*", "--config", config, "--html", page)
     assert result.exit_code == 0
     assert "us-east-1: 1 tables, 2026-11-02 to 2026-11-03 00:00 UTC" in result.output
-    assert "Headroom 0.63 1 300" in result.output
+    assert "Headroom 0.63 3.00 1 300" in result.output
     assert "orders 1.0 0.63 1" in result.output
     assert "Headroom costs" in result.output
     assert "GetMetricData; 16 metrics for 0.0002 USD." in result.output

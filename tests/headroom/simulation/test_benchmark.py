@@ -17,6 +17,7 @@ from headroom.simulation.benchmark import (
     PLAIN,
     POLICIES,
     Measurement,
+    Reference,
     Result,
     SummaryRow,
 )
@@ -47,20 +48,25 @@ LIVELY = {
 
 
 def measured(
-    name: str, kind: str, figures: dict[str, tuple[float, float]], on_demand: float, scale: float
+    name: str,
+    kind: str,
+    figures: dict[str, tuple[float, float]],
+    on_demand: float,
+    scale: float,
+    floor: float,
 ) -> Measurement:
     results = {
         policy: Result(cost, ppm, 10 * cost, 0.2, cost + 0.1)
         for policy, (cost, ppm) in figures.items()
     }
-    return Measurement(name, kind, "as measured", on_demand, scale, results, 400.0)
+    return Measurement(name, kind, "as measured", on_demand, scale, floor, results, 400.0)
 
 
-TWO = [measured("a", "smooth", CALM, 3.0, 0.9), measured("b", "spikes", LIVELY, 2.2, 0.8)]
+TWO = [measured("a", "smooth", CALM, 3.0, 0.9, 0.8), measured("b", "spikes", LIVELY, 2.2, 0.8, 0.5)]
 
 
-def summary(any_minute: bool = False) -> dict[str, SummaryRow]:
-    return {row.label: row for row in benchmark.summarize(TWO, any_minute)}
+def summary(reference: Reference = benchmark.within_quota) -> dict[str, SummaryRow]:
+    return {row.label: row for row in benchmark.summarize(TWO, reference)}
 
 
 def test_the_summary_has_a_row_for_all_traces_calm_ones_each_class_and_the_wins() -> None:
@@ -105,13 +111,17 @@ def test_a_mean_by_hand(label: str, policy: str, figure: float) -> None:
     assert summary()[label].figures[policy] == pytest.approx(figure)
 
 
-def test_any_minute_divides_every_cost_by_its_scale() -> None:
-    measurements = summary(any_minute=True)
+@pytest.mark.parametrize(
+    ("reference", "product"),
+    [(benchmark.at_any_minute, 0.9 * 0.8), (benchmark.cost_floor, 0.8 * 0.5)],
+)
+def test_a_reference_divides_every_cost(reference: Reference, product: float) -> None:
+    measurements = summary(reference)
     assert measurements["effective cost, all 2"].figures[HEADROOM] == pytest.approx(
-        (1.1 / 0.9 * 2.1 / 0.8) ** 0.5
+        (1.1 * 2.1 / product) ** 0.5
     )
     assert measurements["the better of it and on-demand"].figures[AAS] == pytest.approx(
-        (1.6 / 0.9 * 2.2 / 0.8) ** 0.5
+        (1.6 * 2.2 / product) ** 0.5
     )
 
 
@@ -153,7 +163,8 @@ def test_a_trace_is_measured_under_all_conditions_over_the_same_optimum() -> Non
     )
     for m in measurements:
         assert (m.trace, m.kind, m.scale) == ("steps", "step", optimum(TRACE, 27) / best)
-        assert m.on_demand == pytest.approx(3.46 * sum(TRACE) / 60 / best)
+        assert m.floor == pytest.approx(sum(TRACE) / 60 / best)
+        assert m.on_demand == pytest.approx(3.46 * m.floor)
         assert set(m.results) == set(POLICIES)
         ours = replay(TRACE, make_policy(), initial_units(TRACE), CONDITIONS[m.conditions_name])
         result, own = m.results[HEADROOM], 0.1 + metric_reads_month(ours, len(TRACE), PRICES)

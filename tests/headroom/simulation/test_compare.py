@@ -66,6 +66,7 @@ def test_a_row_by_hand() -> None:
     assert (row.name, row.throttled_minutes, row.decreases, row.changes) == ("somebody", 1, 1, 2)
     assert row.cost_month == pytest.approx(180 * 0.00013 * 730 / 2)
     assert (row.over_optimum, row.effective) == (2.0, pytest.approx(183.46 / 90))
+    assert row.over_floor == pytest.approx(183.46 / 100)
     assert row.throttled_ppm == pytest.approx(6 / 6000 * 1e6)
 
 
@@ -79,6 +80,7 @@ def test_every_way_to_run_the_table_has_its_row() -> None:
         "fixed at peak",
         "on demand",
         "clairvoyant optimum",
+        "cost floor",
     ]
     assert [row.name for row in compared(targets=(50, 70)).rows] == names
 
@@ -141,11 +143,24 @@ def test_all_are_divided_by_the_optimum_and_so_is_on_demand() -> None:
         pytest.approx(78 * 0.00013 / 78 * 600 * 730 / 4),
         1.0,
         1.0,
+        1.0,  # the demand stays for an hour: it can be followed exactly
         0.0,
         0,
         0,
         0,
     )
+
+
+def test_the_cost_floor_is_the_demand_at_100_percent() -> None:
+    spiky = [*[10.0] * 59, 100.0]
+    comparison = rows(compare(spiky, make_policy(), PRICES))
+    floor, best = comparison["cost floor"], comparison["clairvoyant optimum"]
+    assert floor.cost_month == pytest.approx((10 * 59 + 100) / 60 * 0.00013 * 730)
+    assert (floor.over_floor, best.over_floor) == (
+        1.0,
+        pytest.approx(best.cost_month / floor.cost_month),
+    )
+    assert comparison["on demand"].over_floor == pytest.approx(3.46, abs=0.005)
 
 
 def test_writes_have_their_own_price() -> None:
@@ -177,4 +192,5 @@ def test_a_table_without_demand_is_compared_too() -> None:
     comparison = rows(compare([0.0] * 120, make_policy(), PRICES))
     assert comparison["on demand"].cost_month == 0.0
     assert {row.throttled_ppm for row in comparison.values()} == {0.0}
+    assert {row.over_floor for row in comparison.values()} == {None}
     assert comparison[HEADROOM].effective == comparison["fixed at peak"].effective == 1.0

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.model import Target
 from headroom.simulation import pricing, receipt
 from headroom.simulation.clock import START
+from headroom.simulation.compare import COST_FLOOR
 from headroom.simulation.receipt import AUTO_SCALING, FIXED, HEADROOM, ON_DEMAND, OPTIMUM, Held
 from tests.support.builders import READS, WRITES
 
@@ -23,10 +24,14 @@ def by_name(held: list[Held]) -> dict[str, receipt.Line]:
 def test_an_hour_by_hand() -> None:
     lines = by_name([HOUR])
     unit = PRICES.read.unit_hour
-    assert lines[HEADROOM] == receipt.Line(HEADROOM, 100 * unit, 1, 300.0)
+    lost = pytest.approx(300 / 3600 * 34.6 * unit)
+    assert lines[HEADROOM] == receipt.Line(HEADROOM, 100 * unit, 1, 300.0, lost)
     assert lines[AUTO_SCALING].usd == pytest.approx(100 * unit)  # 70 is 70 % of 100
     assert lines[ON_DEMAND].usd == pytest.approx(70 * 3600 / 1e6 * PRICES.read.million_requests)
     assert lines[FIXED].usd == lines[OPTIMUM].usd == pytest.approx(70 * unit)
+    assert lines[COST_FLOOR].usd == pytest.approx(70 * unit)
+    ratio = receipt.over_floor(lines[HEADROOM], list(lines.values()))
+    assert ratio == pytest.approx((100 + 300 / 3600 * 34.6) / 70)
 
 
 def test_targets_of_a_table_are_added_and_a_minute_counts_once() -> None:
@@ -41,7 +46,9 @@ def test_tables_are_added_name_by_name() -> None:
         receipt.lines([HOUR], PRICES),
         receipt.lines([replace(HOUR, target=WRITES)], PRICES),
     )
-    own, *_ = receipt.total([one, other])
+    own, *rest = receipt.total([one, other])
+    assert own.throttled_usd == one[0].throttled_usd + other[0].throttled_usd
+    assert rest[-1].name == COST_FLOOR
     assert own.usd == one[0].usd + other[0].usd
     assert (own.throttled_minutes, own.throttled_requests) == (2, 600.0)
 
@@ -52,6 +59,7 @@ def test_an_idle_table_costs_what_it_holds() -> None:
     assert lines[HEADROOM].usd == 500 * PRICES.read.unit_hour
     assert lines[ON_DEMAND].usd == 0.0
     assert lines[OPTIMUM].usd == PRICES.read.unit_hour
+    assert receipt.over_floor(lines[HEADROOM], list(lines.values())) is None
 
 
 def test_application_auto_scaling_keeps_the_policys_bounds() -> None:

@@ -92,6 +92,7 @@ def test_the_page_has_the_table_with_every_figure(comparison: Comparison, page: 
         f"{row.cost_month:,.2f}",
         f"{row.over_optimum:.2f}",
         f"{row.effective:.2f}",
+        f"{row.over_floor:.2f}",
         f"{row.throttled_ppm:,.0f}",
         f"{row.throttled_minutes:,}",
         f"{row.decreases:,}",
@@ -111,9 +112,9 @@ def test_the_title_is_text_and_no_markup(file: Path) -> None:
 
 def test_the_first_sentence_has_the_saving(comparison: Comparison) -> None:
     rows = [
-        Row("Headroom", 40.0, 1.2, 1.2, 0.0, 11, 5, 9),
-        Row("Application Auto Scaling 70 %", 50.0, 1.5, 1.9, 9.0, 1_515, 4, 8),
-        Row("on demand", 32.0, 1.0, 1.0, 0.0, 0, 0, 0),
+        Row("Headroom", 40.0, 1.2, 1.2, 1.4, 0.0, 11, 5, 9),
+        Row("Application Auto Scaling 70 %", 50.0, 1.5, 1.9, 2.0, 9.0, 1_515, 4, 8),
+        Row("on demand", 32.0, 1.0, 1.0, 1.1, 0.0, 0, 0, 0),
     ]
     assert report.saving(replace(comparison, rows=rows)) == (
         "Headroom would cost 40.00 USD a month, 10.00 USD (20 %) less than Application Auto "
