@@ -287,9 +287,10 @@ def _read_new(aws: Aws, starts: Mapping[Query, datetime], end: datetime) -> dict
     kept, settled = aws.recent_series, end - SETTLED
     settled -= timedelta(minutes=settled.minute % 5)
     known = {query: kept.known_until(query, start) for query, start in starts.items()}
-    fresh = [query for query, until in known.items() if until >= settled - OVERLAP]
+    fresh = {query: until >= settled - OVERLAP for query, until in known.items()}
     parts: dict[datetime, list[Query]] = {}
-    for part in (fresh, [query for query in starts if query not in set(fresh)]):
+    for is_fresh in (True, False):
+        part = [query for query in starts if fresh[query] is is_fresh]
         if part:
             parts.setdefault(min(known[query] for query in part), []).extend(part)
     return {

@@ -116,18 +116,23 @@ def _ending(m: Measurement) -> str:
 
 
 def _goals(goals: Iterable[Goal]) -> Table:
-    headings = ("what", "tables", "reached after", "goal", "floor", "runs", "killed", "throttled")
+    headings = (
+        *("what", "tables", "reached after", "goal", "floor", "alarms changed", "written"),
+        *("runs", "killed", "throttled"),
+    )
     return number_table("Goals", headings, map(_goal_cells, goals))
 
 
 def _goal_cells(goal: Goal) -> tuple[str, ...]:
-    wanted, floor = aim_of(goal).of(goal.tables)
+    wanted, floor = aim_of(goal).of(goal)
     return (
         goal.goal,
         f"{goal.tables:,}",
         _time(goal.seconds),
         _time(wanted),
         "–" if floor is None else _time(floor),
+        f"{goal.alarms:,}",
+        f"{goal.alarm_writes:,}",
         str(goal.runs),
         str(goal.killed),
         f"{goal.throttled:,}",

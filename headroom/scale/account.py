@@ -131,6 +131,7 @@ class Account:
         self.encoded: dict[str, bytes] = {}
         self.in_alarm: set[str] = set()
         self.alarms_written: dict[str, float] = {}
+        self.alarm_writes = 0
 
     @property
     def managed(self) -> list[Target]:
@@ -152,6 +153,7 @@ class Account:
                 fields = table_alarms.new_fields(target, units, policy, TOPIC_ARN)
                 self.put_alarm(fields)
         self.alarms_written.clear()
+        self.alarm_writes = 0
 
     def begin_anew(self) -> None:
         """Give every target the units and the alarm that it had at first."""
@@ -170,6 +172,7 @@ class Account:
         """Keep an alarm, and evaluate it. seconds: the virtual time."""
         name = str(fields["AlarmName"])
         self.alarms_written.setdefault(name, seconds)
+        self.alarm_writes += 1
         self.alarms[name] = fields
         dimensions = {d["Name"]: d["Value"] for d in fields["Dimensions"]}  # type: ignore[attr-defined]
         is_read = "Read" in str(fields["MetricName"])
@@ -191,6 +194,10 @@ class Account:
                 "AlarmConfigurationUpdatedTimestamp": self.start.timestamp(),
             }
         )
+
+    def levels(self) -> dict[str, float]:
+        """Return the consumption at which each alarm fires, in units per second."""
+        return {name: table_alarms.level(fields) for name, fields in self.alarms.items()}
 
     def delete_alarm(self, name: str) -> None:
         self.alarms.pop(name, None)

@@ -24,7 +24,9 @@ RAISING, LOWERING, MAKING = timedelta(hours=2), timedelta(hours=6), timedelta(ho
 class Goal(msgspec.Struct, frozen=True):
     """How long it took in virtual time until a goal was reached. seconds: None if it was not.
 
-    runs, killed: the runs until then, and those that Lambda's timeout ended.
+    runs, killed: the runs until then, and those that Lambda's timeout ended. alarms: how many
+    alarms have another threshold, or are new. alarm_writes: how often one was written for it; what
+    exceeds `alarms` was redundant.
     """
 
     goal: str
@@ -33,6 +35,8 @@ class Goal(msgspec.Struct, frozen=True):
     runs: int
     killed: int
     throttled: int
+    alarms: int = 0
+    alarm_writes: int = 0
 
     @property
     def key(self) -> tuple[str, int]:
@@ -43,26 +47,27 @@ class Goal(msgspec.Struct, frozen=True):
 class Aim:
     """What a goal shall take, and what it takes at least, in seconds of virtual time.
 
-    alarms: those of a table that must be written for it. CloudWatch takes three a second, so the
-    floor grows with the account, and the goal is a multiple of it. Others are for 1,000 tables.
+    times: the goal is so many times its floor, where the alarms determine it: CloudWatch takes
+    three a second of those that must change. Others are for 1,000 tables.
     """
 
     seconds: float = 0.0
-    alarms: float = 0.0
-    times: float = 1.0
+    times: float | None = None
     floor: float | None = None
 
-    def of(self, tables: int) -> tuple[float, float | None]:
-        """Return the goal and its floor for an account of so many tables."""
-        floor = tables * self.alarms / ALARM_WRITES_PER_SECOND if self.alarms else self.floor
-        return (self.times * floor if self.alarms and floor else self.seconds), floor
+    def of(self, goal: Goal) -> tuple[float, float | None]:
+        """Return the goal and its floor."""
+        if self.times is None:
+            return self.seconds, self.floor
+        floor = goal.alarms / ALARM_WRITES_PER_SECOND
+        return self.times * floor, floor
 
 
 AIMS: Mapping[str, Aim] = {
     "all hot tables raised": Aim(180.0, floor=15.0),
-    "and all their alarms rewritten": Aim(alarms=2.0, times=1.3),
-    "all idle tables lowered": Aim(alarms=2.8, times=1.5),
-    "all alarms made": Aim(alarms=2.55, times=1.2),
+    "and all their alarms rewritten": Aim(times=1.3),
+    "all idle tables lowered": Aim(times=1.5),
+    "all alarms made": Aim(times=1.2),
 }
 #: With an API that is silent.
 RAISED_ALL_THE_SAME = Aim(15.0)
@@ -173,6 +178,14 @@ def reach(
     size, suffix = len(simulation.account.tables), f", {WITH_WORKERS}" if workers else ""
     reached: dict[str, Goal] = {}
     runs = killed = throttled = 0
+    account = simulation.account
+    levels = account.levels()
+
+    def goal(name: str, seconds: float | None) -> Goal:
+        changed = account.levels().items() - levels.items()
+        counts = runs, killed, throttled, len(changed), account.alarm_writes
+        return Goal(name + suffix, size, seconds, *counts)
+
     for at, schedule in _due(schedules, longest):
         simulation.wait_until(at)
         run = invoke[schedule.function](schedule.handler)
@@ -181,11 +194,10 @@ def reach(
         for name, reached_at in goals.items():
             seconds = reached_at()
             if name not in reached and seconds is not None:
-                reached[name] = Goal(name + suffix, size, seconds, runs, killed, throttled)
+                reached[name] = goal(name, seconds)
         if len(reached) == len(goals):
             break
-    missed = {name: Goal(name + suffix, size, None, runs, killed, throttled) for name in goals}
-    return [reached.get(name, missed[name]) for name in goals]
+    return [reached.get(name) or goal(name, None) for name in goals]
 
 
 def _due(schedules: list[Schedule], longest: timedelta) -> Iterator[tuple[datetime, Schedule]]:
