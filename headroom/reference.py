@@ -166,6 +166,7 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "burst_trust_percent"): 50,
     (Policy, "burst_keep_percent"): 80,
     (Policy, "throttle_price"): 100.0,
+    (Policy, "goal_throttled_ppm"): 100.0,
     (Policy, "insurance_percent"): 50,
     (Policy, "min_change_percent"): 15,
     (Policy, "windows"): (

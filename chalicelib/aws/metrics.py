@@ -34,6 +34,7 @@ PAUSE_SECONDS = 0.3
 TARGETS_A_CALL = MAX_DATAPOINTS // (2 * int(HISTORY.total_seconds()) // 300)
 #: So many targets' hourly points of 38 days fit into one call.
 MONTHS_A_CALL = MAX_DATAPOINTS // (38 * 24)
+DAY_SECONDS = 86_400
 #: Three sweeps. What an older one has published is no news.
 SPENT_IS_RECENT = timedelta(minutes=16)
 
@@ -229,6 +230,24 @@ def read_held(
     pairs = {target: (series[used], series[lost]) for target, (used, lost) in loads.items()}
     explained = _explained(aws, pairs, 60, start, end)
     return {t: (load.consumed, load.throttled, series[units[t]]) for t, load in explained.items()}
+
+
+def read_days(
+    aws: Aws, targets: Sequence[Target], start: datetime, end: datetime
+) -> dict[Target, Metrics]:
+    """Return what targets consumed and what was throttled of it, by the UTC day.
+
+    Throttling that no number of units would have prevented is left out, and so is a target of which
+    CloudWatch gave only a part.
+    """
+    loads = {target: _load_queries(target, DAY_SECONDS) for target in targets}
+    series = _read(aws, [query for pair in loads.values() for query in pair], start, end)
+    pairs = {
+        target: (series[used], series[lost])
+        for target, (used, lost) in loads.items()
+        if used in series and lost in series
+    }
+    return _explained(aws, pairs, DAY_SECONDS, start, end)
 
 
 def _load_queries(target: Target, step: int) -> list[Query]:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from chalicelib.config.money import MoneyCap
 from chalicelib.config.schedules import Schedule
-from chalicelib.config.types import NotificationKind, ScalingSteps, TopicArn, Units, Webhook
+from chalicelib.config.types import Goal, NotificationKind, ScalingSteps, TopicArn, Units, Webhook
 from chalicelib.config.windows import Reserve, Window, always_forbid
 from chalicelib.metrics import RECENT
 from chalicelib.model import Direction
@@ -313,6 +313,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="The cost of a throttled unit, in provisioned units (strategy `adaptive`).",
         ),
     ] = 34.6
+    goal_throttled_ppm: Goal = 0.0
     insurance_percent: Annotated[
         int,
         Meta(

@@ -16,6 +16,16 @@ TopicArn = Annotated[
         description="The ARN of the SNS topic for notifications.",
     ),
 ]
+Goal = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1_000_000,
+        description="The most that may be throttled of a target's demand, in parts per million: "
+        "`tune` searches for it, `status` and `doctor` compare with it, and no decision reads it; "
+        "0 is off.",
+    ),
+]
 #: Where a URL that is a secret may be kept, by name or ARN. Source: API_CreateSecret of
 #: Secrets Manager and API_PutParameter of Systems Manager, read 2026-11.
 Webhook = Annotated[

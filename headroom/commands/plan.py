@@ -5,7 +5,7 @@ All three are one sweep over the tables: the same reconcile path as in productio
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,7 @@ from rich import box
 from rich.table import Table
 
 from chalicelib import handlers
-from chalicelib.aws.client import Aws
+from chalicelib.aws.client import Aws, AwsError
 from chalicelib.aws.tables import table_names
 from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
@@ -27,7 +27,7 @@ from chalicelib.core.plan import identity
 from chalicelib.model import Action, Decision, Target
 from chalicelib.run import Report, Run
 from headroom.commands import wording
-from headroom.commands.console import app, console, print_json, print_line
+from headroom.commands.console import app, console, errors, print_json, print_line
 from headroom.commands.demand_source import PricesOption
 from headroom.commands.everywhere import LONG_SECONDS, everywhere, print_places, print_problems
 from headroom.commands.options import (
@@ -44,8 +44,10 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
+from headroom.deploy.account import describe_error
 from headroom.deploy.places import AwsPlace, ask_all
 from headroom.simulation import pricing
+from headroom.simulation.goals import GoalCheck, check_goals
 from headroom.tables import number_table
 
 #: So long the facts of a plan are good enough to act on. CloudWatch shows a minute's metrics after
@@ -155,14 +157,35 @@ def status(
     """Show every managed table: use, units, state, budget, cost."""
     chosen, now, prices = _pass(table, config_file, stage, topic), datetime.now(UTC), pricing.load()
     report = chosen.sweep(now)
-    place = chosen.place(now)
+    place, goals = chosen.place(now), _goals(chosen, report, now)
     if as_json:
-        print_json(status_data(place, report, prices))
+        found = [asdict(one) | {"target": str(one.target)} for one in goals]
+        print_json({**status_data(place, report, prices), "goals": found})
     else:
         _print_status(place, report, prices)
+        _print_goals(goals)
         if not report.decisions:
             print_line(chosen.nothing_found())
     raise typer.Exit(0 if report.decisions and not report.failures else 1)
+
+
+def _goals(chosen: Pass, report: Report, now: datetime) -> list[GoalCheck]:
+    """Compare what was throttled with the goals of the configuration, of the targets shown."""
+    policies = {d.target: chosen.config.policy_for(d.target) for d in report.decisions}
+    try:
+        return check_goals(chosen.aws, {t: p for t, p in policies.items() if p}, now)
+    except AwsError as error:
+        errors.print(f"the goals are not compared: {describe_error(error)}", markup=False)
+        return []
+
+
+def _print_goals(goals: Sequence[GoalCheck]) -> None:
+    if goals:
+        met = sum(one.is_met for one in goals)
+        print_line(f"{met} of {len(goals)} targets meet their goal_throttled_ppm.")
+    for one in goals:
+        if not one.is_met:
+            print_line(f"{one.problem}. {one.remedy}")
 
 
 def status_data(place: Place, report: Report, prices: pricing.Prices) -> dict[str, object]:

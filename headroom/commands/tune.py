@@ -2,6 +2,7 @@
 history."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ from headroom.commands.options import (
 )
 from headroom.simulation import pricing, tuning
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.goals import PRICES_ONLY, goal_ppm
 from headroom.tables import number_table
 
 HEADINGS = (
@@ -63,8 +65,17 @@ def tune(
     sums: SumsOption = False,
     fresh: FreshOption = False,
     throttled_ppm: Annotated[
-        float, typer.Option(min=0, help="The most that may be throttled, in parts per million.")
-    ] = 100,
+        float | None,
+        typer.Option(
+            metavar="PPM",
+            min=0,
+            help="The most that is throttled; else the goal, or 100.",
+            show_default=False,
+        ),
+    ] = None,
+    price_only: Annotated[
+        bool, typer.Option("--price-only", help="Search the throttle_price alone.")
+    ] = False,
     candidates: Annotated[
         int, typer.Option(min=2, help="How many candidates to try at the most.")
     ] = tuning.MOST_CANDIDATES,
@@ -84,7 +95,10 @@ def tune(
     policy = policy_for(configuration_file(config_file, stage), selected.target)
     unit_hour = pricing.load(prices).of(dimension).unit_hour
     conditions = Conditions(burst_seconds, metric_delay, update_minutes)
-    result = _search(selected, policy, throttled_ppm, conditions, candidates)
+    plan = tuning.SearchPlan(most=candidates)
+    if price_only:
+        plan = replace(plan, coarse=PRICES_ONLY, steps=())
+    result = _search(selected, policy, goal_ppm(throttled_ppm, policy), conditions, plan)
 
     def month(figures: tuning.Figures) -> float:
         return pricing.month(figures.unit_hours, figures.minutes, unit_hour)
@@ -98,7 +112,11 @@ def tune(
 
 
 def _search(
-    selected: Source, policy: Policy, goal_ppm: float, conditions: Conditions, candidates: int
+    selected: Source,
+    policy: Policy,
+    goal: float,
+    conditions: Conditions,
+    plan: tuning.SearchPlan,
 ) -> tuning.Tuning:
     with progress_bar() as progress:
         demand, _ = demand_of(progress, selected)
@@ -107,8 +125,7 @@ def _search(
         def on_progress(finished: int, expected: int) -> None:
             progress.update(task, completed=finished, total=expected)
 
-        plan = tuning.SearchPlan(most=candidates)
-        return tuning.tune(demand, policy, goal_ppm, conditions, plan, on_progress)
+        return tuning.tune(demand, policy, goal, conditions, plan, on_progress)
 
 
 def _table(tuned: tuning.Tuning, title: str, month: Callable[[tuning.Figures], float]) -> Table:

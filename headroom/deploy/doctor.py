@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "global tables": configuration.global_tables,
     "understudy": understudy.standing_by,
     "throttling": configuration.throttling,
+    "goals": configuration.goals,
     "windows": configuration.floors,
     "budgets": configuration.budgets,
     "quota": account.quota,

@@ -6,7 +6,7 @@ Days that are over do not change.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,11 +62,22 @@ def read(
     for number in range(days):
         values += _day(aws, target, start + timedelta(days=number), cache)
         on_day()
-    first = next((i for i, value in enumerate(values) if value is not None), None)
-    if first is None:
+    found = of_values(values, start)
+    if found is None:
         raise NoHistoryError(
             f"CloudWatch has no datapoint of {target} in the last {days} whole UTC days"
         )
+    return found
+
+
+def of_values(values: Sequence[float | None], start: datetime) -> TargetHistory | None:
+    """Return the history of a value a minute, from the first day with a value on; None without any.
+
+    start: the midnight of the first value.
+    """
+    first = next((i for i, value in enumerate(values) if value is not None), None)
+    if first is None:
+        return None
     first -= first % DAY
     return _filled(values[first:], start + timedelta(minutes=first))
 
@@ -95,7 +106,7 @@ def _day(aws: Aws, target: Target, day: datetime, cache: Cache) -> list[float | 
     return values
 
 
-def _filled(values: list[float | None], start: datetime) -> TargetHistory:
+def _filled(values: Sequence[float | None], start: datetime) -> TargetHistory:
     demand: list[float] = []
     for value in values:
         demand.append(value if value is not None else demand[-1] if demand else 0.0)

@@ -52,7 +52,7 @@ def test_the_quantile_of_the_page_is_that_of_the_defaults() -> None:
     assert f"= {share:.3f} by default" in PAGE
 
 
-STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]).default_policy(
+STEPS = loader.load(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[-1]).default_policy(
     Dimension.READ
 )
 

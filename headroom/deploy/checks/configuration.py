@@ -19,6 +19,7 @@ from chalicelib.core.healing import REPLACING, InstanceGroup
 from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, StandBy
 from headroom.deploy.account import DENIED, error_code, get_or_none
 from headroom.deploy.checks.deployment import Deployment, Finding, finding_of_error
+from headroom.simulation.goals import check_goals
 
 GLOB = frozenset("*?[")
 #: The error codes of Parameter Store and Secrets Manager for a value that does not exist.
@@ -233,6 +234,16 @@ def throttling(deployment: Deployment) -> Iterator[Finding]:
                 "Headroom takes them for too few units. If it stays so, this Region has no metrics "
                 "of the causes (docs/policy.md).",
             )
+
+
+def goals(deployment: Deployment) -> Iterator[Finding]:
+    """Compare what was throttled with the goals of the configuration. Without a goal, nothing is
+    read."""
+    policies = {target: deployment.rules.policy_for(target) for target in deployment.targets}
+    known = {target: policy for target, policy in policies.items() if policy}
+    for one in check_goals(deployment.aws, known, deployment.now):
+        if not one.is_met:
+            yield Finding("goals", one.problem, one.remedy)
 
 
 def global_tables(deployment: Deployment) -> Iterator[Finding]:

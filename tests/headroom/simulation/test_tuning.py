@@ -19,6 +19,7 @@ from headroom.cli import app
 from headroom.region.region import Region
 from headroom.simulation import tuning
 from headroom.simulation.compare import initial_units
+from headroom.simulation.goals import PRICES_ONLY, goal_ppm
 from headroom.simulation.parallel import parallel_map
 from headroom.simulation.replay import replay
 from headroom.simulation.traces import DAY
@@ -115,6 +116,13 @@ def test_without_insurance_its_price_is_tried_only_once() -> None:
     assert len(grid) == len(set(grid)) == 20
     assert {p.throttle_price for p in grid if p.insurance_percent == 0} == {34.6}
     assert PLAIN in grid
+
+
+def test_the_price_alone_may_be_tried() -> None:
+    grid = tuning.coarse(PLAIN, PRICES_ONLY)
+    assert {tuple(tuning.differing(p, PLAIN)) for p in grid} == {(), ("throttle_price",)}
+    assert [p.throttle_price for p in grid][:4] == [10.0, 15.0, 20.0, 34.6]
+    assert len(grid) == 14
 
 
 @pytest.mark.parametrize(
@@ -416,17 +424,20 @@ def no_rules(tmp_path: Path) -> Path:
 
 @pytest.mark.slow(traced=True)
 def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
+    no_rules.write_text("[defaults]\ngoal_throttled_ppm = 200\n")
+    options = ["--price-only", "--candidates", "3"]
     done = CliRunner().invoke(
-        app, ["tune", "--trace", str(trace), "--config", str(no_rules), "--candidates", "3"]
+        app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
     )
     assert done.exit_code == 0, done.output
-    result = tuning.tune(THREE_DAYS, PLAIN, 100, plan=SearchPlan(most=3))
+    plan = SearchPlan(coarse=PRICES_ONLY, steps=(), most=3)
+    result = tuning.tune(THREE_DAYS, PLAIN, 200, plan=plan)
     rows = [
         line.split()[:2]
         for line in done.output.splitlines()
         if line.startswith(("  fold", "  all", "  today"))
     ]
-    assert "trace.csv: 3 candidates, throttling at most 100 ppm" in done.output
+    assert "trace.csv: 3 candidates, throttling at most 200 ppm" in done.output
     assert rows == [["fold", "1"], ["fold", "2"], ["all", "days"], ["today", "75"]]
     assert tuning.sentence(result) in done.output
 
@@ -482,6 +493,17 @@ def test_the_command_wants_a_trace_or_a_table(given: list[str]) -> None:
     done = CliRunner().invoke(app, ["tune", *given])
     assert done.exit_code == 2
     assert "give either --trace FILE or --table NAME" in done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "goal"),
+    [(None, 50.0, 50.0), (0.0, 50.0, 0.0), (None, 0.0, 100.0)],
+    ids=["of the configuration", "of the command", "of neither"],
+)
+def test_the_goal_is_that_of_the_command_or_of_the_configuration(
+    given: float | None, configured: float, goal: float
+) -> None:
+    assert goal_ppm(given, make_policy(goal_throttled_ppm=configured)) == goal
 
 
 def test_a_history_too_short_is_reported_in_one_sentence(tmp_path: Path) -> None:
