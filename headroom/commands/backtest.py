@@ -2,7 +2,7 @@
 the account's own history."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,9 +43,10 @@ from headroom.commands.options import (
     configuration_file,
     in_account,
     output_file,
+    rules_of,
 )
-from headroom.simulation import pricing, report
-from headroom.simulation.compare import HEADROOM, Comparison, Section, compare
+from headroom.simulation import budgets, pricing, report
+from headroom.simulation.compare import HEADROOM, SPENT_BUDGET, Comparison, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
@@ -110,6 +111,7 @@ def backtest(
     )
     if not sections:
         raise NoHistoryError("there is nothing to replay")
+    sections = _with_notes(sections, requested, configuration_file(config_file, stage))
     if html:
         _write_page(sections, html, charged, conditions)
     _print(sections, trace, as_json, as_csv)
@@ -128,7 +130,15 @@ def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_cs
     else:
         for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
-            console.print(report.saving(section.comparison), soft_wrap=True, markup=False)
+            for sentence in (report.saving(section.comparison), *section.notes):
+                console.print(sentence, soft_wrap=True, markup=False)
+
+
+def _with_notes(sections: list[Section], requested: Sequence[Source], file: Path) -> list[Section]:
+    """Return the sections; the last one says what the budgets would do to all of them."""
+    table, policy, last = requested[0].target.table, sections[-1].policy, sections[-1]
+    found = budgets.notes(table, policy, rules_of(file).money, [s.comparison for s in sections])
+    return [*sections[:-1], replace(last, notes=found)]
 
 
 def _named(section: Section, trace: Path | None) -> dict[str, object]:
@@ -143,7 +153,11 @@ def _compared(
     targets: Sequence[int],
     conditions: Conditions,
 ) -> Iterator[Section]:
-    """Yield each source's comparison; report a source without a history, and leave it out."""
+    """Yield each source's comparison; report a source without a history, and leave it out.
+
+    The budgets are left out as well, and shown by a row of their own.
+    """
+    money = rules_of(config_file).money
     with progress_bar() as progress:
         for source in sources:
             try:
@@ -153,14 +167,16 @@ def _compared(
                 continue
             task = progress.add_task(f"replaying {source.title}", total=5 + len(targets))
             policy = policy_for(config_file, source.target)
+            spent = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
             comparison = compare(
                 demand,
-                policy,
+                budgets.unlimited(policy),
                 prices,
                 source.target.dimension,
                 targets,
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
+                spent,
             )
             yield Section(source.title, comparison, policy, start)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
@@ -16,6 +17,8 @@ from headroom.simulation.replay import Outcome, initial_units, replay
 HEADROOM = "Headroom"
 #: Headroom where CloudWatch does not show why requests are throttled; a row where a key is hot.
 WITHOUT_CAUSES = "Headroom without causes"
+#: Headroom with a budget that is spent from the first minute on; a row where a budget may hold.
+SPENT_BUDGET = "Headroom, budget spent"
 ON_DEMAND = "on demand"
 OPTIMUM, COST_FLOOR = "clairvoyant optimum", "cost floor"
 
@@ -77,13 +80,15 @@ class Comparison:
 class Section:
     """The comparison of one target, with its title and settings.
 
-    start: the time of its demand's minute 0; None for a trace, which has no dates.
+    start: the time of its demand's minute 0; None for a trace, which has no dates. notes: sentences
+    that concern its table.
     """
 
     title: str
     comparison: Comparison
     policy: Policy
     start: datetime | None = None
+    notes: Sequence[str] = ()
 
 
 def compare(
@@ -94,15 +99,18 @@ def compare(
     targets: Sequence[int] = (70,),
     conditions: Conditions | None = None,
     on_done: Callable[[str], None] = lambda _: None,
+    variants: Mapping[str, Policy] = MappingProxyType({}),
 ) -> Comparison:
     """Replay the demand under every policy.
 
     targets: Application Auto Scaling's target percents. on_done: called with the name of each
-    policy when its replay is finished.
+    policy when its replay is finished. variants: other policies of Headroom, by the name of their
+    row.
     """
     outcomes: dict[str, Outcome] = {}
     unit_hour = prices.of(dimension).unit_hour
-    for name, run in _runs(demand, policy, targets, conditions, unit_hour).items():
+    ours = {HEADROOM: policy, **variants}
+    for name, run in _runs(demand, ours, targets, conditions, unit_hour).items():
         outcomes[name] = run()
         on_done(name)
     comparison = of_outcomes(demand, outcomes, prices, dimension)
@@ -126,13 +134,16 @@ def of_outcomes(
 
 def _runs(
     demand: Sequence[float],
-    policy: Policy,
+    ours: Mapping[str, Policy],
     targets: Sequence[int],
     conditions: Conditions | None,
     unit_hour: float,
 ) -> dict[str, Callable[[], Outcome]]:
-    """Return the replay of each policy, by its name. unit_hour: USD, for its budget."""
-    units = initial_units(demand)
+    """Return the replay of each policy, by its name.
+
+    ours: Headroom's policies, by the name of their row. unit_hour: USD, for a budget.
+    """
+    units, policy = initial_units(demand), ours[HEADROOM]
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     tracking = {
         f"Application Auto Scaling {percent} %": partial(
@@ -145,7 +156,10 @@ def _runs(
         unshown = replace(conditions, shows_causes=False)
         blind = {WITHOUT_CAUSES: partial(replay, demand, policy, units, unshown, unit_hour)}
     return {
-        HEADROOM: partial(replay, demand, policy, units, conditions, unit_hour),
+        **{
+            name: partial(replay, demand, one, units, conditions, unit_hour)
+            for name, one in ours.items()
+        },
         **blind,
         "plain percentage": partial(replay, demand, plain, units, conditions),
         **tracking,

@@ -12,12 +12,13 @@ from enum import StrEnum
 from functools import partial
 
 from chalicelib.config.rules import Config
+from chalicelib.core.understudy import is_ready
 from chalicelib.model import Dimension, TableState, Target
 from headroom.simulation import competitors
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.commitments import BLOCK_UNITS, by_hour
 from headroom.simulation.history import NoHistoryError, TargetHistory
-from headroom.simulation.own_costs import OwnCosts, own_costs
+from headroom.simulation.own_costs import POLICY_ALARMS, OwnCosts, own_costs
 from headroom.simulation.parallel import parallel_map
 from headroom.simulation.pricing import (
     HOURS_A_MONTH,
@@ -156,12 +157,22 @@ def _table_costs(
     charged = {dimension: prices.of(dimension).unit_hour for dimension in Dimension}
     replay = Replay(history.demand, policies, units, start=history.start, unit_hours=charged)
     outcomes = replay.run()
-    options = {t: _options(history, t, outcomes[t], prices, targets) for t in history.demand}
+    options = {
+        t: _options(history, t, outcomes[t], prices, targets, alarms(config, t))
+        for t in history.demand
+    }
     advice = advise(options, history.table.on_demand, may_switch=history.is_whole)
     return [
         _target_costs(history, target, outcomes[target], options[target], advice[target])
         for target in history.demand
     ]
+
+
+def alarms(config: Config, target: Target) -> int:
+    """Return how many alarms a target has: Headroom's own, and those of its understudy."""
+    policy = config.policy_for(target)
+    stands_by = config.has_understudy(target.table) and policy is not None and is_ready(policy)
+    return 1 + POLICY_ALARMS if stands_by else 1
 
 
 @dataclass(frozen=True)
@@ -182,7 +193,12 @@ class Options:
 
 
 def _options(
-    history: TableHistory, target: Target, outcome: Outcome, prices: Prices, targets: int
+    history: TableHistory,
+    target: Target,
+    outcome: Outcome,
+    prices: Prices,
+    targets: int,
+    own_alarms: int,
 ) -> Options:
     demand, table = history.demand[target], history.table
     unit = prices.in_class(table.table_class, target.dimension)
@@ -198,7 +214,7 @@ def _options(
         now = units * unit.unit_hour * HOURS_A_MONTH
         throttled_now = throttling(competitors.fixed(demand, units))
     headroom = month(outcome.unit_hours, minutes, unit.unit_hour)
-    own = own_costs(outcome, minutes, prices.headroom, targets)
+    own = own_costs(outcome, minutes, prices.headroom, targets, own_alarms)
     return Options(
         now=now,
         headroom=headroom,

@@ -14,8 +14,13 @@ PAST_READS_AN_HOUR = 4
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
 RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
 MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
+#: The alarms of a target tracking policy for DynamoDB. They are there while its target is
+#: suspended: the policy is kept (Application Auto Scaling User Guide, "Suspend and resume scaling",
+#: read 2026-11; four alarms: Developer Guide, "DynamoDB auto scaling", read 2026-10).
+POLICY_ALARMS = 4
 ASSUMPTIONS = (
-    "Headroom's own cost: one alarm a target; metric reads: 2 or 3 metrics each time the replay "
+    "Headroom's own cost: one alarm a target, and four more for an understudy's policy; metric "
+    "reads: 2 or 3 metrics each time the replay "
     "reads them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables "
     "1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at "
     "5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
@@ -35,14 +40,16 @@ class OwnCosts:
         return self.alarms + self.metric_reads + self.lambda_
 
 
-def own_costs(outcome: Outcome, minutes: int, prices: OwnPrices, targets: int) -> OwnCosts:
-    """Return what Headroom costs a month for one of so many targets."""
+def own_costs(
+    outcome: Outcome, minutes: int, prices: OwnPrices, targets: int, alarms: int = 1
+) -> OwnCosts:
+    """Return what Headroom costs a month for one of so many targets. alarms: those of this one."""
     months = minutes / HOUR / HOURS_A_MONTH
     runs = {name: count * HOURS_A_MONTH / targets for name, count in FIXED_RUNS_AN_HOUR.items()}
     runs["on_alarm"] = outcome.changes / months
     gb_seconds = sum(runs[name] * RUN_SECONDS[name] * MEMORY_GB[name] for name in runs)
     return OwnCosts(
-        alarms=prices.alarm_month,
+        alarms=alarms * prices.alarm_month,
         metric_reads=metric_reads_month(outcome, minutes, prices),
         lambda_=sum(runs.values()) * prices.invocation + gb_seconds * prices.gb_second,
     )

@@ -91,7 +91,7 @@ def _section(section: Section) -> str:
     comparison = section.comparison
     return SECTION.format(
         title=html.escape(section.title),
-        saving=html.escape(saving(comparison)),
+        saving=html.escape(" ".join([saving(comparison), *section.notes])),
         summary=html.escape(_summary(comparison)),
         data=_data(section),
         table=_table(comparison.rows),

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from chalicelib.model import Dimension, Target
+from headroom.deploy.account import AwsSession
+from headroom.deploy.checks import configuration
+from headroom.deploy.checks.deployment import Deployment
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import READS
 from tests.support.command_line import RunCommand, write_file
+from tests.support.deployed import dev
 from tests.support.notifications import TOPIC, subjects, tags, texts, with_topic
 from tests.support.scenes import (
     MIDDAY,
@@ -223,6 +227,29 @@ def test_the_stage_is_notified_of_beside_its_tables(region: Region) -> None:
     )
     invoke(region, "sweep")
     assert len(subjects(region)) == 2
+
+
+@pytest.mark.scene(month, rules(max_usd_month=3.0) + STAGE.format(4, "hold"), "eu-west-1")
+def test_the_doctor_reports_the_budgets_whose_price_is_unknown(
+    region: Region, tmp_path: Path
+) -> None:
+    in_standard_ia(region)
+    (tmp_path / "chalicelib").mkdir()
+    write_file(tmp_path / "chalicelib", region.functions.config, "headroom.toml")
+    found = configuration.budgets(Deployment(dev(), tmp_path, AwsSession(), region.now))
+    price = "the price of a unit in eu-west-1, class STANDARD_INFREQUENT_ACCESS is unknown"
+    assert [(one.check, one.problem, one.remedy) for one in found] == [
+        (
+            "budgets",
+            f"{of}: what it has cost this month is unknown ({what}: write it into [money]); "
+            f"max_usd_month {limit}",
+            "Until then the budget limits nothing (docs/money.md).",
+        )
+        for of, what, limit in (
+            ("orders", price, 3),
+            ("the stage", f"orders: {price}", 4),
+        )
+    ]
 
 
 @pytest.mark.scene(month, rules() + STAGE.format(4, "hold"), "eu-west-1")

@@ -70,6 +70,18 @@ def test_the_configuration_and_the_conditions_apply_in_a_backtest(
     assert writes["rows"][0]["over_optimum"] > json.loads(plain.stdout)["rows"][0]["over_optimum"]
 
 
+def test_a_budget_has_a_row_and_a_sentence(steps: Path, tmp_path: Path, run: RunCommand) -> None:
+    page = tmp_path / "page.html"
+    held = '[defaults]\nmax_usd_month = 9\n[money]\nmax_usd_month = 900\nmoney_cap = "hold"\n'
+    file = write_file(tmp_path, held)
+    shown = run("backtest", "--trace", steps, "--config", file, "--html", page).output
+    for words in ("Headroom, budget spent", "Budget: trace costs", "(money_cap = warn)"):
+        assert words in shown
+    assert "Budget: the stage has one of its own." in page.read_text()
+    file = write_file(tmp_path, "[defaults]\nmax_usd_month = 9\n")
+    assert "budget spent" not in run("backtest", "--trace", steps, "--config", file).output
+
+
 def test_a_backtest_writes_a_page(steps: Path, tmp_path: Path, run: RunCommand) -> None:
     page = tmp_path / "page.html"
     result = run("backtest", "--trace", steps, "--html", page)

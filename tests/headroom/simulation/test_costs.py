@@ -84,9 +84,10 @@ def test_headrooms_month_comes_from_the_replay() -> None:
 
 
 def test_the_configuration_of_the_table_is_replayed() -> None:
-    rules = loader.load('[[tables]]\nname = "orders"\nmin_units = 500')
+    rules = loader.load('[understudy]\n[[tables]]\nname = "orders"\nmin_units = 500')
     lines = costs.costs([history(WAVE)], rules, PRICES, workers=1)
     assert [target_costs.headroom for target_costs in lines] > [499 * 0.00013 * 730] * 2
+    assert [one.own.alarms for one in lines] == [pytest.approx(5 * 0.10)] * 2
 
 
 def test_a_table_on_demand_costs_what_it_consumes() -> None:
@@ -123,6 +124,24 @@ def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
     assert own.metric_reads == pytest.approx((8000 + 4 * 730) * 0.00001)
     assert own.lambda_ == pytest.approx(runs * 0.0000002 + gb_seconds * 0.0000133334)
     assert own.total == own.alarms + own.metric_reads + own.lambda_
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        ("", 1),
+        ("[understudy]", 5),
+        ("[understudy]\ntables = ['users']", 1),
+        ("[defaults]\nscale_up = false\n[understudy]", 1),
+    ],
+    ids=["without", "with", "of another table", "of what Headroom does not scale"],
+)
+def test_the_alarms_of_an_understudys_policy_are_counted(settings: str, count: int) -> None:
+    rules = loader.load(f"{settings}\n[[tables]]\nname = 'orders'\n[[tables]]\nname = 'users'\n")
+    alarms = costs.alarms(rules, READS)
+    own = own_costs.own_costs(Outcome(), 60, PRICES.headroom, 1, alarms)
+    assert own.alarms == pytest.approx(count * PRICES.headroom.alarm_month)
+    assert costs.alarms(rules, Target("else", "", Dimension.READ)) == 1
 
 
 def test_the_break_even_comes_from_the_price_file() -> None:
