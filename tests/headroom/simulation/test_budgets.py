@@ -57,9 +57,7 @@ AFTER = (
         (
             make_policy(max_usd_month=1_000.0, money_cap="hold"),
             None,
-            [
-                "Budget: orders costs 200.00 USD a month at this rate, 0 % of max_usd_month 1,000,000."
-            ],
+            ["Budget: orders costs 200.00 USD a month at this rate, 20 % of max_usd_month 1,000."],
         ),
         (
             NONE,
