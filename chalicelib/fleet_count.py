@@ -4,7 +4,8 @@ A fleet that cannot be counted raises nothing and lowers nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from chalicelib.aws.fleet import count_instances
 from chalicelib.config.fleet import Fleet
@@ -56,6 +57,8 @@ def follow(fleets: Sequence[Fleet], counts: Counts, observation: Observation) ->
             known.append((fleet.units(observation.target, instances), instances, fleet.name))
     holds = [*observation.holds, *holds]
     if not known:
-        return replace(observation, fleet=concerned[0].name, holds=tuple(holds))
+        return structs.replace(observation, fleet=concerned[0].name, holds=tuple(holds))
     units, count, name = max(known)
-    return replace(observation, fleet=name, instances=count, fleet_units=units, holds=tuple(holds))
+    return structs.replace(
+        observation, fleet=name, instances=count, fleet_units=units, holds=tuple(holds)
+    )

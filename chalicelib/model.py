@@ -1,15 +1,18 @@
 """The values that all modules share: targets, metrics, decisions and actions.
 
-All are frozen. None uses AWS, a clock or a log. Amounts are capacity units per second unless a name
+All are frozen. None uses AWS, a clock or a log. What each decision makes anew is a struct of
+msgspec, which is made and changed about ten times faster than a dataclass. Amounts are capacity units per second unless a name
 has another unit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field, structs
 
 Number = int | float | str | bool | None
 
@@ -28,8 +31,7 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
+class Target(Struct, frozen=True, order=True):
     """One thing that scales: a dimension of a table, or of one of its indexes (`index` is "" for
     the table)."""
 
@@ -129,8 +131,7 @@ class Reason(StrEnum):
     HEALING_BUDGET = "HealingBudgetUsedUp"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """Evenly spaced means in units per second, oldest first; None where CloudWatch had no
     datapoint.
 
@@ -172,14 +173,14 @@ class Series:
         """Return the series from an earlier or later start on; what it lacks is a gap."""
         missing = max(0, int((self.start - start).total_seconds()) // self.step_seconds)
         part = self.since(start)
-        return replace(part, start=start, values=(None,) * missing + part.values)
+        return structs.replace(part, start=start, values=(None,) * missing + part.values)
 
     def without_trailing_gaps(self) -> Series:
         """Return the series without the gaps at its end: what CloudWatch does not show yet."""
         size = len(self.values)
         while size and self.values[size - 1] is None:
             size -= 1
-        return replace(self, values=self.values[:size])
+        return structs.replace(self, values=self.values[:size])
 
     def known(self) -> list[float]:
         """Return the values without the gaps."""
@@ -189,8 +190,7 @@ class Series:
 NO_SERIES = Series(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), 60)
 
 
-@dataclass(frozen=True, slots=True)
-class Throughput:
+class Throughput(Struct, frozen=True):
     """What DescribeTable returns for one table or index: its units and its history of changes.
 
     decreases_today: accepted decreases in this UTC day. Times are aware.
@@ -251,8 +251,7 @@ class TableState:
         return throughput.units[target.dimension] if throughput else None
 
 
-@dataclass(frozen=True, slots=True)
-class DemandHistory:
+class DemandHistory(Struct, frozen=True):
     """What the last days show about the coming hour (onsets.py makes it). Amounts are units per
     second.
 
@@ -276,8 +275,7 @@ class DemandHistory:
 NO_HISTORY = DemandHistory()
 
 
-@dataclass(frozen=True, slots=True)
-class RecentDemand:
+class RecentDemand(Struct, frozen=True):
     """What the series of the last hours show. They alone determine it.
 
     known: consumed and throttled units together in the known minutes, oldest first. noise: the
@@ -290,8 +288,7 @@ class RecentDemand:
     burst_left: float
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(Struct, frozen=True):
     """The metrics of one target in CloudWatch.
 
     consumed: one-minute means of the last hours. throttled: requests a second that more units would
@@ -312,8 +309,7 @@ class Metrics:
     request_units: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Something other than the policy that keeps a target's capacity as it is.
 
     detail: the cause as a text. directions: which changes it forbids.
@@ -329,8 +325,7 @@ DOWN = frozenset({Direction.DOWN})
 BOTH = UP | DOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What is decided about one target: from `current` to `desired` units, with reason and numbers.
 
     needs_other: whether it may be lowered only together with the other dimension. keeps_alarm:

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from msgspec import structs
+
 from chalicelib.aws.metrics import read_spent, read_units
 from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy
@@ -47,7 +49,8 @@ def with_spending(
     found = found or {}
     budgets = {t: tuple(one for one in (found.get(t.table), stage) if one) for t in observations}
     return {
-        t: replace(o, spending=budgets[t]) if budgets[t] else o for t, o in observations.items()
+        t: structs.replace(o, spending=budgets[t]) if budgets[t] else o
+        for t, o in observations.items()
     }
 
 

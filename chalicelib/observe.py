@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import structs
+
 from chalicelib import fleet_count
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
@@ -94,7 +96,7 @@ def observe(
     alarms = run.read("the alarms", "DescribeAlarms", read_alarms, observations)
     for target, at in table_alarms.alarmed_at(alarms or []).items():
         if target in unread:
-            observations[target] = replace(observations[target], alarmed_at=at)
+            observations[target] = structs.replace(observations[target], alarmed_at=at)
     observations = collect(run, observations, alarms or [])
     observations = with_spending(run, tables, observations, directions)
     observations = outages.with_common_outage(observations, run.now)
@@ -114,7 +116,9 @@ def with_histories(run: Run, snapshot: Snapshot) -> Snapshot:
     observations = {t: o for t, o in snapshot.observations.items() if t.table in names}
     complete = replace(snapshot, observations=_add_histories(run, observations, also_new=True))
     held = {
-        t: replace(o, holds=(*o.holds, unknown)) if t.table in complete.without_history else o
+        t: structs.replace(o, holds=(*o.holds, unknown))
+        if t.table in complete.without_history
+        else o
         for t, o in complete.observations.items()
     }
     return replace(complete, observations=held)
@@ -170,7 +174,9 @@ def _left_unread(observation: Observation, why: Reason | None) -> Observation:
 
     A target that is not worth a read has no reason of its own: its metrics are missing.
     """
-    return observation if why in (None, Reason.NO_DATA) else replace(observation, unread=why)
+    return (
+        observation if why in (None, Reason.NO_DATA) else structs.replace(observation, unread=why)
+    )
 
 
 def _read_metrics(run: Run, observations: Observations) -> dict[Target, Metrics]:
@@ -191,7 +197,9 @@ def _read_metrics(run: Run, observations: Observations) -> dict[Target, Metrics]
         changed_at, found = observation.throughput.last_change_at, metrics[target].provisioned
         if target not in before and changed_at and found.values:
             kept[target] = checks.UnitsBefore(changed_at, found)
-    return metrics | {t: replace(metrics[t], provisioned=series) for t, series in before.items()}
+    return metrics | {
+        t: structs.replace(metrics[t], provisioned=series) for t, series in before.items()
+    }
 
 
 def _with_causes(
@@ -259,6 +267,6 @@ def _add_histories(
         )
         days = read or {}
     return {
-        t: replace(o, metrics=replace(o.metrics, history=days.get(t, NO_HISTORY)))
+        t: structs.replace(o, metrics=structs.replace(o.metrics, history=days.get(t, NO_HISTORY)))
         for t, o in observations.items()
     }

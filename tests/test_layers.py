@@ -68,6 +68,7 @@ LIBRARIES = {
     "config": {"msgspec"},
     "core": {"msgspec"},
     "events": {"msgspec"},
+    "holds": {"msgspec"},
     "aws": {"boto3", "botocore", "msgspec"},
     "telemetry": {"aws_lambda_powertools"},
     "app": {"chalice"},

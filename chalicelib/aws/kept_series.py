@@ -6,8 +6,10 @@ They may be lost at any time. Then they are read anew.
 import math
 from array import array
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from chalicelib.model import Series
 
@@ -53,7 +55,9 @@ class KeptSeries:
         """
         kept = self._kept.pop(key, None)
         if kept and start < new.start:
-            new = replace(new, start=start, values=kept.between(start, new.start) + new.values)
+            new = structs.replace(
+                new, start=start, values=kept.between(start, new.start) + new.values
+            )
         step = timedelta(seconds=new.step_seconds)
         values = new.values[: max(0, int((settled - start) / step))]
         numbers = array("d", [math.nan if value is None else value for value in values])

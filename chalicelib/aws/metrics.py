@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from chalicelib.aws.client import Aws, batches
 from chalicelib.core import table_alarms, throttling
 from chalicelib.core.strategies.onsets import summarize
@@ -107,7 +109,9 @@ def read_causes(
     series = _read_new(aws, starts, now.replace(second=0, microsecond=0))
     explained = {target: _by_cause(target, found, series) for target, found in metrics.items()}
     return explained | {
-        t: replace(explained[t], request_units=throttling.measured_units(m.consumed, series[query]))
+        t: structs.replace(
+            explained[t], request_units=throttling.measured_units(m.consumed, series[query])
+        )
         for t, m in metrics.items()
         if (query := _requests_query(t)) in series
     }
@@ -396,4 +400,6 @@ def _sum(consumed: Series, throttled: Series) -> Series:
     A throttle metric without a datapoint means that nothing was throttled.
     """
     pairs = zip(consumed.values, throttled.values, strict=True)
-    return replace(consumed, values=tuple(None if c is None else c + (t or 0.0) for c, t in pairs))
+    return structs.replace(
+        consumed, values=tuple(None if c is None else c + (t or 0.0) for c, t in pairs)
+    )

@@ -6,8 +6,9 @@ and indexes are counted apart. The refusal says "at most once every 3600 seconds
 last accepted decrease.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from chalicelib.model import Throughput
 
@@ -15,8 +16,7 @@ FREE_DECREASES_PER_DAY = 4
 DECREASE_SPACING = timedelta(seconds=3600)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """The decrease quota of one table or index at one moment.
 
     used: decreases accepted in this UTC day. left: how many more the day can hold at most. next_at:

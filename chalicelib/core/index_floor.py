@@ -8,8 +8,9 @@ DynamoDB", read 2026-11.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from chalicelib.core.budget import budget
 from chalicelib.core.observation import IndexFloor, Observation
@@ -70,11 +71,11 @@ def with_floor(index: Observation, table: Observation, writes: Decision) -> Obse
     share = share_of(table.metrics.consumed, index.metrics.consumed)
     if share is None:
         unknown = Hold(Reason.NO_DATA, "too little is known of the writes of its table", DOWN)
-        return replace(index, holds=(*index.holds, unknown))
+        return structs.replace(index, holds=(*index.holds, unknown))
     sent = writes.current if writes.dry_run else writes.desired
     units = math.ceil(round(share * sent, DIGITS))
     units = units if sent >= JUMP * writes.current else min(units, index.provisioned)
-    return replace(index, index_floor=IndexFloor(units, sent, share))
+    return structs.replace(index, index_floor=IndexFloor(units, sent, share))
 
 
 def waits(table: Observation, writes: Decision, now: datetime) -> tuple[Hold, ...]:
@@ -98,7 +99,9 @@ def with_throttled_indexes(
     if not throttled:
         return table
     detail = f"its index {', '.join(throttled)} was throttled"
-    return replace(table, holds=(*table.holds, Hold(Reason.THROTTLED_RECENTLY, detail, DOWN)))
+    return structs.replace(
+        table, holds=(*table.holds, Hold(Reason.THROTTLED_RECENTLY, detail, DOWN))
+    )
 
 
 def _lost(index: Observation, since: datetime) -> list[float]:

@@ -6,8 +6,10 @@ discounts do not. What is unknown never prevents an increase.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import structs
 
 from chalicelib.core.throttling import lost_units
 from chalicelib.metrics import history_end
@@ -73,7 +75,7 @@ def hourly_cost(units: Mapping[Target, Series], prices: Mapping[Dimension, float
     first = next(iter(units.values()))
     charged = [prices[target.dimension] for target in units]
     hours = zip(*(series.values for series in units.values()), strict=True)
-    return replace(first, values=tuple(_sum(hour, charged) for hour in hours))
+    return structs.replace(first, values=tuple(_sum(hour, charged) for hour in hours))
 
 
 def _sum(units: Iterable[float | None], prices: Iterable[float]) -> float | None:

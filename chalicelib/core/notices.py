@@ -14,6 +14,8 @@ from itertools import accumulate, chain
 from operator import ge, le
 from typing import Literal
 
+from msgspec import structs
+
 from chalicelib.config.policy import Policy
 from chalicelib.config.types import METRIC_KINDS, NotificationKind
 from chalicelib.core import money
@@ -318,7 +320,7 @@ def _load(observation: Observation, now: datetime) -> Iterator[Condition]:
         None if used is None else used * 100 / units
         for used, units in zip(consumed.values, units_by_minute(observation), strict=True)
     ]
-    periods = means(replace(consumed, values=tuple(shares)), per_period)
+    periods = means(structs.replace(consumed, values=tuple(shares)), per_period)
     newest = periods[-1] if periods else None
     if newest is None:
         return

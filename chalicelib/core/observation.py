@@ -1,7 +1,8 @@
 """What is known of one target when its decision is made."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import throttling
@@ -9,8 +10,7 @@ from chalicelib.core.money import Spending
 from chalicelib.model import Hold, Metrics, Reason, Target, Throughput
 
 
-@dataclass(frozen=True, slots=True)
-class IndexFloor:
+class IndexFloor(Struct, frozen=True):
     """What the writes of a table can send to one of its indexes.
 
     units: the writes that the index needs for them. table_units: the table's writes, after a change
@@ -22,8 +22,7 @@ class IndexFloor:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """Everything that a decision about one target depends on, except the time.
 
     policy: the target's settings. fleet: the name of the fleet that the target follows; of several
@@ -39,7 +38,7 @@ class Observation:
     provisioned: int
     throughput: Throughput
     policy: Policy
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = Metrics()
     holds: tuple[Hold, ...] = ()
     fleet_units: int = 0
     fleet: str = ""
@@ -54,5 +53,5 @@ class Observation:
         units = throttling.request_units(self.policy, metrics.request_units)
         metrics = throttling.without_noise(metrics, self.policy.ignore_throttled_events)
         if units != metrics.request_units:
-            metrics = replace(metrics, request_units=units)
-        return replace(self, metrics=metrics)
+            metrics = structs.replace(metrics, request_units=units)
+        return structs.replace(self, metrics=metrics)

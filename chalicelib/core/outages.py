@@ -4,9 +4,11 @@ The demand may come back as fast as it went. So nothing is lowered for some minu
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+
+from msgspec import structs
 
 from chalicelib.core.observation import Observation
 from chalicelib.model import DOWN, Hold, Reason, Target
@@ -63,7 +65,7 @@ def with_common_outage(
     for target, at in fallen.items():
         seen, what = known[target], f"demand of {tables} of {len(busy)} tables fell by half"
         minutes = seen.policy.hold_after_common_outage_minutes
-        known[target] = replace(seen, holds=(*seen.holds, *_until(at, minutes, now, what)))
+        known[target] = structs.replace(seen, holds=(*seen.holds, *_until(at, minutes, now, what)))
     return known
 
 

@@ -7,7 +7,6 @@ the table and the decrease budget.
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -81,7 +80,9 @@ def decide_table(
         holds = index_floor.waits(table, writes, now)
         owners = {o.target.owner for o in followers}
         known |= {
-            t: replace(o, holds=(*o.holds, *holds)) for t, o in known.items() if t.owner in owners
+            t: structs.replace(o, holds=(*o.holds, *holds))
+            for t, o in known.items()
+            if t.owner in owners
         }
     return coordinate_dimensions(
         made.get(t) or decide(o, now, directions) for t, o in known.items()
@@ -113,7 +114,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         raise ValueError("a decision needs a direction")
     causes = throttling.numbers(observation.metrics, now)
     is_hot = decision.reason is Reason.AT_DESIRED and "hot_key_requests" in causes
-    return replace(
+    return structs.replace(
         decision,
         reason=Reason.HOT_KEY if is_hot else decision.reason,
         numbers={
@@ -165,7 +166,7 @@ def _with_floors(observation: Observation, now: datetime) -> Observation:
     floor = min(floor, policy.max_units)
     if floor <= policy.min_units:
         return observation
-    return replace(observation, policy=structs.replace(policy, min_units=floor))
+    return structs.replace(observation, policy=structs.replace(policy, min_units=floor))
 
 
 def _given_units(observation: Observation) -> int:
@@ -222,7 +223,7 @@ def _within_money(observation: Observation, now: datetime, increase: Decision) -
     most = money.ceiling(observation.spending, observation.metrics, now)
     if most is None or increase.desired <= max(most, increase.current):
         return increase
-    return replace(
+    return structs.replace(
         increase,
         desired=max(most, increase.current),
         reason=Reason.MONEY_CAP,
@@ -304,7 +305,7 @@ def _within_maximum(observation: Observation, decision: Decision) -> Decision:
     if decision.desired <= most or decision.reason in WAITS:
         return decision
     numbers = {**decision.numbers, "max_units": most}
-    return replace(decision, desired=most, reason=Reason.ABOVE_MAXIMUM, numbers=numbers)
+    return structs.replace(decision, desired=most, reason=Reason.ABOVE_MAXIMUM, numbers=numbers)
 
 
 def _reservations(observation: Observation, now: datetime) -> Mapping[str, Number]:
@@ -326,7 +327,7 @@ def _reservations(observation: Observation, now: datetime) -> Mapping[str, Numbe
 
 
 def _unless_reserved(decrease: Decision, reserved: Mapping[str, Number]) -> Decision:
-    kept = replace(decrease, numbers={**decrease.numbers, **reserved})
+    kept = structs.replace(decrease, numbers={**decrease.numbers, **reserved})
     return unchanged(kept, Reason.RESERVED) if reserved else decrease
 
 
@@ -372,7 +373,7 @@ def _is_alone(decision: Decision, decisions: Sequence[Decision]) -> bool:
     if not decision.needs_other or other is None or (other.dry_run and not decision.dry_run):
         return False  # with a dry run, the other one is never lowered
     if other.reason is Reason.FOLLOWS_TABLE:  # it is as low as its table's writes let it be
-        writes = replace(other.target, index="")
+        writes = structs.replace(other.target, index="")
         other = next((d for d in decisions if d.target == writes), other)
     is_ready = other.reason in READY
     return other.desired >= other.current and not is_ready
@@ -383,7 +384,7 @@ def _join_decrease(decision: Decision) -> Decision:
     wanted = decision.numbers.get("wanted_units")
     is_small = decision.reason is Reason.NOT_WORTH_IT and not decision.dry_run
     if is_small and isinstance(wanted, int):
-        return replace(decision, desired=wanted, reason=Reason.TOGETHER)
+        return structs.replace(decision, desired=wanted, reason=Reason.TOGETHER)
     return decision
 
 
@@ -396,12 +397,12 @@ def _keep(
 
 def unchanged(decision: Decision, reason: Reason) -> Decision:
     """Return the decision without its change, and with the reason for that."""
-    return replace(decision, desired=decision.current, reason=reason)
+    return structs.replace(decision, desired=decision.current, reason=reason)
 
 
 def halved(increase: Decision) -> Decision:
     """Return half of an increase, for a limit of DynamoDB that does not take the whole."""
-    return replace(
+    return structs.replace(
         increase,
         desired=increase.current + (increase.desired - increase.current) // 2,
         reason=Reason.AT_QUOTA,

@@ -5,8 +5,10 @@ CloudWatch counts throttled requests a second time by their cause. Source: Devel
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.metrics import Cause
@@ -63,7 +65,7 @@ def by_cause(metrics: Metrics, causes: Mapping[Cause, Series]) -> Metrics:
         _share(events, parts, totals, i, carried) if events else NOTHING
         for i, events in enumerate(throttled.values)
     ]
-    return replace(
+    return structs.replace(
         metrics,
         throttled=_series(throttled, [share.units for share in shares]),
         hot_keys=_series(throttled, [share.hot_key for share in shares]),
@@ -106,7 +108,7 @@ def _share(
 
 
 def _series(throttled: Series, values: list[float]) -> Series:
-    return replace(throttled, values=tuple(value or None for value in values))
+    return structs.replace(throttled, values=tuple(value or None for value in values))
 
 
 def measured_units(consumed: Series, requests: Series) -> float:
@@ -131,7 +133,7 @@ def lost_units(metrics: Metrics) -> Series:
     if metrics.request_units == 1:
         return metrics.throttled
     values = [v and v * metrics.request_units for v in metrics.throttled.values]
-    return replace(metrics.throttled, values=tuple(values))
+    return structs.replace(metrics.throttled, values=tuple(values))
 
 
 def without_noise(metrics: Metrics, events: int) -> Metrics:
@@ -141,7 +143,7 @@ def without_noise(metrics: Metrics, events: int) -> Metrics:
     """
     if not events:
         return metrics
-    return replace(
+    return structs.replace(
         metrics,
         throttled=_above(metrics.throttled, events),
         hot_keys=_above(metrics.hot_keys, events),
@@ -151,7 +153,9 @@ def without_noise(metrics: Metrics, events: int) -> Metrics:
 
 def _above(series: Series, events: int) -> Series:
     least = events / series.step_seconds
-    return replace(series, values=tuple(v if v and v > least else None for v in series.values))
+    return structs.replace(
+        series, values=tuple(v if v and v > least else None for v in series.values)
+    )
 
 
 def numbers(metrics: Metrics, now: datetime) -> dict[str, Number]:

@@ -9,8 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.request import Request
+
+from msgspec import structs
 
 from chalicelib.aws.client import Aws
 from chalicelib.core.observation import Observation
@@ -82,7 +84,7 @@ def holds(
         one = question(observation)
         hold = answers[one] if one and one in asking else None
         if hold:
-            held[target] = replace(observation, holds=(*observation.holds, hold))
+            held[target] = structs.replace(observation, holds=(*observation.holds, hold))
     return held
 
 

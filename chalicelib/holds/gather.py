@@ -7,7 +7,8 @@ What cannot be read holds decreases, and lets increases go on.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from chalicelib.core.observation import Observation
 from chalicelib.holds.alarm_fields import by_alarm_fields
@@ -31,7 +32,7 @@ def collect(
     for source in SOURCES:
         for target, hold in _holds_of(source, run, observations, alarms):
             holds[target].append(hold)
-    return {t: replace(o, holds=tuple(holds[t])) for t, o in observations.items()}
+    return {t: structs.replace(o, holds=tuple(holds[t])) for t, o in observations.items()}
 
 
 def _holds_of(

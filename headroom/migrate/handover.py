@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 from chalicelib import handlers
 from chalicelib.aws import autoscaling
@@ -344,7 +345,7 @@ def _make_alarms(run: Run, table: str, print_line: PrintLine) -> None:
     if report.failures:
         raise HandoverError("; ".join(map(str, report.failures)))
     units_now = [
-        replace(decision, desired=decision.current)
+        structs.replace(decision, desired=decision.current)
         for decision in report.decisions
         if decision.reason is not Reason.GLOBAL_TABLE
     ]

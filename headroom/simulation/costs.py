@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
+from msgspec import structs
+
 from chalicelib.config.rules import Config
 from chalicelib.core.understudy import is_ready
 from chalicelib.model import Dimension, TableState, Target
@@ -73,9 +75,10 @@ class TargetCosts:
         """Return what --json and --csv print."""
         data = asdict(replace(self, held_by_hour=(), demand_by_hour=()))
         del data["held_by_hour"], data["demand_by_hour"]
-        target, own = data.pop("target"), data.pop("own")
+        del data["target"]
+        own = data.pop("own")
         renamed = {f"own_{name.rstrip('_')}": value for name, value in own.items()}
-        return {**target, **data, **renamed, "advice": str(self.advice)}
+        return {**structs.asdict(self.target), **data, **renamed, "advice": str(self.advice)}
 
 
 @dataclass(frozen=True)

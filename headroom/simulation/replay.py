@@ -7,9 +7,11 @@ have the same capacity in every minute.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import checks, money, scaling, table_alarms
@@ -358,7 +360,7 @@ class Replay:
             ]
         spending = self._spending(now)
         if spending:
-            observations = [replace(o, spending=spending) for o in observations]
+            observations = [structs.replace(o, spending=spending) for o in observations]
         decisions = scaling.decide_table(observations, now, directions)
         self._apply(decisions, minute, now)
         for target, decision in zip(self._targets, decisions, strict=True):

@@ -3,13 +3,13 @@ laws."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib import fleet_count
 from chalicelib.config.fleet import Fleet, FleetTable, Scale
@@ -428,7 +428,7 @@ def test_a_sweep_looks_where_the_fleet_calls_for_less(
 ) -> None:
     assert (
         is_worth_checking(
-            replace(
+            structs.replace(
                 observation(provisioned=provisioned, **following(1, fleet_units)),
                 policy=policy(strategy=strategy),
             ),

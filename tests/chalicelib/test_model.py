@@ -1,11 +1,11 @@
 """The values: how targets are named, how a series is cut, what a table holds."""
 
-from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.model import NO_SERIES, Alarm, Dimension, Reason, Series, TableState, Target
 from tests.support.builders import (
@@ -146,9 +146,8 @@ def test_an_alarm_is_named_by_its_field() -> None:
 
 @pytest.mark.parametrize("value", [READS, decision(), throughput(), series([1.0])])
 def test_values_cannot_be_changed(value: object) -> None:
-    name = next(iter(type(value).__dataclass_fields__))  # type: ignore[attr-defined]
-    with pytest.raises(FrozenInstanceError):
-        setattr(value, name, None)
+    with pytest.raises(AttributeError, match="immutable"):
+        setattr(value, structs.fields(value)[0].name, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

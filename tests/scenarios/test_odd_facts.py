@@ -2,10 +2,10 @@
 the others."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.aws import tables
 from chalicelib.config.policy import make_policy
@@ -109,7 +109,7 @@ def test_data_that_stopped_minutes_ago_lower_nothing(
 
 def test_what_breaks_one_tables_decision_is_reported_and_the_others_go_on(region: Region) -> None:
     region.create_table("orders2", 100, 100)
-    pass_minutes(region, 65, {READS: 95.0, replace(READS, table="orders2"): 95.0})
+    pass_minutes(region, 65, {READS: 95.0, structs.replace(READS, table="orders2"): 95.0})
     region.tables["orders2"].provisions[""].last_increase_at = NOON.replace(tzinfo=None)
     invocation = invoke(region, "sweep")
     assert decisions(invocation)[READS]["desired"] == 150

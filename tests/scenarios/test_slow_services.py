@@ -3,12 +3,12 @@ table's decision."""
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
+from msgspec import structs
 
 from chalicelib.aws.client import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
 from chalicelib.model import Reason
@@ -52,7 +52,7 @@ EVERYTHING += (
     JOBS.format("nightly", "emr_cluster") + JOBS.format("weekly", "glue_job") + FLEET + HEALING
 )
 HANDLERS = ("on_alarm", "follow_up", "sweep")
-OTHER_READS = replace(READS, table="orders2")
+OTHER_READS = structs.replace(READS, table="orders2")
 Answer = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 

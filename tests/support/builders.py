@@ -1,11 +1,11 @@
 """Builders of the engine's values, with good defaults: a test names only what it is about."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.loader import ConfigError, load
 from chalicelib.config.policy import Policy, make_policy
@@ -122,7 +122,7 @@ def decide_with(
 
 def with_policy(observation: Observation, settings: Policy) -> Observation:
     """Return an observation whose target has these settings."""
-    return replace(observation, policy=settings)
+    return structs.replace(observation, policy=settings)
 
 
 def _series(given: Series | float | None) -> Series:

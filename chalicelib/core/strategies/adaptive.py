@@ -8,9 +8,10 @@ share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burs
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+
+from msgspec import Struct
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, decreases_today
@@ -75,8 +76,7 @@ KNOWN_MINUTES = 45
 INSURED_BUCKET = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """The load in the newest minutes. Demand is consumed and throttled units together.
 
     newest, mean5, mean15: the last known minute, and means over the last known 5 and 15. noise: the

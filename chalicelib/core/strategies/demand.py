@@ -1,8 +1,9 @@
 """Helpers for the demand in metrics: whether they are fresh, and the mean load of a period."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field, structs
 
 from chalicelib.model import Number, Reason, Series, Throughput
 
@@ -16,8 +17,7 @@ APPLIES_AFTER = timedelta(minutes=1)
 FRESH_TO_LOWER = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(Struct, frozen=True):
     """What a strategy recommends, before bounds, budget and switches are applied."""
 
     desired: int
@@ -38,7 +38,7 @@ def known_at(series: Series, at: datetime) -> Series:
     size = min(
         len(series.values), max(0, int((at - series.start).total_seconds() // series.step_seconds))
     )
-    return replace(series, values=series.values[:size]).without_trailing_gaps()
+    return structs.replace(series, values=series.values[:size]).without_trailing_gaps()
 
 
 #: An UpdateTable holds about a minute after it was called (AWS's own sample activities: half a

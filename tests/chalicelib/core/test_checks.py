@@ -1,10 +1,10 @@
 """Which metrics a check has no use for."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import checks, scaling
@@ -78,8 +78,8 @@ def test_the_units_before_a_change_are_read_once():
 
 
 def test_a_decision_without_its_metrics_says_why():
-    found = replace(observation(), unread=Reason.BURST_CARRIES)
+    found = structs.replace(observation(), unread=Reason.BURST_CARRIES)
     decision = scaling.decide(found, NOON, UP)
     assert (decision.desired, decision.reason) == (100, Reason.BURST_CARRIES)
-    floor = replace(found, policy=policy(min_units=150))
+    floor = structs.replace(found, policy=policy(min_units=150))
     assert scaling.decide(floor, NOON, UP).desired == 150

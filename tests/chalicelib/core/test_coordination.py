@@ -1,9 +1,9 @@
 """The decisions on the targets of one table, coordinated."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.windows import Reserve, Window
 from chalicelib.core import scaling
@@ -120,7 +120,7 @@ def test_unchanged_takes_the_change_back_and_keeps_the_numbers() -> None:
 )
 def test_where_both_are_to_be_low_neither_is_lowered_alone(writes: Decision, reads: int) -> None:
     found = scaling.coordinate_dimensions(
-        [replace(decision(READS, 100, 40), needs_other=True), writes]
+        [structs.replace(decision(READS, 100, 40), needs_other=True), writes]
     )[0]
     assert (found.desired, found.reason is Reason.OTHER_NOT_LOW) == (reads, reads == 100)
 
@@ -155,8 +155,8 @@ def test_what_one_dimension_keeps_the_other_does_not_spend(
         observation(INDEX_READS, consumed=26.0, decreases_today=3), policy(), NOON, BOTH
     )
     assert (
-        scaling.coordinate_dimensions([index, replace(found, reserved={"kept_decreases": 1})])[
-            0
-        ].desired
+        scaling.coordinate_dimensions(
+            [index, structs.replace(found, reserved={"kept_decreases": 1})]
+        )[0].desired
         == 40
     )

@@ -1,11 +1,11 @@
 """The writes of an index follow those of its table."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.core import index_floor, scaling
 from chalicelib.core.observation import Observation
@@ -238,7 +238,7 @@ def test_nothing_that_follows_is_lower_than_without(
     rate = table_units * used / 100
     of = index(index_units, rate * share)
     follows = decided(table(table_units, rate), of)
-    alone = decided(table(table_units, rate), replace(of, policy=policy(**OFF)))
+    alone = decided(table(table_units, rate), structs.replace(of, policy=policy(**OFF)))
     assert follows[WRITES].desired >= alone[WRITES].desired
     assert follows[INDEX_WRITES].desired >= alone[INDEX_WRITES].desired
     sent = follows[WRITES].desired * share if rate else 0

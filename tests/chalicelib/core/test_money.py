@@ -1,12 +1,12 @@
 """Budgets: what a month costs, its forecast, and what a spent budget allows."""
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.loader import load
 from chalicelib.config.money import Money
@@ -153,7 +153,7 @@ def test_a_spent_budget_changes_nothing_but_how_far_it_is_raised(
         settings=policy(strategy=strategy, min_units=floor),
     )
     free = scaling.decide(seen, NOON, BOTH)
-    capped = scaling.decide(replace(seen, spending=spent(100.0)), NOON, BOTH)
+    capped = scaling.decide(structs.replace(seen, spending=spent(100.0)), NOON, BOTH)
     most = max(units, math.ceil(max(consumed[-10:]) + throttled))
     if free.desired > most:
         assert (capped.desired, capped.reason) == (most, Reason.MONEY_CAP)

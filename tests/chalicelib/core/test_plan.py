@@ -1,12 +1,12 @@
 """Plans: the fewest actions, in an order that is safe to stop at anywhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling, table_alarms
@@ -309,7 +309,7 @@ def test_a_plan_that_is_done_leaves_nothing_to_do(
     decisions: list[Decision], alarms: list[Alarm], policies: dict[Target, Policy]
 ) -> None:
     units, there = stopped(actions(decisions, alarms, policies), decisions, alarms)
-    again = [d if d.dry_run else replace(d, current=units[d.target]) for d in decisions]
+    again = [d if d.dry_run else structs.replace(d, current=units[d.target]) for d in decisions]
     assert actions(again, list(there.values()), policies) == []
 
 

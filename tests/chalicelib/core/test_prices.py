@@ -1,9 +1,9 @@
 """What a decision saves, and when a look is worth its metrics."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.schedules import Schedule
 from chalicelib.config.types import ScalingStep
@@ -92,7 +92,7 @@ def test_a_look_is_worth_it_where_much_could_be_saved(
 ) -> None:
     assert (
         prices.is_worth_checking(
-            replace(observation(target, units), policy=policy(**settings)), NOON
+            structs.replace(observation(target, units), policy=policy(**settings)), NOON
         )
         is worth
     )

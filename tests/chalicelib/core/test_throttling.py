@@ -1,11 +1,11 @@
 """Throttled requests by cause: what more units would have served, and what they would not."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.core import scaling, throttling
 from chalicelib.core.throttling import by_cause, causes_start, numbers, without_noise
@@ -86,7 +86,9 @@ def test_no_more_than_what_was_throttled_and_nothing_unknown_is_lost(
 
 
 def test_so_many_requests_a_minute_are_noise() -> None:
-    found = replace(Metrics(throttled=series([1.0, 1.1, None])), hot_keys=series([None, 0.5, 2.0]))
+    found = structs.replace(
+        Metrics(throttled=series([1.0, 1.1, None])), hot_keys=series([None, 0.5, 2.0])
+    )
     calm = without_noise(found, 60)
     assert (calm.throttled.values, calm.hot_keys.values) == ((None, 1.1, None), (None, None, 2.0))
     assert without_noise(found, 0) is found
@@ -95,7 +97,7 @@ def test_so_many_requests_a_minute_are_noise() -> None:
 
 
 def test_the_numbers_count_the_requests_of_ten_minutes() -> None:
-    found = replace(
+    found = structs.replace(
         Metrics(), hot_keys=series([1.0] * 30), unexplained=series([0.5], NOON - 10 * MINUTE)
     )
     assert numbers(found, NOON) == {"hot_key_requests": 600}
@@ -151,7 +153,9 @@ def test_the_units_of_a_request_are_those_of_the_requests_that_were_served(
 def test_throttled_requests_and_their_retries_are_told_from_units(
     settings: dict[str, Any], measured: float, expected: float
 ) -> None:
-    metrics = replace(observation(consumed=100.0, throttled=5.0).metrics, request_units=measured)
+    metrics = structs.replace(
+        observation(consumed=100.0, throttled=5.0).metrics, request_units=measured
+    )
     found = observation(settings=policy(**settings)).with_metrics(metrics)
     assert throttling.lost_units(found.metrics).known()[-1] == 5 * expected
     assert found.metrics.throttled.known()[-1] == 5.0
@@ -164,5 +168,5 @@ def test_every_strategy_counts_the_units_of_throttled_requests(strategy: str) ->
     settings = {"strategy": strategy, "throttled_request_units": 10}
     seen = observation(consumed=100.0, throttled=5.0, settings=policy(**settings))
     found = scaling.decide(seen.with_metrics(seen.metrics), NOON, UP)
-    alone = scaling.decide(replace(seen, policy=policy(strategy=strategy)), NOON, UP)
+    alone = scaling.decide(structs.replace(seen, policy=policy(strategy=strategy)), NOON, UP)
     assert found.desired - alone.desired >= 45

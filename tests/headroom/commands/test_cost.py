@@ -4,11 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from msgspec import structs
 from typer.testing import CliRunner
 
 from chalicelib.model import Dimension, Target
@@ -87,7 +87,7 @@ def test_the_command_costs_every_table_and_index_of_the_region(
 
 
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
-NEW_TARGETS = tuple(replace(target, table="new") for target in (READS, WRITES))
+NEW_TARGETS = tuple(structs.replace(target, table="new") for target in (READS, WRITES))
 
 
 @pytest.mark.slow(traced=True)

@@ -4,11 +4,11 @@ operator on a server."""
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib import telemetry
 from chalicelib.config.loader import load
@@ -303,7 +303,7 @@ def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_th
             dev().topic_arn(session.location),
             session.location.arn("sns", "headroom-alarms-dev-2"),
         )
-        orders, users = READS, replace(READS, table="users")
+        orders, users = READS, structs.replace(READS, table="users")
         for target, topic, name in [
             (orders, here, ""),
             (users, there, ""),

@@ -1,12 +1,12 @@
 """How DynamoDB serves, updates, counts and refuses, and how CloudWatch judges: the rules that the
 workbench simulates by."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.model import Dimension, Throughput
 from headroom.simulation.dynamodb_rules import (
@@ -150,7 +150,7 @@ def update(table: Provision, wanted: dict[Dimension, int], now: datetime = NOON)
 
 def shown(table: Provision) -> Throughput:
     """Return what DescribeTable shows, without the warm throughput."""
-    return replace(table.throughput(NOON), warm={})
+    return structs.replace(table.throughput(NOON), warm={})
 
 
 def test_the_warm_throughput_is_the_highest_so_far() -> None:

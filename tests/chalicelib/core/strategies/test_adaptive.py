@@ -1,11 +1,11 @@
 """The strategy `adaptive`: every reason in a table, and the laws as properties."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.explain import numbers, sentence
@@ -374,7 +374,10 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     )
     assert outcome(
         adaptive.scale_down(
-            replace(seen, policy=settings, metrics=replace(seen.metrics, consumed=holed)), NOON
+            structs.replace(
+                seen, policy=settings, metrics=structs.replace(seen.metrics, consumed=holed)
+            ),
+            NOON,
         )
     ) == (seen.provisioned, Reason.NO_DATA)
 
@@ -434,7 +437,7 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
 ) -> None:
     """A jump is one beside the minutes before it; where those rise too it may be none, so typical
     bursts are left out."""
-    days = replace(days, typical_burst=0.0)
+    days = structs.replace(days, typical_burst=0.0)
     little, much = (
         seen_by(after_calm(*(rate + add for rate in newest)), days=days, provisioned=units)
         for add in (0.0, more)
@@ -453,12 +456,12 @@ def test_a_second_look_at_the_same_datapoints_wants_no_more(
     first = adaptive.scale_up(with_policy(seen, settings), NOON, urgent=True)
     if first.desired == seen.provisioned:
         return  # nothing was raised, so there is no second look
-    raised = replace(
+    raised = structs.replace(
         seen.throughput,
         units=dict.fromkeys(seen.throughput.units, first.desired),
         last_increase_at=NOON,
     )
-    again = replace(seen, provisioned=first.desired, throughput=raised)
+    again = structs.replace(seen, provisioned=first.desired, throughput=raised)
     assert (
         adaptive.scale_up(with_policy(again, settings), NOON, urgent=True).desired == first.desired
     )

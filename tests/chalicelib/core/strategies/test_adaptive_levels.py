@@ -1,11 +1,11 @@
 """The strategy `adaptive`: what the newest minutes say, and each level by hand."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.observation import Observation
@@ -55,9 +55,9 @@ def seen_by(
         **fields,
     )
     start = found.metrics.consumed.start
-    return replace(
+    return structs.replace(
         found,
-        metrics=replace(
+        metrics=structs.replace(
             found.metrics, history=days, provisioned=Series(start, 300, tuple(least or ()))
         ),
     )

@@ -1,11 +1,11 @@
 """The strategy `percent` within a decision: mistakes that others made, and laws."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.config.types import ScalingStep
@@ -195,7 +195,7 @@ def test_a_decrease_calls_for_no_increase(
     if advice.reason is Reason.UTILIZATION_LOW:
         assert (
             percent.scale_up(
-                replace(seen, provisioned=advice.desired, policy=settings), NOON
+                structs.replace(seen, provisioned=advice.desired, policy=settings), NOON
             ).desired
             == advice.desired
         )

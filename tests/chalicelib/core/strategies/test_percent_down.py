@@ -1,9 +1,9 @@
 """The strategy `percent`: down to what the peak of the hour needs, or by steps."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.types import ScalingStep
 from chalicelib.core.strategies import percent
@@ -425,14 +425,16 @@ def test_a_change_of_the_other_dimension_does_not_begin_the_count_anew(
     shown: list[float | None], reason: Reason
 ) -> None:
     seen = observation(consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - MINUTE)
-    seen = replace(seen, metrics=replace(seen.metrics, provisioned=series(shown, NOON, 300)))
+    seen = structs.replace(
+        seen, metrics=structs.replace(seen.metrics, provisioned=series(shown, NOON, 300))
+    )
     assert percent.scale_down(seen, NOON).reason is reason
 
 
 def test_points_from_before_the_change_tell_nothing_of_it() -> None:
     seen = observation(consumed=10.0, settings=policy(**THREE), last_increase_at=NOON - MINUTE)
     old = series([100.0] * 3, NOON - 10 * MINUTE, 300)
-    seen = replace(seen, metrics=replace(seen.metrics, provisioned=old))
+    seen = structs.replace(seen, metrics=structs.replace(seen.metrics, provisioned=old))
     assert percent.scale_down(seen, NOON).reason is Reason.TOO_FEW_CHECKS
 
 
