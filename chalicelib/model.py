@@ -1,8 +1,8 @@
 """The values that all modules share: targets, metrics, decisions and actions.
 
 All are frozen. None uses AWS, a clock or a log. What each decision makes anew is a struct of
-msgspec, which is made and changed about ten times faster than a dataclass. Amounts are capacity units per second unless a name
-has another unit.
+msgspec, which is made and changed about ten times faster than a dataclass. Amounts are capacity
+units per second unless a name has another unit.
 """
 
 from __future__ import annotations
