@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo bench bench-scale cold-import test foreign soak pictures check fix named-stage deploy package teardown clean
+.PHONY: help demo docs local-aws bench bench-scale cold-import test foreign soak pictures check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -28,6 +28,31 @@ $(COMMANDS): pyproject.toml requirements.txt
 
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(COMMANDS)) ## a day of traffic against the real app, in an embedded region (no AWS account needed)
 	$(BIN)/headroom demo
+
+PORT ?= 5000
+
+local-aws: $(STAMP) ## an AWS of moto on this machine, to try every command: docs/start.md
+	@echo "Paste this into another terminal. Ctrl-C ends the local AWS, and everything in it."
+	@echo "export AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT)"
+	@echo "export AWS_DEFAULT_REGION=us-east-1"
+	@echo "export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing"
+	@echo ". $(BIN)/activate"
+	@$(BIN)/moto_server -p $(PORT) >/dev/null 2>&1
+
+# The generator has an environment of its own: the tests do not need it.
+DOCS := $(VENV)-docs
+SITE := build/docs
+
+$(DOCS)/.installed: pyproject.toml
+	@echo "Installing the generator into $(DOCS): 35 packages and 120 MB. Only once."
+	@$(PYTHON) -m venv $(DOCS)
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DOCS)/requirements.txt
+	@touch $@
+
+docs: $(DOCS)/.installed ## the documentation as a site with search, in build/docs; a broken link fails
+	$(DOCS)/bin/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees -c docs . $(SITE)
+	@echo "Open $(SITE)/index.html"
 
 TRACES ?= $(wildcard ../shared/traces)
 
@@ -103,4 +128,4 @@ teardown: $(STAMP) named-stage ## everything out of your account, but never a ta
 	$(BIN)/headroom teardown --stage $(STAGE)
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) $(FOREIGN) .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage *.egg-info
+	rm -rf $(VENV) $(DOCS) build/docs build/doctrees $(FOREIGN) .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage *.egg-info

@@ -60,6 +60,7 @@ LADDERS = {
         ["demo"],
         ["commands", "console"],
         ["cli"],
+        ["command_reference"],
     ],
 }
 EVERY_MODULE = [(package, module) for package in PACKAGES for module in PACKAGES[package]]

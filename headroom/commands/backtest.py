@@ -69,18 +69,27 @@ def backtest(
     table: TableOption = None,
     index: Annotated[
         str | None,
-        typer.Option(help="With --table: only this index of it ('' is the table itself)."),
+        typer.Option(
+            metavar="NAME", help="With --table: only this index of it ('' is the table itself)."
+        ),
     ] = None,
     dimension: Annotated[
         Dimension | None,
-        typer.Option(help="Reads or writes; else both of a table, reads of a trace."),
+        typer.Option(
+            metavar="read|write", help="Reads or writes; else both of a table, reads of a trace."
+        ),
     ] = None,
     days: DaysOption = None,
     sums: SumsOption = False,
     fresh: FreshOption = False,
     aas: Annotated[
         list[int] | None,
-        typer.Option(min=20, max=90, help="Application Auto Scaling's target; may be repeated."),
+        typer.Option(
+            metavar="PERCENT",
+            min=20,
+            max=90,
+            help="Application Auto Scaling's target; may be repeated.",
+        ),
     ] = None,
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,
@@ -91,7 +100,9 @@ def backtest(
     stage: OfStageOption = None,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a page with a picture that zooms.", callback=output_file),
+        typer.Option(
+            metavar="FILE", help="Write a page with a picture that zooms.", callback=output_file
+        ),
     ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,

@@ -31,13 +31,22 @@ def bench(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--traces", help="A folder of traces (CSV, plain or .gz); else generated ones."
+            "--traces",
+            metavar="FOLDER",
+            help="A folder of traces (CSV, plain or .gz); else generated ones.",
         ),
     ] = None,
     config_file: ConfigOption = None,
-    each: Annotated[bool, typer.Option(help="Also print every trace.")] = False,
-    results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
-    save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
+    each: Annotated[bool, typer.Option("--each", help="Also print every trace.")] = False,
+    results: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            show_default=str(RESULTS.relative_to(ROOT)),
+            help="The result file to compare with.",
+        ),
+    ] = RESULTS,
+    save: Annotated[bool, typer.Option("--save", help="Write the result file anew.")] = False,
 ) -> None:
     """Compare the configuration with others on many traces."""
     if folder is not None and not folder.is_dir():

@@ -27,17 +27,27 @@ HEADINGS = (
 
 @app.command("bench-scale", epilog="Example: headroom bench-scale --tables 10,100")
 def bench_scale(
-    tables: Annotated[str, typer.Option(help="The sizes of the accounts.")] = "10,100,1000",
-    latency_ms: Annotated[float, typer.Option(help="What each call takes.")] = 50.0,
+    tables: Annotated[
+        str, typer.Option(metavar="N,N", help="The sizes of the accounts.")
+    ] = "10,100,1000",
+    latency_ms: Annotated[float, typer.Option(metavar="MS", help="What each call takes.")] = 50.0,
     cpu_factor: Annotated[
-        float, typer.Option(help="CPU time on Lambda over that on this machine.")
+        float, typer.Option(metavar="X", help="CPU time on Lambda over that on this machine.")
     ] = 1.0,
     scenario: Annotated[
-        list[str] | None, typer.Option(help="Only this scenario or goal; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this scenario or goal; may be repeated."),
     ] = None,
     as_json: JsonOption = False,
-    results: Annotated[Path, typer.Option(help="The result file to compare with.")] = RESULTS,
-    save: Annotated[bool, typer.Option(help="Write the result file anew.")] = False,
+    results: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            show_default=str(RESULTS.relative_to(ROOT)),
+            help="The result file to compare with.",
+        ),
+    ] = RESULTS,
+    save: Annotated[bool, typer.Option("--save", help="Write the result file anew.")] = False,
 ) -> None:
     """Measure accounts of 10 to 10,000 tables.
 

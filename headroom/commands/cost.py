@@ -144,7 +144,9 @@ def _print_places(found: Sequence[tuple[str, _Costs]], days: int) -> None:
 @everywhere(_cost_everywhere)
 def cost(
     table: TablesOption = "*",
-    days: Annotated[int, typer.Option(min=1, max=14, help="How many whole days of history.")] = 7,
+    days: Annotated[
+        int, typer.Option(metavar="N", min=1, max=14, help="How many whole days of history.")
+    ] = 7,
     fresh: FreshOption = False,
     prices: CostPricesOption = pricing.FILE,
     config_file: ConfigOption = None,

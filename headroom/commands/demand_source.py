@@ -46,6 +46,7 @@ DaysOption = Annotated[
     int | None,
     typer.Option(
         "--days",
+        metavar="N",
         min=1,
         max=366,
         help="The last whole days of a table (14); the first days of a trace (all).",
@@ -57,16 +58,25 @@ FreshOption = Annotated[
 ]
 BurstOption = Annotated[
     int,
-    typer.Option("--burst-seconds", min=0, max=300, help="The burst capacity that AWS keeps."),
+    typer.Option(
+        "--burst-seconds", metavar="N", min=0, max=300, help="The burst capacity that AWS keeps."
+    ),
 ]
 DelayOption = Annotated[
     int,
     typer.Option(
-        "--metric-delay", min=0, max=10, help="Minutes until a minute's metrics can be read."
+        "--metric-delay",
+        metavar="N",
+        min=0,
+        max=10,
+        help="Minutes until a minute's metrics can be read.",
     ),
 ]
 UpdateOption = Annotated[
-    int, typer.Option("--update-minutes", min=1, max=30, help="Minutes that an UpdateTable takes.")
+    int,
+    typer.Option(
+        "--update-minutes", metavar="N", min=1, max=30, help="Minutes that an UpdateTable takes."
+    ),
 ]
 HotKeyOption = Annotated[
     float,

@@ -227,7 +227,10 @@ def redrive(name: StageOption, as_json: JsonOption = False) -> None:
 def package(
     name: StageOption,
     out: Annotated[
-        Path, typer.Argument(help="The folder to write into.", callback=output_folder)
+        Path,
+        typer.Argument(
+            metavar="[FOLDER]", help="The folder to write into.", callback=output_folder
+        ),
     ] = Path("out"),
     with_dashboard: Annotated[
         bool, typer.Option("--dashboard", help="With a CloudWatch dashboard of the named tables.")

@@ -62,7 +62,10 @@ app.add_typer(importers, name="import")
 @in_account
 def autoscaling(
     strategy: Annotated[
-        Strategy, typer.Option(help="adaptive follows the demand; percent keeps the TargetValue.")
+        Strategy,
+        typer.Option(
+            metavar="NAME", help="adaptive follows the demand; percent keeps the TargetValue."
+        ),
     ] = Strategy.ADAPTIVE,
     table: TablesOption = "*",
     apply: Annotated[
@@ -70,11 +73,15 @@ def autoscaling(
     ] = False,
     revert: Annotated[
         Path | None,
-        typer.Option(help="Hand them back to Application Auto Scaling, from the saved file."),
+        typer.Option(
+            metavar="FILE", help="Hand them back to Application Auto Scaling, from the saved file."
+        ),
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(help="Where --apply saves what it removes.", callback=output_file),
+        typer.Option(
+            metavar="FILE", help="Where --apply saves what it removes.", callback=output_file
+        ),
     ] = None,
     yes: YesOption = False,
     config_file: ConfigOption = None,

@@ -22,13 +22,15 @@ PRICE = f"{RULE_MONTH:.2f} USD a rule and month, {MILLION_EVENTS:.2f} USD a mill
 @app.command("hot-keys", epilog="Example: headroom hot-keys orders --enable --for 30m")
 @in_account
 def hot_keys(
-    table: Annotated[str, typer.Argument(help="The name of the table.")],
-    index: Annotated[str, typer.Option("--index", help="An index of it, instead of it.")] = "",
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The name of the table.")],
+    index: Annotated[
+        str, typer.Option("--index", metavar="NAME", help="An index of it, instead of it.")
+    ] = "",
     enable: Annotated[
         bool, typer.Option("--enable", help="Switch Contributor Insights on for some time.")
     ] = False,
     lasting: Annotated[
-        str, typer.Option("--for", help="With --enable, for how long: 15m, 2h.")
+        str, typer.Option("--for", metavar="TIME", help="With --enable, for how long: 15m, 2h.")
     ] = "15m",
 ) -> None:
     """Show which keys of a table are throttled.

@@ -41,8 +41,9 @@ def from_dynamic_dynamodb(
     annotate: Annotated[
         bool,
         typer.Option(
+            "--annotate",
             help="Write the account into the configuration, as comments, "
-            "instead of on standard error."
+            "instead of on standard error.",
         ),
     ] = False,
 ) -> None:

@@ -20,10 +20,14 @@ from headroom.commands.options import JsonOption, in_account
 from headroom.deploy.account import describe_error
 
 TablesArgument = Annotated[
-    list[str], typer.Argument(help="Names of tables, or globs in quotes, such as 'orders-*'.")
+    list[str],
+    typer.Argument(
+        metavar="TABLE...", help="Names of tables, or globs in quotes, such as 'orders-*'."
+    ),
 ]
 ZoneOption = Annotated[
-    str | None, typer.Option("--time-zone", help="Such as Europe/Berlin; else this machine's.")
+    str | None,
+    typer.Option("--time-zone", metavar="NAME", help="Such as Europe/Berlin; else this machine's."),
 ]
 SCOPES = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 
@@ -34,13 +38,19 @@ def pause(
     tables: TablesArgument,
     until: Annotated[
         str | None,
-        typer.Option(help="HH:MM, the next such time, or a date and time, 2026-11-21T06:00."),
+        typer.Option(
+            metavar="TIME", help="HH:MM, the next such time, or a date and time, 2026-11-21T06:00."
+        ),
     ] = None,
-    lasting: Annotated[str | None, typer.Option("--for", help="How long: 90m, 2h, 1d.")] = None,
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="How long: 90m, 2h, 1d.")
+    ] = None,
     only_decreases: Annotated[
         bool, typer.Option("--only-decreases", help="Go on raising; lower nothing.")
     ] = False,
-    reason: Annotated[str, typer.Option(help="Why, for those who read decisions.")] = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for those who read decisions.")
+    ] = "",
     time_zone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:

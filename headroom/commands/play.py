@@ -34,13 +34,20 @@ LEGEND = (
 @app.command(epilog="Example: headroom demo --trace traffic.csv --days 2")
 def demo(
     trace: TraceOption = None,
-    days: Annotated[int, typer.Option(min=1, max=31, help="How many days to play.")] = 1,
+    days: Annotated[
+        int, typer.Option(metavar="N", min=1, max=31, help="How many days to play.")
+    ] = 1,
     sums: SumsOption = False,
     config_file: ConfigOption = None,
     every_line: Annotated[bool, typer.Option("--all", help="Every change, one a line.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Only the picture and the summary.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Only the picture and the summary.")
+    ] = False,
     scene: Annotated[
-        str, typer.Option(help=f"Instead of demand, play one feature: {', '.join(SCENES)}.")
+        str,
+        typer.Option(
+            metavar="NAME", help=f"Instead of demand, play one feature: {', '.join(SCENES)}."
+        ),
     ] = "",
 ) -> None:
     """Play a day against the real app, in an embedded region."""

@@ -90,12 +90,16 @@ class TableReceipt:
 @in_account
 def show_receipt(
     table: TablesOption = "*",
-    days: Annotated[int, typer.Option(min=1, max=14, help="The last N whole UTC days.")] = 7,
+    days: Annotated[
+        int, typer.Option(metavar="N", min=1, max=14, help="The last N whole UTC days.")
+    ] = 7,
     prices: PricesOption = pricing.FILE,
     html: Annotated[
         Path | None,
         typer.Option(
-            help=f"Write a page with the {MOST_PICTURES} dearest targets.", callback=output_file
+            metavar="FILE",
+            help=f"Write a page with the {MOST_PICTURES} dearest targets.",
+            callback=output_file,
         ),
     ] = None,
     config_file: ConfigOption = None,

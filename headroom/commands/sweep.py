@@ -46,7 +46,7 @@ def sweep(
         bool, typer.Option("--once", help="One sweep; ends with 1 where something failed.")
     ] = False,
     every: Annotated[
-        int, typer.Option(min=1, max=60, help="Minutes from one sweep to the next.")
+        int, typer.Option(metavar="N", min=1, max=60, help="Minutes from one sweep to the next.")
     ] = 5,
     dry_run: DryRunOption = False,
     no_alarms: Annotated[

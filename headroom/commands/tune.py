@@ -59,8 +59,10 @@ HEADINGS = (
 def tune(
     trace: TraceOption = None,
     table: TableOption = None,
-    index: Annotated[str, typer.Option(help="With --table: an index of it.")] = "",
-    dimension: Annotated[Dimension, typer.Option(help="Reads or writes.")] = Dimension.READ,
+    index: Annotated[str, typer.Option(metavar="NAME", help="With --table: an index of it.")] = "",
+    dimension: Annotated[
+        Dimension, typer.Option(metavar="read|write", help="Reads or writes.")
+    ] = Dimension.READ,
     days: DaysOption = None,
     sums: SumsOption = False,
     fresh: FreshOption = False,
@@ -77,7 +79,7 @@ def tune(
         bool, typer.Option("--price-only", help="Search the throttle_price alone.")
     ] = False,
     candidates: Annotated[
-        int, typer.Option(min=2, help="How many candidates to try at the most.")
+        int, typer.Option(metavar="N", min=2, help="How many candidates to try at the most.")
     ] = tuning.MOST_CANDIDATES,
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,

@@ -50,7 +50,7 @@ def console(
     stage: OfStageOption = None,
     topic: TopicOption = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="0 for any that is free.")
+        int, typer.Option("--port", metavar="N", min=0, max=65_535, help="0 for any that is free.")
     ] = 0,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_local_aws_takes_the_commands(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     lines = code("A local AWS", "sh").replace("5000", port)
+    lines = lines.replace("examples/", f"{ROOT}/examples/")
     wait = f"until python -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}))'"
     first, rest = lines.split("\n", 1)
     script = f"{first}\ntrap 'kill %1' EXIT\n{wait} 2>/dev/null; do sleep 0.2; done\n{rest}"
@@ -77,5 +78,6 @@ def test_the_local_aws_takes_the_commands(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert "Alarms: 2 made." in done.stdout
+    assert "Lowered orders writes 100 → 32 units" in done.stdout
+    assert "Alarms: 2 made, 1 rewritten." in done.stdout
     assert "orders:write" in done.stdout
