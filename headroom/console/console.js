@@ -129,7 +129,7 @@ function showTables() {
 function row(one) {
   const { status } = page.overview, key = name(one), made = element("tr");
   const button = element("button");
-  button.append(...key.split(/(?<=[/:])/).flatMap((part) => [part, element("wbr")]));
+  button.append(...breakable(key, /(?<=[/:])/));
   button.type = "button";
   made.dataset.name = key;
   if (key === page.chosen) made.setAttribute("aria-current", "true");
@@ -140,6 +140,11 @@ function row(one) {
     cell(dollars(one.usd_a_month), "usd"), cell(state(one, status.in_alarm.includes(key)), "state"),
   );
   return made;
+}
+
+// The parts of a name, between which a line may break.
+function breakable(name, where) {
+  return name.split(where).flatMap((part) => [part, element("wbr")]);
 }
 
 function cell(content, kind) {
@@ -180,7 +185,7 @@ function state(one, isInAlarm) {
   const made = element("span");
   if (isInAlarm) made.append(element("strong", "in ALARM", "alarm"), " ");
   if (one.dry_run) made.append(element("strong", "DRY RUN", "tag"), " ");
-  made.append(one.reason);
+  made.append(...breakable(one.reason, /(?<=[a-z])(?=[A-Z])/));
   made.title = `${one.why} (${one.reason})`;
   return made;
 }
@@ -247,6 +252,16 @@ function line(cells, kind = "") {
   const made = element("tr", "", kind);
   made.append(...cells.map((content) => element("td", content)));
   return made;
+}
+
+// Colours as the system has them, or as chosen: the one rule for dark holds always, or never.
+function colour() {
+  const chosen = byId("colours").value, media = { "": "(prefers-color-scheme: dark)", light: "not all", dark: "all" };
+  for (const rule of [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules])) {
+    if (rule.cssText.includes("--page:") && rule.media) rule.media.mediaText = media[chosen];
+  }
+  document.documentElement.style.colorScheme = chosen;
+  page.chart?.draw();
 }
 
 // what a person does
@@ -338,6 +353,7 @@ function listen() {
   byId("sample").addEventListener("click", sample);
   byId("tables").addEventListener("keydown", move);
   byId("filter").addEventListener("input", showTables);
+  byId("colours").addEventListener("change", colour);
   byId("hours").addEventListener("change", () => { page.drawn = null; attempt(showTarget); });
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.matches("textarea, input[type=search]");

@@ -215,6 +215,19 @@ def test_a_message_is_sent_and_its_decision_shown(browser: Browser, console: Cli
     assert browser.errors == []
 
 
+def test_the_colours_follow_the_system_until_others_are_chosen(
+    browser: Browser, console: Client
+) -> None:
+    open_console(browser, console, dark=True)
+    light, dark = "rgb(255, 255, 255)", browser.run(BACKGROUND)
+    for choice, expected in (("light", light), ("dark", dark), ("light", light), ("", dark)):
+        chosen = f"Object.assign(document.getElementById('colours'), {{value: '{choice}'}})"
+        browser.run(f"{chosen}.dispatchEvent(new Event('change'))")
+        assert browser.run(BACKGROUND) == expected
+    assert dark != light
+    assert browser.errors == []
+
+
 def test_many_targets_can_be_filtered_by_keys(browser: Browser, many: Client) -> None:
     open_console(browser, many)
     rows = "document.querySelectorAll('#tables tbody tr').length"
