@@ -51,6 +51,8 @@ from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
 
+#: What --foresight takes.
+LEAST_SIGHT, MOST_SIGHT = 10, 240
 HEADINGS = (
     "",
     "USD a\nmonth",
@@ -69,9 +71,7 @@ def backtest(
     table: TableOption = None,
     index: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="With --table: only this index of it ('' is the table itself)."
-        ),
+        typer.Option(metavar="NAME", help="With --table: an index ('': the table itself)."),
     ] = None,
     dimension: Annotated[
         Dimension | None,
@@ -91,6 +91,10 @@ def backtest(
             help="Application Auto Scaling's target; may be repeated.",
         ),
     ] = None,
+    sights: Annotated[
+        str,
+        typer.Option("--foresight", metavar="MIN,MIN", help="Also perfect sight of these minutes."),
+    ] = "",
     burst_seconds: BurstOption = 300,
     metric_delay: DelayOption = 1,
     update_minutes: UpdateOption = 1,
@@ -118,6 +122,7 @@ def backtest(
             charged,
             aas or (70,),
             conditions,
+            _minutes(sights),
         )
     )
     if not sections:
@@ -145,6 +150,19 @@ def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_cs
                 console.print(sentence, soft_wrap=True, markup=False)
 
 
+def _minutes(text: str) -> list[int]:
+    """Return the minutes of --foresight."""
+    try:
+        minutes = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        minutes = [0]
+    if any(not LEAST_SIGHT <= one <= MOST_SIGHT for one in minutes):
+        raise typer.BadParameter(
+            f"--foresight {text}: give whole minutes from {LEAST_SIGHT} to {MOST_SIGHT}, as 15,60"
+        )
+    return minutes
+
+
 def _with_notes(sections: list[Section], requested: Sequence[Source], file: Path) -> list[Section]:
     """Return the sections; the last one says what the budgets would do to all of them."""
     table, policy, last = requested[0].target.table, sections[-1].policy, sections[-1]
@@ -163,6 +181,7 @@ def _compared(
     prices: pricing.Prices,
     targets: Sequence[int],
     conditions: Conditions,
+    sights: Sequence[int],
 ) -> Iterator[Section]:
     """Yield each source's comparison; report a source without a history, and leave it out.
 
@@ -176,7 +195,9 @@ def _compared(
             except NoHistoryError as error:
                 errors.print(f"left out: {error}", markup=False)
                 continue
-            task = progress.add_task(f"replaying {source.title}", total=5 + len(targets))
+            task = progress.add_task(
+                f"replaying {source.title}", total=5 + len(targets) + len(sights)
+            )
             policy = policy_for(config_file, source.target)
             spent = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
             comparison = compare(
@@ -188,6 +209,7 @@ def _compared(
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
                 spent,
+                sights,
             )
             yield Section(source.title, comparison, policy, start)
 

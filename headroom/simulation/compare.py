@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
-from headroom.simulation import competitors
+from headroom.simulation import competitors, foresight
 from headroom.simulation.clock import HOUR
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_demand_month
@@ -100,17 +100,24 @@ def compare(
     conditions: Conditions | None = None,
     on_done: Callable[[str], None] = lambda _: None,
     variants: Mapping[str, Policy] = MappingProxyType({}),
+    sights: Sequence[int] = (),
 ) -> Comparison:
     """Replay the demand under every policy.
 
     targets: Application Auto Scaling's target percents. on_done: called with the name of each
     policy when its replay is finished. variants: other policies of Headroom, by the name of their
-    row.
+    row. sights: the minutes that a policy of perfect sight sees.
     """
     outcomes: dict[str, Outcome] = {}
     unit_hour = prices.of(dimension).unit_hour
-    ours = {HEADROOM: policy, **variants}
-    for name, run in _runs(demand, ours, targets, conditions, unit_hour).items():
+    ours, units = {HEADROOM: policy, **variants}, initial_units(demand)
+    runs = _runs(demand, ours, targets, conditions, unit_hour) | {
+        f"perfect sight of {minutes} min": partial(
+            foresight.run, demand, units, minutes, conditions
+        )
+        for minutes in sights
+    }
+    for name, run in runs.items():
         outcomes[name] = run()
         on_done(name)
     comparison = of_outcomes(demand, outcomes, prices, dimension)

@@ -31,7 +31,18 @@ def run(
     """Let a rule scale one target. The rule itself repeats a decrease that the quota refused."""
     conditions = conditions or Conditions()
     meter = Meter(initial_units, conditions.burst_seconds)
-    provision = Provision({Dimension.READ: meter})
+    return play(demand, meter, Provision({Dimension.READ: meter}), rule, conditions, start)
+
+
+def play(
+    demand: Sequence[float],
+    meter: Meter,
+    provision: Provision,
+    rule: Rule,
+    conditions: Conditions,
+    start: datetime = START,
+) -> Outcome:
+    """Let a rule scale a meter of a provision, which the rule may know."""
     outcome = Outcome()
     consumed: list[float] = []
     for minute, rate in enumerate(demand):

@@ -70,6 +70,22 @@ def test_the_configuration_and_the_conditions_apply_in_a_backtest(
     assert writes["rows"][0]["over_optimum"] > json.loads(plain.stdout)["rows"][0]["over_optimum"]
 
 
+def test_perfect_sight_has_a_row_for_each_time(steps: Path, run: RunCommand) -> None:
+    result = run("backtest", "--trace", steps, "--foresight", "15,60", "--json")
+    rows = {row["name"]: row for row in json.loads(result.stdout)["rows"]}
+    for minutes in (15, 60):
+        seen = rows[f"perfect sight of {minutes} min"]
+        assert seen["over_floor"] < rows["Headroom"]["over_floor"]
+    assert list(rows)[-3:] == ["on demand", "clairvoyant optimum", "cost floor"]
+
+
+@pytest.mark.parametrize("given", ["9", "15;60", "241"])
+def test_a_wrong_time_of_sight_is_refused(given: str, steps: Path, run: RunCommand) -> None:
+    result = run("backtest", "--trace", steps, "--foresight", given)
+    assert result.exit_code == 2
+    assert f"--foresight {given}: give whole minutes from 10 to 240" in result.errors
+
+
 def test_a_budget_has_a_row_and_a_sentence(steps: Path, tmp_path: Path, run: RunCommand) -> None:
     page = tmp_path / "page.html"
     held = '[defaults]\nmax_usd_month = 9\n[money]\nmax_usd_month = 900\nmoney_cap = "hold"\n'
@@ -140,4 +156,4 @@ def test_a_folder_to_write_into_is_checked_too(tmp_path: Path, run: RunCommand) 
     file = write_file(tmp_path, "")
     result = run("package", "--stage", "dev", file / "out")
     assert result.exit_code == 2
-    assert result.errors.startswith(f"headroom: invalid value for 'out': {file} is no folder")
+    assert result.errors.startswith(f"headroom: invalid value for '[FOLDER]': {file} is no folder")
