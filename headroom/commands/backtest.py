@@ -12,6 +12,7 @@ from rich.table import Table
 
 from chalicelib.model import Dimension
 from headroom.commands.console import (
+    WHOLE_LINES,
     app,
     console,
     errors,
@@ -147,7 +148,7 @@ def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_cs
         for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
             for sentence in (report.saving(section.comparison), *section.notes):
-                console.print(sentence, soft_wrap=True, markup=False)
+                console.print(sentence, soft_wrap=WHOLE_LINES, markup=False)
 
 
 def _minutes(text: str) -> list[int]:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from chalicelib.config.policy import Policy
-from headroom.commands.console import app, console, progress_bar
+from headroom.commands.console import WHOLE_LINES, app, console, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
@@ -87,7 +87,7 @@ def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bo
     console.print(
         f"Headroom reads a target's metrics {reads:,.0f} times a day. A table with two targets "
         f"costs USD {2 * own:.2f} a month for alarms and reads.\n",
-        soft_wrap=True,
+        soft_wrap=WHOLE_LINES,
     )
 
 

@@ -9,7 +9,7 @@ from chalicelib.config.loader import ConfigError
 from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import app, console, errors, print_json, print_line
+from headroom.commands.console import WHOLE_LINES, app, console, errors, print_json, print_line
 from headroom.commands.options import (
     ConfigOption,
     JsonOption,
@@ -92,5 +92,5 @@ def _print_settings(config: Config, table: str, index: str) -> None:
                 style=style,
                 markup=False,
                 highlight=False,
-                soft_wrap=True,
+                soft_wrap=WHOLE_LINES,
             )

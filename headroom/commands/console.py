@@ -38,9 +38,11 @@ def _shown(character: str) -> str:
     return character if is_shown else character.encode("unicode_escape").decode()
 
 
+#: A pipe gets each line whole, a terminal breaks it between words.
+WHOLE_LINES = not sys.stdout.isatty()
 # no emoji codes: a table or a file may be called so, as in `l100.csv:100:`
-console = SafeConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH, emoji=False)
-errors = SafeConsole(stderr=True, soft_wrap=True, emoji=False)
+console = SafeConsole(width=PIPE_WIDTH if WHOLE_LINES else None, emoji=False)
+errors = SafeConsole(stderr=True, soft_wrap=not sys.stderr.isatty(), emoji=False)
 
 #: The errors that the command line prints in one sentence, without a traceback.
 EXPECTED_ERRORS = (OperatorError, loader.ConfigError, OSError, UnicodeDecodeError, *AwsError)
@@ -61,8 +63,8 @@ def print_error(error: Exception) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line as it is: without markup, colours or line breaks."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print one line without markup or colours. A terminal gets it broken between words."""
+    console.print(text, markup=False, highlight=False, soft_wrap=WHOLE_LINES)
 
 
 def print_json(data: object) -> None:

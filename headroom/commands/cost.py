@@ -22,6 +22,7 @@ from chalicelib.model import TableState, Target
 from chalicelib.month_costs import all_budgets
 from chalicelib.run import Run
 from headroom.commands.console import (
+    WHOLE_LINES,
     app,
     errors,
     print_csv,
@@ -195,7 +196,7 @@ def _print_failures(failures: Sequence[costs.ReadFailure], prefix: str = "") -> 
             f"{prefix}{failure.subject} is left out: {failure.why}",
             highlight=False,
             markup=False,
-            soft_wrap=True,
+            soft_wrap=WHOLE_LINES,
         )
 
 

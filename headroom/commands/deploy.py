@@ -16,7 +16,7 @@ from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
 from chalicelib.config.rules import Config
 from headroom.commands import wording
-from headroom.commands.console import app, console, errors, print_json, print_line
+from headroom.commands.console import WHOLE_LINES, app, console, errors, print_json, print_line
 from headroom.commands.everywhere import SECONDS, everywhere, print_places
 from headroom.commands.options import (
     JsonOption,
@@ -185,7 +185,7 @@ def doctor(
     wording.print_dry_run_of(dry_run)
     for finding in findings:
         check = f"[bold red]{finding.check}:[/]"
-        console.print(f"{check} {escape(finding.problem)}", highlight=False, soft_wrap=True)
+        console.print(f"{check} {escape(finding.problem)}", highlight=False, soft_wrap=WHOLE_LINES)
         print_line(f"  → {finding.remedy}")
     if findings:
         raise typer.Exit(1)

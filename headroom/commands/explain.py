@@ -34,7 +34,7 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
-from headroom.deploy.account import describe_error
+from headroom.deploy.account import check_credentials, describe_error
 from headroom.deploy.places import Answer, AwsPlace, ask_all
 from headroom.simulation import pricing
 
@@ -112,6 +112,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Show what would be decided now about a table, and why."""
+    check_credentials()
     file = configuration_file(config_file, stage)
     aws = Aws(topic_of(topic, stage), service=service_of(stage))
     run = Run(aws, rules_of(file), _now(), dry_run=True)

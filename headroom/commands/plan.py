@@ -44,7 +44,7 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
-from headroom.deploy.account import describe_error
+from headroom.deploy.account import check_credentials, describe_error
 from headroom.deploy.places import AwsPlace, ask_all
 from headroom.simulation import pricing
 from headroom.simulation.goals import GoalCheck, check_goals
@@ -102,6 +102,7 @@ class Pass:
 
 
 def _pass(glob: str, config_file: Path | None, stage: str | None, topic: str | None) -> Pass:
+    check_credentials()
     file = configuration_file(config_file, stage)
     return Pass(Aws(topic_of(topic, stage)), rules_of(file), file, glob)
 

@@ -35,7 +35,7 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
-from headroom.deploy.account import describe_error
+from headroom.deploy.account import check_credentials, describe_error
 from headroom.simulation import pricing
 
 
@@ -68,7 +68,7 @@ def sweep(
     """
     file = configuration_file(config_file, stage)
     config, aws = rules_of(file), Aws(topic_of(topic, stage))
-    _ = aws.region  # raises without a Region: then every sweep would fail
+    check_credentials()  # without them every sweep would fail
     concerns = None if table == "*" else lambda name: fnmatchcase(name, table)
 
     def sweep_at(now: datetime) -> Report | Exception:

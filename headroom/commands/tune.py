@@ -11,7 +11,7 @@ from rich.table import Table
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.commands.console import app, console, print_json, progress_bar
+from headroom.commands.console import WHOLE_LINES, app, console, print_json, progress_bar
 from headroom.commands.demand_source import (
     BurstOption,
     DaysOption,
@@ -171,20 +171,22 @@ def _print_report(tuned: tuning.Tuning, target: Target | None) -> None:
     console.print(
         "USD a month. Day 0 is replayed, not counted. A fold's search left out its days, and is "
         "judged on them (other days).",
-        soft_wrap=True,
+        soft_wrap=WHOLE_LINES,
     )
-    console.print(tuning.sentence(tuned), style="bold", highlight=False, soft_wrap=True)
+    console.print(tuning.sentence(tuned), style="bold", highlight=False, soft_wrap=WHOLE_LINES)
     if tuned.verdict is tuning.TuningVerdict.KEEP:
         return
     if removed := tuning.to_remove(tuned):
         console.print(
-            f"Remove from the configuration: {', '.join(removed)}.", highlight=False, soft_wrap=True
+            f"Remove from the configuration: {', '.join(removed)}.",
+            highlight=False,
+            soft_wrap=WHOLE_LINES,
         )
     if tuning.relies_more_on_burst(tuned):
         console.print(
             "It relies more on the burst bucket, which AWS does not promise: see what "
             "--burst-seconds 150 finds.",
-            soft_wrap=True,
+            soft_wrap=WHOLE_LINES,
         )
     if tuning.changed(tuned):
         console.print("To paste (into the table's own rule, where the configuration has one):")

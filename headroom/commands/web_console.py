@@ -31,6 +31,7 @@ from headroom.console.server import Server
 from headroom.console.site import Site, serve
 from headroom.demo import four_tables
 from headroom.deploy import stage as stages
+from headroom.deploy.account import check_credentials
 
 #: The functions of the embedded region are those of this stage.
 EMBEDDED_STAGE = "local"
@@ -62,6 +63,7 @@ def console(
     if write and not account:
         raise typer.BadParameter("--write is for --account; in the embedded region all is allowed")
     if account:
+        check_credentials()
         file = configuration_file(config_file, stage)
         tables = Pass(Aws(topic_of(topic, stage)), rules_of(file), file, table)
         _ = tables.aws.account  # raises without credentials: then every page would fail

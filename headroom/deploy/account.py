@@ -18,7 +18,18 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from chalicelib.aws.client import session as default_session
+
 LONGEST_RUN_SECONDS = 900
+#: What is wrong, where it was looked for, and what to do: the same for every command.
+NO_REGION = (
+    "no Region is set: neither --region nor AWS_DEFAULT_REGION nor the AWS profile has one. "
+    "Give --region, such as eu-west-1."
+)
+NO_CREDENTIALS = (
+    "no credentials were found: not in the environment, not in ~/.aws, and no role of this "
+    "machine. Sign in (aws sso login, aws configure), or give --profile."
+)
 #: The error codes of SNS, SQS, Lambda, IAM, EventBridge, Logs and CloudWatch for a resource that
 #: does not exist.
 MISSING = frozenset(
@@ -105,13 +116,25 @@ class AwsSession:
         return get_or_none(list, pages) or []
 
 
+def check_credentials() -> None:
+    """Raise NoRegionError or NoCredentialsError where one is missing, in this order.
+
+    So that all commands say the same about the same. It makes no call to AWS.
+    """
+    session = default_session()
+    if not session.region_name:
+        raise NoRegionError
+    if session.get_credentials() is None:
+        raise NoCredentialsError
+
+
 def describe_error(error: Exception) -> str:
     """Return the text of an error. For the errors of a first start it says what to do."""
     match error:
         case NoRegionError():
-            return "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."
+            return NO_REGION
         case NoCredentialsError() | PartialCredentialsError():
-            return "no credentials were found. Sign in, or set AWS_PROFILE."
+            return NO_CREDENTIALS
         case ProfileNotFound():
             return f"{error}. Set AWS_PROFILE to one that your AWS configuration has."
         case EndpointConnectionError():

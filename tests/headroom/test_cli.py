@@ -12,6 +12,7 @@ import pytest
 from chalicelib.config.types import DEFAULT_TOPIC
 from headroom import cli
 from headroom.commands import options
+from headroom.deploy.account import NO_CREDENTIALS, NO_REGION
 from headroom.project import ROOT
 from tests.support.command_line import RunCommand, write_file
 
@@ -211,9 +212,15 @@ def test_a_file_that_is_not_text_ends_in_one_sentence(tmp_path: Path, run: RunCo
     assert "not UTF-8, from byte 0 on; save it as UTF-8" in result.errors
 
 
-NO_REGION = "no Region is set. Set AWS_DEFAULT_REGION, or a region in your AWS profile."
-NO_CREDENTIALS = "no credentials were found. Sign in, or set AWS_PROFILE."
 ACCOUNT_COMMANDS = [
+    ("status",),
+    ("plan",),
+    ("apply", "--yes"),
+    ("console", "--account"),
+    ("history", "orders", "--stage", "dev"),
+    ("dashboard", "--stage", "dev", "--apply"),
+    ("receipt",),
+    ("hot-keys", "orders"),
     ("cost",),
     ("explain", "orders"),
     ("pause", "orders", "--for", "2h"),
@@ -255,11 +262,7 @@ def test_without_a_region_one_sentence_says_what_to_set(
     assert (result.exit_code, result.stdout, result.errors) == (2, "", f"headroom: {NO_REGION}")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [words for words in ACCOUNT_COMMANDS if words[0] not in ("explain", "sweep")],
-    ids=lambda words: words[0],
-)
+@pytest.mark.parametrize("words", ACCOUNT_COMMANDS, ids=lambda words: words[0])
 def test_without_credentials_one_sentence_says_what_to_do(
     words: tuple[str, ...], no_aws_settings: pytest.MonkeyPatch, tmp_path: Path, run: RunCommand
 ) -> None:
@@ -268,17 +271,15 @@ def test_without_credentials_one_sentence_says_what_to_do(
     assert (result.exit_code, result.errors) == (2, f"headroom: {NO_CREDENTIALS}")
 
 
-def test_a_table_that_cannot_be_read_without_credentials_says_what_to_do(
-    no_aws_settings: pytest.MonkeyPatch, tmp_path: Path, run: RunCommand
+def test_the_doctor_says_the_same_as_every_other_command(
+    no_aws_settings: pytest.MonkeyPatch, run: RunCommand
 ) -> None:
-    no_aws_settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    result = run(
-        "explain", "orders", "--config", write_file(tmp_path, '[[tables]]\nname = "orders"\n')
-    )
-    assert (result.exit_code, result.errors) == (
-        1,
-        f"orders: DescribeTable failed: {NO_CREDENTIALS}",
-    )
+    for sentence in (NO_REGION, NO_CREDENTIALS):
+        problem, _, remedy = sentence.partition(". ")
+        result = run("doctor", "--stage", "dev")
+        assert (result.exit_code, result.output) == (1, f"credentials: {problem} → {remedy}")
+        no_aws_settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        no_aws_settings.setattr("boto3.DEFAULT_SESSION", None)
 
 
 def test_a_missing_profile_is_named(no_aws_settings: pytest.MonkeyPatch, run: RunCommand) -> None:

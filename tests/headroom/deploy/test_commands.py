@@ -194,7 +194,7 @@ def test_without_a_region_the_operator_is_told_which_variable_to_set(
         without.delenv("AWS_REGION")
         boto3.setup_default_session()
         status, response = operate("setup", "--stage", "dev")
-        assert (status, "Set AWS_DEFAULT_REGION" in response) == (2, True)
+        assert (status, "AWS_DEFAULT_REGION" in response) == (2, True)
 
 
 def test_make_asks_for_the_stage() -> None:
