@@ -209,8 +209,10 @@ class Throughput(Struct, frozen=True):
     @property
     def last_change_at(self) -> datetime | None:
         """Return when the units last changed, None if they never did."""
-        times = (self.last_increase_at, self.last_decrease_at)
-        return max((at for at in times if at is not None), default=None)
+        raised_at, lowered_at = self.last_increase_at, self.last_decrease_at
+        if raised_at is None or lowered_at is None:
+            return raised_at or lowered_at
+        return max(raised_at, lowered_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +281,15 @@ class RecentDemand(Struct, frozen=True):
     """What the series of the last hours show. They alone determine it.
 
     known: consumed and throttled units together in the known minutes, oldest first. noise: the
-    usual difference between one minute and the next. burst_left: the share of the burst bucket that
-    is left.
+    usual difference between one minute and the next. swing: that between one five-minute mean and
+    the next. highest: the highest minute without the last ten. burst_left: the share of the burst
+    bucket that is left.
     """
 
     known: Sequence[float]
     noise: float
+    swing: float
+    highest: float
     burst_left: float
 
 

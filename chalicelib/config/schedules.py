@@ -102,6 +102,8 @@ def holds(
 
 def opened_at(schedules: tuple[Schedule, ...], now: datetime) -> datetime | None:
     """Return the newest time of the schedules within OPEN_MINUTES before `now`, or None."""
+    if not schedules:
+        return None
     return _opened_at(schedules, now.astimezone(UTC).replace(second=0, microsecond=0))
 
 

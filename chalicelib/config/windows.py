@@ -6,7 +6,7 @@ twice is in the window twice. An hour that the clock skips is not in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -139,19 +139,23 @@ def always_forbid(windows: tuple[Window, ...], direction: Direction) -> bool:
     return bool(barring) and all(any(window.holds(at) for window in barring) for at in week)
 
 
-def floor_units(windows: Iterable[Window], now: datetime) -> int:
+def floor_units(windows: Collection[Window], now: datetime) -> int:
     """Return the highest floor that holds at `now`, 0 for none."""
+    if not windows:
+        return 0
     return max(
         (window.min_units for window in windows if window.rule == "floor" and window.holds(now)),
         default=0,
     )
 
 
-def floors_end(windows: Iterable[Window], now: datetime) -> list[datetime]:
+def floors_end(windows: Collection[Window], now: datetime) -> list[datetime]:
     """Return when each floor that holds at `now` ends (UTC), within a day.
 
     A decrease will be needed then.
     """
+    if not windows:
+        return []
     minute = now.astimezone(UTC).replace(second=0, microsecond=0)
     ends = (_end(window, minute) for window in windows if window.rule == "floor")
     return [end for end in ends if end is not None]

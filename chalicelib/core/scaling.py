@@ -68,22 +68,22 @@ def decide_table(
 
     The table's writes come first, since the writes of its indexes follow them.
     """
-    known = {o.target: o for o in observations}
     followers = [o for o in observations if index_floor.follows(o)]
     table = next((o for o in observations if _is_table_writes(o.target)), None)
-    made: dict[Target, Decision] = {}
-    if table and followers:
-        known[table.target] = index_floor.with_throttled_indexes(table, followers, now)
-        made = {t: decide(o, now, directions) for t, o in known.items() if not t.index}
-        writes = next(d for d in coordinate_dimensions(made.values()) if d.target == table.target)
-        known |= {o.target: index_floor.with_floor(o, table, writes) for o in followers}
-        holds = index_floor.waits(table, writes, now)
-        owners = {o.target.owner for o in followers}
-        known |= {
-            t: structs.replace(o, holds=(*o.holds, *holds))
-            for t, o in known.items()
-            if t.owner in owners
-        }
+    if not table or not followers:
+        return coordinate_dimensions([decide(o, now, directions) for o in observations])
+    known = {o.target: o for o in observations}
+    known[table.target] = index_floor.with_throttled_indexes(table, followers, now)
+    made = {t: decide(o, now, directions) for t, o in known.items() if not t.index}
+    writes = next(d for d in coordinate_dimensions(made.values()) if d.target == table.target)
+    known |= {o.target: index_floor.with_floor(o, table, writes) for o in followers}
+    holds = index_floor.waits(table, writes, now)
+    owners = {o.target.owner for o in followers}
+    known |= {
+        t: structs.replace(o, holds=(*o.holds, *holds))
+        for t, o in known.items()
+        if t.owner in owners
+    }
     return coordinate_dimensions(
         made.get(t) or decide(o, now, directions) for t, o in known.items()
     )
@@ -340,6 +340,8 @@ def coordinate_dimensions(decisions: Iterable[Decision]) -> list[Decision]:
     that the other one reserves.
     """
     results = list(decisions)
+    if all(d.desired == d.current for d in results):
+        return results
     if any(d.desired > d.current and not d.dry_run for d in results):
         return [
             unchanged(d, Reason.INCREASE_FIRST) if d.desired < d.current else d for d in results

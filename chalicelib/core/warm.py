@@ -39,7 +39,7 @@ def coming_floor(observation: Observation, now: datetime) -> int:
     """
     floor = windows.floor_units(observation.policy.windows, now + EARLIER)
     warm = observation.throughput.warm.get(observation.target.dimension)
-    if warm is None:
+    if not floor or warm is None:
         return 0
     raised_at = observation.throughput.last_increase_at
     was_raised = raised_at is not None and now - raised_at <= EARLIER

@@ -6,9 +6,14 @@ series, to the last digit.
 
 import math
 from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from chalicelib.core.strategies import adaptive
+from msgspec import Struct
+
+from chalicelib.core.strategies import adaptive, shape
 from chalicelib.model import RecentDemand
 
 #: The metric of provisioned units has a minimum of so many minutes.
@@ -28,8 +33,7 @@ class Load:
     lowest: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """The minutes `first` to `end` that a check sees, without `end`.
 
     units: the provisioned units. since: the minute from which on they surely hold.
@@ -41,8 +45,7 @@ class Window:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(Struct, frozen=True):
     """The content of the bucket before the minute `at`, in unit-seconds, and the units before it.
 
     A bucket that was full or empty in between has forgotten how it began. So the content is right
@@ -99,14 +102,76 @@ class _Blocks:
         self.contents.append(_Content((number + 1) * BLOCK, left, lowest, valid_from))
 
 
+class _Noise:
+    """The noise of values in a window that moves on.
+
+    value: from a number, counted from 0, to the value.
+    """
+
+    def __init__(self, value: Callable[[int], float]) -> None:
+        self._value = value
+        self._first = self._end = 0
+        self._newest = 0.0
+        #: The differences from each value to the next one: in their order, and sorted.
+        self._steps: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def between(self, first: int, end: int) -> float:
+        """Return the noise of the values `first` to `end`, without `end`."""
+        if first >= end:
+            return 0.0
+        if not self._first <= first < self._end:
+            self._begin(first)
+        for number in range(self._end, end):
+            before, self._newest = self._newest, self._value(number)
+            step = abs(self._newest - before)
+            self._steps.append(step)
+            insort(self._sorted, step)
+        self._end = max(end, self._end)
+        for _ in range(self._first, first):
+            del self._sorted[bisect_left(self._sorted, self._steps.popleft())]
+        self._first = first
+        return shape.noise_of(self._sorted)
+
+    def _begin(self, first: int) -> None:
+        self._first, self._end, self._newest = first, first + 1, self._value(first)
+        self._steps.clear()
+        self._sorted.clear()
+
+
+class _Highest:
+    """The highest value in a window that moves on."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values, self._end = values, 0
+        #: Where the values are that no later one exceeds; the first of them is the highest.
+        self._at: deque[int] = deque()
+
+    def between(self, first: int, end: int) -> float:
+        """Return the highest of the values `first` to `end`, without `end`; 0 of none."""
+        at, values = self._at, self._values
+        for number in range(self._end, end):
+            while at and values[at[-1]] <= values[number]:
+                at.pop()
+            at.append(number)
+        self._end = max(end, self._end)
+        while at and at[0] < first:
+            at.popleft()
+        return values[at[0]] if at else 0.0
+
+
 class CarriedDemand:
     """The newest result of each step, from which the next one goes on."""
 
     def __init__(self, load: Load) -> None:
         """Begin with the minutes of a replay, which grow."""
         self._load = load
-        self._steps: list[float] = []
-        self._steps_until = 1
+        self._noise = _Noise(load.known.__getitem__)
+        self._highest = _Highest(load.known)
+        #: The swing by the minute of five in which the means end.
+        self._swings = [
+            _Noise(partial(self._mean, minute)) for minute in range(shape.SWING_MINUTES)
+        ]
         self._blocks = _Blocks(load)
         self._newest = _Content(0, 0.0, 0.0)
         #: `since` of the window that the newest content is of.
@@ -114,21 +179,23 @@ class CarriedDemand:
 
     def recent(self, window: Window) -> RecentDemand:
         """Return what the series of a window show."""
+        first, end = max(0, window.first), window.end
         return RecentDemand(
-            known=self._load.known[max(0, window.first) : window.end],
-            noise=self._noise(window.end),
+            known=self._load.known[first:end],
+            noise=self._noise.between(max(first, end - shape.NOISE_MINUTES), end),
+            swing=self._swing(first, end),
+            highest=self._highest.between(first, end - shape.NEWEST_MINUTES),
             burst_left=adaptive.share_left(self._bucket(window), window.units),
         )
 
-    def _noise(self, end: int) -> float:
-        size, known, steps = adaptive.NOISE_MINUTES - 1, self._load.known, self._steps
-        for at in range(self._steps_until, end):
-            insort(steps, abs(known[at] - known[at - 1]))
-            if len(steps) > size:
-                oldest = abs(known[at - size] - known[at - size - 1])
-                del steps[bisect_left(steps, oldest)]
-        self._steps_until = max(end, self._steps_until)
-        return adaptive.noise_of(steps)
+    def _swing(self, first: int, end: int) -> float:
+        """Return the swing of some minutes. Their means are counted from the newest minute."""
+        size = shape.SWING_MINUTES
+        number, minute = divmod(end, size)
+        return self._swings[minute].between(-((minute - first) // size) + 1, number + 1)
+
+    def _mean(self, minute: int, number: int) -> float:
+        return shape.mean_before(number * shape.SWING_MINUTES + minute, self._load.known)
 
     def _bucket(self, window: Window) -> float:
         """Return the content of the bucket at the end of a window, in unit-seconds."""

@@ -219,7 +219,7 @@ class AlarmState:
         real = [value for value in sums if value is not None][-self.evaluation_periods :]
         if len(real) < self.datapoints_to_alarm:
             return False
-        breaching = sum(breaches(value, threshold, comparison) for value in real)
+        breaching = sum([breaches(value, threshold, comparison) for value in real])
         state = "ALARM" if breaching >= self.datapoints_to_alarm else "OK"
         changed = state != self.value
         self.value, self.newest = state, real

@@ -23,7 +23,7 @@ from chalicelib.core.strategies.adaptive import applied_after
 from chalicelib.core.strategies.demand import is_steady
 from chalicelib.core.strategies.onsets import DemandRecord
 from chalicelib.core.throttling import request_units
-from chalicelib.metrics import HISTORY, RECENT, history_end
+from chalicelib.metrics import HISTORY, RECENT, SETTLED, history_end
 from chalicelib.model import (
     BOTH,
     NO_HISTORY,
@@ -51,6 +51,7 @@ from headroom.simulation.dynamodb_rules import (
     serve,
 )
 
+ONE_MINUTE = timedelta(minutes=1)
 SWEEP_MINUTES = 5
 #: How the replayed table is named.
 TABLE = "the table"
@@ -142,7 +143,7 @@ class _ReplayTarget:
         self._last_throttled_minute = -RECENT_MINUTES * 2
         self._five_minute_demand: list[float] = []
         self._days = DemandRecord()
-        self._history = NO_HISTORY
+        self._history, self._history_due = NO_HISTORY, start
         self._units_by_hour: list[float] = []
         self._units_before: dict[str, UnitsBefore] = {}
 
@@ -152,37 +153,42 @@ class _ReplayTarget:
 
     def record(self, minute: int, served: Served) -> None:
         """Record the metrics of a minute that was served."""
-        consumed, throttled, _ = served
-        throttled += self._unexplained[minute] if self._unexplained else 0.0
-        load = self._load
-        self._sums.append(consumed * MINUTE)
-        shown, lost = consumed * MINUTE / MINUTE, throttled * MINUTE / MINUTE
-        lost = lost if lost > self._noise else 0.0
+        consumed, throttled, lost = served
+        if self._unexplained:
+            throttled += self._unexplained[minute]
+        load, total = self._load, consumed * MINUTE
+        self._sums.append(total)
+        shown = total / MINUTE
         load.consumed.append(shown)
-        load.throttled.append(lost or None)
-        load.known.append(shown + lost * self._request_units)
+        self._throttled.append(throttled)
         if throttled:
             self._last_throttled_minute = minute
-        self._throttled.append(throttled)
-        self.outcome.record(self.meter.units, served.lost)
+        refused = throttled * MINUTE / MINUTE
+        if refused > self._noise:
+            load.throttled.append(refused)
+            load.known.append(shown + refused * self._request_units)
+        else:
+            load.throttled.append(None)
+            load.known.append(shown)
+        self.outcome.record(self.meter.units, lost)
         if minute % 5 == 4:
             load.lowest.append(float(min(self.outcome.units[-5:])))
             sums = [rate * MINUTE for rate in self._throttled[-5:] if rate]
             consumed_mean = sum(self._sums[-5:]) / 300
             self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
 
-    def goes_to_alarm(self, minute: int, delay: int) -> bool:
-        """Evaluate the alarm; tell whether it went to ALARM now."""
+    def evaluate_alarm(self, minute: int, delay: int) -> str:
+        """Evaluate the alarm; return its state."""
         if self.threshold is None:
-            return False
+            return self.alarm.value
         size = self._alarm_minutes
         end = max(0, minute - delay) // size
         first = max(0, end - self.alarm.evaluation_periods - 2)
         sums: Sequence[float] = self._sums[first:end]
         if size > 1:
             sums = [sum(self._sums[n * size : (n + 1) * size]) for n in range(first, end)]
-        changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
-        return changed and self.alarm.value == "ALARM"
+        self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
+        return self.alarm.value
 
     def why_unread(self, observation: Observation, now: datetime, function: str) -> Reason | None:
         """Return why a function leaves the target's metrics unread; None where it reads them."""
@@ -191,7 +197,7 @@ class _ReplayTarget:
         return None
 
     def read_metrics(
-        self, minute: int, delay: int, throughput: Throughput, function: str
+        self, minute: int, now: datetime, delay: int, throughput: Throughput, function: str
     ) -> Metrics:
         """Return what GetMetricData would show, and count the read.
 
@@ -205,23 +211,30 @@ class _ReplayTarget:
         if self._last_throttled_minute >= first:
             throttled = self._load.throttled[recent]
         lowest = self._load.lowest[max(0, first // 5) : end // 5]
-        start = self._start + timedelta(minutes=first)
-        self.outcome.metric_reads += 1
-        provisioned, kept = _series(start, 300, lead[::5], lowest), self._units_before.get(function)
-        is_known = is_steady(throughput, start) or (kept and kept.fits(throughput, start))
-        self.outcome.metrics += 2 if is_known else 3
-        if not is_known and throughput.last_change_at:
-            before = UnitsBefore(throughput.last_change_at, provisioned)
-            self._units_before[function] = before
+        start = now - timedelta(minutes=minute - first)
+        provisioned = _series(start, 300, lead[::5], lowest)
+        self._count_read(function, throughput, provisioned)
+        refused = _series(start, 60, lead, throttled)
+        hot = [rate or None for rate in self._hot_key[recent]]
         return Metrics(
             consumed=_series(start, 60, lead, self._load.consumed[recent]),
-            throttled=_series(start, 60, lead, throttled),
+            throttled=refused,
             provisioned=provisioned,
-            history=self._history_until(history_end(self._start + timedelta(minutes=minute))),
-            unexplained=_series(start, 60, lead, throttled) if self._unexplained else NO_SERIES,
-            hot_keys=_series(start, 60, lead, [rate or None for rate in self._hot_key[recent]]),
+            history=self._history_at(now),
+            unexplained=refused if self._unexplained else NO_SERIES,
+            hot_keys=_series(start, 60, lead, hot) if self._hot_key else NO_SERIES,
             recent=self._recent(first, end, throughput.last_change_at),
         )
+
+    def _count_read(self, function: str, throughput: Throughput, provisioned: Series) -> None:
+        """Count a read, and the metrics in it."""
+        changed_at, kept = throughput.last_change_at, self._units_before.get(function)
+        start = provisioned.start
+        is_known = is_steady(throughput, start) or (kept and kept.fits(throughput, start))
+        self.outcome.metric_reads += 1
+        self.outcome.metrics += 2 if is_known else 3
+        if not is_known and changed_at:
+            self._units_before[function] = UnitsBefore(changed_at, provisioned)
 
     def _recent(self, first: int, end: int, changed_at: datetime | None) -> RecentDemand | None:
         if self.policy.strategy != "adaptive":
@@ -229,12 +242,14 @@ class _ReplayTarget:
         since = 0 if changed_at is None else applied_after(changed_at, self._start)
         return self._carried.recent(Window(first, end, self.meter.units, since))
 
-    def _history_until(self, end: datetime) -> DemandHistory:
-        """Return the summary of the days before `end`."""
-        if self._history.end != end:
+    def _history_at(self, now: datetime) -> DemandHistory:
+        """Return the summary of the days before the hour that is settled."""
+        if now >= self._history_due:
+            end = history_end(now)
             last = int((end - self._start).total_seconds()) // MINUTE // 5
             self._days.extend(self._five_minute_demand[len(self._days) : max(0, last)])
             self._history = self._days.summary(end, HISTORY_MINUTES // 5)
+            self._history_due = end + SETTLED + timedelta(hours=1)
         return self._history
 
     def units_by_hour(self, end: datetime) -> Series:
@@ -312,22 +327,24 @@ class Replay:
 
     def run(self) -> dict[Target, Outcome]:
         """Replay every minute."""
+        now = self._start
         for minute in range(self._minutes):
-            now = self._start + timedelta(minutes=minute)
             self._run_functions(minute, now)
             for targets in self._served_together:
                 served = serve([target.part(minute) for target in targets])
                 for target, result in zip(targets, served, strict=True):
                     target.record(minute, result)
+            now += ONE_MINUTE
         return {target.target: target.outcome for target in self._targets}
 
     def _run_functions(self, minute: int, now: datetime) -> None:
         """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
         for provision in self._provisions.values():
             provision.complete_update(now)
-        delay = self._conditions.metric_delay_minutes
-        new_alarms = [target.goes_to_alarm(minute, delay) for target in self._targets]
-        if any(new_alarms) or any(target.alarm.value == "ALARM" for target in self._targets):
+        delay, in_alarm = self._conditions.metric_delay_minutes, False
+        for target in self._targets:
+            in_alarm |= target.evaluate_alarm(minute, delay) == "ALARM"
+        if in_alarm:
             self._reconcile(minute, now, UP, "follow_up")
         if minute % SWEEP_MINUTES == 0:
             self._reconcile(minute, now, BOTH, "sweep")
@@ -342,9 +359,9 @@ class Replay:
         function: str,
     ) -> None:
         """Check the table as a function does."""
-        if any(provision.pending is not None for provision in self._provisions.values()):
-            return
         throughputs = {i: provision.throughput(now) for i, provision in self._provisions.items()}
+        if not all(throughput.active for throughput in throughputs.values()):
+            return
         observations = [
             Observation(t.target, t.meter.units, throughputs[t.target.index], t.policy)
             for t in self._targets
@@ -355,7 +372,7 @@ class Replay:
         if None in why:
             delay = self._conditions.metric_delay_minutes
             observations = [
-                o.with_metrics(t.read_metrics(minute, delay, o.throughput, function))
+                o.with_metrics(t.read_metrics(minute, now, delay, o.throughput, function))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
         spending = self._spending(now)
@@ -363,9 +380,10 @@ class Replay:
             observations = [structs.replace(o, spending=spending) for o in observations]
         decisions = scaling.decide_table(observations, now, directions)
         self._apply(decisions, minute, now)
-        for target, decision in zip(self._targets, decisions, strict=True):
-            if function == "sweep" and target.threshold is None:
-                target.set_threshold(decision.desired)
+        if function == "sweep":
+            for target, decision in zip(self._targets, decisions, strict=True):
+                if target.threshold is None:
+                    target.set_threshold(decision.desired)
 
     def _spending(self, now: datetime) -> tuple[Spending, ...]:
         """Return what the table costs this month, where it has a budget."""
@@ -381,6 +399,8 @@ class Replay:
 
     def _apply(self, decisions: Sequence[Decision], minute: int, now: datetime) -> None:
         changed = [d for d in decisions if d.changes]
+        if not changed:
+            return
         for index in {d.target.index for d in changed}:
             provision = self._provisions[index]
             units = {dimension: meter.units for dimension, meter in provision.meters.items()}

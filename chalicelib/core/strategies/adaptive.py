@@ -7,9 +7,8 @@ share of the 300 seconds of capacity that DynamoDB keeps (Developer Guide, "burs
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -17,6 +16,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, decreases_today
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import alarm_ok_units
+from chalicelib.core.strategies import shape
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
     FRESH_TO_LOWER,
@@ -25,13 +25,11 @@ from chalicelib.core.strategies.demand import (
 )
 from chalicelib.core.strategies.onsets import ONSET, SLOTS
 from chalicelib.core.throttling import lost_units
-from chalicelib.model import DemandHistory, Number, Reason, RecentDemand, Series
+from chalicelib.model import DemandHistory, Metrics, Number, Reason, RecentDemand, Series
 
 BURST_SECONDS = 300
 MINUTE = 60
 FIVE_MINUTES = timedelta(minutes=5)
-#: The noise is that of so many minutes.
-NOISE_MINUTES = 60
 
 #: If the newest minute is above the five-minute mean by this many times the noise, it is a jump.
 JUMP_NOISES = 2.5
@@ -53,9 +51,6 @@ LEAST_SHARE = 1 / 2
 AHEAD_MINUTES = 30.0
 #: No more than this share of the bucket is planned to be used on a fall.
 AHEAD_BUCKET = 0.25
-#: A fall is seen in means of so many minutes. It goes on if the newest five minutes are lower than
-#: the last mean by what the demand loses in the second number of minutes: half of what is expected.
-FALL_MINUTES, GOES_ON_MINUTES = 15, 2.5
 #: A bucket that is too full or too empty is corrected over half an hour.
 REFILL_MINUTES = 30.0
 #: A decrease stays above the mean by the noise or the swing times this factor: they alone must not
@@ -149,11 +144,11 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
     """Return the level that the coming hour needs, if that is worth one of the day's decreases."""
     policy, recent = observation.policy, recent_demand(observation)
     load, units = load_of(observation, now, recent), observation.provisioned
-    hour = observation.metrics.consumed.last(60)
-    is_young = is_fresh(observation.metrics.consumed, now, FRESH_TO_LOWER)
-    has_gaps = None in hour.last(15).values or len(hour.known()) < KNOWN_MINUTES
-    if load is None or not is_young or has_gaps:
-        return Recommendation(units, Reason.NO_DATA, {"minutes_known": len(hour.known())})
+    consumed = observation.metrics.consumed
+    minutes_known = len([value for value in consumed.values[-60:] if value is not None])
+    has_gaps = minutes_known < KNOWN_MINUTES or None in consumed.values[-15:]
+    if load is None or not is_fresh(consumed, now, FRESH_TO_LOWER) or has_gaps:
+        return Recommendation(units, Reason.NO_DATA, {"minutes_known": minutes_known})
     left = recent.burst_left
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
     alarm_ok = alarm_ok_units(load.mean5, policy.alarm_percent, observation.target.dimension)
@@ -202,7 +197,13 @@ def recent_demand(observation: Observation) -> RecentDemand:
     if metrics.recent is not None:
         return metrics.recent
     known = _demand(metrics.consumed, lost_units(metrics))
-    return RecentDemand(known, noise_of(steps(known[-NOISE_MINUTES:])), burst_left(observation))
+    return RecentDemand(
+        known=known,
+        noise=shape.noise_of(shape.steps(known[-shape.NOISE_MINUTES :])),
+        swing=shape.swing(known),
+        highest=shape.highest(known),
+        burst_left=burst_left(observation),
+    )
 
 
 def load_of(
@@ -210,7 +211,7 @@ def load_of(
 ) -> Load | None:
     """Return the load in the newest minutes, or None if nothing is known of the last ten
     minutes."""
-    consumed, throttled = observation.metrics.consumed, lost_units(observation.metrics)
+    consumed = observation.metrics.consumed
     if not is_fresh(consumed, now):
         return None
     recent = recent or recent_demand(observation)
@@ -218,24 +219,29 @@ def load_of(
     if not demand:
         return None
     newest5, newest = demand[-5:], demand[-1]
-    mean5 = _mean(newest5)
+    mean5 = shape.mean(newest5)
     jumps = newest > mean5 + JUMP_NOISES * noise
-    before = _mean(newest5[:-1]) if len(newest5) > 1 else mean5
+    before = shape.mean(newest5[:-1]) if len(newest5) > 1 else mean5
     end = consumed.end
     return Load(
         newest=newest,
         mean5=mean5,
-        mean15=_mean(demand[-15:]),
+        mean15=shape.mean(demand[-15:]),
         noise=noise,
-        growth=_growth(demand[-3:]),
+        growth=shape.growth(demand[-3:]),
         jump=newest - before if jumps else 0.0,
         fast=newest if jumps else mean5,
-        throttled5=sum(throttled.since(end - FIVE_MINUTES).known()),
+        throttled5=_lost(observation.metrics, end - FIVE_MINUTES),
         lag_minutes=(now - end).total_seconds() / MINUTE + 1,
-        highest=max(demand[:-10], default=0.0),
-        fall=_fall(demand),
-        swing=_swing(demand),
+        highest=recent.highest,
+        fall=shape.fall(demand),
+        swing=recent.swing,
     )
+
+
+def _lost(metrics: Metrics, since: datetime) -> float:
+    """Return the sum of the units that throttled requests would have used since a time."""
+    return sum(lost_units(metrics).since(since).known()) if metrics.throttled.values else 0
 
 
 def burst_left(observation: Observation) -> float:
@@ -424,50 +430,6 @@ def applied_after(changed_at: datetime, start: datetime) -> int:
     """Return the first minute after `start` in which a change of the units has surely applied."""
     seconds = (changed_at + APPLIES_AFTER - start).total_seconds()
     return max(math.ceil(seconds / MINUTE), 0)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def steps(demand: Sequence[float]) -> list[float]:
-    """Return the differences from minute to minute."""
-    return [abs(after - before) for before, after in pairwise(demand)]
-
-
-def noise_of(differences: Iterable[float]) -> float:
-    """Return the usual difference from minute to minute: the median, scaled to a normal
-    distribution's sigma of one minute."""
-    ordered = sorted(differences)
-    return 1.05 * ordered[len(ordered) // 2] if ordered else 0.0
-
-
-def _fall(demand: Sequence[float]) -> float:
-    """Return the smaller of the last two falls from one mean to the next, by the minute.
-
-    It is 0 if the newest five minutes are not that much lower again: after a step down the demand
-    is steady.
-    """
-    size = FALL_MINUTES
-    if len(demand) < 3 * size:
-        return 0.0
-    first, second, last = (_mean(demand[-n * size :][:size]) for n in (3, 2, 1))
-    fall = min(first - second, second - last) / size
-    goes_on = last - _mean(demand[-5:]) > GOES_ON_MINUTES * fall
-    return max(0.0, fall) if goes_on else 0.0
-
-
-def _swing(demand: Sequence[float]) -> float:
-    """Return the usual difference from one five-minute mean to the next."""
-    ends = range(len(demand), 4, -5)
-    return noise_of(steps([_mean(demand[end - 5 : end]) for end in ends]))
-
-
-def _growth(newest: Sequence[float]) -> float:
-    """Return the smaller of the last two steps where both rose, else 0."""
-    if len(newest) < 3 or not newest[0] < newest[1] < newest[2]:
-        return 0.0
-    return min(newest[2] - newest[1], newest[1] - newest[0])
 
 
 def _quantile(sample: tuple[float, ...], share: float) -> float:

@@ -48,8 +48,8 @@ APPLIES_AFTER = timedelta(minutes=1)
 
 def is_steady(throughput: Throughput, since: datetime) -> bool:
     """Tell whether the units have held since a time: what DescribeTable shows is all there is."""
-    changes = (throughput.last_increase_at, throughput.last_decrease_at)
-    return all(at is None or at + APPLIES_AFTER <= since for at in changes)
+    changed_at = throughput.last_change_at
+    return changed_at is None or changed_at + APPLIES_AFTER <= since
 
 
 #: A decrease wants younger data: what is missing at the end may be the rise that it would run
