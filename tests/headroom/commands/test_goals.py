@@ -1,9 +1,10 @@
 """`goal_throttled_ppm`: what was really throttled, in `status` and in `doctor`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,17 +95,27 @@ def test_without_a_goal_nothing_is_read(region: Region) -> None:
     assert region.calls == []
 
 
-def test_what_cloudwatch_answered_in_part_is_left_out(region: Region) -> None:
-    region.answers["cloudwatch", "GetMetricData"] = lambda params: {
-        "MetricDataResults": [
-            {"Id": query["Id"], "Timestamps": [], "Values": [], "StatusCode": "PartialData"}
-            for query in params["MetricDataQueries"]
-        ]
-    }
+@pytest.mark.parametrize(
+    ("period", "expected"),
+    [(86_400, []), (60, [None])],
+    ids=["its days: nothing is compared", "its minutes: nothing is replayed"],
+)
+def test_what_cloudwatch_answers_in_part_is_unknown(
+    region: Region, period: int, expected: list[float | None]
+) -> None:
+    def in_part(params: Mapping[str, Any]) -> dict[str, Any] | None:
+        queries = params["MetricDataQueries"]
+        if queries[0]["MetricStat"]["Period"] != period:
+            return None
+        part = {"Timestamps": [], "Values": [], "StatusCode": "PartialData"}
+        return {"MetricDataResults": [{"Id": query["Id"], **part} for query in queries]}
+
+    region.answers["cloudwatch", "GetMetricData"] = in_part
     try:
-        assert check_goals(Aws("headroom-alarms"), {READS: GOAL}, region.now) == []
+        found = check_goals(Aws("headroom-alarms"), {READS: GOAL}, region.now)
     finally:
         del region.answers["cloudwatch", "GetMetricData"]
+    assert [one.replayed_ppm for one in found] == expected
 
 
 def test_status_names_the_targets_that_miss_their_goal(
