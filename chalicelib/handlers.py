@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
-from chalicelib import owners
+from chalicelib import owners, unthrottled
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import describe_tables, table_names
@@ -47,6 +47,7 @@ def on_alarm(run: Run, event: Event) -> Report:
     elif not run.config.manages(event.target.table):
         _skip_unmanaged(run, event.alarm_name, event.target.table)
     elif not run.is_foreign(event.alarm_name, event.region, event.account):
+        unthrottled.forget(run, event.target.table)
         read_alarms = partial(_named_or_ours, run, {event.alarm_name}, True)
         reconcile(run, provisioned_tables(run, [event.target.table]), UP, read_alarms)
     return run.report

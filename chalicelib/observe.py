@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import structs
 
-from chalicelib import fleet_count
+from chalicelib import fleet_count, unthrottled
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
 from chalicelib.aws.tables import describe_tables
 from chalicelib.core import checks, outages, scaling, table_alarms
@@ -161,10 +161,15 @@ def _with_metrics(
     rest = {t: _left_unread(o, why[t]) for t, o in observations.items() if t not in wanted}
     if not wanted:
         return rest, set()
-    metrics = run.read("the metrics", "GetMetricData", _read_metrics, run, wanted)
+    without = unthrottled.omitted(run, wanted)
+    metrics = run.read("the metrics", "GetMetricData", _read_metrics, run, wanted, without)
     if metrics is None:
         return rest | wanted, set(wanted)
     known = {target: o.with_metrics(metrics[target]) for target, o in wanted.items()}
+    known, found = unthrottled.complete(run, known, without, directions)
+    metrics |= {t: structs.replace(metrics[t], throttled=series) for t, series in found.items()}
+    known |= {target: known[target].with_metrics(metrics[target]) for target in found}
+    unthrottled.keep(run, {t: m for t, m in metrics.items() if t not in without or t in found})
     known |= _with_causes(run, known, metrics, directions)
     return rest | _add_histories(run, known, also_new=False), set()
 
@@ -179,8 +184,10 @@ def _left_unread(observation: Observation, why: Reason | None) -> Observation:
     )
 
 
-def _read_metrics(run: Run, observations: Observations) -> dict[Target, Metrics]:
-    """Read the last hours of some targets.
+def _read_metrics(
+    run: Run, observations: Observations, without_throttled: Collection[Target]
+) -> dict[Target, Metrics]:
+    """Read the last hours of some targets, without the throttled requests of some of them.
 
     The metric of the provisioned units is read only where DescribeTable's dates do not tell what
     the units were, and this container has not read it since their last change.
@@ -192,7 +199,9 @@ def _read_metrics(run: Run, observations: Observations) -> dict[Target, Metrics]
         if t in kept and kept[t].fits(o.throughput, since)
     }
     steady = {target for target, o in observations.items() if _has_held(o, since)}
-    metrics = read_metrics(run.aws, observations, run.now, steady | before.keys())
+    metrics = read_metrics(
+        run.aws, observations, run.now, steady | before.keys(), without_throttled
+    )
     for target, observation in observations.items():
         changed_at, found = observation.throughput.last_change_at, metrics[target].provisioned
         if target not in before and changed_at and found.values:

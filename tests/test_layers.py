@@ -48,6 +48,7 @@ LADDERS = {
             "holds",
             "telemetry",
             "month_costs",
+            "unthrottled",
         ],
         ["observe", "act"],
         ["healing", "reconcile", "fan_out"],

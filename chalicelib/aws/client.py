@@ -77,8 +77,8 @@ class Aws:
     histories: each target's demand of the last days, and summaries of it. recent: the series of the
     last hours. months: the mean units of each hour of a month. notified: which states people were
     notified of, as far as this container knows. unreached: the tables that its last run had no time
-    for. calm: until when no increase can follow from the metrics of a target. units_before: the
-    metric of units before their last change.
+    for. units_before: the metric of units before their last change. unthrottled: until when a
+    target's metric of throttled requests, as this container read it last, showed none for hours.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Aws:
         self.notified: dict[Hashable, Any] = {}
         self.unreached: set[str] = set()
         self.units_before: dict[Target, UnitsBefore] = {}
+        self.unthrottled: dict[Target, datetime] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._recent: dict[Hashable, tuple[datetime, Any]] = {}
 

@@ -47,6 +47,14 @@ class KeptSeries:
         kept = self._kept.get(key)
         return kept.end if kept and kept.start <= start <= kept.end else start
 
+    def between(
+        self, key: Hashable, start: datetime, end: datetime
+    ) -> tuple[float | None, ...] | None:
+        """Return the values of some time, None if they are not kept as a whole."""
+        kept = self._kept.get(key)
+        is_kept = kept is not None and kept.start <= start and kept.end >= end
+        return kept.between(start, end) if kept and is_kept else None
+
     def extend(self, key: Hashable, start: datetime, new: Series, settled: datetime) -> Series:
         """Return the series from `start` to the end of `new`, and keep its part before `settled`.
 

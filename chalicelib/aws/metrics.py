@@ -45,6 +45,10 @@ SPENT_IS_RECENT = timedelta(minutes=16)
 OVERLAP = timedelta(minutes=30)
 
 
+#: What each target consumed, and what was throttled.
+Loads = Mapping[Target, tuple[Series, Series]]
+
+
 class IncompleteError(Exception):
     """CloudWatch answered only in part. What is missing is unknown, not zero."""
 
@@ -81,18 +85,41 @@ def recent_start(now: datetime) -> datetime:
 
 
 def read_metrics(
-    aws: Aws, targets: Collection[Target], now: datetime, steady: Collection[Target] = ()
+    aws: Aws,
+    targets: Collection[Target],
+    now: datetime,
+    steady: Collection[Target] = (),
+    unthrottled: Collection[Target] = (),
 ) -> dict[Target, Metrics]:
     """Return the last hours of every target, without the history.
 
     steady: targets whose units have not changed since `recent_start`. DescribeTable tells all about
-    them, so the metric of provisioned units is not read.
+    them, so the metric of provisioned units is not read. unthrottled: those whose throttled
+    requests are left unread.
     """
-    loads = [query for target in targets for query in _load_queries(target, 60)]
+    loads = {target: _load_queries(target, 60) for target in targets}
+    loads |= {target: loads[target][:1] for target in targets if target in unthrottled}
     units = [_provisioned_query(target) for target in targets if target not in steady]
-    start, end = recent_start(now), now.replace(second=0, microsecond=0)
-    recent = _read_new(aws, dict.fromkeys([*loads, *units], start), end)
-    return {target: _metrics(target, recent) for target in targets}
+    queries = [query for of_target in loads.values() for query in of_target]
+    recent = _read_recent(aws, [*queries, *units], now)
+    return {target: _metrics(target, loads[target], recent) for target in targets}
+
+
+def read_throttled(aws: Aws, targets: Collection[Target], now: datetime) -> dict[Target, Series]:
+    """Return the throttled requests of the last hours, of the targets that CloudWatch answered
+    for."""
+    queries = {target: _load_queries(target, 60)[1] for target in targets}
+    recent = _read_recent(aws, queries.values(), now)
+    return {
+        target: recent[query].without_trailing_gaps()
+        for target, query in queries.items()
+        if query in recent
+    }
+
+
+def _read_recent(aws: Aws, queries: Iterable[Query], now: datetime) -> dict[Query, Series]:
+    end = now.replace(second=0, microsecond=0)
+    return _read_new(aws, dict.fromkeys(queries, recent_start(now)), end)
 
 
 def read_causes(
@@ -285,8 +312,14 @@ def _provisioned_query(target: Target) -> Query:
 
 
 def _read_history(aws: Aws, targets: Sequence[Target], start: datetime, end: datetime) -> None:
-    """Read the demand from `start`, and summarize it together with the days that are kept."""
-    for number, batch in enumerate(batches(targets, TARGETS_A_CALL)):
+    """Read the demand from `start`, and summarize it together with the days that are kept.
+
+    Where the container keeps the minutes of that time, they are not read again.
+    """
+    kept = {target: _kept_load(aws, target, start, end) for target in targets}
+    _summarize(aws, {target: pair for target, pair in kept.items() if pair}, start, end)
+    unknown = [target for target in targets if not kept[target]]
+    for number, batch in enumerate(batches(unknown, TARGETS_A_CALL)):
         if number:
             aws.sleep(PAUSE_SECONDS)
         queries = {target: _load_queries(target, 300) for target in batch}
@@ -296,9 +329,34 @@ def _read_history(aws: Aws, targets: Sequence[Target], start: datetime, end: dat
             for target, (consumed, throttled) in queries.items()
             if consumed in series and throttled in series
         }
-        for target, new in _demand(aws, pairs, 300, start, end).items():
-            days = aws.histories.extend(target, end - HISTORY, new, end)
-            aws.summaries[target] = summarize(days)
+        _summarize(aws, pairs, start, end)
+
+
+def _summarize(aws: Aws, loads: Loads, start: datetime, end: datetime) -> None:
+    for target, new in _demand(aws, loads, 300, start, end).items():
+        days = aws.histories.extend(target, end - HISTORY, new, end)
+        aws.summaries[target] = summarize(days)
+
+
+def _kept_load(
+    aws: Aws, target: Target, start: datetime, end: datetime
+) -> tuple[Series, Series] | None:
+    """Return what was consumed and throttled, by five minutes, as the container keeps the minutes.
+
+    A target without throttled requests until then has none.
+    """
+    pair = [aws.recent_series.between(query, start, end) for query in _load_queries(target, 60)]
+    seen = aws.unthrottled.get(target)
+    if pair[1] is None and seen and seen >= end:
+        pair[1] = (None,) * int((end - start) / timedelta(minutes=1))
+    consumed, throttled = (minutes and _by_five(start, minutes) for minutes in pair)
+    return (consumed, throttled) if consumed and throttled else None
+
+
+def _by_five(start: datetime, minutes: Sequence[float | None]) -> Series:
+    """Return the means of each five minutes. As in CloudWatch's sums, a gap adds nothing."""
+    groups = ([v for v in five if v is not None] for five in batches(minutes, 5))
+    return Series(start, 300, tuple(sum(known) / 5 if known else None for known in groups))
 
 
 def _read_new(aws: Aws, starts: Mapping[Query, datetime], end: datetime) -> dict[Query, Series]:
@@ -350,22 +408,23 @@ def _read(
     }
 
 
-def _metrics(target: Target, series: Mapping[Query, Series]) -> Metrics:
-    """Return a target's metrics: nothing is known where consumption or throttling is incomplete."""
-    consumed, throttled = (series.get(query) for query in _load_queries(target, 60))
-    if consumed is None or throttled is None:
+def _metrics(target: Target, loads: Sequence[Query], series: Mapping[Query, Series]) -> Metrics:
+    """Return a target's metrics: nothing is known where consumption or throttling is incomplete.
+
+    loads: what was read of these two.
+    """
+    if not series.keys() >= set(loads):
         return Metrics()
+    found = [series[query].without_trailing_gaps() for query in loads]
     provisioned = series.get(_provisioned_query(target), NO_SERIES)
     return Metrics(
-        consumed.without_trailing_gaps(),
-        throttled.without_trailing_gaps(),
-        provisioned.without_trailing_gaps(),
+        found[0], found[1] if found[1:] else NO_SERIES, provisioned.without_trailing_gaps()
     )
 
 
 def _demand(
     aws: Aws,
-    pairs: Mapping[Target, tuple[Series, Series]],
+    pairs: Loads,
     step: int,
     start: datetime,
     end: datetime,
@@ -377,7 +436,7 @@ def _demand(
 
 def _explained(
     aws: Aws,
-    pairs: Mapping[Target, tuple[Series, Series]],
+    pairs: Loads,
     step: int,
     start: datetime,
     end: datetime,

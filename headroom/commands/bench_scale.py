@@ -21,7 +21,7 @@ from headroom.tables import number_table
 RESULTS = ROOT / "benchmarks" / "scale.json"
 HEADINGS = (
     *("scenario", "run", "calls", "throttled", "metrics", "tables reached", "seconds"),
-    *("CPU s", "MB more", "USD a table, month"),
+    *("UpdateTable", "goal", "CPU s", "MB more", "USD a table, month"),
 )
 
 
@@ -113,6 +113,8 @@ def _cells(m: Measurement) -> tuple[str, ...]:
         f"{m.metrics:,}",
         f"{m.reached:,}",
         f"{m.seconds:.1f}{_ending(m)}",
+        "–" if m.first_update is None else f"{m.first_update:.1f}",
+        "–" if m.aim is None else f"{m.aim:.1f}",
         f"{m.cpu_seconds:.1f}",
         f"{m.memory_mb:.0f}",
         f"{m.dollars_a_table:.4f}" if m.dollars_a_table else "–",

@@ -66,7 +66,7 @@ class Aim:
 AIMS: Mapping[str, Aim] = {
     "all hot tables raised": Aim(180.0, floor=15.0),
     "and all their alarms rewritten": Aim(times=1.3),
-    "all idle tables lowered": Aim(times=1.5),
+    "all idle tables lowered": Aim(times=1.6),
     "all alarms made": Aim(times=1.2),
 }
 #: With an API that is silent.

@@ -46,6 +46,12 @@ class Measurement(Invocation, frozen=True, kw_only=True):
     def key(self) -> tuple[str, str, int]:
         return self.scenario, self.run, self.tables
 
+    @property
+    def aim(self) -> float | None:
+        """Return how many seconds it shall take, None if nothing is set."""
+        seconds, most_tables = AIMS.get((self.scenario, self.run), (0.0, 0))
+        return seconds if self.tables <= most_tables else None
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -69,6 +75,14 @@ def on_alarm(target: Target) -> Handler:
     return lambda run: handlers.on_alarm(run, event)
 
 
+#: What a run shall take, in seconds of virtual time: the whole run, but of on_alarm until its
+#: UpdateTable. By scenario and run, in accounts of up to so many tables.
+AIMS = {
+    ("sweep", "cold"): (60.0, 1_000),
+    (f"sweep, {WITH_WORKERS}", "cold"): (60.0, 10_000),
+    ("on_alarm", "cold"): (2.0, 10_000),
+    ("on_alarm", "warm"): (0.8, 10_000),
+}
 NOW, HOUR = timedelta(), timedelta(hours=1)
 EVERY_MINUTE = ((COLD, NOW), (WARM, timedelta(minutes=1)))
 SCENARIOS: dict[str, Scenario] = {

@@ -6,24 +6,25 @@ from headroom.simulation.clock import HOUR
 from headroom.simulation.pricing import HOURS_A_MONTH, OwnPrices
 from headroom.simulation.replay import Outcome
 
-#: The history: consumed and throttled, once an hour, in each of the two functions that read every
-#: target.
-PAST_READS_AN_HOUR = 4
+#: The history: consumed and throttled, when a container of the two functions that read every
+#: target begins. Later it follows from the minutes that the container keeps. Lambda keeps a busy
+#: container for some hours: four are assumed.
+PAST_READS_AN_HOUR = 1
 #: Assumptions about Lambda: how often and how long each function runs, and its memory in
 #: .chalice/config.json.
 FIXED_RUNS_AN_HOUR = {"follow_up": 60, "sweep": 12, "scale_down": 1}
-RUN_SECONDS = {"follow_up": 0.2, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
-MEMORY_GB = {"follow_up": 0.5, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
+RUN_SECONDS = {"follow_up": 0.1, "sweep": 2.0, "scale_down": 5.0, "on_alarm": 0.5}
+MEMORY_GB = {"follow_up": 1_769 / 1_024, "sweep": 1.0, "scale_down": 1.0, "on_alarm": 0.5}
 #: The alarms of a target tracking policy for DynamoDB. They are there while its target is
 #: suspended: the policy is kept (Application Auto Scaling User Guide, "Suspend and resume scaling",
 #: read 2026-11; four alarms: Developer Guide, "DynamoDB auto scaling", read 2026-10).
 POLICY_ALARMS = 4
 ASSUMPTIONS = (
     "Headroom's own cost: one alarm a target, and four more for an understudy's policy; metric "
-    "reads: 2 or 3 metrics each time the replay "
-    "reads them, and 4 an hour for the past days; Lambda (512 MB, the two that read all tables "
-    "1 GB): follow_up each minute at 0.2 s, sweep every 5 minutes at 2 s, scale_down hourly at "
-    "5 s, on_alarm at 0.5 s a change; DescribeAlarms and SNS within the free tier."
+    "reads: 1 to 3 metrics each time the replay "
+    "reads them, and 4 in four hours for the past days; Lambda: follow_up (1,769 MB) each minute "
+    "at 0.1 s, sweep (1 GB) every 5 minutes at 2 s, scale_down (1 GB) hourly at 5 s, on_alarm "
+    "(512 MB) at 0.5 s a change; DescribeAlarms and SNS within the free tier."
 )
 
 

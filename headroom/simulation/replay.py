@@ -146,6 +146,11 @@ class _ReplayTarget:
         self._history, self._history_due = NO_HISTORY, start
         self._units_by_hour: list[float] = []
         self._units_before: dict[str, UnitsBefore] = {}
+        self._unthrottled: dict[str, datetime] = {}
+        #: Of the last check: all metrics, and until when nothing was throttled, if it began without
+        #: the throttled requests.
+        self._whole = Metrics()
+        self.omitted: datetime | None = None
 
     def part(self, minute: int) -> tuple[Meter, float]:
         """Return the meter and its demand in a minute."""
@@ -187,7 +192,9 @@ class _ReplayTarget:
         sums: Sequence[float] = self._sums[first:end]
         if size > 1:
             sums = [sum(self._sums[n * size : (n + 1) * size]) for n in range(first, end)]
-        self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
+        changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
+        if changed and self.alarm.value == "ALARM":
+            self._unthrottled.pop("follow_up", None)  # on_alarm reads the throttled requests
         return self.alarm.value
 
     def why_unread(self, observation: Observation, now: datetime, function: str) -> Reason | None:
@@ -197,12 +204,43 @@ class _ReplayTarget:
         return None
 
     def read_metrics(
-        self, minute: int, now: datetime, delay: int, throughput: Throughput, function: str
+        self, minute: int, now: datetime, delay: int, observation: Observation, function: str
     ) -> Metrics:
         """Return what GetMetricData would show, and count the read.
 
-        Each function has a container of its own, which keeps the units before the last change.
+        Each function has a container of its own. It keeps the units before the last change, and
+        until when nothing was throttled. Meanwhile a check begins without the throttled requests.
         """
+        throughput = observation.throughput
+        found = self._all_metrics(minute, now, delay, throughput)
+        self._count_read(function, throughput, found.provisioned)
+        seen = self._unthrottled.get(function)
+        self.omitted = seen if checks.may_omit_throttling(observation, seen, now) else None
+        self._whole = found
+        if self.omitted is None:
+            self._count_throttled(function)
+        elif found.throttled.values or found.hot_keys.values:
+            consumed, provisioned, history = found.consumed, found.provisioned, found.history
+            return Metrics(consumed, provisioned=provisioned, history=history)
+        return found
+
+    def complete(self, function: str) -> Metrics:
+        """Return all metrics of the last check, and count that their throttled requests are
+        read."""
+        self._count_throttled(function)
+        return self._whole
+
+    def _count_throttled(self, function: str) -> None:
+        self.outcome.metrics += 1
+        found = self._whole
+        if found.throttled.values or found.hot_keys.values:
+            self._unthrottled.pop(function, None)
+        else:
+            self._unthrottled[function] = found.consumed.end
+
+    def _all_metrics(
+        self, minute: int, now: datetime, delay: int, throughput: Throughput
+    ) -> Metrics:
         end = max(0, minute - delay)
         first = minute - RECENT_MINUTES - minute % 5
         recent = slice(max(0, first), end)
@@ -212,14 +250,12 @@ class _ReplayTarget:
             throttled = self._load.throttled[recent]
         lowest = self._load.lowest[max(0, first // 5) : end // 5]
         start = now - timedelta(minutes=minute - first)
-        provisioned = _series(start, 300, lead[::5], lowest)
-        self._count_read(function, throughput, provisioned)
         refused = _series(start, 60, lead, throttled)
         hot = [rate or None for rate in self._hot_key[recent]]
         return Metrics(
             consumed=_series(start, 60, lead, self._load.consumed[recent]),
             throttled=refused,
-            provisioned=provisioned,
+            provisioned=_series(start, 300, lead[::5], lowest),
             history=self._history_at(now),
             unexplained=refused if self._unexplained else NO_SERIES,
             hot_keys=_series(start, 60, lead, hot) if self._hot_key else NO_SERIES,
@@ -227,12 +263,12 @@ class _ReplayTarget:
         )
 
     def _count_read(self, function: str, throughput: Throughput, provisioned: Series) -> None:
-        """Count a read, and the metrics in it."""
+        """Count a read, and the metrics in it but for the throttled requests."""
         changed_at, kept = throughput.last_change_at, self._units_before.get(function)
         start = provisioned.start
         is_known = is_steady(throughput, start) or (kept and kept.fits(throughput, start))
         self.outcome.metric_reads += 1
-        self.outcome.metrics += 2 if is_known else 3
+        self.outcome.metrics += 1 if is_known else 2
         if not is_known and changed_at:
             self._units_before[function] = UnitsBefore(changed_at, provisioned)
 
@@ -372,18 +408,39 @@ class Replay:
         if None in why:
             delay = self._conditions.metric_delay_minutes
             observations = [
-                o.with_metrics(t.read_metrics(minute, now, delay, o.throughput, function))
+                o.with_metrics(t.read_metrics(minute, now, delay, o, function))
                 for t, o in zip(self._targets, observations, strict=True)
             ]
         spending = self._spending(now)
         if spending:
             observations = [structs.replace(o, spending=spending) for o in observations]
         decisions = scaling.decide_table(observations, now, directions)
+        if None in why:
+            whole = self._completed(observations, decisions, now, function)
+            decisions = scaling.decide_table(whole, now, directions) if whole else decisions
         self._apply(decisions, minute, now)
         if function == "sweep":
             for target, decision in zip(self._targets, decisions, strict=True):
                 if target.threshold is None:
                     target.set_threshold(decision.desired)
+
+    def _completed(
+        self,
+        observations: Sequence[Observation],
+        decisions: Sequence[Decision],
+        now: datetime,
+        function: str,
+    ) -> list[Observation]:
+        """Return the observations with the throttled requests that must be known after all, as
+        `checks.throttling_needed` tells; none where this shows nothing new."""
+        changes = any(decision.changes for decision in decisions)
+        whole = []
+        for t, o in zip(self._targets, observations, strict=True):
+            is_late = t.omitted and (changes or checks.may_be_throttled(o, t.omitted, now))
+            whole.append(o.with_metrics(t.complete(function)) if is_late else o)
+        pairs = zip(whole, observations, strict=True)
+        is_new = any(o.metrics.throttled.values != b.metrics.throttled.values for o, b in pairs)
+        return whole if is_new else []
 
     def _spending(self, now: datetime) -> tuple[Spending, ...]:
         """Return what the table costs this month, where it has a budget."""

@@ -108,15 +108,16 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
         "headroom"
     ]
     runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
-    gb_seconds = 0.5 * HOURS * (60 * 0.5 + (SWEEPS_PER_HOUR + 1) * 1.0)
+    gb_seconds = HOURS * (60 * 0.1 * 1_769 / 1_024 + (SWEEPS_PER_HOUR + 1) * 0.5)
     look = 2 * 2 * prices["metric_read"]  # consumed and throttled, of reads and writes
+    of_a_sweep = 2 * (1 + 1 / 6) * prices["metric_read"]  # throttled every half an hour
     metrics = (
         len(dev().functions) + 2
     )  # the errors of each function, and one for each of the others
     costs = {
         "a table: its two alarms": 2 * prices["alarm_month"],
         "a table: the hourly check": HOURS * look,
-        "a table: the sweep's check": HOURS * SWEEPS_PER_HOUR * look,
+        "a table: the sweep's check": HOURS * SWEEPS_PER_HOUR * of_a_sweep,
         "a stage: runs of its functions": runs * prices["invocation"]
         + gb_seconds * prices["gb_second"],
         "a stage: the three alarms": metrics * prices["alarm_month"],

@@ -2,10 +2,12 @@
 costs a minute."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from headroom.demo.day import stuck_alarms
+from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
@@ -242,6 +244,35 @@ def test_units_before_a_change_are_read_until_they_are_known(region: Region) -> 
     region.run(12)
     reads_units()
     assert not reads_units()
+
+
+@pytest.mark.scene(orders, rules(strategy="adaptive"))
+def test_throttled_requests_are_read_again_only_where_some_may_have_come(region: Region) -> None:
+    def read() -> set[str]:
+        region.calls.clear()
+        invoke(region, "follow_up")
+        return {
+            query["MetricStat"]["Metric"]["MetricName"]
+            for request in requests(region, "GetMetricData")
+            for query in request["MetricDataQueries"]
+        }
+
+    consumed = {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}
+    throttled = {"ReadThrottleEvents", "WriteThrottleEvents"}
+    pass_minutes(region, 190, {READS: 90.0})
+    in_alarm(region, "headroom-orders:read")
+    assert read() == consumed | throttled
+    pass_minutes(region, 1, {READS: 90.0})
+    assert read() == consumed
+    pass_minutes(region, 3, {READS: 1_000.0})
+    in_alarm(region, "headroom-orders:read")
+    region.faults.append(Fault("GetMetricData", "InternalServiceFault", 9, matches=of_throttling))
+    assert read() == consumed | throttled
+    assert units(region)["orders:read"] > 100  # the increase is made all the same
+
+
+def of_throttling(request: dict[str, Any]) -> bool:
+    return "ConsumedReadCapacityUnits" not in str(request)
 
 
 def test_no_state_of_an_alarm_is_ever_set_by_hand(region: Region) -> None:

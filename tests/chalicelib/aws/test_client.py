@@ -383,6 +383,26 @@ def test_the_days_are_read_once_an_hour_and_container(region: Region, aws: Aws) 
     assert calls == [[14 * 24], [], [1]]
 
 
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_an_hour_whose_minutes_are_kept_is_not_read_again(
+    region: Region, aws: Aws, is_seen: bool
+) -> None:
+    """CloudWatch's sums of five minutes are those of their minutes."""
+    kept = Aws(aws.topic_arn)
+    load = [float(minute % 7) for minute in range(60)]
+    read_histories(kept, [READS], region.now + timedelta(minutes=30), also_new=True)
+    pass_minutes(region, 90, {READS: [*load[:20], *[None] * 3, *load[23:], *[5.0] * 30]})
+    if is_seen:
+        read_metrics(kept, [READS], region.now, unthrottled=[READS])
+        kept.unthrottled[READS] = region.now
+    else:
+        read_metrics(kept, [READS], region.now)
+    region.calls.clear()
+    found = read_histories(kept, [READS], region.now, also_new=False)[READS]
+    assert operations(region) == []
+    assert found == read_histories(aws, [READS], region.now, also_new=True)[READS]
+
+
 def test_days_that_are_not_kept_are_read_only_on_demand(region: Region, aws: Aws) -> None:
     assert read_histories(aws, [READS], region.now, also_new=False) == {}
     assert operations(region) == []

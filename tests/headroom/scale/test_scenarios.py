@@ -185,6 +185,21 @@ def test_the_cost_of_a_calm_account_needs_its_three_functions(sweeps):
     assert steady_cost(measured[:-1]) is None
 
 
+@pytest.mark.parametrize(
+    ("scenario", "run", "tables", "seconds"),
+    [
+        ("sweep", "cold", 1_000, 60.0),
+        ("sweep", "cold", 10_000, None),
+        ("sweep, 10 workers", "cold", 10_000, 60.0),
+        ("on_alarm", "warm", 1_000, 0.8),
+        ("follow_up", "warm", 10, None),
+    ],
+)
+def test_a_run_has_what_it_shall_take(sweeps, scenario, run, tables, seconds):
+    found = replace(sweeps["cold"], scenario=scenario, run=run, tables=tables)
+    assert found.aim == seconds
+
+
 def test_results_are_kept_and_compared(tmp_path):
     measured = measure("follow_up", 1, CONDITIONS)
     before = Results(50.0, 1.0, measured, [])
