@@ -88,7 +88,14 @@ class Packages:
         return {**found, "resource": {kind: without_understudy(one) for kind, one in kinds}}
 
 
-@pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["plain", "everything"])
+# Chalice and pip make a package. The one with everything has all parts of the plain one.
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param({}, marks=pytest.mark.foreign, id="plain"),
+        pytest.param(EVERYTHING, id="everything"),
+    ],
+)
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
     if request.param:

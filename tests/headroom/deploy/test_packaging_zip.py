@@ -14,15 +14,12 @@ from types import CodeType
 
 import pytest
 
-from headroom.deploy import cold_import, packaging
-from headroom.deploy import stage as stages
-from headroom.deploy.account import Location
+from headroom.deploy import cold_import
 from headroom.deploy.lean_zip import LAMBDA_FOLDER, make_lean
 from headroom.project import ROOT
-from tests.support.real_deploy import copy_project
 
-#: A package takes seconds to make.
-pytestmark = pytest.mark.slow(traced=True)
+#: Chalice and pip make the zip, and pip reads an index of packages.
+pytestmark = [pytest.mark.slow, pytest.mark.foreign]
 
 MOST_BYTES = 1_200_000
 UNCHECKED_HASH = 0b01
@@ -136,25 +133,3 @@ def test_the_same_code_always_becomes_the_same_bytes(unpacked: Unpacked, tmp_pat
     assert again.read_bytes() == unpacked.file.read_bytes()
     make_lean(again)  # Chalice takes up a zip that it finds, which is lean already
     assert again.read_bytes() == unpacked.file.read_bytes()
-
-
-def test_what_was_compiled_on_the_operators_machine_stays_there(tmp_path: Path) -> None:
-    file = tmp_path / "deployment.zip"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("app.py", "print(1)")
-        archive.writestr("chalicelib/__pycache__/old.cpython-311.pyc", b"old")
-        archive.writestr("broken/template.py", "def {{ name }}():")
-    make_lean(file)
-    names = zipfile.ZipFile(file).namelist()
-    assert "chalicelib/__pycache__/old.cpython-311.pyc" not in names
-    assert "broken/template.py" in names  # what cannot be compiled is shipped as it is
-
-
-def test_a_configuration_that_chalice_refuses_ends_a_deployment_in_its_status(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    project = copy_project(tmp_path / "p")
-    (project / "app.py").write_text("import nothing_of_that_name\n")
-    location = Location("aws", "us-east-1", "123456789012")
-    assert packaging.deploy(stages.read("dev", project), project, location) != 0
-    assert "nothing_of_that_name" in capfd.readouterr().err

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,19 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
     return tuning.total(tuning.measure(demand, None, settings)[1:])
 
 
+@cache
+def found(goal: float) -> Tuning:
+    return tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[tuple[float, float], Figures]:
+    return {
+        (p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS)
+        for p in tuning.coarse(PLAIN, GRID)
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("goal", "taken"),
@@ -175,12 +189,10 @@ def on_counted_days(settings: Policy, demand: Sequence[float]) -> Figures:
         "the least throttling where none does",
     ],
 )
-def test_the_cheapest_that_meets_the_goal_is_taken(goal: float, taken: tuple[int, int]) -> None:
-    measured = {
-        (p.burst_keep_percent, p.insurance_percent): on_counted_days(p, THREE_DAYS)
-        for p in tuning.coarse(PLAIN, GRID)
-    }
-    result = tuning.tune(THREE_DAYS, PLAIN, goal, plan=SMALL)
+def test_the_cheapest_that_meets_the_goal_is_taken(
+    measured: dict[tuple[float, float], Figures], goal: float, taken: tuple[int, int]
+) -> None:
+    result = found(goal)
     good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
     least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
     assert len({figures.unit_hours for figures in measured.values()}) == 4
@@ -201,7 +213,8 @@ def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
 
 @pytest.mark.slow
 def test_a_fold_is_searched_without_its_own_days() -> None:
-    calm, wild = (tuning.tune(lively(3, last), PLAIN, 1_000_000, plan=SMALL) for last in (1.0, 5.0))
+    calm = found(1_000_000)
+    wild = tuning.tune(lively(3, last=5.0), PLAIN, 1_000_000, plan=SMALL)
     assert (calm.folds[1].days, wild.folds[1].days) == ([2], [2])
     assert calm.folds[1].best == wild.folds[1].best
     assert calm.folds[1].searched == wild.folds[1].searched
@@ -221,11 +234,8 @@ def test_a_fold_is_judged_on_its_own_days_beside_todays_configuration() -> None:
 
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
-    result = [
-        tuning.tune(THREE_DAYS, PLAIN, 100, plan=replace(SMALL, workers=workers))
-        for workers in (1, 2)
-    ]
-    assert result[0] == result[1]
+    result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=replace(SMALL, workers=2))
+    assert result == found(1_000_000)
 
 
 @pytest.mark.slow
@@ -425,32 +435,32 @@ def no_rules(tmp_path: Path) -> Path:
 @pytest.mark.slow(traced=True)
 def test_the_command_prints_each_fold_and_the_verdict(trace: Path, no_rules: Path) -> None:
     no_rules.write_text("[defaults]\ngoal_throttled_ppm = 200\n")
-    options = ["--price-only", "--candidates", "3"]
+    options = ["--price-only", "--candidates", "2"]
     done = CliRunner().invoke(
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
     )
     assert done.exit_code == 0, done.output
-    plan = SearchPlan(coarse=PRICES_ONLY, steps=(), most=3)
+    plan = SearchPlan(coarse=PRICES_ONLY, steps=(), most=2)
     result = tuning.tune(THREE_DAYS, PLAIN, 200, plan=plan)
     rows = [
         line.split()[:2]
         for line in done.output.splitlines()
         if line.startswith(("  fold", "  all", "  today"))
     ]
-    assert "trace.csv: 3 candidates, throttling at most 200 ppm" in done.output
+    assert "trace.csv: 2 candidates, throttling at most 200 ppm" in done.output
     assert rows == [["fold", "1"], ["fold", "2"], ["all", "days"], ["today", "75"]]
     assert tuning.sentence(result) in done.output
 
 
 @pytest.mark.slow(traced=True)
 def test_the_command_prints_json_with_what_to_paste(trace: Path, no_rules: Path) -> None:
-    options = ["--throttled-ppm", "1000000", "--candidates", "4", "--json"]
+    options = ["--throttled-ppm", "1000000", "--candidates", "2", "--json"]
     done = CliRunner().invoke(
         app, ["tune", "--trace", str(trace), "--config", str(no_rules), *options]
     )
     data = json.loads(done.stdout)
-    result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SearchPlan(most=4))
-    assert (data["candidates"], data["goal_ppm"], data["stopped"]) == (4, 1_000_000, False)
+    result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SearchPlan(most=2))
+    assert (data["candidates"], data["goal_ppm"], data["stopped"]) == (2, 1_000_000, False)
     assert data["found"]["settings"] == tuning.settings_of(result.best)
     assert data["found"]["cost_month"] == pytest.approx(
         result.best_figures.unit_hours / 48 * 730 * 0.00013
