@@ -5,6 +5,7 @@ parsed again. What the app asks at every event, and what the region itself does,
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from moto.backends import get_backend
@@ -81,6 +82,44 @@ def image(region: str) -> str:
     if not images:
         store("ec2", region).register_image("headroom")
     return str(next(iter(images)))
+
+
+def create_table(
+    region: str, name: str, units: tuple[int, int], indexes: Mapping[str, tuple[int, int]]
+) -> dict[str, Any]:
+    """Make a table with a string key, and its indexes as name → (read, write) units. Return what
+    CreateTable does."""
+    parts = {f"key-{index}": (index, each) for index, each in indexes.items()}
+    table = store("dynamodb", region).create_table(
+        name,
+        schema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        throughput=_throughput(units),
+        attr=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", *parts)],
+        global_indexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                "ProvisionedThroughput": _throughput(each),
+            }
+            for key, (index, each) in parts.items()
+        ],
+        indexes=[],
+        streams=None,
+        billing_mode="PROVISIONED",
+        sse_specification=None,
+        tags=[],
+        deletion_protection_enabled=False,
+        warm_throughput=None,
+    )
+    description = table.describe()["TableDescription"]
+    made = description["CreationDateTime"].replace(tzinfo=UTC)
+    return {"TableDescription": {**description, "CreationDateTime": made}}
+
+
+def _throughput(units: tuple[int, int]) -> dict[str, int]:
+    read, write = units
+    return {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
 
 
 def subscribe(region: str, topic: str, function_arn: str) -> None:

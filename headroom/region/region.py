@@ -150,23 +150,8 @@ class Region:
         indexes: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         """Make a table with a string key, and its indexes as name → (read, write) units."""
-        keys = ["pk", *(f"key-{index}" for index in indexes or {})]
-        definitions = [
-            {
-                "IndexName": index,
-                "KeySchema": [{"AttributeName": f"key-{index}", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-                "ProvisionedThroughput": {"ReadCapacityUnits": r, "WriteCapacityUnits": w},
-            }
-            for index, (r, w) in (indexes or {}).items()
-        ]
-        self.client("dynamodb").create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            ProvisionedThroughput={"ReadCapacityUnits": read, "WriteCapacityUnits": write},
-            **({"GlobalSecondaryIndexes": definitions} if definitions else {}),
-        )
+        made = moto_store.create_table(self.name, name, (read, write), indexes or {})
+        self.dynamodb.correct("CreateTable", {}, made)
 
     def serve(
         self,
