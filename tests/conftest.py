@@ -41,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let coverage not follow the properties and the slow tests: it doubles what they cost, and
     other tests reach the same lines."""
     for item in items:
+        if item.get_closest_marker("no_cover"):
+            raise pytest.UsageError(f"{item.nodeid}: use the marker untraced instead of no_cover")
         slow = item.get_closest_marker("slow")
         repeats = slow and not slow.kwargs.get("traced")
         if repeats or is_hypothesis_test(getattr(item, "obj", None)):

@@ -18,7 +18,7 @@ from tests.soak.laws import BrokenLawError, Laws
 from tests.soak.play import Player, play
 from tests.support.equivalence import compare
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 READS_OF_ALPHA = Target("alpha", "", Dimension.READ)
 LOADS = (Load("steady", 30, 0), Load("steady", 30, 0))
 CALM = History(

@@ -1,7 +1,8 @@
 """Coverage pauses where it doubles a cost and shows nothing new.
 
 pytest-cov has a marker `no_cover`, which stops one measurement. With xdist a worker has two of
-them, and the other goes on (pytest-cov 7.1): the marker then has no effect.
+them, and the other goes on (pytest-cov 7.1). After a test that is `untraced` as well, one of them
+follows every later test. So no test may have it.
 """
 
 import copy
