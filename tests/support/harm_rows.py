@@ -30,6 +30,7 @@ from tests.support.harms import (
     let_too_few_work,
     lose_a_message,
     make_an_index_too_small,
+    miss_a_goal,
     open_the_topic,
     reach_too_few,
     reject,
@@ -345,6 +346,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "throttling",
         "CloudWatch does not say why requests on orders:write are throttled",
         "docs/policy.md",
+    ),
+    "miss a goal": (
+        miss_a_goal,
+        "goals",
+        "orders:write throttled 500,000 ppm in the last 14 days, above goal_throttled_ppm = 100",
+        "headroom tune --table orders",
     ),
     "make an index too small": (
         make_an_index_too_small,

@@ -280,17 +280,28 @@ def take_actions_away(deployment: Deployment) -> None:
     client.put_metric_alarm(**{**kept, "AlarmActions": []})
 
 
-def throttle(deployment: Deployment, *causes: str, index: str = "") -> None:
+def throttle(
+    deployment: Deployment,
+    *causes: str,
+    index: str = "",
+    before: timedelta = timedelta(minutes=2),
+) -> None:
     """Let a write a second be throttled, of the table or of an index, with the metrics of these
     causes."""
     named = [{"Name": "TableName", "Value": "orders"}]
     named += [{"Name": "GlobalSecondaryIndexName", "Value": index}] if index else []
-    at = datetime.now(UTC) - timedelta(minutes=2)
+    at = datetime.now(UTC) - before
     for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents", *causes):
         point = {"MetricName": metric, "Dimensions": named, "Timestamp": at, "Value": 60.0}
         deployment.session.client("cloudwatch").put_metric_data(
             Namespace="AWS/DynamoDB", MetricData=[point]
         )
+
+
+def miss_a_goal(deployment: Deployment) -> None:
+    """Throttle as much as is consumed, where the configuration has a goal."""
+    configure(deployment.project, CONFIG.replace("5000", "5000\ngoal_throttled_ppm = 100"))
+    throttle(deployment, "WriteProvisionedThroughputThrottleEvents", before=timedelta(days=2))
 
 
 def make_an_index_too_small(deployment: Deployment) -> None:
