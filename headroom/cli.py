@@ -161,8 +161,14 @@ def _print_call_error(error: Any) -> None:
         typer.echo(message, err=True)
         return
     typer.echo(f"headroom: {message[:1].lower()}{message[1:]}", err=True)
-    path = context.command_path if context else "headroom"
+    path = context.command_path if context else _called()
     typer.echo(f"  → {path} -h", err=True)
+
+
+def _called() -> str:
+    """Return the command that was called: an error about an option's value does not name it."""
+    words = sys.argv[1:2]
+    return " ".join(["headroom", *(word for word in words if word in COMMANDS)])
 
 
 if __name__ == "__main__":

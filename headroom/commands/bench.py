@@ -56,6 +56,8 @@ def bench(
     if save:
         output_file(results)
     traces = benchmark.read_traces(folder) if folder else benchmark.generated_traces()
+    if not traces:
+        raise TraceError(f"{folder}: there is no trace in it (CSV, plain or .gz)")
     console.print(f"{len(traces)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(traces))

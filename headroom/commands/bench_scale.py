@@ -53,6 +53,8 @@ def bench_scale(
 
     Against an AWS below botocore, in virtual time.
     """
+    if results.exists():
+        scale_results.read(results)  # refused before the work
     work = scale_results.jobs(_names(scenario or []), _sizes(tables))
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(work))

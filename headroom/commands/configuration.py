@@ -42,6 +42,8 @@ def check(
     """
     if file and config_file:
         raise OperatorError("give either FILE or --config FILE")
+    if index and not table:
+        raise OperatorError("--index NAME is for --table NAME")
     path = configuration_file(file or config_file, stage)
     if as_json:
         _print_json(path)

@@ -112,10 +112,11 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Show what would be decided now about a table, and why."""
-    check_credentials()
     file = configuration_file(config_file, stage)
+    config = rules_of(file)
+    check_credentials()
     aws = Aws(topic_of(topic, stage), service=service_of(stage))
-    run = Run(aws, rules_of(file), _now(), dry_run=True)
+    run = Run(aws, config, _now(), dry_run=True)
     report = _preview(run, table)
     found_nothing = any(skip.reason in NOTHING for skip in report.skips)
     if as_json:

@@ -5,6 +5,7 @@ something is refused or unknown.
 """
 
 import codecs
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from headroom.commands.console import errors
 from headroom.migrate import config_js, dynamic_dynamodb, variables
 from headroom.migrate.dynamic_command_line import translate_command_line
 from headroom.migrate.imported import LOST, Imported, Kind
+from headroom.operator_error import OperatorError
 
 COLOURS = dict.fromkeys(LOST, "red") | {Kind.OFF: "yellow"}
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Its file.")]
@@ -64,7 +66,7 @@ def from_dynamic_dynamodb(
 )
 def from_dynamic_dynamoo(file: FileArgument) -> None:
     """Translate dynamicDynamoo's environment variables."""
-    _report(variables.from_dynamoo(_decode(file.read_bytes())), str(file))
+    _translate(file, variables.from_dynamoo)
 
 
 @importers.command(
@@ -72,7 +74,7 @@ def from_dynamic_dynamoo(file: FileArgument) -> None:
 )
 def from_emr_control(file: FileArgument) -> None:
     """Translate dynamodb-autoscaler-control's variables."""
-    _report(variables.from_emr_control(_decode(file.read_bytes())), str(file))
+    _translate(file, variables.from_emr_control)
 
 
 @importers.command(
@@ -83,7 +85,16 @@ def from_config_js(file: FileArgument) -> None:
 
     They are rockeee's dynamic-dynamodb-lambda and auto_dynamoDB_scale, which is made from it.
     """
-    _report(config_js.translate(_decode(file.read_bytes())), str(file))
+    _translate(file, config_js.translate)
+
+
+def _translate(file: Path, translate: Callable[[str], Imported]) -> None:
+    """Translate a file, and print what became of it. Raises OperatorError if nothing could."""
+    try:
+        imported = translate(_decode(file.read_bytes()))
+    except OperatorError as error:
+        raise OperatorError(f"{file}: {error}") from None
+    _report(imported, str(file))
 
 
 def _report(imported: Imported, source: str, annotate: bool = False) -> None:

@@ -24,6 +24,7 @@ from headroom.commands.options import (
     in_account,
     named_file,
     rules_of,
+    text_of,
     topic_of,
 )
 from headroom.commands.wording import Place
@@ -55,7 +56,7 @@ def invoke(
     failing instance. Without a named configuration all tables are managed there. Ends with 1 if
     the message starts no check.
     """
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    text = sys.stdin.read() if str(file) == "-" else text_of(file)
     name = topic_of(topic, stage)
     if account:
         run = Run(Aws(name), rules_of(config_file, stage), datetime.now(UTC), dry_run)
@@ -63,7 +64,7 @@ def invoke(
             handle(run, events.from_text(message))
         _print(run, named_file(config_file, stage), verbose, as_json)
     named = named_file(config_file, stage)
-    config = loader.load(named.read_text(), str(named)) if named else loader.load(staging.CONFIG)
+    config = loader.load(text_of(named), str(named)) if named else loader.load(staging.CONFIG)
     found = [(events.from_text(message), message) for message in staging.messages(text)]
     with Region(name=staging.region_of(found[0][0])) as region:
         aws = Aws(name, sleep=lambda _: None)  # time is simulated: nobody waits

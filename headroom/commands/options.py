@@ -25,6 +25,7 @@ from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from chalicelib.config.types import DEFAULT_TOPIC
 from headroom.deploy import stage as stages
+from headroom.operator_error import OperatorError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -126,7 +127,14 @@ def in_account(command: F) -> F:
             "AWS_REGION": region,
         }
         with _environment({name: value for name, value in place.items() if value}):
-            return command(*args, **options)
+            try:
+                return command(*args, **options)
+            except ValueError as error:  # botocore's, which is none of its own errors
+                if not str(error).startswith("Invalid endpoint"):
+                    raise
+                raise OperatorError(
+                    f"{error}. Set AWS_ENDPOINT_URL to an address, such as http://127.0.0.1:5000."
+                ) from None
 
     in_place.__signature__ = own.replace(  # type: ignore[attr-defined]
         parameters=[*own.parameters.values(), *added]
@@ -182,12 +190,23 @@ def rules_of(file: Path | None = None, stage: str | None = None) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        problem = (
-            f"not UTF-8, from byte {error.start} on; save it as UTF-8 "
-            "(Windows PowerShell's > writes UTF-16)"
-        )
-        raise loader.ConfigError(str(path), [problem]) from None
+        raise loader.ConfigError(str(path), [_not_text(error)]) from None
     return loader.load(text, str(path))
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file. Raises OperatorError if it is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{path}: {_not_text(error)}") from None
+
+
+def _not_text(error: UnicodeDecodeError) -> str:
+    return (
+        f"not UTF-8, from byte {error.start} on; save it as UTF-8 "
+        "(Windows PowerShell's > writes UTF-16)"
+    )
 
 
 def topic_of(topic: str | None = None, stage: str | None = None) -> str:

@@ -101,10 +101,12 @@ class Pass:
         return f"no rule of the configuration names {wording.listed(found)}"
 
 
-def _pass(glob: str, config_file: Path | None, stage: str | None, topic: str | None) -> Pass:
-    check_credentials()
+def make_pass(glob: str, config_file: Path | None, stage: str | None, topic: str | None) -> Pass:
+    """Return a pass over tables of this account, with the configuration and topic that count."""
     file = configuration_file(config_file, stage)
-    return Pass(Aws(topic_of(topic, stage)), rules_of(file), file, glob)
+    config = rules_of(file)
+    check_credentials()
+    return Pass(Aws(topic_of(topic, stage)), config, file, glob)
 
 
 def _status_everywhere(
@@ -156,7 +158,11 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show every managed table: use, units, state, budget, cost."""
-    chosen, now, prices = _pass(table, config_file, stage, topic), datetime.now(UTC), pricing.load()
+    chosen, now, prices = (
+        make_pass(table, config_file, stage, topic),
+        datetime.now(UTC),
+        pricing.load(),
+    )
     report = chosen.sweep(now)
     place, goals = chosen.place(now), _goals(chosen, report, now)
     if as_json:
@@ -289,7 +295,7 @@ def plan(
 ) -> None:
     """Say what the next pass would do, with its money and budget."""
     prices = pricing.load(price_file)
-    chosen, now = _pass(table, config_file, stage, topic), datetime.now(UTC)
+    chosen, now = make_pass(table, config_file, stage, topic), datetime.now(UTC)
     report = chosen.sweep(now)
     if as_json:
         print_json(wording.report_data(chosen.place(now), report, prices))
@@ -318,7 +324,7 @@ def apply(
 
     What has changed meanwhile is left, and named. Ends with 1 if not everything was done.
     """
-    prices, chosen = pricing.load(price_file), _pass(table, config_file, stage, topic)
+    prices, chosen = pricing.load(price_file), make_pass(table, config_file, stage, topic)
     if as_json:
         if not yes:
             raise typer.BadParameter("--json asks nothing: give --yes with it")

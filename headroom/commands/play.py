@@ -13,7 +13,7 @@ from rich.text import Text
 from chalicelib.config import loader
 from headroom.commands.console import SafeConsole, app
 from headroom.commands.demand_source import SumsOption, TraceOption
-from headroom.commands.options import ConfigOption, named_file
+from headroom.commands.options import ConfigOption, named_file, text_of
 from headroom.demo.scenes import SCENES
 from headroom.demo.scenes import play as play_scene
 from headroom.demo.shop import CONFIG, TABLE, traffic
@@ -55,6 +55,8 @@ def demo(
     if scene:
         if scene not in SCENES:
             raise typer.BadParameter(f"there is no scene {scene!r}, only {', '.join(SCENES)}")
+        if trace:
+            raise typer.BadParameter("give either --trace FILE or --scene NAME")
         play_scene(scene, console)
         return
     console.width = min(WIDTH, console.width)
@@ -73,7 +75,7 @@ def _configuration(file: Path | None) -> str:
     named = named_file(file)
     if named is None:
         return CONFIG
-    text = named.read_text(encoding="utf-8")
+    text = text_of(named)
     if not loader.load(text, str(named)).manages(TABLE):
         raise typer.BadParameter(
             f"the demo uses a table named {TABLE}, but no rule of the configuration names it"

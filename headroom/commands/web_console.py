@@ -18,20 +18,17 @@ from headroom.commands.options import (
     OfStageOption,
     TablesOption,
     TopicOption,
-    configuration_file,
     in_account,
     named_file,
-    rules_of,
-    topic_of,
+    text_of,
 )
-from headroom.commands.plan import Pass
+from headroom.commands.plan import Pass, make_pass
 from headroom.console.data import Account
 from headroom.console.embedded import EmbeddedSite
 from headroom.console.server import Server
 from headroom.console.site import Site, serve
 from headroom.demo import four_tables
 from headroom.deploy import stage as stages
-from headroom.deploy.account import check_credentials
 
 #: The functions of the embedded region are those of this stage.
 EMBEDDED_STAGE = "local"
@@ -63,9 +60,7 @@ def console(
     if write and not account:
         raise typer.BadParameter("--write is for --account; in the embedded region all is allowed")
     if account:
-        check_credentials()
-        file = configuration_file(config_file, stage)
-        tables = Pass(Aws(topic_of(topic, stage)), rules_of(file), file, table)
+        tables = make_pass(table, config_file, stage, topic)
         _ = tables.aws.account  # raises without credentials: then every page would fail
         own = stages.read(stage) if stage else None
         _run(serve(Site(Account(tables, own, _now), write), port), open_browser)
@@ -81,7 +76,7 @@ def _now() -> datetime:
 @contextmanager
 def embedded(file: Path | None = None, glob: str = "*") -> Iterator[EmbeddedSite]:
     """Yield the console of four tables in the embedded region, at 00:00 of its first day."""
-    text = file.read_text() if file else four_tables.CONFIG
+    text = text_of(file) if file else four_tables.CONFIG
     config = loader.load(text, str(file or "of the demo"))
     with four_tables.open_region(text) as region:
         aws = Aws(DEFAULT_TOPIC, sleep=lambda _: None)  # time is simulated: nobody waits

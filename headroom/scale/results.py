@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from headroom.operator_error import OperatorError
 from headroom.scale.goals import GOALS, Goal
 from headroom.scale.scenarios import SCENARIOS, Measurement, fits, measure
 from headroom.scale.simulation import Conditions
@@ -110,5 +111,8 @@ def as_json(results: Results) -> str:
 
 
 def read(file: Path) -> Results:
-    """Return the results in a file."""
-    return msgspec.json.decode(file.read_bytes(), type=Results)
+    """Return the results in a file. Raises OperatorError if it has none."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise OperatorError(f"{file}: no results of bench-scale: {error}") from None

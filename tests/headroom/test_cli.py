@@ -176,6 +176,35 @@ def test_a_wrong_call_ends_with_2_and_names_the_help(
         assert result.errors.endswith(f"→ headroom{help_of} -h")
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("status --table", "option '--table' requires an argument. → headroom status -h"),
+        ("status --config missing.toml", "missing.toml: no such file"),
+        ("check empty.toml --index x", "--index NAME is for --table NAME"),
+        ("bench --traces empty", "empty: there is no trace in it"),
+        ("bench-scale --tables 10 --results bytes", "bytes: no results of bench-scale: JSON is"),
+        ("demo --scene fleet --trace bytes", "give either --trace FILE or --scene NAME"),
+        ("demo --config bytes", "bytes: not UTF-8, from byte 0 on"),
+        ("invoke bytes", "bytes: not UTF-8, from byte 0 on"),
+        ("console --config bytes", "bytes: not UTF-8, from byte 0 on"),
+        ("import config-js empty.toml", "empty.toml: there is no object"),
+        ("pauses", "Invalid endpoint: nonsense. Set AWS_ENDPOINT_URL to an address"),
+    ],
+)
+def test_what_cannot_be_done_is_named_in_one_sentence(
+    words: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: RunCommand
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.toml").touch()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    result = run(*words.split())
+    assert (result.exit_code, sentence in result.errors) == (2, True), result.errors
+
+
 def test_no_colours_are_printed_where_nobody_wants_them(tmp_path: Path) -> None:
     """Rich reads the variables when a console is made, so in a process of its own."""
     words = [sys.executable, "-m", "headroom.cli", "check", str(tmp_path / "none")]
