@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
-from chalicelib import owners, unthrottled
+from chalicelib import modes, owners, unthrottled
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.tables import describe_tables, table_names
@@ -88,6 +88,7 @@ def scale_down(run: Run) -> Report:
     """
     managed = [name for name in _all_tables(run) or [] if run.config.manages(name)]
     free = _without_autoscaled(run, managed)
+    modes.choose(run, free or [])
     left = hand_over(run, "scale_down", free, BOTH) if free else []
     alarms = _topic_alarms(run) if left else None
     if left and alarms is not None:
@@ -120,6 +121,8 @@ def sweep(
     managed = [name for name in managed if concerns is None or concerns(name)]
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
+    if alone:
+        modes.choose(run, free or [])
     left = hand_over(run, "sweep", names, UP if free is None else BOTH)
     tables = provisioned_tables(run, names)
     add_up_stage(run, tables.values(), is_whole=concerns is None)
@@ -242,6 +245,7 @@ def on_group(run: Run, event: GroupEvent | Skip) -> Report:
 def preview(run: Run, table: str) -> Report:
     """Check one table in both directions, to show an operator what would happen."""
     if run.config.manages(table):
+        modes.choose(run, [table])
         reconcile(
             run, provisioned_tables(run, [table]), BOTH, partial(_named_or_ours, run, set(), False)
         )

@@ -101,6 +101,12 @@ class Reason(StrEnum):
     DEMAND_GONE = "DemandGone"
     FLEET_UNKNOWN = "FleetUnknown"
     UPDATING = "TableUpdating"
+    # the billing mode of a table
+    CHEAPER_ON_DEMAND = "CheaperOnDemand"
+    CHEAPER_PROVISIONED = "CheaperProvisioned"
+    CHEAPEST_MODE = "CheapestMode"
+    SWITCHED_BY_HAND = "SwitchedByHand"
+    PRICE_UNKNOWN = "PriceUnknown"
     # skipped: there is nothing to decide
     ON_DEMAND = "OnDemand"
     GONE = "TableGone"
@@ -222,6 +228,7 @@ class TableState:
     throughputs: the throughput by index name, "" for the table. replicas: the other Regions of a
     global table, version 2019.11.21. table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
     size_bytes: of the table and its indexes, as DynamoDB measured it in the last six hours.
+    on_demand_at: when it went on demand last. ceilings: its `OnDemandThroughput`, by target.
     Source: API_TableDescription, read 2026-11.
     """
 
@@ -233,6 +240,8 @@ class TableState:
     replicas: tuple[str, ...] = ()
     table_class: str = "STANDARD"
     size_bytes: int = 0
+    on_demand_at: datetime | None = None
+    ceilings: tuple[tuple[Target, int], ...] = ()
 
     def replicates(self, target: Target) -> bool:
         """Tell whether a target is the writes of a global table, or of an index of one."""
@@ -505,5 +514,26 @@ class StandBy:
     ends: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SetMode:
+    """Switch the billing mode of a table, or (`was` is the same) change its ceilings on demand.
+
+    was, on_demand: whether it is on demand before and after. units: of each target, where it
+    becomes provisioned. ceilings: those that change. note: the tag that is written before.
+    """
+
+    table: str
+    was: bool
+    on_demand: bool
+    units: tuple[tuple[Target, int], ...] = ()
+    ceilings: tuple[tuple[Target, int], ...] = ()
+    note: tuple[str, str] = ("", "")
+
+    @property
+    def switches(self) -> bool:
+        """Tell whether the mode changes."""
+        return self.was != self.on_demand
+
+
 TableAction = SetCapacity | RewriteAlarm
-Action = TableAction | CreateAlarm | DeleteAlarms | Heal | StandBy
+Action = TableAction | CreateAlarm | DeleteAlarms | Heal | StandBy | SetMode

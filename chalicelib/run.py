@@ -13,6 +13,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config
 from chalicelib.core import plan
 from chalicelib.core.healing import HealingDecision
+from chalicelib.core.modes import ModeDecision
 from chalicelib.core.money import Spending
 from chalicelib.core.notices import Notice
 from chalicelib.core.observation import Observation
@@ -73,6 +74,7 @@ class Report:
     done: list[Action] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     healing_decisions: list[HealingDecision] = field(default_factory=list)
+    mode_decisions: list[ModeDecision] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)

@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from chalicelib import metrics
 from chalicelib.core.explain import sentence
 from chalicelib.core.healing import HealingDecision
+from chalicelib.core.modes import ModeDecision
 from chalicelib.core.table_alarms import level
 from chalicelib.model import Action, CreateAlarm, Decision, Heal, RewriteAlarm, Target
 from chalicelib.run import Report
@@ -39,6 +40,8 @@ class RunLog:
             self._line(logger.info, sentence(decision), **_decision_fields(decision))
         for healing in self._new("healing_decisions", report.healing_decisions):
             self._line(logger.info, sentence(healing), **_healing_fields(healing))
+        for mode in self._new("mode_decisions", report.mode_decisions):
+            self._line(logger.info, sentence(mode), **_mode_fields(mode))
         for skip in self._new("skips", report.skips):
             fields = {"kind": "skip", "subject": skip.subject, "reason": str(skip.reason)}
             self._line(logger.warning, sentence(skip), **fields)
@@ -114,6 +117,18 @@ def _healing_fields(decision: HealingDecision) -> dict[str, object]:
         "instance": decision.instance,
         "group": decision.group,
         "action": decision.action if decision.is_failed else "keep",
+        "reason": str(decision.reason),
+        "dry_run": decision.dry_run,
+        "numbers": dict(decision.numbers),
+    }
+
+
+def _mode_fields(decision: ModeDecision) -> dict[str, object]:
+    return {
+        "kind": "mode",
+        "table": decision.table,
+        "on_demand": decision.on_demand,
+        "becomes_on_demand": decision.becomes_on_demand,
         "reason": str(decision.reason),
         "dry_run": decision.dry_run,
         "numbers": dict(decision.numbers),

@@ -28,6 +28,7 @@ NAVIGATION: dict[str, dict[str, str]] = {
         "docs/windows": "Windows and fixed times",
         "docs/pause": "Pauses",
         "docs/money": "Money",
+        "docs/modes": "Billing modes",
         "docs/measure": "Traces and receipts",
         "docs/notifications": "Notifications",
         "docs/jobs": "Backups and other jobs",

@@ -123,6 +123,8 @@ PARTS: Mapping[str, tuple[type, str]] = {
 #: One for each key; a test holds that each is right, and none says what holds anyway.
 EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Policy, "strategy"): "percent",
+    (Policy, "mode"): "cheapest",
+    (Policy, "on_demand_ceiling_percent"): 400,
     (Policy, "min_units"): 25,
     (Policy, "max_units"): 5_000,
     (Policy, "max_usd_month"): 400.0,
@@ -232,6 +234,8 @@ EXAMPLES: Mapping[tuple[type, str], Any] = {
     (Money, "money_cap"): "hold",
     (Money, "read_unit_hour"): 0.000147,
     (Money, "write_unit_hour"): 0.000735,
+    (Money, "read_million_requests"): 0.1415,
+    (Money, "write_million_requests"): 0.7075,
     (Understudy, "tables"): ("orders*",),
     (Understudy, "utilization_percent"): 60,
     (Understudy, "regions"): ("eu-west-1",),

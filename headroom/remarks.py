@@ -153,6 +153,10 @@ def _why_not(name: str, policy: Policy) -> str:
             name == "circuit_breaker_seconds" and not policy.circuit_breaker_url,
             "circuit_breaker_url is not set",
         ),
+        (
+            name == "on_demand_ceiling_percent" and policy.mode != "cheapest",
+            'mode = "cheapest" is not set',
+        ),
         (name == "money_cap" and not policy.max_usd_month, "max_usd_month is not set"),
         (
             kinds is not None and not kinds & set(policy.notify),

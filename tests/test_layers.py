@@ -51,7 +51,7 @@ LADDERS = {
             "unthrottled",
         ],
         ["observe", "act"],
-        ["healing", "reconcile", "fan_out"],
+        ["healing", "reconcile", "fan_out", "modes"],
         ["handlers"],
     ],
     "headroom": [

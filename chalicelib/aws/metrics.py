@@ -161,6 +161,17 @@ def read_histories(
     return {t: summaries[t] for t in targets if t in summaries and summaries[t].end == end}
 
 
+def read_weeks(aws: Aws, targets: Sequence[Target], now: datetime) -> dict[Target, Series]:
+    """Return the five-minute demand of the last days, to the last full hour.
+
+    A container reads each hour's new points once. What cannot be read is left out.
+    """
+    read_histories(aws, targets, now, also_new=True)
+    end = history_end(now)
+    found = {target: aws.histories.between(target, end - HISTORY, end) for target in targets}
+    return {t: Series(end - HISTORY, 300, days) for t, days in found.items() if days}
+
+
 def read_demand(aws: Aws, target: Target, start: datetime, end: datetime) -> Series:
     """Return a target's demand by the minute, consumed and throttled, with its gaps.
 

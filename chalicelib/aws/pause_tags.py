@@ -1,4 +1,4 @@
-"""The adapter of operators' pauses: the tables that have the tag."""
+"""The adapter of the tags on tables: operators' pauses, and who switched a billing mode."""
 
 from chalicelib.aws.client import Aws
 from chalicelib.core.pause_tag import KEY
@@ -7,8 +7,8 @@ from chalicelib.core.pause_tag import KEY
 PAGE = 100
 
 
-def tags(aws: Aws) -> dict[str, str]:
-    """Return the tag's value by table, in one call for each hundred tables that have the tag.
+def tags(aws: Aws, key: str = KEY) -> dict[str, str]:
+    """Return a tag's value by table, in one call for each hundred tables that have the tag.
 
     GetResources filters by key and resource type. It also returns resources that once had a tag.
     Source: API_GetResources, read 2026-11. Raises AwsError (ClientError, BotoCoreError).
@@ -17,7 +17,7 @@ def tags(aws: Aws) -> dict[str, str]:
         aws.client("resourcegroupstaggingapi")
         .get_paginator("get_resources")
         .paginate(
-            TagFilters=[{"Key": KEY}],
+            TagFilters=[{"Key": key}],
             ResourceTypeFilters=["dynamodb:table"],
             ResourcesPerPage=PAGE,
         )
@@ -27,6 +27,6 @@ def tags(aws: Aws) -> dict[str, str]:
         for resource in page["ResourceTagMappingList"]:
             table = resource["ResourceARN"].partition(":table/")[2]
             for tag in resource["Tags"]:
-                if tag["Key"] == KEY:
+                if tag["Key"] == key:
                     values[table] = tag["Value"]
     return values

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.aws.client import AT_LIMIT, Aws
-from chalicelib.model import Change, Dimension, SetCapacity, TableState, Throughput
+from chalicelib.model import (
+    Change,
+    Dimension,
+    SetCapacity,
+    TableState,
+    Target,
+    Throughput,
+)
 
 
 class Refused(Exception):
@@ -39,7 +46,7 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
     where it takes no increase now.
     """
     client = aws.client("dynamodb")
-    table = _table_state(client.describe_table(TableName=action.table)["Table"])
+    table = table_state(client.describe_table(TableName=action.table)["Table"])
     _check_unchanged(table, action.changes)
     try:
         client.update_table(TableName=action.table, **_update(table, action.changes))
@@ -55,7 +62,7 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
 
 def _describe(client: Any, name: str) -> TableState | Exception | None:
     try:
-        return _table_state(client.describe_table(TableName=name)["Table"])
+        return table_state(client.describe_table(TableName=name)["Table"])
     except client.exceptions.ResourceNotFoundException:
         return None
     # one table's answer must not stop the others; the error is raised at the end
@@ -63,7 +70,8 @@ def _describe(client: Any, name: str) -> TableState | Exception | None:
         return error
 
 
-def _table_state(table: Mapping[str, Any]) -> TableState:
+def table_state(table: Mapping[str, Any]) -> TableState:
+    """Return a table as DescribeTable describes it."""
     mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
     status = table["TableStatus"]
     parts = {"": {**table, "IndexStatus": status}}
@@ -88,9 +96,22 @@ def _table_state(table: Mapping[str, Any]) -> TableState:
         throughputs=throughputs,
         replicas=tuple(sorted(replica["RegionName"] for replica in table.get("Replicas", []))),
         table_class=table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
+        on_demand_at=table.get("BillingModeSummary", {}).get("LastUpdateToPayPerRequestDateTime"),
+        ceilings=_ceilings(table["TableName"], parts),
         size_bytes=int(table.get("TableSizeBytes", 0))
         + sum(int(index.get("IndexSizeBytes", 0)) for index in table_indexes),
     )
+
+
+def _ceilings(table: str, parts: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[Target, int], ...]:
+    """Return the maximum throughput on demand, of the targets that have one; -1 is none."""
+    names = {Dimension.READ: "MaxReadRequestUnits", Dimension.WRITE: "MaxWriteRequestUnits"}
+    found = {
+        Target(table, index, d): int(part.get("OnDemandThroughput", {}).get(name, -1))
+        for index, part in parts.items()
+        for d, name in names.items()
+    }
+    return tuple((target, count) for target, count in found.items() if count > 0)
 
 
 def _throughput(part: Mapping[str, Any], status: str) -> Throughput:

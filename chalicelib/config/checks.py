@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from chalicelib.config.rules import WILDCARDS, Config, places, resolve
 from chalicelib.model import Dimension, Target
 
-#: The settings of a budget.
-BUDGET = frozenset({"max_usd_month", "money_cap"})
+#: The settings of a whole table, and what they are.
+OF_TABLE = {
+    "max_usd_month": "a budget is that",
+    "money_cap": "a budget is that",
+    "mode": "a billing mode is that",
+}
 
 
 def conflicts(config: Config) -> list[str]:
@@ -15,26 +19,36 @@ def conflicts(config: Config) -> list[str]:
         *_policy_problems(config),
         *_fleet_problems(config),
         *_rules_without_fleet(config),
-        *_money_problems(config),
+        *_part_problems(config),
+        *_mode_problems(config),
         *_understudy_problems(config),
     ]
     return list(dict.fromkeys(problems))
 
 
-def _money_problems(config: Config) -> Iterator[str]:
-    """Yield the budgets of a part of a table: a budget is that of a table with its indexes."""
+def _part_problems(config: Config) -> Iterator[str]:
+    """Yield the settings of a whole table that a part of one has."""
     for path, scopes in places(config):
         parts = {f"{path}.{dimension}": scopes[-1].apart[dimension] for dimension in Dimension}
         if ".indexes[" in path:
             parts[path] = scopes[-1].both
         for place, settings in parts.items():
-            for key in sorted(BUDGET & settings.keys()):
+            for key in sorted(OF_TABLE.keys() & settings.keys()):
                 yield (
-                    f"{place}.{key}: a budget is that of a table with its indexes, "
+                    f"{place}.{key}: {OF_TABLE[key]} of a table with its indexes, "
                     "so it stands in [[tables]] or [defaults]"
                 )
     if config.money:
         yield from (f"money.{problem}" for problem in config.money.problems())
+
+
+def _mode_problems(config: Config) -> Iterator[str]:
+    """Yield what cannot be used with `mode = "cheapest"`."""
+    if config.understudy and any(policy.mode == "cheapest" for policy in config.policies()):
+        yield (
+            "understudy: Application Auto Scaling cannot stand by for a table that changes its "
+            'billing mode; take [understudy] away, or mode = "cheapest"'
+        )
 
 
 def _policy_problems(config: Config) -> Iterator[str]:

@@ -42,6 +42,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "`fleet` follows the number of instances alone."
         ),
     ] = "adaptive"
+    mode: Annotated[
+        Literal["provisioned", "cheapest"],
+        Meta(
+            description="The billing mode of a table: `provisioned` leaves it as it is; `cheapest` "
+            "switches the table to on demand and back, as its past costs less: see docs/modes.md."
+        ),
+    ] = "provisioned"
+    on_demand_ceiling_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description='With `mode = "cheapest"`, on demand: the maximum throughput of a target, '
+            "in percent of its highest demand in the last 14 days; 0 sets none.",
+        ),
+    ] = 0
     min_units: Annotated[
         int,
         Meta(
@@ -422,6 +438,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (
                 self.strategy == "fleet" and not self.scale_up,
                 "scale_up: with false, the strategy fleet cannot follow its fleet",
+            ),
+            (
+                self.mode == "cheapest" and not (self.scale_up and self.scale_down),
+                "mode: cheapest changes capacity in both directions, so it needs scale_up and "
+                "scale_down",
+            ),
+            (
+                self.mode == "cheapest" and self.strategy == "fleet",
+                "mode: cheapest is decided by the demand, not by a fleet",
+            ),
+            (
+                self.mode == "cheapest" and self.max_usd_month > 0,
+                "mode: a budget (max_usd_month) counts no requests on demand, so it cannot be "
+                "used with cheapest",
             ),
             (
                 periods > DAY_SECONDS,

@@ -1,9 +1,10 @@
 """Decisions, actions and skips in words, for the log, the dry run and the operator."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from chalicelib.core.healing import HealingDecision
+from chalicelib.core.modes import ModeDecision
 from chalicelib.model import (
     Action,
     CreateAlarm,
@@ -14,6 +15,7 @@ from chalicelib.model import (
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     Skip,
     StandBy,
 )
@@ -71,6 +73,13 @@ WHY: Mapping[Reason, str] = {
     Reason.GLOBAL_TABLE: "the writes of a global table belong to Application Auto Scaling",
     Reason.FLEET_UNKNOWN: "the fleet that it follows cannot be counted, so nothing is lowered",
     Reason.UPDATING: "the table or index is being updated; the next check decides",
+    Reason.CHEAPER_ON_DEMAND: "its past weeks cost less on demand from now on",
+    Reason.CHEAPER_PROVISIONED: "its past weeks cost less provisioned from now on",
+    Reason.CHEAPEST_MODE: "no switch saves enough now",
+    Reason.SWITCHED_BY_HAND: "somebody else has given it its billing mode; "
+    "the tag headroom-mode = cheapest hands it over",
+    Reason.PRICE_UNKNOWN: "the price of a unit in this Region and table class is unknown: "
+    "write it into [money]",
     Reason.ON_DEMAND: "it is billed on demand, so there is no capacity to set",
     Reason.GONE: "it does not exist",
     Reason.NOT_MANAGED: "no rule in the configuration matches it",
@@ -104,6 +113,7 @@ WHY: Mapping[Reason, str] = {
 }
 
 
+MODES = {False: "provisioned", True: "on demand"}
 HEALS: Mapping[str, str] = {
     "replace": "is replaced",
     "reboot": "is rebooted",
@@ -112,13 +122,17 @@ HEALS: Mapping[str, str] = {
 }
 
 
-def sentence(subject: Decision | HealingDecision | Skip | Action, would: bool = False) -> str:
+def sentence(
+    subject: Decision | HealingDecision | ModeDecision | Skip | Action, would: bool = False
+) -> str:
     """Return one line for a decision, a skip or an action. would: the action is only planned."""
     match subject:
         case Decision():
             return _decision(subject)
         case HealingDecision():
             return _healing_decision(subject)
+        case ModeDecision():
+            return _mode_decision(subject)
         case Skip():
             return f"{subject.subject}: passed over: {subject.detail} ({subject.reason})"
         case _:
@@ -139,7 +153,14 @@ def _healing_decision(decision: HealingDecision) -> str:
     return f"{mode}instance {decision.instance} of group {decision.group} {move}: {_why(decision)}"
 
 
-def _why(decision: Decision | HealingDecision) -> str:
+def _mode_decision(decision: ModeDecision) -> str:
+    now, then = (MODES[mode] for mode in (decision.on_demand, decision.becomes_on_demand))
+    move = f"{now} → {then}" if decision.switches else f"stays {now}"
+    mode = "dry run: " if decision.dry_run and decision.changes else ""
+    return f"{mode}{decision.table} {move}: {_why(decision)}"
+
+
+def _why(decision: Decision | HealingDecision | ModeDecision) -> str:
     return f"{WHY[decision.reason]} ({decision.reason}; {numbers(decision.numbers)})"
 
 
@@ -172,12 +193,27 @@ def _action(action: Action, would: bool) -> str:
             return f"{verb(word.format(action.group))} instance {action.instance}"
         case DeleteAlarms():
             return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
+        case SetMode():
+            return _mode_action(action, verb)
         case StandBy():
-            if action.ends:
-                return f"{verb('let')} Application Auto Scaling scale {action.target}"
-            word = "register {0} with" if action.is_new else "suspend {0} in"
-            bounds = f"{action.min_units:,} to {action.max_units:,} units"
-            kept = f"{'suspended, ' if action.is_new else ''}{bounds}"
-            return f"{verb(word.format(action.target))} Application Auto Scaling ({kept})"
+            return _stand_by(action, verb)
         case _:
             assert_never(action)
+
+
+def _stand_by(action: StandBy, verb: Callable[[str], str]) -> str:
+    if action.ends:
+        return f"{verb('let')} Application Auto Scaling scale {action.target}"
+    word = "register {0} with" if action.is_new else "suspend {0} in"
+    bounds = f"{action.min_units:,} to {action.max_units:,} units"
+    kept = f"{'suspended, ' if action.is_new else ''}{bounds}"
+    return f"{verb(word.format(action.target))} Application Auto Scaling ({kept})"
+
+
+def _mode_action(action: SetMode, verb: Callable[[str], str]) -> str:
+    limits = ", ".join(f"{target} {count:,}" for target, count in action.units or action.ceilings)
+    if not action.switches:
+        return f"{verb('set')} the maximum throughput of {action.table} to {limits}"
+    words = " with " if action.units else " with the maximum throughput "
+    more = f"{words}{limits}" if limits else ""
+    return f"{verb('switch')} {action.table} to {MODES[action.on_demand]}{more}"

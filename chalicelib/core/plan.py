@@ -6,6 +6,7 @@ after it.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from chalicelib.config.policy import Policy
@@ -21,6 +22,7 @@ from chalicelib.model import (
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     StandBy,
     TableAction,
     Target,
@@ -48,11 +50,14 @@ def for_table(
 def identity(action: Action) -> Hashable:
     """Return what an action does. Two actions with the same identity do the same.
 
-    The state of an alarm is no part of it: it changes from minute to minute.
+    The state of an alarm, and the time in a tag, are no part of it: they change from minute to
+    minute.
     """
     match action:
         case SetCapacity() | Heal() | DeleteAlarms() | StandBy():
             return action
+        case SetMode():
+            return replace(action, note=("", ""))
         case RewriteAlarm():
             return action.alarm.name, tuple(sorted((k, str(v)) for k, v in action.changes.items()))
         case CreateAlarm():

@@ -41,7 +41,14 @@ STANDARD: Mapping[str, tuple[float, float]] = {
 STANDARD_IA: Mapping[str, tuple[float, float]] = {"us-east-1": (0.00016, 0.00081)}
 LISTS = {"STANDARD": STANDARD, "STANDARD_INFREQUENT_ACCESS": STANDARD_IA}
 READ_ON = "2026-01-14"
+#: USD for one unit a second on demand for an hour, over USD for a provisioned unit for an hour. In
+#: us-east-1 it is 3600 x 0.125e-6 / 0.00013 for reads and 3600 x 0.625e-6 / 0.00065 for writes,
+#: both 3.46 (prices since 2024-11-01: AWS, "Amazon DynamoDB reduces prices for on-demand
+#: throughput", read 2026-11). That it is the same in other Regions is an assumption; `[money]` may
+#: give the prices.
+ON_DEMAND_RATIO = 3600 * 0.125e-6 / 0.00013
 
+DIMENSIONS = (Dimension.READ, Dimension.WRITE)
 UnitHours = Mapping[Dimension, float]
 
 
@@ -53,4 +60,16 @@ def unit_hours(region: str, table_class: str, own: Money | None) -> UnitHours | 
     pair = LISTS.get(table_class, {}).get(region)
     if own and own.read_unit_hour:
         pair = own.read_unit_hour, own.write_unit_hour
-    return dict(zip((Dimension.READ, Dimension.WRITE), pair, strict=True)) if pair else None
+    return dict(zip(DIMENSIONS, pair, strict=True)) if pair else None
+
+
+def request_hours(region: str, table_class: str, own: Money | None) -> UnitHours | None:
+    """Return USD for one unit a second on demand for an hour; None where the price is unknown.
+
+    A discounted price of provisioned units in `[money]` tells nothing of requests.
+    """
+    if own and own.read_million_requests:
+        million = own.read_million_requests, own.write_million_requests
+        return {d: 3600 * usd / 1e6 for d, usd in zip(DIMENSIONS, million, strict=True)}
+    listed = unit_hours(region, table_class, None)
+    return {d: usd * ON_DEMAND_RATIO for d, usd in listed.items()} if listed else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 from rich import box
 from rich.table import Table
 
@@ -47,7 +48,14 @@ from headroom.commands.options import (
     rules_of,
 )
 from headroom.simulation import budgets, pricing, report
-from headroom.simulation.compare import HEADROOM, SPENT_BUDGET, Comparison, Section, compare
+from headroom.simulation.compare import (
+    CHEAPEST,
+    HEADROOM,
+    SPENT_BUDGET,
+    Comparison,
+    Section,
+    compare,
+)
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.history import NoHistoryError
 from headroom.tables import number_table
@@ -147,7 +155,11 @@ def _print(sections: Sequence[Section], trace: Path | None, as_json: bool, as_cs
     else:
         for section in sections:
             console.print(_table(section.comparison, "" if trace else f"{section.title}: "))
-            for sentence in (report.saving(section.comparison), *section.notes):
+            for sentence in (
+                report.saving(section.comparison),
+                *report.switches(section),
+                *section.notes,
+            ):
                 console.print(sentence, soft_wrap=WHOLE_LINES, markup=False)
 
 
@@ -196,11 +208,13 @@ def _compared(
             except NoHistoryError as error:
                 errors.print(f"left out: {error}", markup=False)
                 continue
-            task = progress.add_task(
-                f"replaying {source.title}", total=5 + len(targets) + len(sights)
-            )
             policy = policy_for(config_file, source.target)
-            spent = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
+            variants = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
+            if policy.mode == "cheapest":
+                variants[CHEAPEST] = budgets.unlimited(policy)
+                policy = structs.replace(policy, mode="provisioned")
+            count = 5 + len(targets) + len(variants) + len(sights)
+            task = progress.add_task(f"replaying {source.title}", total=count)
             comparison = compare(
                 demand,
                 budgets.unlimited(policy),
@@ -209,7 +223,7 @@ def _compared(
                 targets,
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
-                spent,
+                variants,
                 sights,
             )
             yield Section(source.title, comparison, policy, start)

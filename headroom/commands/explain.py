@@ -80,7 +80,8 @@ def _rows(answer: Answer[tuple[dict[str, object], Report]]) -> Iterator[tuple[st
     for decision in report.decisions:
         units = f"{decision.current:,}", f"{decision.desired:,}"
         yield answer.place, str(decision.target), *units, wording.reason_of(decision)
-    for text in (*map(sentence, report.healing_decisions), *map(sentence, report.skips)):
+    kinds = report.healing_decisions, report.mode_decisions, report.skips
+    for text in [sentence(one) for kind in kinds for one in kind]:
         yield answer.place, "", "", "", text
     for failure in report.failures:
         why = f"{failure.subject}: {failure.doing} failed: {describe_error(failure.error)}"

@@ -382,6 +382,7 @@ def _print_plan(
     wording.print_dry_run(report.decisions)
     wording.print_changes(report.decisions, prices, verbose=verbose)
     wording.print_healing(report)
+    wording.print_modes(report)
     wording.print_actions(report, dry_run=True)
     for action in report.planned if verbose else []:
         print_line(f"  {sentence(action, would=True)}")

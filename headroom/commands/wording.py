@@ -13,8 +13,18 @@ from chalicelib.core import money as budget
 from chalicelib.core import warm
 from chalicelib.core.budget import FREE_DECREASES_PER_DAY
 from chalicelib.core.explain import WHY, numbers, sentence
+from chalicelib.core.modes import ModeDecision
 from chalicelib.core.money import Spending
-from chalicelib.model import Action, CreateAlarm, Decision, DeleteAlarms, Heal, RewriteAlarm, Skip
+from chalicelib.model import (
+    Action,
+    CreateAlarm,
+    Decision,
+    DeleteAlarms,
+    Heal,
+    RewriteAlarm,
+    SetMode,
+    Skip,
+)
 from chalicelib.run import Report, Run
 from headroom.commands.console import console, print_failure, print_line
 from headroom.deploy.account import describe_error
@@ -148,7 +158,7 @@ def print_actions(report: Report, dry_run: bool) -> None:
     if alarms:
         print_line(f"Alarms: {alarms}.")
     for action in actions:
-        if isinstance(action, Heal):
+        if isinstance(action, Heal | SetMode):
             print_line(sentence(action, would=dry_run))
 
 
@@ -191,16 +201,23 @@ def listed(names: Sequence[str]) -> str:
 
 
 def print_decisions(report: Report, verbose: bool) -> None:
-    """Print the decisions as a table, and those about instances in words."""
+    """Print the decisions as a table, and those about instances and modes in words."""
     if report.decisions:
         console.print(_table(report, verbose))
     print_healing(report)
+    print_modes(report)
 
 
 def print_healing(report: Report) -> None:
     """Print the decisions about instances."""
     for healing in report.healing_decisions:
         print_line(sentence(healing))
+
+
+def print_modes(report: Report) -> None:
+    """Print the decisions about billing modes."""
+    for mode in report.mode_decisions:
+        print_line(sentence(mode))
 
 
 def _table(report: Report, verbose: bool) -> Table:
@@ -237,6 +254,21 @@ def as_data(decision: Decision, prices: pricing.Prices) -> dict[str, object]:
     }
 
 
+def _mode_data(decision: ModeDecision) -> dict[str, object]:
+    """Return the decision on a billing mode for `--json`, with the field names of the log."""
+    return {
+        "table": decision.table,
+        "on_demand": decision.on_demand,
+        "becomes_on_demand": decision.becomes_on_demand,
+        "reason": str(decision.reason),
+        "why": WHY[decision.reason],
+        "dry_run": decision.dry_run,
+        "units": {str(target): count for target, count in decision.units.items()},
+        "ceilings": {str(target): count for target, count in decision.ceilings.items()},
+        "numbers": dict(decision.numbers),
+    }
+
+
 def report_data(place: Place, report: Report, prices: pricing.Prices) -> dict[str, object]:
     """Return a report for `--json`."""
     actions: Mapping[str, Sequence[Action]] = {"planned": report.planned, "done": report.done}
@@ -244,6 +276,7 @@ def report_data(place: Place, report: Report, prices: pricing.Prices) -> dict[st
         **place.as_data(),
         "decisions": [as_data(decision, prices) for decision in report.decisions],
         **{kind: [sentence(action) for action in found] for kind, found in actions.items()},
+        "modes": [_mode_data(mode) for mode in report.mode_decisions],
         "budgets": [asdict(one) for one in report.spending],
         "skipped": [
             {"subject": s.subject, "reason": str(s.reason), "detail": s.detail}

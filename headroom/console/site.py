@@ -106,6 +106,7 @@ def answer_of(report: Report, dry_run: bool, staged: list[str]) -> dict[str, obj
     lines = [
         *map(_decided, report.decisions),
         *map(sentence, report.healing_decisions),
+        *map(sentence, report.mode_decisions),
         *map(sentence, report.skips),
         *(sentence(action, would=dry_run) for action in actions),
         *(str(failure) for failure in report.failures),

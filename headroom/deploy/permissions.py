@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.config.healing import Healing
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import Config, Matcher
+from chalicelib.core.modes import KEY as MODE_TAG
 from chalicelib.core.notices import STATE_KINDS
 from headroom.deploy.blueprint import Document
 from headroom.deploy.stage import SCHEDULED
@@ -333,6 +334,18 @@ def stand_by(rules: Config, function: str) -> list[Document]:
     ]
 
 
+def switch_modes(rules: Config, function: str) -> list[Document]:
+    """Allow the hourly pass to note on a table that it switches the billing mode.
+
+    UpdateTable, which switches, is allowed anyway. Source of the condition key: Service
+    Authorization Reference, DynamoDB, TagResource, read 2026-11.
+    """
+    if function != "scale_down" or all(policy.mode != "cheapest" for policy in rules.policies()):
+        return []
+    only = {"ForAllValues:StringEquals": {"aws:TagKeys": [MODE_TAG]}}
+    return [_allow("NoteSwitchesOfTheMode", ["dynamodb:TagResource"], [f"{TABLES}*"], only)]
+
+
 CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     only_managed_tables,
     count_fleets,
@@ -341,6 +354,7 @@ CONTRIBUTORS: tuple[Callable[[Config, str], list[Document]], ...] = (
     hand_over,
     heal_instances,
     stand_by,
+    switch_modes,
 )
 
 

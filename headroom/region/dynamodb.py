@@ -3,13 +3,27 @@
 moto keeps the tables; their units, updates and decreases are here.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from chalicelib.model import Dimension, Target
+from headroom.region import moto_store
 from headroom.region.context import Context, ServiceError
-from headroom.simulation.dynamodb_rules import Meter, Provision, QuotaExceededError
+from headroom.simulation.dynamodb_rules import (
+    BillingMode,
+    Meter,
+    Provision,
+    QuotaExceededError,
+)
+
+NO_UNITS = (
+    "One or more parameter values were invalid: Neither ReadCapacityUnits nor "
+    "WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"
+)
+CEILINGS = {Dimension.READ: "MaxReadRequestUnits", Dimension.WRITE: "MaxWriteRequestUnits"}
 
 
 @dataclass
@@ -17,7 +31,9 @@ class Table:
     """One table's throughput, by index name ("" is the table)."""
 
     provisions: dict[str, Provision]
-    on_demand: bool = False
+    mode: BillingMode = field(default_factory=BillingMode)
+    #: `OnDemandThroughput`, by index name.
+    ceilings: dict[str, dict[str, int]] = field(default_factory=dict)
     #: The other Regions of a global table.
     replicas: list[str] = field(default_factory=list)
     #: Its class; "" where it was never chosen.
@@ -28,7 +44,25 @@ class Table:
 
     @property
     def updating(self) -> bool:
-        return any(provision.pending is not None for provision in self.provisions.values())
+        provisions = self.provisions.values()
+        return self.mode.until is not None or any(p.pending is not None for p in provisions)
+
+    @property
+    def on_demand(self) -> bool:
+        return self.mode.on_demand
+
+    def complete_updates(self, now: datetime) -> None:
+        """Apply what is ready: units, and a switch of the mode."""
+        if self.mode.complete(now):
+            for provision in self.provisions.values():
+                provision.ready_at = now
+        for provision in self.provisions.values():
+            provision.complete_update(now)
+
+    def ceiling(self, target: Target) -> float:
+        """Return the most units a second that the table serves on demand."""
+        most = self.ceilings.get(target.index, {}).get(CEILINGS[target.dimension], -1)
+        return most if most > 0 else math.inf
 
 
 class DynamoDB:
@@ -43,21 +77,30 @@ class DynamoDB:
 
     def targets(self) -> Iterator[Target]:
         """Yield every dimension that has provisioned units."""
-        for name, table in self.tables.items():
-            if not table.on_demand:
-                for index in table.provisions:
-                    for dimension in Dimension:
-                        yield Target(name, index, dimension)
+        names = [name for name, table in self.tables.items() if not table.on_demand]
+        return self._targets_of(names)
+
+    def serving(self, on_demand: bool) -> Iterator[Target]:
+        """Yield what is served on demand now, or what is served by provisioned units."""
+        served = ((n, table.mode.serves_on_demand) for n, table in self.tables.items())
+        return self._targets_of([name for name, mode in served if mode == on_demand])
+
+    def _targets_of(self, names: Iterable[str]) -> Iterator[Target]:
+        for name in names:
+            for index in self.tables[name].provisions:
+                for dimension in Dimension:
+                    yield Target(name, index, dimension)
 
     def complete_updates(self) -> None:
         for table in self.tables.values():
-            for provision in table.provisions.values():
-                provision.complete_update(self._region.now)
+            table.complete_updates(self._region.now)
 
     # the API
 
     def answer(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Answer a call about throughput; None leaves a call to moto."""
+        if operation == "TagResource":
+            moto_store.forget_tags(self._region.name, params)
         table = self.tables.get(params.get("TableName", ""))
         if table is None:
             return None
@@ -65,15 +108,53 @@ class DynamoDB:
             description = _copied(table.description)
             self._overlay(description)
             return {"Table": description}
-        if operation == "UpdateTable" and "BillingMode" not in params:
-            units = _requested_units(params)
-            if units:
-                return self._update(params["TableName"], table, units)
+        if operation == "UpdateTable":
+            changed = self._change(params["TableName"], table, params)
+            if changed:
+                return changed
         if operation == "UpdateTable" and "TableClass" in params:
             table.table_class = params["TableClass"]
             return {"TableDescription": {"TableName": params["TableName"]}}
         table.description = {}
         return None
+
+    def _change(self, name: str, table: Table, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Change the mode, the ceilings or the units, if the call is about one of them."""
+        wanted, ceilings = params.get("BillingMode"), _requested_ceilings(params)
+        units = _requested_units(params)
+        if wanted and (wanted == "PAY_PER_REQUEST") != table.on_demand:
+            self._switch(name, table, units)
+        elif units:
+            return self._update(name, table, units)
+        elif not ceilings:
+            return None
+        for index, most in ceilings.items():
+            table.ceilings[index] = {**table.ceilings.get(index, {}), **most}
+        return {"TableDescription": {"TableName": name, "TableStatus": "UPDATING"}}
+
+    def _switch(
+        self, name: str, table: Table, units: Mapping[str, Mapping[Dimension, int]]
+    ) -> None:
+        """Start a switch of the billing mode."""
+        now = self._region.now
+        _check_not_updating(name, table)
+        if table.on_demand and units.keys() != table.provisions.keys():
+            raise ServiceError(
+                "ValidationException",
+                "One or more parameter values were invalid: ReadCapacityUnits and "
+                "WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
+            )
+        if not table.on_demand and units:
+            raise ServiceError("ValidationException", NO_UNITS)
+        if not table.on_demand and not table.mode.may_go_on_demand(now):
+            raise ServiceError(
+                "LimitExceededException",
+                "Subscriber limit exceeded: Update to PayPerRequest mode is limited to four times "
+                "in a 24-hour rolling window",
+            )
+        table.mode.start(not table.on_demand, now, self._region.conditions.switch_minutes)
+        for index, wanted in units.items():
+            table.provisions[index].start_provisioning(wanted, now)
 
     def correct(self, operation: str, params: Mapping[str, Any], response: dict[str, Any]) -> None:
         """Put the real throughput into moto's response."""
@@ -91,9 +172,8 @@ class DynamoDB:
         """Take over a table, or the part of it that is new, from moto."""
         table = self.tables.setdefault(description["TableName"], Table({}))
         mode = description.get("BillingModeSummary", {}).get("BillingMode")
-        was_on_demand, table.on_demand = table.on_demand, mode == "PAY_PER_REQUEST"
-        if was_on_demand and not table.on_demand:
-            table.provisions.clear()  # back from on-demand with the requested units
+        if not table.provisions and mode == "PAY_PER_REQUEST":
+            table.mode = BillingMode(on_demand=True, at=self._region.now)
         indexes = description.get("GlobalSecondaryIndexes", [])
         parts = {"": description} | {index["IndexName"]: index for index in indexes}
         for deleted in table.provisions.keys() - parts.keys():
@@ -109,6 +189,11 @@ class DynamoDB:
         table = self.tables[description["TableName"]]
         description["TableStatus"] = "UPDATING" if table.updating else "ACTIVE"
         description["ProvisionedThroughput"] = self._throughput(table, "")
+        description.pop("BillingModeSummary", None)
+        if table.mode.on_demand or table.mode.at:
+            description["BillingModeSummary"] = _mode_summary(table.mode)
+        if table.ceilings.get(""):
+            description["OnDemandThroughput"] = dict(table.ceilings[""])
         description["WarmThroughput"] = _warm(table, "")
         if table.table_class:
             description["TableClassSummary"] = {"TableClass": table.table_class}
@@ -118,12 +203,19 @@ class DynamoDB:
             ]
         for index in description.get("GlobalSecondaryIndexes", []):
             provision = table.provisions[index["IndexName"]]
-            index["IndexStatus"] = "ACTIVE" if provision.pending is None else "UPDATING"
+            is_updating = provision.pending is not None or table.mode.until is not None
+            index["IndexStatus"] = "UPDATING" if is_updating else "ACTIVE"
+            if table.ceilings.get(index["IndexName"]):
+                index["OnDemandThroughput"] = dict(table.ceilings[index["IndexName"]])
             index["ProvisionedThroughput"] = self._throughput(table, index["IndexName"])
             index["WarmThroughput"] = _warm(table, index["IndexName"])
 
     def _throughput(self, table: Table, index: str) -> dict[str, Any]:
-        throughput = table.provisions[index].throughput(self._region.now)
+        provision = table.provisions[index]
+        throughput = provision.throughput(self._region.now)
+        # during the way back from on demand, the new units are shown: an assumption
+        shown = provision.pending if table.mode.until else None
+        units = shown or throughput.units
         factor = 0 if table.on_demand else 1
         times = {
             "LastIncreaseDateTime": throughput.last_increase_at,
@@ -131,8 +223,8 @@ class DynamoDB:
         }
         return {
             "NumberOfDecreasesToday": throughput.decreases_today,
-            "ReadCapacityUnits": throughput.units[Dimension.READ] * factor,
-            "WriteCapacityUnits": throughput.units[Dimension.WRITE] * factor,
+            "ReadCapacityUnits": units[Dimension.READ] * factor,
+            "WriteCapacityUnits": units[Dimension.WRITE] * factor,
             **{name: at for name, at in times.items() if at is not None},
         }
 
@@ -172,10 +264,24 @@ def _warm(table: Table, index: str) -> dict[str, Any]:
     }
 
 
+def _mode_summary(mode: BillingMode) -> dict[str, Any]:
+    name = "PAY_PER_REQUEST" if mode.on_demand else "PROVISIONED"
+    at = {"LastUpdateToPayPerRequestDateTime": mode.at} if mode.at else {}
+    return {"BillingMode": name, **at}
+
+
+def _requested_ceilings(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the ceilings that UpdateTable requests, by index name."""
+    updates = [change.get("Update", {}) for change in params.get("GlobalSecondaryIndexUpdates", [])]
+    parts = [("", params), *((update.get("IndexName", ""), update) for update in updates)]
+    return {n: dict(p["OnDemandThroughput"]) for n, p in parts if "OnDemandThroughput" in p}
+
+
 def _requested_units(params: Mapping[str, Any]) -> dict[str, dict[Dimension, int]]:
     """Return the units that UpdateTable requests, by index name."""
     changes = params.get("GlobalSecondaryIndexUpdates", [])
     updates = [change["Update"] for change in changes if "Update" in change]
+    updates = [update for update in updates if "ProvisionedThroughput" in update]
     if "ProvisionedThroughput" in params:
         updates.insert(0, {**params, "IndexName": ""})
     return {update["IndexName"]: _units(update["ProvisionedThroughput"]) for update in updates}
@@ -188,18 +294,18 @@ def _units(throughput: Mapping[str, Any]) -> dict[Dimension, int]:
     }
 
 
-def _check_state(name: str, table: Table) -> None:
+def _check_not_updating(name: str, table: Table) -> None:
     if table.updating:
         raise ServiceError(
             "ResourceInUseException",
             f"Attempt to change a resource which is still in use: Table is being updated: {name}",
         )
+
+
+def _check_state(name: str, table: Table) -> None:
+    _check_not_updating(name, table)
     if table.on_demand:
-        raise ServiceError(
-            "ValidationException",
-            "One or more parameter values were invalid: Neither ReadCapacityUnits nor "
-            "WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
-        )
+        raise ServiceError("ValidationException", NO_UNITS)
 
 
 def _check_units(table: Table, index: str, units: Mapping[Dimension, int]) -> None:

@@ -36,6 +36,13 @@ def answer(
     return None
 
 
+def forget_tags(region: str, params: Mapping[str, Any]) -> None:
+    """Take the tags from a table that TagResource sets anew: moto would keep both. AWS replaces the
+    value. Source: API_TagResource (DynamoDB), read 2026-11."""
+    keys = [tag["Key"] for tag in params["Tags"]]
+    store("dynamodb", region).untag_resource(params["ResourceArn"], keys)
+
+
 def _list_tables(region: str, params: Mapping[str, Any]) -> dict[str, Any]:
     names, last = store("dynamodb", region).list_tables(
         params.get("Limit", 100), params.get("ExclusiveStartTableName")

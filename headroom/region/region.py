@@ -209,7 +209,9 @@ class Region:
 
     def _serve_minute(self) -> None:
         publish = self.cloudwatch.publish
-        served = self._serve({t: _at(self.demand.get(t, ()), self.minute) for t in self.targets()})
+        provisioned = self.dynamodb.serving(on_demand=False)
+        served = self._serve({t: _at(self.demand.get(t, ()), self.minute) for t in provisioned})
+        self._serve_on_demand()
         for target, (consumed, throttled, lost) in served.items():
             self.served[target] = consumed, lost
             hot = _at(self.hot_keys.get(target, ()), self.minute)
@@ -226,6 +228,19 @@ class Region:
                     publish(NAMESPACE, name, named, self.minute, rate * MINUTE)
         for metric, named, value in self.groups.metrics():
             publish(EC2, metric, named, self.minute, value)
+
+    def _serve_on_demand(self) -> None:
+        """Serve a minute of the tables on demand: everything, up to a target's ceiling."""
+        publish = self.cloudwatch.publish
+        for target in self.dynamodb.serving(on_demand=True):
+            demand = _at(self.demand.get(target, ()), self.minute)
+            consumed = min(demand, self.tables[target.table].ceiling(target))
+            self.served[target] = consumed, demand - consumed
+            named, side = _named(target), target.dimension
+            publish(NAMESPACE, CONSUMED[side], named, self.minute, consumed * MINUTE)
+            names = THROTTLED[side], throttled_by(Cause.MAX_ON_DEMAND, side)
+            for name in names if consumed < demand else ():
+                publish(NAMESPACE, name, named, self.minute, (demand - consumed) * MINUTE)
 
     def _serve(self, demand: Mapping[Target, float]) -> dict[Target, Served]:
         """Serve a minute: each target's reads alone, the writes of a table with those of its

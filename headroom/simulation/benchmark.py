@@ -22,9 +22,10 @@ from headroom.simulation import competitors, pricing, traces
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import effective_cost, floor_hours
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.own_costs import metric_reads_month
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
-from headroom.simulation.replay import Outcome, initial_units, replay
+from headroom.simulation.replay import initial_units, replay
 
 CONDITIONS = {
     "as measured": Conditions(),

@@ -13,8 +13,8 @@ from msgspec import structs
 from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy
 from headroom.simulation.compare import HEADROOM, SPENT_BUDGET, Comparison, Row
+from headroom.simulation.outcome import parts_per_million
 from headroom.simulation.pricing import HOURS_A_MONTH
-from headroom.simulation.replay import parts_per_million
 
 #: Any cost spends it.
 SPENT_USD = 1e-9

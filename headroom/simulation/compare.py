@@ -1,6 +1,6 @@
 """Headroom beside everything else that could run the table, on one trace, by the same rules."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -11,14 +11,23 @@ from chalicelib.model import Dimension
 from headroom.simulation import competitors, foresight
 from headroom.simulation.clock import HOUR
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices, month, on_demand_month
-from headroom.simulation.replay import Outcome, initial_units, replay
+from headroom.simulation.outcome import Outcome
+from headroom.simulation.pricing import (
+    THROTTLED_UNIT_PRICE,
+    Prices,
+    UnitPrices,
+    month,
+    on_demand_month,
+)
+from headroom.simulation.replay import initial_units, replay
 
 HEADROOM = "Headroom"
 #: Headroom where CloudWatch does not show why requests are throttled; a row where a key is hot.
 WITHOUT_CAUSES = "Headroom without causes"
 #: Headroom with a budget that is spent from the first minute on; a row where a budget may hold.
 SPENT_BUDGET = "Headroom, budget spent"
+#: Headroom where it may choose the billing mode; a row where the policy says so.
+CHEAPEST = "Headroom, cheapest mode"
 ON_DEMAND = "on demand"
 OPTIMUM, COST_FLOOR = "clairvoyant optimum", "cost floor"
 
@@ -73,7 +82,16 @@ class Comparison:
             "peak_units": max(self.demand),
             "dimension": str(self.dimension),
             "rows": [asdict(row) for row in self.rows],
+            **({"switches": [*self.switches]} if CHEAPEST in self.outcomes else {}),
         }
+
+    @property
+    def switches(self) -> Iterator[dict[str, object]]:
+        """Yield each switch of the billing mode: its minute, the mode, the reason, the numbers."""
+        made = self.outcomes[CHEAPEST].switches if CHEAPEST in self.outcomes else ()
+        for one in made:
+            mode = "on demand" if one.on_demand else "provisioned"
+            yield {"minute": one.minute, "to": mode, "reason": str(one.reason), **one.numbers}
 
 
 @dataclass(frozen=True)
@@ -109,9 +127,9 @@ def compare(
     row. sights: the minutes that a policy of perfect sight sees.
     """
     outcomes: dict[str, Outcome] = {}
-    unit_hour = prices.of(dimension).unit_hour
+    unit = prices.of(dimension)
     ours, units = {HEADROOM: policy, **variants}, initial_units(demand)
-    runs = _runs(demand, ours, targets, conditions, unit_hour) | {
+    runs = _runs(demand, ours, targets, conditions, unit) | {
         f"perfect sight of {minutes} min": partial(
             foresight.run, demand, units, minutes, conditions
         )
@@ -144,13 +162,13 @@ def _runs(
     ours: Mapping[str, Policy],
     targets: Sequence[int],
     conditions: Conditions | None,
-    unit_hour: float,
+    unit: UnitPrices,
 ) -> dict[str, Callable[[], Outcome]]:
     """Return the replay of each policy, by its name.
 
-    ours: Headroom's policies, by the name of their row. unit_hour: USD, for a budget.
+    ours: Headroom's policies, by the name of their row. unit: USD, for a budget and for the mode.
     """
-    units, policy = initial_units(demand), ours[HEADROOM]
+    units, policy, unit_hour = initial_units(demand), ours[HEADROOM], unit.unit_hour
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     tracking = {
         f"Application Auto Scaling {percent} %": partial(
@@ -164,7 +182,7 @@ def _runs(
         blind = {WITHOUT_CAUSES: partial(replay, demand, policy, units, unshown, unit_hour)}
     return {
         **{
-            name: partial(replay, demand, one, units, conditions, unit_hour)
+            name: partial(replay, demand, one, units, conditions, unit_hour, unit.request_hour)
             for name, one in ours.items()
         },
         **blind,
@@ -193,10 +211,7 @@ def _rows(
         return Row(name, usd, ratio, ratio, over_floor, 0.0, 0, 0, 0)
 
     return [
-        *(
-            row_of(name, outcome, demand, optimum_hours, unit.unit_hour)
-            for name, outcome in outcomes.items()
-        ),
+        *(row_of(name, outcome, demand, optimum_hours, unit) for name, outcome in outcomes.items()),
         without_throttling(ON_DEMAND, on_demand_month(demand, unit)),
         without_throttling(OPTIMUM, optimum_month),
         without_throttling(COST_FLOOR, floor_month),
@@ -204,16 +219,18 @@ def _rows(
 
 
 def row_of(
-    name: str, outcome: Outcome, demand: Sequence[float], optimum_hours: float, unit_hour: float
+    name: str, outcome: Outcome, demand: Sequence[float], optimum_hours: float, unit: UnitPrices
 ) -> Row:
     """Return an outcome's row. optimum_hours: the optimum's unit-hours."""
     floor = floor_hours(demand)
+    on_demand = outcome.on_demand_hours * unit.request_hour / unit.unit_hour
+    hours = outcome.unit_hours + on_demand
     return Row(
         name,
-        month(outcome.unit_hours, len(demand), unit_hour),
-        outcome.unit_hours / optimum_hours,
-        effective_cost(outcome, optimum_hours),
-        effective_cost(outcome, floor) if floor else None,
+        month(hours, len(demand), unit.unit_hour),
+        hours / optimum_hours,
+        effective_cost(outcome, optimum_hours) + on_demand / optimum_hours,
+        effective_cost(outcome, floor) + on_demand / floor if floor else None,
         outcome.throttled_ppm(demand),
         outcome.throttled_minutes,
         outcome.decreases,

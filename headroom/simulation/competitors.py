@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.model import Dimension
 from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
-from headroom.simulation.replay import Outcome
+from headroom.simulation.outcome import Outcome
 
 #: A competitor's rule: from the minute, the current units and the visible consumption to the new
 #: units, or None for no change.

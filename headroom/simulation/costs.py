@@ -20,6 +20,7 @@ from headroom.simulation import competitors
 from headroom.simulation.clock import MINUTE
 from headroom.simulation.commitments import BLOCK_UNITS, by_hour
 from headroom.simulation.history import NoHistoryError, TargetHistory
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.own_costs import POLICY_ALARMS, OwnCosts, own_costs
 from headroom.simulation.parallel import parallel_map
 from headroom.simulation.pricing import (
@@ -31,7 +32,7 @@ from headroom.simulation.pricing import (
     month,
     on_demand_month,
 )
-from headroom.simulation.replay import Outcome, Replay, initial_units
+from headroom.simulation.replay import Replay, initial_units
 
 #: A change is advised only if it saves this much of the present cost.
 WORTH_PERCENT = 5

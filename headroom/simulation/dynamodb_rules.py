@@ -23,6 +23,11 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
+#: Switches to on demand in any 24 hours. Source: Developer Guide, "Considerations when switching
+#: capacity modes in DynamoDB", read 2026-11.
+SWITCHES_A_DAY = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What may differ between simulations.
@@ -31,7 +36,10 @@ class Conditions:
     read 2026-10). metric_delay_minutes: from a minute's end until CloudWatch shows it. AWS
     publishes no figure but "up to a few minutes". update_minutes: how long UpdateTable takes.
     AWS's samples show half a minute, its text says "several minutes". hot_key_requests: requests a
-    second that the limit of one partition throttles all the time. shows_causes: whether CloudWatch
+    second that the limit of one partition throttles all the time. switch_minutes: how long a switch
+    of the billing mode takes; AWS's text says "several minutes", a live test of 2026-10 showed one
+    to three. Until then the old mode serves (Developer Guide, "Considerations when switching
+    capacity modes in DynamoDB", read 2026-11). shows_causes: whether CloudWatch
     shows why requests are throttled.
     """
 
@@ -40,6 +48,7 @@ class Conditions:
     update_minutes: int = 1
     hot_key_requests: float = 0.0
     shows_causes: bool = True
+    switch_minutes: int = 2
 
 
 @dataclass(slots=True)
@@ -187,6 +196,13 @@ class Provision:
         self.pending, self.ready_at = dict(units), now + timedelta(minutes=minutes)
         return lowers
 
+    def start_provisioning(self, units: Mapping[Dimension, int], now: datetime) -> None:
+        """Start the way back from on demand, which is no decrease; `complete_update` ends it.
+
+        AWS does not document that DescribeTable shows it as an increase: this is an assumption.
+        """
+        self.pending, self.last_increase_at = dict(units), now
+
     def complete_update(self, now: datetime) -> None:
         """Apply the pending update if it is ready."""
         if self.pending is not None and self.ready_at is not None and self.ready_at <= now:
@@ -197,6 +213,44 @@ class Provision:
 
     def _lowers(self, units: Mapping[Dimension, int]) -> bool:
         return any(units[d] < meter.units for d, meter in self.meters.items())
+
+
+@dataclass(slots=True)
+class BillingMode:
+    """The billing mode of a table, and its switches.
+
+    on_demand: as DescribeTable shows it. at: when it went on demand last. until: when a switch that
+    is in progress is complete; the other mode serves meanwhile. Source: as of Conditions.
+    """
+
+    on_demand: bool = False
+    at: datetime | None = None
+    until: datetime | None = None
+    #: When it went on demand.
+    switches: list[datetime] = field(default_factory=list)
+
+    @property
+    def serves_on_demand(self) -> bool:
+        """Tell whether requests are served, and billed, on demand now."""
+        return self.on_demand if self.until is None else not self.on_demand
+
+    def may_go_on_demand(self, now: datetime) -> bool:
+        """Tell whether DynamoDB takes one more switch: four in any 24 hours."""
+        return sum(now - at < timedelta(hours=24) for at in self.switches) < SWITCHES_A_DAY
+
+    def start(self, on_demand: bool, now: datetime, minutes: int) -> None:
+        """Start a switch that is allowed."""
+        self.on_demand, self.until = on_demand, now + timedelta(minutes=minutes)
+        if on_demand:
+            self.at = now
+            self.switches.append(now)
+
+    def complete(self, now: datetime) -> bool:
+        """End the switch if it is ready; tell whether it did."""
+        is_ready = self.until is not None and self.until <= now
+        if is_ready:
+            self.until = None
+        return is_ready
 
 
 @dataclass(slots=True)

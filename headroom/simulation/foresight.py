@@ -14,8 +14,8 @@ from chalicelib.model import Dimension
 from headroom.simulation import competitors
 from headroom.simulation.clock import HOUR, MINUTE, START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import THROTTLED_UNIT_PRICE
-from headroom.simulation.replay import Outcome
 
 #: A smaller part of the units is not worth a decrease.
 LEAST_SAVING = 0.1

@@ -18,8 +18,8 @@ from chalicelib.config.policy import Policy
 from chalicelib.metrics import SETTLED
 from chalicelib.model import Target
 from headroom.simulation import history, tuning
+from headroom.simulation.outcome import parts_per_million
 from headroom.simulation.parallel import parallel_map
-from headroom.simulation.replay import parts_per_million
 
 if TYPE_CHECKING:
     from chalicelib.aws.client import Aws

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from headroom.simulation.clock import HOUR
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import HOURS_A_MONTH, OwnPrices
-from headroom.simulation.replay import Outcome
 
 #: The history: consumed and throttled, when a container of the two functions that read every
 #: target begins. Later it follows from the minutes that the container keeps. Lambda keeps a busy

@@ -33,10 +33,14 @@ class UnitPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plan_million_requests: float = 0.0
 
     @property
+    def request_hour(self) -> float:
+        """Return USD for a unit a second on demand for an hour."""
+        return 3600 * self.million_requests / 1e6
+
+    @property
     def break_even_percent(self) -> float:
         """Return the mean utilisation below which on-demand is the cheapest."""
-        on_demand_hour = 3600 * self.million_requests / 1e6
-        return 100 * self.unit_hour / on_demand_hour
+        return 100 * self.unit_hour / self.request_hour
 
 
 class ClassPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,8 +16,8 @@ from headroom.simulation import competitors
 from headroom.simulation.clock import HOUR, MINUTE, START
 from headroom.simulation.compare import COST_FLOOR, floor_hours
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import HOURS_A_MONTH, THROTTLED_UNIT_PRICE, Prices
-from headroom.simulation.replay import Outcome
 
 HEADROOM = "Headroom"
 AUTO_SCALING = "Application Auto Scaling, 70 %"

@@ -5,7 +5,7 @@ headroom/chart/ draws them. docs/decisions/0007-one-chart-of-our-own.md says why
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 
 from chalicelib.config.policy import Policy, make_policy
-from chalicelib.core.explain import WHY
+from chalicelib.core.explain import WHY, numbers
 from headroom.chart import data as chart
 from headroom.project import version
 from headroom.simulation.clock import DAY, HOUR
-from headroom.simulation.compare import HEADROOM, ON_DEMAND, Comparison, Row, Section
+from headroom.simulation.compare import CHEAPEST, HEADROOM, ON_DEMAND, Comparison, Row, Section
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices
-from headroom.simulation.replay import Outcome
 
 FOLDER = Path(__file__).parent
 OTHERS = tuple(f"other-{number}" for number in range(5))
@@ -48,7 +48,7 @@ SECTION = """
 n and b for the next change and the one before. A triangle is a change by Headroom: point at it for
 its reason. Red stripes are minutes in which requests were throttled under Headroom.</p>
 <h2>Costs</h2>
-<div class="wide">{table}</div><p class="note">{note}</p>
+<div class="wide">{table}</div><p class="note">{note}</p>{switches}
 <h2>Hour by hour</h2>
 <p class="note">Highest five-minute demand in each hour, units per second.</p>
 <div class="wide">{days}</div>
@@ -95,6 +95,7 @@ def _section(section: Section) -> str:
         summary=html.escape(_summary(comparison)),
         data=_data(section),
         table=_table(comparison.rows),
+        switches="".join(f"<p>{html.escape(line)}</p>" for line in switches(section)),
         note=NOTE,
         days=_days(comparison.demand, section.start),
         settings=html.escape(_settings(section.policy)),
@@ -134,6 +135,23 @@ def saving(comparison: Comparison) -> str:
             f"instead of {rival.throttled_minutes:,}"
         )
     return ", ".join([*parts, f"and {_difference(ours, on_demand)}"]) + "."
+
+
+def switches(section: Section) -> Iterator[str]:
+    """Yield a sentence for each switch of the billing mode, if Headroom may choose the mode."""
+    outcome = section.comparison.outcomes.get(CHEAPEST)
+    if outcome is None:
+        return
+    count = len(outcome.switches)
+    yield f"{CHEAPEST}: {count} switch{'' if count == 1 else 'es'}{':' if count else '.'}"
+    for one in outcome.switches:
+        day, within = divmod(one.minute, DAY)
+        if section.start:
+            at = f"{section.start + timedelta(minutes=one.minute):%a %d %b %H:%M}"
+        else:
+            at = f"day {day + 1} {within // HOUR:02}:{within % HOUR:02}"
+        mode = "on demand" if one.on_demand else "provisioned"
+        yield f"  {at} to {mode}: {WHY[one.reason]} ({one.reason}; {numbers(one.numbers)})"
 
 
 def _difference(ours: Row, other: Row) -> str:

@@ -22,8 +22,9 @@ from chalicelib.model import Target
 from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.outcome import parts_per_million
 from headroom.simulation.parallel import parallel_map
-from headroom.simulation.replay import initial_units, parts_per_million, replay
+from headroom.simulation.replay import initial_units, replay
 
 #: The values that are searched for each setting, besides the current one.
 LADDERS: Mapping[str, Sequence[float]] = {

@@ -19,6 +19,7 @@ CORE = ROOT / "chalicelib" / "core"
 MODULES = [
     CORE / "scaling.py",
     CORE / "healing.py",
+    CORE / "modes.py",
     *sorted((CORE / "strategies").glob("*.py")),
     *sorted((ROOT / "chalicelib" / "holds").glob("*.py")),
 ]

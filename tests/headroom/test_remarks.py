@@ -64,6 +64,11 @@ def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
             f"[money]\nmoney_cap = 'hold'\n{ORDERS}",
             ["money.money_cap: it has no effect"],
         ),
+        (
+            f"{ORDERS}on_demand_ceiling_percent = 400",
+            ["tables[0].on_demand_ceiling_percent: it has no effect"],
+        ),
+        (f"{ORDERS}mode = 'cheapest'\non_demand_ceiling_percent = 400", []),
         (f"{ORDERS}money_cap = 'hold'", ["tables[0].money_cap: it has no effect"]),
         (
             f"{PERCENT}lower_percent = 5\ntarget_percent = 50",

@@ -182,6 +182,37 @@ def test_they_agree_on_windows_times_and_steps(
     )
 
 
+NIGHT = """
+windows = [{ rule = "floor", between = "03:00-06:00", min_units = 1000 }]
+[tables.read]
+on_demand_ceiling_percent = 1000
+"""
+
+
+def test_they_agree_on_a_table_that_goes_on_demand_and_back() -> None:
+    """A floor at night costs more than requests on demand: from 4:00 to 6:00."""
+    start = EVENING.replace(day=3, hour=4)
+    # it begins with 1,000 units; then it is idle but for a burst
+    night = [769.0, *[0.0] * 50, *[500.0] * 5, *[1500.0] * 4, *[0.0] * 60]
+    demand = {READS: [*night, *[60.0] * 30, *[900.0] * 30], WRITES: [*night, *[60.0] * 60]}
+    day = [60.0] * 12 * 3 + [0.0] * 12 * 3 + [60.0] * 12 * 18
+    # a week to midnight, an hour more, and then none: the newest three hours have no data
+    week = [*day * 7, *[60.0] * 12, *[None] * 12 * 3]
+    past = {READS: week, WRITES: week}
+    text = rules("orders", strategy="adaptive", mode="cheapest") + NIGHT
+    run = in_region(demand, text, Conditions(), start, past=past)
+    outcomes = in_backtest(demand, text, Conditions(), start, past=past)
+    for target, outcome in outcomes.items():
+        assert differences(run.units[target], outcome.units, start) == []
+        assert run.throttled[target] == outcome.throttled
+        made = [(one.minute, one.on_demand) for one in outcome.switches]
+        assert made == [(0, True), (120, False)]
+        assert outcome.units[:3] == [1000, 1000, 0]
+    assert max(outcomes[READS].throttled[:120]) == 500.0
+    assert not any(outcomes[WRITES].throttled[:120])
+    assert (run.refused, run.dead_letters) == (0, 0)
+
+
 def test_the_thresholds_at_the_end_are_those_of_the_units_that_hold() -> None:
     demand, text = {READS: [*step(), *[60.0] * 10]}, rules("orders", strategy="adaptive")
     run, outcome = (

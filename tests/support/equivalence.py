@@ -8,15 +8,21 @@ from types import MappingProxyType
 
 from chalicelib.config import loader
 from chalicelib.core import table_alarms
+from chalicelib.core.price_list import request_hours
+from chalicelib.metrics import CONSUMED, NAMESPACE
 from chalicelib.model import Target
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.replay import Outcome, Replay
+from headroom.simulation.outcome import Outcome
+from headroom.simulation.replay import Replay
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+from tests.support.scenes import metric_dimensions
 
 #: Two hours before the UTC day, and with it the decrease quota, begins anew.
 EVENING = datetime(2026, 11, 2, 22, tzinfo=UTC)
 Demand = Mapping[Target, Sequence[float]]
+#: Five-minute means of the time before the start, oldest first.
+Past = Mapping[Target, Sequence[float | None]]
 
 
 @dataclass
@@ -45,6 +51,7 @@ def in_region(
     conditions: Conditions,
     start: datetime,
     hot_keys: Demand = MappingProxyType({}),
+    past: Past = MappingProxyType({}),
 ) -> RegionRun:
     """Play the demand against the deployed app."""
     first, run = first_units(demand), RegionRun({t: [] for t in demand}, {t: [] for t in demand})
@@ -53,6 +60,8 @@ def in_region(
     )
     with Region(start, conditions) as region:
         region.create_table("orders", first[READS], first[WRITES], index)
+        for target, means in past.items():
+            _publish(region, target, means)
         region.deploy(text)
         for target, rates in demand.items():
             region.serve(target, rates, hot_keys.get(target, ()))
@@ -68,9 +77,18 @@ def in_region(
     return run
 
 
+def _publish(region: Region, target: Target, means: Sequence[float | None]) -> None:
+    """Publish five-minute means of the time before the region's start."""
+    named, name = metric_dimensions(target), CONSUMED[target.dimension]
+    for minute, mean in zip(range(-5 * len(means), 0, 5), means, strict=True):
+        if mean is not None:
+            region.cloudwatch.publish(NAMESPACE, name, named, minute, mean * 300)
+
+
 def _note(region: Region, run: RegionRun) -> None:
+    is_on_demand = region.tables["orders"].mode.serves_on_demand
     for target, units in run.units.items():
-        units.append(region.units(target))
+        units.append(0 if is_on_demand else region.units(target))
         run.throttled[target].append(region.served[target][1])
 
 
@@ -80,11 +98,21 @@ def in_backtest(
     conditions: Conditions,
     start: datetime,
     hot_keys: Demand = MappingProxyType({}),
+    past: Past = MappingProxyType({}),
 ) -> dict[Target, Outcome]:
     """Replay the demand against the same configuration, without AWS."""
     config = loader.load(text)
     policies = {target: policy for target in demand if (policy := config.policy_for(target))}
-    return Replay(demand, policies, first_units(demand), conditions, start, hot_keys).run()
+    return Replay(
+        demand,
+        policies,
+        first_units(demand),
+        conditions,
+        start,
+        hot_keys,
+        request_hours=request_hours("us-east-1", "STANDARD", config.money),
+        past=past,
+    ).run()
 
 
 def assert_equal(
@@ -95,9 +123,10 @@ def assert_equal(
     least_changes: int,
     throttles: bool,
     hot_keys: Demand = MappingProxyType({}),
+    past: Past = MappingProxyType({}),
 ) -> None:
     """Hold both side by side; the trace must have made them do something."""
-    changes, throttled = compare(demand, text, conditions, start, hot_keys)
+    changes, throttled = compare(demand, text, conditions, start, hot_keys, past)
     assert changes >= least_changes
     assert throttled == throttles
 
@@ -108,12 +137,13 @@ def compare(
     conditions: Conditions,
     start: datetime,
     hot_keys: Demand = MappingProxyType({}),
+    past: Past = MappingProxyType({}),
 ) -> tuple[int, bool]:
     """Hold both side by side; return how many changes they made, and whether any request was
     throttled."""
     run, outcomes = (
-        in_region(demand, text, conditions, start, hot_keys),
-        in_backtest(demand, text, conditions, start, hot_keys),
+        in_region(demand, text, conditions, start, hot_keys, past),
+        in_backtest(demand, text, conditions, start, hot_keys, past),
     )
     for target, outcome in outcomes.items():
         found = differences(run.units[target], outcome.units, start)

@@ -358,6 +358,13 @@ NEEDS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Location], Iterable
     ("dynamodb", "DescribeTable"): _table("dynamodb:DescribeTable"),
     ("dynamodb", "ListTables"): _no_resource("dynamodb:ListTables"),
     ("dynamodb", "UpdateTable"): _table("dynamodb:UpdateTable"),
+    ("dynamodb", "TagResource"): lambda params, location: [
+        Ask(
+            "dynamodb:TagResource",
+            params["ResourceArn"],
+            {"aws:TagKeys": [tag["Key"] for tag in params["Tags"]]},
+        )
+    ],
     ("resourcegroupstaggingapi", "GetResources"): _no_resource("tag:GetResources"),
     ("sts", "GetCallerIdentity"): lambda params, location: [],  # anybody may ask who he is
 }

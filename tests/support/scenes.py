@@ -74,8 +74,7 @@ def wait(region: Region, **time: float) -> None:
 
 def _complete_updates(region: Region, at: datetime) -> None:
     for table in region.tables.values():
-        for provision in table.provisions.values():
-            provision.complete_update(at)
+        table.complete_updates(at)
 
 
 Loads = Mapping[Target, float | Sequence[float | None]]

@@ -358,6 +358,31 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             ],
             id="more than a day",
         ),
+        pytest.param(
+            "[[tables]]\nname = 'a'\nmode = 'cheapest'\nscale_down = false\nmax_usd_month = 5\n"
+            "[tables.write]\nstrategy = 'fleet'",
+            [
+                "tables[0].read.mode: cheapest changes capacity in both directions, so it needs "
+                "scale_up and scale_down",
+                "tables[0].read.mode: a budget (max_usd_month) counts no requests on demand, so it "
+                "cannot be used with cheapest",
+                "tables[0].write.mode: cheapest changes capacity in both directions, so it needs "
+                "scale_up and scale_down",
+                "tables[0].write.mode: cheapest is decided by the demand, not by a fleet",
+                "tables[0].write.mode: a budget (max_usd_month) counts no requests on demand, so "
+                "it cannot be used with cheapest",
+                "tables[0].write.strategy: 'fleet', but no [[fleet.tables]] gives its writes units",
+            ],
+            id="what a billing mode cannot go with",
+        ),
+        pytest.param(
+            "[defaults]\nmode = 'cheapest'\n[understudy]\ntables = ['a*']",
+            [
+                "understudy: Application Auto Scaling cannot stand by for a table that changes its "
+                'billing mode; take [understudy] away, or mode = "cheapest"'
+            ],
+            id="nor with an understudy",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_reported_where_they_meet(

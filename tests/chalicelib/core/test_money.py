@@ -206,17 +206,19 @@ def test_the_lists_of_the_engine_agree_with_the_price_file() -> None:
     assert ratios == pytest.approx([5.0] * len(ratios), rel=0.01)
 
 
-def test_a_budget_is_that_of_a_whole_table() -> None:
+def test_a_budget_and_a_mode_are_those_of_a_whole_table() -> None:
     text = """
 [defaults.read]
 money_cap = "hold"
 [money]
 read_unit_hour = 0.1
+write_million_requests = 0.1
 [[tables]]
 name = "orders"
 max_usd_month = 10
 [tables.write]
 max_usd_month = 5
+mode = "provisioned"
 [[tables.indexes]]
 name = "by-*"
 max_usd_month = 5
@@ -225,8 +227,10 @@ max_usd_month = 5
     assert problems(text) == [
         f"defaults.read.money_cap: {why}",
         f"tables[0].write.max_usd_month: {why}",
+        f"tables[0].write.mode: {why.replace('budget is', 'billing mode is')}",
         f"tables[0].indexes[0].max_usd_month: {why}",
         "money.write_unit_hour: give both prices, or neither",
+        "money.read_million_requests: give both prices, or neither",
     ]
 
 
@@ -247,3 +251,29 @@ def test_a_replay_plays_the_budget() -> None:
     assert late.units == free.units
     shown = replay(demand, policy(max_usd_month=0.1), 100)
     assert shown.units == free.units
+
+
+@pytest.mark.parametrize(
+    ("region", "own", "expected"),
+    [
+        pytest.param("us-east-1", None, (0.00045, 0.00225), id="as in the list: 0.125 a million"),
+        pytest.param("mars-1", None, None, id="unknown"),
+        pytest.param(
+            "us-east-1",
+            Money(read_unit_hour=0.00006, write_unit_hour=0.0003),
+            (0.00045, 0.00225),
+            id="a discount on units is none on requests",
+        ),
+        pytest.param(
+            "mars-1",
+            Money(read_million_requests=1.0, write_million_requests=2.0),
+            (0.0036, 0.0072),
+            id="one's own",
+        ),
+    ],
+)
+def test_the_price_of_a_unit_a_second_on_demand(
+    region: str, own: Money | None, expected: tuple[float, float] | None
+) -> None:
+    found = price_list.request_hours(region, "STANDARD", own)
+    assert (tuple(found.values()) if found else None) == (expected and pytest.approx(expected))

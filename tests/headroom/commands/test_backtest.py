@@ -157,3 +157,14 @@ def test_a_folder_to_write_into_is_checked_too(tmp_path: Path, run: RunCommand) 
     result = run("package", "--stage", "dev", file / "out")
     assert result.exit_code == 2
     assert result.errors.startswith(f"headroom: invalid value for '[FOLDER]': {file} is no folder")
+
+
+def test_the_cheapest_mode_is_a_row_of_its_own_with_its_switches(
+    steps: Path, tmp_path: Path, run: RunCommand
+) -> None:
+    options = ["--config", write_file(tmp_path, '[defaults]\nmode = "cheapest"\n')]
+    data = json.loads(run("backtest", "--trace", steps, "--json", *options).stdout)
+    assert [row["name"] for row in data["rows"]][:2] == ["Headroom", "Headroom, cheapest mode"]
+    assert data["switches"] == []
+    shown = run("backtest", "--trace", steps, *options).output
+    assert shown.endswith("Headroom, cheapest mode: 0 switches.")

@@ -20,7 +20,8 @@ from headroom.simulation.compare import (
 )
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.optimum import optimum
-from headroom.simulation.replay import Outcome, initial_units, replay
+from headroom.simulation.outcome import Outcome
+from headroom.simulation.replay import initial_units, replay
 
 PRICES = pricing.load()
 DEMAND = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
@@ -62,7 +63,7 @@ def test_heavy_libraries_are_imported_only_when_used() -> None:
 
 
 def test_a_row_by_hand() -> None:
-    row = row_of("somebody", OUTCOME, [50.0] * 120, 90.0, 0.00013)
+    row = row_of("somebody", OUTCOME, [50.0] * 120, 90.0, PRICES.read)
     assert (row.name, row.throttled_minutes, row.decreases, row.changes) == ("somebody", 1, 1, 2)
     assert row.cost_month == pytest.approx(180 * 0.00013 * 730 / 2)
     assert (row.over_optimum, row.effective) == (2.0, pytest.approx(183.46 / 90))
@@ -194,3 +195,13 @@ def test_a_table_without_demand_is_compared_too() -> None:
     assert {row.throttled_ppm for row in comparison.values()} == {0.0}
     assert {row.over_floor for row in comparison.values()} == {None}
     assert comparison[HEADROOM].effective == comparison["fixed at peak"].effective == 1.0
+
+
+def test_what_is_served_on_demand_costs_its_requests() -> None:
+    outcome = Outcome(units=[60] * 60 + [0] * 60, throttled=[0.0] * 120, on_demand_hours=10.0)
+    row = row_of("somebody", outcome, [50.0] * 120, 60.0, PRICES.read)
+    hours = 60 + 10 * 3600 * 0.125e-6 / 0.00013
+    assert row.cost_month == pytest.approx(hours * 0.00013 * 730 / 2)
+    assert (row.over_optimum, row.effective, row.over_floor) == pytest.approx(
+        (hours / 60, hours / 60, hours / 100)
+    )

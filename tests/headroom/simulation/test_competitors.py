@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from headroom.simulation import competitors
 from headroom.simulation.competitors import AutoScaling, dynamic_dynamodb
 from headroom.simulation.dynamodb_rules import Conditions
-from headroom.simulation.replay import Outcome
+from headroom.simulation.outcome import Outcome
 
 
 @pytest.mark.parametrize(

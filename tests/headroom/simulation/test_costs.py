@@ -20,8 +20,9 @@ from headroom.simulation.costs import (
     TargetCosts,
 )
 from headroom.simulation.history import NoHistoryError, TargetHistory
+from headroom.simulation.outcome import Outcome
 from headroom.simulation.own_costs import OwnCosts
-from headroom.simulation.replay import Outcome, Replay, initial_units
+from headroom.simulation.replay import Replay, initial_units
 from tests.support.builders import READS, WRITES, throughput
 
 PRICES = pricing.load()

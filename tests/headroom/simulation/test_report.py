@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from chalicelib.model import Reason
 from headroom.project import version
 from headroom.simulation import pricing, report
 from headroom.simulation.clock import START
-from headroom.simulation.compare import Comparison, Row, Section, compare
+from headroom.simulation.compare import CHEAPEST, Comparison, Row, Section, compare
 from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.modes import Switch
+from headroom.simulation.outcome import Outcome
 
 DEMAND = [100.0] * 90 + [400.0] * 90 + [60.0] * 120
 
@@ -166,3 +169,37 @@ def test_a_trace_has_no_dates_and_a_history_has_its_own(
 def test_the_page_stays_small(file: Path) -> None:
     assert file.stat().st_size < 100_000
     assert "viewport" in file.read_text()
+
+
+SWITCHES = [
+    Switch(60, True, Reason.CHEAPER_ON_DEMAND, {"on_demand_usd_month": 5.0}),
+    Switch(1505, False, Reason.CHEAPER_PROVISIONED),
+]
+
+
+@pytest.mark.parametrize(
+    ("start", "times"),
+    [(START, ("Mon 02 Nov 01:00", "Tue 03 Nov 01:05")), (None, ("day 1 01:00", "day 2 01:05"))],
+)
+def test_each_switch_of_the_mode_is_shown(
+    comparison: Comparison, start: datetime | None, times: tuple[str, str]
+) -> None:
+    outcomes = {**comparison.outcomes, CHEAPEST: Outcome([1], [0.0], switches=SWITCHES)}
+    section = Section("orders", replace(comparison, outcomes=outcomes), make_policy(), start)
+    head, *lines = report.switches(section)
+    assert head == "Headroom, cheapest mode: 2 switches:"
+    assert [line.strip() for line in lines] == [
+        f"{times[0]} to on demand: {WHY[Reason.CHEAPER_ON_DEMAND]} "
+        "(CheaperOnDemand; on demand usd month 5)",
+        f"{times[1]} to provisioned: {WHY[Reason.CHEAPER_PROVISIONED]} (CheaperProvisioned; )",
+    ]
+    assert section.comparison.as_data()["switches"] == [
+        {
+            "minute": 60,
+            "to": "on demand",
+            "reason": "CheaperOnDemand",
+            "on_demand_usd_month": 5.0,
+        },
+        {"minute": 1505, "to": "provisioned", "reason": "CheaperProvisioned"},
+    ]
+    assert list(report.switches(Section("a", comparison, make_policy()))) == []
