@@ -16,6 +16,7 @@ from coverage import Coverage
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 import headroom
+from headroom.project import ROOT
 from headroom.region.region import OBSERVERS, Region
 from tests.support.command_line import run
 from tests.support.judge import judge
@@ -30,6 +31,9 @@ gc.set_threshold(100_000, 50, 100)
 #: They run in processes of their own.
 RUN_ALONE = ("headroom.deploy.chalice_command", "headroom.deploy.cold_import")
 
+#: They play events through the whole app.
+SCENARIOS = ROOT / "tests" / "scenarios"
+
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", UNTIMED, max_examples=50, derandomize=True)
 settings.register_profile("ci", UNTIMED, max_examples=300, derandomize=True)
@@ -37,10 +41,17 @@ settings.register_profile("search", UNTIMED, max_examples=1_000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let coverage not follow the properties and the slow tests: it doubles what they cost, and
-    other tests reach the same lines."""
+    """Mark the scenarios and the foreign tests as slow, before `-m` chooses.
+
+    Let coverage not follow the properties and the slow tests: it doubles what they cost, and other
+    tests reach the same lines.
+    """
     for item in items:
+        takes_long = item.path.is_relative_to(SCENARIOS) or item.get_closest_marker("foreign")
+        if takes_long and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.slow(traced=True))
         if item.get_closest_marker("no_cover"):
             raise pytest.UsageError(f"{item.nodeid}: use the marker untraced instead of no_cover")
         slow = item.get_closest_marker("slow")

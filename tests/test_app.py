@@ -213,6 +213,7 @@ def test_every_function_speaks_under_its_own_name() -> None:
         assert {line["function"] for line in invoke(region, "sweep").logs} == {"sweep"}
 
 
+@pytest.mark.slow(traced=True)
 def test_what_the_app_logs_really_reaches_standard_output_once() -> None:
     """Chalice names its logger after the app, powertools after the service: here it is the same,
     and INFO must not be lost."""

@@ -116,6 +116,7 @@ def libraries(module: str) -> set[str]:
     return roots - set(sys.stdlib_module_names) - {"chalicelib"}
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(("package", "module"), EVERY_MODULE)
 def test_every_module_stands_on_a_step_and_imports_from_no_later_one(
     package: str, module: str
@@ -124,6 +125,7 @@ def test_every_module_stands_on_a_step_and_imports_from_no_later_one(
     assert {m for m in own_imports(package, module) if step(package, m) > own_step} == set()
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     imports = {module: own_imports(package, module) for module in PACKAGES[package]}
@@ -200,6 +202,7 @@ def requirements(name: str = "requirements.txt") -> dict[str, str]:
     }
 
 
+@pytest.mark.slow(traced=True)
 def test_what_goes_to_lambda_is_what_it_imports_and_its_runtime_lacks() -> None:
     used = set[str]().union(*(libraries(module) for module in SHIPPED)) - OUTSIDE_OF_THE_PACKAGE
     if any("zoneinfo" in name for module in MODULES for name in imported(MODULES[module])):

@@ -364,6 +364,7 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
     assert [type(read(json.dumps(value))) for read in READERS] == [Skip] * len(READERS)
 
 
+@pytest.mark.slow
 @given(st.sampled_from([recorded(path.stem) for path in DATA.glob("*.json")]).flatmap(mutated))
 def test_no_change_to_a_real_message_makes_a_reader_raise(text: dict[str, Any]) -> None:
     readers: list[Callable[[], Event]] = [

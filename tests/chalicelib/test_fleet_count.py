@@ -63,6 +63,7 @@ LADDERS = st.dictionaries(st.integers(0, 100), st.integers(0, 1_000), min_size=1
 )
 
 
+@pytest.mark.slow
 @given(LADDERS, st.integers(0, 120), st.integers(0, 120))
 def test_on_a_ladder_whose_units_rise_more_instances_never_call_for_less(
     ladder: Any, one: int, other: int

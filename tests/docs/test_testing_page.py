@@ -35,6 +35,7 @@ def recipe(section: str) -> Callable[..., Any]:
     return test  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_for_one_message_works(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +48,7 @@ def test_every_message_that_is_shipped_is_described() -> None:
     assert set(re.findall(r"^\| `([\w-]+\.json)` \|", TEXT, re.MULTILINE)) == MESSAGES
 
 
+@pytest.mark.slow(traced=True)
 def test_the_recipe_with_chalices_client_and_moto_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,12 +94,14 @@ def import_dynamic_dynamodb(text: str) -> None:
     assert loader.load(imported.toml)
 
 
+@pytest.mark.slow
 @given(files(CORPUS / "configuration"))
 def test_a_configuration_is_read_or_every_mistake_is_named(text: str) -> None:
     with suppress(ConfigError):
         read_configuration(text)
 
 
+@pytest.mark.slow
 @given(files(CORPUS / "trace"))
 def test_a_trace_is_read_or_its_line_is_named(text: str) -> None:
     with suppress(TraceError):
@@ -109,12 +111,14 @@ def test_a_trace_is_read_or_its_line_is_named(text: str) -> None:
 EXPORTS = [json.loads(path.read_text()) for path in sorted((CORPUS / "trace").glob("*.json"))]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(EXPORTS).flatmap(mutated))
 def test_an_export_with_anything_in_it_is_read_or_refused(export: object) -> None:
     with suppress(TraceError):
         read_trace(json.dumps(export))
 
 
+@pytest.mark.slow
 @given(files(CORPUS / "dynamic-dynamodb"))
 def test_whatever_is_imported_is_a_configuration_that_works(text: str) -> None:
     import_dynamic_dynamodb(text)

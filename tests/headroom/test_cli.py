@@ -24,6 +24,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 HELPS = [*cli.COMMANDS, "import autoscaling", "import dynamic-dynamodb"]
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("name", HELPS)
 def test_every_command_has_a_help_with_an_example_on_one_screen(
     name: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch
@@ -54,6 +55,7 @@ def test_the_help_lists_every_command_by_panel_on_one_screen(run: RunCommand) ->
 SLOW_MODULES = {"moto", "numpy", "plotext", "time_machine"}
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     ("words", "not_imported"),
     [
@@ -205,6 +207,7 @@ def test_what_cannot_be_done_is_named_in_one_sentence(
     assert (result.exit_code, sentence in result.errors) == (2, True), result.errors
 
 
+@pytest.mark.slow(traced=True)
 def test_no_colours_are_printed_where_nobody_wants_them(tmp_path: Path) -> None:
     """Rich reads the variables when a console is made, so in a process of its own."""
     words = [sys.executable, "-m", "headroom.cli", "check", str(tmp_path / "none")]
@@ -276,6 +279,7 @@ def no_aws_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.M
     return monkeypatch
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     "words",
     [words for words in ACCOUNT_COMMANDS if words[0] != "import"],
@@ -291,6 +295,7 @@ def test_without_a_region_one_sentence_says_what_to_set(
     assert (result.exit_code, result.stdout, result.errors) == (2, "", f"headroom: {NO_REGION}")
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("words", ACCOUNT_COMMANDS, ids=lambda words: words[0])
 def test_without_credentials_one_sentence_says_what_to_do(
     words: tuple[str, ...], no_aws_settings: pytest.MonkeyPatch, tmp_path: Path, run: RunCommand

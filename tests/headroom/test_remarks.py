@@ -120,6 +120,7 @@ def test_no_module_of_the_engine_reads_a_goal() -> None:
     assert "goal_throttled_ppm" not in {setting for setting, _ in modules_that_read()}
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("strategy", OF_STRATEGY)
 def test_the_settings_of_one_strategy_are_those_that_no_other_module_reads(strategy: str) -> None:
     found = list(modules_that_read())

@@ -84,6 +84,7 @@ def throttle_for_an_hour(calm: Player) -> None:
         calm.laws.judge_minute(calm.region)
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     ("act", "law"),
     [

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ def part(values: list[float | None], start: int, end: int) -> Series:
     return Series(START + start * MINUTE, 60, tuple(values[start:end]))
 
 
+@pytest.mark.slow
 @given(VALUES, st.integers(0, 9), st.integers(10, 20), st.integers(0, 5), st.integers(0, 9))
 def test_the_settled_part_and_the_new_make_the_whole(
     values: list[float | None], start: int, settled: int, overlap: int, later: int

@@ -88,6 +88,7 @@ def new_run(length: float = LENGTH) -> Run:
     )
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     "call",
     [

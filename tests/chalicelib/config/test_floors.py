@@ -283,6 +283,7 @@ def test_a_floor_holds_up_to_its_end(hours: str, days: str, zone: str, now: date
         assert not found.holds(end)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(CLOCK, ZONES, TIMES)
 def test_a_kept_time_comes_within_a_day_and_the_clocks_change(

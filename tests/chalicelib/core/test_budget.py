@@ -175,6 +175,7 @@ def lower(table: Provision, now: datetime) -> bool:
     return True
 
 
+@pytest.mark.slow
 @COSTLY
 @given(st.lists(st.integers(1, 4_000), min_size=60, max_size=150), SECONDS)
 def test_trying_greedily_gives_27_decreases_a_day_at_the_most(gaps: list[int], second: int) -> None:

@@ -418,6 +418,7 @@ RULES = st.builds(
 )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(GROUPS, RULES, st.sets(st.sampled_from(IDS)))
 def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_be(
@@ -445,6 +446,7 @@ def test_whatever_the_facts_the_budget_holds_and_nobody_is_touched_who_may_not_b
 SICKENING = st.lists(st.sets(st.integers(0, 11), max_size=4), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SICKENING, RULES, st.booleans())
 def test_over_any_time_no_more_are_healed_than_the_budget_says(

@@ -59,6 +59,7 @@ def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_
 NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9_.-]{3,60}"), fullmatch=True)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     NAMES,

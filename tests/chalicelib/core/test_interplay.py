@@ -4,6 +4,7 @@ decreases, dry runs, switches."""
 from collections.abc import Collection
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +116,7 @@ def barred(decision: Decision, scene: Scene) -> set[Direction]:
     }
 
 
+@pytest.mark.slow
 @COSTLY
 @given(scenes(), DIRECTIONS)
 def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_nor_maximum(
@@ -129,6 +131,7 @@ def test_an_increase_is_never_taken_back_by_another_target_and_breaks_no_hold_no
             assert after.desired <= scene[1][after.target].max_units
 
 
+@pytest.mark.slow
 @COSTLY
 @given(scenes(), DIRECTIONS)
 def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
@@ -143,6 +146,7 @@ def test_a_decrease_breaks_no_hold_no_floor_and_no_budget(
             assert budget(seen.throughput, NOON).allows(NOON)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(scenes(), DIRECTIONS)
 def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
@@ -153,6 +157,7 @@ def test_a_dry_run_is_to_the_others_as_if_it_were_not_there(
     assert live == scaling.coordinate_dimensions(found for found in alone if not found.dry_run)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(scenes(), DIRECTIONS, st.integers(1, 500))
 def test_one_call_at_the_most_and_in_one_direction(

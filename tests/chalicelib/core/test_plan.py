@@ -256,6 +256,7 @@ def is_lazy(found: Alarm, units: Mapping[Target, int], policies: Mapping[Target,
     return table_alarms.level(found.fields) > fits * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
@@ -272,6 +273,7 @@ def test_wherever_a_plan_stops_no_alarm_is_lazier_than_it_was_found(
         assert not_lazier or not is_lazy(now, units, policies)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), settings_of_all(), st.data())
 def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
@@ -287,6 +289,7 @@ def test_wherever_a_plan_stops_an_alarm_that_fitted_fits_what_holds_then(
     assert not any(is_lazy(found, units, policies) for found in there.values())
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
@@ -303,6 +306,7 @@ def test_before_anything_is_lowered_every_alarm_of_it_fits_what_comes(
         assert not any(is_lazy(found, lowered, policies) for found in there.values())
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_plan_that_is_done_leaves_nothing_to_do(
@@ -313,6 +317,7 @@ def test_a_plan_that_is_done_leaves_nothing_to_do(
     assert actions(again, list(there.values()), policies) == []
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_an_increase_never_shares_a_call_with_a_decrease(
@@ -325,6 +330,7 @@ def test_an_increase_never_shares_a_call_with_a_decrease(
         assert all(change.desired != change.current for change in call.changes)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_dry_run_is_never_acted_on(
@@ -337,6 +343,7 @@ def test_a_dry_run_is_never_acted_on(
         assert not touched & dry
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decided(), all_drifted(), settings_of_all())
 def test_a_rewrite_changes_only_what_is_a_policys_to_say(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
@@ -66,6 +67,7 @@ def observations(draw: st.DrawFn) -> Observation:
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(observations(), policies())
 def test_up_never_lowers_and_down_never_raises(seen: Observation, settings: Policy) -> None:
@@ -73,6 +75,7 @@ def test_up_never_lowers_and_down_never_raises(seen: Observation, settings: Poli
     assert decide_with(seen, settings, NOON, DOWN).desired <= seen.provisioned
 
 
+@pytest.mark.slow
 @COSTLY
 @given(observations(), policies(), st.sampled_from([UP, DOWN, BOTH]))
 def test_a_change_ends_within_the_bounds(
@@ -87,6 +90,7 @@ def test_a_change_ends_within_the_bounds(
         assert found.desired >= settings.min_units
 
 
+@pytest.mark.slow
 @COSTLY
 @given(observations(), policies())
 def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) -> None:
@@ -96,6 +100,7 @@ def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) 
         assert allowed or not decide_with(seen, settings, NOON, direction).changes
 
 
+@pytest.mark.slow
 @settings_of_hypothesis(
     COSTLY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
@@ -133,6 +138,7 @@ def is_known(consumed: Series) -> bool:
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(observations(), policies())
 def test_missing_data_never_lowers(seen: Observation, settings: Policy) -> None:
@@ -181,6 +187,7 @@ def decisions(draw: st.DrawFn) -> list[Decision]:
     ]
 
 
+@pytest.mark.slow
 @COSTLY
 @given(decisions())
 def test_a_table_is_only_raised_or_only_lowered_and_together_adds_no_increase(

@@ -288,6 +288,7 @@ def fleet(server: Server, tables: int) -> Iterator[Region]:
         yield region
 
 
+@pytest.mark.slow(traced=True)
 def test_many_questions_are_under_way_at_once() -> None:
     """Each waits until all the others have come: one after the other they would wait for ever."""
     together = threading.Barrier(PARALLEL, timeout=20)
@@ -301,6 +302,7 @@ def test_many_questions_are_under_way_at_once() -> None:
         assert set(units(region).values()) == {1}
 
 
+@pytest.mark.slow(traced=True)
 def test_a_silent_url_is_given_up_for_this_run_and_tried_again_in_the_next() -> None:
     with fleet(silent, 2 * PARALLEL + 20) as region:  # more than a group of tables
         invocation = invoke(region, "scale_down")

@@ -20,6 +20,7 @@ def steps(tmp_path: Path) -> Path:
     return write_trace(tmp_path, STEPS)
 
 
+@pytest.mark.slow(traced=True)
 def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: RunCommand) -> None:
     result = run("backtest", "--trace", steps, "--aas", "50", "--aas", "90")
     assert result.exit_code == 0
@@ -35,11 +36,13 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
     assert saving.startswith("Headroom would cost ")
 
 
+@pytest.mark.slow(traced=True)
 def test_a_backtest_in_json_is_the_complete_comparison(steps: Path, run: RunCommand) -> None:
     data = json.loads(run("backtest", "--trace", steps, "--json").stdout)
     assert data == compare(STEPS, make_policy(), pricing.load()).as_data()
 
 
+@pytest.mark.slow(traced=True)
 def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: RunCommand) -> None:
     lines = list(csv.DictReader(io.StringIO(run("backtest", "--trace", steps, "--csv").stdout)))
     rows = compare(STEPS, make_policy(), pricing.load()).rows
@@ -48,6 +51,7 @@ def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: RunComma
     assert [float(line["effective"]) for line in lines] == [row.effective for row in rows]
 
 
+@pytest.mark.slow(traced=True)
 def test_the_configuration_and_the_conditions_apply_in_a_backtest(
     steps: Path, tmp_path: Path, run: RunCommand
 ) -> None:
@@ -98,6 +102,7 @@ def test_a_budget_has_a_row_and_a_sentence(steps: Path, tmp_path: Path, run: Run
     assert "budget spent" not in run("backtest", "--trace", steps, "--config", file).output
 
 
+@pytest.mark.slow(traced=True)
 def test_a_backtest_writes_a_page(steps: Path, tmp_path: Path, run: RunCommand) -> None:
     page = tmp_path / "page.html"
     result = run("backtest", "--trace", steps, "--html", page)
@@ -117,6 +122,7 @@ def test_a_backtest_needs_either_a_trace_or_a_table(
     assert "give either --trace FILE or --table NAME" in result.errors
 
 
+@pytest.mark.slow(traced=True)
 def test_days_cut_a_trace_and_sums_are_divided_by_their_period(
     tmp_path: Path, run: RunCommand
 ) -> None:

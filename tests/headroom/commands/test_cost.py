@@ -56,6 +56,7 @@ def run(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(app, given, env={"XDG_CACHE_HOME": str(folder)})
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_costs_every_table_and_index_of_the_region(
     region: Region, folder: Path
 ) -> None:
@@ -90,6 +91,7 @@ TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 NEW_TARGETS = tuple(structs.replace(target, table="new") for target in (READS, WRITES))
 
 
+@pytest.mark.slow(traced=True)
 def test_each_cost_has_its_place_where_several_are_read(region: Region, folder: Path) -> None:
     places = ("--table", "new", "--regions", region.name)
     rows = list(csv.DictReader(io.StringIO(run(folder, "--csv", *places).stdout)))
@@ -119,6 +121,7 @@ def test_a_read_failure_is_reported_and_does_not_stop_the_others(
     assert "lazy is left out: " in done.stderr
 
 
+@pytest.mark.slow(traced=True)
 def test_metrics_that_are_refused_once_leave_out_one_target(region: Region, folder: Path) -> None:
     region.faults.append(Fault("GetMetricData", "AccessDenied", after=3))
     done = run(folder, "--table", "orders", "--json")
@@ -127,6 +130,7 @@ def test_metrics_that_are_refused_once_leave_out_one_target(region: Region, fold
     assert len(data["targets"]) == 3
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run(folder, "--table", "ord*", "--csv").stdout)))
     assert [(row["index"], row["dimension"]) for row in rows] == [
@@ -136,6 +140,7 @@ def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder:
     assert {row["advice"] for row in rows} <= {str(advice) for advice in Advice}
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "orders")
     assert "us-east-1: USD a month, from the last 1 days" in done.stdout
@@ -161,6 +166,7 @@ def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow(traced=True)
 def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     region: Region, folder: Path
 ) -> None:
@@ -176,6 +182,7 @@ def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     )
 
 
+@pytest.mark.slow(traced=True)
 def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Path) -> None:
     first = run(folder, "--table", "lazy", "--json").stdout
     assert json.loads(first)["targets"]
@@ -197,6 +204,7 @@ def test_where_nothing_can_be_read_the_command_fails(region: Region, folder: Pat
     assert "new:write is left out" in done.stderr
 
 
+@pytest.mark.slow(traced=True)
 def test_live_prices_are_those_of_the_region(region: Region, folder: Path) -> None:
     region.answers["pricing", "GetProducts"] = price_list.get_products
     answer = price_list.offering_rates

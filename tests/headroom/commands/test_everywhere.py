@@ -33,6 +33,7 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
 
+@pytest.mark.slow(traced=True)
 def test_explain_is_one_table_over_all_places(run: RunCommand, config: Path) -> None:
     result = run("explain", "orders", "--config", config, *REGIONS)
     found = [row[:4] for row in rows(result.stdout)]
@@ -60,6 +61,7 @@ def test_an_account_is_reached_by_a_role(run: RunCommand, config: Path) -> None:
     assert place["skipped"][0]["reason"] == "TableGone"
 
 
+@pytest.mark.slow(traced=True)
 def test_status_is_one_table_over_all_places(run: RunCommand, config: Path) -> None:
     result = run("status", "--config", config, *REGIONS)
     found = [row[:3] for row in rows(result.stdout)]
@@ -67,6 +69,7 @@ def test_status_is_one_table_over_all_places(run: RunCommand, config: Path) -> N
     assert ["eu-west-1", "orders:write", "40"] in found
 
 
+@pytest.mark.slow(traced=True)
 def test_cost_adds_up_all_places(
     run: RunCommand, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +82,7 @@ def test_cost_adds_up_all_places(
     assert result.exit_code == 0
 
 
+@pytest.mark.slow(traced=True)
 def test_the_doctor_shows_the_findings_of_all_places(run: RunCommand, session: AwsSession) -> None:
     result = run("doctor", "--stage", "dev", "--json", "--regions", "us-east-1,", "--profiles", ",")
     assert result.exit_code == 1

@@ -110,6 +110,7 @@ def test_a_pause_until(text: str, now: str, zone: ZoneInfo, expected: str) -> No
     assert (found, found.tzinfo) == (at(expected), UTC)
 
 
+@pytest.mark.slow
 @given(st.times(), st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_the_next_time_is_within_a_day_or_two_and_shows_the_clock_time_of_the_operator(
     clock: object, now: datetime
@@ -294,6 +295,7 @@ def test_globs_and_several_names_are_the_tables_that_exist_and_match(region: Reg
     assert sorted(tags(region)) == ["orders"]
 
 
+@pytest.mark.slow(traced=True)
 def test_pausing_again_takes_the_new_end_and_resuming_twice_does_no_harm(region: Region) -> None:
     run("pause", "orders", "--for", "1h")
     run("pause", "orders", "--for", "3h")
@@ -389,6 +391,7 @@ def test_many_tables_are_tagged_no_faster_than_dynamodb_allows() -> None:
         assert len(tags(region)) == 12
 
 
+@pytest.mark.slow(traced=True)
 def test_pauses_are_listed_with_their_ends_reasons_and_faults(region: Region) -> None:
     assert run("pauses").output == "No table is paused.\n"
     run("pause", "users", "--for", "1h", "--only-decreases", "--reason", "load test")

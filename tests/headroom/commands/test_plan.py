@@ -110,6 +110,7 @@ def test_a_plan_says_what_the_next_pass_does_and_does_nothing(
         assert move in result.output
 
 
+@pytest.mark.slow(traced=True)
 def test_the_numbers_and_every_action_are_shown_where_they_are_wanted(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -150,6 +151,7 @@ def test_where_no_table_is_found_the_command_says_why_and_ends_with_1(
 # apply
 
 
+@pytest.mark.slow(traced=True)
 def test_apply_does_exactly_what_the_plan_says(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -165,6 +167,7 @@ def test_apply_does_exactly_what_the_plan_says(
     assert writes(region).count("UpdateTable") == 2
 
 
+@pytest.mark.slow(traced=True)
 def test_apply_for_scripts_prints_the_plan_and_what_was_done(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -233,6 +236,7 @@ def test_what_has_changed_since_the_plan_is_left_and_the_rest_is_done(region: Re
 # status
 
 
+@pytest.mark.slow(traced=True)
 def test_the_status_shows_use_state_and_cost_of_every_managed_table(
     region: Region, config: Path, run: RunCommand
 ) -> None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from headroom.demo.scenes import SCENES
 from tests.support.command_line import RunCommand, write_file, write_trace
 from tests.support.scenes import rules
@@ -10,6 +12,7 @@ from tests.support.scenes import rules
 # demo
 
 
+@pytest.mark.slow(traced=True)
 def test_a_demo_of_three_hours_ends_with_a_picture_and_the_same_minutes_run_by_others(
     tmp_path: Path, run: RunCommand
 ) -> None:
@@ -27,6 +30,7 @@ def test_a_demo_of_three_hours_ends_with_a_picture_and_the_same_minutes_run_by_o
     assert "\x1b" not in result.stdout  # a pipe gets neither colours nor a moving bar
 
 
+@pytest.mark.slow(traced=True)
 def test_a_quiet_demo_shows_the_summary_alone_of_the_days_that_are_wanted(
     tmp_path: Path, run: RunCommand
 ) -> None:

@@ -56,6 +56,7 @@ def config(tmp_path: Path) -> Path:
     return write_file(tmp_path, CONFIG)
 
 
+@pytest.mark.slow(traced=True)
 def test_a_receipt_is_what_was_held_beside_the_same_minutes_of_others(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_receipt_is_what_was_held_beside_the_same_minutes_of_others(
     assert data["total"] == table["lines"]
 
 
+@pytest.mark.slow(traced=True)
 def test_what_has_no_receipt_is_named_and_the_calls_are_counted(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -99,6 +101,7 @@ def test_what_has_no_receipt_is_named_and_the_calls_are_counted(
     assert data["metrics_usd"] == pytest.approx(metrics * PRICES.headroom.metric_read)
 
 
+@pytest.mark.slow(traced=True)
 def test_the_receipt_is_read_in_a_terminal_and_on_a_page(
     region: Region, config: Path, tmp_path: Path, run: RunCommand
 ) -> None:
@@ -114,6 +117,7 @@ def test_the_receipt_is_read_in_a_terminal_and_on_a_page(
     assert "<h1>Receipt: orders:read</h1>" in page.read_text()
 
 
+@pytest.mark.slow(traced=True)
 def test_a_dry_run_is_said(region: Region, tmp_path: Path, run: RunCommand) -> None:
     config = write_file(tmp_path, '[[tables]]\nname = "orders"\ndry_run = true\n')
     result = run("receipt", "--days", "1", "--config", config)

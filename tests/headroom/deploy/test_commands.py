@@ -27,6 +27,7 @@ from tests.support.real_deploy import BIN, configure, copy_project
 from tests.support.scenes import rules
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.untraced
 def test_setup_says_where_the_names_do_not_fit_into_iams_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -60,6 +61,7 @@ def test_setup_before_any_function_says_what_comes_next() -> None:
         )
 
 
+@pytest.mark.slow(traced=True)
 def test_setup_tells_of_each_step_what_was_wrong() -> None:
     with account() as session:
         set_up(stage.read("dev"), session)
@@ -69,6 +71,7 @@ def test_setup_tells_of_each_step_what_was_wrong() -> None:
         assert "alarm headroom-dev-silence: applied (it does not exist)" in response
 
 
+@pytest.mark.slow(traced=True)
 def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> None:
     with account() as session:
         set_up(dev(), session)

@@ -118,6 +118,7 @@ def written(session: AwsSession) -> str:
     return str(client.get_dashboard(DashboardName=name)["DashboardBody"])
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_prints_it_writes_it_and_the_teardown_removes_it(
     run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def _deploy_well(session: AwsSession) -> None:
     sweep(CONFIG)
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_that_was_deployed_well_is_well(deployment: Deployment) -> None:
     assert doctor.diagnose(deployment) == []
 
@@ -80,6 +81,7 @@ def test_a_stage_that_was_never_set_up_is_told_what_to_run(deployment: Deploymen
     }
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(("harm", "check", "problem", "remedy"), ROWS.values(), ids=ROWS)
 def test_each_harm_is_found_and_comes_with_what_to_do(
     deployment: Deployment, harm: Harm, check: str, problem: str, remedy: str
@@ -101,6 +103,7 @@ def test_with_a_broken_configuration_the_rest_is_looked_at_all_the_same(
     }
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_whose_fleet_is_counted_is_well(deployment: Deployment) -> None:
     text = CONFIG + FLEET.format(how=TAGS, table="orders")
     configure(deployment.project, text)
@@ -121,11 +124,13 @@ def test_a_stage_whose_fleet_is_counted_is_well(deployment: Deployment) -> None:
     assert doctor.diagnose(deployment) == []
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_with_workers_is_well(deployment: Deployment) -> None:
     deploy_workers(deployment)
     assert doctor.diagnose(deployment) == []
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(deployment: Deployment) -> None:
     text = tell(deployment, CAPACITY, "secretsmanager:slack") + PAUSE.format(table="orders")
     configure(deployment.project, text)
@@ -183,6 +188,7 @@ def here(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     return deployment
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_ends_with_0_and_a_sentence_where_all_is_well(here: Deployment) -> None:
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
     assert (done.exit_code, "Stage dev is healthy. Checked: credentials, " in done.output) == (
@@ -191,6 +197,7 @@ def test_the_command_ends_with_0_and_a_sentence_where_all_is_well(here: Deployme
     )
 
 
+@pytest.mark.slow(traced=True)
 def test_rules_in_a_dry_run_are_named_where_nobody_can_overlook_it(here: Deployment) -> None:
     file = here.project / "chalicelib" / "headroom.toml"
     file.write_text(f'{file.read_text()}\n[[tables]]\nname = "users-*"\ndry_run = true\n')
@@ -198,6 +205,7 @@ def test_rules_in_a_dry_run_are_named_where_nobody_can_overlook_it(here: Deploym
     assert done.output.startswith("DRY RUN: the configuration has dry_run = true for users-*.")
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Deployment) -> None:
     lose_a_message(here)
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
@@ -206,6 +214,7 @@ def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Deployment) 
     assert "→ Find the cause in the logs, then run: headroom redrive --stage dev." in done.output
 
 
+@pytest.mark.slow(traced=True)
 def test_for_scripts_the_findings_are_one_json_document(here: Deployment) -> None:
     assert (
         json.loads(CliRunner().invoke(app, ["doctor", "--stage", "dev", "--json"]).output)["ok"]

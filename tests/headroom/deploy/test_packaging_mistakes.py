@@ -22,6 +22,7 @@ def test_a_configuration_that_is_wrong_ends_a_package_before_it_begins(tmp_path:
     assert (tmp_path / "out" / "sam").exists()  # what was there before is not even touched
 
 
+@pytest.mark.slow(traced=True)
 def test_a_package_that_chalice_cannot_make_ends_in_its_own_words(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "p")
     (project / "app.py").write_text("import nothing_of_that_name\n")

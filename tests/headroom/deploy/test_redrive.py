@@ -151,6 +151,7 @@ def waiting(session: AwsSession) -> int:
     return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
 
+@pytest.mark.slow(traced=True)
 def test_letters_of_both_kinds_are_handled_and_gone(session: AwsSession, functions: Lambda) -> None:
     send(session, NOTIFICATION, NOTIFICATION, record())
     assert sorted(r.subject for r in redrive(dev(), session)) == ["on_alarm", "on_alarm", "sweep"]

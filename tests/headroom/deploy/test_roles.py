@@ -135,6 +135,7 @@ def test_roles_of_an_older_version_are_kept_while_a_region_uses_them(
     assert inventory(session.client) == set()
 
 
+@pytest.mark.slow(traced=True)
 def test_where_a_region_does_not_answer_no_role_is_taken_away(session: AwsSession) -> None:
     list(setup.setup(setup.resources_before_functions(dev(), session), session))
     as_before(session)

@@ -61,6 +61,7 @@ def all_resources(
 # setting up
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
 )
@@ -86,6 +87,7 @@ def test_a_queues_function_gives_back_only_what_failed() -> None:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_with_workers_has_their_queue_and_as_many_of_them(tmp_path: Path) -> None:
     config = load(rules() + "\n[fan_out]\nworkers = 7\n")
     settings = stage.complete(dev(), config)
@@ -114,6 +116,7 @@ def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> 
         assert setup.functions_of(dev(), session) == []
 
 
+@pytest.mark.slow(traced=True)
 def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(
     tmp_path: Path,
 ) -> None:
@@ -156,6 +159,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
         }
 
 
+@pytest.mark.slow(traced=True)
 def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_are_kept() -> None:
     with account() as session:
         set_up(dev(), session)
@@ -175,6 +179,7 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
 # what the configuration says of the roles
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
 )
@@ -196,6 +201,7 @@ def changes(session: AwsSession, config: str) -> dict[str, tuple[str, ...]]:
     return {o.subject: o.details for o in setup.setup(steps, session) if o.result == "applied"}
 
 
+@pytest.mark.slow(traced=True)
 def test_another_configuration_changes_the_roles() -> None:
     with account() as session:
         set_up(dev(), session, rules=load(rules("orders-*")))
@@ -277,6 +283,7 @@ def test_a_teardown_that_is_stopped_at_any_call_is_finished_by_another(tmp_path:
 # taking down
 
 
+@pytest.mark.slow(traced=True)
 def test_teardown_takes_the_stage_and_nothing_of_a_neighbour(tmp_path: Path) -> None:
     """The neighbours' names begin as the stage's do."""
     with account() as session:

@@ -168,6 +168,7 @@ def test_each_alarm_that_headroom_makes_has_the_tag_of_its_topic() -> None:
     assert tag in instance_alarms.new_fields("i-1", "web", rule, TOPIC)["Tags"]
 
 
+@pytest.mark.slow(traced=True)
 def test_setup_tags_the_alarms_of_older_versions_once() -> None:
     with account() as session:
         set_up(dev(), session, ("sweep",))

@@ -44,6 +44,7 @@ def silence_actions(session: AwsSession) -> list[str]:
 # setup and teardown
 
 
+@pytest.mark.slow(traced=True)
 def test_the_function_comes_and_goes_with_the_section() -> None:
     with account() as session:
         set_up(dev(), session, rules=WITH)
@@ -62,6 +63,7 @@ def test_the_function_comes_and_goes_with_the_section() -> None:
         assert gone == {NAME, f"role {NAME}-us-east-1"}
 
 
+@pytest.mark.slow(traced=True)
 def test_a_teardown_leaves_nothing_of_it(tmp_path: Path) -> None:
     with account() as session:
         set_up(dev(), session, rules=WITH)
@@ -70,6 +72,7 @@ def test_a_teardown_leaves_nothing_of_it(tmp_path: Path) -> None:
         assert inventory(session.client) == set()
 
 
+@pytest.mark.slow(traced=True)
 def test_other_code_or_another_policy_is_put_right() -> None:
     with account() as session:
         set_up(dev(), session, rules=WITH)
@@ -228,6 +231,7 @@ def findings(region: Region, project: Path, config: str = CONFIG) -> list[str]:
     return [finding.problem for finding in standing_by(deployment)]
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.scene.with_args(understudied)
 def test_the_doctor_finds_what_keeps_it_from_taking_over(region: Region, tmp_path: Path) -> None:
     assert findings(region, tmp_path) == []

@@ -325,6 +325,7 @@ def accounts(draw: st.DrawFn) -> Autoscaling:
     return Autoscaling(scalables, policies, actions)
 
 
+@pytest.mark.slow
 @given(accounts(), st.sampled_from(["adaptive", "percent"]))
 def test_every_target_policy_and_action_is_accounted_for_and_what_is_printed_loads(
     found: Autoscaling, strategy: Any

@@ -82,6 +82,7 @@ OTHERS = st.sampled_from(
 FILES = st.lists(st.one_of(HEADERS, OPTION_LINES, OPTION_LINES, OTHERS), max_size=25).map("\n".join)
 
 
+@pytest.mark.slow
 @given(text=FILES)
 def test_every_line_is_accounted_for_once_and_what_is_printed_loads(text: str) -> None:
     found = translate(text)
@@ -93,6 +94,7 @@ def test_every_line_is_accounted_for_once_and_what_is_printed_loads(text: str) -
     assert loader.load(translate(text, annotate=True).toml) == loader.load(found.toml)
 
 
+@pytest.mark.slow
 @given(text=st.text(alphabet="[]:=#; \t\nab0-", max_size=60))
 def test_no_text_at_all_stops_it(text: str) -> None:
     loader.load(translate(text).toml)

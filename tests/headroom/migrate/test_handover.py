@@ -276,6 +276,7 @@ def test_a_handover_that_stops_at_any_call_goes_on_and_loses_nothing(
     assert 20 < number < MOST_CALLS - 1
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_going_back_may_stop_at_any_call_and_goes_on(
     region: Region, scene: Scene, fault: Callable[[int], Fault]

@@ -67,6 +67,7 @@ def test_going_back_resumes_them_as_they_were_and_no_sweep_suspends_them_again(
     assert has(region) == before
 
 
+@pytest.mark.slow(traced=True)
 def test_a_second_handover_saves_nothing_of_what_stands_by(
     region: Region, scene: Scene, config: str
 ) -> None:

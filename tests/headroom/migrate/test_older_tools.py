@@ -77,6 +77,7 @@ def test_a_key_on_the_command_line_is_not_repeated() -> None:
     assert imported.lines[0].kind is Kind.OBSOLETE
 
 
+@pytest.mark.slow
 @given(
     words=st.lists(st.sampled_from(["-t", "a", "--", "--dry-run", "--region", "=", "\n", "[x]"]))
 )

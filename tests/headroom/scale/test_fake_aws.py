@@ -40,6 +40,7 @@ def alarm(simulation: Simulation) -> dict[str, Any]:
     return dict(next(iter(simulation.account.alarms.values())))
 
 
+@pytest.mark.slow(traced=True)
 def test_a_fourth_alarm_in_one_second_is_throttled_and_then_retried_in_virtual_time():
     simulation = simulation_of()
     fields = alarm(simulation)
@@ -89,6 +90,7 @@ def test_a_silent_api_takes_the_clients_read_timeout_at_each_attempt():
     assert simulation.clock.seconds >= 6 * 7
 
 
+@pytest.mark.slow(traced=True)
 def test_an_unknown_operation_is_named():
     simulation = simulation_of()
     with (
@@ -98,6 +100,7 @@ def test_an_unknown_operation_is_named():
         dynamodb.describe_limits()
 
 
+@pytest.mark.slow(traced=True)
 def test_alarms_and_tables_come_in_pages():
     simulation = simulation_of(120)
     with client(simulation, "cloudwatch") as cloudwatch:
@@ -136,6 +139,7 @@ def test_datapoints_come_in_pages_newest_first():
     assert all(0.9 * units * 300 < value < units * 300 for value in results[0]["Values"])
 
 
+@pytest.mark.slow(traced=True)
 def test_an_update_takes_effect_after_a_minute_and_blocks_another():
     simulation = simulation_of()
     table = next(iter(simulation.account.tables))

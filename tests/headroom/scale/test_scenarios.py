@@ -31,6 +31,7 @@ def sweeps() -> dict[str, Measurement]:
     return by_run("sweep")
 
 
+@pytest.mark.slow(traced=True)
 def test_a_steady_sweep_writes_nothing_and_reads_the_history_once(sweeps):
     runs = sweeps
     cold, warm = runs["cold"], runs["warm"]
@@ -43,6 +44,7 @@ def test_a_steady_sweep_writes_nothing_and_reads_the_history_once(sweeps):
     assert cold.reached == warm.reached == 2
 
 
+@pytest.mark.slow(traced=True)
 def test_on_alarm_raises_the_table_with_two_indexes():
     runs = by_run("on_alarm", 1)
     cold = runs["cold"]
@@ -56,6 +58,7 @@ def test_follow_up_without_a_hot_alarm_is_one_question():
     assert by_run("follow_up")["warm"].calls == {"DescribeAlarms": 1}
 
 
+@pytest.mark.slow(traced=True)
 def test_workers_reach_every_table_in_place_of_the_sweep():
     runs = by_run("sweep, 10 workers")
     cold, alone = runs["cold"], by_run("sweep")["cold"]
@@ -65,6 +68,7 @@ def test_workers_reach_every_table_in_place_of_the_sweep():
     assert cold.metrics < alone.metrics  # without the days of tables that nothing would lower
 
 
+@pytest.mark.slow(traced=True)
 def test_workers_run_side_by_side():
     simulation = Simulation(1, CONDITIONS)
     simulation.account.make_alarms()
@@ -76,6 +80,7 @@ def test_workers_run_side_by_side():
     assert max(taken) < runs.whole.seconds < sum(taken)
 
 
+@pytest.mark.slow(traced=True)
 def test_workers_raise_hot_tables():
     raised, rewritten = goals.raised(2, CONDITIONS, workers=True)
     assert raised.goal == "all hot tables raised, 10 workers"
@@ -83,6 +88,7 @@ def test_workers_raise_hot_tables():
     assert rewritten.seconds is not None
 
 
+@pytest.mark.slow(traced=True)
 def test_a_killed_run_is_counted_and_its_container_is_cold_again():
     simulation = Simulation(1, CONDITIONS)
     container = Container(simulation, "on_alarm")
@@ -111,6 +117,7 @@ def hot_simulation(size: int, at_once: int, seconds: float) -> Simulation:
     return simulation
 
 
+@pytest.mark.slow(traced=True)
 def test_increases_that_meet_the_limit_of_updates_are_made_when_others_are_over():
     """botocore's own retries would keep the run waiting; the alarms take five seconds."""
     simulation = hot_simulation(12, at_once=8, seconds=3.0)
@@ -119,6 +126,7 @@ def test_increases_that_meet_the_limit_of_updates_are_made_when_others_are_over(
     assert (run.calls["UpdateTable"], run.killed, run.error) == (12 + 4, False, "")
 
 
+@pytest.mark.slow(traced=True)
 def test_causes_of_many_targets_are_read_only_where_units_depend_on_them():
     simulation = hot_simulation(20, at_once=500, seconds=60.0)
     container, reports = Container(simulation, "follow_up"), []
@@ -147,6 +155,7 @@ def test_an_exception_of_a_handler_is_a_result():
     simulation.wait_until(BEGIN + timedelta(hours=1))
 
 
+@pytest.mark.slow(traced=True)
 def test_all_hot_tables_are_raised_and_their_alarms_rewritten():
     raised, rewritten = goals.raised(1, CONDITIONS)
     assert raised.seconds is not None
@@ -155,11 +164,13 @@ def test_all_hot_tables_are_raised_and_their_alarms_rewritten():
     assert (rewritten.alarms, rewritten.alarm_writes) == (2, 2)  # each is written once
 
 
+@pytest.mark.slow(traced=True)
 def test_every_managed_target_gets_its_alarm():
     (made,) = goals.made(1, CONDITIONS)
     assert (made.runs, made.killed) == (1, 0)
 
 
+@pytest.mark.slow(traced=True)
 def test_idle_tables_are_lowered():
     (lowered,) = goals.lowered(1, CONDITIONS)
     assert lowered.seconds is not None

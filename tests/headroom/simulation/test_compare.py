@@ -52,6 +52,7 @@ def test_a_throttled_unit_counts_as_34_6_provisioned_ones() -> None:
     assert make_policy().throttle_price == pricing.THROTTLED_UNIT_PRICE == 34.6
 
 
+@pytest.mark.slow(traced=True)
 def test_heavy_libraries_are_imported_only_when_used() -> None:
     modules = "benchmark, compare, costs, history, pricing, traces, tuning"
     heavy = "{'boto3', 'moto', 'numpy', 'plotext'}"
@@ -86,6 +87,7 @@ def test_every_way_to_run_the_table_has_its_row() -> None:
     assert [row.name for row in compared(targets=(50, 70)).rows] == names
 
 
+@pytest.mark.slow(traced=True)
 def test_each_row_is_its_own_replay() -> None:
     comparison, slow = compared(), Conditions(150, 3, 3)
     late = compared(conditions=slow)
@@ -113,6 +115,7 @@ def test_each_row_is_its_own_replay() -> None:
     assert comparison.outcomes["fixed at peak"].units == [400] * 240
 
 
+@pytest.mark.slow(traced=True)
 def test_a_hot_key_has_a_row_for_headroom_that_does_not_know_its_cause() -> None:
     """The cause lets it lower to what is used within the hour; without it nothing is lowered."""
     demand = [*[7_000.0] * 10, *[2_000.0] * 170]
@@ -131,6 +134,7 @@ def test_the_bounds_apply_to_the_plain_percentage_too() -> None:
         assert max(comparison.outcomes[name].units) <= 200
 
 
+@pytest.mark.slow(traced=True)
 def test_all_are_divided_by_the_optimum_and_so_is_on_demand() -> None:
     comparison, best = rows(compared()), optimum(DEMAND)
     assert best == 600.0  # two decreases at most: capacity is the demand
@@ -164,6 +168,7 @@ def test_the_cost_floor_is_the_demand_at_100_percent() -> None:
     assert comparison["on demand"].over_floor == pytest.approx(3.46, abs=0.005)
 
 
+@pytest.mark.slow(traced=True)
 def test_writes_have_their_own_price() -> None:
     reads, writes = rows(compared()), rows(compared(dimension=Dimension.WRITE))
     for name in reads:

@@ -79,6 +79,7 @@ def data(file: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in found]
 
 
+@pytest.mark.slow(traced=True)
 def test_the_page_loads_nothing_from_elsewhere(file: Path, page: Page) -> None:
     assert page.links == []
     styles = re.findall(r"<style>(.*?)</style>", file.read_text(), re.DOTALL)

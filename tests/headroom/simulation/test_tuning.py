@@ -85,6 +85,7 @@ def test_days_are_dealt_out_into_folds(days: range, folds: list[list[int]]) -> N
     assert tuning.folds_of(days) == folds
 
 
+@pytest.mark.slow(traced=True)
 def test_the_days_figures_add_up_to_the_replay() -> None:
     outcome = replay(THREE_DAYS, PLAIN, initial_units(THREE_DAYS))
     days = tuning.measure(THREE_DAYS, None, PLAIN)
@@ -203,6 +204,7 @@ def test_the_cheapest_that_meets_the_goal_is_taken(
     )
 
 
+@pytest.mark.slow(traced=True)
 def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     result = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
     assert (result.best, result.verdict) == (PLAIN, TuningVerdict.KEEP)
@@ -262,12 +264,14 @@ def interrupt_after(count: int) -> Callable[[int, int], None]:
     return done
 
 
+@pytest.mark.slow(traced=True)
 def test_ctrl_c_ends_with_the_best_so_far() -> None:
     result = tuning.tune(THREE_DAYS, PLAIN, 1_000_000, plan=SMALL, on_progress=interrupt_after(2))
     assert (result.stopped, result.candidates) == (True, 2)
     assert result.best in (PLAIN, make_policy(burst_keep_percent=50, insurance_percent=0))
 
 
+@pytest.mark.slow(traced=True)
 def test_ctrl_c_before_today_is_known_ends_it_all() -> None:
     with pytest.raises(KeyboardInterrupt):
         tuning.tune(THREE_DAYS, policy(), 100, plan=SMALL, on_progress=interrupt_after(1))
@@ -516,6 +520,7 @@ def test_the_goal_is_that_of_the_command_or_of_the_configuration(
     assert goal_ppm(given, make_policy(goal_throttled_ppm=configured)) == goal
 
 
+@pytest.mark.slow(traced=True)
 def test_a_history_too_short_is_reported_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "short.csv"
     file.write_text("minute,demand\n0,1\n")

@@ -323,6 +323,7 @@ SEEN = st.builds(
 )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES, st.booleans())
 def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> None:
@@ -333,6 +334,7 @@ def test_up_never_lowers(seen: Observation, settings: Policy, urgent: bool) -> N
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES)
 def test_down_never_raises(seen: Observation, settings: Policy) -> None:
@@ -343,6 +345,7 @@ def test_down_never_raises(seen: Observation, settings: Policy) -> None:
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, BOTH]))
 def test_a_decision_stays_within_the_bounds(
@@ -361,6 +364,7 @@ def test_a_decision_stays_within_the_bounds(
         )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES, st.integers(1, 15))
 def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
@@ -382,6 +386,7 @@ def test_a_gap_in_the_newest_quarter_of_an_hour_never_lowers(
     ) == (seen.provisioned, Reason.NO_DATA)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES, st.integers(11, 300))
 def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: int) -> None:
@@ -448,6 +453,7 @@ def test_more_demand_in_all_the_newest_minutes_never_wants_less(
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES)
 def test_a_second_look_at_the_same_datapoints_wants_no_more(
@@ -467,6 +473,7 @@ def test_a_second_look_at_the_same_datapoints_wants_no_more(
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SEEN, POLICIES, st.sampled_from([UP, DOWN, BOTH]))
 def test_every_number_of_a_decision_is_in_its_explanation(

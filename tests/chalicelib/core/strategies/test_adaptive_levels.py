@@ -231,6 +231,7 @@ def test_the_bucket_is_reckoned_minute_by_minute(seen: Observation, left: float)
     assert adaptive.burst_left(seen) == pytest.approx(left)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     st.lists(st.none() | st.floats(0, 1e5), max_size=40),

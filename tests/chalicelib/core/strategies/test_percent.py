@@ -123,6 +123,7 @@ def test_no_series_makes_the_strategy_fail(
     assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.floats(0, 1e5), st.integers(1, 40_000)
@@ -165,6 +166,7 @@ def policies(draw: st.DrawFn) -> Policy:
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(RATES, RATES, st.integers(1, 40_000), policies(), st.none() | st.integers(0, 90))
 def test_no_settings_make_the_strategy_fail(
@@ -185,6 +187,7 @@ def test_no_settings_make_the_strategy_fail(
     assert percent.scale_down(with_policy(seen, settings), NOON).desired <= provisioned
 
 
+@pytest.mark.slow
 @COSTLY
 @given(st.lists(st.floats(0, 1e5), min_size=60, max_size=60), st.integers(2, 40_000), policies())
 def test_a_decrease_calls_for_no_increase(
