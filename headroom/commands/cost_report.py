@@ -40,12 +40,13 @@ def print_report(
         return
     console.print(_table(all_costs, title, places))
     total = costs.totals(all_costs)
-    own = [total["own_alarms"], total["own_metric_reads"], total["own_lambda"]]
+    own = [total[f"own_{part}"] for part in ("alarms", "metric_reads", "lambda", "logs")]
     for sentence in (
         f"As advised, all together: {total['advised']:,.2f} USD a month, "
         f"Headroom's own cost included; now {total['now']:,.2f}.",
         f"Headroom itself, on all of them: {sum(own):,.2f} USD a month "
-        f"({own[0]:,.2f} alarms, {own[1]:,.2f} metric reads, {own[2]:,.2f} Lambda).",
+        f"({own[0]:,.2f} alarms, {own[1]:,.2f} metric reads, {own[2]:,.2f} Lambda, "
+        f"{own[3]:,.2f} logs).",
         costs.break_even(prices),
         f"Reserved: fixed at the peak of these days, blocks of {commitments.BLOCK_UNITS} units "
         "for a year where they pay.",
@@ -130,7 +131,7 @@ def _table(all_costs: Sequence[costs.TargetCosts], title: str, places: Sequence[
     if places:
         table.columns[1].overflow, table.columns[1].justify = "fold", "left"
     total = costs.totals(all_costs)
-    own = total["own_alarms"] + total["own_metric_reads"] + total["own_lambda"]
+    own = sum(total[f"own_{part}"] for part in ("alarms", "metric_reads", "lambda", "logs"))
     sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]
     table.add_section()
     all_of_them = ("all", "", "", sums[0], sums[1], "", "", f"{own:,.2f}", sums[2], sums[3])

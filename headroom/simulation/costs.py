@@ -347,5 +347,6 @@ def totals(all_costs: Sequence[TargetCosts]) -> dict[str, float]:
         "own_alarms": sum(costs.own.alarms for costs in all_costs),
         "own_metric_reads": sum(costs.own.metric_reads for costs in all_costs),
         "own_lambda": sum(costs.own.lambda_ for costs in all_costs),
+        "own_logs": sum(costs.own.logs for costs in all_costs),
         "advised": sum(advised_month(costs) for costs in all_costs),
     }

@@ -61,12 +61,13 @@ class ClassPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """USD for what Headroom itself uses."""
+    """USD for what Headroom itself uses. log_gb: a GB that is written to CloudWatch Logs."""
 
     alarm_month: float
     metric_read: float
     invocation: float
     gb_second: float
+    log_gb: float = 0.50
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -126,9 +126,10 @@ def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
     runs = (60 + 12 + 1) * 730 / 4 + 100
     gb_seconds = 730 / 4 * (60 * 0.1 * 1_769 / 1_024 + 12 * 2.0 + 5.0) + 100 * 0.5 * 0.5
     assert own.alarms == 0.10
+    assert own.logs == pytest.approx((13 * 730 + outcome.metric_reads / 0.1) * 1e-6 * 0.50)
     assert own.metric_reads == pytest.approx((8000 + 730) * 0.00001)
     assert own.lambda_ == pytest.approx(runs * 0.0000002 + gb_seconds * 0.0000133334)
-    assert own.total == own.alarms + own.metric_reads + own.lambda_
+    assert own.total == own.alarms + own.metric_reads + own.lambda_ + own.logs
 
 
 @pytest.mark.parametrize(
