@@ -159,6 +159,8 @@ def _raise_again(run: Run, one: Plan) -> Plan:
     if isinstance(error, AtLimit) and half.increase and run.allows(half.actions):
         one, error = half, _error(run, half.actions[0])
     reason = _report(run, one.table, one.actions[0], error)
+    if isinstance(error, AtLimit):
+        run.report.at_limit.append(one.table)
     run.report.decisions += _outcome(one, reason)
     return replace(one, actions=[] if reason else one.actions[1:], is_raised=True)
 

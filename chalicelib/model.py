@@ -105,6 +105,7 @@ class Reason(StrEnum):
     CHEAPER_ON_DEMAND = "CheaperOnDemand"
     CHEAPER_PROVISIONED = "CheaperProvisioned"
     CHEAPEST_MODE = "CheapestMode"
+    PARACHUTE = "Parachute"
     SWITCHED_BY_HAND = "SwitchedByHand"
     PRICE_UNKNOWN = "PriceUnknown"
     # skipped: there is nothing to decide

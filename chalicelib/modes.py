@@ -28,6 +28,30 @@ def choose(run: Run, names: Iterable[str]) -> None:
         run.attempt("the billing modes", "choosing them", _choose, run, chosen)
 
 
+def open_parachutes(run: Run, observations: Mapping[Target, Observation]) -> None:
+    """Switch tables to on demand whose increase a quota has refused, where throttling costs more.
+
+    observations: of such tables at least.
+    """
+    chosen = [name for name in dict.fromkeys(run.report.at_limit) if _may_choose(run, name)]
+    if chosen and run.has_time():
+        run.attempt("the billing modes", "choosing them", _open, run, chosen, observations)
+
+
+def _open(run: Run, names: Sequence[str], observations: Mapping[Target, Observation]) -> None:
+    tables = [t for t in describe_tables(run.aws, names).values() if isinstance(t, TableState)]
+    tags = run.read("the modes", "GetResources", pause_tags.tags, run.aws, modes.KEY)
+    for table in tables if tags is not None else ():
+        known = {t: observations[t] for t in table.targets() if t in observations}
+        if not table.active or known.keys() != set(table.targets()):
+            continue
+        facts = _facts(run, table, (tags or {}).get(table.name), {}, {}, known)
+        decision = modes.parachute(facts, known, run.now)
+        if decision:
+            done = decision if decision.dry_run else _act(run, decision)
+            run.report.mode_decisions.append(done)
+
+
 def _may_choose(run: Run, table: str) -> bool:
     policy = run.config.policy_for(Target(table, "", Dimension.READ))
     return policy is not None and policy.mode == "cheapest"
@@ -137,7 +161,8 @@ def _act(run: Run, decision: ModeDecision) -> ModeDecision:
 def action_of(decision: ModeDecision, run: Run) -> SetMode:
     """Return the action of a decision."""
     mode = modes.ON_DEMAND if decision.becomes_on_demand else modes.PROVISIONED
-    note = (modes.KEY, str(ModeTag(mode, run.now))) if decision.switches else ("", "")
+    why = modes.EMERGENCY if decision.reason is Reason.PARACHUTE else ""
+    note = (modes.KEY, str(ModeTag(mode, run.now, why))) if decision.switches else ("", "")
     return SetMode(
         decision.table,
         decision.on_demand,

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from chalicelib import fleet_count
+from chalicelib import fleet_count, modes
 from chalicelib.act import Plan, finish, raise_capacity
 from chalicelib.aws.client import batches
 from chalicelib.core import plan, scaling, table_alarms
+from chalicelib.core.observation import Observation
 from chalicelib.core.prices import hourly_cost, hourly_saving
 from chalicelib.holds import circuit_breaker
-from chalicelib.model import Alarm, Decision, Direction, TableState
+from chalicelib.model import Alarm, Decision, Direction, TableState, Target
 from chalicelib.observe import (
     Observations,
     ReadAlarms,
@@ -53,14 +54,17 @@ def reconcile(
     What cannot be read never stops an increase, and always stops a decrease. comes_first: which
     tables are checked before those that cost most.
     """
+    known = dict[Target, Observation]()
     counts = fleet_count.count(run, [t for table in tables.values() for t in table.targets()])
     plans: list[Plan] = []
     waiting = Waiting(rest=MAX_NEW_HISTORIES if run.side_by_side == 1 else 0)
     for group in _in_time(run, batches(_ordered(run, tables, comes_first), GROUP), iter):
         snapshot = observe(run, group, directions, counts, read_alarms, why_unread)
         plans += raise_capacity(run, waiting.without(snapshot, _plan(run, snapshot)))
+        known |= {t: o for t, o in snapshot.observations.items() if o.policy.mode == "cheapest"}
         run.log()
     finish(run, plans)
+    modes.open_parachutes(run, known)
     run.log()
     for snapshot in _in_time(run, waiting.snapshots, lambda snapshot: snapshot.tables):
         finish(run, raise_capacity(run, _plan(run, with_histories(run, snapshot))))

@@ -60,9 +60,9 @@ class Report:
     """The result of one invocation.
 
     observations: the targets whose state may cause a notification; in a dry run all.
-    instance_alarms: the alarms of
-    failed instances, by instance. notified: the notices that were delivered. sweep: what a sweep
-    read, None if it could not read the alarms. unreached: the tables for which no time was left.
+    instance_alarms: the alarms of failed instances, by instance. at_limit: the tables whose
+    increase a quota refused. notified: the notices that were delivered. sweep: what a sweep read,
+    None if it could not read the alarms. unreached: the tables for which no time was left.
     handed_over: how many tables workers check instead. standing_by: what a sweep has for
     Application Auto Scaling, when all else is done. stage: what all managed tables cost this month,
     where a sweep has added it up for the stage's budget.
@@ -75,6 +75,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     healing_decisions: list[HealingDecision] = field(default_factory=list)
     mode_decisions: list[ModeDecision] = field(default_factory=list)
+    at_limit: list[str] = field(default_factory=list)
     observations: dict[Target, Observation] = field(default_factory=dict)
     instance_alarms: dict[str, Alarm] = field(default_factory=dict)
     notified: list[Notice] = field(default_factory=list)

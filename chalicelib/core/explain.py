@@ -75,6 +75,8 @@ WHY: Mapping[Reason, str] = {
     Reason.UPDATING: "the table or index is being updated; the next check decides",
     Reason.CHEAPER_ON_DEMAND: "its past weeks cost less on demand from now on",
     Reason.CHEAPER_PROVISIONED: "its past weeks cost less provisioned from now on",
+    Reason.PARACHUTE: "DynamoDB's quota takes no increase, and what is throttled costs more than "
+    "its requests on demand",
     Reason.CHEAPEST_MODE: "no switch saves enough now",
     Reason.SWITCHED_BY_HAND: "somebody else has given it its billing mode; "
     "the tag headroom-mode = cheapest hands it over",

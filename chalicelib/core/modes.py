@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.config import windows
 from chalicelib.config.policy import Policy
-from chalicelib.core import mode_costs
+from chalicelib.core import mode_costs, throttling
 from chalicelib.core.mode_costs import APART_HOURS, HOUR, WEEK_HOURS, Way
+from chalicelib.core.observation import Observation
 from chalicelib.core.price_list import UnitHours
 from chalicelib.model import Direction, Hold, Number, Reason, Series, Target
 
@@ -23,6 +24,11 @@ KEY = "headroom-mode"
 ON_DEMAND, PROVISIONED, HANDED_OVER = "on-demand", "provisioned", "cheapest"
 #: DescribeTable's time of a switch is so near to the time of Headroom's own call.
 SLACK = timedelta(minutes=15)
+#: What a note says of a switch that a quota made necessary. The table stays on demand so long: that
+#: long it may not go there again.
+EMERGENCY, STAYS = "parachute", timedelta(hours=APART_HOURS)
+#: The newest minutes whose demand and throttling a parachute compares.
+NEWEST = 5
 #: The units of the way back leave the highest demand at this much of them: the first minutes after
 #: a switch have no burst bucket to rely on.
 START_PERCENT = 70
@@ -37,19 +43,22 @@ CEILING_CHANGE = 10
 
 @dataclass(frozen=True, slots=True)
 class ModeTag:
-    """Headroom's note of its own last switch. at: None if an operator handed the table over."""
+    """Headroom's note of its own last switch. at: None if an operator handed the table over. why:
+    `parachute`, or ""."""
 
     mode: str
     at: datetime | None = None
+    why: str = ""
 
     def __str__(self) -> str:
         """Return the tag's value."""
-        return f"{self.mode} {self.at:%Y-%m-%dT%H:%M:%SZ}" if self.at else self.mode
+        at = f"{self.at:%Y-%m-%dT%H:%M:%SZ}" if self.at else ""
+        return " ".join(filter(None, [self.mode, at, self.why]))
 
 
 def parse(value: str) -> ModeTag | None:
     """Return the note in a tag's value; None if it is none of Headroom's."""
-    mode, _, time = value.strip().partition(" ")
+    mode, time, why = (*value.split(maxsplit=2), "", "", "")[:3]
     if mode == HANDED_OVER:
         return ModeTag(mode)
     try:
@@ -57,7 +66,7 @@ def parse(value: str) -> ModeTag | None:
     except ValueError:
         return None
     is_known = mode in (ON_DEMAND, PROVISIONED) and at.tzinfo is not None
-    return ModeTag(mode, at.astimezone(UTC)) if is_known else None
+    return ModeTag(mode, at.astimezone(UTC), why) if is_known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,8 @@ def decide(facts: ModeFacts, now: datetime) -> ModeDecision:
         return _stays(facts, Reason.SWITCHED_BY_HAND, dry_run)
     if facts.unit_hours is None or facts.request_hours is None:
         return _stays(facts, Reason.PRICE_UNKNOWN, dry_run)
+    if facts.on_demand and _has_parachute(facts.tag, now):
+        return _stays(facts, Reason.PARACHUTE, dry_run)
     week = None
     if facts.days.keys() >= facts.policies.keys():
         first = now.replace(minute=0, second=0, microsecond=0)
@@ -133,6 +144,46 @@ def decide(facts: ModeFacts, now: datetime) -> ModeDecision:
         ceilings = _ceilings(facts, now) if facts.on_demand else {}
         return _stays(facts, Reason.CHEAPEST_MODE, dry_run, numbers, ceilings)
     return _switch(facts, now, dry_run, numbers)
+
+
+def _has_parachute(tag: ModeTag | None, now: datetime) -> bool:
+    return bool(tag and tag.at and tag.why == EMERGENCY and now - tag.at < STAYS)
+
+
+def parachute(
+    facts: ModeFacts, observations: Mapping[Target, Observation], now: datetime
+) -> ModeDecision | None:
+    """Decide on a table whose increase a quota refused: to on demand, if what is throttled costs
+    more than that.
+
+    The quota of an account's provisioned units does not limit tables on demand. Source: Developer
+    Guide, "Quotas in Amazon DynamoDB", read 2026-11. Returns None if it stays.
+    """
+    units, requests = facts.unit_hours, facts.request_hours
+    if units is None or requests is None or facts.on_demand or is_by_hand(facts):
+        return None
+    if _rest(facts, now) or any(Direction.UP in hold.directions for hold in _holds(facts, now)):
+        return None
+    lost = served = held = 0.0
+    for target, seen in observations.items():
+        price, throttled = units[target.dimension], _newest(throttling.lost_units(seen.metrics))
+        lost += throttled * seen.policy.throttle_price * price
+        served += (_newest(seen.metrics.consumed) + throttled) * requests[target.dimension]
+        held += seen.provisioned * price
+    if lost <= served - held:
+        return None
+    numbers: dict[str, Number] = {
+        "throttled_usd_hour": round(lost, 4),
+        "on_demand_usd_hour": round(served, 4),
+        "provisioned_usd_hour": round(held, 4),
+    }
+    dry_run = any(policy.dry_run for policy in facts.policies.values())
+    return ModeDecision(facts.table, False, True, Reason.PARACHUTE, numbers, dry_run)
+
+
+def _newest(series: Series) -> float:
+    """Return the mean of the newest minutes; a minute without a datapoint counts as 0."""
+    return sum(series.last(NEWEST).known()) / NEWEST
 
 
 def is_by_hand(facts: ModeFacts) -> bool:

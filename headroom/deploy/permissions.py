@@ -335,12 +335,13 @@ def stand_by(rules: Config, function: str) -> list[Document]:
 
 
 def switch_modes(rules: Config, function: str) -> list[Document]:
-    """Allow the hourly pass to note on a table that it switches the billing mode.
+    """Allow to note on a table that Headroom switches its billing mode.
 
-    UpdateTable, which switches, is allowed anyway. Source of the condition key: Service
-    Authorization Reference, DynamoDB, TagResource, read 2026-11.
+    The hourly pass chooses it; a check that raises may have to switch to on demand. UpdateTable,
+    which switches, is allowed anyway. Source of the condition key: Service Authorization Reference,
+    DynamoDB, TagResource, read 2026-11.
     """
-    if function != "scale_down" or all(policy.mode != "cheapest" for policy in rules.policies()):
+    if function not in SCALING or all(policy.mode != "cheapest" for policy in rules.policies()):
         return []
     only = {"ForAllValues:StringEquals": {"aws:TagKeys": [MODE_TAG]}}
     return [_allow("NoteSwitchesOfTheMode", ["dynamodb:TagResource"], [f"{TABLES}*"], only)]

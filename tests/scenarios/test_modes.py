@@ -24,9 +24,12 @@ from tests.support.scenes import (
     invoke,
     metric_dimensions,
     operations,
+    orders,
+    pass_minutes,
     requests,
     rules,
     wait,
+    woken_after,
 )
 
 URL = "https://breaker.example/allow"
@@ -250,12 +253,9 @@ def test_the_ceilings_follow_the_peak(region: Region) -> None:
     assert described(region)["OnDemandThroughput"]["MaxReadRequestUnits"] > 600
 
 
-def test_only_the_hourly_pass_may_write_the_tag_and_no_other_tag() -> None:
-    config = loader.load(CHEAPEST)
-    assert configured_policy(config, "sweep") is None or "TagResource" not in str(
-        configured_policy(config, "sweep")
-    )
-    policy = configured_policy(config, "scale_down")
+@pytest.mark.parametrize("function", ["scale_down", "on_alarm"])
+def test_the_functions_may_write_this_tag_and_no_other(function: str) -> None:
+    policy = configured_policy(loader.load(CHEAPEST), function)
     assert policy is not None
 
     def may(key: str) -> bool:
@@ -270,3 +270,58 @@ def test_explain_and_plan_show_it(region: Region, run: RunCommand, tmp_path: Any
     assert "orders provisioned → on demand: its past weeks cost less on demand" in explained.output
     planned = run("plan", "--config", config)
     assert "Would switch orders to on demand" in planned.output
+
+
+# the parachute
+
+
+@contextmanager
+def at_quota(config: str = CHEAPEST) -> Iterator[Region]:
+    """`orders` with 100 units and 400 throttled reads a second, where the account's quota takes no
+    increase."""
+    with orders(config) as region:
+        pass_minutes(region, 5, {READS: 100.0}, {READS: 400.0})
+        region.faults.append(
+            Fault(
+                "UpdateTable",
+                "LimitExceededException",
+                99,
+                matches=lambda p: "BillingMode" not in p,
+            )
+        )
+        region.calls.clear()
+        yield region
+
+
+@pytest.mark.scene.with_args(at_quota)
+@pytest.mark.parametrize("function", ["on_alarm", "follow_up", "sweep"])
+def test_a_quota_that_takes_no_increase_is_left_for_on_demand(
+    region: Region, function: str
+) -> None:
+    invocation = woken_after(region, function, 0)
+    assert (mode(region), why(invocation)) == ("PAY_PER_REQUEST", ["Parachute"])
+    assert tag(region) == "on-demand 2026-11-02T12:05:00Z parachute"
+    wait(region, minutes=5)
+    past(region, STEADY)
+    region.functions.restart()
+    assert why(invoke(region, "scale_down")) == ["Parachute"]
+    assert mode(region) == "PAY_PER_REQUEST"
+
+
+@pytest.mark.scene(at_quota, cheapest(throttle_price=1))
+def test_what_costs_less_than_on_demand_is_throttled(region: Region) -> None:
+    assert why(woken_after(region, "on_alarm", 0)) == []
+    assert mode(region) == "PROVISIONED"
+
+
+@pytest.mark.scene(at_quota, rules(strategy="adaptive"))
+def test_without_the_setting_there_is_no_parachute(region: Region) -> None:
+    woken_after(region, "on_alarm", 0)
+    assert (mode(region), "TagResource" in operations(region)) == ("PROVISIONED", False)
+
+
+@pytest.mark.scene.with_args(at_quota)
+def test_a_second_parachute_waits(region: Region) -> None:
+    region.tables["orders"].mode.at = region.now - timedelta(hours=5)
+    assert why(woken_after(region, "on_alarm", 0)) == []
+    assert mode(region) == "PROVISIONED"
