@@ -98,22 +98,56 @@ def test_an_unknown_table_is_not_found(region: Region) -> None:
 
 def test_a_table_on_demand_shows_no_units_and_takes_none(region: Region) -> None:
     update(region, BillingMode="PAY_PER_REQUEST")
+    assert description(region)["TableStatus"] == "UPDATING"
+    assert refusal(region, 10, 10)[0] == "ResourceInUseException"
+    wait(region, minutes=2)
     table = description(region)
-    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["BillingModeSummary"] == {
+        "BillingMode": "PAY_PER_REQUEST",
+        "LastUpdateToPayPerRequestDateTime": START,
+    }
     assert table["ProvisionedThroughput"].items() >= units(0, 0).items()
     assert refusal(region, 10, 10)[0] == "ValidationException"
 
 
+def come_back(region: Region, **more: Any) -> None:
+    update(region, BillingMode="PROVISIONED", ProvisionedThroughput=units(50, 40), **more)
+
+
 def test_a_table_that_comes_back_from_on_demand_has_the_requested_units(region: Region) -> None:
+    assert "BillingModeSummary" not in description(region)
     update(region, BillingMode="PAY_PER_REQUEST")
-    update(
-        region,
-        BillingMode="PROVISIONED",
-        ProvisionedThroughput=units(50, 40),
-        GlobalSecondaryIndexUpdates=index_updates(50, 40),
-    )
+    wait(region, minutes=2)
+    with pytest.raises(ClientError, match="must both be specified"):
+        come_back(region)
+    come_back(region, GlobalSecondaryIndexUpdates=index_updates(50, 40))
+    wait(region, minutes=2)
     assert (region.units(READS), region.units(WRITES), region.units(INDEX_READS)) == (50, 40, 50)
     assert throughput(region)["ReadCapacityUnits"] == 50
+    assert throughput(region)["NumberOfDecreasesToday"] == 0
+
+
+def test_a_table_goes_on_demand_four_times_in_24_hours(region: Region) -> None:
+    for _ in range(4):
+        update(region, BillingMode="PAY_PER_REQUEST")
+        wait(region, minutes=2)
+        come_back(region, GlobalSecondaryIndexUpdates=index_updates(50, 40))
+        wait(region, minutes=2)
+    with pytest.raises(ClientError, match="limited to four times"):
+        update(region, BillingMode="PAY_PER_REQUEST")
+    wait(region, hours=24)
+    update(region, BillingMode="PAY_PER_REQUEST")
+    assert description(region)["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_until_a_switch_is_complete_the_old_mode_serves(region: Region) -> None:
+    region.serve(READS, [1_000.0] * 20)
+    update(region, BillingMode="PAY_PER_REQUEST")
+    region.meter(READS).burst_balance = 0.0
+    region.run(2)
+    assert region.served[READS] == (100.0, 900.0)
+    region.run(1)
+    assert region.served[READS] == (1_000.0, 0.0)
 
 
 # history and quota
