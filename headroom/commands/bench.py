@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from chalicelib.config.policy import Policy
-from headroom.commands.console import WHOLE_LINES, app, console, progress_bar
+from headroom.commands.console import WHOLE_LINES, app, console, print_table, progress_bar
 from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, output_file
 from headroom.project import ROOT
 from headroom.simulation import benchmark, cases
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
 from headroom.simulation.traces import TraceError, generated
-from headroom.tables import number_table
+from headroom.tables import number_lines
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 NOTED_CHANGE = 0.005
@@ -75,15 +74,15 @@ def bench(
 
 def _print_conditions(name: str, measured: list[benchmark.Measurement], each: bool) -> None:
     within_quota = f"{name}: over the optimum within DynamoDB's quota"
-    console.print(_table(within_quota, benchmark.summarize(measured)))
+    print_table(_table(within_quota, benchmark.summarize(measured)))
     for title, reference in REFERENCES.items():
         rows = benchmark.summarize(measured, reference)[:3]
-        console.print(_table(f"{name}: over {title}", rows))
+        print_table(_table(f"{name}: over {title}", rows))
     halves = benchmark.halves(measured) if len(measured) > 1 else []
     for number, half in enumerate(halves, start=1):
-        console.print(_table(f"{name}: half {number} of the traces", _brief(half)))
+        print_table(_table(f"{name}: half {number} of the traces", _brief(half)))
     if each:
-        console.print(_each(measured))
+        print_table(_each(measured))
     reads = sum(m.metric_reads_a_day for m in measured) / len(measured)
     own = sum(m.results[benchmark.HEADROOM].own_month for m in measured) / len(measured)
     console.print(
@@ -104,7 +103,7 @@ def _print_cases(policy: Policy, days: int = 2) -> None:
     }
     for title, rows in tables.items():
         cells = [row.cells() for row in rows]
-        console.print(number_table(f"{title}; generated days: {days}", headings, cells))
+        print_table(number_lines(f"{title}; generated days: {days}", headings, cells))
 
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:
@@ -112,29 +111,27 @@ def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryR
     return [rows[0], *rows[-5:]]
 
 
-def _table(title: str, rows: list[benchmark.SummaryRow]) -> Table:
+def _table(title: str, rows: list[benchmark.SummaryRow]) -> str:
     cells = [
         (row.label, *(_figure(row.figures[policy]) for policy in benchmark.POLICIES))
         for row in rows
     ]
-    table = number_table(title, ("", *benchmark.POLICIES), cells)
-    table.columns[1 + benchmark.POLICIES.index(benchmark.HEADROOM)].style = "bold green"
-    return table
+    return number_lines(title, ("", *benchmark.POLICIES), cells)
 
 
 def _figure(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _each(measured: list[benchmark.Measurement]) -> Table:
-    headings = ("trace", "class", "cost floor", "on demand", *benchmark.POLICIES)
-    table = number_table("every trace: effective cost (throttled ppm)", headings)
+def _each(measured: list[benchmark.Measurement]) -> str:
+    headings = ("trace, class", "cost floor", "on demand", *benchmark.POLICIES)
+    rows = []
     for m in measured:
-        cells = [
-            f"{m.results[p].effective:.3f} ({m.results[p].ppm:,.0f})" for p in benchmark.POLICIES
-        ]
-        table.add_row(m.trace, m.kind, f"{m.floor:.2f}", f"{m.on_demand:.2f}", *cells)
-    return table
+        results = [m.results[policy] for policy in benchmark.POLICIES]
+        costs = (f"{one.effective:.3f}" for one in results)
+        rows.append((f"{m.trace}, {m.kind}", f"{m.floor:.2f}", f"{m.on_demand:.2f}", *costs))
+        rows.append(("  ppm", "", "", *(f"{one.ppm:,.0f}" for one in results)))
+    return number_lines("every trace: effective cost, and throttled ppm", headings, rows)
 
 
 def _compare(measured: list[benchmark.Measurement], file: Path) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from headroom.commands.console import app, console, print_line, progress_bar
+from headroom.commands.console import app, print_line, print_table, progress_bar
 from headroom.commands.options import JsonOption
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
@@ -16,11 +15,11 @@ from headroom.scale.goals import GOALS, Goal, aim_of
 from headroom.scale.results import Results
 from headroom.scale.scenarios import SCENARIOS, Measurement, steady_cost
 from headroom.scale.simulation import Conditions
-from headroom.tables import number_table
+from headroom.tables import number_lines
 
 RESULTS = ROOT / "benchmarks" / "scale.json"
 HEADINGS = (
-    *("scenario", "run", "calls", "throttled", "metrics", "tables reached", "seconds"),
+    *("scenario, run", "calls", "throttled", "metrics", "tables reached", "seconds"),
     *("UpdateTable", "goal", "CPU s", "MB more", "USD a table, month"),
 )
 
@@ -92,7 +91,7 @@ def _print(results: Results) -> None:
     for size in sorted({m.tables for m in results.measured}):
         here = [m for m in results.measured if m.tables == size]
         title = f"{size:,} tables, {here[0].targets:,} targets, {here[0].alarms:,} alarms"
-        console.print(number_table(title, HEADINGS, map(_cells, here)))
+        print_table(number_lines(title, HEADINGS, map(_cells, here)))
         for m in here:
             calls = ", ".join(f"{name} {count:,}" for name, count in m.calls.items())
             print_line(f"{m.scenario}, {m.run}: {calls}")
@@ -103,13 +102,12 @@ def _print(results: Results) -> None:
                 f"{calm.alarms:.2f}, metrics {calm.metrics:.2f}, Lambda {calm.lambdas:.4f})\n"
             )
     if results.goals:
-        console.print(_goals(results.goals))
+        print_table(_goals(results.goals))
 
 
 def _cells(m: Measurement) -> tuple[str, ...]:
     return (
-        m.scenario,
-        m.run,
+        f"{m.scenario}, {m.run}",
         f"{sum(m.calls.values()):,}",
         f"{sum(m.throttled.values()):,}",
         f"{m.metrics:,}",
@@ -129,12 +127,12 @@ def _ending(m: Measurement) -> str:
     return " error" if m.error else ""
 
 
-def _goals(goals: Iterable[Goal]) -> Table:
+def _goals(goals: Iterable[Goal]) -> str:
     headings = (
         *("what", "tables", "reached after", "goal", "floor", "alarms changed", "written"),
         *("runs", "killed", "throttled"),
     )
-    return number_table("Goals", headings, map(_goal_cells, goals))
+    return number_lines("Goals", headings, map(_goal_cells, goals))
 
 
 def _goal_cells(goal: Goal) -> tuple[str, ...]:

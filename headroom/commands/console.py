@@ -67,6 +67,11 @@ def print_line(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=WHOLE_LINES)
 
 
+def print_table(lines: str) -> None:
+    """Print a table of lines as they are."""
+    console.print(lines, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(data: object) -> None:
     """Print one JSON document."""
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
