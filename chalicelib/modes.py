@@ -4,8 +4,9 @@ It comes before the capacity of the tables is looked at. A table that is switche
 so nothing else changes it in the same run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from chalicelib.aws import pause_tags
 from chalicelib.aws.metrics import read_metrics, read_weeks
@@ -69,11 +70,11 @@ def _choose(run: Run, names: Sequence[str]) -> None:
     observations = {o.target: o for table in tables for o in with_units(run, table)}
     observations = collect(run, observations, [])
     for table in tables:
-        if not run.has_time():
+        if run.has_time():
+            facts = partial(_facts, run, table, tags.get(table.name), days, newest, observations)
+            run.attempt(table.name, "choosing its mode", _decide, run, facts, observations)
+        else:
             run.skip_for_time(f"the billing mode of {table.name}")
-            continue
-        facts = _facts(run, table, tags.get(table.name), days, newest, observations)
-        run.attempt(table.name, "choosing its mode", _decide, run, facts, observations)
 
 
 def _newest(run: Run, tables: Sequence[TableState]) -> Mapping[Target, Series]:
@@ -115,7 +116,10 @@ def _facts(
     )
 
 
-def _decide(run: Run, facts: ModeFacts, observations: Mapping[Target, Observation]) -> None:
+def _decide(
+    run: Run, gather: Callable[[], ModeFacts], observations: Mapping[Target, Observation]
+) -> None:
+    facts = gather()
     decision = modes.decide(facts, run.now)
     if decision.switches and not decision.dry_run:
         held = _held_by_breakers(run, facts, observations)

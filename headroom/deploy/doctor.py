@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.deploy.checks import account, configuration, infrastructure, understudy
+from headroom.deploy.checks import account, configuration, infrastructure, modes, understudy
 from headroom.deploy.checks.deployment import Check, Deployment, Finding, finding_of_error
 
 CHECKS: dict[str, Check] = {
@@ -31,6 +31,7 @@ CHECKS: dict[str, Check] = {
     "goals": configuration.goals,
     "windows": configuration.floors,
     "budgets": configuration.budgets,
+    "billing modes": modes.chosen,
     "quota": account.quota,
 }
 

@@ -32,6 +32,7 @@ from tests.support.harms import (
     make_an_index_too_small,
     miss_a_goal,
     open_the_topic,
+    put_on_demand,
     reach_too_few,
     reject,
     replicate,
@@ -55,6 +56,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "budgets",
         "of max_usd_month 0.0001; forecast to its end",
         "Raise max_usd_month",
+    ),
+    "put a table on demand by hand": (
+        put_on_demand,
+        "billing modes",
+        "its mode stays: somebody else has given it its billing mode",
+        "Key=headroom-mode,Value=cheapest",
     ),
     "lose credentials": (
         lambda deployment: reject(deployment, "InvalidClientTokenId"),

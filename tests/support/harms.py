@@ -27,6 +27,13 @@ def configure(project: Path, text: str) -> None:
     (project / "chalicelib" / "headroom.toml").write_text(text)
 
 
+def put_on_demand(deployment: Deployment) -> None:
+    """Let Headroom choose the mode of a table that somebody put on demand."""
+    configure(deployment.project, CONFIG + 'mode = "cheapest"\n')
+    client = deployment.aws.client("dynamodb")
+    client.update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
+
+
 def sweep(text: str) -> None:
     handlers.sweep(
         Run(Aws(dev().topic, sleep=lambda _: None), load(text), datetime.now(UTC))
