@@ -19,6 +19,7 @@ from headroom.simulation.outcome import Outcome
 Rule = Callable[[int, int, Sequence[float]], int | None]
 #: So many minutes of consumption a rule can read.
 VISIBLE_MINUTES = 20
+ONE_MINUTE = timedelta(minutes=1)
 
 
 def run(
@@ -45,16 +46,18 @@ def play(
     """Let a rule scale a meter of a provision, which the rule may know."""
     outcome = Outcome()
     consumed: list[float] = []
+    now, visible = start, -conditions.metric_delay_minutes
     for minute, rate in enumerate(demand):
-        now = start + timedelta(minutes=minute)
         provision.complete_update(now)
-        visible = minute - conditions.metric_delay_minutes
         if provision.pending is None and visible > 0:
             units = rule(minute, meter.units, consumed[max(0, visible - VISIBLE_MINUTES) : visible])
-            update = {Dimension.READ: meter.units if units is None else units}
-            if update[Dimension.READ] != meter.units and provision.is_allowed(update, now):
-                outcome.decreases += provision.start_update(update, now, conditions.update_minutes)
-                outcome.changes += 1
+            if units is not None and units != meter.units:
+                update = {Dimension.READ: units}
+                if provision.is_allowed(update, now):
+                    lowers = provision.start_update(update, now, conditions.update_minutes)
+                    outcome.decreases += lowers
+                    outcome.changes += 1
+        now, visible = now + ONE_MINUTE, visible + 1
         served, throttled = meter.serve(rate)
         consumed.append(served)
         outcome.record(meter.units, throttled)
@@ -77,12 +80,17 @@ class AutoScaling:
     max_units: int | None = None
 
     def __call__(self, _minute: int, units: int, consumed: Sequence[float]) -> int | None:
-        last = consumed[-15:]
+        if len(consumed) < 2:
+            return None
+        newest, before = consumed[-1], consumed[-2]
         high, low = units * self.target_percent, units * (self.target_percent - 20)
-        if len(last) >= 2 and min(last[-2:]) * 100 > high:
-            return max(units, self._units_for(last[-1]))
-        if len(last) == 15 and max(last) * 100 < low:
-            return min(units, self._units_for(max(last) if self.from_highest else last[-1]))
+        if newest * 100 > high and before * 100 > high:
+            return max(units, self._units_for(newest))
+        if newest * 100 >= low or len(consumed) < 15:
+            return None
+        highest = max(consumed[-15:])
+        if highest * 100 < low:
+            return min(units, self._units_for(highest if self.from_highest else newest))
         return None
 
     def _units_for(self, consumed: float) -> int:

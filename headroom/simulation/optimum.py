@@ -7,7 +7,7 @@ solved forwards.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,37 +35,53 @@ def _solve(needed: Floats, most: int, spaced: bool) -> float:
     best[k, m] is the least cost of the minutes before m, with a decrease at m that is the k-th of
     its day (k = most: that many or more). A segment is at most two days long, since each day has an
     unused decrease that lowers nothing.
+
+    What a segment costs after midnight follows from the units that it brings there. So only the
+    cheapest one with the same units goes on. Costs are sums of whole units, and therefore exact.
     """
     size = len(needed)
     best = np.full((most + 1, size + 1), math.inf)
     best[0, 0] = 0.0
-    total = math.inf
     falls = np.concatenate(([True], needed[1:] < needed[:-1]))
-    for start in range(size):
-        ways = best[:, start]
-        least = ways.min()
-        if least == math.inf or not (spaced or falls[start] or start % DAY == 0):
-            continue
-        midnight = (start // DAY + 1) * DAY
-        end = min(size, midnight + DAY)
-        costs = np.cumsum(np.maximum.accumulate(needed[start:end]))
-        if end == size:
-            total = min(total, least + costs[-1])
-        today = min(midnight, size) - start  # costs[i] is the cost up to minute start + i + 1
-        _relax(best, ways, costs[: today - 1], start + 1, spaced)
-        if end > midnight or midnight < size:
-            tomorrow = best[1, midnight : end + 1]
-            np.minimum(tomorrow, least + costs[today - 1 :], out=tomorrow)
-    return float(total)
+    for first in range(0, size, DAY):
+        midnight = min(first + DAY, size)
+        #: The least cost of all minutes before midnight, by the units that are held there.
+        nights: dict[float, float] = {}
+        for start in range(first, midnight):
+            ways = best[:, start]
+            least = ways.min()
+            if least == math.inf or not (spaced or falls[start] or start == first):
+                continue
+            held = np.maximum.accumulate(needed[start:midnight])
+            costs = held.cumsum()
+            _relax(best, ways, costs[:-1], start + 1, spaced)
+            units, cost = float(held[-1]), float(least + costs[-1])
+            nights[units] = min(cost, nights.get(units, math.inf))
+        _go_on(best, needed, nights, midnight)
+    return min(nights.values())
+
+
+def _go_on(best: Floats, needed: Floats, nights: Mapping[float, float], midnight: int) -> None:
+    """Try the first decrease of the next day at each of its minutes.
+
+    nights: the least cost of the minutes before midnight, by the units that are held there.
+    """
+    end = min(len(needed), midnight + DAY)
+    needs = np.maximum.accumulate(needed[midnight:end])
+    tomorrow = best[1, midnight : end + 1]
+    for units, cost in nights.items():
+        costs = cost + np.concatenate(([0.0], np.maximum(needs, units).cumsum()))
+        np.minimum(tomorrow, costs, out=tomorrow)
 
 
 def _relax(best: Floats, ways: Floats, costs: Floats, first: int, spaced: bool) -> None:
     """Try the next decrease of the same day at each minute from `first` on."""
     last = len(best) - 1
-    for used in range(last):
-        if ways[used] < math.inf:
-            after = best[used + 1, first : first + len(costs)]
-            np.minimum(after, ways[used] + costs, out=after)
+    used = np.flatnonzero(ways[:last] < math.inf)
+    if len(used):
+        rows = slice(used[0], used[-1] + 1)
+        after = best[rows.start + 1 : rows.stop + 1, first : first + len(costs)]
+        np.minimum(after, ways[rows, np.newaxis] + costs, out=after)
     if spaced and ways[last] < math.inf and len(costs) >= HOUR:
         after = best[last, first + HOUR - 1 : first + len(costs)]
         np.minimum(after, ways[last] + costs[HOUR - 1 :], out=after)
