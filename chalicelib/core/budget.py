@@ -6,7 +6,8 @@ and indexes are counted apart. The refusal says "at most once every 3600 seconds
 last accepted decrease.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -34,8 +35,12 @@ class Budget(Struct, frozen=True):
 
 def next_midnight(now: datetime) -> datetime:
     """Return the next 00:00 UTC strictly after `now`, when the quota starts anew."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return today + timedelta(days=1)
+    return _midnight_after(now.astimezone(UTC).date())
+
+
+@lru_cache(maxsize=8)
+def _midnight_after(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def decreases_today(throughput: Throughput, now: datetime) -> int:

@@ -129,7 +129,8 @@ def _would_change(
 ) -> bool:
     """Tell whether a table would be changed. Where its decision fails, all must be known."""
     try:
-        return any(d.changes for d in scaling.decide_table(observations, now, directions))
+        decisions = scaling.decide_table(observations, now, directions, explains=False)
+        return any(d.changes for d in decisions)
     except Exception:  # noqa: BLE001  the decision on this table reports it
         return True
 

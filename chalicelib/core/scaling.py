@@ -8,6 +8,7 @@ the table and the decrease budget.
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from msgspec import structs
@@ -15,7 +16,6 @@ from msgspec import structs
 from chalicelib.config import schedules, windows
 from chalicelib.core import budget as budgets
 from chalicelib.core import index_floor, money, outages, throttling, warm
-from chalicelib.core.budget import Budget
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, fleet_size, percent
 from chalicelib.core.strategies.demand import Recommendation
@@ -62,19 +62,24 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def decide_table(
-    observations: Collection[Observation], now: datetime, directions: Collection[Direction]
+    observations: Collection[Observation],
+    now: datetime,
+    directions: Collection[Direction],
+    explains: bool = True,
 ) -> list[Decision]:
     """Decide on the targets of one table together.
 
-    The table's writes come first, since the writes of its indexes follow them.
+    The table's writes come first, since the writes of its indexes follow them. explains: whether
+    the decisions have all their numbers. A replay needs none.
     """
+    make = partial(decide, now=now, directions=directions, explains=explains)
     followers = [o for o in observations if index_floor.follows(o)]
     table = next((o for o in observations if _is_table_writes(o.target)), None)
     if not table or not followers:
-        return coordinate_dimensions([decide(o, now, directions) for o in observations])
+        return coordinate_dimensions([make(o) for o in observations])
     known = {o.target: o for o in observations}
     known[table.target] = index_floor.with_throttled_indexes(table, followers, now)
-    made = {t: decide(o, now, directions) for t, o in known.items() if not t.index}
+    made = {t: make(o) for t, o in known.items() if not t.index}
     writes = next(d for d in coordinate_dimensions(made.values()) if d.target == table.target)
     known |= {o.target: index_floor.with_floor(o, table, writes) for o in followers}
     holds = index_floor.waits(table, writes, now)
@@ -84,18 +89,20 @@ def decide_table(
         for t, o in known.items()
         if t.owner in owners
     }
-    return coordinate_dimensions(
-        made.get(t) or decide(o, now, directions) for t, o in known.items()
-    )
+    return coordinate_dimensions(made.get(t) or make(o) for t, o in known.items())
 
 
 def _is_table_writes(target: Target) -> bool:
     return not target.index and target.dimension is Dimension.WRITE
 
 
-def decide(observation: Observation, now: datetime, directions: Collection[Direction]) -> Decision:
+def decide(
+    observation: Observation,
+    now: datetime,
+    directions: Collection[Direction],
+    explains: bool = True,
+) -> Decision:
     """Decide on one target. A needed increase has priority over any decrease."""
-    policy, budget = observation.policy, budgets.budget(observation.throughput, now)
     bounded, holds = _with_floors(observation, now), _holds(observation, now)
     reserved = _reservations(observation, now)
     decision = None
@@ -106,7 +113,7 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         )
     if Direction.DOWN in directions and (decision is None or not decision.changes):
         lower = _guard(bounded, Direction.DOWN, holds) or _use_decrease(
-            bounded, now, budget, reserved, _scale_down(bounded, now)
+            bounded, now, reserved, _scale_down(bounded, now)
         )
         is_capped = decision is not None and decision.reason is Reason.MONEY_CAP
         decision = decision if is_capped and not lower.changes else lower
@@ -114,25 +121,30 @@ def decide(observation: Observation, now: datetime, directions: Collection[Direc
         raise ValueError("a decision needs a direction")
     causes = throttling.numbers(observation.metrics, now)
     is_hot = decision.reason is Reason.AT_DESIRED and "hot_key_requests" in causes
+    facts = _facts(observation, now, decision) if explains else {}
     return structs.replace(
         decision,
         reason=Reason.HOT_KEY if is_hot else decision.reason,
-        numbers={
-            **decision.numbers,
-            **causes,
-            **_fleet_numbers(observation),
-            **index_floor.numbers(observation),
-            **warm.numbers(observation, decision),
-            **money.numbers(observation.spending),
-            "decreases_today": budget.used,
-            "decreases_left": budget.left,
-            "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
-        },
-        dry_run=policy.dry_run,
-        needs_other=policy.decrease_together,
+        numbers={**decision.numbers, **causes, **facts},
+        dry_run=observation.policy.dry_run,
+        needs_other=observation.policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in observation.holds),
         reserved=reserved,
     )
+
+
+def _facts(observation: Observation, now: datetime, decision: Decision) -> dict[str, Number]:
+    """Return the numbers behind a decision that do not come from the strategy."""
+    budget = budgets.budget(observation.throughput, now)
+    return {
+        **_fleet_numbers(observation),
+        **index_floor.numbers(observation),
+        **warm.numbers(observation, decision),
+        **money.numbers(observation.spending),
+        "decreases_today": budget.used,
+        "decreases_left": budget.left,
+        "next_decrease_at": budget.next_at.isoformat(timespec="seconds"),
+    }
 
 
 def would_raise(observation: Observation, now: datetime) -> bool:
@@ -143,6 +155,8 @@ def would_raise(observation: Observation, now: datetime) -> bool:
 def _holds(observation: Observation, now: datetime) -> tuple[Hold, ...]:
     """Return what holds a target: what was observed, and what follows from the policy and time."""
     policy, lowered_at = observation.policy, observation.throughput.last_decrease_at
+    if not (policy.windows or policy.lower_at or policy.hold_after_outage_minutes):
+        return observation.holds
     return (
         *observation.holds,
         *windows.holds(policy.windows, now),
@@ -259,17 +273,18 @@ def _scale_down(observation: Observation, now: datetime) -> Decision:
 def _use_decrease(
     observation: Observation,
     now: datetime,
-    budget: Budget,
     reserved: Mapping[str, Number],
     decrease: Decision,
 ) -> Decision:
     """Return the decrease, or the reason why it does not use one of the day's decreases now."""
     wanted = _within_maximum(observation, _unless_small(observation, decrease))
-    if wanted.changes and not budget.allows(now):
+    if not wanted.changes:
+        return wanted
+    if not budgets.budget(observation.throughput, now).allows(now):
         return unchanged(wanted, Reason.BUDGET_USED_UP)
-    if wanted.changes and is_too_soon(observation, now):
+    if is_too_soon(observation, now):
         return unchanged(wanted, Reason.LOWERED_RECENTLY)
-    return _unless_reserved(wanted, reserved) if wanted.changes else wanted
+    return _unless_reserved(wanted, reserved)
 
 
 def _unread(observation: Observation) -> Recommendation | None:
@@ -318,6 +333,8 @@ def _reservations(observation: Observation, now: datetime) -> Mapping[str, Numbe
     kept = [(reserve.next_at(now), reserve.count) for reserve in policy.reserve_decreases]
     if policy.scale_down:
         kept += [(end, 1) for end in windows.floors_end(policy.windows, now)]
+    if not kept:
+        return {}
     broken: Iterator[Mapping[str, Number]] = (
         {"kept_for": at.isoformat(timespec="minutes"), "kept_decreases": count}
         for at, count in kept

@@ -102,7 +102,7 @@ class _Blocks:
         self.contents.append(_Content((number + 1) * BLOCK, left, lowest, valid_from))
 
 
-class _Noise:
+class SlidingNoise:
     """The noise of values in a window that moves on.
 
     value: from a number, counted from 0, to the value.
@@ -131,7 +131,7 @@ class _Noise:
         for _ in range(self._first, first):
             del self._sorted[bisect_left(self._sorted, self._steps.popleft())]
         self._first = first
-        return shape.noise_of(self._sorted)
+        return shape.noise_of_sorted(self._sorted)
 
     def _begin(self, first: int) -> None:
         self._first, self._end, self._newest = first, first + 1, self._value(first)
@@ -139,7 +139,7 @@ class _Noise:
         self._sorted.clear()
 
 
-class _Highest:
+class SlidingHighest:
     """The highest value in a window that moves on."""
 
     def __init__(self, values: Sequence[float]) -> None:
@@ -166,11 +166,11 @@ class CarriedDemand:
     def __init__(self, load: Load) -> None:
         """Begin with the minutes of a replay, which grow."""
         self._load = load
-        self._noise = _Noise(load.known.__getitem__)
-        self._highest = _Highest(load.known)
+        self._noise = SlidingNoise(load.known.__getitem__)
+        self._highest = SlidingHighest(load.known)
         #: The swing by the minute of five in which the means end.
         self._swings = [
-            _Noise(partial(self._mean, minute)) for minute in range(shape.SWING_MINUTES)
+            SlidingNoise(partial(self._mean, minute)) for minute in range(shape.SWING_MINUTES)
         ]
         self._blocks = _Blocks(load)
         self._newest = _Content(0, 0.0, 0.0)
@@ -205,6 +205,8 @@ class CarriedDemand:
         settled = window.end if settled >= window.since else settled
         self._newest = self._until(settled, self._start(window), window)
         self._since = window.since
+        if settled == window.end:
+            return self._newest.left
         return self._until(window.end, self._newest, window).left
 
     def _until(self, end: int, start: _Content, window: Window) -> _Content:
@@ -234,7 +236,9 @@ class CarriedDemand:
     def _units(self, window: Window, first: int, end: int) -> list[float]:
         """Return the units of some minutes, as `adaptive.units_by_minute` takes them from the
         series."""
-        published, lowest = window.end // BLOCK, self._load.lowest
+        published, lowest, units = window.end // BLOCK, self._load.lowest, float(window.units)
         until = min(window.since, end) if published else 0
+        if until <= first:
+            return [units] * (end - first)
         before = [lowest[min(minute // BLOCK, published - 1)] for minute in range(first, until)]
-        return before + [float(window.units)] * (end - first - len(before))
+        return before + [units] * (end - until)

@@ -170,10 +170,10 @@ class Replay:
         spending = self._spending(now)
         if spending:
             observations = [structs.replace(o, spending=spending) for o in observations]
-        decisions = scaling.decide_table(observations, now, directions)
-        if is_read:
-            whole = self._completed(observations, decisions, now, function)
-            decisions = scaling.decide_table(whole, now, directions) if whole else decisions
+        decisions = scaling.decide_table(observations, now, directions, explains=False)
+        whole = self._completed(observations, decisions, now, function) if is_read else ()
+        if whole:
+            decisions = scaling.decide_table(whole, now, directions, explains=False)
         self._apply(decisions, minute, now)
         if function == "sweep":
             for target, decision in zip(self._targets, decisions, strict=True):
@@ -186,7 +186,7 @@ class Replay:
         decisions: Sequence[Decision],
         now: datetime,
         function: str,
-    ) -> list[Observation]:
+    ) -> Sequence[Observation]:
         """Return the observations with the throttled requests that must be known after all, as
         `checks.throttling_needed` tells; none where this shows nothing new."""
         changes = any(decision.changes for decision in decisions)

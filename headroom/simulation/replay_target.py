@@ -142,7 +142,7 @@ class ReplayTarget:
             return self.alarm.value
         size = self._alarm_minutes
         end = max(0, minute - delay) // size
-        first = max(0, end - self.alarm.evaluation_periods - 2)
+        first = max(0, end - self.alarm.evaluation_periods)
         sums: Sequence[float] = self._sums[first:end]
         if size > 1:
             sums = [sum(self._sums[n * size : (n + 1) * size]) for n in range(first, end)]

@@ -6,8 +6,8 @@ the capacity that is kept ready for them.
 """
 
 import math
-from bisect import bisect_left, insort
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from chalicelib.model import DemandHistory, Series
@@ -37,6 +37,7 @@ class DemandRecord:
         self._sudden: list[float] = []
         #: Where the onsets are.
         self._at: list[int] = []
+        self._highest, self._highest_at = 0.0, 0
         self.extend(values)
 
     def __len__(self) -> int:
@@ -49,22 +50,35 @@ class DemandRecord:
         self._values += values
         self._sudden += onsets([*before, *values])[len(before) :]
         self._at += [i for i in range(size, len(self._sudden)) if self._sudden[i]]
+        highest, at = self._highest, self._highest_at
+        self._find_highest(size)
+        if self._highest < highest:
+            self._highest, self._highest_at = highest, at
 
     def summary(self, end: datetime, most: int | None = None) -> DemandHistory:
         """Return the summary of the newest means. end: the end of the last one."""
         first = max(0, len(self._values) - most) if most else 0
+        if self._highest_at < first:
+            self._find_highest(first)
         values, sudden = self._values[first:], self._sudden[first:]
         # an onset needs the two means before it
         sudden[:2] = [0.0] * len(sudden[:2])
-        at = [i - first for i in self._at[bisect_left(self._at, first + 2) :]]
         known = _first_known(values)
+        # the newest onset first
+        at = (i - first for i in reversed(self._at) if i >= first + 2)
         return DemandHistory(
             end=end,
-            highest=_highest(values),
+            highest=self._highest,
             typical_burst=_typical_burst(values, sudden, at),
             hourly=_hourly(sudden, known),
-            daily=tuple(_same_slot(sudden, slot, known) for slot in range(SLOTS)),
+            daily=tuple([_same_slot(sudden, slot, known) for slot in range(SLOTS)]),
         )
+
+    def _find_highest(self, first: int) -> None:
+        """Find the highest mean from `first` on."""
+        means = [value or 0.0 for value in self._values[first:]]
+        self._highest = max(means, default=0.0)
+        self._highest_at = first + means.index(self._highest) if means else first
 
 
 def summarize(history: Series) -> DemandHistory:
@@ -110,21 +124,19 @@ def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, .
     There is one value for each past day that is known.
     """
     starts = range(len(sudden) - DAY_BINS + slot, first - 1, -DAY_BINS)
-    return tuple(sorted(max(sudden[start : start + 3]) for start in starts))
-
-
-def _highest(values: Sequence[float | None]) -> float:
-    return max([value for value in values if value is not None], default=0.0)
+    return tuple(sorted([max(sudden[i], sudden[i + 1], sudden[i + 2]) for i in starts]))
 
 
 def _typical_burst(
-    values: Sequence[float | None], sudden: Sequence[float], at: Sequence[int]
+    values: Sequence[float | None], sudden: Sequence[float], at: Iterable[int]
 ) -> float:
-    """Return the median of the peaks of the newest onsets. at: where the onsets are."""
+    """Return the median of the peaks of the newest onsets. at: where onsets are, newest first."""
     peaks: list[float] = []
     counted = len(sudden)
-    for i in reversed(at):
-        if i < counted and len(peaks) < PEAKS:
+    for i in at:
+        if len(peaks) == PEAKS:
+            break
+        if i < counted:
             counted = _onset_start(sudden, i)
             peaks.append(max([value or 0.0 for value in values[counted : counted + PEAK_BINS]]))
     return sorted(peaks)[len(peaks) // 2] if len(peaks) >= FEWEST_PEAKS else 0.0

@@ -29,7 +29,11 @@ def steps(demand: Sequence[float]) -> list[float]:
 def noise_of(differences: Iterable[float]) -> float:
     """Return the usual one of some differences: the median, scaled to a normal distribution's sigma
     of one minute."""
-    ordered = sorted(differences)
+    return noise_of_sorted(sorted(differences))
+
+
+def noise_of_sorted(ordered: Sequence[float]) -> float:
+    """Return the same of sorted differences."""
     return 1.05 * ordered[len(ordered) // 2] if ordered else 0.0
 
 

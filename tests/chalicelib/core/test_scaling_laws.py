@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import scaling
@@ -91,6 +92,22 @@ def test_a_change_ends_within_the_bounds(
 
 
 @pytest.mark.slow
+@COSTLY
+@given(observations(), policies(), st.sampled_from([UP, DOWN, BOTH]))
+def test_without_its_numbers_a_decision_is_the_same(
+    seen: Observation, settings: Policy, directions: Collection[Direction]
+) -> None:
+    seen = structs.replace(seen, policy=settings)
+    explained, bare = (
+        scaling.decide_table([seen], NOON, directions, explains=explains)
+        for explains in (True, False)
+    )
+    assert [structs.replace(d, numbers={}) for d in explained] == [
+        structs.replace(d, numbers={}) for d in bare
+    ]
+    assert bare[0].numbers.items() <= explained[0].numbers.items()
+
+
 @COSTLY
 @given(observations(), policies())
 def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) -> None:

@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.core.observation import Observation
-from chalicelib.core.strategies import adaptive
+from chalicelib.core.strategies import adaptive, shape
 from chalicelib.core.strategies.onsets import DemandRecord, summarize
 from chalicelib.model import Metrics, Series
-from headroom.simulation.carried import CarriedDemand, Load, Window
+from headroom.simulation.carried import (
+    CarriedDemand,
+    Load,
+    SlidingHighest,
+    SlidingNoise,
+    Window,
+)
 from tests.support.builders import MINUTE, NOON, READS, policy, throughput
 
 START = NOON
@@ -88,6 +96,24 @@ def test_at_every_check_the_result_is_that_of_the_whole_series(
             differences += [(minute, carried, whole)] if carried != whole else []
         history.serve(minute)
     assert differences == []
+
+
+@st.composite
+def windows_that_move_on(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Draw where windows begin and end: neither ever goes back."""
+    ends = draw(st.lists(st.integers(0, 40), min_size=1, max_size=12).map(sorted))
+    firsts = draw(st.lists(st.integers(0, 40), min_size=len(ends), max_size=len(ends)).map(sorted))
+    return [(min(first, end), end) for first, end in zip(firsts, ends, strict=True)]
+
+
+@given(st.lists(st.floats(0, 100), min_size=40, max_size=40), windows_that_move_on())
+def test_noise_and_highest_of_a_moving_window_are_those_of_its_values(
+    values: list[float], windows: list[tuple[int, int]]
+) -> None:
+    noise, highest = SlidingNoise(values.__getitem__), SlidingHighest(values)
+    for first, end in windows:
+        assert noise.between(first, end) == shape.noise_of(shape.steps(values[first:end]))
+        assert highest.between(first, end) == max(values[first:end], default=0.0)
 
 
 def test_a_summary_that_grew_is_that_of_its_newest_values() -> None:
