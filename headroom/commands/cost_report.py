@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from rich import box
 from rich.table import Table
 
-from headroom.commands.console import console, print_line
+from headroom.commands.console import console, print_line, print_table
 from headroom.commands.wording import dollars, listed
 from headroom.simulation import commitments, costs, own_costs, pricing
 from headroom.simulation.commitments import Reservation
 from headroom.simulation.summary import Summary, cheaper_classes
 from headroom.simulation.table_classes import ClassCosts
-from headroom.tables import number_table
+from headroom.tables import number_lines, number_table
 
 HEADINGS = (
     "target",
@@ -38,7 +38,7 @@ def print_report(
     if not all_costs:
         console.print("There is no table to cost.")
         return
-    console.print(_table(all_costs, title, places))
+    print_table(_table(all_costs, title, places))
     total = costs.totals(all_costs)
     own = [total[f"own_{part}"] for part in ("alarms", "metric_reads", "lambda", "logs")]
     for sentence in (
@@ -119,28 +119,17 @@ def _reservations(found: Sequence[Reservation]) -> Table:
     return number_table(title, headings, rows, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
-def _table(all_costs: Sequence[costs.TargetCosts], title: str, places: Sequence[str] = ()) -> Table:
-    headings: tuple[str, ...] = HEADINGS
-    rows = map(_cells, all_costs)
+def _table(all_costs: Sequence[costs.TargetCosts], title: str, places: Sequence[str] = ()) -> str:
+    rows = [_cells(one) for one in all_costs]
     if places:
-        headings = ("place", *headings)
-        rows = map(_with_place, places, rows)
-    table = number_table(title, headings, rows, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    target, *_, advice = table.columns
-    target.overflow, advice.justify, advice.no_wrap = "fold", "left", True
-    if places:
-        table.columns[1].overflow, table.columns[1].justify = "fold", "left"
+        rows = [
+            (f"{place} {name}", *cells) for place, (name, *cells) in zip(places, rows, strict=True)
+        ]
     total = costs.totals(all_costs)
     own = sum(total[f"own_{part}"] for part in ("alarms", "metric_reads", "lambda", "logs"))
     sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]
-    table.add_section()
-    all_of_them = ("all", "", "", sums[0], sums[1], "", "", f"{own:,.2f}", sums[2], sums[3])
-    table.add_row(*(("", *all_of_them) if places else all_of_them))
-    return table
-
-
-def _with_place(place: str, cells: tuple[str, ...]) -> tuple[str, ...]:
-    return (place, *cells)
+    last = ("all", "", "", sums[0], sums[1], "", "", f"{own:,.2f}", sums[2], sums[3], "")
+    return number_lines(title, HEADINGS, [*rows, last])
 
 
 def _cells(target_costs: costs.TargetCosts) -> tuple[str, ...]:
@@ -148,10 +137,10 @@ def _cells(target_costs: costs.TargetCosts) -> tuple[str, ...]:
     return (
         str(target_costs.target),
         "on demand" if target_costs.units_now is None else f"{target_costs.units_now:,}",
-        "–" if used is None else f"{used:.1f} %",
+        "–" if used is None else f"{used:,.0f} %",
         f"{target_costs.now:,.2f}",
         f"{target_costs.headroom:,.2f}",
-        f"{target_costs.headroom_utilisation_percent:.1f} %",
+        f"{target_costs.headroom_utilisation_percent:.0f} %",
         f"{target_costs.headroom_ppm:,.0f}",
         f"{target_costs.own.total:,.2f}",
         f"{target_costs.on_demand:,.2f}",

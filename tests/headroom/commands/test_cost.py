@@ -159,7 +159,7 @@ def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     assert [
         target_costs.split()[0]
         for target_costs in done.stdout.splitlines()
-        if ":read " in target_costs
+        if ":read" in target_costs
     ] == [
         "orders:read",
         "orders/by-date:read",
