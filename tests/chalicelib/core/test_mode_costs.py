@@ -56,7 +56,7 @@ def week(*parts: tuple[HourCost, int]) -> list[HourCost]:
             id="nor back for so little",
         ),
         pytest.param(
-            week((CHEAP, 22), (HourCost(2.0, 0.1), 1), (CHEAP, 1)),
+            week((CHEAP, 22), (HourCost(8.0, 1.0), 1), (CHEAP, 1)),
             False,
             0,
             (False, 0),
@@ -115,6 +115,13 @@ def of_hour(values: Sequence[float | None], **settings: int) -> HourCost:
 
 def test_the_units_of_an_hour_are_halfway_between_its_mean_and_its_highest() -> None:
     assert of_hour([10.0] * 9 + [50.0] * 3) == HourCost((20.0 + 50.0) / 2, 60.0)
+
+
+def test_the_units_of_an_hour_outlast_it_by_one() -> None:
+    past = {READS: days(([80.0] * 12 + [10.0] * 12 + [10.0] * 12) * 112)}
+    found = coming_week(past, {READS: policy()}, UNIT, REQUEST, NOON)
+    assert found is not None
+    assert [hour.provisioned for hour in found[:3]] == [80.0, 45.0, 10.0]
 
 
 def test_unknown_minutes_are_not_zero() -> None:

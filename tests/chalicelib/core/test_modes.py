@@ -9,8 +9,8 @@ from chalicelib.config.windows import Window
 from chalicelib.core import modes
 from chalicelib.core.explain import sentence
 from chalicelib.core.modes import ModeDecision, ModeFacts, ModeTag, parse
-from chalicelib.model import BOTH, DOWN, Dimension, Hold, Reason, Series
-from tests.support.builders import NOON, READS, WRITES, policy
+from chalicelib.model import BOTH, DOWN, Dimension, Hold, Metrics, Reason, Series
+from tests.support.builders import NOON, READS, WRITES, observation, policy, steady
 
 UNIT = {Dimension.READ: 0.00013, Dimension.WRITE: 0.00065}
 REQUEST = {d: usd * 3.46 for d, usd in UNIT.items()}
@@ -138,6 +138,11 @@ BY_HAND = (False, Reason.SWITCHED_BY_HAND)
             id="Headroom made it provisioned",
         ),
         pytest.param(
+            {"tag": ModeTag("provisioned", AT), "on_demand_at": AT - timedelta(minutes=9)},
+            (True, Reason.CHEAPER_ON_DEMAND),
+            id="Headroom made it provisioned minutes later",
+        ),
+        pytest.param(
             on_demand(days=STEADY, tag=ModeTag("provisioned", NOON - HOUR)),
             (True, Reason.CHEAPER_PROVISIONED),
             id="the way back did not come about",
@@ -241,6 +246,43 @@ def test_a_table_that_becomes_provisioned_gets_units_and_no_ceiling() -> None:
     assert (decision.units, decision.ceilings) == ({READS: 72}, {})
 
 
+# the parachute
+
+
+@pytest.mark.parametrize(
+    ("members", "throttled", "opens"),
+    [
+        pytest.param({}, 100.0, True, id="throttling costs more"),
+        # 34.6 units for each of 8, and 3.46 for each of 108, less the 100 that are held
+        pytest.param({}, 8.0, True, id="more than what on demand costs besides"),
+        pytest.param({}, 7.0, False, id="less than that"),
+        pytest.param({"unit_hours": None}, 100.0, False, id="no price"),
+        pytest.param({"on_demand_at": NOON - HOUR}, 100.0, False, id="too soon"),
+        pytest.param({"on_demand": True}, 100.0, False, id="on demand already"),
+        pytest.param(
+            {"tag": ModeTag("on-demand", AT), "on_demand_at": AT}, 100.0, False, id="by hand"
+        ),
+        pytest.param({"holds": (Hold(Reason.PAUSED, "a tag", BOTH),)}, 100.0, False, id="paused"),
+    ],
+)
+def test_when_the_parachute_opens(members: dict[str, Any], throttled: float, opens: bool) -> None:
+    metrics = Metrics(consumed=steady(100.0), throttled=steady(throttled))
+    seen = {READS: observation(settings=policy(mode="cheapest")).with_metrics(metrics)}
+    decision = modes.parachute(facts(**members), seen, NOON)
+    assert (decision is not None) is opens
+    assert decision is None or (decision.reason, decision.becomes_on_demand) == (
+        Reason.PARACHUTE,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("hours", "reason"), [(5, "Parachute"), (6, "CheaperProvisioned")])
+def test_a_parachute_holds_for_six_hours(hours: int, reason: str) -> None:
+    at = NOON - hours * HOUR
+    tag = ModeTag("on-demand", at, "parachute")
+    assert decide(**on_demand(at, days=STEADY, tag=tag)).reason == reason
+
+
 # the tag
 
 
@@ -248,6 +290,7 @@ def test_a_table_that_becomes_provisioned_gets_units_and_no_ceiling() -> None:
     ("value", "expected"),
     [
         ("on-demand 2026-11-20T12:00:00Z", ModeTag("on-demand", NOON)),
+        ("on-demand 2026-11-20T12:00:00Z parachute", ModeTag("on-demand", NOON, "parachute")),
         ("provisioned 2026-11-20T14:00:00+02:00", ModeTag("provisioned", NOON)),
         (" cheapest ", ModeTag("cheapest")),
         ("on-demand", None),
