@@ -40,8 +40,11 @@ def make_lean(file: Path) -> None:
             archive.extractall(folder, used)
         own = [folder / name for name in OWN]
         others = sorted(set(folder.iterdir()).difference(own))
-        _compile(folder, own)
-        # beside the source, which it can replace; without docstrings and assert statements
+        # without docstrings and assert statements, under the name that Python looks for
+        _compile(folder, own, "-o", "2")
+        for compiled in folder.rglob("*.opt-2.pyc"):
+            compiled.rename(compiled.with_name(compiled.name.replace(".opt-2", "")))
+        # beside the source, which it can replace
         _compile(folder, others, "-b", "-o", "2")
         for other in others:
             _remove_sources(other)
