@@ -121,9 +121,9 @@ def sweep(
     managed = [name for name in managed if concerns is None or concerns(name)]
     free = _without_autoscaled(run, managed)
     names = managed if free is None else free
-    if alone:
-        modes.choose(run, free or [])
+    switched = modes.choose(run, free or []) if alone else set()
     left = hand_over(run, "sweep", names, UP if free is None else BOTH)
+    left = [name for name in left if name not in switched]
     tables = provisioned_tables(run, names)
     add_up_stage(run, tables.values(), is_whole=concerns is None)
     alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []

@@ -22,11 +22,17 @@ from chalicelib.observe import with_units
 from chalicelib.run import Run
 
 
-def choose(run: Run, names: Iterable[str]) -> None:
-    """Switch the billing modes of those tables whose mode Headroom may choose, where that pays."""
+def choose(run: Run, names: Iterable[str]) -> set[str]:
+    """Switch the billing modes of those tables whose mode Headroom may choose, where that pays.
+
+    Returns the tables that are switched, or would be without the dry run of the command: nothing
+    else is planned for them.
+    """
     chosen = [name for name in names if _may_choose(run, name)]
     if chosen:
         run.attempt("the billing modes", "choosing them", _choose, run, chosen)
+    decisions = run.report.mode_decisions
+    return {d.table for d in decisions if d.switches and not d.dry_run}
 
 
 def open_parachutes(run: Run, observations: Mapping[Target, Observation]) -> None:

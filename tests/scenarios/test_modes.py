@@ -1,6 +1,7 @@
 """The billing mode through the real functions: it is switched where that pays, noted by a tag, and
 never against somebody who switched it by hand."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -270,6 +271,13 @@ def test_explain_and_plan_show_it(region: Region, run: RunCommand, tmp_path: Any
     assert "orders provisioned → on demand: its past weeks cost less on demand" in explained.output
     planned = run("plan", "--config", config)
     assert "Would switch orders to on demand" in planned.output
+    data = json.loads(run("plan", "--config", config, "--json").stdout)
+    assert [(one["table"], one["reason"]) for one in data["modes"]] == [
+        ("orders", "CheaperOnDemand")
+    ]
+    applied = run("apply", "--config", config, "--yes")
+    assert (applied.exit_code, mode(region)) == (0, "PAY_PER_REQUEST")
+    assert "Switch orders to on demand" in applied.output
 
 
 # the parachute
