@@ -70,13 +70,14 @@ include_patterns = ["*.md", "docs/**.md", "examples/README.md"]
 extensions = ["myst_parser"]
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
 highlight_language = "none"
 
+smartquotes = False  # an option is --stage, not –stage
+
 html_theme = "furo"
-html_baseurl = ""
 html_copy_source = False
 html_use_index = False
+html_show_search_summary = False  # it needs fetch, which a browser refuses for files
 html_show_sphinx = False
 html_show_copyright = False
 html_static_path = ["site.css"]

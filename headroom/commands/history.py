@@ -54,7 +54,11 @@ def history(
     else:
         names = table_names(Aws(of_stage.topic))
         is_known = table in names
-        why = "" if is_known else f" There is no such table{nearest(table, names)}"
+        why = (
+            " What apply and sweep do from a machine is not in the logs of a stage."
+            if is_known
+            else f" There is no such table{nearest(table, names)}"
+        )
         print_line(f"Nothing was changed or failed for {table} in the last {days} day(s).{why}")
         raise typer.Exit(0 if is_known else 1)
 
