@@ -129,6 +129,8 @@ def _mode_fields(decision: ModeDecision) -> dict[str, object]:
         "table": decision.table,
         "on_demand": decision.on_demand,
         "becomes_on_demand": decision.becomes_on_demand,
+        # as `change` of a decision: CloudWatch Logs cannot compare two fields
+        "switch": int(decision.switches),
         "reason": str(decision.reason),
         "dry_run": decision.dry_run,
         "numbers": dict(decision.numbers),

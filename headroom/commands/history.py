@@ -17,7 +17,7 @@ from headroom.commands.console import app, console, print_json, print_line
 from headroom.commands.options import JsonOption, StageOption, VerboseOption, in_account
 from headroom.deploy import logged, stage
 from headroom.deploy.account import AwsSession
-from headroom.deploy.logged import LoggedChange, LoggedEvent
+from headroom.deploy.logged import LoggedChange, LoggedEvent, LoggedFailure, LoggedSwitch
 from headroom.operator_error import OperatorError
 from headroom.tables import number_table
 
@@ -74,17 +74,23 @@ def _table(events: list[LoggedEvent], verbose: bool) -> Table:
         at = f"{event.at:%m-%d %H:%M}"
         if isinstance(event, LoggedChange):
             table.add_row(at, event.function, *_cells(event, verbose))
+        elif isinstance(event, LoggedSwitch):
+            table.add_row(at, event.function, "", event.mode, _why(event, verbose))
         else:
             table.add_row(at, event.function, "", "failed", escape(event.message), style="red")
     return table
 
 
 def _cells(event: LoggedChange, verbose: bool) -> tuple[str, str, str]:
+    move = f"{event.current:,} → {event.desired:,}"
+    return str(event.target), move, _why(event, verbose)
+
+
+def _why(event: LoggedChange | LoggedSwitch, verbose: bool) -> str:
     mode = "DRY RUN: " if event.dry_run else ""
     why = f"{mode}{why_of(event.reason)} ({event.reason})"
     more = f"\n{numbers(event.numbers)}" if verbose else ""
-    move = f"{event.current:,} → {event.desired:,}"
-    return str(event.target), move, escape(why + more)
+    return escape(why + more)
 
 
 def why_of(reason: str) -> str:
@@ -99,7 +105,9 @@ def _sum(events: list[LoggedEvent]) -> str:
     parts = [f"{raised} raised", f"{len(live) - raised} lowered"]
     if len(changes) > len(live):
         parts.append(f"{len(changes) - len(live)} only logged (dry_run)")
-    return f"{', '.join(parts)}, {len(events) - len(changes)} failed."
+    switched = [event for event in events if isinstance(event, LoggedSwitch)]
+    parts += [f"{len(switched)} switched"] if switched else []
+    return f"{', '.join(parts)}, {len(events) - len(changes) - len(switched)} failed."
 
 
 def as_data(event: LoggedEvent) -> dict[str, object]:
@@ -108,8 +116,18 @@ def as_data(event: LoggedEvent) -> dict[str, object]:
         "at": event.at.isoformat(timespec="seconds"),
         "function": event.function,
     }
-    if not isinstance(event, LoggedChange):
+    if isinstance(event, LoggedFailure):
         return {**data, "kind": "failure", "message": event.message}
+    if isinstance(event, LoggedSwitch):
+        return {
+            **data,
+            "kind": "mode",
+            "to": event.mode,
+            "reason": event.reason,
+            "why": why_of(event.reason),
+            "dry_run": event.dry_run,
+            "numbers": dict(event.numbers),
+        }
     return {
         **data,
         "kind": "decision",

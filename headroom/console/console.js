@@ -242,6 +242,7 @@ function decision(event) {
   const at = isToday ? event.at.slice(11, 16) : event.at.slice(5, 16).replace("T", " ");
   if (event.kind === "failure") return line([at, event.function, event.message], "failed");
   const isRaise = event.desired > event.current, mode = event.dry_run ? "DRY RUN: " : "";
+  if (event.kind === "mode") return line([at, event.to, `${mode}${event.why} (${event.reason}, ${event.function})`]);
   const move = `${isRaise ? "▲" : "▼"} ${text(event.current)} → ${text(event.desired)}`;
   const made = line([at, move, `${mode}${event.why} (${event.reason}, ${event.function})`]);
   made.children[1].className = isRaise ? "raised" : "lowered";

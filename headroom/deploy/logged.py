@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from chalicelib.core.explain import MODES
 from chalicelib.model import Dimension, Target
 from headroom.deploy.account import AwsSession, get_or_none
 from headroom.deploy.stage import CONFIGURED, LISTENERS, SCHEDULED, Stage
@@ -37,7 +38,24 @@ class LoggedFailure:
     message: str
 
 
-LoggedEvent = LoggedChange | LoggedFailure
+@dataclass(frozen=True)
+class LoggedSwitch:
+    """A decision that switched the billing mode of a table, or would have in a dry run."""
+
+    at: datetime
+    function: str
+    on_demand: bool
+    reason: str
+    dry_run: bool
+    numbers: Mapping[str, Any]
+
+    @property
+    def mode(self) -> str:
+        """Return the mode to which the table was switched."""
+        return MODES[self.on_demand]
+
+
+LoggedEvent = LoggedChange | LoggedFailure | LoggedSwitch
 
 
 def has_logs(session: AwsSession, stage: Stage) -> bool:
@@ -52,13 +70,14 @@ def has_logs(session: AwsSession, stage: Stage) -> bool:
 def history(session: AwsSession, stage: Stage, table: str, since: datetime) -> list[LoggedEvent]:
     """Return what was done to a table since a time, and what failed, oldest first.
 
-    Two FilterLogEvents searches in each function's log. They return only what changed, so that a
+    Three FilterLogEvents searches in each function's log. They return only what changed, so that a
     week of a busy table is a few pages.
     """
     name = json.dumps(table)
     patterns = (
         f'{{ $.kind = "decision" && $.table = {name} && $.change != 0 }}',
         f'{{ $.kind = "failure" && $.subject = {name} }}',
+        f'{{ $.kind = "mode" && $.table = {name} && $.switch != 0 }}',
     )
     events = [
         event
@@ -88,8 +107,14 @@ def levels(
 def without_repeats(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
     """Return the events without the changes that a dry run repeats at every sweep."""
     last: dict[Target, tuple[int, int, str]] = {}
+    switched: tuple[bool, str] | None = None
     kept: list[LoggedEvent] = []
     for event in events:
+        if isinstance(event, LoggedSwitch):
+            to = event.on_demand, event.reason
+            if event.dry_run and switched == to:
+                continue
+            switched = to
         if isinstance(event, LoggedChange):
             what = (event.current, event.desired, event.reason)
             if event.dry_run and last.get(event.target) == what:
@@ -125,6 +150,9 @@ def _events(found: Iterable[dict[str, Any]], function: str) -> Iterator[LoggedEv
         line = json.loads(event["message"])
         if line.get("kind") == "failure":
             yield LoggedFailure(at, function, line["message"])
+        elif line["kind"] == "mode":
+            what = line["becomes_on_demand"], line["reason"], line["dry_run"], line["numbers"]
+            yield LoggedSwitch(at, function, *what)
         else:
             yield LoggedChange(
                 at,

@@ -25,5 +25,5 @@ def test_every_key_of_the_page_and_the_chart_is_named() -> None:
 
 
 def test_the_calls_and_the_days_are_those_of_the_code() -> None:
-    assert f"{3 * len(FUNCTIONS)} FilterLogEvents" in TEXT
+    assert f"{4 * len(FUNCTIONS)} FilterLogEvents" in TEXT
     assert f"up to {MOST_HOURS // 24} days" in TEXT

@@ -333,3 +333,24 @@ def test_a_second_parachute_waits(region: Region) -> None:
     region.tables["orders"].mode.at = region.now - timedelta(hours=5)
     assert why(woken_after(region, "on_alarm", 0)) == []
     assert mode(region) == "PROVISIONED"
+
+
+# the history
+
+
+def test_the_history_of_a_table_has_its_switches(region: Region, run: RunCommand) -> None:
+    switched(region)
+    shown = run("history", "orders", "--stage", "local", "--json")
+    found = [one for one in json.loads(shown.stdout) if one["kind"] == "mode"]
+    assert [(one["to"], one["reason"]) for one in found] == [("on demand", "CheaperOnDemand")]
+    text = run("history", "orders", "--stage", "local").output
+    assert "11-02 12:10 scale_down on demand its past weeks cost less" in text
+    assert "1 switched, 0 failed." in text
+
+
+@pytest.mark.scene(after, SPIKE, cheapest(dry_run=True))
+def test_what_a_dry_run_repeats_is_shown_once(region: Region, run: RunCommand) -> None:
+    for _ in range(2):
+        invoke(region, "scale_down")
+    text = run("history", "orders", "--stage", "local").output
+    assert text.count("DRY RUN: its past weeks cost less on demand") == 1
