@@ -22,6 +22,7 @@ from chalicelib.aws.tables import table_names
 from chalicelib.config.mistakes import nearest
 from chalicelib.config.rules import Config
 from chalicelib.core.explain import sentence
+from chalicelib.core.notices import HELD
 from chalicelib.core.observation import Observation
 from chalicelib.core.plan import identity
 from chalicelib.model import Action, Decision, Target
@@ -402,6 +403,8 @@ def _sum(decisions: list[Decision], prices: pricing.Prices) -> str:
     counts = [f"{raised} raised", f"{lowered} lowered"]
     counts += [f"{only_logged} only logged (dry_run)"] if only_logged else []
     counts += [f"{len(decisions) - raised - lowered - only_logged} stay"]
+    paused = sum(decision.reason in HELD for decision in decisions)
+    counts += [f"{paused} of them paused"] if paused else []
     saved = sum(wording.saving(decision, prices) for decision in live)
     money = f" Together: {wording.money(saved)}." if raised + lowered else ""
     return f"{', '.join(counts)}.{money}"

@@ -16,7 +16,15 @@ from chalicelib.config.healing import Healing, rule_for
 from chalicelib.config.policy import Policy
 from chalicelib.core import money, warm
 from chalicelib.core.healing import REPLACING, InstanceGroup
-from chalicelib.model import CreateAlarm, DeleteAlarms, Dimension, Reason, RewriteAlarm, StandBy
+from chalicelib.model import (
+    CreateAlarm,
+    DeleteAlarms,
+    Dimension,
+    Reason,
+    RewriteAlarm,
+    SetCapacity,
+    StandBy,
+)
 from headroom.deploy.account import DENIED, error_code, get_or_none
 from headroom.deploy.checks.deployment import Deployment, Finding, finding_of_error
 from headroom.simulation.goals import check_goals
@@ -129,12 +137,20 @@ def jobs(deployment: Deployment) -> Iterator[Finding]:
 def alarms(deployment: Deployment) -> Iterator[Finding]:
     log = f"/aws/lambda/{deployment.stage.function('sweep')}"
     remedy = f"The next sweep corrects it within five minutes. If it does not, read the log {log}."
-    for action in deployment.next_sweep.planned:
+    planned = deployment.next_sweep.planned
+    # an alarm that is made, or follows new units, is right until then
+    follows = {one.target for one in planned if isinstance(one, CreateAlarm)}
+    follows |= {
+        change.target for one in planned if isinstance(one, SetCapacity) for change in one.changes
+    }
+    for action in planned:
         match action:
             case CreateAlarm():
                 problem = f"{action.target} has no alarm"
             case RewriteAlarm() if "AlarmActions" in action.changes:
                 problem = f"alarm {action.alarm.name} has lost its actions, so it calls nobody"
+            case RewriteAlarm(target=target) if target in follows:
+                continue
             case RewriteAlarm():
                 problem = (
                     f"alarm {action.alarm.name} does not match the capacity of {action.target}"

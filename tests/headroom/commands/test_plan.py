@@ -14,7 +14,7 @@ from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.core.plan import identity
 from chalicelib.model import Decision, Dimension, Reason, Target
-from headroom.commands import wording
+from headroom.commands import plan, wording
 from headroom.commands.plan import Pass
 from headroom.region.region import Region
 from headroom.simulation import pricing
@@ -84,6 +84,11 @@ def test_a_change_is_said_with_its_money_and_its_part_of_the_budget(
 
 
 # plan
+
+
+def test_what_stays_because_of_a_pause_is_counted() -> None:
+    decisions = [Decision(READS, 100, 100, why, {}) for why in (Reason.PAUSED, Reason.AT_DESIRED)]
+    assert plan._sum(decisions, PRICES) == "0 raised, 0 lowered, 2 stay, 1 of them paused."
 
 
 def test_a_plan_says_what_the_next_pass_does_and_does_nothing(

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from chalicelib.config.loader import load
+from chalicelib.model import Change, CreateAlarm, RewriteAlarm, SetCapacity
+from chalicelib.run import Report
 from headroom.cli import app
 from headroom.deploy import doctor, setup
 from headroom.deploy.account import AwsSession
@@ -18,6 +20,7 @@ from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from tests.support import moto_state
+from tests.support.builders import READS, WRITES, alarm
 from tests.support.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
 from tests.support.harm_rows import ROWS
 from tests.support.harms import (
@@ -148,6 +151,19 @@ def test_a_stage_that_tells_people_and_asks_for_jobs_is_well(deployment: Deploym
         )
     )
     assert doctor.diagnose(deployment) == []
+
+
+def test_an_alarm_that_follows_new_units_is_no_finding(deployment: Deployment) -> None:
+    report = Report()
+    report.planned[:] = [
+        CreateAlarm(WRITES, {}),
+        RewriteAlarm(WRITES, alarm(), {"Threshold": 1.0}),
+        SetCapacity("orders", (Change(READS, 100, 50),)),
+        RewriteAlarm(READS, alarm(), {"Threshold": 1.0}),
+    ]
+    vars(deployment)["next_sweep"] = report
+    problems = [finding.problem for finding in configuration.alarms(deployment)]
+    assert problems == ["orders:write has no alarm"]
 
 
 def test_what_the_operator_may_rightly_not_see_is_no_finding(deployment: Deployment) -> None:
