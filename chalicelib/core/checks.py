@@ -92,7 +92,7 @@ def may_be_throttled(observation: Observation, seen: datetime, now: datetime) ->
         return True
     if max(known, default=0.0) < NEAR * units:
         return False
-    filled = sum(max(0.0, units - rate) for rate in known) * consumed.step_seconds
+    filled = sum([units - rate for rate in known if rate < units]) * consumed.step_seconds
     least = adaptive.recent_demand(observation).burst_left - filled / (BURST_SECONDS * units)
     newest = observation.metrics.consumed.last(HELD_MINUTES).known()
     is_held = newest[-1] >= HELD * units and max(newest) <= ABOVE * units

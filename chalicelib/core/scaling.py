@@ -207,8 +207,10 @@ def _guard(
         return _keep(observation, Reason.UPDATING)
     if not (policy.scale_up if direction is Direction.UP else policy.scale_down):
         return _keep(observation, Reason.SCALING_OFF)
-    hold = next((hold for hold in holds if direction in hold.directions), None)
-    return _keep(observation, hold.reason, {"held_by": hold.detail}) if hold else None
+    for hold in holds:
+        if direction in hold.directions:
+            return _keep(observation, hold.reason, {"held_by": hold.detail})
+    return None
 
 
 def _scale_up(observation: Observation, now: datetime, urgent: bool) -> Decision:

@@ -161,6 +161,8 @@ def _above(series: Series, events: int) -> Series:
 def numbers(metrics: Metrics, now: datetime) -> dict[str, Number]:
     """Return how many requests of the newest minutes a hot key or an unknown cause throttled, and
     the units that a throttled request counts as, if that is not one."""
+    if metrics.request_units == 1 and not (metrics.hot_keys.values or metrics.unexplained.values):
+        return {}
     counts = {
         "hot_key_requests": _requests(metrics.hot_keys, now),
         "unexplained_requests": _requests(metrics.unexplained, now),

@@ -190,13 +190,19 @@ class Replay:
         """Return the observations with the throttled requests that must be known after all, as
         `checks.throttling_needed` tells; none where this shows nothing new."""
         changes = any(decision.changes for decision in decisions)
-        whole = []
-        for t, o in zip(self._targets, observations, strict=True):
-            is_late = t.omitted and (changes or checks.may_be_throttled(o, t.omitted, now))
-            whole.append(o.with_metrics(t.complete(function)) if is_late else o)
+        late = [
+            t.omitted and (changes or checks.may_be_throttled(o, t.omitted, now))
+            for t, o in zip(self._targets, observations, strict=True)
+        ]
+        if not any(late):
+            return ()
+        whole = [
+            o.with_metrics(t.complete(function)) if is_late else o
+            for t, o, is_late in zip(self._targets, observations, late, strict=True)
+        ]
         pairs = zip(whole, observations, strict=True)
         is_new = any(o.metrics.throttled.values != b.metrics.throttled.values for o, b in pairs)
-        return whole if is_new else []
+        return whole if is_new else ()
 
     def _is_scaled(self, function: str) -> bool:
         """Tell whether the table has units that may be set. A sweep deletes the alarms of a table

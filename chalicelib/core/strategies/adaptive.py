@@ -361,16 +361,10 @@ def insured_units(
     if share <= 0:
         return 0.0  # throttling is cheaper than any capacity that would prevent it
     slot = int((now - history.end).total_seconds() + MINUTE) // 300
-    samples = [history.hourly]
+    onset = _quantile(history.hourly, share)
     if slot < SLOTS and len(history.daily[slot]) > 1:
-        samples.append(history.daily[slot])
-    return (
-        max(_quantile(sample, share) for sample in samples)
-        * lost
-        / covered
-        * policy.insurance_percent
-        / 100
-    )
+        onset = max(onset, _quantile(history.daily[slot], share))
+    return onset * lost / covered * policy.insurance_percent / 100
 
 
 def least_saving_percent(observation: Observation, now: datetime) -> int:
