@@ -11,9 +11,9 @@ PAGES = ("README.md", "docs/policy.md")
 
 
 def shown(page: str) -> list[str]:
-    """Return the lines of the block that begins at 00:50. `…` stands for what is left out."""
+    """Return the lines of the first block that begins with a time. `…` is what is left out."""
     text = (ROOT / page).read_text()
-    block = re.search(r"```\n(00:50 .*?)\n```", text, re.DOTALL)
+    block = re.search(r"```\n(\d\d:\d\d .*?)\n```", text, re.DOTALL)
     assert block, page
     return [line.rstrip() for line in block[1].splitlines() if line != "…"]
 

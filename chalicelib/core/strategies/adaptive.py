@@ -41,6 +41,12 @@ GROWTH_MINUTES = 3.0
 JUMP_SHARE, RECORD_SHARE = 0.3, 0.5
 #: A raise adds the noise times this factor, so that the next minute does not need another raise.
 RAISE_NOISES = 0.5
+#: On a rise, this share of the trusted part of the bucket is used. A raise comes in any case then,
+#: so that to wait for it saves little. The bucket may be smaller than the Developer Guide says.
+RISE_TRUST = 0.8
+#: The newest metric usually began so many minutes ago. On a rise, each minute more counts twice:
+#: demand has risen since, and the next raise will be decided as late.
+USUAL_LAG, LATE_MINUTES = 2.0, 2.0
 #: A raise in quiet times ends above the need by this share of min_change_percent. So a few raises
 #: follow a slope: each begins above the demand, and the bucket serves what is missing at its end.
 SPARE_SHARE = 3 / 8
@@ -81,7 +87,8 @@ class Load(Struct, frozen=True):
     5 minutes. lag_minutes: from the newest minute's start until now. highest: the highest minute of
     the last hours without the last ten minutes. fall: units per second that each minute takes away,
     0 unless it falls for three quarters of an hour. swing: the usual difference between one
-    five-minute mean and the next.
+    five-minute mean and the next. rise: units per second that each minute adds, 0 unless it rises
+    for a quarter of an hour.
     """
 
     newest: float
@@ -96,6 +103,7 @@ class Load(Struct, frozen=True):
     highest: float
     fall: float = 0.0
     swing: float = 0.0
+    rise: float = 0.0
 
 
 def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> Recommendation:
@@ -114,6 +122,9 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
         return Recommendation(observation.provisioned, Reason.NO_DATA)
     units, left = observation.provisioned, recent.burst_left
     needed = needed_units(load, observation.metrics.history)
+    if load.throttled5 > 0 and load.rise > 0:
+        # the bucket is empty: at the demand itself it would stay so, and the next minute throttle
+        needed += max(0.0, _refill(policy, left, units))
     base = min(load.mean15, _calm_limit(load)) - _ahead(load, left)
     quiet = base + _refill(policy, left, units)
     insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
@@ -236,6 +247,7 @@ def load_of(
         highest=recent.highest,
         fall=shape.fall(demand),
         swing=recent.swing,
+        rise=shape.rise(demand, noise),
     )
 
 
@@ -302,7 +314,12 @@ def needed_units(load: Load, history: DemandHistory) -> float:
     )
     if load.jump > 0 and load.newest > ONSET * (load.newest - load.jump):
         grown = max(grown, history.typical_burst)
-    return grown + RAISE_NOISES * load.noise
+    return grown + RAISE_NOISES * load.noise + _risen(load)
+
+
+def _risen(load: Load) -> float:
+    """Return what a rise adds because the metrics are later than usual."""
+    return LATE_MINUTES * max(0.0, load.lag_minutes - USUAL_LAG) * load.rise
 
 
 def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
@@ -312,8 +329,9 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
     The minutes are those without metrics yet, one for the update, and one until the next check.
     """
     minutes = load.lag_minutes + 2
-    demand = load.fast * minutes + load.growth * minutes * (minutes + 1) / 2
-    trusted = max(0.0, left - 1 + policy.burst_trust_percent / 100)
+    demand = (load.fast + _risen(load)) * minutes + load.growth * minutes * (minutes + 1) / 2
+    trust = policy.burst_trust_percent / 100 * (RISE_TRUST if load.rise > 0 else 1.0)
+    trusted = max(0.0, left - 1 + trust)
     return (demand - units * minutes) * MINUTE > trusted * BURST_SECONDS * units
 
 
@@ -438,6 +456,7 @@ def _numbers(load: Load, left: float) -> dict[str, Number]:
         "mean_5_minutes": load.mean5,
         "noise_units": load.noise,
         "growth_units": load.growth,
+        "rise_units": load.rise,
         "fall_units": load.fall,
         "swing_units": load.swing,
         "throttled_units": load.throttled5,

@@ -70,6 +70,16 @@ def highest(demand: Sequence[float]) -> float:
     return max(demand[:-NEWEST_MINUTES], default=0.0)
 
 
+def rise(demand: Sequence[float], noise: float) -> float:
+    """Return the smaller of the last two rises from one five-minute mean to the next, by the
+    minute; 0 if that is no more than noise."""
+    if len(demand) < 15:
+        return 0.0
+    first, second, last = (mean(demand[-n:][:5]) for n in (15, 10, 5))
+    least = min(second - first, last - second)
+    return least / 5 if least > noise else 0.0
+
+
 def growth(newest: Sequence[float]) -> float:
     """Return the smaller of the last two steps where both rose, else 0."""
     if len(newest) < 3 or not newest[0] < newest[1] < newest[2]:

@@ -123,6 +123,7 @@ def test_the_numbers_behind_a_raise() -> None:
         "mean_5_minutes": 124.0,
         "noise_units": 0.0,
         "growth_units": 0.0,
+        "rise_units": 0.0,
         "fall_units": 0.0,
         "swing_units": 0.0,
         "throttled_units": 0,
@@ -133,12 +134,28 @@ def test_the_numbers_behind_a_raise() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("newest", "desired"),
+    [
+        pytest.param([90.0] * 5 + [95.0] * 5, 127, id="a rise: 110, and 16.7 that fill the bucket"),
+        pytest.param([100.0] * 10, 110, id="no rise: the demand"),
+    ],
+)
+def test_a_raise_on_a_throttled_rise_fills_the_bucket_again(
+    newest: list[float], desired: int
+) -> None:
+    lost = series([*[None] * 175, *[10.0] * 5])
+    seen = seen_by(after_calm(*newest, *[100.0] * 5), throttled=lost)
+    assert outcome(up(seen, urgent=True)) == (desired, Reason.THROTTLED)
+
+
 def test_noise_and_growth_are_among_the_numbers() -> None:
     assert up(seen_by([10.0, 20.0, 30.0, 40.0, 50.0, 60.0])).numbers == {
         "newest_units": 60.0,
         "mean_5_minutes": 40.0,
         "noise_units": 10.5,
         "growth_units": 10.0,
+        "rise_units": 0.0,
         "fall_units": 0.0,
         "swing_units": 0.0,
         "throttled_units": 0,
@@ -273,6 +290,7 @@ def test_the_numbers_behind_a_decrease() -> None:
             "mean_5_minutes": 30.0,
             "noise_units": 0.0,
             "growth_units": 0.0,
+            "rise_units": 0.0,
             "fall_units": 0.0,
             "swing_units": 0.0,
             "throttled_units": 0,

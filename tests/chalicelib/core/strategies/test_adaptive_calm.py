@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from chalicelib.core.strategies import adaptive
+from chalicelib.core.strategies import adaptive, shape
 from chalicelib.model import BOTH, UP, Reason
 from tests.chalicelib.core.strategies.test_adaptive import down, up
 from tests.chalicelib.core.strategies.test_adaptive_levels import (
@@ -81,3 +81,17 @@ def test_a_step_down_is_no_fall(newest: list[float | None]) -> None:
     load = adaptive.load_of(seen_by(after_calm(*newest)), NOON)
     assert load is not None
     assert load.fall == 0.0
+
+
+@pytest.mark.parametrize(
+    ("demand", "noise", "rise"),
+    [
+        pytest.param([100.0] * 5 + [110.0] * 5 + [130.0] * 5, 9.9, 2.0, id="the smaller rise"),
+        pytest.param([100.0] * 5 + [110.0] * 5 + [130.0] * 5, 10.0, 0.0, id="no more than noise"),
+        pytest.param([100.0] * 10 + [200.0] * 5, 0.0, 0.0, id="a step up is no rise"),
+        pytest.param([100.0] * 5 + [120.0] * 5 + [110.0] * 5, 0.0, 0.0, id="it turned"),
+        pytest.param([100.0] * 4 + [110.0] * 5 + [130.0] * 5, 0.0, 0.0, id="too short"),
+    ],
+)
+def test_a_rise_is_seen_in_three_means(demand: list[float], noise: float, rise: float) -> None:
+    assert shape.rise(demand, noise) == rise

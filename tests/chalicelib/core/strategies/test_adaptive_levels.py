@@ -123,6 +123,19 @@ def load(**fields: float) -> Load:
             id="the highest is looked for before the last ten minutes",
         ),
         pytest.param(
+            seen_by([*[100.0] * 5, *[110.0] * 5, *[130.0] * 5]),
+            load(
+                newest=130.0,
+                mean5=130.0,
+                mean15=340 / 3,
+                fast=130.0,
+                highest=100.0,
+                swing=21.0,
+                rise=2.0,
+            ),
+            id="a rise in three means",
+        ),
+        pytest.param(
             seen_by(steady(100.0, minutes=5, end=NOON - 3 * MINUTE)),
             load(lag_minutes=4.0),
             id="seen late",
@@ -297,6 +310,13 @@ def test_the_bucket_is_never_under_empty_nor_over_full(
             100.0,
             id="without a jump there is no onset",
         ),
+        pytest.param(load(rise=2.0, lag_minutes=2.0), past(), 100.0, id="a rise, seen in time"),
+        pytest.param(
+            load(rise=2.0, lag_minutes=4.0),
+            past(),
+            108.0,
+            id="seen two minutes later: four minutes of the rise more",
+        ),
     ],
 )
 def test_what_the_demand_needs(seen: Load, days: DemandHistory, units: float) -> None:
@@ -331,6 +351,12 @@ def test_what_the_demand_needs(seen: Load, days: DemandHistory, units: float) ->
             id="metrics three minutes late: five minutes to go",
         ),
         pytest.param(load(fast=175.1, lag_minutes=3.0), {}, 1.0, True, id="late, and more"),
+        pytest.param(load(fast=200.0, rise=1.0), {}, 1.0, False, id="a rise uses 60 of 75 %"),
+        pytest.param(load(fast=200.1, rise=1.0), {}, 1.0, True, id="and no more of it"),
+        pytest.param(
+            load(rise=2.0, lag_minutes=4.0), {}, 0.5, False, id="eight units more for six minutes"
+        ),
+        pytest.param(load(rise=2.0, lag_minutes=4.0), {}, 0.49, True, id="and too few for them"),
     ],
 )
 def test_a_raise_is_due_when_the_trusted_part_would_be_empty_before_a_later_one_holds(
