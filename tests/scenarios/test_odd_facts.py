@@ -51,7 +51,7 @@ def described(**changes: Any) -> Mapping[str, Any]:
     ],
 )
 def test_what_has_no_units_is_no_target(changes: dict[str, Any], parts: list[str]) -> None:
-    assert list(tables._table_state(described(**changes)).throughputs) == parts
+    assert list(tables.table_state(described(**changes)).throughputs) == parts
 
 
 class PartialRegion(Region):
