@@ -39,6 +39,8 @@ OF_STRATEGY: Mapping[str, frozenset[str]] = {
         }
     ),
 }
+#: Those of them that `mode = "cheapest"` reads with any strategy.
+OF_MODES = frozenset({"throttle_price"})
 #: The settings of a step down.
 OF_LOWER_PERCENT = frozenset(
     {
@@ -137,12 +139,13 @@ def _without_effect(config: Config) -> Iterator[str]:
 def _why_not(name: str, policy: Policy) -> str:
     """Return why a setting has no effect on a target with this policy; "" if it has one."""
     strategy = next((s for s, names in OF_STRATEGY.items() if name in names), policy.strategy)
+    for_mode = name in OF_MODES and policy.mode == "cheapest"
     kinds = OF_KINDS.get(name)
     without_lower = name in OF_LOWER_PERCENT and not policy.lower_percent
     with_lower = name in OF_TARGET_PERCENT and bool(policy.lower_percent)
     reasons = (
         (
-            strategy != policy.strategy,
+            strategy != policy.strategy and not for_mode,
             f"only the strategy {strategy} uses it, and the strategy is {policy.strategy}",
         ),
         (name in OF_DECREASES and not policy.scale_down, "scale_down is false"),

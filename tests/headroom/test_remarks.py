@@ -11,7 +11,7 @@ from chalicelib.config.loader import load
 from chalicelib.config.policy import SETTINGS
 from chalicelib.config.rules import Matcher
 from headroom.project import ROOT
-from headroom.remarks import OF_STRATEGY, _covers, remarks
+from headroom.remarks import OF_MODES, OF_STRATEGY, _covers, remarks
 
 ORDERS = '[[tables]]\nname = "orders"\n'
 PERCENT = f'{ORDERS}strategy = "percent"\n'
@@ -93,6 +93,11 @@ def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
             ["tables[0].increase_percent: it has no effect"],
         ),
         (
+            f"{ORDERS}strategy = 'percent'\nthrottle_price = 9.0",
+            ["tables[0].throttle_price: it has no effect"],
+        ),
+        (f"{ORDERS}strategy = 'percent'\nmode = 'cheapest'\nthrottle_price = 9.0", []),
+        (
             f"{ORDERS}circuit_breaker_seconds = 5",
             ["tables[0].circuit_breaker_seconds: it has no effect"],
         ),
@@ -124,7 +129,11 @@ def test_no_module_of_the_engine_reads_a_goal() -> None:
 @pytest.mark.parametrize("strategy", OF_STRATEGY)
 def test_the_settings_of_one_strategy_are_those_that_no_other_module_reads(strategy: str) -> None:
     found = list(modules_that_read())
-    elsewhere = {setting for setting, module in found if module != strategy}
+    for_modes = {setting for setting, module in found if module == "modes"} & OF_STRATEGY[
+        "adaptive"
+    ]
+    assert for_modes == OF_MODES
+    elsewhere = {setting for setting, module in found if module not in (strategy, "modes")}
     assert {s for s, module in found if module == strategy} - elsewhere == OF_STRATEGY[strategy]
 
 
