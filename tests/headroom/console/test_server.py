@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -28,10 +29,20 @@ def described(error: Exception) -> str | None:
     return str(error) if isinstance(error, OSError) else None
 
 
+class WatchedServer(Server):
+    """Tells when the thread of a request has printed an error, which is after the answer."""
+
+    printed = threading.Event()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        super().handle_error(request, client_address)
+        self.printed.set()
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     files = {"": ("text/html", "<p>page</p>")}
-    server = Server(0, files, {"read": answer}, {"act": answer}, described)
+    server = WatchedServer(0, files, {"read": answer}, {"act": answer}, described)
     with serving(server) as client:
         yield client
 
@@ -105,13 +116,9 @@ def test_an_error_is_answered_in_words(client: Client, capfd: pytest.CaptureFixt
     assert client.get("read", fail=1).data == {"error": "no answer"}
     assert capfd.readouterr().err == ""
     assert client.get("read", mistake=1).data == {"error": "KeyError('mistake')"}
-    printed = ""
-    for _ in range(1_000):  # its thread prints it after the answer
-        printed += capfd.readouterr().err
-        if "KeyError: 'mistake'\n-----" in printed:
-            break
-        assert client.get("read").status == 200  # the server goes on
-    assert "Traceback" in printed
+    assert client.get("read").status == 200  # the server goes on
+    assert WatchedServer.printed.wait(60)
+    assert "Traceback" in capfd.readouterr().err
 
 
 def test_a_browser_that_goes_away_is_no_error(
