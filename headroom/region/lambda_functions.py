@@ -26,8 +26,10 @@ from chalice.app import (
 from chalice.local import LambdaContext
 from moto.events.models import EventPattern
 
+from chalicelib.aws.client import Aws
 from chalicelib.aws.threads import Threads
 from chalicelib.config.schedules import Schedule
+from chalicelib.model import Target
 from chalicelib.telemetry import logger
 from headroom.project import ROOT, timeout_seconds
 from headroom.region import moto_store
@@ -67,6 +69,9 @@ class Functions:
         self._crons: list[tuple[Schedule, str]] = []
         self._patterns: list[tuple[EventPattern, str]] = []
         self._app: Chalice | None = None
+        self._aws: Aws | None = None
+        #: What each function's container has seen of throttled requests (see `answer`).
+        self._unthrottled: dict[str, dict[Target, datetime]] = {}
         #: Functions that are deployed beside the app, by their short names.
         self.others: dict[str, Callable[[dict[str, Any], object], Any]] = {}
         #: The short names of the functions that Lambda throttles: no run of them begins.
@@ -100,7 +105,7 @@ class Functions:
         module.aws().sleep = lambda _: None  # time is simulated: nobody waits
         module.aws().http = self._http
         module.aws().threads = SerialThreads(self._region)
-        self._app = module.app
+        self._app, self._aws, self._unthrottled = module.app, module.aws(), {}
         return module
 
     def _wire(self, event: Any) -> None:
@@ -174,8 +179,13 @@ class Functions:
             raise RuntimeError("Rate Exceeded: Lambda throttles the function")
         if function in self.others:
             return self.others[function](payload, None)
-        if self._app is None:
+        if self._app is None or self._aws is None:
             raise RuntimeError("deploy an app first")
+        # Here all functions share one import of the app. In Lambda each has containers of its own;
+        # what a decision may depend on is therefore kept by function. An alarm's function reads all
+        # of it, and so stands for the one that runs in the same minutes.
+        container = "follow_up" if function == "on_alarm" else function
+        self._aws.unthrottled = self._unthrottled.setdefault(container, {})
         return self._app.handler_map[function](
             payload, LambdaContext(function, 512, timeout_seconds(function) * 1_000)
         )

@@ -47,6 +47,21 @@ def test_replay_and_app_agree_on_random_configurations(case: Case) -> None:
     compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
 
 
+@pytest.mark.slow
+def test_replay_and_app_agree_where_the_bucket_is_missing() -> None:
+    """Each function has seen throttled requests at other times, as in containers of their own."""
+    case = Case(
+        seed=0,
+        hour=12,
+        minutes=70,
+        settings={"strategy": '"adaptive"'},
+        conditions=Conditions(burst_seconds=0),
+        loads=(Load("steady", 1, 0), Load("steady", 77, 0)),
+        hot=0,
+    )
+    compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
+
+
 # the laws find what breaks them
 
 
