@@ -53,7 +53,7 @@ def test_replay_and_app_agree_where_the_bucket_is_missing() -> None:
     case = Case(
         seed=0,
         hour=12,
-        minutes=70,
+        minutes=157,
         settings={"strategy": '"adaptive"'},
         conditions=Conditions(burst_seconds=0),
         loads=(Load("steady", 1, 0), Load("steady", 77, 0)),
