@@ -278,3 +278,26 @@ def test_the_price_of_a_unit_a_second_on_demand(
 ) -> None:
     found = price_list.request_hours(region, "STANDARD", own)
     assert (tuple(found.values()) if found else None) == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("spending", "sentence"),
+    [
+        (
+            Spending("orders", 50.0, False, 12.5, 30.0),
+            "orders has cost 12.50 USD since 1 November, 25 % of max_usd_month 50; forecast to its "
+            "end 30.00",
+        ),
+        (
+            Spending("", 1_500.0, False, 1_600.0),
+            "the stage has cost 1,600.00 USD since 1 November, 107 % of max_usd_month 1,500",
+        ),
+        (
+            Spending("", 9.0, False, unknown="no price"),
+            "the stage: what it has cost this month is unknown (no price); max_usd_month 9",
+        ),
+    ],
+    ids=["with a forecast", "the stage", "unknown"],
+)
+def test_a_budget_in_words(spending: Spending, sentence: str) -> None:
+    assert money.sentence(spending, NOON) == sentence

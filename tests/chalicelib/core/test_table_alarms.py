@@ -342,3 +342,21 @@ def test_when_an_alarm_went_to_alarm_is_known_of_consumption_alone() -> None:
         Alarm({**alarm(INDEX_READS).fields, **firing, "MetricName": "ReadThrottleEvents"}),
     ]
     assert table_alarms.alarmed_at(alarms) == {READS: at}
+
+
+@pytest.mark.parametrize(
+    ("states", "may"),
+    [
+        ([], True),
+        (["OK"], False),
+        (["ALARM"], True),
+        (["INSUFFICIENT_DATA"], True),
+        (["OK", "ALARM"], True),
+        (["OK", "OK"], False),
+    ],
+    ids=str,
+)
+def test_a_target_may_call_unless_all_its_alarms_are_ok(states: list[str], may: bool) -> None:
+    alarms = [Alarm({**alarm(READS).fields, "StateValue": state}) for state in states]
+    assert table_alarms.may_call(alarms)(READS) is may
+    assert table_alarms.may_call(alarms)(WRITES)
