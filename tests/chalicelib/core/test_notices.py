@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import notices
@@ -19,6 +20,7 @@ from tests.support.builders import (
     observation,
     policy,
     series,
+    steady,
     with_policy,
 )
 
@@ -279,6 +281,21 @@ def test_at_the_maximum_is_notified_with_its_numbers() -> None:
         "up to 2.50 a second in the last 10 minutes; "
         "raise max_units if they are meant to be served"
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "call"),
+    [
+        (READS, "headroom hot-keys orders shows the keys"),
+        (INDEX_READS, "headroom hot-keys orders --index by-date shows the keys"),
+    ],
+    ids=str,
+)
+def test_a_hot_key_is_notified_with_the_command_that_shows_it(target: Target, call: str) -> None:
+    seen = observation(target, settings=telling("hot_key"))
+    seen = seen.with_metrics(structs.replace(seen.metrics, hot_keys=steady(2.0)))
+    (state,) = notices.conditions(seen, None, NOON)
+    assert state.line.text.endswith(f"up to 2.00 a second in the last 10 minutes; {call}")
 
 
 @pytest.mark.parametrize("target", [READS, WRITES, INDEX_READS], ids=str)

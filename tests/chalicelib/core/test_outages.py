@@ -73,12 +73,16 @@ RARE: Values = [*[0.9] * 120, *[0.1] * 8]
 LATE: Values = [*[100.0] * 124, *[40.0] * 4]
 
 
-def held(minutes: int = 30, **tables: Values) -> dict[str, str]:
-    """Return until when each table is held, of those whose reads have these values."""
-    settings = policy(hold_after_common_outage_minutes=minutes)
+def held(minutes: int | dict[str, int] = 30, **tables: Values) -> dict[str, str]:
+    """Return until when each table is held, of those whose reads have these values.
+
+    minutes: the setting, or that of each table.
+    """
+    by_table = minutes if isinstance(minutes, dict) else dict.fromkeys(tables, minutes)
     seen = {
         Target(name, "", Dimension.READ): observation(
-            consumed=series(values, NOON - MINUTE), settings=settings
+            consumed=series(values, NOON - MINUTE),
+            settings=policy(hold_after_common_outage_minutes=by_table[name]),
         )
         for name, values in tables.items()
     }
@@ -119,3 +123,8 @@ def test_what_is_an_outage_that_tables_share(
 ) -> None:
     assert held(**tables) == expected
     assert held(minutes=0, **tables) == {}
+
+
+def test_each_table_is_held_as_long_as_its_own_setting_says() -> None:
+    found = held({"a": 30, "b": 20, "c": 0}, a=HALF, b=HALF, c=HALF)
+    assert found == {"a": "12:21 UTC", "b": "12:11 UTC"}
