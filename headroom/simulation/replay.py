@@ -124,10 +124,12 @@ class Replay:
     def _run_functions(self, minute: int, now: datetime) -> None:
         """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
         self._mode.complete_updates(self._provisions.values(), now)
-        delay, in_alarm = self._conditions.metric_delay_minutes, False
-        for target in self._targets:
-            in_alarm |= target.evaluate_alarm(minute, delay) == "ALARM"
-        if in_alarm:
+        delay = self._conditions.metric_delay_minutes
+        has_fired = [target.evaluate_alarm(minute, delay) for target in self._targets]
+        if any(has_fired):
+            for target in self._targets:
+                target.forget_unthrottled()
+        if any(target.alarm.value == "ALARM" for target in self._targets):
             self._reconcile(minute, now, UP, "follow_up")
         if minute % SWEEP_MINUTES == 0:
             self._reconcile(minute, now, BOTH, "sweep")

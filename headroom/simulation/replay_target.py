@@ -136,10 +136,10 @@ class ReplayTarget:
             consumed_mean = sum(self._sums[-5:]) / 300
             self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
 
-    def evaluate_alarm(self, minute: int, delay: int) -> str:
-        """Evaluate the alarm; return its state."""
+    def evaluate_alarm(self, minute: int, delay: int) -> bool:
+        """Evaluate the alarm; tell whether it has just gone to ALARM, so that on_alarm runs."""
         if self.threshold is None:
-            return self.alarm.value
+            return False
         size = self._alarm_minutes
         end = max(0, minute - delay) // size
         first = max(0, end - self.alarm.evaluation_periods)
@@ -147,9 +147,11 @@ class ReplayTarget:
         if size > 1:
             sums = [sum(self._sums[n * size : (n + 1) * size]) for n in range(first, end)]
         changed = self.alarm.evaluate(sums, self.threshold, "GreaterThanOrEqualToThreshold")
-        if changed and self.alarm.value == "ALARM":
-            self._unthrottled.pop("follow_up", None)  # on_alarm reads the throttled requests
-        return self.alarm.value
+        return changed and self.alarm.value == "ALARM"
+
+    def forget_unthrottled(self) -> None:
+        """Forget until when nothing was throttled, as on_alarm does for the whole table."""
+        self._unthrottled.pop("follow_up", None)
 
     def why_unread(self, observation: Observation, now: datetime, function: str) -> Reason | None:
         """Return why a function leaves the target's metrics unread; None where it reads them."""
