@@ -48,15 +48,35 @@ def test_replay_and_app_agree_on_random_configurations(case: Case) -> None:
 
 
 @pytest.mark.slow
-def test_replay_and_app_agree_where_the_bucket_is_missing() -> None:
-    """Each function has seen throttled requests at other times, as in containers of their own."""
+@pytest.mark.parametrize(
+    ("seed", "slow", "loads"),
+    [
+        # each function has seen throttled requests at other times, as containers of their own do
+        pytest.param(0, 1, (Load("steady", 1, 0), Load("steady", 77, 0)), id="one table"),
+        # the alarm of one target lets on_alarm read those of all
+        pytest.param(
+            115,
+            3,
+            (
+                Load("steady", 160, 148),
+                Load("idle", 6, 151),
+                Load("wave", 157, 95),
+                Load("burst", 99, 0),
+            ),
+            id="with an index, late",
+        ),
+    ],
+)
+def test_replay_and_app_agree_where_the_bucket_is_missing(
+    seed: int, slow: int, loads: tuple[Load, ...]
+) -> None:
     case = Case(
-        seed=0,
+        seed=seed,
         hour=12,
         minutes=157,
         settings={"strategy": '"adaptive"'},
-        conditions=Conditions(burst_seconds=0),
-        loads=(Load("steady", 1, 0), Load("steady", 77, 0)),
+        conditions=Conditions(burst_seconds=0, metric_delay_minutes=slow, update_minutes=slow),
+        loads=loads,
         hot=0,
     )
     compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
