@@ -141,7 +141,7 @@ def _work(
     start = end - timedelta(days=DAYS)
     work: dict[Target, tuple[list[float], Policy]] = {}
     for target in (one.target for one in missed):
-        with suppress(IncompleteError):  # without a replay, nothing is said about the price
+        with suppress(IncompleteError):  # without a replay, the price is left out
             past = history.of_values(read_demand(aws, target, start, end).values, start)
             if past:
                 base = tuning.adaptive(policies[target])

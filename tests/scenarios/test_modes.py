@@ -1,4 +1,4 @@
-"""The billing mode through the real functions: it is switched where that pays, noted by a tag, and
+"""The billing mode through the real functions: it is switched where that pays, with a tag, and
 never against somebody who switched it by hand."""
 
 import json

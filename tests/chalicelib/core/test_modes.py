@@ -130,7 +130,7 @@ BY_HAND = (False, Reason.SWITCHED_BY_HAND)
         pytest.param(
             {"tag": ModeTag("on-demand", AT), "on_demand_at": AT - 24 * HOUR},
             (True, Reason.CHEAPER_ON_DEMAND),
-            id="Headroom noted a switch that did not come about",
+            id="a tag of a switch that did not come about",
         ),
         pytest.param(
             {"tag": ModeTag("provisioned", AT), "on_demand_at": AT - 24 * HOUR},
