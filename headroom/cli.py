@@ -144,7 +144,8 @@ def options(
 def main() -> None:
     """Run the command line. Exit with 0, 1 (a finding, or nothing was done) or 2 (a wrong call)."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        # else named after argv[0], which `python -m` makes a path
+        sys.exit(app(prog_name="headroom", standalone_mode=False) or 0)
     except CallError as error:
         _print_call_error(error)
         sys.exit(2)

@@ -1,10 +1,12 @@
 """Tables for the terminal: a column of names, and columns of numbers to its right."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Column, Table
 
 
@@ -23,6 +25,66 @@ def number_table(
     return table
 
 
+def has_room(table: Table, console: Console) -> bool:
+    """Tell whether a console can show a table without breaking a word."""
+    options = console.options.update(width=UNLIMITED)
+    return Measurement.get(console, options, table).minimum <= console.width
+
+
+def fit(table: Table, console: Console) -> RenderableType:
+    """Return a table that is too wide for a console as one that breaks its sentences between words.
+
+    If there is no room for the words, the names of its first column are broken inside; and if there
+    is no room for names, each row becomes some lines.
+    """
+    options = console.options.update(width=UNLIMITED)
+    whole = Measurement.get(console, options, table)
+    if whole.maximum <= console.width or not table.rows:
+        return table
+    sizes = [
+        Measurement.get(console, options, Group(column.header, *column.cells))
+        for column in table.columns
+    ]
+    least, most = [size.minimum for size in sizes], [size.maximum for size in sizes]
+    room = console.width - (whole.minimum - sum(least))  # without frames and padding
+    for_names = min(room - sum(least[1:]), max(LEAST_NAME, room // 2))
+    if for_names < min(least[0], LEAST_NAME):
+        return "\n".join(_records(table))
+    if for_names < least[0]:
+        least[0] = most[0] = for_names
+    for column, width in zip(table.columns, _widths(least, most, room), strict=True):
+        column.width = width
+    return table
+
+
+def _widths(least: Sequence[int], most: Sequence[int], room: int) -> list[int]:
+    """Return the widths of columns: what is left of the room goes to the narrowest wishes first."""
+    widths, spare = list(least), room - sum(least)
+    wishes = sorted((high - low, n) for n, (low, high) in enumerate(zip(least, most, strict=True)))
+    for place, (wish, number) in enumerate(wishes):
+        given = min(wish, spare // (len(wishes) - place))
+        widths[number] += given
+        spare -= given
+    return widths
+
+
+def _records(table: Table) -> Iterator[str]:
+    """Yield each row as lines: its name, and a line for each cell that is not empty."""
+    headings = [" ".join(str(column.header).split()) for column in table.columns]
+    if table.title:
+        yield str(table.title)
+    for name, *cells in zip(*(column.cells for column in table.columns), strict=True):
+        if str(name).strip():
+            yield str(name)
+        for heading, cell in zip(headings[1:], cells, strict=True):
+            if cell:
+                yield f"  {heading}: {cell}"
+
+
+#: A name is not broken into parts of less than so many characters.
+LEAST_NAME = 12
+#: Wider than any table, in columns of a terminal.
+UNLIMITED = 10_000
 #: Every terminal is so wide.
 WIDTH = 80
 

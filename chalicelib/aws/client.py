@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
@@ -22,7 +23,8 @@ from chalicelib.core.checks import UnitsBefore
 from chalicelib.model import DemandHistory, Target
 
 T = TypeVar("T")
-AwsError = (ClientError, BotoCoreError)
+#: The last one is not botocore's own error: something answers, but not as AWS does.
+AwsError = (ClientError, BotoCoreError, ResponseParserError)
 
 #: How long a socket may be silent, and how often a call is tried. `Run.read` limits the whole
 #: call.

@@ -15,7 +15,7 @@ def count_instances(aws: Aws, fleet: Fleet) -> int | str:
     """Return the number of a fleet's instances: running ones with its tags, or members in service.
 
     Returns a sentence where there is no such group: its name is misspelt, or it was deleted. Raises
-    AwsError (ClientError, BotoCoreError) where AWS does not answer.
+    AwsError where AWS does not answer.
     """
     return _tagged(aws, fleet.tags) if fleet.tags else _members(aws, fleet.auto_scaling_group)
 

@@ -39,8 +39,8 @@ class Job:
 def jobs(aws: Aws, pause: JobPause, now: datetime) -> list[Job]:
     """Return the jobs of a condition that run now, and those that ended in this UTC day.
 
-    The answer is kept for a short time. Raises AwsError (ClientError, BotoCoreError) where one of
-    the Regions does not answer.
+    The answer is kept for a short time. Raises AwsError where one of the Regions
+    does not answer.
     """
     answers: list[Job] = []
     for region in pause.regions or ("",):

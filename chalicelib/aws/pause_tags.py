@@ -11,7 +11,7 @@ def tags(aws: Aws, key: str = KEY) -> dict[str, str]:
     """Return a tag's value by table, in one call for each hundred tables that have the tag.
 
     GetResources filters by key and resource type. It also returns resources that once had a tag.
-    Source: API_GetResources, read 2026-11. Raises AwsError (ClientError, BotoCoreError).
+    Source: API_GetResources, read 2026-11. Raises AwsError.
     """
     pages = (
         aws.client("resourcegroupstaggingapi")

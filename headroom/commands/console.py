@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
 from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
+from headroom.tables import fit
 
 #: Every command, once its module is imported.
 app = typer.Typer(rich_markup_mode=None)
@@ -31,6 +33,11 @@ class SafeConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a text to print, with its control characters written out: `\\x1b`."""
         return super().render_str("".join(map(_shown, text)), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, a table so that it fits."""
+        fitted = (fit(one, self) if isinstance(one, Table) else one for one in objects)
+        super().print(*fitted, **options)
 
 
 def _shown(character: str) -> str:

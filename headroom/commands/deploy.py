@@ -259,4 +259,4 @@ def _advice_after_errors() -> Iterator[None]:
         if error_code(error) in REFUSED:
             raise
         again = "What was done stays done; put this right and run the same command again."
-        raise OperatorError(f"{error}. {again}") from None
+        raise OperatorError(f"{describe_error(error).removesuffix('.')}. {again}") from None

@@ -2,8 +2,10 @@
 Regions, with one table."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -13,6 +15,7 @@ from rich.table import Table
 from headroom.commands.console import console, print_failure_line
 from headroom.commands.options import in_account
 from headroom.deploy.places import Answer, places
+from headroom.tables import has_room
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -82,14 +85,33 @@ def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def print_places(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print one table over all places. The first column is the place."""
+def print_places(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print one table over all places. The first column is the place; where there is no room for
+    it, each place is a line above its rows."""
+    rows = list(rows)
+    if not rows:
+        return
+    table = _table(headings, rows)
+    if not has_room(table, console):
+        table = _table((f"{headings[0]}\n  {headings[1]}", *headings[2:]), _below(rows))
+    console.print(table, markup=False, highlight=False)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
         table.add_row(*row)
-    console.print(table, markup=False, highlight=False)
+    return table
+
+
+def _below(rows: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Yield each place in a row of its own, and its rows without it."""
+    for place, found in groupby(rows, key=itemgetter(0)):
+        yield (place,)
+        for _, name, *cells in found:
+            yield (f"  {name}", *cells)
 
 
 def print_problems(answers: Iterable[Answer[T]]) -> bool:

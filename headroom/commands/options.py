@@ -72,8 +72,19 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan in words; change nothing.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def _one_format(context: typer.Context, value: bool) -> bool:
+    """Return whether a format is chosen. Raises BadParameter if another one is chosen too."""
+    if value and (context.params.get("as_json") or context.params.get("as_csv")):
+        raise typer.BadParameter("give --json or --csv, not both")
+    return value
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document.", callback=_one_format)
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.", callback=_one_format)]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also the numbers: docs/glossary.md explains them.")
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,7 +113,13 @@ def _play(
     console.print(terminal.comparison(lines, len(trace)))
     for line in terminal.closing_lines(result, lines, prices):
         console.print(line)
+    console.print(f"Next, in the browser: {_headroom()} console --open. The rest: docs/start.md")
     return 0 if result.ended_well else 1
+
+
+def _headroom() -> str:
+    """Return how the command is called here: by its name, or as it was called."""
+    return "headroom" if shutil.which("headroom") else sys.argv[0]
 
 
 def _on_minute(region: Region, day_story: Story | None, progress: Progress, task: TaskID) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from botocore.parsers import ResponseParserError
 
 from chalicelib.aws.client import session as default_session
 
@@ -29,6 +30,11 @@ NO_REGION = (
 NO_CREDENTIALS = (
     "no credentials were found: not in the environment, not in ~/.aws, and no role of this "
     "machine. Sign in (aws sso login, aws configure), or give --profile."
+)
+#: What is wrong where a web page came instead of an answer.
+NOT_AWS = (
+    "the server did not answer as AWS does. A local AWS may lack this operation; else check "
+    "AWS_ENDPOINT_URL"
 )
 #: The error codes of SNS, SQS, Lambda, IAM, EventBridge, Logs and CloudWatch for a resource that
 #: does not exist.
@@ -139,14 +145,23 @@ def describe_error(error: Exception) -> str:
             return f"{error}. Set AWS_PROFILE to one that your AWS configuration has."
         case EndpointConnectionError():
             return f"AWS could not be reached: {error}. Check the network and the Region."
-        case ClientError() if error_code(error) in REFUSED:
-            return (
-                f"AWS does not accept the credentials: {error}. Sign in again, or set AWS_PROFILE."
-            )
+        case ClientError():
+            return _describe_answer(error)
+        case ResponseParserError():
+            return f"{NOT_AWS}."
         case OSError(filename=str() | PathLike() as file, strerror=str() as why):
             return f"{file}: {why[:1].lower()}{why[1:]}"
         case _:
             return str(error)
+
+
+def _describe_answer(error: ClientError) -> str:
+    """Return the text of an error that a service answered."""
+    if error_code(error) in REFUSED:
+        return f"AWS does not accept the credentials: {error}. Sign in again, or set AWS_PROFILE."
+    if str(error.response["Error"].get("Message", "")).startswith("<"):  # a web page
+        return f"{error.operation_name} (status {error_code(error)}): {NOT_AWS}."
+    return str(error)
 
 
 def error_code(error: ClientError) -> str:

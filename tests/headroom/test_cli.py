@@ -163,6 +163,8 @@ def test_a_missing_file_is_named(words: tuple[str, ...], tmp_path: Path, run: Ru
         ("doctor --stag dev", "no such option: --stag (Possible options: --stage)", " doctor"),
         ("demo --days 99", "invalid value for '--days': Input should be less than", " demo"),
         ("backtest", "invalid value: give either --trace FILE or --table NAME", " backtest"),
+        ("cost --json --csv", "for '--csv': give --json or --csv, not both", " cost"),
+        ("backtest --csv --json", "for '--json': give --json or --csv, not both", " backtest"),
         ("import autoscalin", "'autoscalin'. Did you mean 'autoscaling'?", " import"),
         ("doctor --stage dve", "no stage 'dve', only dev, local, prod; did you mean dev?", None),
     ],

@@ -1,5 +1,12 @@
-"""Tables of many numbers fit 80 columns, and break no name."""
+"""Tables of many numbers fit 80 columns, and break no name. Those of sentences break no word."""
 
+import io
+from collections.abc import Callable
+
+import pytest
+
+from headroom.commands import everywhere
+from headroom.commands.console import SafeConsole
 from headroom.tables import number_lines
 
 HEADINGS = ("what", "at 70 %", "throttled requests", *(f"column{n}" for n in range(5)))
@@ -31,3 +38,51 @@ def test_names_have_lines_of_their_own_where_the_numbers_fill_the_width() -> Non
 
 def test_without_rows_there_is_the_head() -> None:
     assert number_lines("none", ("what", "units"), []).splitlines()[1].split() == ["what", "units"]
+
+
+ROWS = [
+    (place, target, "100", "27", "DRY RUN, → 86, UtilizationLow")
+    for place in ("prod us-east-1", "prod eu-west-1")
+    for target in ("orders:read", "orders/by-customer-and-date-of-delivery:write")
+]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Show the rows in a terminal of so many columns."""
+
+    def show(width: int) -> list[str]:
+        console = SafeConsole(file=io.StringIO(), width=width)
+        monkeypatch.setattr(everywhere, "console", console)
+        everywhere.print_places(("place", "target", "units", "decreases\nleft", "state"), ROWS)
+        return [line.strip() for line in console.file.getvalue().splitlines()]
+
+    return show
+
+
+def test_in_a_wide_terminal_each_row_names_its_place(shown: Callable[[int], list[str]]) -> None:
+    assert [line.split()[:3] for line in shown(120) if ":read" in line] == [
+        ["prod", "us-east-1", "orders:read"],
+        ["prod", "eu-west-1", "orders:read"],
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 66])
+def test_in_a_narrow_one_a_place_is_a_line_and_no_word_is_broken(
+    width: int, shown: Callable[[int], list[str]]
+) -> None:
+    lines = shown(width)
+    assert "prod us-east-1" in lines
+    assert max(map(len, lines)) <= width
+    assert " ".join(lines).count("UtilizationLow") == 4
+    assert " ".join(lines).count("decreases") == 1
+
+
+def test_where_no_table_has_room_a_row_is_some_lines(shown: Callable[[int], list[str]]) -> None:
+    assert shown(40)[:5] == [
+        "prod us-east-1",
+        "orders:read",
+        "units: 100",
+        "decreases left: 27",
+        "state: DRY RUN, → 86, UtilizationLow",
+    ]

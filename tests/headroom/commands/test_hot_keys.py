@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from botocore.parsers import ResponseParserError
 
-from headroom.region.context import Fault
+from headroom.deploy.account import NOT_AWS
+from headroom.region.context import Fault, ServiceError
 from headroom.region.region import Region
 from tests.support.builders import INDEX_WRITES, READS
 from tests.support.command_line import RunCommand
@@ -80,6 +82,30 @@ def test_a_report_that_fails_switches_it_off_too(region_sleeps: Region, run: Run
     region_sleeps.faults.append(Fault("GetInsightRuleReport", "InternalServiceFault", 9))
     result = run("hot-keys", "orders", "--enable", "--for", "1m")
     assert (result.exit_code, actions(region_sleeps)[-1]) == (2, ("DISABLE", None))
+
+
+def test_a_server_that_answers_with_a_page_is_named_in_one_sentence(
+    region: Region, run: RunCommand
+) -> None:
+    """moto's server lacks the operation, and answers with status 500 and HTML."""
+
+    def answer(_: object) -> dict[str, object]:
+        raise ServiceError("500", "<!doctype html>\n<title>Internal Server Error</title>", 500)
+
+    region.answers["dynamodb", "DescribeContributorInsights"] = answer
+    result = run("hot-keys", "orders")
+    assert (result.exit_code, result.errors) == (
+        2,
+        f"headroom: DescribeContributorInsights (status 500): {NOT_AWS}.",
+    )
+
+
+def test_a_page_instead_of_xml_is_named_too(region: Region, run: RunCommand) -> None:
+    def answer(_: object) -> dict[str, object]:
+        raise ResponseParserError("invalid XML received")
+
+    region.answers["dynamodb", "DescribeContributorInsights"] = answer
+    assert run("hot-keys", "orders").errors == f"headroom: {NOT_AWS}."
 
 
 def test_a_table_that_does_not_exist_is_named(region: Region, run: RunCommand) -> None:

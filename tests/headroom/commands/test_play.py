@@ -25,7 +25,7 @@ def test_a_demo_of_three_hours_ends_with_a_picture_and_the_same_minutes_run_by_o
     assert "Application Auto Scaling, 70 %" in result.output
     assert re.search(r"Headroom costs \d+ % (less|more) than Application Auto", result.output)
     assert "0 refused by DynamoDB, 0 events lost" in result.output
-    assert result.output.endswith("No alarm is stuck.")
+    assert "No alarm is stuck. Next, in the browser: headroom console --open." in result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert "\x1b" not in result.stdout  # a pipe gets neither colours nor a moving bar
 
