@@ -36,6 +36,10 @@ from chalicelib.run import Report, Run, Sweep
 
 #: A worker takes one group after another. It asks Application Auto Scaling once in this time.
 OWNERS_KEPT = timedelta(minutes=1)
+#: Where workers check the tables, the function that handed them over reads a page of alarms in so
+#: many seconds: a third of DescribeAlarms' rate, nine a second (CloudWatch User Guide, service
+#: quotas, read 2026-11). It may take so many times as long as for another read.
+BETWEEN_PAGES, OF_WORKERS = 1 / 3, 4
 
 
 def on_alarm(run: Run, event: Event) -> Report:
@@ -59,19 +63,28 @@ def follow_up(run: Run) -> Report:
     An SNS action fires only when the alarm changes its state. An alarm that stays in ALARM, and one
     whose message was lost, are found here. The tables that follow a fleet are checked too, because
     most events of a burst come while the table is updating. That check reads no metrics.
+
+    Where the alarms cannot be read, their metrics show which tables must be raised.
     """
-    alarms = run.read("the alarms in ALARM", "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
+    seconds = run.read_timeout / (1 if run.may_hand_over else 2)  # without workers others can do
+    what = "the alarms in ALARM"
+    alarms = run.read_within(seconds, what, "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
     targets = [table_alarms.watched(alarm) for alarm in in_alarm]
     tables = {t.table for t in targets if t and run.config.manages(t.table)}
+    if alarms is None:
+        tables = _without_known_alarms(run)
     others = tables & _with_alarms_of_others(in_alarm)
     handed = tables - others - set(hand_over(run, "follow_up", sorted(tables - others), UP))
     names = sorted((tables | set(_followers(run))) - handed)
-    read_alarms = partial(_read_or_ours, run, in_alarm)
     found = provisioned_tables(run, names)
 
     def why_unread(observation: Observation) -> Reason | None:
         return None if observation.target.table in tables else Reason.NO_DATA
+
+    def read_alarms(targets: Collection[Target]) -> list[Alarm] | None:
+        # a second call in vain would take the time of the increases
+        return None if alarms is None else _read_or_ours(run, in_alarm, targets)
 
     reconcile(run, found, UP, read_alarms, why_unread)
     run.attempt("the failed instances", "looking at them", healing.follow, run, in_alarm)
@@ -140,10 +153,10 @@ def sweep(
         returning = {action.target.table for action in suspensions}
         kept = set(existing) - (set(managed) - set(names) - returning)
         remove_orphans(run, alarms, kept, tables)
-        if may_make:
-            make_missing(run, known, tables)
-        if concerns is None:
-            run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
+    if may_make:
+        make_missing(run, known, tables)
+    if with_alarms and concerns is None:
+        run.attempt("the Auto Scaling groups", "looking at them", healing.sweep, run, alarms)
     run.report.standing_by = suspensions
     run.report.sweep = Sweep(alarms, set(managed))
     return run.report
@@ -277,7 +290,22 @@ def _skip_unmanaged(run: Run, subject: str, table: str) -> None:
 
 
 def _topic_alarms(run: Run) -> list[Alarm] | None:
-    return run.read("the alarms on the topic", "DescribeAlarms", alarms_on_topic, run.aws)
+    """Return the alarms on the topic, None where they cannot be read.
+
+    Where workers check the tables, they read alarms at the same time. They are not slowed down:
+    what this function does with the alarms is not urgent.
+    """
+    seconds, pause = run.read_timeout, 0.0
+    if run.report.handed_over:
+        seconds, pause = seconds * OF_WORKERS, BETWEEN_PAGES
+    return run.read_within(
+        seconds,
+        "the alarms on the topic",
+        "DescribeAlarms",
+        alarms_on_topic,
+        run.aws,
+        pause=pause,
+    )
 
 
 def _concerning(
@@ -296,17 +324,30 @@ def _all_tables(run: Run) -> list[str] | None:
 
 
 def _followers(run: Run) -> list[str]:
-    """Return the managed tables that follow a fleet.
+    """Return the managed tables that follow a fleet. They can only be raised."""
+    fleets = run.config.fleets
+    if not fleets:
+        return []
+    return _raisable(run, lambda name: any(fleet.concerns_table(name) for fleet in fleets))
+
+
+def _without_known_alarms(run: Run) -> set[str]:
+    """Return the tables to check while nobody knows which alarms are in ALARM: all, as in a sweep.
+
+    None in an account with workers: reading all metrics each minute would load CloudWatch even
+    more. There the sweeps raise, which need no alarms.
+    """
+    return set() if run.may_hand_over else set(_raisable(run, lambda _: True))
+
+
+def _raisable(run: Run, concerns: Callable[[str], bool]) -> list[str]:
+    """Return the managed tables that are concerned and may be raised.
 
     Where it is unknown which of them Application Auto Scaling manages, all are returned: they can
     only be raised.
     """
-    fleets = run.config.fleets
-    if not fleets:
-        return []
-    existing = _all_tables(run) or []
-    followers = [name for name in existing if any(fleet.concerns_table(name) for fleet in fleets)]
-    names = [name for name in followers if run.config.manages(name)]
+    existing = [name for name in _all_tables(run) or [] if concerns(name)]
+    names = [name for name in existing if run.config.manages(name)]
     free = _without_autoscaled(run, names)
     return names if free is None else free
 

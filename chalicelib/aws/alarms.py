@@ -20,15 +20,22 @@ class WouldLose(Exception):
         super().__init__(alarm.why_not_rewritten)
 
 
-def alarms_on_topic(aws: Aws, state: str | None = None) -> list[Alarm]:
-    """Return the alarms that notify the alarm topic, in one state or in all."""
+def alarms_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> list[Alarm]:
+    """Return the alarms that notify the alarm topic, in one state or in all.
+
+    pause: seconds between two pages, so that others have a part of the API's rate.
+    """
     topic = aws.topic_arn
     request = {"ActionPrefix": topic, "AlarmTypes": ["MetricAlarm"]}
     request |= {"StateValue": state} if state else {}
     client = _client(aws)
     paginator = client.get_paginator("describe_alarms")
+    alarms: list[Alarm] = []
     pages = paginator.paginate(**request, PaginationConfig={"PageSize": MAX_ALARM_NAMES})
-    alarms = [alarm for page in pages for alarm in _alarms(client, page)]
+    for page in pages:
+        alarms += _alarms(client, page)
+        if pause and "NextToken" in page:
+            aws.sleep(pause)
     return [a for a in alarms if topic in _actions(a) and state in (None, a.fields["StateValue"])]
 
 

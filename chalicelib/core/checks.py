@@ -32,6 +32,8 @@ HELD_EVERY = timedelta(minutes=3)
 NEAR = 0.9
 #: Consumption between these shares of the capacity, for so many minutes, may be held there.
 HELD, ABOVE, HELD_MINUTES = 0.95, 1.01, 5
+#: So many minutes this close to the capacity, after higher ones, are held there: it was lowered.
+FLAT, FLAT_MINUTES = 0.01, 2
 #: With this share of the burst bucket, DynamoDB throttles for a hot key only. The share is high,
 #: since DynamoDB may use the bucket itself "without prior notice" (Developer Guide, "burst
 #: capacity", read 2026-10).
@@ -95,7 +97,10 @@ def may_be_throttled(observation: Observation, seen: datetime, now: datetime) ->
     filled = sum([units - rate for rate in known if rate < units]) * consumed.step_seconds
     least = adaptive.recent_demand(observation).burst_left - filled / (BURST_SECONDS * units)
     newest = observation.metrics.consumed.last(HELD_MINUTES).known()
-    is_held = newest[-1] >= HELD * units and max(newest) <= ABOVE * units
+    was_higher = max(newest) > ABOVE * units
+    if was_higher and all(abs(rate / units - 1) <= FLAT for rate in newest[-FLAT_MINUTES:]):
+        return True
+    is_held = newest[-1] >= HELD * units and not was_higher
     return least < CARRIES or now - seen > (HELD_EVERY if is_held else NEAR_EVERY)
 
 

@@ -9,7 +9,7 @@ import typer
 from chalicelib.config.policy import Policy
 from headroom.commands.console import WHOLE_LINES, app, console, print_table, progress_bar
 from headroom.commands.demand_source import policy_for
-from headroom.commands.options import ConfigOption, output_file
+from headroom.commands.options import ConfigOption, SaveOption, output_file, results_option
 from headroom.project import ROOT
 from headroom.simulation import benchmark, cases
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
@@ -37,15 +37,8 @@ def bench(
     ] = None,
     config_file: ConfigOption = None,
     each: Annotated[bool, typer.Option("--each", help="Also print every trace.")] = False,
-    results: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            show_default=str(RESULTS.relative_to(ROOT)),
-            help="The result file to compare with.",
-        ),
-    ] = RESULTS,
-    save: Annotated[bool, typer.Option("--save", help="Write the result file anew.")] = False,
+    results: Annotated[Path, results_option(RESULTS)] = RESULTS,
+    save: SaveOption = False,
 ) -> None:
     """Compare the configuration with others on many traces."""
     if folder is not None and not folder.is_dir():

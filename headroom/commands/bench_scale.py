@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from headroom.commands.console import app, print_line, print_table, progress_bar
-from headroom.commands.options import JsonOption
+from headroom.commands.options import JsonOption, SaveOption, results_option
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
 from headroom.scale import results as scale_results
@@ -38,15 +38,8 @@ def bench_scale(
         typer.Option(metavar="NAME", help="Only this scenario or goal; may be repeated."),
     ] = None,
     as_json: JsonOption = False,
-    results: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            show_default=str(RESULTS.relative_to(ROOT)),
-            help="The result file to compare with.",
-        ),
-    ] = RESULTS,
-    save: Annotated[bool, typer.Option("--save", help="Write the result file anew.")] = False,
+    results: Annotated[Path, results_option(RESULTS)] = RESULTS,
+    save: SaveOption = False,
 ) -> None:
     """Measure accounts of 10 to 10,000 tables.
 

@@ -26,6 +26,7 @@ from chalicelib.config.rules import Config
 from chalicelib.config.types import DEFAULT_TOPIC
 from headroom.deploy import stage as stages
 from headroom.operator_error import OperatorError
+from headroom.project import ROOT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +89,18 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.", callback=_o
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also the numbers: docs/glossary.md explains them.")
 ]
+
+SaveOption = Annotated[bool, typer.Option("--save", help="Write the result file anew.")]
+
+
+def results_option(file: Path) -> Any:
+    """Return the option for the result file that a benchmark compares with."""
+    return typer.Option(
+        "--results",
+        metavar="FILE",
+        show_default=str(file.relative_to(ROOT)),
+        help="The result file to compare with.",
+    )
 
 
 def output_file(path: Path | None) -> Path | None:

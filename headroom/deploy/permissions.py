@@ -150,7 +150,7 @@ def jobs_that_pause(rules: Config, function: str) -> list[Document]:
 
 
 def count_fleets(rules: Config, function: str) -> list[Document]:
-    """Allow to count the configured fleets, and follow_up to find the tables that follow them.
+    """Allow to count the configured fleets.
 
     None of the calls has resources. Source: Service Authorization Reference, of the four services,
     read 2026-11.
@@ -161,8 +161,6 @@ def count_fleets(rules: Config, function: str) -> list[Document]:
     }
     if not calls or function not in SCALING:
         return []
-    if function == "follow_up":
-        calls |= {"dynamodb:ListTables", "application-autoscaling:DescribeScalableTargets"}
     return [{"Sid": "FollowTheFleets", "Effect": "Allow", "Action": sorted(calls), "Resource": "*"}]
 
 

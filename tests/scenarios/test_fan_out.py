@@ -223,6 +223,23 @@ def test_a_group_that_the_queue_refuses_is_looked_at_by_the_function(scene: Regi
     assert (left, run.report.handed_over) == (refused, 170 - len(refused))
 
 
+def test_a_sweep_leaves_most_of_the_rate_of_describe_alarms_to_its_workers() -> None:
+    def two_pages(params: Mapping[str, Any]) -> dict[str, Any] | None:
+        if "ActionPrefix" not in params:
+            return None
+        more = {} if "NextToken" in params else {"NextToken": "2"}
+        return {"MetricAlarms": [], "CompositeAlarms": [], **more}
+
+    with large() as region:
+        region.answers["cloudwatch", "DescribeAlarms"] = two_pages
+        pauses: dict[str, list[float]] = {}
+        for workers in (QUEUE, ""):
+            run = new_run(region, rules() + FAN_OUT, dry_run=not workers)
+            run.aws.group_queue, run.aws.sleep = workers, pauses.setdefault(workers, []).append
+            handlers.sweep(run)
+    assert pauses == {QUEUE: [1 / 3], "": []}
+
+
 def test_each_run_begins_with_another_group(scene: Region) -> None:
     firsts = set()
     for _ in range(3):

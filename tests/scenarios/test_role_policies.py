@@ -18,7 +18,7 @@ import pytest
 from botocore import xform_name
 
 from headroom.project import ROOT
-from headroom.region.context import Call, Invocation
+from headroom.region.context import Call, Fault, Invocation
 from headroom.region.region import Region
 from tests.scenarios.test_listeners import action, change, queued
 from tests.support.builders import FOREIGN, READS
@@ -148,11 +148,15 @@ def hear_queue(region: Region) -> Invocation:
 
 
 def follow(region: Region) -> Invocation:
-    """follow_up does the same for the alarms that are in ALARM, without a message."""
+    """follow_up does the same for the alarms that are in ALARM, without a message; and once more
+    without knowing which are."""
     set_scene(region, 5, 95.0)
     for name in reads_alarms(region):
         region.cloudwatch.alarms[name].state.value = "ALARM"
-    return invoke(region, "follow_up")
+    invocation = invoke(region, "follow_up")
+    region.faults.append(Fault("DescribeAlarms", "Broken"))
+    invoke(region, "follow_up")
+    return invocation
 
 
 def lower(region: Region) -> Invocation:
@@ -271,10 +275,12 @@ ELSEWHERE = {"cloudwatch:AlarmActions": [AWS.arn("sns", "pages")]}
         ),
         pytest.param(Ask("dynamodb:DeleteTable", TABLE), (), id="delete a table"),
         pytest.param(Ask("dynamodb:GetItem", TABLE), (), id="read an item"),
-        pytest.param(Ask("dynamodb:ListTables"), ("scale_down", "sweep"), id="list the tables"),
+        pytest.param(
+            Ask("dynamodb:ListTables"), ("follow_up", "scale_down", "sweep"), id="list the tables"
+        ),
         pytest.param(
             Ask("application-autoscaling:DescribeScalableTargets"),
-            ("scale_down", "sweep"),
+            ("follow_up", "scale_down", "sweep"),
             id="ask for its rival",
         ),
         pytest.param(Ask("tag:GetResources"), FUNCTIONS, id="read the pauses"),

@@ -113,6 +113,8 @@ def test_the_last_full_hour_needs_its_throttled_requests():
         ([90.0] * 115 + [102.0] * 5, SEEN, False),
         ([90.0] * 118 + [100.0] * 2, SEEN, True),  # held at the capacity
         ([90.0] * 118 + [100.0] * 2, NOON - 3 * MINUTE, False),
+        ([90.0] * 117 + [120.0, 100.0, 100.0], NOON - 2 * MINUTE, True),  # lowered to 100 just now
+        ([90.0] * 117 + [120.0, 100.0, 98.0], NOON - 2 * MINUTE, False),
         ([90.0] * 117 + [None] + [80.0] * 2, SEEN, True),  # unknown
     ],
 )
