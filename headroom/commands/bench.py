@@ -17,6 +17,7 @@ from headroom.simulation.traces import TraceError, generated
 from headroom.tables import number_lines
 
 RESULTS = ROOT / "benchmarks" / "results.json"
+MORE_RESULTS = ROOT / "benchmarks" / "more_conditions.json"
 NOTED_CHANGE = 0.005
 #: What the costs are over, besides the optimum within the quota.
 REFERENCES = {
@@ -37,6 +38,14 @@ def bench(
     ] = None,
     config_file: ConfigOption = None,
     each: Annotated[bool, typer.Option("--each", help="Also print every trace.")] = False,
+    more: Annotated[
+        bool,
+        typer.Option(
+            "--more",
+            help="Other conditions: no bucket, slow now and then, a hot key, outages. "
+            "Compares with benchmarks/more_conditions.json.",
+        ),
+    ] = False,
     results: Annotated[Path, results_option(RESULTS)] = RESULTS,
     save: SaveOption = False,
 ) -> None:
@@ -45,6 +54,8 @@ def bench(
         raise TraceError(
             f"{folder}: there is no such folder; without --traces the bench generates its own"
         )
+    if more and results == RESULTS:
+        results = MORE_RESULTS
     if save:
         output_file(results)
     traces = benchmark.read_traces(folder) if folder else benchmark.generated_traces()
@@ -54,10 +65,10 @@ def bench(
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(traces))
         policy = policy_for(config_file)
-        measured = benchmark.run(traces, policy, lambda _: progress.advance(task))
-    for name in benchmark.CONDITIONS:
+        measured = benchmark.run(traces, policy, lambda _: progress.advance(task), more)
+    for name in benchmark.MORE_CONDITIONS if more else benchmark.CONDITIONS:
         _print_conditions(name, [m for m in measured if m.conditions_name == name], each)
-    if folder is None:
+    if folder is None and not more:
         _print_cases(policy)
     _compare(measured, results)
     if save:
@@ -101,7 +112,7 @@ def _print_cases(policy: Policy, days: int = 2) -> None:
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:
     rows = benchmark.summarize(measured)
-    return [rows[0], *rows[-5:]]
+    return [rows[0], *rows[-6:]]
 
 
 def _table(title: str, rows: list[benchmark.SummaryRow]) -> str:
@@ -112,7 +123,9 @@ def _table(title: str, rows: list[benchmark.SummaryRow]) -> str:
     return number_lines(title, ("", *benchmark.POLICIES), cells)
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
+    if value is None:
+        return ""
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 

@@ -122,7 +122,7 @@ class CloudWatch:
 
     def _visible_until(self) -> int:
         """Return the first minute that cannot be read yet."""
-        return self._region.minute - self._region.conditions.metric_delay_minutes
+        return self._region.minute - self._region.conditions.delay_at(self._region.minute)
 
     def _statistic(
         self, points: Mapping[int, float], first: int, size: int, stat: str

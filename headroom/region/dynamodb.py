@@ -239,12 +239,15 @@ class DynamoDB:
                 table.provisions[index].check_quota(wanted, self._region.now)
         except QuotaExceededError as error:
             raise ServiceError("LimitExceededException", str(error)) from None
-        minutes = self._region.conditions.update_minutes
         self.decreases += sum(
-            table.provisions[index].start_update(wanted, self._region.now, minutes)
-            for index, wanted in units.items()
+            self._start_update(table.provisions[index], wanted) for index, wanted in units.items()
         )
         return {"TableDescription": {"TableName": name, "TableStatus": "UPDATING"}}
+
+    def _start_update(self, provision: Provision, wanted: Mapping[Dimension, int]) -> bool:
+        """Start an update; tell whether it is a decrease."""
+        minutes = self._region.conditions.minutes_of(provision.updates)
+        return provision.start_update(wanted, self._region.now, minutes)
 
 
 def _copied(value: Any) -> Any:

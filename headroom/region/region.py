@@ -177,7 +177,7 @@ class Region:
 
     def _consumption(self, target: Target, minutes: int) -> list[float]:
         """Return the consumed units a second of so many of the newest minutes that can be read."""
-        end = max(0, self.minute - self.conditions.metric_delay_minutes)
+        end = max(0, self.minute - self.conditions.delay_at(self.minute))
         named = _named(target)
         points = self.cloudwatch.points(NAMESPACE, CONSUMED[target.dimension], named)
         numbers = range(max(0, end - minutes), end)

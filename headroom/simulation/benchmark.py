@@ -1,4 +1,4 @@
-"""The benchmark: every trace, every policy, three sets of conditions, and their summary.
+"""The benchmark: every trace, every policy, some sets of conditions, and their summary.
 
 The summary has geometric means and counts of wins. The effective cost is defined in compare.py:
 unit-hours plus throttled unit-hours at their price, over the optimum's unit-hours.
@@ -14,10 +14,12 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
+from typing import TypeVar
 
 import msgspec
 
 from chalicelib.config.policy import Policy, make_policy
+from chalicelib.core.strategies import onsets
 from headroom.simulation import competitors, pricing, traces
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import effective_cost, floor_hours
@@ -32,14 +34,29 @@ CONDITIONS = {
     "half the burst bucket": Conditions(burst_seconds=150),
     "slow": Conditions(metric_delay_minutes=3, update_minutes=3),
 }
+OUTAGES = "outages of the callers"
+#: What `bench --more` measures. Each takes as long as one of the others.
+MORE_CONDITIONS = {
+    "no burst bucket": Conditions(burst_seconds=0),
+    "slow now and then": Conditions(slow_update_every=10, metrics_stop_minutes=10),
+    "a hot key": Conditions(hot_key_requests=1.0),
+    OUTAGES: Conditions(),
+}
 AAS_TARGETS = (50, 60, 70, 80, 90)
 AAS, AAS_90, AAS_BEST = "AAS 70 %", "AAS 90 %", "AAS at its best"
+#: AAS at 70 % with a minimum for each hour; on demand up to the minute that 99 % do not exceed.
+AAS_SCHEDULED, CEILING = "AAS scheduled", "ceiling"
+CEILING_SHARE = 0.99
 HEADROOM, PLAIN, DYNAMIC = "Headroom", "percent", "Dynamic DynamoDB"
-POLICIES = (AAS, AAS_90, AAS_BEST, DYNAMIC, PLAIN, HEADROOM)
+POLICIES = (AAS, AAS_90, AAS_BEST, AAS_SCHEDULED, CEILING, DYNAMIC, PLAIN, HEADROOM)
 CALM_PPM = 100
 #: Alarms of a target. Application Auto Scaling makes eight for a table, read 2026-10.
-OWN_ALARMS = {AAS: 4, AAS_90: 4, AAS_BEST: 4, PLAIN: 1, HEADROOM: 1}
+OWN_ALARMS = {AAS: 4, AAS_90: 4, AAS_BEST: 4, AAS_SCHEDULED: 4, PLAIN: 1, HEADROOM: 1}
 DECREASES_A_DAY = 27
+S = TypeVar("S")
+T = TypeVar("T")
+#: The minutes of the means in which onsets are found.
+ONSET_MEAN = 5
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -47,6 +64,8 @@ class Result(msgspec.Struct, frozen=True):
 
     changes_a_day: how often the units change. own_month: USD for the policy's own alarms and metric
     reads of the target. with_own: the effective cost with these, as if the units were reads.
+    onset_minutes: from an onset until the capacity is as high, on average; None without capacity,
+    or without onsets.
     """
 
     effective: float
@@ -54,6 +73,7 @@ class Result(msgspec.Struct, frozen=True):
     changes_a_day: float = 0.0
     own_month: float = 0.0
     with_own: float = 0.0
+    onset_minutes: float | None = None
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -73,8 +93,28 @@ class Measurement(msgspec.Struct, frozen=True):
     metric_reads_a_day: float = msgspec.field(name="looks_a_day")
 
 
-def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> list[Measurement]:
-    """Run every policy on one trace, under all conditions."""
+def measure(
+    name: str, kind: str, demand: Sequence[float], policy: Policy, more: bool = False
+) -> list[Measurement]:
+    """Run every policy on one trace, under the usual conditions or under more of them."""
+    if not more:
+        return _measured(name, kind, demand, policy, CONDITIONS)
+    rest = {key: one for key, one in MORE_CONDITIONS.items() if key != OUTAGES}
+    without = traces.with_outages(demand)
+    last = {OUTAGES: MORE_CONDITIONS[OUTAGES]}
+    return [
+        *_measured(name, kind, demand, policy, rest),
+        *_measured(name, kind, without, policy, last),
+    ]
+
+
+def _measured(
+    name: str,
+    kind: str,
+    demand: Sequence[float],
+    policy: Policy,
+    all_conditions: Mapping[str, Conditions],
+) -> list[Measurement]:
     # numpy takes long to import, and only a measurement needs it
     from headroom.simulation.optimum import optimum  # noqa: PLC0415
 
@@ -83,7 +123,7 @@ def measure(name: str, kind: str, demand: Sequence[float], policy: Policy) -> li
     on_demand = ON_DEMAND_UNIT_PRICE * sum(demand) / HOUR / optimum_hours
     floor = floor_hours(demand) / optimum_hours
     measurements = []
-    for conditions_name, conditions in CONDITIONS.items():
+    for conditions_name, conditions in all_conditions.items():
         outcomes = _outcomes(demand, policy, conditions, optimum_hours)
         results = {
             policy_name: _result(policy_name, outcome, demand, optimum_hours)
@@ -102,13 +142,32 @@ def _result(name: str, outcome: Outcome, demand: Sequence[float], optimum_hours:
     if name in (HEADROOM, PLAIN):
         own += metric_reads_month(outcome, minutes, prices.headroom)
     effective = effective_cost(outcome, optimum_hours)
+    effective += outcome.on_demand_hours * ON_DEMAND_UNIT_PRICE / optimum_hours
     return Result(
         effective=effective,
         ppm=outcome.throttled_ppm(demand),
         changes_a_day=outcome.changes / (minutes / DAY),
         own_month=own,
         with_own=effective + own / pricing.month(optimum_hours, minutes, prices.read.unit_hour),
+        onset_minutes=None if outcome.on_demand_hours else onset_minutes(outcome.units, demand),
     )
+
+
+def onset_minutes(units: Sequence[int], demand: Sequence[float]) -> float | None:
+    """Return how many minutes pass from an onset until the units are as high, on average; None
+    without onsets.
+
+    An onset is a five-minute mean as `onsets` finds it. The mean must be served, from the first of
+    its minutes on. A later onset or the demand's fall does not end the wait; an hour does.
+    """
+    size = ONSET_MEAN
+    means = [sum(demand[at : at + size]) / size for at in range(0, len(demand) - size + 1, size)]
+    waits = []
+    for number, height in enumerate(onsets.onsets(means)):
+        if height > 0:
+            ahead = units[number * size : number * size + HOUR]
+            waits.append(next((i for i, held in enumerate(ahead) if held >= height), len(ahead)))
+    return mean(waits) if waits else None
 
 
 def _outcomes(
@@ -120,10 +179,16 @@ def _outcomes(
         parameters: competitors.run(demand, units, competitors.AutoScaling(*parameters), conditions)
         for parameters in product(AAS_TARGETS, (False, True))
     }
+    scheduled = competitors.Scheduled(
+        competitors.AutoScaling(70), competitors.usual_minimums(demand, 70)
+    )
+    ceiling = sorted(demand)[math.ceil(CEILING_SHARE * len(demand)) - 1]
     return {
         AAS: tracking[70, False],
         AAS_90: tracking[90, False],
         AAS_BEST: min(tracking.values(), key=lambda o: effective_cost(o, optimum_hours)),
+        AAS_SCHEDULED: competitors.run(demand, units, scheduled, conditions),
+        CEILING: competitors.on_demand(demand, ceiling),
         DYNAMIC: competitors.run(demand, units, competitors.dynamic_dynamodb, conditions),
         PLAIN: replay(demand, make_policy(strategy="percent"), units, conditions),
         HEADROOM: replay(demand, policy, units, conditions),
@@ -135,7 +200,7 @@ class SummaryRow:
     """One row of the summary: a figure for each policy."""
 
     label: str
-    figures: Mapping[str, float]
+    figures: Mapping[str, float | None]
 
 
 def halves(measurements: Sequence[Measurement]) -> list[Sequence[Measurement]]:
@@ -191,6 +256,7 @@ def summarize(
         SummaryRow("its own USD a month and target", _figures(measurements, _own_month, mean)),
         SummaryRow("changes a day and target, median", _figures(measurements, _changes, median)),
         SummaryRow("changes a day and target, most", _figures(measurements, _changes, max)),
+        SummaryRow("minutes from an onset to capacity", _figures(measurements, _onset, _median)),
     ]
 
 
@@ -212,9 +278,9 @@ def _count(
 
 def _figures(
     measurements: Sequence[Measurement],
-    figure: Callable[[Result], float],
-    summary: Callable[[list[float]], float],
-) -> dict[str, float]:
+    figure: Callable[[Result], T],
+    summary: Callable[[list[T]], S],
+) -> dict[str, S]:
     return {
         policy: summary([figure(m.results[policy]) for m in measurements]) for policy in POLICIES
     }
@@ -230,6 +296,15 @@ def _own_month(result: Result) -> float:
 
 def _changes(result: Result) -> float:
     return result.changes_a_day
+
+
+def _onset(result: Result) -> float | None:
+    return result.onset_minutes
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _is_calm(m: Measurement, policy: str) -> bool:
@@ -257,20 +332,26 @@ Traces = Mapping[str, tuple[str, Sequence[float]]]
 
 
 def run(
-    all_traces: Traces, policy: Policy, on_done: Callable[[str], None] = lambda _: None
+    all_traces: Traces,
+    policy: Policy,
+    on_done: Callable[[str], None] = lambda _: None,
+    more: bool = False,
 ) -> list[Measurement]:
-    """Measure all traces on all processors. on_done: called with the name of each trace."""
+    """Measure all traces on all processors. on_done: called with the name of each trace.
+
+    more: under MORE_CONDITIONS, not the usual ones.
+    """
     measurements: list[Measurement] = []
     # a forked process is unsafe beside threads, and Python is giving up fork as the default
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         jobs = {
-            pool.submit(measure, name, kind, demand, policy): name
+            pool.submit(measure, name, kind, demand, policy, more): name
             for name, (kind, demand) in all_traces.items()
         }
         for job in as_completed(jobs):
             measurements += job.result()
             on_done(jobs[job])
-    order = list(CONDITIONS)
+    order = list(MORE_CONDITIONS if more else CONDITIONS)
     return sorted(measurements, key=lambda m: (order.index(m.conditions_name), m.trace))
 
 

@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 
 from chalicelib.model import Dimension
-from headroom.simulation.clock import START
+from headroom.simulation.clock import DAY, HOUR, START
 from headroom.simulation.dynamodb_rules import Conditions, Meter, Provision
 from headroom.simulation.outcome import Outcome
 
@@ -20,6 +21,8 @@ Rule = Callable[[int, int, Sequence[float]], int | None]
 #: So many minutes of consumption a rule can read.
 VISIBLE_MINUTES = 20
 ONE_MINUTE = timedelta(minutes=1)
+#: A scheduled action runs so many minutes before its hour.
+SCHEDULED_AHEAD = 10
 
 
 def run(
@@ -46,18 +49,20 @@ def play(
     """Let a rule scale a meter of a provision, which the rule may know."""
     outcome = Outcome()
     consumed: list[float] = []
-    now, visible = start, -conditions.metric_delay_minutes
+    now = start
     for minute, rate in enumerate(demand):
+        visible = minute - conditions.delay_at(minute)
         provision.complete_update(now)
         if provision.pending is None and visible > 0:
             units = rule(minute, meter.units, consumed[max(0, visible - VISIBLE_MINUTES) : visible])
             if units is not None and units != meter.units:
                 update = {Dimension.READ: units}
                 if provision.is_allowed(update, now):
-                    lowers = provision.start_update(update, now, conditions.update_minutes)
+                    minutes = conditions.minutes_of(provision.updates)
+                    lowers = provision.start_update(update, now, minutes)
                     outcome.decreases += lowers
                     outcome.changes += 1
-        now, visible = now + ONE_MINUTE, visible + 1
+        now += ONE_MINUTE
         served, throttled = meter.serve(rate)
         consumed.append(served)
         outcome.record(meter.units, throttled)
@@ -96,6 +101,46 @@ class AutoScaling:
     def _units_for(self, consumed: float) -> int:
         units = max(self.min_units, math.ceil(consumed * 100 / self.target_percent))
         return units if self.max_units is None else min(units, self.max_units)
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A rule with scheduled actions, which set the minimum for each hour of the day.
+
+    Application Auto Scaling raises at once to a new minimum (User Guide, "Scheduled scaling", read
+    2026-11). Each action runs some minutes before its hour.
+    """
+
+    rule: AutoScaling
+    minimums: Sequence[int]
+
+    def __call__(self, minute: int, units: int, consumed: Sequence[float]) -> int | None:
+        hour = (minute + SCHEDULED_AHEAD) // HOUR % len(self.minimums)
+        least = self.minimums[hour]
+        wanted = self.rule(minute, units, consumed)
+        return max(least, units if wanted is None else wanted)
+
+
+def usual_minimums(demand: Sequence[float], percent: int) -> list[int]:
+    """Return a minimum for each hour of the day: the usual highest minute of that hour, at a target
+    percent.
+
+    It is the median over all days of the trace. So these actions know the future.
+    """
+    peaks: list[list[float]] = [[] for _ in range(DAY // HOUR)]
+    for hour, start in enumerate(range(0, len(demand), HOUR)):
+        peaks[hour % len(peaks)].append(max(demand[start : start + HOUR]))
+    return [max(1, math.ceil(median(of or [0.0]) * 100 / percent)) for of in peaks]
+
+
+def on_demand(demand: Sequence[float], ceiling: float) -> Outcome:
+    """Return the outcome of on demand with a maximum of units a second, which throttles the
+    rest."""
+    served = [min(rate, ceiling) for rate in demand]
+    outcome = Outcome(on_demand_hours=sum(served) / HOUR)
+    for rate, one in zip(demand, served, strict=True):
+        outcome.record(0, rate - one)
+    return outcome
 
 
 def dynamic_dynamodb(minute: int, units: int, consumed: Sequence[float]) -> int | None:

@@ -26,6 +26,8 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 #: Switches to on demand in any 24 hours. Source: Developer Guide, "Considerations when switching
 #: capacity modes in DynamoDB", read 2026-11.
 SWITCHES_A_DAY = 4
+#: Where metrics stop now and then, they do so each time after so many minutes, from this minute on.
+METRICS_STOP_EVERY, METRICS_STOP_AT = 360, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,10 @@ class Conditions:
     second that the limit of one partition throttles all the time. switch_minutes: how long a switch
     of the billing mode takes; AWS's text says "several minutes", a live test of 2026-10 showed one
     to three. Until then the old mode serves (Developer Guide, "Considerations when switching
-    capacity modes in DynamoDB", read 2026-11). shows_causes: whether CloudWatch
-    shows why requests are throttled.
+    capacity modes in DynamoDB", read 2026-11). shows_causes: whether CloudWatch shows why requests
+    are throttled. slow_update_every: one in so many updates of a table or index takes
+    slow_update_minutes; 0: none does. metrics_stop_minutes: four times a day CloudWatch shows
+    nothing new for so many minutes, and then all at once.
     """
 
     burst_seconds: int = 300
@@ -49,6 +53,20 @@ class Conditions:
     hot_key_requests: float = 0.0
     shows_causes: bool = True
     switch_minutes: int = 2
+    slow_update_every: int = 0
+    slow_update_minutes: int = 8
+    metrics_stop_minutes: int = 0
+
+    def delay_at(self, minute: int) -> int:
+        """Return how many of the minutes before this one cannot be read yet."""
+        into = (minute - METRICS_STOP_AT) % METRICS_STOP_EVERY
+        return self.metric_delay_minutes + (into if into < self.metrics_stop_minutes else 0)
+
+    def minutes_of(self, update: int) -> int:
+        """Return how long an update takes. update: how many there were before it."""
+        every = self.slow_update_every
+        is_slow = every and update % every == every - 1
+        return self.slow_update_minutes if is_slow else self.update_minutes
 
 
 @dataclass(slots=True)
@@ -155,6 +173,7 @@ class Provision:
     last_increase_at: datetime | None = None
     last_decrease_at: datetime | None = None
     refused_updates: int = 0
+    updates: int = 0
     #: The highest units so far. Source: Developer Guide, "Understanding DynamoDB warm throughput in
     #: different scenarios", read 2026-11.
     warm: dict[Dimension, int] = field(default_factory=dict)
@@ -188,6 +207,7 @@ class Provision:
     def start_update(self, units: Mapping[Dimension, int], now: datetime, minutes: int) -> bool:
         """Start an allowed update, which takes `minutes`; tell whether it is a decrease."""
         lowers = self._lowers(units)
+        self.updates += 1
         if lowers:
             self.decreases = self.throughput(now).decreases_today + 1
             self.last_decrease_at = now

@@ -124,7 +124,7 @@ class Replay:
     def _run_functions(self, minute: int, now: datetime) -> None:
         """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
         self._mode.complete_updates(self._provisions.values(), now)
-        delay = self._conditions.metric_delay_minutes
+        delay = self._conditions.delay_at(minute)
         has_fired = [target.evaluate_alarm(minute, delay) for target in self._targets]
         if any(has_fired):
             for target in self._targets:
@@ -143,7 +143,7 @@ class Replay:
         throughputs = [provision.throughput(now) for provision in self._provisions.values()]
         if self._mode.billing.until or not all(throughput.active for throughput in throughputs):
             return
-        end, delay = history_end(now), self._conditions.metric_delay_minutes
+        end, delay = history_end(now), self._conditions.delay_at(minute)
         days = {target.target: target.days(end) for target in self._targets}
         recent = {target.target: target.newest(minute, delay) for target in self._targets}
         decision = self._mode.decide(now, days, recent)
@@ -228,7 +228,7 @@ class Replay:
         ]
         if None not in why:
             return observations, False
-        delay = self._conditions.metric_delay_minutes
+        delay = self._conditions.delay_at(minute)
         return [
             o.with_metrics(t.read_metrics(minute, now, delay, o, function))
             for t, o in zip(self._targets, observations, strict=True)
@@ -255,7 +255,8 @@ class Replay:
             units = {dimension: meter.units for dimension, meter in provision.meters.items()}
             units |= {d.target.dimension: d.desired for d in changed if d.target.index == index}
             provision.check_quota(units, now)
-            provision.start_update(units, now, self._conditions.update_minutes)
+            minutes = self._conditions.minutes_of(provision.updates)
+            provision.start_update(units, now, minutes)
         for target, decision in zip(self._targets, decisions, strict=True):
             if decision.changes:
                 made = Made(minute, decision.current, decision.desired, decision.reason)

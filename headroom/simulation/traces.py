@@ -114,6 +114,19 @@ def _demand(row: list[str], minute: int, place: str) -> float:
     return demand
 
 
+def with_outages(demand: Sequence[float], seed: int = 4) -> list[float]:
+    """Return the demand with an outage of the callers at a random time of each day: nothing comes
+    for 5 to 60 minutes."""
+    rng = random.Random(seed)  # noqa: S311  a repeatable shape, not a secret
+    left = list(demand)
+    for day in range(0, len(left), DAY):
+        start = day + rng.randrange(min(DAY, len(left) - day))
+        minutes = rng.randint(5, 60)
+        end = min(start + minutes, len(left))
+        left[start:end] = [0.0] * max(0, end - start)
+    return left
+
+
 def generated(days: int = 1, seed: int = 7, mean: float = 400.0) -> list[float]:
     """Return a generated trace.
 

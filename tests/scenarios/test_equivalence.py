@@ -87,6 +87,8 @@ def test_the_backtest_and_the_deployed_app_agree_in_every_minute(
 
 
 HALF, SLOW = Conditions(burst_seconds=150), Conditions(metric_delay_minutes=3, update_minutes=3)
+#: The metrics stop from minute 200 on, and every second update is slow.
+NOW_AND_THEN = Conditions(slow_update_every=2, metrics_stop_minutes=10)
 
 
 @pytest.mark.slow
@@ -105,6 +107,7 @@ HALF, SLOW = Conditions(burst_seconds=150), Conditions(metric_delay_minutes=3, u
             {"strategy": "percent", "min_units": 20, "max_units": 900},
             id="percent in the slow conditions, with bounds",
         ),
+        pytest.param(NOW_AND_THEN, {"strategy": "adaptive"}, id="adaptive, slow now and then"),
         pytest.param(
             HALF,
             {"strategy": "percent", "alarm_period_seconds": 300},

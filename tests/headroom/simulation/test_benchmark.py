@@ -11,9 +11,13 @@ from headroom.simulation.benchmark import (
     AAS,
     AAS_90,
     AAS_BEST,
+    AAS_SCHEDULED,
+    CEILING,
     CONDITIONS,
     DYNAMIC,
     HEADROOM,
+    MORE_CONDITIONS,
+    OUTAGES,
     PLAIN,
     POLICIES,
     Measurement,
@@ -32,6 +36,8 @@ CALM = {
     AAS: (1.6, 0),
     AAS_90: (1.2, 50),
     AAS_BEST: (1.2, 50),
+    AAS_SCHEDULED: (1.7, 0),
+    CEILING: (3.0, 0),
     DYNAMIC: (1.7, 0),
     PLAIN: (1.6, 0),
     HEADROOM: (1.1, 0),
@@ -41,10 +47,16 @@ LIVELY = {
     AAS: (2.5, 900),
     AAS_90: (3.6, 5_000),
     AAS_BEST: (2.0, 700),
+    AAS_SCHEDULED: (2.6, 800),
+    CEILING: (2.9, 900),
     DYNAMIC: (2.8, 800),
     PLAIN: (2.4, 950),
     HEADROOM: (2.1, 50),
 }
+
+
+#: The others have had no onset, or no capacity.
+ONSET_MINUTES = {AAS: 6.0, HEADROOM: 3.0}
 
 
 def measured(
@@ -56,7 +68,7 @@ def measured(
     floor: float,
 ) -> Measurement:
     results = {
-        policy: Result(cost, ppm, 10 * cost, 0.2, cost + 0.1)
+        policy: Result(cost, ppm, 10 * cost, 0.2, cost + 0.1, ONSET_MINUTES.get(policy))
         for policy, (cost, ppm) in figures.items()
     }
     return Measurement(name, kind, "as measured", on_demand, scale, floor, results, 400.0)
@@ -83,6 +95,7 @@ def test_the_summary_has_a_row_for_all_traces_calm_ones_each_class_and_the_wins(
         "its own USD a month and target",
         "changes a day and target, median",
         "changes a day and target, most",
+        "minutes from an onset to capacity",
     ]
 
 
@@ -131,6 +144,8 @@ def test_wins_and_ties_are_counted_but_no_policy_beats_itself() -> None:
         AAS: 0,
         AAS_90: 0,  # cheaper on the calm one, but it throttles more
         AAS_BEST: 1,
+        AAS_SCHEDULED: 0,
+        CEILING: 0,
         DYNAMIC: 0,
         PLAIN: 1,  # a tie in both
         HEADROOM: 2,
@@ -139,10 +154,33 @@ def test_wins_and_ties_are_counted_but_no_policy_beats_itself() -> None:
         AAS: 0,
         AAS_90: 0,
         AAS_BEST: 0,
+        AAS_SCHEDULED: 0,
+        CEILING: 0,
         DYNAMIC: 0,
         PLAIN: 0,
         HEADROOM: 1,
     }
+
+
+def test_the_wait_after_an_onset_is_shown_where_there_is_one() -> None:
+    figures = summary()["minutes from an onset to capacity"].figures
+    assert {key: one for key, one in figures.items() if one is not None} == ONSET_MINUTES
+
+
+@pytest.mark.parametrize(
+    ("units", "minutes"),
+    [
+        pytest.param([100] * 10 + [400] * 70, 0, id="ready"),
+        pytest.param([100] * 13 + [400] * 67, 3, id="three minutes later"),
+        pytest.param([100] * 80, 60, id="not within the hour"),
+    ],
+)
+def test_the_minutes_from_an_onset_until_the_units_are_as_high(
+    units: list[int], minutes: float
+) -> None:
+    demand = [100.0] * 10 + [400.0] * 70
+    assert benchmark.onset_minutes(units, demand) == minutes
+    assert benchmark.onset_minutes(units, [100.0] * 80) is None
 
 
 @pytest.mark.parametrize(("values", "mean"), [([2.0, 8.0], 4.0), ([1.5], 1.5), ([], 0.0)])
@@ -176,6 +214,19 @@ def test_a_trace_is_measured_under_all_conditions_over_the_same_optimum() -> Non
         optimum_month = best * 730 * 60 / len(TRACE) * 0.00013
         assert result.with_own == pytest.approx(cost + own / optimum_month)
         assert m.metric_reads_a_day == ours.metric_reads * 6
+
+
+@pytest.mark.slow(traced=True)
+def test_more_conditions_have_outages_with_an_optimum_of_their_own() -> None:
+    even = [100.0] * 240
+    measurements = benchmark.measure("even", "smooth", even, make_policy(), more=True)
+    assert [m.conditions_name for m in measurements] == list(MORE_CONDITIONS)
+    on_demand = {m.conditions_name: m.on_demand for m in measurements}
+    assert on_demand.pop(OUTAGES) < 3.459
+    assert [*on_demand.values()] == pytest.approx([3.46] * 3)
+    assert {m.results[HEADROOM].ppm for m in measurements[:3]} == {0.0}
+    # the ceiling is the usual load, and on demand costs 3.46 times as much as a used unit
+    assert measurements[0].results[CEILING].effective == pytest.approx(measurements[0].on_demand)
 
 
 @pytest.mark.slow(traced=True)

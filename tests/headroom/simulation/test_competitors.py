@@ -75,6 +75,33 @@ def test_dynamic_dynamodb_never_lowers_by_more_than_half(
     assert dynamic_dynamodb(5, units, [mean] * 15) == lowered
 
 
+@pytest.mark.parametrize(
+    ("minute", "units", "wanted"),
+    [
+        pytest.param(0, 50, 50, id="above the minimum of the hour"),
+        pytest.param(49, 50, 50, id="still the first hour"),
+        pytest.param(50, 50, 100, id="ten minutes before the second hour"),
+        pytest.param(1440 + 50, 50, 100, id="on the next day too"),
+    ],
+)
+def test_scheduled_actions_set_the_minimum_of_the_coming_hour(
+    minute: int, units: int, wanted: int
+) -> None:
+    rule = competitors.Scheduled(AutoScaling(), [10, 100, *[10] * 22])
+    assert rule(minute, units, []) == wanted
+
+
+def test_usual_minimums_are_the_median_of_each_hours_peaks_over_the_target() -> None:
+    day = [7.0] * 60 + [14.0] * 59 + [70.0] + [0.0] * 22 * 60
+    assert competitors.usual_minimums(day * 2, 70) == [10, 100, *[1] * 22]
+
+
+def test_on_demand_with_a_ceiling_serves_up_to_it_and_throttles_the_rest() -> None:
+    outcome = competitors.on_demand([10.0] * 60 + [50.0] * 60, 30.0)
+    assert (outcome.on_demand_hours, outcome.unit_hours) == (40.0, 0.0)
+    assert outcome.throttled_unit_hours == 20.0
+
+
 # the rules of DynamoDB
 
 

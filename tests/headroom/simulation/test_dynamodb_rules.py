@@ -28,6 +28,15 @@ def test_the_world_is_amazons_unless_told_otherwise() -> None:
     assert Conditions() == Conditions(burst_seconds=300, metric_delay_minutes=1, update_minutes=1)
 
 
+def test_metrics_stop_now_and_then_and_some_updates_are_slow() -> None:
+    conditions = Conditions(metrics_stop_minutes=10, slow_update_every=3)
+    delays = [conditions.delay_at(minute) for minute in (199, 200, 201, 209, 210, 569)]
+    assert delays == [1, 1, 2, 10, 1, 10]
+    assert [conditions.minutes_of(update) for update in range(6)] == [1, 1, 8, 1, 1, 8]
+    assert {Conditions().delay_at(minute) for minute in range(400)} == {1}
+    assert {Conditions().minutes_of(update) for update in range(20)} == {1}
+
+
 # serving
 
 

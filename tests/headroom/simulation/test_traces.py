@@ -259,3 +259,11 @@ def test_the_generated_trace_is_the_same_every_time_and_has_a_night_an_evening_a
     assert evening > 3 * night
     assert 15 * 60 <= day.index(max(day)) <= 16 * 60
     assert min(day) >= 0
+
+
+def test_an_outage_of_the_callers_comes_once_a_day_for_5_to_60_minutes() -> None:
+    demand = traces.with_outages([10.0] * 1440 * 5)
+    idle = [demand[day * 1440 : (day + 1) * 1440].count(0.0) for day in range(5)]
+    assert len(demand) == 1440 * 5
+    assert min(idle) >= 5
+    assert max(idle) <= 60
