@@ -92,10 +92,9 @@ $(PARSERS): tests/foreign/requirements.txt
 foreign: $(STAMP) $(DYNALITE) $(PARSERS) ## tests against software of others: Lambda's runtime client, dynalite, cfn-lint, moto's server
 	$(BIN)/pytest -n auto --dist loadfile -m foreign -rs
 
-HOURS ?= 0.02
-
-soak: $(STAMP) ## seeded faults, for HOURS=0.5: random days on which calls fail, functions are killed, people interfere
-	$(BIN)/python -m tests.soak --hours $(HOURS)
+# Without HOURS it plays fixed seeds, as CI does; with SAVE=1 the figures are written.
+soak: $(STAMP) ## seeded faults: random days on which calls fail, functions are killed, people interfere; more with HOURS=1
+	$(BIN)/python -m tests.soak $(if $(HOURS),--hours $(HOURS)) $(if $(SAVE),--save)
 
 pictures: $(STAMP) ## the pictures of README and docs, with Chromium
 	$(BIN)/python -m tests.foreign.pictures

@@ -1,7 +1,8 @@
-"""`make soak HOURS=1`: plays histories of faults and compares replay and app, for so long.
+"""`make soak`: plays histories of faults, and compares replay and app on random configurations.
 
-Each batch has a seed of its own. A law that is broken ends the run with the shortest history that
-breaks it.
+It plays a fixed number of batches, as CI does, or with HOURS=1 as many as an hour allows. Each
+batch has a seed of its own. A law that is broken ends the run with the shortest history that breaks
+it.
 """
 
 import argparse
@@ -11,9 +12,9 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
-from itertools import count
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
@@ -22,11 +23,12 @@ from tests.soak.configurations import Case, cases
 from tests.soak.history import History, histories
 from tests.soak.laws import BrokenLawError
 from tests.soak.play import play
-from tests.support.equivalence import compare
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "soak.json"
-#: Histories, and configurations, of one seed.
-BATCH, CASES = 10, 5
+#: Histories, and configurations, of one seed; and the seeds that are played without HOURS.
+BATCH, CASES, SEEDS = 10, 2, 22
+#: The largest histories.
+MAX_HOURS, MAX_TABLES = 20, 5
 
 
 def play_batch(number: int) -> Counter[str]:
@@ -41,13 +43,16 @@ def play_batch(number: int) -> Counter[str]:
 
     @seed(number)
     @settings(by_seed, max_examples=BATCH)
-    @given(histories())
+    @given(histories(MAX_HOURS, MAX_TABLES))
     def batch(history: History) -> None:
         laws = play(history)
         played.update(
             {
                 "histories": 1,
                 "table_hours": round(history.table_hours),
+                "table_hours_of_the_cheapest_mode": round(history.minutes / 60)
+                if history.past
+                else 0,
                 "checks": laws.checks,
                 **Counter(f"event {type(event).__name__}" for event in history.events),
             }
@@ -58,7 +63,7 @@ def play_batch(number: int) -> Counter[str]:
     @given(cases())
     def equivalence(case: Case) -> None:
         try:
-            compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
+            case.compare()
         except AssertionError as error:
             raise BrokenLawError(f"replay and app differ: {error}\n{case}") from error
         played.update({"configurations": 1})
@@ -70,50 +75,69 @@ def play_batch(number: int) -> Counter[str]:
     return played
 
 
+def rounds(first: int, hours: float) -> Iterator[range]:
+    """Yield the seeds to play at a time: all of the fixed ones, or some until the time is over."""
+    if not hours:
+        yield range(first, first + SEEDS)
+        return
+    until, some = time.monotonic() + hours * 3600, 2 * (os.cpu_count() or 1)
+    while time.monotonic() < until:
+        yield range(first, first + some)
+        first += some
+
+
+def play_all(first: int, hours: float) -> Counter[str]:
+    """Play all rounds, each on every processor. Raises BrokenLawError."""
+    total: Counter[str] = Counter()
+    with ProcessPoolExecutor() as pool:
+        for seeds in rounds(first, hours):
+            for played in pool.map(play_batch, seeds):
+                total += played
+                total["seeds"] += 1
+    return total
+
+
+def figures(total: Counter[str], command: str, first: int) -> dict[str, object]:
+    """Return what is saved of a run without a broken law."""
+    return {
+        "command": command,
+        "first_seed": first,
+        "seeds": total["seeds"],
+        "histories": total["histories"],
+        "table_days": round(total["table_hours"] / 24, 1),
+        "table_days_of_the_cheapest_mode": round(total["table_hours_of_the_cheapest_mode"] / 24, 1),
+        "checks": total["checks"],
+        "configurations": total["configurations"],
+        "violations": 0,
+        "events": {
+            name.removeprefix("event "): number
+            for name, number in sorted(total.items())
+            if name.startswith("event ")
+        },
+    }
+
+
 def main() -> int:
-    """Play batches until the time is over; return the exit status."""
+    """Play the fixed batches, or batches until the time is over; return the exit status."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--hours", type=float, default=0.03)
+    parser.add_argument("--hours", type=float, default=0.0, help="0: a fixed number of seeds")
     parser.add_argument("--seed", type=int, default=0, help="the first batch's")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
-    total: Counter[str] = Counter()
-    until = time.monotonic() + options.hours * 3600
-    workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
-        for first in count(options.seed, workers):
-            if time.monotonic() > until:
-                break
-            try:
-                for played in pool.map(play_batch, range(first, first + workers)):
-                    total += played
-            except BrokenLawError as error:
-                sys.stdout.write(
-                    f"A law is broken. The shortest history found, of seed {first} or next:\n"
-                )
-                sys.stdout.write(f"{error}\n")
-                return 1
-    days = total["table_hours"] / 24
+    try:
+        total = play_all(options.seed, options.hours)
+    except BrokenLawError as error:
+        sys.stdout.write(f"A law is broken. The shortest history found:\n{error}\n")
+        return 1
+    command = f"make soak HOURS={options.hours:g}" if options.hours else "make soak"
+    found = figures(total, command, options.seed)
     sys.stdout.write(
-        f"{total['histories']} histories, {days:.0f} table-days, {total['checks']:,} checks of the "
-        "laws: none is broken. Replay and app agree on "
-        f"{total['configurations']} random configurations.\n"
+        f"{found['histories']} histories, {found['table_days']} table-days, "
+        f"{found['checks']:,} checks of the laws: none is broken. Replay and app agree on "
+        f"{found['configurations']} random configurations.\n"
     )
     if options.save:
-        events = {
-            k.removeprefix("event "): v for k, v in sorted(total.items()) if k.startswith("event ")
-        }
-        figures = {
-            "command": f"make soak HOURS={options.hours:g}",
-            "first_seed": options.seed,
-            "histories": total["histories"],
-            "table_days": round(days, 1),
-            "checks": total["checks"],
-            "configurations": total["configurations"],
-            "violations": 0,
-            "events": events,
-        }
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 

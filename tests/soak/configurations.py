@@ -13,6 +13,7 @@ from headroom.simulation.clock import START
 from headroom.simulation.dynamodb_rules import Conditions
 from tests.soak.history import Load
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
+from tests.support.equivalence import compare
 
 TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 
@@ -20,7 +21,8 @@ TARGETS = (READS, WRITES, INDEX_READS, INDEX_WRITES)
 @dataclass(frozen=True)
 class Case:
     """One table, what is configured for it, and what comes to it. Loads: reads, writes, then the
-    index's. hot: requests a second for a hot key of the reads."""
+    index's. hot: requests a second for a hot key of the reads. past: what the weeks before were
+    like, if the mode is the cheapest; else ""."""
 
     seed: int
     hour: int
@@ -29,11 +31,13 @@ class Case:
     conditions: Conditions
     loads: tuple[Load, ...]
     hot: int
+    past: str = ""
 
     @property
     def config(self) -> str:
         lines = [f"{name} = {value}" for name, value in self.settings.items()]
-        return "\n".join(["[defaults]", *lines, "[[tables]]", 'name = "orders"'])
+        mode = ['mode = "cheapest"'] if self.past else []
+        return "\n".join(["[defaults]", *lines, "[[tables]]", 'name = "orders"', *mode])
 
     @property
     def start(self) -> Any:
@@ -49,6 +53,18 @@ class Case:
         """Return the requests a second of each minute that a hot key throttles, by target."""
         quiet = self.minutes // 3
         return {READS: [0.0] * quiet + [float(self.hot)] * quiet} if self.hot else {}
+
+    def weeks(self) -> dict[Target, list[float | None]]:
+        """Return the five-minute means of two weeks, but for the newest three hours, by target."""
+        hour = {"spiky": [2.0] * 11 + [200.0], "steady": [50.0] * 12}.get(self.past)
+        week = [*(hour * (24 * 14 - 3)), *[None] * 36] if hour else []
+        return {target: week for target in self.demand() if week}
+
+    def compare(self) -> None:
+        """Compare replay and app. Raises AssertionError where they differ."""
+        compare(
+            self.demand(), self.config, self.conditions, self.start, self.hot_keys(), self.weeks()
+        )
 
 
 def _some(*values: str) -> st.SearchStrategy[str]:
@@ -94,6 +110,10 @@ SETTINGS: Mapping[str, st.SearchStrategy[str]] = {
 }
 
 
+#: Settings that `check` refuses beside the mode "cheapest".
+NO_MODE = frozenset({"scale_down"})
+
+
 @st.composite
 def cases(draw: st.DrawFn, max_minutes: int = 180) -> Case:
     """Draw a case of 1 to 3 hours, around midday or around midnight."""
@@ -105,6 +125,7 @@ def cases(draw: st.DrawFn, max_minutes: int = 180) -> Case:
         st.integers(1, 300),
         st.integers(0, minutes),
     )
+    may_be_switched = NO_MODE.isdisjoint(names)
     return Case(
         seed=draw(st.integers(0, 9_999)),
         hour=draw(st.sampled_from((12, 22))),
@@ -123,4 +144,5 @@ def cases(draw: st.DrawFn, max_minutes: int = 180) -> Case:
         ),
         loads=tuple(draw(loads) for _ in range(draw(st.sampled_from((2, 4))))),
         hot=draw(st.sampled_from((0, 0, 2, 200))),
+        past=draw(st.sampled_from(("", "spiky", "steady"))) if may_be_switched else "",
     )

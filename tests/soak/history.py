@@ -20,10 +20,15 @@ from headroom.simulation.dynamodb_rules import Conditions
 QUIET_MINUTES = 60
 INDEX = "by-date"
 MAX_UNITS, MIN_UNITS = 3_000, 2
-TABLES = ("alpha", "beta", "gamma")
+TABLES = ("alpha", "beta", "gamma", "delta", "epsilon")
+#: Minutes in which what went wrong is made right, once nothing is wrong any more.
+RECOVERY = 25
 #: A table that the configuration does not name, and an alarm of somebody else on it.
 UNMANAGED = "foreign"
 FUNCTIONS = ("follow_up", "sweep", "scale_down")
+
+
+KINDS = ("steady", "step up", "step down", "burst", "wave", "office", "job", "idle")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Load:
                 return self.level * (5.0 if 0 <= since < 12 else 1.0)
             case "wave":
                 return self.level * (1.2 + math.sin(since / 40))
+            case "office":
+                return self.level * (1.0 if 0 <= since < 300 else 0.0)
+            case "job":
+                return self.level * (5.0 if 0 <= since < 45 else 0.0)
             case "idle":
                 return 0.0
         return float(self.level)
@@ -89,9 +98,10 @@ class Failing(Event):
 
 @dataclass(frozen=True)
 class NoMetrics(Event):
-    """CloudWatch shows no new datapoint."""
+    """CloudWatch shows no new datapoint; or each answer has half of its metrics only."""
 
     minutes: int
+    in_part: bool
 
 
 @dataclass(frozen=True)
@@ -151,12 +161,14 @@ class AlarmChange(Event):
 
 @dataclass(frozen=True)
 class History:
-    """seed: of the noise in the load, and of the choice of calls that fail."""
+    """seed: of the noise in the load, and of the choice of calls that fail. past: what the first
+    table's past weeks were like, if its mode is the cheapest; else ""."""
 
     seed: int
     hour: int
     hours: int
     strategy: str
+    past: str
     workers: int
     conditions: Conditions
     tables: tuple[Table, ...]
@@ -182,13 +194,22 @@ class History:
             f'[defaults]\nstrategy = "{self.strategy}"\n'
             f"min_units = {MIN_UNITS}\nmax_units = {MAX_UNITS}\n"
         )
-        rules = "".join(f'[[tables]]\nname = "{name}"\n' for name in TABLES)
+        modes = {TABLES[0]: 'mode = "cheapest"\n'} if self.past else {}
+        rules = "".join(f'[[tables]]\nname = "{name}"\n{modes.get(name, "")}' for name in TABLES)
         return defaults + (fan_out if self.workers else "") + rules
+
+    def past_rate(self, at: datetime) -> float:
+        """Return the units per second that came in five minutes of the past weeks."""
+        is_quiet = self.past == "calm later" and (at.hour - self.hour - 3) % 24 < 12
+        if is_quiet:
+            return 50.0
+        return 200.0 if at.minute // 5 == 11 else 2.0
 
     def lines(self) -> Iterator[str]:
         """Yield the history in words, to read and to play again."""
         yield f"start {self.start:%a %H:%M}, {self.minutes} minutes, seed {self.seed}"
-        yield f"{self.strategy}, workers {self.workers}, {self.conditions}"
+        past = f"{TABLES[0]} was {self.past}, and has the cheapest mode" if self.past else "no past"
+        yield f"{self.strategy}, workers {self.workers}, {self.conditions}, {past}"
         for table in self.tables:
             loads = ", ".join(f"{load.kind} {load.level} at {load.at}" for load in table.loads)
             yield f"table {table.name}: {loads}"
@@ -198,17 +219,22 @@ class History:
 
 # how Hypothesis draws one
 
-CODES = ("ThrottlingException", "InternalServerError", "AccessDeniedException")
+CODES = (
+    "ThrottlingException",
+    "InternalServerError",
+    "AccessDeniedException",
+    "LimitExceededException",
+)
 _minutes = st.integers(1, 40)
 _calls = st.integers(0, 3)
 #: "" is any operation. Most is at stake at those that change something.
 _operations = st.sampled_from(
     ("UpdateTable", "PutMetricAlarm", "", "DescribeTable", "DescribeAlarms", "GetMetricData")
 )
-_tables = st.sampled_from(TABLES)
 
 
-def _events(last: int) -> st.SearchStrategy[Event]:
+def _events(last: int, names: tuple[str, ...]) -> st.SearchStrategy[Event]:
+    tables = st.sampled_from(names)
     at = st.integers(0, last)
     failing = st.builds(
         Failing,
@@ -218,13 +244,13 @@ def _events(last: int) -> st.SearchStrategy[Event]:
         percent=st.sampled_from((10, 30, 100)),
         code=st.sampled_from(CODES),
         has_effect=st.booleans(),
-        table=st.sampled_from(("", *TABLES)),
+        table=st.just("") | tables,
     )
     killed = st.builds(Killed, at, _operations, _calls, st.booleans())
     between = st.builds(Between, at, _operations, _calls, st.sampled_from(FUNCTIONS))
     return st.one_of(
         *(failing, killed, between) * 2,  # most is at stake in these
-        st.builds(NoMetrics, at, _minutes),
+        st.builds(NoMetrics, at, _minutes, st.booleans()),
         st.builds(
             Messages, at, _minutes, st.sampled_from(("doubled", "dropped", "late")), _minutes
         ),
@@ -232,30 +258,31 @@ def _events(last: int) -> st.SearchStrategy[Event]:
         st.builds(
             TableChange,
             at,
-            _tables,
+            tables,
             st.sampled_from(("deleted", "made anew", "switched", "by hand")),
             st.integers(MIN_UNITS, 500),
         ),
         st.builds(
             AlarmChange,
             at,
-            _tables,
+            tables,
             st.sampled_from(("deleted", "bent", "disabled", "emptied")),
         ),
     )
 
 
 @st.composite
-def histories(draw: st.DrawFn, max_hours: int = 3, max_events: int = 12) -> History:
-    """Draw a history of 1 to `max_hours` hours before its quiet end."""
+def histories(draw: st.DrawFn, max_hours: int = 3, max_tables: int = 3) -> History:
+    """Draw a history of 1 to `max_hours` hours before its quiet end, with up to twelve events, or
+    two for each hour."""
     hours = draw(st.integers(1, max_hours))
     loads = st.builds(
         Load,
-        st.sampled_from(("steady", "step up", "step down", "burst", "wave", "idle")),
+        st.sampled_from(KINDS),
         st.integers(1, 300),
         st.integers(0, hours * 60),
     )
-    number = draw(st.integers(1, len(TABLES)))
+    number = draw(st.integers(1, max_tables))
     tables = tuple(
         Table(name, tuple(draw(loads) for _ in range(4 if name == TABLES[0] else 2)))
         for name in TABLES[:number]
@@ -265,6 +292,7 @@ def histories(draw: st.DrawFn, max_hours: int = 3, max_events: int = 12) -> Hist
         hour=draw(st.integers(12, 24)),
         hours=hours,
         strategy=draw(st.sampled_from(("adaptive", "percent"))),
+        past=draw(st.sampled_from(("", "", "spiky", "calm later"))),
         workers=draw(st.sampled_from((0, 2))),
         conditions=draw(
             st.builds(
@@ -275,5 +303,7 @@ def histories(draw: st.DrawFn, max_hours: int = 3, max_events: int = 12) -> Hist
             )
         ),
         tables=tables,
-        events=tuple(draw(st.lists(_events(hours * 60 - 1), max_size=max_events))),
+        events=tuple(
+            draw(st.lists(_events(hours * 60 - 1, TABLES[:number]), max_size=max(12, 2 * hours)))
+        ),
     )

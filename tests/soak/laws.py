@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.core import table_alarms
@@ -11,7 +12,7 @@ from chalicelib.run import Failure
 from headroom.region.cloudwatch import key
 from headroom.region.context import Call, Fault, Invocation, Killed
 from headroom.region.region import Region
-from tests.soak.history import MAX_UNITS, MIN_UNITS, TABLES, UNMANAGED, History
+from tests.soak.history import MAX_UNITS, MIN_UNITS, RECOVERY, TABLES, UNMANAGED, History
 from tests.support.scenes import metric_dimensions
 
 #: The part of the units at which an alarm fires, by default.
@@ -22,6 +23,8 @@ PATIENCE = 15
 OLDEST_MINUTES = 6
 #: What an update of capacity may name.
 THROUGHPUT = {"TableName", "ProvisionedThroughput", "GlobalSecondaryIndexUpdates"}
+#: The least time between two switches to on demand.
+BETWEEN_SWITCHES = timedelta(hours=6)
 #: A decrease keeps this part of what the last minutes consumed.
 KEPT = 0.9
 
@@ -44,7 +47,8 @@ class Laws:
 
     disturbed_until: the minute until which something may be wrong with a table, because of what
     was done to it or its calls. bent: the targets whose alarm or units somebody changed, until
-    then. silent_from: the minute from which CloudWatch shows nothing new.
+    then. silent_from: the minute from which CloudWatch shows nothing new. switched_by_hand: the
+    tables whose mode somebody chose.
     """
 
     history: History
@@ -52,6 +56,7 @@ class Laws:
     disturbed_until: dict[str, int] = field(default_factory=dict)
     bent: set[Target] = field(default_factory=set)
     silent_from: int | None = None
+    switched_by_hand: set[str] = field(default_factory=set)
     waiting: dict[Target, Waiting] = field(default_factory=dict)
     checks: int = 0
 
@@ -87,8 +92,11 @@ class Laws:
 
     def _judge_update(self, params: Mapping[str, Any]) -> None:
         table = params["TableName"]
-        self.require(params.keys() <= THROUGHPUT, f"UpdateTable changes {sorted(params)}")
         self.require(table in TABLES, f"UpdateTable of {table}, which is not managed")
+        if "BillingMode" in params:
+            self._judge_switch(table, params)
+        others = params.keys() - THROUGHPUT - {"BillingMode"}
+        self.require(not others, f"UpdateTable changes {sorted(others)}")
         changes = dict(self._changes(params))
         raises = [t for t, (now, then) in changes.items() if then > now]
         lowers = [t for t, (now, then) in changes.items() if then < now]
@@ -100,6 +108,20 @@ class Laws:
             )
         for target in lowers:
             self._judge_decrease(target, *changes[target])
+
+    def _judge_switch(self, table: str, params: Mapping[str, Any]) -> None:
+        """Judge a switch of the billing mode. What follows it takes some minutes to be right."""
+        mode = self.region.tables[table].mode
+        is_chosen = bool(self.history.past) and table == TABLES[0]
+        self.require(is_chosen, f"switches the mode of {table}, which is not configured")
+        by_hand = table in self.switched_by_hand
+        self.require(not by_hand, f"switches the mode of {table}, which somebody switched")
+        if params["BillingMode"] == "PAY_PER_REQUEST":
+            soon = mode.at is not None and self.region.now - mode.at < BETWEEN_SWITCHES
+            self.require(not soon, f"switches {table} to on demand again, after {mode.at}")
+        until = self.region.minute + RECOVERY
+        self.disturbed_until[table] = max(until, self.disturbed_until.get(table, 0))
+        self.bent.update(self.history.tables[0].targets)
 
     def _changes(self, params: Mapping[str, Any]) -> Any:
         parts = {"": params} if "ProvisionedThroughput" in params else {}
@@ -207,7 +229,13 @@ class Laws:
         """Judge the end, after the quiet time: everything is right again."""
         alarms = self.region.cloudwatch.alarms
         wanted = {table_alarms.name_of(target): target for target in self.managed()}
-        ours = {name for name in alarms if name.startswith("headroom-")}
+        unsettled = tuple(
+            f"headroom-{table}"
+            for table, until in self.disturbed_until.items()
+            if until > self.region.minute
+        )
+        ours = {n for n in alarms if n.startswith("headroom-") and not n.startswith(unsettled)}
+        wanted = {n: target for n, target in wanted.items() if not n.startswith(unsettled)}
         self.require(ours == wanted.keys(), f"alarms: {sorted(ours)}, targets: {sorted(wanted)}")
         for name, target in wanted.items():
             fields, units = alarms[name].fields, self.region.units(target)

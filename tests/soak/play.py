@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.metrics import CONSUMED, HISTORY, NAMESPACE
 from chalicelib.model import Dimension, Target
 from headroom.region import context
 from headroom.region.context import Call, Fault, Invocation
 from headroom.region.events import scheduled_event
 from headroom.region.region import Region
 from tests.soak import history as events
-from tests.soak.history import INDEX, UNMANAGED, Event, History
+from tests.soak.history import INDEX, RECOVERY, UNMANAGED, Event, History
 from tests.soak.laws import Laws, Witness
-from tests.support.scenes import of_table
+from tests.support.scenes import metric_dimensions, of_table
 
-#: Minutes in which what went wrong is made right, once nothing is wrong any more.
-RECOVERY = 25
 #: Minutes for which a table that somebody switches stays on demand.
 ON_DEMAND = 20
 
@@ -112,6 +112,8 @@ class Player:
             self._create(table.name, 40)
             for target, load in zip(table.targets, table.loads, strict=True):
                 region.serve(target, load.rates(history.minutes, self.rng))
+        if history.past:
+            self._publish_past()
         region.create_table(UNMANAGED, 7, 7)
         region.client("cloudwatch").put_metric_alarm(
             AlarmName="somebody",
@@ -133,6 +135,14 @@ class Player:
             self.laws.disturbed_until[table.name] = RECOVERY
             self.laws.bent.update(table.targets)
 
+    def _publish_past(self) -> None:
+        """Publish what the first table consumed in the weeks before."""
+        slots = range(-int(HISTORY.total_seconds()) // 60, 0, 5)
+        for target, minute in product(self.history.tables[0].targets, slots):
+            named, name = metric_dimensions(target), CONSUMED[target.dimension]
+            rate = self.history.past_rate(self.region.start + timedelta(minutes=minute))
+            self.region.cloudwatch.publish(NAMESPACE, name, named, minute, rate * 300)
+
     def _create(self, name: str, units: int) -> None:
         table = next(table for table in self.history.tables if table.name == name)
         index = {INDEX: (units, units)} if len(table.loads) == 4 else None
@@ -144,9 +154,12 @@ class Player:
         match event:
             case events.Failing() | events.Killed() | events.Between():
                 self.region.faults.append(self._fault(event))
-            case events.NoMetrics(at, minutes):
+            case events.NoMetrics(at, minutes, in_part):
                 self._disturb("", at + minutes)
-                self._hide_metrics(at)
+                if in_part:
+                    self.region.answers["cloudwatch", "GetMetricData"] = self._half_of_the_metrics
+                else:
+                    self._hide_metrics(at)
                 self.later.append((at + minutes, self._show_metrics))
             case events.Messages(at, minutes):
                 self.messages = event
@@ -203,6 +216,13 @@ class Player:
 
         self.region.answers["cloudwatch", "GetMetricData"] = answer
 
+    def _half_of_the_metrics(self, params: Any) -> dict[str, Any]:
+        response = self.region.cloudwatch.answer("GetMetricData", params)
+        for result in response["MetricDataResults"]:
+            if self.rng.random() < 0.5:
+                result.update(Timestamps=[], Values=[], StatusCode="InternalError")
+        return response
+
     def _show_metrics(self) -> None:
         self.laws.silent_from = None
         self.region.answers.clear()
@@ -245,7 +265,7 @@ class Player:
     def _change_table(self, event: events.TableChange) -> None:
         if event.table not in self.region.tables:
             return
-        targets = [t for t in self.region.targets() if t.table == event.table]
+        targets = next(t for t in self.history.tables if t.name == event.table).targets
         last = event.at + (ON_DEMAND if event.how == "switched" else 0)
         self._disturb(event.table, last)
         self.laws.bent.update(targets)
@@ -254,11 +274,15 @@ class Player:
             match event.how:
                 case "deleted" | "made anew":
                     client.delete_table(TableName=event.table)
+                    self.laws.switched_by_hand.discard(event.table)
                     if event.how == "made anew":
                         self._create(event.table, event.units)
                 case "switched":
+                    was_on_demand = region.tables[event.table].on_demand
                     client.update_table(TableName=event.table, BillingMode="PAY_PER_REQUEST")
                     self.later.append((last, lambda: self._switch_back(event)))
+                    if not was_on_demand:
+                        self.laws.switched_by_hand.add(event.table)
                 case "by hand":
                     target = Target(event.table, "", Dimension.WRITE)
                     client.update_table(
@@ -273,7 +297,10 @@ class Player:
         with self._as_operator() as region:
             if event.table in region.tables:
                 units = {"ReadCapacityUnits": event.units, "WriteCapacityUnits": event.units}
-                client = region.client("dynamodb")
+                client, was_on_demand = (
+                    region.client("dynamodb"),
+                    region.tables[event.table].on_demand,
+                )
                 indexes = [name for name in region.tables[event.table].provisions if name]
                 updates = [
                     {"Update": {"IndexName": name, "ProvisionedThroughput": units}}
@@ -285,6 +312,8 @@ class Player:
                     ProvisionedThroughput=units,
                     **({"GlobalSecondaryIndexUpdates": updates} if updates else {}),
                 )
+                if was_on_demand:  # a switch of Headroom's that somebody undoes is a switch by hand
+                    self.laws.switched_by_hand ^= {event.table}
 
     def _change_alarm(self, event: events.AlarmChange) -> None:
         target = Target(event.table, "", Dimension.READ)

@@ -16,7 +16,6 @@ from tests.soak.configurations import Case, cases
 from tests.soak.history import QUIET_MINUTES, UNMANAGED, History, Load, Table, histories
 from tests.soak.laws import BrokenLawError, Laws
 from tests.soak.play import Player, play
-from tests.support.equivalence import compare
 
 pytestmark = pytest.mark.untraced
 READS_OF_ALPHA = Target("alpha", "", Dimension.READ)
@@ -26,6 +25,7 @@ CALM = History(
     hour=12,
     hours=0,
     strategy="percent",
+    past="",
     workers=0,
     conditions=Conditions(),
     tables=(Table("alpha", LOADS),),
@@ -44,7 +44,7 @@ def test_the_laws_hold_whatever_fails(history: History) -> None:
 @settings(max_examples=4)
 @given(cases(max_minutes=120))
 def test_replay_and_app_agree_on_random_configurations(case: Case) -> None:
-    compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
+    case.compare()
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_replay_and_app_agree_where_the_bucket_is_missing(
         loads=loads,
         hot=0,
     )
-    compare(case.demand(), case.config, case.conditions, case.start, case.hot_keys())
+    case.compare()
 
 
 # the laws find what breaks them

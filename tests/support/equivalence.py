@@ -67,8 +67,11 @@ def in_region(
             region.serve(target, rates, hot_keys.get(target, ()))
         region.on_minute.append(lambda now: _note(now, run))
         region.run(len(demand[READS]))
-        run.thresholds = {
-            t: region.cloudwatch.alarms[table_alarms.name_of(t)].fields["Threshold"] for t in demand
+        alarms = region.cloudwatch.alarms
+        run.thresholds = {  # a table on demand has no alarm
+            target: alarms[name].fields["Threshold"]
+            for target in demand
+            if (name := table_alarms.name_of(target)) in alarms
         }
         run.refused = sum(
             provision.refused_updates for provision in region.tables["orders"].provisions.values()
