@@ -90,13 +90,26 @@ PICTURE = re.compile(
 )
 #: A link to a folder has no page on the site: its text stays.
 FOLDER = re.compile(r"\[([^\]]+)\]\([^)#:]+/\)")
+BLOCK = re.compile(r"^```(?P<lines>\n.*?\n)```$", re.DOTALL | re.MULTILINE)
+#: A block with a longer line is wrapped: on the site no more characters have room.
+LONGEST_LINE = 105
+COLUMNS = re.compile(r"\S {3,}\S")
 
 
 def for_the_site(name: str, text: str) -> str:
     """Return a page as the site needs it; the root page with the navigation."""
     text = PICTURE.sub(r"![\g<alt>](\g<light>){.only-light} ![\g<alt>](\g<dark>){.only-dark}", text)
-    text = FOLDER.sub(r"\1", text)
+    text = BLOCK.sub(_block, FOLDER.sub(r"\1", text))
     return f"{text}\n{_navigation()}" if name == root_doc else text
+
+
+def _block(block: re.Match[str]) -> str:
+    """Return a block of output. Long sentences in it are wrapped on the site, a drawing is not."""
+    lines = block["lines"]
+    if max(map(len, lines.splitlines())) <= LONGEST_LINE or "│" in lines:
+        return block[0]
+    kind = "wrap columns" if COLUMNS.search(lines) else "wrap"
+    return f"```{{code-block}} none\n:class: {kind}\n{lines}```"
 
 
 def _navigation() -> str:

@@ -27,9 +27,9 @@ async function ask(path, given) {
 // Does something, and shows what went wrong with it.
 async function attempt(work) {
   busy(1);
+  byId("error").hidden = true; // at the start: other work that ends well later must not hide an error
   try {
     await work();
-    byId("error").hidden = true;
   } catch (error) {
     page.isPlaying = false;
     showPlay();
@@ -321,7 +321,7 @@ async function apply() {
   await attempt(async () => {
     const { done, left } = await ask("apply", { plan_number: Number(button.dataset.number) });
     await refresh();
-    byId("applied").textContent = [...done, ...left].join(" ");
+    byId("applied").textContent = [...done, ...left].join("\n");
   });
 }
 

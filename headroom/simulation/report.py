@@ -171,9 +171,12 @@ def _table(rows: Sequence[Row]) -> str:
     head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     body = ""
     for row in rows:
-        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells())
+        cells = "".join(
+            f'<td data-heading="{heading}">{html.escape(cell)}</td>'
+            for heading, cell in zip(HEADINGS, row.cells(), strict=True)
+        )
         body += f"<tr{' class=ours' if row.name == HEADROOM else ''}>{cells}</tr>"
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<table class="costs"><tr>{head}</tr>{body}</table>'
 
 
 # the chart

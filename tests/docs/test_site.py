@@ -43,3 +43,18 @@ def test_the_picture_of_the_readme_follows_the_switch_of_the_site() -> None:
 )
 def test_a_folder_is_no_link_on_the_site(link: str, expected: str) -> None:
     assert for_the_site("docs/x", link) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x " * 60, "```{code-block} none\n:class: wrap\n"),
+        ("a    b " * 20, "```{code-block} none\n:class: wrap columns\n"),
+        ("x " * 60 + "│", "```\n"),
+        ("short", "```\n"),
+    ],
+)
+def test_long_output_is_wrapped_on_the_site_and_a_drawing_is_not(line: str, expected: str) -> None:
+    page = for_the_site("docs/x", f"a\n\n```\n{line}\n```\n\nb\n")
+    assert page.startswith(f"a\n\n{expected}")
+    assert page.endswith("```\n\nb\n")

@@ -30,7 +30,7 @@ COLOURS = """(() => {
   return new Set(new Uint32Array(data.buffer)).size;
 })()"""
 #: The parts of the page that are wider than their place.
-WIDER = """[...document.querySelectorAll("section, .long")]
+WIDER = """[...document.querySelectorAll("section, .long, .wide")]
   .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.id || part.className)"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
@@ -254,6 +254,17 @@ def test_what_fails_is_said_on_the_page(browser: Browser, console: Client) -> No
     browser.run("document.querySelector('#message [type=submit]').click()")
     browser.wait("!document.getElementById('error').hidden")
     assert browser.run("document.getElementById('error').textContent") == "there is no message"
+
+
+def test_an_error_stays_while_other_work_ends_well(browser: Browser, console: Client) -> None:
+    """The day plays while somebody sends a wrong message."""
+    open_console(browser, console)
+    browser.run("void attempt(() => new Promise((done) => { page.end = done; }))")
+    browser.run("document.querySelector('#message [type=submit]').click()")
+    browser.wait("!document.getElementById('error').hidden")
+    assert not browser.run("page.end(), document.getElementById('error').hidden")
+    browser.wait("page.work === 0")
+    assert not browser.run("document.getElementById('error').hidden")
 
 
 def test_a_page_of_another_site_cannot_use_the_console(
