@@ -90,7 +90,7 @@ PICTURE = re.compile(
 )
 #: A link to a folder has no page on the site: its text stays.
 FOLDER = re.compile(r"\[([^\]]+)\]\([^)#:]+/\)")
-BLOCK = re.compile(r"^```(?P<lines>\n.*?\n)```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(?P<language>\w*)(?P<lines>\n.*?\n)```$", re.DOTALL | re.MULTILINE)
 #: A block with a longer line is wrapped: on the site no more characters have room.
 LONGEST_LINE = 105
 COLUMNS = re.compile(r"\S {3,}\S")
@@ -109,7 +109,7 @@ def _block(block: re.Match[str]) -> str:
     if max(map(len, lines.splitlines())) <= LONGEST_LINE or "│" in lines:
         return block[0]
     kind = "wrap columns" if COLUMNS.search(lines) else "wrap"
-    return f"```{{code-block}} none\n:class: {kind}\n{lines}```"
+    return f"```{{code-block}} {block['language'] or 'none'}\n:class: {kind}\n{lines}```"
 
 
 def _navigation() -> str:

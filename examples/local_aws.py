@@ -40,6 +40,8 @@ def main() -> None:
             for minute in range(1, MINUTES)
         ],
     )
+    loads = " and ".join(f"{units:.0f} {kind.lower()}s" for kind, units in LOAD.items())
+    sys.stdout.write(f"Made orders: {UNITS} units each, and {loads} a second for two hours.\n")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _missing(hint: Any) -> str:
 def nearest(given: str, known: Collection[str]) -> str:
     """Return a question that suggests the most similar known word, or an empty text."""
     near = get_close_matches(given, sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"; did you mean {near[0]}?" if near and given not in known else ""
 
 
 def _locate(raw: Any, kind: Any, at: str) -> tuple[Any, Any]:

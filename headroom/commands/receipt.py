@@ -121,7 +121,8 @@ def show_receipt(
     for name, why in left_out.items():
         errors.print(f"{name} is left out: {why}", markup=False, highlight=False)
     if not found:
-        raise OperatorError("no table could be read")
+        errors.print("no table could be read")
+        raise typer.Exit(1)
     receipts = list(_replayed(found, rules, charged))
     if html:
         _write_page(receipts, rules, html, charged)
@@ -158,11 +159,12 @@ def _data(
 
 
 def _names(aws: Aws, rules: Config, glob: str) -> list[str]:
-    """Return the managed tables that a glob matches. Raises OperatorError if there is none."""
+    """Return the managed tables that a glob matches. Ends with 1 if there is none."""
     managed = sorted(name for name in table_names(aws) if rules.manages(name))
     names = [name for name in managed if fnmatchcase(name, glob)]
     if not names:
-        raise OperatorError(f"no managed table matches {glob}{nearest(glob, managed)}")
+        errors.print(f"no managed table matches {glob}{nearest(glob, managed)}", markup=False)
+        raise typer.Exit(1)
     return names
 
 

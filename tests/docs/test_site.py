@@ -55,6 +55,6 @@ def test_a_folder_is_no_link_on_the_site(link: str, expected: str) -> None:
     ],
 )
 def test_long_output_is_wrapped_on_the_site_and_a_drawing_is_not(line: str, expected: str) -> None:
-    page = for_the_site("docs/x", f"a\n\n```\n{line}\n```\n\nb\n")
-    assert page.startswith(f"a\n\n{expected}")
+    page = for_the_site("docs/x", f"```sh\nb\n```\na\n\n```\n{line}\n```\n\nb\n")
+    assert page.startswith(f"```sh\nb\n```\na\n\n{expected}")
     assert page.endswith("```\n\nb\n")

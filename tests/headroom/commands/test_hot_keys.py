@@ -1,5 +1,6 @@
 """`headroom hot-keys`: Contributor Insights is switched on for a while, read, and switched off."""
 
+import json
 import time
 
 import pytest
@@ -82,6 +83,19 @@ def test_a_report_that_fails_switches_it_off_too(region_sleeps: Region, run: Run
     region_sleeps.faults.append(Fault("GetInsightRuleReport", "InternalServiceFault", 9))
     result = run("hot-keys", "orders", "--enable", "--for", "1m")
     assert (result.exit_code, actions(region_sleeps)[-1]) == (2, ("DISABLE", None))
+
+
+def test_the_keys_are_json_too(region: Region, run: RunCommand) -> None:
+    off = run("hot-keys", "orders", "--json")
+    assert (off.exit_code, off.stdout) == (1, "")
+    client = region.client("dynamodb")
+    client.update_contributor_insights(TableName="orders", ContributorInsightsAction="ENABLE")
+    pass_minutes(region, 2, hot={READS: 1.0})
+    found = json.loads(run("hot-keys", "orders", "--json").stdout)
+    assert (found["table"], found["index"]) == ("orders", "")
+    assert found["keys"] == [
+        {"kind": "partition key", "values": ["the-hot-key"], "requests": pytest.approx(120, abs=1)}
+    ]
 
 
 def test_a_server_that_answers_with_a_page_is_named_in_one_sentence(

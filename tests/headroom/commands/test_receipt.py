@@ -136,7 +136,7 @@ def test_without_a_table_there_is_no_receipt(
     words: tuple[str, ...], problem: str, region: Region, config: Path, run: RunCommand
 ) -> None:
     result = run("receipt", "--config", config, *words)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert problem in result.errors
 
 
@@ -145,6 +145,6 @@ def test_a_table_that_cannot_be_described_is_left_out(
 ) -> None:
     region.faults.append(Fault("DescribeTable", "AccessDeniedException"))
     result = run("receipt", "--config", config, "--table", "orders")
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (1, "")
     assert "orders is left out: " in result.errors
     assert "AccessDeniedException" in result.errors
