@@ -12,16 +12,19 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-#: What no function reads. The first three lines are parts of Powertools that nothing imports.
+#: What no function reads. The first four lines are parts of Powertools that nothing imports.
 UNUSED = re.compile(
     r"aws_lambda_powertools/(event_handler|middleware_factory)/"
     r"|aws_lambda_powertools/(logging/formatters|metrics/provider/datadog)/"
     r"|aws_lambda_powertools/utilities/(?!__init__\.|jmespath_utils/)"
+    r"|aws_lambda_powertools/shared/(cookies|dynamodb_deserializer|headers_serializer)\.py"
     # Lambda's Python has it, as a part of boto3
     r"|jmespath/|jmespath-[^/]+\.dist-info/"
     # what describes the time zones for people and other programs
     r"|tzdata/zones$|tzdata/zoneinfo/(\w+\.(tab|zi)|leapseconds)$"
-    r"|[^/]+\.dist-info/RECORD$|[^/]+\.data/|.*\.pyi$|.*/py\.typed$"
+    # what only installers read
+    r"|[^/]+\.dist-info/(RECORD|WHEEL|top_level\.txt)$|[^/]+\.data/"
+    r"|.*\.pyi$|.*/py\.typed$"
     # compiled for the operator's machine: with times, which a zip does not keep
     r"|(.*/)?__pycache__/"
 )

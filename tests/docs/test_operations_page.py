@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -126,3 +127,14 @@ def test_the_costs_are_what_the_prices_come_to() -> None:
         line = next(line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
         assert float(line.split("|")[3]) == round(usd, 2), row
     assert f"{runs:,} runs" in TEXT
+
+
+def test_the_cost_of_a_busy_table_is_that_of_the_benchmark() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results.json").read_text())["measured"]
+    of_readme = [m for m in measured if m["world"] == "as measured"]
+    reads = mean(m["looks_a_day"] for m in of_readme)
+    usd = 2 * mean(m["results"]["Headroom"]["own_month"] for m in of_readme)
+    text = " ".join(TEXT.split())
+    assert f"({len(of_readme)} traces) all checks together read the metrics of a target " in text
+    assert f"of a target {reads:,.0f} times a day" in text
+    assert f"costs {usd:.2f} USD a month for its alarms and these reads" in text

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from chalice.config import Config
+from packaging.requirements import Requirement
 
 from headroom.project import ROOT
 from headroom.region.context import environment_of
@@ -159,6 +161,15 @@ def test_a_function_is_deployed_with_its_policy_on_arm64_with_its_memory(
         MEMORY.get(function, 512),
     )
     assert config.lambda_timeout == TIMEOUTS[function]
+
+
+def test_no_chalice_is_installed_that_ignores_the_architecture() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (chalice,) = (one for one in map(Requirement, project["dependencies"]) if one.name == "chalice")
+    assert (chalice.specifier.contains("1.33.0"), chalice.specifier.contains("1.34.0")) == (
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize(

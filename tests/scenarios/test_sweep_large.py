@@ -1,7 +1,8 @@
 """A sweep over many tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,10 @@ def test_hundreds_of_tables_are_read_in_bulk_and_get_their_alarms_in_several_swe
     assert skips(invocation) == []
 
 
+class Killed(BaseException):
+    """Lambda's end of a run: nothing after it is done."""
+
+
 def test_the_dearest_tables_come_first_and_those_that_were_not_reached_in_the_next_run() -> None:
     with Region(START) as region:
         cheap = [f"orders-{number:02}" for number in range(GROUP)]
@@ -88,3 +93,21 @@ def test_the_dearest_tables_come_first_and_those_that_were_not_reached_in_the_ne
         assert last in {decision.target.table for decision in report.decisions}
         assert len(report.unreached) == 1
         assert last not in run.aws.unreached
+        assert logged_before_the_second_group(region) == [2 * GROUP]
+
+
+def logged_before_the_second_group(region: Region) -> list[int]:
+    """Return how many decisions each log had that a run wrote until its second group killed it."""
+    groups: list[object] = []
+
+    def kill_the_second(params: Mapping[str, Any]) -> None:
+        groups.append(params)
+        if len(groups) == 2:
+            raise Killed
+
+    region.answers["cloudwatch", "GetMetricData"] = kill_the_second
+    logged: list[int] = []
+    run = new_run(region, write=lambda report: logged.append(len(report.decisions)))
+    with pytest.raises(Killed):
+        handlers.scale_down(run)
+    return logged
