@@ -4,6 +4,8 @@ A command's module in headroom/commands/ is imported when the command is called.
 `--help` import none of them.
 """
 
+import io
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -101,7 +103,7 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if isinstance(error, (typer.Exit, typer.Abort, CallError)):
+            if isinstance(error, (typer.Exit, typer.Abort, CallError, BrokenPipeError)):
                 raise
             from headroom.commands import console  # noqa: PLC0415  needed after an error only
 
@@ -143,6 +145,9 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit with 0, 1 (a finding, or nothing was done) or 2 (a wrong call)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without UTF-8 lacks our arrows
+            stream.reconfigure(errors="replace")
     try:
         # else named after argv[0], which `python -m` makes a path
         sys.exit(app(prog_name="headroom", standalone_mode=False) or 0)
@@ -151,6 +156,9 @@ def main() -> None:
         sys.exit(2)
     except typer.Abort:
         typer.echo("Stopped. Nothing more was done.", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # such as `| head`: Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 

@@ -18,6 +18,6 @@ class DataFileError(OperatorError):
 def read(path: Path, kind: type[T]) -> T:
     """Return the content of a file. Raises DataFileError, which names the wrong field."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), kind)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise DataFileError(f"{path}: {error}") from None

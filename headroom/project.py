@@ -16,13 +16,15 @@ def version() -> str:
 @cache
 def timeout_seconds(function: str) -> int:
     """Return a function's timeout in seconds, as `.chalice/config.json` deploys it."""
-    settings = json.loads((ROOT / ".chalice" / "config.json").read_text())["lambda_functions"]
+    settings = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))[
+        "lambda_functions"
+    ]
     return int(settings[function]["lambda_timeout"])
 
 
 @cache
 def memory_mb(function: str) -> int:
     """Return a function's memory in megabytes, as `.chalice/config.json` deploys it."""
-    settings = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    settings = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
     default = settings["lambda_memory_size"]
     return int(settings["lambda_functions"][function].get("lambda_memory_size", default))

@@ -149,8 +149,9 @@ def describe_error(error: Exception) -> str:
             return _describe_answer(error)
         case ResponseParserError():
             return f"{NOT_AWS}."
-        case OSError(filename=str() | PathLike() as file, strerror=str() as why):
-            return f"{file}: {why[:1].lower()}{why[1:]}"
+        case OSError(strerror=str() as why):
+            subject = f"{error.filename}: " if isinstance(error.filename, str | PathLike) else ""
+            return f"{subject}{why[:1].lower()}{why[1:]}"
         case _:
             return str(error)
 

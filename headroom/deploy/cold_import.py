@@ -50,7 +50,7 @@ def package_for_this_machine(project: Path, folder: Path, name: str = "dev") -> 
 def set_architecture(project: Path) -> None:
     """Let a project's packages be for the processor of this machine."""
     file = project / ".chalice" / "config.json"
-    settings = json.loads(file.read_text())
+    settings = json.loads(file.read_text(encoding="utf-8"))
     settings["lambda_architecture"] = ARCHITECTURES[platform.machine().lower()]
     file.write_text(json.dumps(settings))
 

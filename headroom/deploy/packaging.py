@@ -56,7 +56,7 @@ def package(stage: Stage, project: Path, out: Path, with_dashboard: bool = False
 
 def _write_stackset(folder: Path, stage: Stage) -> None:
     """Write the template for a stack set beside the SAM template, which has the same zip."""
-    whole = json.loads((folder / "sam.json").read_text())
+    whole = json.loads((folder / "sam.json").read_text(encoding="utf-8"))
     template = stackset.template(whole, stage, folder / "deployment.zip")
     (folder / "stackset.json").write_text(json.dumps(template, indent=1))
 
@@ -96,7 +96,7 @@ def copy_of(project: Path, folder: Path) -> Path:
 def _without_log_retention(project: Path) -> None:
     """Remove a setting that Chalice 1.34 cannot write for Terraform: terraform_extras writes it."""
     file = project / ".chalice" / "config.json"
-    settings = json.loads(file.read_text())
+    settings = json.loads(file.read_text(encoding="utf-8"))
     for level in (settings, *settings.get("stages", {}).values()):
         level.pop("log_retention_in_days", None)
     file.write_text(json.dumps(settings))

@@ -38,6 +38,8 @@ def _place(location: Location) -> str:
 
 def _place_of(file: Path) -> str:
     """Return the account and Region of a record's functions, or "" where it has none."""
-    resources = json.loads(file.read_text()).get("resources", []) if file.exists() else []
+    resources = (
+        json.loads(file.read_text(encoding="utf-8")).get("resources", []) if file.exists() else []
+    )
     arns = [one["lambda_arn"].split(":") for one in resources if "lambda_arn" in one]
     return f"{arns[0][4]}.{arns[0][3]}" if arns else ""

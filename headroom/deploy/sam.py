@@ -178,7 +178,7 @@ def _understudy(stage: Stage, rules: Config, topic: str) -> Document:
             Role="${HeadroomUnderstudyRole.Arn}",
             Timeout=understudy.TIMEOUT_SECONDS,
             MemorySize=understudy.MEMORY_MB,
-            Code={"ZipFile": understudy.SOURCE.read_text()},
+            Code={"ZipFile": understudy.SOURCE.read_text(encoding="utf-8")},
             Environment={"Variables": understudy.environment(stage, topic_arn)},
         ),
         "HeadroomUnderstudyPermission": _resource(

@@ -172,7 +172,7 @@ def project_folder() -> Path:
 def read(name: str, project: Path | None = None) -> Stage:
     """Return a stage of the project. Raises StageError if there is no stage of that name."""
     file = (project or project_folder()) / ".chalice" / "config.json"
-    settings: dict[str, Any] = json.loads(file.read_text())
+    settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     stages = settings.get("stages", {})
     if name not in stages:
         names = ", ".join(sorted(stages))
@@ -204,7 +204,7 @@ def rules(stage: Stage, project: Path) -> Config:
     Raises ConfigError with every problem, OSError if there is no such file.
     """
     file = project / stage.config_file
-    return loader.load(file.read_text(), str(file))
+    return loader.load(file.read_text(encoding="utf-8"), str(file))
 
 
 def complete(stage: Stage, rules: Config) -> Stage:

@@ -283,7 +283,7 @@ def problems(folder: Path, stage: Stage) -> list[str]:
     merged: dict[str, Any] = {"resource": {}, "data": {}, "terraform": {}}
     found: list[str] = []
     for file in files:
-        found += _merge_into(merged, json.loads(file.read_text()), file.name)
+        found += _merge_into(merged, json.loads(file.read_text(encoding="utf-8")), file.name)
     return [
         *found,
         *_version_problems(merged["terraform"]),

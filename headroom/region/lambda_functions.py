@@ -85,7 +85,7 @@ class Functions:
         functions."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "headroom.toml"
-            path.write_text(config)
+            path.write_text(config, encoding="utf-8")
             self.config, self.environment = config, environment
             settings = {
                 "AWS_EXECUTION_ENV": "AWS_Lambda",  # Chalice adds to it

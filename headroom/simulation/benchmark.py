@@ -367,7 +367,7 @@ def read_traces(folder: Path) -> Traces:
 
 
 def _index(file: Path) -> Iterator[tuple[str, str]]:
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 3:
             yield cells[1], cells[2]
@@ -399,5 +399,5 @@ def write_results(measurements: Sequence[Measurement], file: Path) -> None:
 
 def read_results(file: Path) -> dict[tuple[str, str], float]:
     """Return Headroom's effective cost in an earlier result file, by conditions and trace."""
-    measured = json.loads(file.read_text())["measured"]
+    measured = json.loads(file.read_text(encoding="utf-8"))["measured"]
     return {(m["world"], m["trace"]): m["results"][HEADROOM]["effective"] for m in measured}

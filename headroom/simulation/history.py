@@ -93,7 +93,7 @@ def _day(aws: Aws, target: Target, day: datetime, cache: Cache) -> list[float | 
     folder = cache.folder / aws.account / aws.region / target.owner.replace("/", "~")
     file = folder / f"{target.dimension}-{day:%Y-%m-%d}.json"
     if file.exists() and not cache.fresh:
-        return list(json.loads(file.read_text()))
+        return list(json.loads(file.read_text(encoding="utf-8")))
     # boto3 takes long to import, and a day that is on disk does not need it
     from chalicelib.aws.metrics import read_demand  # noqa: PLC0415
 

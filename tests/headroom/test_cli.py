@@ -223,6 +223,22 @@ def test_no_colours_are_printed_where_nobody_wants_them(tmp_path: Path) -> None:
     assert "31m" not in without
 
 
+@pytest.mark.slow(traced=True)
+def test_a_locale_without_our_arrows_and_a_closed_pipe_end_in_no_traceback() -> None:
+    """Both are of the standard output itself, so in processes of their own."""
+    words = [sys.executable, "-m", "headroom.cli", "check", ROOT / "examples" / "small-shop.toml"]
+    options = {"stderr": subprocess.PIPE, "text": True, "check": False}
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    table = [*words, "--table", "sessions-\N{CHECK MARK}"]
+    shown = subprocess.run(table, env=ascii_only, stdout=subprocess.PIPE, **options)
+    assert (shown.stderr, "sessions-?" in shown.stdout) == ("", True)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed:
+        ended = subprocess.run(words, stdout=closed, **options)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
 @pytest.mark.parametrize("words", [(), ("import",)])
 def test_without_a_command_the_help_is_shown(words: tuple[str, ...], run: RunCommand) -> None:
     result = run(*words)

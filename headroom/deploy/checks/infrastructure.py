@@ -43,7 +43,7 @@ def permissions(deployment: Deployment) -> Iterator[Finding]:
             )
         file = deployment.project / ".chalice" / stage.policies.get(name, f"policy-{name}.json")
         if file.exists() and not _has_policy(
-            deployment.session, role, json.loads(file.read_text())
+            deployment.session, role, json.loads(file.read_text(encoding="utf-8"))
         ):
             yield Finding(
                 "permissions",
