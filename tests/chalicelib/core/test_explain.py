@@ -11,10 +11,13 @@ from chalicelib.model import (
     CreateAlarm,
     Decision,
     DeleteAlarms,
+    Heal,
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     Skip,
+    StandBy,
 )
 from tests.support.builders import INDEX_WRITES, READS, WRITES, alarm, decision
 
@@ -126,6 +129,60 @@ ACTIONS = [
         "Delete alarm(s) headroom-a:read, headroom-a:write",
         "Would delete alarm(s) headroom-a:read, headroom-a:write",
         id="alarms to delete",
+    ),
+    pytest.param(
+        Heal("i-1", "web", "replace"),
+        "Let group web replace instance i-1",
+        "Would let group web replace instance i-1",
+        id="an instance to replace",
+    ),
+    pytest.param(
+        Heal("i-1", "web", "reboot"),
+        "Reboot, for group web, instance i-1",
+        "Would reboot, for group web, instance i-1",
+        id="an instance to reboot",
+    ),
+    pytest.param(
+        SetMode("orders", True, False, units=((READS, 1_500), (WRITES, 7))),
+        "Switch orders to provisioned with orders:read 1,500, orders:write 7",
+        "Would switch orders to provisioned with orders:read 1,500, orders:write 7",
+        id="back to provisioned",
+    ),
+    pytest.param(
+        SetMode("orders", False, True, ceilings=((READS, 4_000),)),
+        "Switch orders to on demand with the maximum throughput orders:read 4,000",
+        "Would switch orders to on demand with the maximum throughput orders:read 4,000",
+        id="to on demand with a ceiling",
+    ),
+    pytest.param(
+        SetMode("orders", False, True),
+        "Switch orders to on demand",
+        "Would switch orders to on demand",
+        id="to on demand",
+    ),
+    pytest.param(
+        SetMode("orders", True, True, ceilings=((READS, 4_000), (WRITES, 5))),
+        "Set the maximum throughput of orders to orders:read 4,000, orders:write 5",
+        "Would set the maximum throughput of orders to orders:read 4,000, orders:write 5",
+        id="other ceilings",
+    ),
+    pytest.param(
+        StandBy(READS, 5, 4_000, 70, True, is_new=True),
+        "Register orders:read with Application Auto Scaling (suspended, 5 to 4,000 units)",
+        "Would register orders:read with Application Auto Scaling (suspended, 5 to 4,000 units)",
+        id="an understudy to register",
+    ),
+    pytest.param(
+        StandBy(READS, 5, 4_000, 0, True),
+        "Suspend orders:read in Application Auto Scaling (5 to 4,000 units)",
+        "Would suspend orders:read in Application Auto Scaling (5 to 4,000 units)",
+        id="an understudy to suspend",
+    ),
+    pytest.param(
+        StandBy(READS, 5, 4_000, 0, True, ends=True),
+        "Let Application Auto Scaling scale orders:read",
+        "Would let Application Auto Scaling scale orders:read",
+        id="an understudy that ends",
     ),
 ]
 

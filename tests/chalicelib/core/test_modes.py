@@ -276,6 +276,28 @@ def test_when_the_parachute_opens(members: dict[str, Any], throttled: float, ope
     )
 
 
+def test_a_parachute_counts_both_sides_of_the_table_at_their_own_prices() -> None:
+    settings = policy(mode="cheapest", throttle_price=20.0)
+    reads = Metrics(consumed=steady(100.0), throttled=steady(20.0))
+    writes = Metrics(consumed=steady(10.0), throttled=steady(6.0))
+    seen = {
+        READS: observation(settings=settings).with_metrics(reads),
+        WRITES: observation(WRITES, 10, settings=settings).with_metrics(writes),
+    }
+    decision = modes.parachute(facts(), seen, NOON)
+    assert decision
+    assert decision.numbers == {
+        "throttled_usd_hour": round(20 * 20 * 0.00013 + 6 * 20 * 0.00065, 4),
+        "on_demand_usd_hour": round((120 * 0.00013 + 16 * 0.00065) * 3.46, 4),
+        "provisioned_usd_hour": round(100 * 0.00013 + 10 * 0.00065, 4),
+    }
+    assert (decision.table, decision.dry_run, decision.on_demand) == ("orders", False, False)
+    dry = {READS: policy(mode="cheapest"), WRITES: policy(mode="cheapest", dry_run=True)}
+    alone = modes.parachute(facts(policies=dry), seen, NOON)
+    assert alone
+    assert alone.dry_run
+
+
 @pytest.mark.parametrize(("hours", "reason"), [(5, "Parachute"), (6, "CheaperProvisioned")])
 def test_a_parachute_holds_for_six_hours(hours: int, reason: str) -> None:
     at = NOON - hours * HOUR

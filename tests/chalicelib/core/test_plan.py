@@ -11,13 +11,16 @@ from msgspec import structs
 from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling, table_alarms
 from chalicelib.model import (
+    Action,
     Alarm,
     Change,
     CreateAlarm,
     Decision,
+    DeleteAlarms,
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     TableAction,
     Target,
 )
@@ -357,3 +360,74 @@ def test_a_rewrite_changes_only_what_is_a_policys_to_say(
                 else {"Threshold"}
             )
             assert step.changes.keys() <= allowed
+
+
+# what an action is, and the alarms of a run that raises nothing
+
+
+OWN = alarm()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        pytest.param(
+            RewriteAlarm(READS, OWN, {"Threshold": 60.0, "Period": 60}),
+            RewriteAlarm(READS, alarm(StateValue="ALARM"), {"Period": 60, "Threshold": 60.0}),
+            True,
+            id="an alarm in another state",
+        ),
+        pytest.param(
+            RewriteAlarm(READS, OWN, {"Threshold": 60.0}),
+            RewriteAlarm(READS, OWN, {"Threshold": 61.0}),
+            False,
+            id="another threshold",
+        ),
+        pytest.param(
+            RewriteAlarm(READS, OWN, {"Threshold": 60.0}),
+            RewriteAlarm(READS, alarm(name="other"), {"Threshold": 60.0}),
+            False,
+            id="another alarm",
+        ),
+        pytest.param(
+            CreateAlarm(READS, {"AlarmName": "a", "Period": 60}),
+            CreateAlarm(READS, {"Period": 60, "AlarmName": "a"}),
+            True,
+            id="the same alarm",
+        ),
+        pytest.param(
+            CreateAlarm(READS, {"AlarmName": "a"}),
+            CreateAlarm(READS, {"AlarmName": "b"}),
+            False,
+            id="another new alarm",
+        ),
+        pytest.param(
+            SetMode("orders", False, True, note=("key", "12:00")),
+            SetMode("orders", False, True, note=("key", "12:05")),
+            True,
+            id="the same switch, later",
+        ),
+        pytest.param(
+            SetMode("orders", False, True), SetMode("orders", True, False), False, id="back"
+        ),
+        pytest.param(DeleteAlarms(("a",)), DeleteAlarms(("a",)), True, id="deleted"),
+        pytest.param(DeleteAlarms(("a",)), DeleteAlarms(("b",)), False, id="others deleted"),
+        pytest.param(
+            SetCapacity("orders", (Change(READS, 5, 9),)),
+            SetCapacity("orders", (Change(READS, 5, 10),)),
+            False,
+            id="other units",
+        ),
+    ],
+)
+def test_two_actions_are_the_same_if_they_do_the_same(
+    one: Action, other: Action, is_same: bool
+) -> None:
+    assert (plan.identity(one) == plan.identity(other)) == is_same
+
+
+def test_only_alarms_that_fire_too_late_are_lowered_without_a_change() -> None:
+    low, high = alarm(Threshold=60.0), alarm(WRITES, Threshold=9_999.0)
+    decided = [decision(), decision(WRITES), decision(INDEX_READS, dry_run=True)]
+    found = [low, high, alarm(INDEX_READS, Threshold=9_999.0)]
+    assert plan.too_high(decided, found, POLICIES) == [rewrite(high, 4_800.0, WRITES)]
