@@ -13,8 +13,8 @@ from typing import Literal
 
 from chalicelib.aws import notifications
 from chalicelib.aws.notifications import NotDelivered
-from chalicelib.core import notices, table_alarms
-from chalicelib.core.notices import Condition, Notice, NotificationState
+from chalicelib.core import messages, notices, table_alarms
+from chalicelib.core.notices import Condition, Notice, NotificationLine, NotificationState
 from chalicelib.model import (
     Alarm,
     CreateAlarm,
@@ -24,6 +24,7 @@ from chalicelib.model import (
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     Target,
 )
 from chalicelib.run import Report, Run, Sweep
@@ -44,16 +45,26 @@ def notify_of_tables(run: Run) -> None:
     lines = [
         *notices.of_changes(done, decisions, policies),
         *notices.of_restored(rewrites, policies),
+        *_of_switches(run),
     ]
     pending = list(_pending(run, run.report.sweep, decisions)) if run.report.sweep else []
-    messages = notices.notices([*lines, *(one.condition.line for one in pending if one.is_due)])
-    sent = {id(notice) for notice in Delivery(run).send([notice for notice, _ in messages])}
-    sent_lines = {id(line) for notice, of in messages if id(notice) in sent for line in of}
+    found = messages.notices([*lines, *(one.condition.line for one in pending if one.is_due)])
+    sent = {id(notice) for notice in Delivery(run).send([notice for notice, _ in found])}
+    sent_lines = {id(line) for notice, of in found if id(notice) in sent for line in of}
     for one in pending:
         was_sent = id(one.condition.line) in sent_lines
         state = notices.update_state(one.condition, one.known, run.now, was_sent)
         if state != one.known:
             StateStore(run).write(one.place, state)
+
+
+def _of_switches(run: Run) -> Iterator[NotificationLine]:
+    done = [action for action in run.report.done if isinstance(action, SetMode)]
+    policies = {
+        action.table: [run.policy(Target(action.table, "", dimension)) for dimension in Dimension]
+        for action in done
+    }
+    return notices.of_switches(done, run.report.mode_decisions, policies)
 
 
 # the states that people were notified of
@@ -238,8 +249,8 @@ class Delivery:
         Returns those that reached at least one of their destinations. Failures stand in the report.
         """
         sent: list[Notice] = []
-        for batch in notices.batches(pending):
-            message = notices.merged(batch)
+        for batch in messages.batches(pending):
+            message = messages.merged(batch)
             destinations = [place for place in (message.topic, message.slack) if place]
             reached = [self._try(destination, message) for destination in destinations]
             if any(reached):

@@ -52,6 +52,7 @@ NotificationKind = Literal[
     "fleet",
     "paused",
     "money",
+    "mode",
     "healing",
 ]
 #: The kinds that need the metrics.

@@ -6,11 +6,10 @@ target keeps when that was, and the metrics show when the episode began.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from operator import ge, le
 from typing import Literal
 
@@ -21,6 +20,7 @@ from chalicelib.config.types import METRIC_KINDS, NotificationKind
 from chalicelib.core import money
 from chalicelib.core.budget import next_midnight
 from chalicelib.core.explain import WHY, sentence
+from chalicelib.core.modes import ModeDecision
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.adaptive import units_by_minute
@@ -33,6 +33,7 @@ from chalicelib.model import (
     Reason,
     RewriteAlarm,
     SetCapacity,
+    SetMode,
     Target,
 )
 
@@ -49,14 +50,6 @@ SWEEP_GAP = timedelta(minutes=6, seconds=30)
 #: a schedule", 2026-10.
 JITTER = timedelta(minutes=1)
 MINUTE = timedelta(minutes=1)
-#: Up to so many messages of a run go to one destination separately. More are merged.
-AT_ONCE = 5
-#: The most notices that one merged message holds.
-TOGETHER = 50
-#: Characters. SNS takes 262,144 bytes, attributes included, and no character has more than four.
-#: Source: API_Publish, 2026-11. Slack cuts a text off after 40,000 characters. Source: Slack's
-#: changelog, "Truncating really long messages", 2018-04.
-MAX_TEXT = 30_000
 
 HELD = {Reason.PAUSED, Reason.JOB_RUNNING}
 STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
@@ -66,21 +59,6 @@ STATE_KINDS: frozenset[NotificationKind] = METRIC_KINDS | {
     "fleet",
     "paused",
     "money",
-}
-SUBJECTS: Mapping[NotificationKind, str] = {
-    "scaled_up": "Headroom raised {}",
-    "scaled_down": "Headroom lowered {}",
-    "hot_key": "A hot key: {}",
-    "at_max": "At its maximum and throttled: {}",
-    "budget_used_up": "No decrease left for now: {}",
-    "high_throughput": "High throughput: {}",
-    "low_throughput": "Low throughput: {}",
-    "alarm_off": "Its alarm cannot call: {}",
-    "failing": "Sweeps keep failing: {}",
-    "not_reached": "Sweeps have no time: {}",
-    "fleet": "Following its fleet: {}",
-    "paused": "Paused: {}",
-    "money": "Budget: {}",
 }
 TEXTS = {
     "failing": "have failed for {}, at last with: ",
@@ -229,6 +207,25 @@ def _is_wanted(kind: NotificationKind, policy: Policy) -> bool:
 
 def _line(kind: NotificationKind, target: Target, policy: Policy, text: str) -> NotificationLine:
     return NotificationLine(kind, target.table, text, policy.notify_topic, policy.notify_slack)
+
+
+def of_switches(
+    done: Iterable[SetMode],
+    decisions: Iterable[ModeDecision],
+    policies: Mapping[str, Sequence[Policy]],
+) -> Iterator[NotificationLine]:
+    """Yield a line for each switch of a billing mode, by the first policy of the table that
+    notifies of it.
+
+    policies: by table, of its reads and of its writes.
+    """
+    why = {decision.table: decision for decision in decisions if decision.switches}
+    for action in done:
+        if action.switches:
+            table = Target(action.table, "", Dimension.READ)
+            wanted = (p for p in policies[action.table] if _is_wanted("mode", p))
+            for policy in islice(wanted, 1):
+                yield _line("mode", table, policy, sentence(why[action.table]))
 
 
 def of_restored(
@@ -423,63 +420,3 @@ def _began(held: Sequence[bool], step: timedelta, end: datetime) -> datetime:
         if absent >= longest:
             return end - step * (len(held) - first)
     return end - REPEAT
-
-
-# into messages
-
-
-def notices(lines: Iterable[NotificationLine]) -> list[tuple[Notice, list[NotificationLine]]]:
-    """Return a message for each kind, table and destination, with its lines."""
-    found: dict[tuple[NotificationKind, str, str, str], list[NotificationLine]] = {}
-    for line in lines:
-        found.setdefault((line.kind, line.table, line.topic, line.slack), []).append(line)
-    return [
-        (
-            Notice(
-                SUBJECTS[kind].format(table),
-                _joined([line.text for line in of]),
-                {"kind": (kind,), "table": (table,)},
-                topic,
-                slack,
-            ),
-            of,
-        )
-        for (kind, table, topic, slack), of in found.items()
-    ]
-
-
-def _joined(texts: Sequence[str], between: str = "\n") -> str:
-    text = between.join(texts)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … (the log has the rest)"
-
-
-def batches(found: Sequence[Notice]) -> list[Sequence[Notice]]:
-    """Return the notices in batches, each of which is sent as one message.
-
-    A few notices to one destination are batches of their own. Many are merged.
-    """
-    of_destinations: dict[tuple[str, str], list[Notice]] = {}
-    for notice in found:
-        of_destinations.setdefault((notice.topic, notice.slack), []).append(notice)
-    batched: list[Sequence[Notice]] = []
-    for batch in of_destinations.values():
-        size = 1 if len(batch) <= AT_ONCE else TOGETHER
-        batched += [batch[i : i + size] for i in range(0, len(batch), size)]
-    return batched
-
-
-def merged(batch: Sequence[Notice]) -> Notice:
-    """Return a batch of notices to one destination as one notice."""
-    first = batch[0]
-    if len(batch) == 1:
-        return first
-    kinds = Counter(chain(*(notice.facts.get("kind", ()) for notice in batch)))
-    counted = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    facts = {
-        key: tuple(dict.fromkeys(chain(*(notice.facts.get(key, ()) for notice in batch))))
-        for key in sorted(set(chain(*(notice.facts for notice in batch))))
-    }
-    text = _joined([f"{notice.subject}\n{notice.text}" for notice in batch], "\n\n")
-    return Notice(
-        f"Headroom: {len(batch)} notices ({counted})", text, facts, first.topic, first.slack
-    )

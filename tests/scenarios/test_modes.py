@@ -19,6 +19,7 @@ from headroom.region.region import Region
 from tests.support.builders import INDEX_READS, INDEX_WRITES, READS, WRITES
 from tests.support.command_line import RunCommand, write_file
 from tests.support.iam import TABLE, Ask, allowed
+from tests.support.notifications import TOPIC, texts, with_topic
 from tests.support.scenes import (
     MIDDAY,
     failures,
@@ -254,6 +255,24 @@ def test_the_ceilings_follow_the_peak(region: Region) -> None:
     assert described(region)["OnDemandThroughput"]["MaxReadRequestUnits"] > 600
 
 
+NOTIFYING = {"notify": ["mode"], "notify_topic": TOPIC}
+
+
+@pytest.mark.scene(after, SPIKE, cheapest(**NOTIFYING))
+def test_each_switch_is_notified_once(region: Region) -> None:
+    with_topic(region)
+    for function in ("scale_down", "sweep", "scale_down"):
+        invoke(region, function)
+        wait(region, minutes=10)
+    (message,) = requests(region, "Publish")
+    assert message["Subject"] == "Billing mode: orders"
+    assert message["Message"].startswith(
+        "orders provisioned → on demand: its past weeks cost less on demand from now on "
+        "(CheaperOnDemand; provisioned usd month 124.41, on demand usd month 72.93"
+    )
+    assert message["MessageAttributes"]["kind"]["StringValue"] == "mode"
+
+
 @pytest.mark.parametrize("function", ["scale_down", "on_alarm"])
 def test_the_functions_may_write_this_tag_and_no_other(function: str) -> None:
     policy = configured_policy(loader.load(CHEAPEST), function)
@@ -314,6 +333,14 @@ def test_a_quota_that_takes_no_increase_is_left_for_on_demand(
     region.functions.restart()
     assert why(invoke(region, "scale_down")) == ["Parachute"]
     assert mode(region) == "PAY_PER_REQUEST"
+
+
+@pytest.mark.scene(at_quota, cheapest(**NOTIFYING))
+def test_a_parachute_is_notified(region: Region) -> None:
+    with_topic(region)
+    woken_after(region, "on_alarm", 0)
+    (text,) = texts(region)
+    assert text.startswith("orders provisioned → on demand: DynamoDB's quota takes no increase")
 
 
 @pytest.mark.scene(at_quota, cheapest(throttle_price=1))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.config.types import NotificationKind
-from chalicelib.core import notices
+from chalicelib.core import messages, notices
 from chalicelib.core.notices import Notice, NotificationLine, NotificationState, parse_state
 from headroom.region.cloudwatch import TAG_TEXT
 
@@ -54,7 +54,7 @@ def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
         NotificationLine("scaled_up", f"orders-{i}", f"orders-{i}:read 1 → 2", topic, slack)
         for i in range(count)
     )
-    return [notice for notice, _ in notices.notices(lines)]
+    return [notice for notice, _ in messages.notices(lines)]
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def many(count: int, topic: str = TOPIC, slack: str = "") -> list[Notice]:
     [(0, []), (1, [1]), (5, [1] * 5), (6, [6]), (50, [50]), (51, [50, 1]), (1_000, [50] * 20)],
 )
 def test_many_messages_of_a_run_go_together(count: int, sizes: list[int]) -> None:
-    assert [len(batch) for batch in notices.batches(many(count))] == sizes
+    assert [len(batch) for batch in messages.batches(many(count))] == sizes
 
 
 def test_each_destination_is_counted_for_itself() -> None:
     assert [
         len(batch)
-        for batch in notices.batches([*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)])
+        for batch in messages.batches([*many(6), *many(2, f"{TOPIC}-2"), *many(1, "", SLACK)])
     ] == [6, 1, 1, 1]
 
 
 def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table() -> None:
     line = NotificationLine("at_max", "orders-0", "orders-0:read is at its maximum", TOPIC, "")
-    merged = notices.merged([*many(6), *[notice for notice, _ in notices.notices([line])]])
+    merged = messages.merged([*many(6), *[notice for notice, _ in messages.notices([line])]])
     assert (merged.subject, merged.text.count("→")) == (
         "Headroom: 7 notices (at_max 1, scaled_up 6)",
         6,
@@ -87,15 +87,15 @@ def test_what_goes_together_keeps_every_line_and_can_be_filtered_by_every_table(
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
-    ((notice, of),) = notices.notices(
+    ((notice, of),) = messages.notices(
         NotificationLine("scaled_up", "orders", f"{i}: {'x' * 1_000}", TOPIC, "")
         for i in range(100)
     )
     assert len(of) == 100
-    assert len(notice.text) < notices.MAX_TEXT + 100
+    assert len(notice.text) < messages.MAX_TEXT + 100
     assert notice.text.endswith("(the log has the rest)")
 
 
 def test_every_kind_but_those_of_others_has_a_subject() -> None:
-    assert set(notices.SUBJECTS) == set(get_args(NotificationKind)) - {"healing"}
-    assert set(notices.SUBJECTS) >= notices.STATE_KINDS
+    assert set(messages.SUBJECTS) == set(get_args(NotificationKind)) - {"healing"}
+    assert set(messages.SUBJECTS) >= notices.STATE_KINDS

@@ -7,10 +7,21 @@ import pytest
 from msgspec import structs
 
 from chalicelib.config.policy import Policy
-from chalicelib.core import notices
+from chalicelib.core import messages, notices
+from chalicelib.core.modes import ModeDecision
 from chalicelib.core.notices import Condition, NotificationLine, NotificationState, parse_state
 from chalicelib.core.observation import Observation
-from chalicelib.model import BOTH, DOWN, Change, Decision, Hold, Reason, SetCapacity, Target
+from chalicelib.model import (
+    BOTH,
+    DOWN,
+    Change,
+    Decision,
+    Hold,
+    Reason,
+    SetCapacity,
+    SetMode,
+    Target,
+)
 from tests.support.builders import (
     INDEX_READS,
     NOON,
@@ -81,6 +92,25 @@ def test_a_change_is_notified_where_its_kind_is_configured(
     assert [kind for kind, _ in changes(settings, done)] == kinds
 
 
+SWITCH = ModeDecision("orders", False, True, Reason.CHEAPER_ON_DEMAND)
+
+
+@pytest.mark.parametrize(
+    ("settings", "done", "count"),
+    [
+        pytest.param([telling("mode"), telling("mode")], (False, True), 1, id="once, of two"),
+        pytest.param([telling(), telling("mode")], (False, True), 1, id="of the writes alone"),
+        pytest.param([telling("mode")], (True, True), 0, id="a ceiling is no switch"),
+        pytest.param([telling("scaled_up")], (False, True), 0, id="nobody wants to know"),
+    ],
+)
+def test_a_switch_of_the_mode_is_notified_once(
+    settings: list[Policy], done: tuple[bool, bool], count: int
+) -> None:
+    lines = [*notices.of_switches([SetMode("orders", *done)], [SWITCH], {"orders": settings})]
+    assert [(line.kind, line.table) for line in lines] == [("mode", "orders")] * count
+
+
 def test_a_change_is_notified_with_its_reason_and_numbers() -> None:
     assert changes(telling("scaled_up"), UP) == [
         (
@@ -103,7 +133,7 @@ def test_the_changes_of_one_call_are_one_message_for_each_destination() -> None:
     decided = {t: decision(t, 100, 150) for t in (READS, WRITES, INDEX_READS)}
     action = SetCapacity("orders", tuple(Change(t, 100, 150) for t in decided))
     mine, other = telling("scaled_up"), telling("scaled_up", notify_topic=f"{TOPIC}-2")
-    found = notices.notices(
+    found = messages.notices(
         notices.of_changes([action], decided, {READS: mine, WRITES: mine, INDEX_READS: other})
     )
     assert [(n.subject, n.text.count("→"), n.topic, dict(n.facts)) for n, _ in found] == [

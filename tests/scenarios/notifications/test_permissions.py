@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.config import loader as configuration
 from chalicelib.config.types import NotificationKind
-from chalicelib.core.notices import SUBJECTS
+from chalicelib.core.messages import SUBJECTS
 from headroom.deploy import permissions
 from headroom.project import ROOT
 from tests.support.notifications import (
