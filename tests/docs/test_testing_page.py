@@ -16,6 +16,9 @@ from headroom.project import ROOT
 from tests.support.command_line import RunCommand
 from tests.support.real_deploy import BIN
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 TEXT = (ROOT / "docs" / "testing.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE))
 MESSAGES = {file.name for file in (ROOT / "examples" / "messages").iterdir()}

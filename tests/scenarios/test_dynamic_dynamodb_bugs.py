@@ -26,6 +26,9 @@ from tests.support.scenes import (
     use_free_decreases,
 )
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 TABLE = "[table: ^orders$]\n"
 INDEX = "[gsi: ^by-date$ table: ^orders$]\n"
 #: Loads at which nothing is done: half of what is provisioned.

@@ -30,6 +30,9 @@ from tests.support.scenes import (
     writes,
 )
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 THROTTLED, DENIED, MISSING = (
     "ThrottlingException",
     "AccessDeniedException",

@@ -22,6 +22,9 @@ from tests.support.scenes import (
     units,
 )
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 MANY, IDLE = 200, 20
 
 

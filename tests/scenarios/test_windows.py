@@ -22,6 +22,9 @@ from tests.support.scenes import (
     writes,
 )
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 BUSINESS_HOURS = """
 windows = [{ rule = "floor", between = "09:00-17:00", days = "mon-fri", min_units = 500 }]
 [tables.write]

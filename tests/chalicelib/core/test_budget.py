@@ -15,6 +15,9 @@ from headroom.simulation.dynamodb_rules import Meter, Provision, QuotaExceededEr
 from tests.support.builders import throughput
 from tests.support.laws import COSTLY
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 
 def at(clock: str, day: int = 20) -> datetime:
     """Return a time of November 2026, in UTC."""

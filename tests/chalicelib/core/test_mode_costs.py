@@ -21,6 +21,9 @@ from chalicelib.core.mode_costs import (
 from chalicelib.model import Dimension, Series, Target
 from tests.support.builders import NOON, READS, WRITES, policy
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 UNIT = {Dimension.READ: 1.0, Dimension.WRITE: 5.0}
 REQUEST = {Dimension.READ: 3.0, Dimension.WRITE: 15.0}
 DEAR, CHEAP = HourCost(10.0, 1.0), HourCost(1.0, 10.0)

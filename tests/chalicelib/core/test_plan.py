@@ -37,6 +37,9 @@ from tests.support.builders import (
 )
 from tests.support.laws import COSTLY
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 TARGETS = [READS, WRITES, INDEX_READS, INDEX_WRITES]
 POLICIES = dict.fromkeys(TARGETS, policy())
 FIVE = dict.fromkeys(TARGETS, policy(alarm_period_seconds=300, alarm_evaluation_periods=2))

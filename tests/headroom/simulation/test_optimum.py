@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.optimum import optimum
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 #: Units, decreases used in this UTC day, and minutes since the last decrease (an hour or more is an
 #: hour).
 State = tuple[int, int, int]

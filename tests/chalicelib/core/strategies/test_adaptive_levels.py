@@ -17,6 +17,9 @@ from tests.support.builders import MINUTE, NOON, observation, series, steady
 from tests.support.builders import policy as any_policy
 from tests.support.laws import COSTLY
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 
 def policy(**settings: Any) -> Policy:
     """Return a policy whose alarm stands at the units themselves, so that nothing is held to let it

@@ -28,6 +28,9 @@ from tests.support.builders import (
 )
 from tests.support.laws import COSTLY
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 LOW = {"lower_percent": 30}
 
 
