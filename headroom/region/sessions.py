@@ -68,7 +68,24 @@ class SharedSession(Session):  # type: ignore[misc]
         client = super().create_client(*args, **options)
         # botocore makes a class for each paginator, every time
         client.get_paginator = cache(client.get_paginator)
+        # no call leaves the process: it goes to the client's first address, without the rules
+        client._ruleset_resolver = None
+        _keep_shapes(client.meta.service_model._shape_resolver)
         return client
+
+
+def _keep_shapes(resolver: Any) -> None:
+    """Let botocore resolve each reference of a service's model once. It would do so in each call."""
+    resolve = resolver.resolve_shape_ref
+    # by identity: a reference is a dictionary of the model, and is kept beside its shape
+    kept: dict[int, tuple[dict[str, Any], Any]] = {}
+
+    def resolve_once(reference: dict[str, Any]) -> Any:
+        if id(reference) not in kept:
+            kept[id(reference)] = reference, resolve(reference)
+        return kept[id(reference)][1]
+
+    resolver.resolve_shape_ref = resolve_once
 
 
 def shared_session() -> boto3.Session:
