@@ -140,7 +140,7 @@ def test_the_queue_doubles_and_follows_its_workers() -> None:
     assert workers.units(Target("jobs", "", Dimension.READ), 6) == 150
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "hours"),
     [("orders", {2, 10, 14}), ("sessions", {2, 10, 14}), ("reports", {0, 6, 12, 18})],

@@ -51,7 +51,7 @@ def test_every_message_that_is_shipped_is_described() -> None:
     assert set(re.findall(r"^\| `([\w-]+\.json)` \|", TEXT, re.MULTILINE)) == MESSAGES
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_recipe_with_chalices_client_and_moto_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 HELPS = [*cli.COMMANDS, "import autoscaling", "import dynamic-dynamodb"]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HELPS)
 def test_every_command_has_a_help_with_an_example_on_one_screen(
     name: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch

@@ -113,7 +113,7 @@ def test_retries_are_left_to_botocore(aws: Aws) -> None:
 # tables
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_all_tables_are_listed_page_by_page(region: Region, aws: Aws) -> None:
     for number in range(110):
         region.create_table(f"table-{number:03}")
@@ -284,7 +284,7 @@ def test_what_application_auto_scaling_manages_is_named_by_table(region: Region,
     assert managed(Config(Scope({}, {})), scalable_targets(aws)) == {"orders": {Dimension.READ}}
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_all_pages_of_application_auto_scaling_are_read(region: Region, aws: Aws) -> None:
     for number in range(60):
         region.create_table(f"table-{number}")
@@ -352,7 +352,7 @@ def test_three_hours_are_looked_back_at_and_no_less(region: Region, aws: Aws) ->
     assert set(series.values) == {5.0}
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_metrics_are_read_in_bulk_within_the_limits_of_a_call(region: Region, aws: Aws) -> None:
     targets = [
         Target(f"table-{number:03}", "", dimension)

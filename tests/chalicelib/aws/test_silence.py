@@ -91,7 +91,7 @@ def new_run(length: float = LENGTH) -> Run:
     )
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [

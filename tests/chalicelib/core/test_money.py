@@ -240,7 +240,7 @@ def test_the_money_section_is_read() -> None:
     assert load("").money is None
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_replay_plays_the_budget() -> None:
     """100 units cost 0.013 USD an hour, so 0.10 USD are spent after some eight hours."""
     demand = [60.0] * 600 + [95.0] * 120

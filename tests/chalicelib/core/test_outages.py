@@ -56,7 +56,7 @@ def test_nothing_is_lowered_meanwhile_and_raising_goes_on() -> None:
     assert outcome(decide_with(seen, below, NOON, BOTH)) == (1_200, Reason.BELOW_MINIMUM)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_eight_minutes_without_callers_throttle_nobody() -> None:
     demand = [1_000.0] * 400 + [0.0] * 8 + [1_000.0] * 60
     settings = {"strategy": "adaptive"}

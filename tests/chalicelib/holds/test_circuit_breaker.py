@@ -288,7 +288,7 @@ def fleet(server: Server, tables: int) -> Iterator[Region]:
         yield region
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_many_questions_are_under_way_at_once() -> None:
     """Each waits until all the others have come: one after the other they would wait for ever."""
     together = threading.Barrier(PARALLEL, timeout=20)

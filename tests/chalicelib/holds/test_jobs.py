@@ -294,7 +294,7 @@ def test_another_cluster_holds_nothing_so_that_it_never_stays_paused() -> None:
         assert units(region)["orders:read"] == 1
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_cluster_is_found_on_any_page_and_in_any_region() -> None:
     with orders(
         paused_by(NIGHT + 'regions = ["eu-west-1", "us-east-1"]\n'), start=MONDAY

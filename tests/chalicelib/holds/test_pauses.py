@@ -267,7 +267,7 @@ def test_an_event_that_concerns_no_table_asks_for_no_pauses(region: Region) -> N
     assert "GetResources" not in operations(region)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_more_tables_than_a_page_holds_are_all_found() -> None:
     with Region(MIDDAY) as region:
         for number in range(PAGE + 5):

@@ -20,7 +20,7 @@ def steps(tmp_path: Path) -> Path:
     return write_trace(tmp_path, STEPS)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: RunCommand) -> None:
     result = run("backtest", "--trace", steps, "--aas", "50", "--aas", "90")
     assert result.exit_code == 0
@@ -36,7 +36,7 @@ def test_a_backtest_prints_a_table_with_a_row_for_each_policy(steps: Path, run: 
     assert saving.startswith("Headroom would cost ")
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_backtest_in_json_is_the_complete_comparison(steps: Path, run: RunCommand) -> None:
     data = json.loads(run("backtest", "--trace", steps, "--json").stdout)
     assert data == compare(STEPS, make_policy(), pricing.load()).as_data()
@@ -51,7 +51,7 @@ def test_a_backtest_in_csv_has_a_line_for_each_policy(steps: Path, run: RunComma
     assert [float(line["effective"]) for line in lines] == [row.effective for row in rows]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_configuration_and_the_conditions_apply_in_a_backtest(
     steps: Path, tmp_path: Path, run: RunCommand
 ) -> None:

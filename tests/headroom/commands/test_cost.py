@@ -121,7 +121,7 @@ def test_a_read_failure_is_reported_and_does_not_stop_the_others(
     assert "lazy is left out: " in done.stderr
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_metrics_that_are_refused_once_leave_out_one_target(region: Region, folder: Path) -> None:
     region.faults.append(Fault("GetMetricData", "AccessDenied", after=3))
     done = run(folder, "--table", "orders", "--json")
@@ -166,7 +166,7 @@ def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     ]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     region: Region, folder: Path
 ) -> None:
@@ -182,7 +182,7 @@ def test_other_prices_can_be_given_and_those_of_another_region_are_noticed(
     )
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_second_run_reads_the_history_from_the_disk(region: Region, folder: Path) -> None:
     first = run(folder, "--table", "lazy", "--json").stdout
     assert json.loads(first)["targets"]

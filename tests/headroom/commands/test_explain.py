@@ -26,7 +26,7 @@ def test_explain_says_when_application_auto_scaling_has_the_table(
         assert "Would set orders:read 100 → 150 units" in result.output
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_each_target_is_a_row_and_the_numbers_are_shown_on_demand(
     run: RunCommand, region: Region, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def test_each_change_is_a_row_with_its_time_function_and_reason(
     assert "consumed units 95" in run("history", "orders", "--stage", "local", "-v").output
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_what_a_dry_run_repeats_is_shown_once_and_called_so(
     region: Region, run: RunCommand
 ) -> None:
@@ -68,7 +68,7 @@ def test_failures_are_in_it_and_the_json_has_the_fields_of_the_log(
     assert (failed["kind"], "AccessDeniedException" in failed["message"]) == ("failure", True)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_what_is_older_than_the_days_is_left_out(region: Region, run: RunCommand) -> None:
     wait(region, hours=25)
     nothing = run("history", "orders", "--stage", "local", "--days", "1")

@@ -64,7 +64,7 @@ def of_another_account() -> str:
     return text.replace("123456789012", "555555555555").replace(":us-east-1:", ":eu-west-1:")
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_real_message_is_of_the_region_of_its_own(tmp_path: Path, run: RunCommand) -> None:
     result = run("invoke", write_file(tmp_path, of_another_account()), "--dry-run")
     assert result.exit_code == 0
@@ -99,7 +99,7 @@ def test_the_table_is_made_as_the_configurations_alarm_percent_says(
     assert f"Would set orders:read {expected} units" in result.output
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_messages_of_a_queues_event_are_handled_one_by_one(
     tmp_path: Path, run: RunCommand
 ) -> None:
@@ -111,7 +111,7 @@ def test_the_messages_of_a_queues_event_are_handled_one_by_one(
     assert "Set users:read 84 → 88 units" in output
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_status_check_finds_a_group_with_a_failing_instance(
     tmp_path: Path, run: RunCommand
 ) -> None:

@@ -295,7 +295,7 @@ def test_globs_and_several_names_are_the_tables_that_exist_and_match(region: Reg
     assert sorted(tags(region)) == ["orders"]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_pausing_again_takes_the_new_end_and_resuming_twice_does_no_harm(region: Region) -> None:
     run("pause", "orders", "--for", "1h")
     run("pause", "orders", "--for", "3h")

@@ -156,7 +156,7 @@ def test_where_no_table_is_found_the_command_says_why_and_ends_with_1(
 # apply
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_apply_does_exactly_what_the_plan_says(
     region: Region, config: Path, run: RunCommand
 ) -> None:

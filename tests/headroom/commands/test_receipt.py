@@ -56,7 +56,7 @@ def config(tmp_path: Path) -> Path:
     return write_file(tmp_path, CONFIG)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_receipt_is_what_was_held_beside_the_same_minutes_of_others(
     region: Region, config: Path, run: RunCommand
 ) -> None:

@@ -141,7 +141,7 @@ def test_a_sweep_that_cannot_begin_ends_with_1_and_one_sentence(
 # without alarms
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_down(
     region: Region, config: Path
 ) -> None:

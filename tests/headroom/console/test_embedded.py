@@ -30,7 +30,7 @@ def client(site: EmbeddedSite) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_page_and_its_files_are_there_and_name_no_other_server(client: Client) -> None:
     for name in ("", "chart.js", "console.js", "style.css", "icon.svg"):
         answer = client.get(name)
@@ -96,7 +96,7 @@ def test_a_message_raises_the_table_and_the_decision_is_in_its_history(client: C
     assert (newest["function"], newest["current"]) == ("on_alarm", 3)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_message_of_another_account_brings_its_table(client: Client) -> None:
     text = (ROOT / "examples" / "messages" / "sns-event.json").read_text()
     text = text.replace("orders", "carts")
@@ -114,7 +114,7 @@ def test_what_is_no_message_is_answered_with_the_reason(client: Client) -> None:
     assert client.post("api/message", text=" ").data == {"error": "there is no message"}
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_plan_is_applied_once(client: Client, site: EmbeddedSite) -> None:
     units = {"ReadCapacityUnits": 500, "WriteCapacityUnits": 1}
     with untraced():

@@ -61,7 +61,7 @@ def test_setup_before_any_function_says_what_comes_next() -> None:
         )
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_setup_tells_of_each_step_what_was_wrong() -> None:
     with account() as session:
         set_up(stage.read("dev"), session)

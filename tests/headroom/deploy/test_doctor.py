@@ -66,7 +66,7 @@ def _deploy_well(session: AwsSession) -> None:
     sweep(CONFIG)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_stage_that_was_deployed_well_is_well(deployment: Deployment) -> None:
     assert doctor.diagnose(deployment) == []
 
@@ -106,7 +106,7 @@ def test_with_a_broken_configuration_the_rest_is_looked_at_all_the_same(
     }
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_stage_whose_fleet_is_counted_is_well(deployment: Deployment) -> None:
     text = CONFIG + FLEET.format(how=TAGS, table="orders")
     configure(deployment.project, text)
@@ -127,7 +127,7 @@ def test_a_stage_whose_fleet_is_counted_is_well(deployment: Deployment) -> None:
     assert doctor.diagnose(deployment) == []
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_stage_with_workers_is_well(deployment: Deployment) -> None:
     deploy_workers(deployment)
     assert doctor.diagnose(deployment) == []
@@ -221,7 +221,7 @@ def test_rules_in_a_dry_run_are_named_where_nobody_can_overlook_it(here: Deploym
     assert done.output.startswith("DRY RUN: the configuration has dry_run = true for users-*.")
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Deployment) -> None:
     lose_a_message(here)
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])

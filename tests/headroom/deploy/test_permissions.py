@@ -268,7 +268,7 @@ def many(count: int) -> list[str]:
     return [f"{team}-{number:04}" for team in ("orders", "users") for number in range(count // 2)]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_names_that_do_not_fit_are_told_by_their_common_beginnings_and_it_is_said() -> None:
     names = many(1_000)
     config = by_name(*names)
@@ -304,7 +304,7 @@ def test_whatever_the_rules_the_policy_fits_and_no_managed_table_is_denied(
     assert may_update(config, one)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_rule_for_all_of_them_takes_the_place_of_the_names_that_it_covers() -> None:
     config = by_name(*many(1_000), "orders-*", "users-*")
     assert table_patterns(config) == ["orders-*", "users-*"]

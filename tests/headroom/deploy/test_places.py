@@ -30,7 +30,7 @@ def region_of(session: boto3.Session) -> str:
     return str(session.client("sts").meta.region_name)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_answers_come_in_the_order_of_the_places() -> None:
     places = [HERE, AwsPlace("eu-west-1", profile="nobody"), THERE]
     first, second, third = ask_all(places, region_of, 60)

@@ -116,7 +116,7 @@ def test_the_topic_and_the_queues_come_before_chalice_and_need_no_function() -> 
         assert setup.functions_of(dev(), session) == []
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(
     tmp_path: Path,
 ) -> None:
@@ -159,7 +159,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
         }
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_are_kept() -> None:
     with account() as session:
         set_up(dev(), session)
@@ -179,7 +179,7 @@ def test_the_operators_topic_gets_the_alarms_and_without_one_their_own_actions_a
 # what the configuration says of the roles
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "names"), [({}, FUNCTIONS), (ALL_SOURCES, ALL_FUNCTIONS)], ids=["plain", "all sources"]
 )
@@ -201,7 +201,7 @@ def changes(session: AwsSession, config: str) -> dict[str, tuple[str, ...]]:
     return {o.subject: o.details for o in setup.setup(steps, session) if o.result == "applied"}
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_another_configuration_changes_the_roles() -> None:
     with account() as session:
         set_up(dev(), session, rules=load(rules("orders-*")))

@@ -33,7 +33,7 @@ from tests.support.scenes import (
 # the record
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_second_handover_saves_what_is_there_then(region: Region, scene: Scene) -> None:
     scene.over()
     scene.back()
@@ -49,7 +49,7 @@ def test_a_second_handover_saves_what_is_there_then(region: Region, scene: Scene
     assert has(region) == changed
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: Scene) -> None:
     """After a handover Terraform registers the reads again; what is handed over then is the reads,
     and comes back alone."""
@@ -105,7 +105,7 @@ def test_a_file_that_is_not_this_accounts_record_is_left_as_it_is(
 # all pages
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_all_pages_are_read(region: Region) -> None:
     client = region.client(SERVICE)
     for number in range(60):
@@ -232,7 +232,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_goes_on(
     assert not region.autoscaling.targets
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_what_is_begun_is_ended_although_no_target_is_left(
     region: Region, run: Callable[..., Ended]
 ) -> None:

@@ -40,7 +40,7 @@ def alarm(simulation: Simulation) -> dict[str, Any]:
     return dict(next(iter(simulation.account.alarms.values())))
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_fourth_alarm_in_one_second_is_throttled_and_then_retried_in_virtual_time():
     simulation = simulation_of()
     fields = alarm(simulation)
@@ -100,7 +100,7 @@ def test_an_unknown_operation_is_named():
         dynamodb.describe_limits()
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_alarms_and_tables_come_in_pages():
     simulation = simulation_of(120)
     with client(simulation, "cloudwatch") as cloudwatch:

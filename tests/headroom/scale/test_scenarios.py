@@ -31,7 +31,7 @@ def sweeps() -> dict[str, Measurement]:
     return by_run("sweep")
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_steady_sweep_writes_nothing_and_reads_the_history_once(sweeps):
     runs = sweeps
     cold, warm = runs["cold"], runs["warm"]
@@ -58,7 +58,7 @@ def test_follow_up_without_a_hot_alarm_is_one_question():
     assert by_run("follow_up")["warm"].calls == {"DescribeAlarms": 1}
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_workers_reach_every_table_in_place_of_the_sweep():
     runs = by_run("sweep, 10 workers")
     cold, alone = runs["cold"], by_run("sweep")["cold"]
@@ -68,7 +68,7 @@ def test_workers_reach_every_table_in_place_of_the_sweep():
     assert cold.metrics < alone.metrics  # without the days of tables that nothing would lower
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_workers_run_side_by_side():
     simulation = Simulation(1, CONDITIONS)
     simulation.account.make_alarms()

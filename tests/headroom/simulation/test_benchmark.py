@@ -191,7 +191,7 @@ def test_a_geometric_mean(values: list[float], mean: float) -> None:
 TRACE = [*[100.0] * 60, *[400.0] * 60, *[50.0] * 120]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_trace_is_measured_under_all_conditions_over_the_same_optimum() -> None:
     measurements = benchmark.measure("steps", "step", TRACE, make_policy())
     best = optimum(TRACE)
@@ -255,7 +255,7 @@ def test_application_auto_scaling_at_its_best_is_the_cheapest_of_ten() -> None:
     assert len(set(costs)) > 2
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_all_traces_are_measured_and_sorted_by_conditions_and_name() -> None:
     done: list[str] = []
     measurements = benchmark.run(
@@ -279,7 +279,7 @@ def test_the_index_of_a_folder_gives_the_classes_of_its_traces(tmp_path: Path) -
     assert benchmark.read_traces(tmp_path)["one"] == ("unknown", [1.0])
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_generated_traces_have_each_class_and_are_the_same_every_time() -> None:
     measurements = benchmark.generated_traces(days=8)
     assert [kind for kind, _ in measurements.values()] == [

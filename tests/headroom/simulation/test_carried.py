@@ -84,7 +84,7 @@ class History:
         return carried, adaptive.recent_demand(self.observation(first, end))
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(("late", "delay"), [(1, 1), (3, 3), (7, 0)])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_at_every_check_the_result_is_that_of_the_whole_series(

@@ -90,7 +90,7 @@ def test_every_way_to_run_the_table_has_its_row() -> None:
     assert [row.name for row in compared(targets=(50, 70)).rows] == names
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_each_row_is_its_own_replay() -> None:
     comparison, slow = compared(), Conditions(150, 3, 3)
     late = compared(conditions=slow)
@@ -137,7 +137,7 @@ def test_the_bounds_apply_to_the_plain_percentage_too() -> None:
         assert max(comparison.outcomes[name].units) <= 200
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_all_are_divided_by_the_optimum_and_so_is_on_demand() -> None:
     comparison, best = rows(compared()), optimum(DEMAND)
     assert best == 600.0  # two decreases at most: capacity is the demand
@@ -171,7 +171,7 @@ def test_the_cost_floor_is_the_demand_at_100_percent() -> None:
     assert comparison["on demand"].over_floor == pytest.approx(3.46, abs=0.005)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_writes_have_their_own_price() -> None:
     reads, writes = rows(compared()), rows(compared(dimension=Dimension.WRITE))
     for name in reads:

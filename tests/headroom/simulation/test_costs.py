@@ -59,7 +59,7 @@ def reads_of(aligned: TableHistory) -> TargetCosts:
 # the figures
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_target_is_costed_each_way_from_the_price_file() -> None:
     target_costs = reads_of(history(WAVE, state=table(read=80)))
     mean = sum(WAVE) / DAY
@@ -70,7 +70,7 @@ def test_a_target_is_costed_each_way_from_the_price_file() -> None:
     assert target_costs.utilisation_percent == pytest.approx(100 * mean / 80)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_headrooms_month_comes_from_the_replay() -> None:
     aligned = history(WAVE)
     outcomes = Replay(
@@ -86,7 +86,7 @@ def test_headrooms_month_comes_from_the_replay() -> None:
     )
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_configuration_of_the_table_is_replayed() -> None:
     rules = loader.load('[understudy]\n[[tables]]\nname = "orders"\nmin_units = 500')
     lines = costs.costs([history(WAVE)], rules, PRICES, workers=1)
@@ -94,7 +94,7 @@ def test_the_configuration_of_the_table_is_replayed() -> None:
     assert [one.own.alarms for one in lines] == [pytest.approx(5 * 0.10)] * 2
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_table_on_demand_costs_what_it_consumes() -> None:
     target_costs = reads_of(history(WAVE, state=table(0, 0, on_demand=True)))
     assert (target_costs.units_now, target_costs.utilisation_percent) == (None, None)
@@ -232,14 +232,14 @@ def test_a_table_is_on_demand_with_all_its_targets_or_none() -> None:
     }
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_table_that_throttles_is_not_left_as_it_is() -> None:
     target_costs = reads_of(history([90.0] * DAY, state=table(read=30)))
     assert target_costs.now < target_costs.headroom
     assert target_costs.advice is not Advice.AS_IT_IS
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_headrooms_own_cost_counts_against_it() -> None:
     busy_hour = [3.0 if minute in range(600, 660) else 0.5 for minute in range(DAY)]
     target_costs = reads_of(history(busy_hour, state=table(read=3), is_whole=False))
@@ -251,7 +251,7 @@ def test_headrooms_own_cost_counts_against_it() -> None:
     assert target_costs.advice is Advice.AS_IT_IS
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_throttling_under_headroom_counts_against_it() -> None:
     spikes = [600.0 if minute % 240 in range(220, 224) else 1.0 for minute in range(DAY)]
     target_costs = reads_of(history(spikes, state=table(read=600), is_whole=False))
@@ -260,7 +260,7 @@ def test_throttling_under_headroom_counts_against_it() -> None:
     assert target_costs.advice is Advice.RESERVED
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_a_table_with_little_demand_belongs_on_demand() -> None:
     target_costs = reads_of(
         history([60.0 if minute < 20 else 0.1 for minute in range(DAY)], state=table(100, 50))
@@ -320,7 +320,7 @@ def test_a_table_of_which_nothing_can_be_read_has_no_history() -> None:
     assert [failure.why for failure in failures] == ["orders:read", "orders:write"]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_two_processes_cost_what_one_costs() -> None:
     histories = [history(WAVE), history([5.0] * DAY)]
     calls: list[int] = []

@@ -85,7 +85,7 @@ def blocks(seed: int, minutes: int) -> list[float]:
     return demand[:minutes]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 3, 4, 8])
 def test_over_hours_the_fifth_decrease_waits_3600_seconds(seed: int) -> None:
     demand = blocks(seed, 200)
@@ -93,7 +93,7 @@ def test_over_hours_the_fifth_decrease_waits_3600_seconds(seed: int) -> None:
     assert optimum(demand) < optimum(demand, every_minute=4)
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spaced", "most"),
     [(True, 4), (False, 3)],

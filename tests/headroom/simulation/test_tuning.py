@@ -85,7 +85,7 @@ def test_days_are_dealt_out_into_folds(days: range, folds: list[list[int]]) -> N
     assert tuning.folds_of(days) == folds
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_the_days_figures_add_up_to_the_replay() -> None:
     outcome = replay(THREE_DAYS, PLAIN, initial_units(THREE_DAYS))
     days = tuning.measure(THREE_DAYS, None, PLAIN)
@@ -204,7 +204,7 @@ def test_the_cheapest_that_meets_the_goal_is_taken(
     )
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 def test_of_nearly_equal_ones_the_one_nearest_to_today_is_taken() -> None:
     result = tuning.tune([0.0] * (3 * DAY), PLAIN, 100, plan=SMALL)
     assert (result.best, result.verdict) == (PLAIN, TuningVerdict.KEEP)

@@ -98,7 +98,7 @@ def test_a_change_of_action_makes_the_alarms_anew(region: Region, ids: list[str]
     assert sorted(region.cloudwatch.alarms) == [alarm_of(i) for i in ids]
 
 
-@pytest.mark.slow(traced=True)
+@pytest.mark.slow
 @pytest.mark.scene(web, healing(action="notify", notify_topic=OPERATORS))
 def test_the_action_notify_sends_one_notification_each_time_an_instance_fails(
     region: Region, ids: list[str]
