@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headroom.migrate.dynamic_dynamodb import translate
-from headroom.migrate.dynamic_options import GLOBAL, LOGGING, SECRETS
+from headroom.migrate.dynamic_dynamodb import translate, unknown
+from headroom.migrate.dynamic_options import GLOBAL, LOGGING, OPTIONS, SECRETS
 from headroom.migrate.imported import Imported, Kind, Line
 
 SHORT = {"-c": "--config", "-r": "--region", "-t": "--table-name"}
@@ -62,9 +62,7 @@ def translate_command_line(words: Sequence[str], annotate: bool = False) -> Impo
     sections = _sections(options, tables)
     if not tables:
         lines += [
-            Line(word.number, word.text, Kind.OBSOLETE, WITHOUT_TABLE)
-            for word in options
-            if word.option not in {*GLOBAL, *LOGGING}
+            _without_table(word) for word in options if word.option not in {*GLOBAL, *LOGGING}
         ]
     text, sources = _file(sections)
     imported = translate(text, annotate)
@@ -91,6 +89,14 @@ def _options(words: Sequence[str]) -> Iterator[_Word]:
         if not equals and name not in FLAGS and rest and not rest[0].startswith("--"):
             value = rest.pop(0)
         yield _Word(number, name, value.replace("\n", " "))
+
+
+def _without_table(word: _Word) -> Line:
+    """Return what becomes of an option of a table, where no table is named."""
+    if word.option in OPTIONS:
+        return Line(word.number, word.text, Kind.OBSOLETE, WITHOUT_TABLE)
+    text = unknown(word.option, {*OPTIONS, "table-name"})
+    return Line(word.number, word.text, Kind.UNKNOWN, text)
 
 
 def _sections(

@@ -111,7 +111,7 @@ def _read_options(options: Iterable[ini.Option], account: Account, part: Part) -
     for option in options:
         known = OPTIONS.get(option.name)
         if known is None:
-            account.add(option.line, Kind.UNKNOWN, _unknown(option.name, OPTIONS))
+            account.add(option.line, Kind.UNKNOWN, unknown(option.name, OPTIONS))
             continue
         try:
             found = Given(option.line, known.read(option.value))
@@ -135,7 +135,8 @@ def _why(option: ini.Option, error: ValueError) -> str:
     )
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
+def unknown(name: str, known: Collection[str]) -> str:
+    """Return why an option has no effect where these are known."""
     if name in HOMES:
         return f"it has no effect here; it belongs to {', '.join(HOMES[name])}"
     if name.startswith("disable-"):
@@ -354,7 +355,7 @@ class _Importer:
 
     def _plain(self, option: ini.Option, known: Mapping[str, str]) -> None:
         if option.name not in known:
-            self.account.add(option.line, Kind.UNKNOWN, _unknown(option.name, known))
+            self.account.add(option.line, Kind.UNKNOWN, unknown(option.name, known))
         elif known[option.name]:
             text = known[option.name].format(value=option.value, level=option.value.upper())
             self.account.add(option.line, Kind.OBSOLETE, text)

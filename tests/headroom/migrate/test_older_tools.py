@@ -63,6 +63,11 @@ def test_a_command_line_is_what_the_file_with_the_same_options_is() -> None:
             "1 obsolete: --reads-upper-threshold 5 → without --table-name it has no effect, "
             "there as here",
         ),
+        (
+            "--tabel-name orders",
+            "1 unknown: --tabel-name orders → Dynamic DynamoDB has no such option; "
+            "did you mean table-name?",
+        ),
     ],
 )
 def test_what_belongs_into_no_file_is_said_too(words: str, line: str) -> None:
