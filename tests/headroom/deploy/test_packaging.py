@@ -389,6 +389,11 @@ def test_both_packages_let_the_workers_read_their_queue_side_by_side(packages: P
     assert merged["scaling_config"] == {"maximum_concurrency": 12}
     queue = packages.terraform("headroom.tf.json")["resource"]["aws_sqs_queue"]["headroom_groups"]
     assert queue["name"] == "headroom-dev-groups"
+    receives = {"maxReceiveCount": 2}
+    of_sam = packages.sam["HeadroomGroups"]["Properties"]["RedrivePolicy"]
+    assert of_sam == {"deadLetterTargetArn": {"Fn::Sub": sam.DEAD_LETTERS}, **receives}
+    of_module = json.loads(queue["redrive_policy"])
+    assert of_module == {"deadLetterTargetArn": terraform.DEAD_LETTERS, **receives}
 
 
 def test_alarms_are_written_in_the_providers_words(packages: Packages) -> None:

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
@@ -17,7 +18,7 @@ from chalicelib.core import table_alarms
 from chalicelib.run import Report
 from headroom.deploy import blueprint, setup, stage, teardown
 from headroom.deploy.account import AwsSession, Location
-from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Resource
+from headroom.deploy.resources import ConfiguredPolicy, OwnAlarm, Queue, Resource
 from headroom.deploy.stage import Stage, StageError
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import timeout_seconds
@@ -442,3 +443,19 @@ def test_no_function_may_outlive_what_the_buffer_reckons_with() -> None:
     woken = ("on_alarm", "on_action", "on_event", "on_queue", "on_fleet")
     assert max(map(timeout_seconds, woken)) <= blueprint.FUNCTION_SECONDS
     assert 6 * timeout_seconds("on_group") == blueprint.GROUP_SECONDS
+
+
+def test_a_group_that_fails_twice_becomes_a_dead_letter() -> None:
+    of_groups = stage.complete(
+        Stage("headroom", "dev"), load(rules() + "\n[fan_out]\nworkers = 2\n")
+    )
+    session = cast(AwsSession, SimpleNamespace(location=Location("aws", "eu-west-1", "1")))
+    queue = setup.resources_before_functions(of_groups, session)[-1]
+    assert isinstance(queue, Queue)
+    assert (queue.name, queue.expected["RedrivePolicy"]) == (
+        "headroom-dev-groups",
+        {
+            "deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:headroom-dev-dead-letters",
+            "maxReceiveCount": 2,
+        },
+    )

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chalicelib import handlers
 from chalicelib.core import table_alarms
 from chalicelib.core.explain import WHY
 from chalicelib.model import Reason
@@ -24,6 +25,7 @@ from tests.support.scenes import (
     TARGETS,
     alarm_message,
     invoke,
+    new_run,
     of_table,
     operations,
     pass_minutes,
@@ -200,6 +202,14 @@ def test_a_table_that_keeps_failing_is_reported_once_after_n_sweeps(region: Regi
     )
     region.run(HOUR)
     assert subjects(region) == ["Sweeps keep failing: orders"] * 2
+
+
+def test_a_table_that_a_sweep_has_no_time_for_is_reported(region: Region) -> None:
+    run = new_run(region, notification_rules("not_reached", notify_failing_sweeps=1))
+    handlers.sweep(run)
+    run.leave("orders")
+    handlers.notify(run)
+    assert subjects(region) == ["Sweeps have no time: orders"]
 
 
 @pytest.mark.scene(scene, notification_rules("failing", notify_failing_sweeps=2))
