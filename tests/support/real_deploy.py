@@ -26,6 +26,9 @@ SHIPPED = (
     "pyproject.toml",
     "requirements-dev.txt",
 )
+#: The file in a site's folder that gets each action which the operator's commands call.
+CALLED = "called.txt"
+RECORDER = ROOT / "tests" / "support" / "recorder"
 CONFIG = '[[tables]]\nname = "orders"\nstrategy = "percent"\n'
 
 
@@ -62,6 +65,10 @@ class Site:
         return self.run(
             "make", "-o", f"{venv}/.installed", *words, f"VENV={venv}", status=status, answer=answer
         )
+
+    def called(self) -> set[str]:
+        """Return the actions that the commands have called, such as `sns:Subscribe`."""
+        return set((self.folder / CALLED).read_text().split())
 
     def client(self, service: str) -> Any:
         return client_of(self.environment["AWS_ENDPOINT_URL"])(service)
@@ -112,4 +119,5 @@ def site(folder: Path, **environment: str) -> Iterator[Site]:
     """Serve an account for a copy of the project, whose stage `dev` has these settings."""
     copy_project(folder, **environment)
     with moto_server(folder, operator_environment("")) as endpoint:
-        yield Site(folder, operator_environment(endpoint))
+        recorded = {"PYTHONPATH": str(RECORDER), "CALLED_ACTIONS": str(folder / CALLED)}
+        yield Site(folder, {**operator_environment(endpoint), **recorded})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headroom.project import ROOT
 from tests.support.deployed import (
     ALL_FUNCTIONS,
     ALL_SOURCES,
@@ -23,6 +24,17 @@ def wait_for(what: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not what():
         assert time.monotonic() < end, "it did not come to pass"
+
+
+def documented_actions() -> set[str]:
+    """Return the actions that docs/operations.md says an operator needs."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("\n### What you need yourself\n")[2].partition("\n### ")[0]
+    return {
+        f"{service}:{action}"
+        for service, actions in re.findall(r"([a-z-]+): ((?:`\w+`(?:, )?)+)", section)
+        for action in re.findall(r"\w+", actions)
+    }
 
 
 def run_sweep(there: Site) -> None:
@@ -107,3 +119,4 @@ def test_a_stage_lives_from_make_deploy_to_teardown(tmp_path: Path) -> None:
         assert inventory(there.client) == before
         assert units(there) == 150
         assert "removed" not in there.run("headroom", "teardown", "--stage", "dev", "--yes")
+        assert there.called() - documented_actions() == set()
