@@ -75,7 +75,7 @@ class SharedSession(Session):  # type: ignore[misc]
 
 
 def _keep_shapes(resolver: Any) -> None:
-    """Let botocore resolve each reference of a service's model once. It would do so in each call."""
+    """Let botocore resolve each reference of a service's model once, not in each call."""
     resolve = resolver.resolve_shape_ref
     # by identity: a reference is a dictionary of the model, and is kept beside its shape
     kept: dict[int, tuple[dict[str, Any], Any]] = {}
