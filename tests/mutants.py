@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "mutants.json"
+ROOT = Path(__file__).parents[1]
+RESULTS, README = ROOT / "benchmarks" / "mutants.json", ROOT / "README.md"
 LINE = re.compile(r"\s*(?P<module>[\w.]+)\.(?P<mutant>x\w*): (?P<outcome>[\w ]+)")
 #: What a mutant may come to that a test noticed.
 KILLED = ("killed", "timeout", "caught by type check")
@@ -34,6 +37,15 @@ def row(mutants: dict[str, str]) -> dict[str, object]:
     }
 
 
+def readme_row(rows: Mapping[str, Any]) -> str:
+    """Return the row of README's table about tests."""
+    mutants, killed = (sum(row[key] for row in rows.values()) for key in ("mutants", "killed"))
+    return (
+        f"| changes to the code that a unit test notices | `make mutants` | {killed:,} of "
+        f"{mutants:,} in {len(rows)} modules of the core ([figures](benchmarks/mutants.json)) |"
+    )
+
+
 def main() -> int:
     """Print the figures and write them."""
     mutmut = [Path(sys.executable).with_name("mutmut"), "results", "--all", "true"]
@@ -45,6 +57,8 @@ def main() -> int:
             f"{figures['percent']} %\n"
         )
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    text = README.read_text()
+    README.write_text(re.sub(r"\| changes to the code .*", lambda _: readme_row(rows), text))
     return 0
 
 
