@@ -7,10 +7,10 @@ Lambda action, and EventBridge's "CloudWatch Alarm State Change". Source: CloudW
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Struct
 
 from chalicelib.metrics import EC2, STATUS_CHECKS, Metric, instance_of, target_of
 from chalicelib.model import Direction, Reason, Skip, Target
@@ -24,8 +24,7 @@ BAND = re.compile(r"\s*ANOMALY_DETECTION_BAND\b")
 QUERY = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmEvent:
+class AlarmEvent(Struct, frozen=True):
     """One alarm went to ALARM: check this target.
 
     region and account are "" if the message does not have them.
@@ -37,8 +36,7 @@ class AlarmEvent:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceEvent:
+class InstanceEvent(Struct, frozen=True):
     """An alarm on an instance's status checks went to ALARM: check this instance.
 
     region and account are "" if the message does not have them.

@@ -8,7 +8,6 @@ units per second unless a name has another unit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -222,8 +221,7 @@ class Throughput(Struct, frozen=True):
         return max(raised_at, lowered_at)
 
 
-@dataclass(frozen=True, slots=True)
-class TableState:
+class TableState(Struct, frozen=True):
     """A table as DescribeTable shows it.
 
     throughputs: the throughput by index name, "" for the table. replicas: the other Regions of a
@@ -365,8 +363,7 @@ class Decision(Struct, frozen=True):
         return self.desired != self.current
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """Something that was checked and left as it is: a message, an alarm or a table."""
 
     subject: str
@@ -374,8 +371,7 @@ class Skip:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One target's part of an UpdateTable call. `current` is what the decision saw, and must still
     be so."""
 
@@ -384,8 +380,7 @@ class Change:
     desired: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetCapacity:
+class SetCapacity(Struct, frozen=True):
     """One UpdateTable call: all increases, or all decreases, of one table and its indexes."""
 
     table: str
@@ -397,8 +392,7 @@ class SetCapacity:
         return any(change.desired > change.current for change in self.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Struct, frozen=True):
     """An alarm as DescribeAlarms shows it: all its fields, by AWS's own names.
 
     unsendable: the fields that PutMetricAlarm could not send back, since the running botocore does
@@ -451,8 +445,7 @@ class Alarm:
         return float(value) if isinstance(value, int | float) else None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateAlarm:
+class CreateAlarm(Struct, frozen=True):
     """Make one of Headroom's own alarms, for a target or for what is named. `fields` are
     PutMetricAlarm's parameters."""
 
@@ -465,8 +458,7 @@ class CreateAlarm:
         return Alarm(self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class RewriteAlarm:
+class RewriteAlarm(Struct, frozen=True):
     """Change some fields of an alarm, the threshold above all, and keep every other one as it
     is."""
 
@@ -486,15 +478,13 @@ class RewriteAlarm:
         return RewriteAlarm(self.target, self.result, old)
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteAlarms:
+class DeleteAlarms(Struct, frozen=True):
     """Remove alarms of Headroom's own whose target is gone."""
 
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Heal:
+class Heal(Struct, frozen=True):
     """Let a group replace an instance, or reboot it; `how` is `replace` or `reboot`."""
 
     instance: str
@@ -502,8 +492,7 @@ class Heal:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class StandBy:
+class StandBy(Struct, frozen=True):
     """Suspend, or (`ends`) resume, Application Auto Scaling. percent: of a policy to put, or 0."""
 
     target: Target
@@ -515,8 +504,7 @@ class StandBy:
     ends: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SetMode:
+class SetMode(Struct, frozen=True):
     """Switch the billing mode of a table, or (`was` is the same) change its ceilings on demand.
 
     was, on_demand: whether it is on demand before and after. units: of each target, where it

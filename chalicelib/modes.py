@@ -5,8 +5,9 @@ so nothing else changes it in the same run.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec import structs
 
 from chalicelib.aws import pause_tags
 from chalicelib.aws.metrics import read_metrics, read_weeks
@@ -142,7 +143,7 @@ def _held_by_breakers(
     known = {target: observations[target] for target in facts.policies}
     held = circuit_breaker.holds(run, known, circuit_breaker.questions(known.values()))
     more = tuple(hold for observation in held.values() for hold in observation.holds)
-    return replace(facts, holds=(*facts.holds, *more)) if held else None
+    return structs.replace(facts, holds=(*facts.holds, *more)) if held else None
 
 
 def _act(run: Run, decision: ModeDecision) -> ModeDecision:
@@ -184,4 +185,6 @@ def action_of(decision: ModeDecision, run: Run) -> SetMode:
 
 
 def _undone(decision: ModeDecision, reason: Reason) -> ModeDecision:
-    return replace(decision, becomes_on_demand=decision.on_demand, reason=reason, ceilings={})
+    return structs.replace(
+        decision, becomes_on_demand=decision.on_demand, reason=reason, ceilings={}
+    )

@@ -70,6 +70,7 @@ LIBRARIES = {
     "config": {"msgspec"},
     "core": {"msgspec"},
     "events": {"msgspec"},
+    "healing": {"msgspec"},
     "holds": {"msgspec"},
     "aws": {"boto3", "botocore", "msgspec"},
     "telemetry": {"aws_lambda_powertools"},

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import structs
 
 from chalicelib.aws.client import Aws, batches
 from chalicelib.core.healing import EventKind, InstanceGroup, Member, MemberEvent
@@ -63,7 +64,7 @@ def with_status(aws: Aws, group: InstanceGroup) -> InstanceGroup:
         page = client.describe_instance_status(InstanceIds=list(ids), IncludeAllInstances=True)
         statuses |= {status["InstanceId"]: status for status in page["InstanceStatuses"]}
     members = [_with_status(member, statuses.get(member.instance, {})) for member in group.members]
-    return replace(group, members=tuple(members))
+    return structs.replace(group, members=tuple(members))
 
 
 def with_past(aws: Aws, group: InstanceGroup, since: datetime) -> InstanceGroup:
@@ -72,7 +73,7 @@ def with_past(aws: Aws, group: InstanceGroup, since: datetime) -> InstanceGroup:
     Activities in progress come first, then the newest. So the first activity that ended before
     `since` ends the reading. Source: API_DescribeScalingActivities, read 2026-11.
     """
-    return replace(group, events=tuple(_events(aws, group.name, since)))
+    return structs.replace(group, events=tuple(_events(aws, group.name, since)))
 
 
 def mark_unhealthy(aws: Aws, instance: str) -> None:
@@ -121,7 +122,9 @@ def _with_status(member: Member, status: Mapping[str, Any]) -> Member:
     needed = [results["system"], results["instance"], *filter(None, [results["attached_ebs"]])]
     is_running = status.get("InstanceState", {}).get("Name") == "running"
     passing = is_running and all(result in {"ok", *OPTIONAL} for result in needed)
-    return replace(member, failing=failing, failing_since=min(since, default=None), passing=passing)
+    return structs.replace(
+        member, failing=failing, failing_since=min(since, default=None), passing=passing
+    )
 
 
 def _events(aws: Aws, group: str, since: datetime) -> Iterator[MemberEvent]:

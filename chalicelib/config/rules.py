@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from msgspec import Struct
+
 from chalicelib.config.fan_out import FanOut
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.healing import Healing
@@ -19,16 +21,14 @@ from chalicelib.model import Dimension, Target
 WILDCARDS = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Settings given at one place of the file: for both dimensions, then for each."""
 
     both: Raw
     apart: Mapping[Dimension, Raw]
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Struct, frozen=True):
     """A name, a glob with * ? [, or a regular expression that must match the whole name."""
 
     text: str
@@ -43,8 +43,7 @@ class Matcher:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """Settings for the tables that match and for their indexes, or for the indexes that match."""
 
     matcher: Matcher

@@ -1,8 +1,9 @@
 """Whether a check has a use for the metrics of a target. Each read of them costs money. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from chalicelib.config.types import METRIC_KINDS
 from chalicelib.core import scaling
@@ -140,8 +141,7 @@ def _would_change(
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class UnitsBefore:
+class UnitsBefore(Struct, frozen=True):
     """The metric of a target's units before its last change, as a container has read it."""
 
     changed_at: datetime

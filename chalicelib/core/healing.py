@@ -4,9 +4,10 @@ Pure: the facts and the time are arguments.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from chalicelib.config.healing import ACTING, Healing, HealingAction
 from chalicelib.model import Number, Reason
@@ -26,8 +27,7 @@ REPLACING = frozenset({"HealthCheck", "Launch", "ReplaceUnhealthy", "Terminate"}
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One instance of a group: the facts of DescribeAutoScalingGroups and DescribeInstanceStatus.
 
     lifecycle: `InService`, `Standby`, `Terminating:Wait` and so on. failing: the names of the
@@ -71,8 +71,7 @@ class EventKind(StrEnum):
     REBOOTED = "rebooted"
 
 
-@dataclass(frozen=True, slots=True)
-class MemberEvent:
+class MemberEvent(Struct, frozen=True):
     """Something that happened to an instance of a group at an aware time, as AWS records it."""
 
     instance: str
@@ -80,8 +79,7 @@ class MemberEvent:
     what: EventKind
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceGroup:
+class InstanceGroup(Struct, frozen=True):
     """An Auto Scaling group with its members.
 
     suspended: its suspended processes. grace: its own health check grace period. watched: the
@@ -105,8 +103,7 @@ class InstanceGroup:
         return max(timedelta(minutes=max(rule.within_minutes, rule.cooldown_minutes)), self.grace)
 
 
-@dataclass(frozen=True, slots=True)
-class HealingDecision:
+class HealingDecision(Struct, frozen=True):
     """What to do about one instance, the reason, and its numbers. group: "" without a group."""
 
     instance: str

@@ -7,9 +7,10 @@ the replay, 0.98 in the geometric mean (docs/decisions/0008-modes-by-an-estimate
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+
+from msgspec import Struct
 
 from chalicelib.config import windows
 from chalicelib.config.policy import Policy
@@ -35,16 +36,14 @@ LEAST_SHARE = 0.05
 FEWEST_HOURS = 160
 
 
-@dataclass(frozen=True, slots=True)
-class HourCost:
+class HourCost(Struct, frozen=True):
     """What a table with its indexes costs in an hour, in USD, in each mode."""
 
     provisioned: float
     on_demand: float
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """The cheapest way through a week.
 
     switches: whether it begins with a switch. on_demand: whether each hour is on demand. cost:

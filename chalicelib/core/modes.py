@@ -7,8 +7,9 @@ table, which Headroom writes before each switch of its own.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct, field
 
 from chalicelib.config import windows
 from chalicelib.config.policy import Policy
@@ -41,8 +42,7 @@ MONTH_HOURS = 730
 CEILING_CHANGE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ModeTag:
+class ModeTag(Struct, frozen=True):
     """Headroom's note of its own last switch. at: None if an operator handed the table over. why:
     `parachute`, or ""."""
 
@@ -69,8 +69,7 @@ def parse(value: str) -> ModeTag | None:
     return ModeTag(mode, at.astimezone(UTC), why) if is_known else None
 
 
-@dataclass(frozen=True, slots=True)
-class ModeFacts:
+class ModeFacts(Struct, frozen=True):
     """What is known of a table whose mode Headroom may choose.
 
     on_demand_at: when it went on demand last, as DescribeTable shows it. tag: the note of
@@ -93,8 +92,7 @@ class ModeFacts:
     ceilings: Mapping[Target, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ModeDecision:
+class ModeDecision(Struct, frozen=True):
     """What is decided about the mode of a table.
 
     on_demand, becomes_on_demand: the mode now, and then. units: what each target gets on the way

@@ -7,13 +7,12 @@ target keeps when that was, and the metrics show when the episode began.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, chain, islice
 from operator import ge, le
 from typing import Literal
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.config.types import METRIC_KINDS, NotificationKind
@@ -66,8 +65,7 @@ TEXTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One message. topic: the ARN of an SNS topic. slack: where a webhook's URL is kept. Either may
     be "".
 
@@ -82,8 +80,7 @@ class Notice:
     slack: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationLine:
+class NotificationLine(Struct, frozen=True):
     """One fact about a table as a sentence, with its kind and its destinations."""
 
     kind: NotificationKind
@@ -93,8 +90,7 @@ class NotificationLine:
     slack: str
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """Something that holds now.
 
     target: the target whose alarm keeps the notification state. since: when the episode began,
@@ -113,8 +109,7 @@ class Condition:
     fact: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationState:
+class NotificationState(Struct, frozen=True):
     """What a tag keeps of a condition: when it was notified, and when it was first and last
     observed in the newest episode."""
 
@@ -159,7 +154,7 @@ def update_state(
     written."""
     updated = state if condition.since else _observed(condition, state, now)
     if notified:
-        return replace(updated, notified=now)
+        return structs.replace(updated, notified=now)
     is_old = state.last is None or now - state.last >= condition.refresh
     return updated if is_old or updated.first != state.first else state
 
@@ -167,7 +162,7 @@ def update_state(
 def _observed(condition: Condition, state: NotificationState, now: datetime) -> NotificationState:
     is_same_episode = state.last is not None and now - state.last <= condition.gap
     first = state.first if is_same_episode and state.first else now
-    return replace(state, first=first, last=now)
+    return structs.replace(state, first=first, last=now)
 
 
 # changes that were made
@@ -375,7 +370,7 @@ def of_spending(
         effect = "nothing is raised above the measured demand" if one.caps else ""
         effect = effect or ("capacity is raised as before" if level == max(money.LEVELS) else "")
         text = "; ".join(filter(None, [money.sentence(one, now), effect]))
-        line = replace(_line("money", target, policy, text), table=one.of or "the stage")
+        line = structs.replace(_line("money", target, policy, text), table=one.of or "the stage")
         fact = f"-{level}" if one.of else f"-stage-{level}"
         yield Condition(line, target, money.month_begin(now), fact=fact)
 

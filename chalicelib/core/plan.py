@@ -6,8 +6,9 @@ after it.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core import table_alarms
@@ -57,7 +58,7 @@ def identity(action: Action) -> Hashable:
         case SetCapacity() | Heal() | DeleteAlarms() | StandBy():
             return action
         case SetMode():
-            return replace(action, note=("", ""))
+            return structs.replace(action, note=("", ""))
         case RewriteAlarm():
             return action.alarm.name, tuple(sorted((k, str(v)) for k, v in action.changes.items()))
         case CreateAlarm():

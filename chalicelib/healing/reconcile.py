@@ -6,7 +6,8 @@ An alarm on one instance starts a check of its whole Auto Scaling group. Only gr
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from chalicelib.alarm_upkeep import make_alarms, remove_alarms
 from chalicelib.aws import groups as aws_groups
@@ -141,7 +142,7 @@ def _observe(
     times = {i: instance_alarms.rebooted_at(alarm) for i, alarm in alarms.items()}
     reboots = [healing.MemberEvent(i, at, EventKind.REBOOTED) for i, at in times.items() if at]
     events = (*group.events, *reboots)
-    return replace(group, events=events, watched=frozenset(alarms)), alarms
+    return structs.replace(group, events=events, watched=frozenset(alarms)), alarms
 
 
 def _act(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> HealingDecision:
@@ -158,7 +159,7 @@ def _act(run: Run, decision: HealingDecision, alarms: Mapping[str, Alarm]) -> He
     # the other instances are checked; the failure is raised at the end
     except Exception as error:  # noqa: BLE001
         run.fail(decision.instance, f"to {decision.action} it", error)
-        return replace(decision, reason=Reason.FAILED)
+        return structs.replace(decision, reason=Reason.FAILED)
     run.report.done.append(action)
     return decision
 

@@ -1,10 +1,12 @@
 """The console of the embedded region: there time can be played, and anything may be done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+
+from msgspec import structs
 
 from chalicelib import events
 from chalicelib.core.table_alarms import name_of
@@ -78,7 +80,7 @@ class EmbeddedSite(Site):
     def _staged(self, event: events.Event, message: str) -> tuple[events.Event, str]:
         """Return an event as the region's own, and what was made for it."""
         if isinstance(event, events.AlarmEvent) and event.target in self.region.targets():
-            return replace(event, region="", account=""), ""
+            return structs.replace(event, region="", account=""), ""
         tables = self.account.tables
         return staging.stage(self.region, tables.aws, tables.config, event, message)
 

@@ -8,8 +8,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from chalicelib import events, handlers
 from chalicelib.aws.client import Aws
@@ -72,10 +74,10 @@ def stage(
     match event:
         case events.AlarmEvent():
             words = _stage_table(region, aws, config, event, _trigger(text))
-            return replace(event, region="", account=""), words
+            return structs.replace(event, region="", account=""), words
         case events.InstanceEvent():
             instance, words = _stage_group(region, aws, config, event.instance)
-            return replace(event, instance=instance, region="", account=""), words
+            return structs.replace(event, instance=instance, region="", account=""), words
         case _:
             return event, ""
 

@@ -6,8 +6,9 @@ request counts as a unit.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from chalicelib.config.policy import Policy
 from chalicelib.config.types import ScalingStep, ScalingSteps
@@ -29,8 +30,7 @@ SETTLE = timedelta(minutes=15)
 FIVE_MINUTES = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """The newest periods of the alarm.
 
     loads: the mean consumption of each period, oldest first. It is empty if one of them is unknown
@@ -49,8 +49,7 @@ class Evidence:
     throttling_is_spent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One cause of an increase, and the units that it leads to."""
 
     desired: int

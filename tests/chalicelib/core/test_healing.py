@@ -1,13 +1,13 @@
 """Healing, decided: every rule that leaves an instance alone, the budget, and the laws that hold
 whatever the facts."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chalicelib.config.healing import Healing, rule_for
 from chalicelib.core.explain import sentence
@@ -46,17 +46,19 @@ def web(
     alarm."""
     ids = [f"i-{number:02}" for number in range(size)]
     members = [member(i, zone=zones[n % len(zones)]) for n, i in enumerate(ids)]
-    members[0] = replace(members[0], **{"failing": ("instance",), "passing": False, **(sick or {})})
+    members[0] = structs.replace(
+        members[0], **{"failing": ("instance",), "passing": False, **(sick or {})}
+    )
     return InstanceGroup("web", tuple(members), **{"watched": frozenset(ids), **fields})
 
 
 def failing(group: InstanceGroup, *numbers: int) -> InstanceGroup:
     """The same group, with these members failing, too."""
     members = [
-        replace(m, failing=("system",), passing=False) if n in numbers else m
+        structs.replace(m, failing=("system",), passing=False) if n in numbers else m
         for n, m in enumerate(group.members)
     ]
-    return replace(group, members=tuple(members))
+    return structs.replace(group, members=tuple(members))
 
 
 def event(what: EventKind, minutes_ago: float, instance: str = SICK) -> MemberEvent:
@@ -275,13 +277,13 @@ CASES = [
         web(watched=frozenset()), {}, Reason.STATUS_CHECK_FAILED, id="a replacement needs no alarm"
     ),
     pytest.param(
-        replace(web(), members=(*web().members, member("i-99", lifecycle="Terminating"))),
+        structs.replace(web(), members=(*web().members, member("i-99", lifecycle="Terminating"))),
         {},
         Reason.HEALING_BUDGET,
         id="one is going",
     ),
     pytest.param(
-        replace(web(), members=(*web().members, member("i-99", healthy=False))),
+        structs.replace(web(), members=(*web().members, member("i-99", healthy=False))),
         {},
         Reason.HEALING_BUDGET,
         id="one is marked",
@@ -328,10 +330,10 @@ def test_of_several_sick_ones_the_longest_sick_come_first_as_far_as_the_budget_g
     since = {2: 5, 4: 9, 7: 3}
     group = failing(web(sick={"failing_since": NOON - MINUTE * 4}), *since)
     members = tuple(
-        replace(m, failing_since=NOON - MINUTE * since[n]) if n in since else m
+        structs.replace(m, failing_since=NOON - MINUTE * since[n]) if n in since else m
         for n, m in enumerate(group.members)
     )
-    verdicts = decide(replace(group, members=members), rule(max_instances=2), NOON)
+    verdicts = decide(structs.replace(group, members=members), rule(max_instances=2), NOON)
     assert [(v.instance, v.reason, v.acts) for v in verdicts] == [
         ("i-04", Reason.STATUS_CHECK_FAILED, True),
         ("i-02", Reason.STATUS_CHECK_FAILED, True),
@@ -461,28 +463,30 @@ def test_over_any_time_no_more_are_healed_than_the_budget_says(
     for step, sick in enumerate(days):
         now = NOON + MINUTE * 5 * step
         members = [
-            replace(m, failing=("instance",), passing=False) if n in sick else m
+            structs.replace(m, failing=("instance",), passing=False) if n in sick else m
             for n, m in enumerate(group.members)
         ]
         chosen = [
             v.instance
-            for v in decide(replace(group, members=tuple(members)), healing, now)
+            for v in decide(structs.replace(group, members=tuple(members)), healing, now)
             if v.acts
         ]
         healed += [(now, instance) for instance in chosen]
         what = EventKind.REPLACED if healing.action == "replace" else EventKind.REBOOTED
-        group = replace(
+        group = structs.replace(
             group,
             events=(*group.events, *(MemberEvent(instance, now, what) for instance in chosen)),
         )
         if not stays:
             fresh = [
-                m if m.instance not in chosen else replace(m, instance=f"{m.instance}-{step}")
+                m
+                if m.instance not in chosen
+                else structs.replace(m, instance=f"{m.instance}-{step}")
                 for m in members
             ]
-            group = replace(
+            group = structs.replace(
                 group,
-                members=tuple(replace(m, failing=(), passing=True) for m in fresh),
+                members=tuple(structs.replace(m, failing=(), passing=True) for m in fresh),
                 watched=frozenset(m.instance for m in fresh),
             )
     for now, _ in healed:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from chalicelib.config import loader
 from chalicelib.config.policy import make_policy
@@ -337,7 +338,7 @@ def test_two_processes_cost_what_one_costs() -> None:
 
 @pytest.mark.slow(traced=True)
 def test_a_table_that_stores_much_is_cheaper_in_the_other_class() -> None:
-    state = replace(table(), size_bytes=500 << 30)
+    state = structs.replace(table(), size_bytes=500 << 30)
     aligned = history(WAVE, state=state)
     found = costs.costs([aligned], NO_RULES, PRICES, workers=1)
     made = summary.summarize(found, [aligned], PRICES)
@@ -358,8 +359,8 @@ def test_a_table_that_consumes_nothing_is_idle() -> None:
 
 
 def test_replicated_writes_and_the_other_class_are_not_reserved() -> None:
-    plain, other = table(), replace(table(), table_class="STANDARD_INFREQUENT_ACCESS")
-    everywhere = replace(table(), replicas=("eu-west-1",))
+    plain, other = table(), structs.replace(table(), table_class="STANDARD_INFREQUENT_ACCESS")
+    everywhere = structs.replace(table(), replicas=("eu-west-1",))
     able = [
         [costs.is_reservable(state, target) for target in (READS, WRITES)]
         for state in (plain, other, everywhere)
