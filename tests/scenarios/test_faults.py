@@ -14,6 +14,7 @@ from tests.support.scenes import (
     alarm_message,
     failures,
     invoke,
+    new_run,
     of_table,
     operations,
     orders,
@@ -214,6 +215,10 @@ def test_an_identity_that_is_not_known_at_first_is_asked_for_again() -> None:
         region.faults.append(Fault("GetCallerIdentity", THROTTLED))
         assert ["GetCallerIdentity" in text for text in failures(invoke(region, "sweep"))] == [True]
         assert invoke(region, "sweep").error is None
+        region.faults.append(Fault("GetCallerIdentity", "AccessDenied"))
+        run = new_run(region)
+        assert not run.is_foreign("alarm", "", "210987654321")  # it may be ours
+        assert [failure.subject for failure in run.report.failures] == ["the account"]
         assert len(region.cloudwatch.alarms) == 2
 
 

@@ -85,7 +85,7 @@ def test_the_dearest_tables_come_first_and_those_that_were_not_reached_in_the_ne
             region.create_table(name, 5, 5)
         region.create_table("orders-large", 1000, 1000)
         is_read = lambda: "GetMetricData" in operations(region)  # noqa: E731
-        run = new_run(region, seconds_left=lambda: 1.0 if is_read() else 60.0)
+        run = new_run(region, seconds_left=lambda: 25.0 if is_read() else 60.0)
         report = handlers.sweep(run)
         decided = {decision.target.table for decision in report.decisions}
         assert (len(decided), "orders-large" in decided) == (GROUP, True)
