@@ -9,6 +9,7 @@ from chalicelib.config import loader
 from chalicelib.config.policy import make_policy as policy
 from chalicelib.core.strategies import adaptive, percent
 from chalicelib.model import DemandHistory, Dimension, Reason
+from headroom import alarm_lengths
 from headroom.project import ROOT
 from headroom.simulation.dynamodb_rules import Meter
 from tests.support.builders import NOON, observation, outcome, series
@@ -95,3 +96,14 @@ def test_the_steps_down_of_the_example(
     )
     assert (advice.desired, advice.reason, advice.numbers["low_checks"]) == (desired, reason, low)
     assert f"{100 * 228 / 480:.1f} %" in PAGE
+
+
+def test_the_table_of_longer_alarms_has_the_figures_of_its_command() -> None:
+    """Those of `adaptive` may be of an older version of it; `percent` does not change."""
+    table = PAGE.partition(alarm_lengths.BEGIN)[2].partition(alarm_lengths.END)[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    assert [(int(period), int(periods)) for period, periods, *_ in rows] == list(
+        alarm_lengths.ALARMS
+    )
+    for (period, periods), row in zip(alarm_lengths.ALARMS, rows, strict=True):
+        assert row[3] == f"{alarm_lengths.throttled('percent', period, periods):,}"

@@ -139,3 +139,8 @@ def test_a_decision_without_its_metrics_says_why():
     assert (decision.desired, decision.reason) == (100, Reason.BURST_CARRIES)
     floor = structs.replace(found, policy=policy(min_units=150))
     assert scaling.decide(floor, NOON, UP).desired == 150
+
+
+def test_without_a_new_minute_nothing_was_throttled_since_even_at_one_unit() -> None:
+    found = observation(provisioned=1, consumed=0.5)
+    assert not checks.may_be_throttled(found, NOON, NOON)
