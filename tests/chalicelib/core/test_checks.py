@@ -141,6 +141,6 @@ def test_a_decision_without_its_metrics_says_why():
     assert scaling.decide(floor, NOON, UP).desired == 150
 
 
-def test_without_a_new_minute_nothing_was_throttled_since_even_at_one_unit() -> None:
-    found = observation(provisioned=1, consumed=0.5)
+def test_without_a_new_minute_nothing_was_throttled_since_even_where_the_bucket_is_empty() -> None:
+    found = observation(provisioned=1, consumed=3.0)
     assert not checks.may_be_throttled(found, NOON, NOON)

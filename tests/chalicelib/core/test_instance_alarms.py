@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.aws import groups
-from chalicelib.core import instance_alarms
+from chalicelib.core import instance_alarms, table_alarms
 from chalicelib.core.healing import InstanceGroup
 from chalicelib.core.notices import NotificationState
 from chalicelib.core.table_alarms import is_ours as is_a_tables
@@ -28,22 +28,25 @@ def alarm(settings: dict[str, Any] | None = None, **fields: Any) -> Alarm:
 
 
 def test_an_instances_alarm_fires_when_any_check_fails_twice() -> None:
-    fields = alarm().fields
-    assert (
-        fields["AlarmName"],
-        fields["Namespace"],
-        fields["MetricName"],
-        fields["Statistic"],
-    ) == ("headroom-instance/i-0abc:status", "AWS/EC2", "StatusCheckFailed", "Maximum")
-    assert (
-        fields["Dimensions"],
-        fields["Period"],
-        fields["EvaluationPeriods"],
-        fields["DatapointsToAlarm"],
-        fields["Threshold"],
-        fields["TreatMissingData"],
-        fields["AlarmActions"],
-    ) == ([{"Name": "InstanceId", "Value": "i-0abc"}], 60, 2, 2, 1.0, "missing", [TOPIC])
+    assert alarm().fields == {
+        "AlarmName": "headroom-instance/i-0abc:status",
+        "AlarmDescription": (
+            "Headroom looks at instance i-0abc of group web when its status checks fail."
+        ),
+        "Namespace": "AWS/EC2",
+        "MetricName": "StatusCheckFailed",
+        "Dimensions": [{"Name": "InstanceId", "Value": "i-0abc"}],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 2,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 1.0,
+        "TreatMissingData": "missing",
+        "ActionsEnabled": True,
+        "AlarmActions": [TOPIC],
+        "Tags": table_alarms.tags(TOPIC),
+    }
 
 
 def test_a_recovery_is_the_alarms_own_action_on_the_systems_check_in_the_topics_partition() -> None:

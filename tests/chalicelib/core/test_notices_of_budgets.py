@@ -1,13 +1,25 @@
-"""Notices of an alarm that cannot call, and of a budget."""
+"""Notices of an alarm that cannot call, of a budget, of a hold and of a hot key, in words."""
 
 import pytest
 
 from chalicelib.core import money, notices
+from chalicelib.core.explain import WHY
 from chalicelib.core.money import Spending
-from chalicelib.core.notices import NotificationLine
-from chalicelib.model import RewriteAlarm
+from chalicelib.core.notices import Condition, NotificationLine
+from chalicelib.core.observation import Observation
+from chalicelib.model import BOTH, DOWN, Decision, Hold, Reason, RewriteAlarm
 from tests.chalicelib.core.test_notices import HOUR, SLACK, TOPIC, telling
-from tests.support.builders import INDEX_READS, NOON, READS, WRITES, alarm, observation
+from tests.support.builders import (
+    INDEX_READS,
+    NOON,
+    READS,
+    WRITES,
+    alarm,
+    decision,
+    observation,
+    series,
+    with_policy,
+)
 
 
 def test_an_alarm_that_cannot_call_is_a_condition() -> None:
@@ -74,3 +86,59 @@ def test_the_reads_of_a_table_stand_for_its_budget_and_never_for_the_stages() ->
         seen = observation(target, settings=telling("money"), spending=both)
         found = list(notices.conditions(seen, None, NOON))
         assert [condition.fact for condition in found] == ["-100"] * count
+
+
+def condition_of(kind: str, seen: Observation, decided: Decision | None = None) -> Condition:
+    settings = telling(kind, notify_slack=SLACK)
+    [found] = notices.conditions(with_policy(seen, settings), decided, NOON)
+    assert found.target == seen.target
+    assert (found.line.kind, found.line.topic, found.line.slack) == (kind, TOPIC, SLACK)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "hold", "decided", "text"),
+    [
+        pytest.param(
+            "paused",
+            Hold(Reason.PAUSED, "a tag", BOTH),
+            None,
+            f"orders:read: {WHY[Reason.PAUSED]}: a tag",
+            id="paused",
+        ),
+        pytest.param(
+            "fleet",
+            Hold(Reason.FLEET_UNKNOWN, "EC2 is silent", DOWN),
+            None,
+            f"orders:read: {WHY[Reason.FLEET_UNKNOWN]}: EC2 is silent",
+            id="a fleet that cannot be counted",
+        ),
+        pytest.param(
+            "fleet",
+            None,
+            decision(reason=Reason.FLEET_UNKNOWN),
+            f"orders:read: {WHY[Reason.FLEET_UNKNOWN]}",
+            id="a decision that says so",
+        ),
+    ],
+)
+def test_a_hold_says_what_holds_and_is_remembered_by_sweeps(
+    kind: str, hold: Hold | None, decided: Decision | None, text: str
+) -> None:
+    found = condition_of(kind, observation(holds=(hold,) if hold else ()), decided)
+    assert found.line.text == text
+    assert (found.since, found.gap, found.refresh) == (None, 1.5 * HOUR, HOUR / 2)
+
+
+def test_a_hot_key_says_since_when_and_which_command_shows_it() -> None:
+    hot = series([0.0] * 150 + [2.0] * 29 + [4.0])
+    found = condition_of("hot_key", observation(INDEX_READS, consumed=9.0, hot=hot))
+    assert found.line.text == (
+        f"orders/by-date:read: {WHY[Reason.HOT_KEY]}: up to 4.00 a second in the last 10 minutes; "
+        "headroom hot-keys orders --index by-date shows the keys"
+    )
+    assert found.since == NOON - HOUR / 2
+    settings = telling("hot_key")
+    long_ago = observation(hot=series([5.0] * 165 + [0.0] * 15), settings=settings)
+    for calm in (observation(settings=settings), long_ago):
+        assert list(notices.conditions(calm, None, NOON)) == []

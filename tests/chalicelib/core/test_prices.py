@@ -8,11 +8,21 @@ from msgspec import structs
 from chalicelib.config.schedules import Schedule
 from chalicelib.config.types import ScalingStep
 from chalicelib.core import prices
-from chalicelib.model import Decision, Dimension, Target
+from chalicelib.model import Decision, Dimension, TableState, Target
 from headroom.simulation import pricing
-from tests.support.builders import NOON, READS, WRITES, decision, observation, policy
+from tests.support.builders import (
+    NOON,
+    READS,
+    TOPIC,
+    WRITES,
+    decision,
+    observation,
+    policy,
+    throughput,
+)
 
 STEPS = (ScalingStep(70, 10),)
+HOT_KEYS = {"notify": ("hot_key",), "notify_topic": TOPIC}
 
 AT_NOON, AT_ONE = ((Schedule(at=f"cron(0 {hour} * * ? *)"),) for hour in (12, 13))
 
@@ -85,6 +95,10 @@ def test_a_decrease_saves_its_units_hourly_price(found: Decision, saving: float)
         pytest.param(READS, 2, {"lower_at": AT_NOON}, True, id="a small table at its time"),
         pytest.param(READS, 1, {"lower_at": AT_NOON}, False, id="… where nothing can be lowered"),
         pytest.param(READS, 2, {"lower_at": AT_ONE}, False, id="… before its time"),
+        pytest.param(READS, 2, {"strategy": "fleet"}, True, id="a unit more than its fleet needs"),
+        pytest.param(READS, 1, {"strategy": "fleet"}, False, id="what its fleet needs"),
+        pytest.param(READS, 2, HOT_KEYS, True, id="a metric is notified of"),
+        pytest.param(READS, 2, {**HOT_KEYS, "dry_run": True}, False, id="… but not in a dry run"),
     ],
 )
 def test_a_look_is_worth_it_where_much_could_be_saved(
@@ -123,3 +137,9 @@ def test_an_alarm_is_let_sleep_where_that_is_cheaper_than_following_it(
     mean: float, percent: int, dimension: Dimension, level: float
 ) -> None:
     assert prices.alarm_ok_units(mean, percent, dimension) == pytest.approx(level)
+
+
+def test_a_table_costs_its_units_and_those_of_its_indexes() -> None:
+    throughputs = {"": throughput(100, 10), "by-date": throughput(7, 3)}
+    found = TableState("orders", "", True, False, throughputs)
+    assert prices.hourly_cost(found) == pytest.approx(107 * 0.00013 + 13 * 0.00065)
