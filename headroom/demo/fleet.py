@@ -54,9 +54,9 @@ def play(console: Console) -> None:
         console.print(
             "All capacity of table [bold]jobs[/] follows the workers. Table [bold]orders[/] "
             "follows its load, and never goes below what its group calls for.",
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
-        console.print(CONFIG.strip(), style="dim", highlight=False, markup=False)
+        console.print(CONFIG.strip(), style="dim", highlight=False, markup=False, soft_wrap=True)
         timelines = [Timeline(target) for target in (JOBS, JOB_WRITES, ORDERS)]
         region.on_minute.append(lambda now: record(now, timelines))
         region.deploy(CONFIG)

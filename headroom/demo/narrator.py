@@ -1,10 +1,13 @@
 """What every scene of the demo prints: the events, the decisions with their reasons, and the
 numbers at the end."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
+from chalicelib.core.explain import numbers
 from chalicelib.model import Reason
 from headroom.region.context import Invocation
 from headroom.region.region import Region
@@ -27,8 +30,12 @@ REPORTED_HOLDS = frozenset(
         Reason.WINDOW,
     }
 )
-#: Where each kind of line is cut for the screen. The log has the rest.
-CUT = {"decision": ", decreases today", "verdict": ", lifecycle", "skip": "\n", "failure": "\n"}
+#: Where each kind of line but a decision is cut for the screen. The log has the rest.
+CUT = {"verdict": ", lifecycle", "skip": "\n", "failure": "\n"}
+#: Of a decision's numbers those that a scene shows: what keeps the capacity, and a fleet.
+SHOWN = ("held_by", "fleet", "instances")
+#: Below a line's time, where a terminal breaks it.
+INDENT = " " * 11
 
 
 class Narrator:
@@ -48,7 +55,7 @@ class Narrator:
     def say(self, text: str, minutes: int = 0) -> None:
         """Print what happens now, and let the region run for some minutes."""
         self._printed.clear()
-        self._print_line(f"[bold]{self._region.now:%a %H:%M}[/]  [bold]{text}[/]")
+        self._print_line(f"{self._region.now:%a %H:%M}  {text}", style="bold")
         self._region.run(minutes)
 
     def print_results(self, rows: Sequence[Mapping[str, object]]) -> None:
@@ -64,12 +71,27 @@ class Narrator:
             subject, facts = _subject_and_facts(line)
             if subject and self._printed.get(subject) != facts:
                 self._printed[subject] = facts
-                text, cut, _ = str(line["message"]).partition(CUT[str(line["kind"])])
                 prefix = f"{invocation.at:%a %H:%M}  {MARK} {invocation.function}: "
-                self._print_line(f"{prefix}{text}{')' if cut else ''}", markup=False)
+                self._print_line(f"{prefix}{line_text(line)}")
 
-    def _print_line(self, text: str, markup: bool = True) -> None:
-        self._console.print(text, markup=markup, highlight=False, soft_wrap=True)
+    def _print_line(self, text: str, style: str | None = None) -> None:
+        """Print a line: whole into a pipe, broken between words on a terminal."""
+        if self._console.is_terminal:
+            text = textwrap.fill(
+                text, self._console.width, subsequent_indent=INDENT, break_on_hyphens=False
+            )
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def line_text(line: Mapping[str, Any]) -> str:
+    """Return a log line as a scene shows it."""
+    message = str(line["message"])
+    if line["kind"] != "decision":
+        text, cut, _ = message.partition(CUT[str(line["kind"])])
+        return f"{text}{')' if cut else ''}"
+    why = message.partition(f" ({line['reason']}")[0]
+    shown = numbers({name: value for name, value in line["numbers"].items() if name in SHOWN})
+    return f"{why} ({'; '.join(filter(None, (str(line['reason']), shown)))})"
 
 
 def _subject_and_facts(line: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
