@@ -4,11 +4,15 @@ What the laws find is shown on a region in which they are broken on purpose.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 
 from chalicelib.model import Dimension, Target
+from headroom.region.context import Call
 from headroom.region.events import scheduled_event
 from headroom.region.region import Region
 from headroom.simulation.dynamodb_rules import Conditions
@@ -18,6 +22,7 @@ from tests.soak.laws import BrokenLawError, Laws
 from tests.soak.play import Player, play
 
 pytestmark = pytest.mark.untraced
+SWITCH = {"TableName": "alpha", "BillingMode": "PAY_PER_REQUEST"}
 READS_OF_ALPHA = Target("alpha", "", Dimension.READ)
 LOADS = (Load("steady", 30, 0), Load("steady", 30, 0))
 CALM = History(
@@ -108,6 +113,10 @@ def raise_by_itself(region: Region) -> None:
     region.functions.invoke("no such function", scheduled_event(region, "sweep"))
 
 
+def switch(region: Region) -> None:
+    region.client("dynamodb").update_table(**SWITCH)
+
+
 def lower_in_silence(calm: Player) -> None:
     calm.laws.silent_from = calm.region.minute - 8
     set_units(calm.region, "alpha", 45, 45)
@@ -159,6 +168,7 @@ def judge(laws: Laws, act: Callable[[Region], object]) -> None:
         (lambda region: put_alarm(region, AlarmActions=[]), "has no action"),
         (lambda region: put_alarm(region, Threshold=60.0), "is at 60.0"),
         (raise_by_itself, "by itself"),
+        (switch, "which is not configured"),
     ],
 )
 def test_a_law_that_is_broken_is_found(
@@ -170,3 +180,24 @@ def test_a_law_that_is_broken_is_found(
         judge(calm.laws, act)
     assert f"start Mon 12:00, {QUIET_MINUTES} minutes, seed 1" in str(found.value)
     put_alarm(region, **kept)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "hours_ago", "law"),
+    [
+        ({"alpha"}, None, "which somebody switched"),
+        (set(), 5, "to on demand again"),
+        (set(), 6, None),
+        (set(), None, None),
+    ],
+)
+def test_a_switch_that_breaks_a_law_is_found(
+    calm: Player, by_hand: set[str], hours_ago: int | None, law: str | None
+) -> None:
+    laws = Laws(replace(CALM, past="spiky"), calm.region, switched_by_hand=by_hand)
+    mode = calm.region.tables["alpha"].mode
+    mode.at = None if hours_ago is None else calm.region.now - timedelta(hours=hours_ago)
+    call = Call("dynamodb", "UpdateTable", SWITCH, calm.region.now)
+    with pytest.raises(BrokenLawError, match=law) if law else nullcontext():
+        laws.judge_call(call)
+    mode.at = None
