@@ -273,6 +273,8 @@ class DemandHistory(Struct, frozen=True):
 
     daily: the same for each five-minute slot after the end. Each value is the highest onset of the
     15 minutes that begin with this slot on one past day.
+
+    weekly: for each slot the onset that came both a week and two weeks ago: the lower of the two.
     """
 
     end: datetime | None = None
@@ -280,6 +282,7 @@ class DemandHistory(Struct, frozen=True):
     typical_burst: float = 0.0
     hourly: tuple[float, ...] = ()
     daily: tuple[tuple[float, ...], ...] = ()
+    weekly: tuple[float, ...] = ()
 
 
 NO_HISTORY = DemandHistory()

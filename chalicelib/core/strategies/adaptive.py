@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.core.budget import DECREASE_SPACING, FREE_DECREASES_PER_DAY, decreases_today
 from chalicelib.core.observation import Observation
-from chalicelib.core.prices import alarm_ok_units
+from chalicelib.core.prices import alarm_ok_units, is_worth_checking
 from chalicelib.core.strategies import shape
 from chalicelib.core.strategies.demand import (
     APPLIES_AFTER,
@@ -23,7 +23,7 @@ from chalicelib.core.strategies.demand import (
     Recommendation,
     is_fresh,
 )
-from chalicelib.core.strategies.onsets import ONSET, SLOTS
+from chalicelib.core.strategies.onsets import HOUR_BINS, ONSET
 from chalicelib.core.throttling import lost_units
 from chalicelib.model import DemandHistory, Metrics, Number, Reason, RecentDemand, Series
 
@@ -88,7 +88,8 @@ class Load(Struct, frozen=True):
     the last hours without the last ten minutes. fall: units per second that each minute takes away,
     0 unless it falls for three quarters of an hour. swing: the usual difference between one
     five-minute mean and the next. rise: units per second that each minute adds, 0 unless it rises
-    for a quarter of an hour.
+    for a quarter of an hour. after_batch: the highest of the minutes since a batch ended, infinite
+    unless one has just ended.
     """
 
     newest: float
@@ -104,6 +105,7 @@ class Load(Struct, frozen=True):
     fall: float = 0.0
     swing: float = 0.0
     rise: float = 0.0
+    after_batch: float = math.inf
 
 
 def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> Recommendation:
@@ -125,9 +127,9 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
     if load.throttled5 > 0 and load.rise > 0:
         # the bucket is empty: at the demand itself it would stay so, and the next minute throttle
         needed += max(0.0, _refill(policy, left, units))
-    base = min(load.mean15, _calm_limit(load)) - _ahead(load, left)
-    quiet = base + _refill(policy, left, units)
-    insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
+    mean = min(load.mean15, _calm_limit(load))
+    quiet = mean - _ahead(load, left) + _refill(policy, left, units)
+    insured = _insured_at(observation, units, load, now)
     numbers = _numbers(load, left) | {
         "needed_units": needed,
         "quiet_units": quiet,
@@ -137,7 +139,7 @@ def scale_up(observation: Observation, now: datetime, urgent: bool = False) -> R
     if runs_short(load, policy, left, units):
         calls.append((needed, Reason.THROTTLED if load.throttled5 > 0 else Reason.UTILIZATION_HIGH))
     if not urgent:
-        alarm_ok = alarm_ok_units(load.mean15, policy.alarm_percent, observation.target.dimension)
+        alarm_ok = alarm_ok_units(mean, policy.alarm_percent, observation.target.dimension)
         calls += [
             (_more(level, policy, SPARE_SHARE), Reason.UTILIZATION_HIGH)
             for level in (quiet, alarm_ok)
@@ -161,10 +163,14 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
     if load is None or not is_fresh(consumed, now, FRESH_TO_LOWER) or has_gaps:
         return Recommendation(units, Reason.NO_DATA, {"minutes_known": minutes_known})
     left = recent.burst_left
-    insured = insured_units(observation.metrics.history, policy, load.lag_minutes, now)
-    alarm_ok = alarm_ok_units(load.mean5, policy.alarm_percent, observation.target.dimension)
-    low = math.ceil(max(low_units(load, policy, left, units), insured, alarm_ok, policy.min_units))
+    mean = min(load.mean5, load.after_batch)
+    alarm_ok = alarm_ok_units(mean, policy.alarm_percent, observation.target.dimension)
+    least = math.ceil(max(low_units(load, policy, left, units), alarm_ok, policy.min_units))
+    insured = _insured_at(observation, least, load, now)
+    low = max(least, math.ceil(insured))
     numbers = _numbers(load, left) | {"insured_units": insured, "low_units": low}
+    if load.after_batch < math.inf:
+        numbers["after_batch_units"] = load.after_batch
     raised_at, saving = observation.throughput.last_increase_at, units - low
     fall = load.mean5 - load.newest - 2 * load.noise
     obstacles = (
@@ -183,17 +189,17 @@ def scale_down(observation: Observation, now: datetime) -> Recommendation:
 
 
 def _least_raise(observation: Observation) -> int:
-    """Return the least increase of the configuration.
+    """Return the least increase.
 
-    It applies once to the same datapoints: those before the last increase do not count again.
+    That of the configuration applies once to the same datapoints: those before the last increase do
+    not count again.
     """
     policy, consumed = observation.policy, observation.metrics.consumed
-    raised_at = observation.throughput.last_increase_at
-    if raised_at is not None and consumed.end <= raised_at:
-        return observation.provisioned
-    units = observation.provisioned
-    percent = math.ceil(units * (100 + policy.increase_percent) / 100)
+    units, raised_at = observation.provisioned, observation.throughput.last_increase_at
     calm = math.ceil(_more(units, policy, LEAST_SHARE))
+    if raised_at is not None and consumed.end <= raised_at:
+        return calm
+    percent = math.ceil(units * (100 + policy.increase_percent) / 100)
     return max(percent, calm, units + policy.increase_units)
 
 
@@ -248,6 +254,7 @@ def load_of(
         fall=shape.fall(demand),
         swing=recent.swing,
         rise=shape.rise(demand, noise),
+        after_batch=shape.after_batch(demand),
     )
 
 
@@ -338,7 +345,7 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
 def low_units(load: Load, policy: Policy, left: float, units: int) -> float:
     """Return the level to lower to: the mean, some noise, and the units that fill the bucket to
     burst_keep_percent. On a fall it is the mean some minutes ahead."""
-    quiet = max(load.mean5, min(load.mean15, _calm_limit(load)))
+    quiet = min(max(load.mean5, min(load.mean15, _calm_limit(load))), load.after_batch)
     left_then = min(1.0, left * units / max(quiet, 1.0))
     noise = LOW_NOISES * max(load.noise, load.swing)
     return quiet + _refill(policy, left_then, quiet) + noise - _ahead(load, left)
@@ -359,8 +366,23 @@ def _ahead(load: Load, left: float) -> float:
     return min(AHEAD_MINUTES * load.fall, math.sqrt(2 * load.fall * bucket))
 
 
+def _insured_at(observation: Observation, units: int, load: Load, now: datetime) -> float:
+    """Return the insurance of a target that has these units.
+
+    If no sweep would read its metrics, only the hourly pass sees it: then the whole hour counts.
+    """
+    policy, history = observation.policy, observation.metrics.history
+    there = structs.replace(observation, provisioned=units)
+    slots = 1 if is_worth_checking(there, now) else HOUR_BINS
+    return insured_units(history, policy, load.lag_minutes, now, slots)
+
+
 def insured_units(
-    history: DemandHistory, policy: Policy, lag_minutes: float, now: datetime
+    history: DemandHistory,
+    policy: Policy,
+    lag_minutes: float,
+    now: datetime,
+    slots: int = 1,
 ) -> float:
     """Return the capacity for sudden onsets at which an hour of capacity costs as much as the
     throttling that it prevents.
@@ -370,6 +392,8 @@ def insured_units(
 
     During an onset of height h only the bucket helps, for `lag + 1` minutes. So a level L with a
     half-full bucket serves h = L x (minutes + bucket) / minutes.
+
+    slots: how many quarters of an hour count, each five minutes after the one before.
     """
     if history.end is None:
         return 0.0
@@ -380,8 +404,10 @@ def insured_units(
         return 0.0  # throttling is cheaper than any capacity that would prevent it
     slot = int((now - history.end).total_seconds() + MINUTE) // 300
     onset = _quantile(history.hourly, share)
-    if slot < SLOTS and len(history.daily[slot]) > 1:
-        onset = max(onset, _quantile(history.daily[slot], share))
+    for one in history.daily[slot : slot + slots]:
+        if len(one) > 1:
+            onset = max(onset, _quantile(one, share))
+    onset = max(onset, *history.weekly[slot : slot + slots], 0.0)
     return onset * lost / covered * policy.insurance_percent / 100
 
 

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from chalicelib.model import DemandHistory, Series
 
-HOUR_BINS, DAY_BINS = 12, 288
-#: A summary covers this many five-minute slots: the hour from its end, and the minutes until the
-#: next summary is read.
-SLOTS = 15
+HOUR_BINS, DAY_BINS, WEEK_BINS = 12, 288, 2_016
+#: A summary covers this many five-minute slots: the hour from its end, the minutes until the next
+#: summary is read, and the hour after them.
+SLOTS = 25
 
 #: An onset is this many times the five-minute mean before it, and the mean of the two before it.
 ONSET = 1.4
@@ -72,6 +72,7 @@ class DemandRecord:
             typical_burst=_typical_burst(values, sudden, at),
             hourly=_hourly(sudden, known),
             daily=tuple([_same_slot(sudden, slot, known) for slot in range(SLOTS)]),
+            weekly=tuple([_weekly(sudden, slot, known) for slot in range(SLOTS)]),
         )
 
     def _find_highest(self, first: int) -> None:
@@ -125,6 +126,15 @@ def _same_slot(sudden: Sequence[float], slot: int, first: int) -> tuple[float, .
     """
     starts = range(len(sudden) - DAY_BINS + slot, first - 1, -DAY_BINS)
     return tuple(sorted([max(sudden[i], sudden[i + 1], sudden[i + 2]) for i in starts]))
+
+
+def _weekly(sudden: Sequence[float], slot: int, first: int) -> float:
+    """Return the lower of the highest onsets of a week and of two weeks ago, in the 15 minutes that
+    begin with a slot; 0 if one week had none, or is unknown."""
+    last, before = (len(sudden) - weeks * WEEK_BINS + slot for weeks in (1, 2))
+    if before < first:
+        return 0.0
+    return min(max(sudden[last : last + 3]), max(sudden[before : before + 3]))
 
 
 def _typical_burst(

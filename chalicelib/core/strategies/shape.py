@@ -4,6 +4,7 @@ Amounts are units per second, by the minute, oldest first. The constants were ch
 bench` on real traffic.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -14,6 +15,9 @@ NEWEST_MINUTES = 10
 #: A fall is seen in means of so many minutes. It goes on if the newest five minutes are lower than
 #: the last mean by what the demand loses in the second number of minutes: half of what is expected.
 FALL_MINUTES, GOES_ON_MINUTES = 15, 2.5
+#: A batch has so many minutes at least. It has ended if the demand is below a share of it, for so
+#: many minutes.
+BATCH_MINUTES, AFTER_MINUTES, AFTER_SHARE = 10, 4, 0.5
 
 
 def mean(values: Sequence[float]) -> float:
@@ -52,6 +56,24 @@ def fall(demand: Sequence[float]) -> float:
     lost = min(mean(demand[-3 * size : -2 * size]) - second, second - last) / size
     goes_on = last - mean(demand[-5:]) > GOES_ON_MINUTES * lost
     return max(0.0, lost) if goes_on else 0.0
+
+
+def after_batch(demand: Sequence[float]) -> float:
+    """Return the highest minute since a batch ended; infinite unless one has just ended.
+
+    The newest four minutes are below half of every minute of the ten before the fall. The minute
+    between them may be part of the batch. Before the batch, the demand was as low in half of the
+    minutes: an outage of the callers is no end of a batch.
+    """
+    if len(demand) < BATCH_MINUTES + AFTER_MINUTES + 1:
+        return math.inf
+    after = max(demand[-AFTER_MINUTES:])
+    start = len(demand) - BATCH_MINUTES - AFTER_MINUTES - 1
+    if after >= AFTER_SHARE * min(demand[start : start + BATCH_MINUTES]):
+        return math.inf
+    before = sorted(demand[:start])
+    is_usual = before and before[len(before) // 2] <= after
+    return after if is_usual else math.inf
 
 
 def swing(demand: Sequence[float]) -> float:

@@ -196,7 +196,8 @@ def test_the_cheapest_that_meets_the_goal_is_taken(
     result = found(goal)
     good = {key: figures for key, figures in measured.items() if figures.throttled_ppm <= goal}
     least = min(measured.values(), key=lambda figures: (figures.throttled_ppm, figures.unit_hours))
-    assert len({figures.unit_hours for figures in measured.values()}) == 4
+    # what is insured for the hour is the same however full the bucket is kept
+    assert len({figures.unit_hours for figures in measured.values()}) == 3
     assert (result.best.burst_keep_percent, result.best.insurance_percent) == taken
     assert result.best_figures == measured[taken]
     assert measured[taken] == (

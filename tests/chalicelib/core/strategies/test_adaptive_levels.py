@@ -446,6 +446,8 @@ FIVE = (0.0, 0.0, 0.0, 90.0, 180.0)
             0.0,
             id="no slot any more",
         ),
+        pytest.param(past(FIVE, weekly=(0.0, 0.0, 90.0), ago=10), {}, 1, 40.0, id="a weekly onset"),
+        pytest.param(past(weekly=(0.0,) * 3, ago=10), {}, 1, 0.0, id="no weekly onset"),
     ],
 )
 def test_insurance_against_onsets(

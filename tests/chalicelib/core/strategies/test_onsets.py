@@ -136,7 +136,7 @@ def test_a_slot_is_the_quarter_of_an_hour_that_begins_then_on_each_past_day() ->
     days = quiet(3 * DAY)
     days[DAY + 5], days[2 * DAY + 6] = 50.0, 70.0
     daily = of(days).daily
-    assert len(daily) == past.SLOTS == 15
+    assert len(daily) == past.SLOTS == 25
     assert daily[2:8] == (
         (0.0, 0.0, 0.0),
         (0.0, 0.0, 50.0),
@@ -152,11 +152,35 @@ def test_days_that_are_not_known_are_no_days_without_an_onset() -> None:
         {len(slot) for slot in of([None] * 5 * DAY + quiet(2 * DAY)).daily},
         {len(slot) for slot in of(quiet(DAY - past.SLOTS)).daily},
         of([None] * DAY).daily,
-    ) == ({2}, {0}, ((),) * 15)
+    ) == ({2}, {0}, ((),) * 25)
 
 
 def test_a_day_that_began_within_the_hour_counts_from_where_it_is_known() -> None:
-    assert [len(slot) for slot in of([None] * 7 + quiet(DAY - 7)).daily] == [0] * 7 + [1] * 8
+    assert [len(slot) for slot in of([None] * 7 + quiet(DAY - 7)).daily] == [0] * 7 + [1] * 18
+
+
+# the same minutes of past weeks
+
+
+@pytest.mark.parametrize(
+    ("last", "before", "weekly"),
+    [
+        pytest.param(50.0, 40.0, 40.0, id="the lower of both weeks"),
+        pytest.param(50.0, 10.0, 0.0, id="only last week"),
+        pytest.param(10.0, 50.0, 0.0, id="only the week before"),
+    ],
+)
+def test_an_onset_of_both_past_weeks_is_weekly(last: float, before: float, weekly: float) -> None:
+    days = quiet(14 * DAY)
+    days[7], days[7 * DAY + 6] = before, last
+    assert of(days).weekly == (*[0.0] * 5, *[weekly] * 2, *[0.0] * 18)
+
+
+def test_a_week_that_is_not_known_is_no_week() -> None:
+    days = quiet(14 * DAY)
+    days[0], days[7], days[7 * DAY + 7] = None, 50.0, 50.0
+    assert of(days).weekly[4:9] == (0.0, 50.0, 50.0, 50.0, 0.0)
+    assert set(of(days[8:]).weekly) == {0.0}
 
 
 # how high bursts go
