@@ -1,11 +1,13 @@
 """The benchmark: every figure of its lines by hand, its traces, and its result file."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
 from chalicelib.config.policy import make_policy
+from headroom.project import ROOT
 from headroom.simulation import benchmark, competitors, pricing
 from headroom.simulation.benchmark import (
     AAS,
@@ -301,3 +303,15 @@ def test_a_result_file_keeps_headrooms_costs_for_a_later_run(tmp_path: Path) -> 
     benchmark.write_results(TWO, file)
     assert benchmark.read_results(file) == {("as measured", "a"): 1.1, ("as measured", "b"): 2.1}
     assert file.read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "conditions"),
+    [("results.json", CONDITIONS), ("more_conditions.json", MORE_CONDITIONS)],
+)
+def test_the_kept_results_have_every_condition_and_policy(
+    name: str, conditions: dict[str, Conditions]
+) -> None:
+    measured = json.loads((ROOT / "benchmarks" / name).read_text())["measured"]
+    assert {m["world"] for m in measured} == set(conditions)
+    assert {policy for m in measured for policy in m["results"]} == set(POLICIES)
