@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct, field, structs
 
@@ -288,6 +289,30 @@ class DemandHistory(Struct, frozen=True):
 NO_HISTORY = DemandHistory()
 
 
+class RecentFacts(Protocol):
+    """What RecentDemand has. A replay makes each of these facts only where it is used."""
+
+    @property
+    def known(self) -> Sequence[float]:
+        """Return the known minutes, oldest first."""
+
+    @property
+    def noise(self) -> float:
+        """Return the noise."""
+
+    @property
+    def swing(self) -> float:
+        """Return the swing."""
+
+    @property
+    def highest(self) -> float:
+        """Return the highest minute without the last ten."""
+
+    @property
+    def burst_left(self) -> float:
+        """Return the share of the burst bucket that is left."""
+
+
 class RecentDemand(Struct, frozen=True):
     """What the series of the last hours show. They alone determine it.
 
@@ -321,7 +346,7 @@ class Metrics(Struct, frozen=True):
     history: DemandHistory = NO_HISTORY
     hot_keys: Series = NO_SERIES
     unexplained: Series = NO_SERIES
-    recent: RecentDemand | None = None
+    recent: RecentFacts | None = None
     request_units: float = 1.0
 
 

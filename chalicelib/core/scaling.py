@@ -102,12 +102,18 @@ def decide(
     directions: Collection[Direction],
     explains: bool = True,
 ) -> Decision:
-    """Decide on one target. A needed increase has priority over any decrease."""
+    """Decide on one target. A needed increase has priority over any decrease.
+
+    Without `explains`, nothing is computed of an increase that surely is none.
+    """
+    urgent = Direction.DOWN not in directions
+    is_kept = not explains and _surely_keeps(observation, now, urgent)
+    if is_kept and urgent:
+        return _keep(observation, Reason.AT_DESIRED)
     bounded, holds = _with_floors(observation, now), _holds(observation, now)
     reserved = _reservations(observation, now)
     decision = None
-    if Direction.UP in directions:
-        urgent = Direction.DOWN not in directions
+    if Direction.UP in directions and not is_kept:
         decision = _guard(bounded, Direction.UP, holds) or _within_money(
             bounded, now, _scale_up(bounded, now, urgent)
         )
@@ -130,6 +136,18 @@ def decide(
         needs_other=observation.policy.decrease_together,
         keeps_alarm=any(hold.reason is Reason.RAISED_BY_HAND for hold in observation.holds),
         reserved=reserved,
+    )
+
+
+def _surely_keeps(observation: Observation, now: datetime, urgent: bool) -> bool:
+    """Tell, with less work than a whole decision, whether nothing is raised."""
+    policy = observation.policy
+    is_plain = policy.strategy == "adaptive" and observation.alarmed_at is None
+    return (
+        is_plain
+        and not policy.windows
+        and max(policy.min_units, _given_units(observation)) <= observation.provisioned
+        and adaptive.surely_keeps(observation, now, urgent)
     )
 
 

@@ -9,12 +9,11 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from msgspec import Struct
 
 from chalicelib.core.strategies import adaptive, shape
-from chalicelib.model import RecentDemand
 
 #: The metric of provisioned units has a minimum of so many minutes.
 BLOCK = 5
@@ -160,6 +159,34 @@ class SlidingHighest:
         return values[at[0]] if at else 0.0
 
 
+class CarriedRecent:
+    """What the series of a window show; each fact is made where a check uses it."""
+
+    def __init__(self, carried: "CarriedDemand", window: Window, known: Sequence[float]) -> None:
+        """Take the known minutes of the window."""
+        self._carried, self._window, self.known = carried, window, known
+
+    @cached_property
+    def noise(self) -> float:
+        """Return the usual difference between one minute and the next."""
+        return self._carried.noise(self._window)
+
+    @cached_property
+    def swing(self) -> float:
+        """Return that between one five-minute mean and the next."""
+        return self._carried.swing(self._window)
+
+    @cached_property
+    def highest(self) -> float:
+        """Return the highest minute without the last ten."""
+        return self._carried.highest(self._window)
+
+    @cached_property
+    def burst_left(self) -> float:
+        """Return the share of the burst bucket that is left."""
+        return self._carried.burst_left(self._window)
+
+
 class CarriedDemand:
     """The newest result of each step, from which the next one goes on."""
 
@@ -177,22 +204,30 @@ class CarriedDemand:
         #: `since` of the window that the newest content is of.
         self._since = -1
 
-    def recent(self, window: Window) -> RecentDemand:
-        """Return what the series of a window show."""
-        first, end = max(0, window.first), window.end
-        return RecentDemand(
-            known=self._load.known[first:end],
-            noise=self._noise.between(max(first, end - shape.NOISE_MINUTES), end),
-            swing=self._swing(first, end),
-            highest=self._highest.between(first, end - shape.NEWEST_MINUTES),
-            burst_left=adaptive.share_left(self._bucket(window), window.units),
-        )
+    def recent(self, window: Window) -> CarriedRecent:
+        """Return what the series of a window show. It holds until more minutes are recorded."""
+        return CarriedRecent(self, window, self._load.known[max(0, window.first) : window.end])
 
-    def _swing(self, first: int, end: int) -> float:
-        """Return the swing of some minutes. Their means are counted from the newest minute."""
+    def noise(self, window: Window) -> float:
+        """Return the noise of the newest minutes of a window."""
+        first = max(0, window.first, window.end - shape.NOISE_MINUTES)
+        return self._noise.between(first, window.end)
+
+    def swing(self, window: Window) -> float:
+        """Return the swing of a window. The means are counted from the newest minute."""
         size = shape.SWING_MINUTES
-        number, minute = divmod(end, size)
-        return self._swings[minute].between(-((minute - first) // size) + 1, number + 1)
+        number, minute = divmod(window.end, size)
+        first = -((minute - max(0, window.first)) // size) + 1
+        return self._swings[minute].between(first, number + 1)
+
+    def highest(self, window: Window) -> float:
+        """Return the highest minute of a window without the newest ones."""
+        first, end = max(0, window.first), window.end
+        return self._highest.between(first, end - shape.NEWEST_MINUTES)
+
+    def burst_left(self, window: Window) -> float:
+        """Return the share of the bucket that is left at the end of a window."""
+        return adaptive.share_left(self._bucket(window), window.units)
 
     def _mean(self, minute: int, number: int) -> float:
         return shape.mean_before(number * shape.SWING_MINUTES + minute, self._load.known)
@@ -240,5 +275,8 @@ class CarriedDemand:
         until = min(window.since, end) if published else 0
         if until <= first:
             return [units] * (end - first)
-        before = [lowest[min(minute // BLOCK, published - 1)] for minute in range(first, until)]
+        begun = first // BLOCK
+        before = [held for held in lowest[begun:published] for _ in range(BLOCK)]
+        before = before[first - begun * BLOCK :][: until - first]
+        before += [lowest[published - 1]] * (until - first - len(before))
         return before + [units] * (end - until)

@@ -96,8 +96,9 @@ class Replay:
         ]
 
         written = [t for t in self._targets if t.target.dimension is Dimension.WRITE]
-        read = [[t] for t in self._targets if t.target.dimension is Dimension.READ]
-        self._served_together = [*read, written] if written else read
+        #: A write of a table and those of its indexes are served or throttled together.
+        self._served_together = written if len(written) > 1 else []
+        self._served_alone = [t for t in self._targets if t not in self._served_together]
 
     def run(self) -> dict[Target, Outcome]:
         """Replay every minute."""
@@ -116,20 +117,25 @@ class Replay:
             for one in self._targets:
                 one.record_on_demand(minute, self._mode.ceilings.get(one.target, math.inf))
             return
-        for targets in self._served_together:
-            served = serve([target.part(minute) for target in targets])
-            for target, result in zip(targets, served, strict=True):
-                target.record(minute, result)
+        for target in self._served_alone:
+            target.serve(minute)
+        if self._served_together:
+            served = serve([target.part(minute) for target in self._served_together])
+            for target, result in zip(self._served_together, served, strict=True):
+                target.record(minute, *result)
 
     def _run_functions(self, minute: int, now: datetime) -> None:
         """Do what on_alarm, follow_up, sweep and scale_down do in this minute."""
         self._mode.complete_updates(self._provisions.values(), now)
         delay = self._conditions.delay_at(minute)
-        has_fired = [target.evaluate_alarm(minute, delay) for target in self._targets]
-        if any(has_fired):
+        has_fired = in_alarm = False
+        for target in self._targets:
+            has_fired |= target.evaluate_alarm(minute, delay)
+            in_alarm |= target.alarm.value == "ALARM"
+        if has_fired:
             for target in self._targets:
                 target.forget_unthrottled()
-        if any(target.alarm.value == "ALARM" for target in self._targets):
+        if in_alarm:
             self._reconcile(minute, now, UP, "follow_up")
         if minute % SWEEP_MINUTES == 0:
             self._reconcile(minute, now, BOTH, "sweep")

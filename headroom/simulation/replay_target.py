@@ -18,17 +18,16 @@ from chalicelib.model import (
     DemandHistory,
     Metrics,
     Reason,
-    RecentDemand,
+    RecentFacts,
     Series,
     Target,
     Throughput,
 )
-from headroom.simulation.carried import CarriedDemand, Load, Window
+from headroom.simulation.carried import BLOCK, CarriedDemand, Load, Window
 from headroom.simulation.clock import HOUR, MINUTE
 from headroom.simulation.dynamodb_rules import (
     AlarmState,
     Meter,
-    Served,
 )
 from headroom.simulation.outcome import Outcome
 
@@ -87,9 +86,13 @@ class ReplayTarget:
         """Return the meter and its demand in a minute."""
         return self.meter, self._demand[minute]
 
-    def record(self, minute: int, served: Served) -> None:
-        """Record the metrics of a minute that was served."""
-        consumed, throttled, lost = served
+    def serve(self, minute: int) -> None:
+        """Serve a minute, and record its metrics."""
+        consumed, throttled = self.meter.serve(self._demand[minute])
+        self.record(minute, consumed, throttled, throttled)
+
+    def record(self, minute: int, consumed: float, throttled: float, lost: float) -> None:
+        """Record the metrics of a minute that was served, as `Served` has them."""
         if self._unexplained:
             throttled += self._unexplained[minute]
         load, total = self._load, consumed * MINUTE
@@ -99,15 +102,16 @@ class ReplayTarget:
         self._throttled.append(throttled)
         if throttled:
             self._last_throttled_minute = minute
-        refused = throttled * MINUTE / MINUTE
-        if refused > self._noise:
+        if throttled and (refused := throttled * MINUTE / MINUTE) > self._noise:
             load.throttled.append(refused)
             load.known.append(shown + refused * self._request_units)
         else:
             load.throttled.append(None)
             load.known.append(shown)
-        self.outcome.record(self.meter.units, lost)
-        self._end_block(minute)
+        self.outcome.units.append(self.meter.units)
+        self.outcome.throttled.append(lost)
+        if minute % BLOCK == BLOCK - 1:
+            self._end_block()
 
     def record_on_demand(self, minute: int, ceiling: float) -> None:
         """Record a minute that was served on demand, up to a ceiling.
@@ -124,17 +128,17 @@ class ReplayTarget:
         self.outcome.record(0, demand - consumed)
         self.outcome.on_demand_hours += consumed / HOUR
         self._on_demand_until = minute + 1
-        self._end_block(minute)
+        if minute % BLOCK == BLOCK - 1:
+            self._end_block()
 
-    def _end_block(self, minute: int) -> None:
-        """Add the newest five minutes, if they are complete."""
-        if minute % 5 == 4:
-            held = [units for units in self.outcome.units[-5:] if units]
-            self._lowest.append(float(min(held)) if held else None)
-            self._load.lowest.append(float(min(held, default=self.meter.units)))
-            sums = [rate * MINUTE for rate in self._throttled[-5:] if rate]
-            consumed_mean = sum(self._sums[-5:]) / 300
-            self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
+    def _end_block(self) -> None:
+        """Add the newest five minutes, which are complete."""
+        held = [units for units in self.outcome.units[-BLOCK:] if units]
+        self._lowest.append(float(min(held)) if held else None)
+        self._load.lowest.append(float(min(held, default=self.meter.units)))
+        sums = [rate * MINUTE for rate in self._throttled[-BLOCK:] if rate]
+        consumed_mean = sum(self._sums[-BLOCK:]) / 300
+        self._five_minute_demand.append(consumed_mean + (sum(sums) / 300 if sums else 0.0))
 
     def evaluate_alarm(self, minute: int, delay: int) -> bool:
         """Evaluate the alarm; tell whether it has just gone to ALARM, so that on_alarm runs."""
@@ -228,7 +232,7 @@ class ReplayTarget:
         if not is_known and changed_at:
             self._units_before[function] = UnitsBefore(changed_at, provisioned)
 
-    def _recent(self, first: int, end: int, changed_at: datetime | None) -> RecentDemand | None:
+    def _recent(self, first: int, end: int, changed_at: datetime | None) -> RecentFacts | None:
         if self.policy.strategy != "adaptive" or self._on_demand_until > first:
             return None
         since = 0 if changed_at is None else applied_after(changed_at, self._start)

@@ -25,7 +25,15 @@ from chalicelib.core.strategies.demand import (
 )
 from chalicelib.core.strategies.onsets import HOUR_BINS, ONSET
 from chalicelib.core.throttling import lost_units
-from chalicelib.model import DemandHistory, Metrics, Number, Reason, RecentDemand, Series
+from chalicelib.model import (
+    DemandHistory,
+    Metrics,
+    Number,
+    Reason,
+    RecentDemand,
+    RecentFacts,
+    Series,
+)
 
 BURST_SECONDS = 300
 MINUTE = 60
@@ -208,7 +216,7 @@ def _more(units: float, policy: Policy, share: float = 1.0) -> float:
     return units * (100 + share * policy.min_change_percent) / 100
 
 
-def recent_demand(observation: Observation) -> RecentDemand:
+def recent_demand(observation: Observation) -> RecentFacts:
     """Return what the series of the last hours show."""
     metrics = observation.metrics
     if metrics.recent is not None:
@@ -224,7 +232,7 @@ def recent_demand(observation: Observation) -> RecentDemand:
 
 
 def load_of(
-    observation: Observation, now: datetime, recent: RecentDemand | None = None
+    observation: Observation, now: datetime, recent: RecentFacts | None = None
 ) -> Load | None:
     """Return the load in the newest minutes, or None if nothing is known of the last ten
     minutes."""
@@ -340,6 +348,45 @@ def runs_short(load: Load, policy: Policy, left: float, units: int) -> bool:
     trust = policy.burst_trust_percent / 100 * (RISE_TRUST if load.rise > 0 else 1.0)
     trusted = max(0.0, left - 1 + trust)
     return (demand - units * minutes) * MINUTE > trusted * BURST_SECONDS * units
+
+
+def surely_keeps(observation: Observation, now: datetime, urgent: bool) -> bool:
+    """Tell whether a check surely raises nothing; False where only `scale_up` can tell.
+
+    The load is taken to be as high and as steep as it may be with any noise. So neither the noise
+    nor the swing need be known. Most checks end here.
+    """
+    policy, units = observation.policy, observation.provisioned
+    consumed, history = observation.metrics.consumed, observation.metrics.history
+    if not is_fresh(consumed, now):
+        return False
+    recent = recent_demand(observation)
+    demand = recent.known
+    if not demand:
+        return False
+    newest, mean5 = demand[-1], shape.mean(demand[-5:])
+    lag_minutes = (now - consumed.end).total_seconds() / MINUTE + 1
+    highest = Load(
+        newest=newest,
+        mean5=mean5,
+        mean15=shape.mean(demand[-15:]),
+        noise=0.0,
+        growth=shape.growth(demand[-3:]),
+        jump=0.0,
+        fast=max(newest, mean5),
+        throttled5=0.0,
+        lag_minutes=lag_minutes,
+        highest=0.0,
+        rise=shape.rise(demand, 0.0),
+    )
+    left, insured = recent.burst_left, insured_units(history, policy, lag_minutes, now)
+    if runs_short(highest, policy, left, units) or insured > _more(units, policy, LEAST_SHARE):
+        return False
+    if urgent:
+        return True
+    quiet = highest.mean15 + _refill(policy, left, units)
+    alarm_ok = alarm_ok_units(highest.mean15, policy.alarm_percent, observation.target.dimension)
+    return max(quiet, alarm_ok) <= _more(units, policy)
 
 
 def low_units(load: Load, policy: Policy, left: float, units: int) -> float:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive, shape
 from chalicelib.core.strategies.onsets import DemandRecord, summarize
-from chalicelib.model import Metrics, Series
+from chalicelib.model import Metrics, RecentDemand, Series
 from headroom.simulation.carried import (
     CarriedDemand,
     Load,
@@ -80,7 +80,11 @@ class History:
         """Return what is carried on, and what the whole series gives."""
         first, end = minute - RECENT - minute % 5, max(0, minute - self.delay)
         since = adaptive.applied_after(self.changed_at, START) if self.changed_at else 0
-        carried = self.carried.recent(Window(first, end, self.units, since))
+        found = self.carried.recent(Window(first, end, self.units, since))
+        # the facts are made where they are used: in another order each time
+        names = list(RecentDemand.__struct_fields__)
+        self.rng.shuffle(names)
+        carried = RecentDemand(**{name: getattr(found, name) for name in names})
         return carried, adaptive.recent_demand(self.observation(first, end))
 
 

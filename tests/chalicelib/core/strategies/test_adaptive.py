@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from chalicelib.config.policy import Policy
+from chalicelib.core import scaling
 from chalicelib.core.explain import numbers, sentence
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies import adaptive
@@ -30,7 +31,13 @@ pytestmark = pytest.mark.untraced
 
 
 def up(seen: Observation, urgent: bool = False, **settings: Any) -> Recommendation:
-    return adaptive.scale_up(with_policy(seen, policy(**settings)), NOON, urgent)
+    observation = with_policy(seen, policy(**settings))
+    advice = adaptive.scale_up(observation, NOON, urgent)
+    # a check without numbers may end before scale_up, but never where that raises
+    assert not (
+        advice.desired > seen.provisioned and adaptive.surely_keeps(observation, NOON, urgent)
+    )
+    return advice
 
 
 def down(seen: Observation, **settings: Any) -> Recommendation:
@@ -383,6 +390,31 @@ def test_a_decision_stays_within_the_bounds(
             settings.min_units <= found.desired <= settings.max_units
             or found.desired < seen.provisioned
         )
+
+
+#: Demand near the capacity: there the shortcut of `surely_keeps` ends.
+NEAR = st.builds(
+    lambda rates, level, units, history: seen_by(
+        series([rate * level * units / 100 for rate in rates]), None, history, provisioned=units
+    ),
+    st.lists(st.floats(80, 120), min_size=5, max_size=90),
+    st.floats(0.5, 1.5),
+    st.integers(1, 40_000),
+    PASTS,
+)
+
+
+@pytest.mark.slow
+@COSTLY
+@given(SEEN | NEAR, POLICIES, st.sampled_from([UP, BOTH]))
+def test_a_decision_without_its_numbers_is_the_same(
+    seen: Observation, settings: Policy, ways: frozenset[Direction]
+) -> None:
+    observation = with_policy(seen, settings)
+    whole, brief = (
+        scaling.decide(observation, NOON, ways, explains=explains) for explains in (True, False)
+    )
+    assert brief.desired == whole.desired
 
 
 @pytest.mark.slow
