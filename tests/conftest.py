@@ -10,6 +10,7 @@ import os
 import pkgutil
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 
 import pytest
 from coverage import Coverage
@@ -39,6 +40,12 @@ settings.register_profile("dev", UNTIMED, max_examples=50, derandomize=True)
 settings.register_profile("ci", UNTIMED, max_examples=300, derandomize=True)
 settings.register_profile("search", UNTIMED, max_examples=1_000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the scenarios where no slow test is wanted."""
+    wants_none = config.getoption("markexpr") == "not slow"
+    return True if wants_none and collection_path.is_relative_to(SCENARIOS) else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -352,12 +352,14 @@ def test_members_that_aws_adds_tomorrow_are_passed_over() -> None:
     assert from_sns(sns(trigger={"Tomorrow": [1]}, AlsoTomorrow={"a": 1})) == TABLE_HOT
 
 
+@pytest.mark.slow
 @given(st.text() | st.text(st.characters(codec=None)))
 @example("\udfff")
 def test_no_text_makes_a_reader_raise(text: str) -> None:
     assert [type(read(text)) for read in READERS] == [Skip] * len(READERS)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_no_json_makes_a_reader_raise(value: Any) -> None:
     assert isinstance(from_event(value), Skip)

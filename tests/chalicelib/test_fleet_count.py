@@ -72,6 +72,7 @@ def test_on_a_ladder_whose_units_rise_more_instances_never_call_for_less(
     assert scale.units(min(one, other)) <= scale.units(max(one, other))
 
 
+@pytest.mark.slow
 @given(LADDERS, st.integers(0, 120))
 def test_a_ladder_gives_the_units_of_one_of_its_rows_or_none(ladder: Any, instances: int) -> None:
     assert Scale(ladder=ladder).units(instances) in {0, *(units for _, units in ladder)}
@@ -396,6 +397,7 @@ def test_the_strategy_keeps_what_the_fleet_and_consumption_need_and_raises_no_fu
     assert desired <= max(provisioned, fleet_units)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(UNITS, st.integers(1, 5_000), st.floats(0, 5_000))
 def test_an_unknown_fleet_never_lowers(fleet_units: int, provisioned: int, consumed: float) -> None:

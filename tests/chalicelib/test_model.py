@@ -38,6 +38,7 @@ def test_a_target_is_named_by_table_index_and_dimension(
     assert (str(target), target.owner) == (text, owner)
 
 
+@pytest.mark.slow
 @given(TARGETS, TARGETS)
 def test_two_targets_have_one_text_only_if_they_are_the_same(one: Target, other: Target) -> None:
     assert (str(one) == str(other)) == (one == other)

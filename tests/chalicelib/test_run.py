@@ -35,6 +35,7 @@ def test_a_read_takes_a_part_of_the_time_that_is_not_for_increases(
     assert run_of(lambda: seconds).read_timeout == pytest.approx(read_timeout)
 
 
+@pytest.mark.slow
 @given(st.floats(0.5, 900), st.integers(1, 12))
 def test_however_many_services_are_silent_time_is_left_to_act(length: float, silent: int) -> None:
     left = [length]

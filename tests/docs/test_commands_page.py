@@ -17,6 +17,7 @@ CALL = re.compile(r"^(?:\.venv/bin/)?headroom ([a-z][^#|>&\n]*)", re.MULTILINE)
 PATTERNS = {"CHANGELOG.md", "commands.md"}
 
 
+@pytest.mark.slow(traced=True)
 def test_the_page_is_what_the_code_says() -> None:
     assert command_reference.FILE.read_text() == command_reference.markdown(), (
         "run: python -m headroom.command_reference"

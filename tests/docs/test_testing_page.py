@@ -59,6 +59,7 @@ def test_the_recipe_with_chalices_client_and_moto_passes(
     recipe("The handlers, with Chalice's test client and moto")(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_recipe_with_the_embedded_region_passes() -> None:
     recipe("The embedded region in a test of yours")()
 

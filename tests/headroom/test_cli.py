@@ -323,6 +323,7 @@ def test_without_credentials_one_sentence_says_what_to_do(
     assert (result.exit_code, result.errors) == (2, f"headroom: {NO_CREDENTIALS}")
 
 
+@pytest.mark.slow(traced=True)
 def test_the_doctor_says_the_same_as_every_other_command(
     no_aws_settings: pytest.MonkeyPatch, run: RunCommand
 ) -> None:

@@ -121,6 +121,7 @@ def modules_that_read() -> Iterator[tuple[str, str]]:
                     yield node.attr, path.stem
 
 
+@pytest.mark.slow(traced=True)
 def test_no_module_of_the_engine_reads_a_goal() -> None:
     assert "goal_throttled_ppm" not in {setting for setting, _ in modules_that_read()}
 
@@ -189,6 +190,7 @@ def test_rules_for_indexes_and_groups_are_looked_at_too() -> None:
 GLOBS = st.text("ab*?", min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(GLOBS, GLOBS, st.text("ab", min_size=1, max_size=5))
 def test_what_a_later_rule_names_is_never_lost_by_a_remark(
     earlier: str, later: str, name: str

@@ -113,6 +113,7 @@ def test_no_read_waits_longer_than_its_share(server: Server, call: Callable[[Aws
     assert str(failure).startswith("it: asking failed: no answer within 0.2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", [handlers.follow_up, handlers.sweep, handlers.scale_down])
 def test_a_handler_ends_and_says_what_it_could_not_find_out(
     server: Server, handler: Callable[[Run], object]

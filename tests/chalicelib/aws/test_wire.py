@@ -99,6 +99,7 @@ def account(protocol: str, alarm: dict[str, Any]) -> Aws:
     return Aws("headroom-alarms", session=session)
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("protocol", ["query", "json", "smithy-rpc-v2-cbor"])
 def test_a_member_that_botocore_does_not_know_is_seen_in_each_protocol(protocol: str) -> None:
     aws = account(protocol, NEWER)
@@ -109,6 +110,7 @@ def test_a_member_that_botocore_does_not_know_is_seen_in_each_protocol(protocol:
         rewrite_alarm(aws, RewriteAlarm("a target", alarm, {"Threshold": 1.0}))
 
 
+@pytest.mark.slow(traced=True)
 def test_an_alarm_whose_members_are_all_known_can_be_sent_back() -> None:
     [alarm] = alarms_named(account("json", KNOWN), ["pager"])
     assert (alarm.unsendable, alarm.why_not_rewritten) == ((), "")

@@ -243,6 +243,7 @@ TIMES = st.datetimes(
 ).map(lambda moment: moment.replace(tzinfo=UTC))
 
 
+@pytest.mark.slow
 @COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_outside_is_wherever_between_is_not(
@@ -253,6 +254,7 @@ def test_outside_is_wherever_between_is_not(
     ).holds(now)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_a_window_changes_with_the_minute_only(
@@ -264,6 +266,7 @@ def test_a_window_changes_with_the_minute_only(
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SPAN, TIMES)
 def test_a_span_and_the_one_from_its_end_to_its_beginning_make_a_day(
@@ -273,6 +276,7 @@ def test_a_span_and_the_one_from_its_end_to_its_beginning_make_a_day(
     assert window(span).holds(now) is not window(f"{last}-{first}").holds(now)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(HOURS, CHOSEN_DAYS, ZONES, TIMES)
 def test_a_floor_holds_up_to_its_end(hours: str, days: str, zone: str, now: datetime) -> None:

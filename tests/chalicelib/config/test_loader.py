@@ -498,6 +498,7 @@ def toml(value: Any) -> str:
             return str(value)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(DOCUMENTS)
 def test_any_document_is_taken_or_refused_with_problems(document: dict[str, Any]) -> None:

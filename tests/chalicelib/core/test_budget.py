@@ -148,6 +148,7 @@ def test_the_day_of_the_last_decrease_is_that_of_utc() -> None:
 SECONDS = st.integers(0, 2 * 86_400 - 1)
 
 
+@pytest.mark.slow
 @given(SECONDS, st.integers(0, 27), st.none() | st.integers(0, 2 * 86_400))
 def test_the_next_allowed_time_is_allowed_and_never_more_than_an_hour_or_midnight_away(
     second: int, used: int, ago: int | None
@@ -198,6 +199,7 @@ def test_trying_every_minute_gives_all_27() -> None:
     assert (sum(taken), table.throughput(at("23:59:59")).decreases_today) == (27, 27)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(SECONDS, st.integers(0, 8))
 def test_what_is_left_is_what_can_still_be_had_today(second: int, before: int) -> None:
@@ -259,6 +261,7 @@ def test_the_new_day_brings_four_whatever_is_spent_now(until: datetime, kept: bo
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     SECONDS, st.lists(st.integers(0, 4_000), max_size=8), st.integers(0, 90_000), st.integers(1, 4)

@@ -225,6 +225,7 @@ def test_the_share_is_that_of_the_common_minutes(
     assert index_floor.share_of(series(writes), series(taken)) == expected
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     table_units=st.integers(1, 500),

@@ -82,6 +82,7 @@ def test_the_cost_of_a_way_has_its_switches() -> None:
 COSTS = st.floats(0.01, 100)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(COSTS, COSTS), min_size=24, max_size=24), st.booleans(), st.integers(0, 6)
 )

@@ -135,6 +135,7 @@ def test_at_the_cap_nothing_is_raised_above_the_measured_demand(
     assert found.numbers["month_usd"] == 100.0
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     consumed=st.lists(st.floats(0, 900), min_size=60, max_size=60),

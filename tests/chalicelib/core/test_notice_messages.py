@@ -21,6 +21,7 @@ TIMES = st.none() | st.integers(0, 4_000_000_000).map(
 )
 
 
+@pytest.mark.slow
 @given(TIMES, TIMES, TIMES)
 def test_a_memory_is_read_as_it_was_written_and_is_a_tag_that_aws_takes(
     notified: Any, first: Any, last: Any

@@ -108,6 +108,7 @@ def test_without_its_numbers_a_decision_is_the_same(
     assert bare[0].numbers.items() <= explained[0].numbers.items()
 
 
+@pytest.mark.slow
 @COSTLY
 @given(observations(), policies())
 def test_whatever_is_off_or_updating_stays(seen: Observation, settings: Policy) -> None:
@@ -163,6 +164,7 @@ def test_missing_data_never_lowers(seen: Observation, settings: Policy) -> None:
     assert not decide_with(seen, settings, NOON, DOWN).changes
 
 
+@pytest.mark.slow
 @given(st.integers(0, 58), st.integers(2, 40_000))
 def test_a_single_minute_unknown_within_the_hour_keeps_an_idle_table(
     minute: int, provisioned: int
@@ -175,6 +177,7 @@ def test_a_single_minute_unknown_within_the_hour_keeps_an_idle_table(
     assert not decide(DOWN, {"provisioned": provisioned, "consumed": series(values)}).changes
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40_000), st.integers(0, 27), AGO)
 def test_a_decrease_is_decided_exactly_where_dynamodb_takes_it(
     provisioned: int, used: int, last: datetime | None

@@ -40,6 +40,7 @@ def test_an_alarm_is_named_after_its_target(target: Target, name: str) -> None:
     assert table_alarms.name_of(target) == name
 
 
+@pytest.mark.slow
 @given(TARGETS, TARGETS)
 def test_different_targets_have_different_names_that_cloudwatch_takes(
     one: Target, other: Target
@@ -135,6 +136,7 @@ def test_a_tables_alarm_has_the_tables_dimension_alone() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(TARGETS, st.integers(1, 40_000))
 def test_the_target_of_our_own_alarm_is_the_one_it_was_made_for(target: Target, units: int) -> None:
     assert (
@@ -275,6 +277,7 @@ def test_a_rewrite_changes_what_does_not_fit_and_nothing_else(
     assert table_alarms.differences(watching, units, settings) == changes
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(1, 60), st.booleans())
 def test_a_rewritten_alarm_fits(before: int, units: int, minutes: int, ours: bool) -> None:
     settings = policy(alarm_period_seconds=60 * minutes)

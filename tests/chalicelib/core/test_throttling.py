@@ -73,6 +73,7 @@ def test_a_minute_is_divided_by_its_causes(
 RATES = st.lists(st.one_of(st.none(), st.floats(0, 1e5)), min_size=4, max_size=4)
 
 
+@pytest.mark.slow
 @given(RATES, st.dictionaries(st.sampled_from(Cause), RATES))
 def test_no_more_than_what_was_throttled_and_nothing_unknown_is_lost(
     throttled: Values, causes: dict[Cause, Values]

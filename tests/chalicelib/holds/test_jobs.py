@@ -142,6 +142,7 @@ def test_in_the_last_hour_of_the_utc_day_nothing_is_kept_since_midnight_brings_f
     assert (judge(pause, [], seen, now) is not None) == is_kept
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     st.lists(st.builds(Job, st.text(), st.just(False), st.sampled_from(["", "orders", "users"])))
@@ -251,6 +252,7 @@ JOBS: Mapping[str, tuple[str, Callable[[Region], Callable[[], None]]]] = {
 }
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("kind", JOBS)
 def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(kind: str) -> None:
     more, start = JOBS[kind]
@@ -268,6 +270,7 @@ def test_capacity_is_held_while_the_job_runs_and_comes_down_when_it_has_ended(ki
         ) == ("UtilizationLow", 1)
 
 
+@pytest.mark.slow(traced=True)
 def test_an_increase_is_held_as_well_unless_only_decreases_are() -> None:
     for more, now in (("", 100), ('holds = "decreases"\n', 150)):
         with orders(paused_by(NIGHT + more)) as region:

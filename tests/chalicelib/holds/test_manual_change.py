@@ -122,6 +122,7 @@ def test_the_hold_reports_when_it_was_raised_and_when_it_ends() -> None:
     assert found.detail == "raised by hand at 2026-11-20T11:00Z, until 2026-11-20T15:00Z"
 
 
+@pytest.mark.slow
 @given(st.integers(1, 1_000_000), st.sampled_from(range(60, 3_660, 60)), st.integers(1, 100))
 def test_an_alarm_that_headroom_has_written_always_fits(
     units: int, period: int, percent: int

@@ -114,6 +114,7 @@ def test_a_tag_that_cannot_be_read_says_what_is_wrong_and_how_to_mend_it() -> No
     )
 
 
+@pytest.mark.slow
 @given(
     st.datetimes(timezones=st.just(UTC)).filter(lambda end: end.year >= 1000),
     st.sampled_from(sorted(DIRECTIONS)),
@@ -123,6 +124,7 @@ def test_what_is_written_is_what_is_read(end: datetime, what: str) -> None:
     assert pause_tag.parse(str(paused)) == paused
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.sampled_from(["", "2026-11-21T06:00:00Z "]))
 def test_whatever_a_tag_says_increases_are_held_only_where_it_says_so(
     text: str, start: str

@@ -74,6 +74,7 @@ def test_the_configuration_and_the_conditions_apply_in_a_backtest(
     assert writes["rows"][0]["over_optimum"] > json.loads(plain.stdout)["rows"][0]["over_optimum"]
 
 
+@pytest.mark.slow(traced=True)
 def test_perfect_sight_has_a_row_for_each_time(steps: Path, run: RunCommand) -> None:
     result = run("backtest", "--trace", steps, "--foresight", "15,60", "--json")
     rows = {row["name"]: row for row in json.loads(result.stdout)["rows"]}
@@ -90,6 +91,7 @@ def test_a_wrong_time_of_sight_is_refused(given: str, steps: Path, run: RunComma
     assert f"--foresight {given}: give whole minutes from 10 to 240" in result.errors
 
 
+@pytest.mark.slow(traced=True)
 def test_a_budget_has_a_row_and_a_sentence(steps: Path, tmp_path: Path, run: RunCommand) -> None:
     page = tmp_path / "page.html"
     held = '[defaults]\nmax_usd_month = 9\n[money]\nmax_usd_month = 900\nmoney_cap = "hold"\n'
@@ -165,6 +167,7 @@ def test_a_folder_to_write_into_is_checked_too(tmp_path: Path, run: RunCommand) 
     assert result.errors.startswith(f"headroom: invalid value for '[FOLDER]': {file} is no folder")
 
 
+@pytest.mark.slow(traced=True)
 def test_the_cheapest_mode_is_a_row_of_its_own_with_its_switches(
     steps: Path, tmp_path: Path, run: RunCommand
 ) -> None:

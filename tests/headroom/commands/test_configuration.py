@@ -76,6 +76,7 @@ def test_settings_that_contradict_each_other_are_reported_too(
     assert "tables[0].write.min_units: 50 is above max_units = 40" in result.errors
 
 
+@pytest.mark.slow(traced=True)
 def test_the_settings_of_a_table_are_shown_for_reads_and_writes(
     tmp_path: Path, run: RunCommand
 ) -> None:

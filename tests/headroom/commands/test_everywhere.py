@@ -43,6 +43,7 @@ def test_explain_is_one_table_over_all_places(run: RunCommand, config: Path) -> 
     assert result.exit_code == 0
 
 
+@pytest.mark.slow(traced=True)
 def test_a_place_that_refuses_is_a_row_and_ends_with_1(run: RunCommand, config: Path) -> None:
     options = ("--regions", "eu-west-1", "--profiles", "nobody", "--config", config)
     result = run("explain", "orders", *options)
@@ -53,6 +54,7 @@ def test_a_place_that_refuses_is_a_row_and_ends_with_1(run: RunCommand, config: 
     assert (place["place"], "nobody" in place["problem"]) == ("nobody eu-west-1", True)
 
 
+@pytest.mark.slow(traced=True)
 def test_an_account_is_reached_by_a_role(run: RunCommand, config: Path) -> None:
     options = ("--role-arn", READER, "--external-id", "shop-7", "--regions", "us-east-1")
     result = run("explain", "orders", "--config", config, "--json", *options)

@@ -11,6 +11,7 @@ from tests.support.command_line import RunCommand, write_file
 from tests.support.scenes import autoscale, orders, pass_minutes, rules
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("taken", [True, False])
 def test_explain_says_when_application_auto_scaling_has_the_table(
     run: RunCommand, tmp_path: Path, taken: bool
@@ -44,6 +45,7 @@ def test_each_target_is_a_row_and_the_numbers_are_shown_on_demand(
     assert data["decisions"][0]["numbers"]["consumed_units"] == 95
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     ("config", "expected"),
     [

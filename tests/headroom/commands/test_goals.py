@@ -73,6 +73,7 @@ def config(tmp_path: Path) -> Path:
     return write_file(tmp_path, CONFIG)
 
 
+@pytest.mark.slow(traced=True)
 def test_what_was_throttled_is_held_against_the_goal_and_the_highest_price(region: Region) -> None:
     """A hot key's throttling counts for nothing. What consumed nothing is left out."""
     goals = dict.fromkeys((READS, WRITES, SURPRISED, KEYED), GOAL)
@@ -118,6 +119,7 @@ def test_what_cloudwatch_answers_in_part_is_unknown(
     assert [one.replayed_ppm for one in found] == expected
 
 
+@pytest.mark.slow(traced=True)
 def test_status_names_the_targets_that_miss_their_goal(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -144,6 +146,7 @@ def test_status_without_the_metrics_of_the_goals_shows_the_rest(
     assert "the goals are not compared: " in result.errors
 
 
+@pytest.mark.slow(traced=True)
 def test_the_doctor_names_them_with_what_to_do(region: Region, tmp_path: Path) -> None:
     (tmp_path / "chalicelib").mkdir()
     text = CONFIG.partition('[[tables]]\nname = "users"')[0]

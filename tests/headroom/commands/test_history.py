@@ -80,6 +80,7 @@ def test_what_is_older_than_the_days_is_left_out(region: Region, run: RunCommand
     assert "1 raised" in run("history", "orders", "--stage", "local", "--days", "2").output
 
 
+@pytest.mark.slow(traced=True)
 def test_a_table_that_does_not_exist_is_named_with_the_nearest(
     region: Region, run: RunCommand
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_table_that_does_not_exist_is_named_with_the_nearest(
     assert result.output.endswith("There is no such table; did you mean orders?")
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_without_logs_is_named(region: Region, run: RunCommand) -> None:
     result = run("history", "orders", "--stage", "dev")
     assert result.exit_code == 2

@@ -16,6 +16,7 @@ DATA = ROOT / "tests" / "data"
 MESSAGES = sorted((ROOT / "examples" / "messages").glob("*.json"))
 
 
+@pytest.mark.slow(traced=True)
 def test_a_dry_run_prints_the_plan_in_words(tmp_path: Path, run: RunCommand) -> None:
     config = write_file(tmp_path, rules("orders", dry_run=False))
     result = run("invoke", DATA / "sns-table.json", "--dry-run", "--config", config)
@@ -50,6 +51,7 @@ def test_the_default_strategy_scales_up_as_far_as_the_demand_needs(run: RunComma
     assert "Would set orders:read 84 → 88 units in one UpdateTable call" in result.output
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize(
     "name", ["sns-2016", "sns-china", "sns-one-in-list", "queue-notification", "sns-throttle"]
 )
@@ -124,6 +126,7 @@ def test_a_status_check_finds_a_group_with_a_failing_instance(
     assert "(StatusCheckFailed;" in result.output
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("file", MESSAGES, ids=lambda file: file.stem)
 def test_the_messages_that_are_shipped_can_be_tried(file: Path, run: RunCommand) -> None:
     assert run("invoke", file, "--dry-run").exit_code == 0

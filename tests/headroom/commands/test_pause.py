@@ -233,6 +233,7 @@ def tags(region: Region) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow(traced=True)
 def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region: Region) -> None:
     result = run("pause", "orders", "--for", "2h", "--time-zone", "UTC")
     assert (result.exit_code, result.output) == (
@@ -248,6 +249,7 @@ def test_a_table_is_paused_and_headroom_leaves_it_alone_until_it_is_over(region:
     assert units(region)["orders:read"] == 1
 
 
+@pytest.mark.slow(traced=True)
 def test_pausing_and_resuming_for_scripts(region: Region) -> None:
     region.faults.append(Fault("TagResource", "AccessDeniedException", after=1))
     result = run("pause", "orders*", "--for", "2h", "--only-decreases", "--json")
@@ -288,6 +290,7 @@ def test_only_decreases_may_be_paused_with_a_reason_in_the_zone_of_the_operator(
     assert tags(region) == {"orders": "2026-11-03T05:00:00Z decreases load test"}
 
 
+@pytest.mark.slow(traced=True)
 def test_globs_and_several_names_are_the_tables_that_exist_and_match(region: Region) -> None:
     assert run("pause", "orders*", "users", "--for", "1d").exit_code == 0
     assert sorted(tags(region)) == ["orders", "orders-2", "users"]
@@ -306,6 +309,7 @@ def test_pausing_again_takes_the_new_end_and_resuming_twice_does_no_harm(region:
     assert tags(region) == {}
 
 
+@pytest.mark.slow(traced=True)
 def test_other_tags_stay_as_they_are(region: Region) -> None:
     dynamodb = region.client("dynamodb")
     arn = dynamodb.describe_table(TableName="orders")["Table"]["TableArn"]

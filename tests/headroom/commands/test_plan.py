@@ -91,6 +91,7 @@ def test_what_stays_because_of_a_pause_is_counted() -> None:
     assert plan._sum(decisions, PRICES) == "0 raised, 0 lowered, 2 stay, 1 of them paused."
 
 
+@pytest.mark.slow(traced=True)
 def test_a_plan_says_what_the_next_pass_does_and_does_nothing(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_numbers_and_every_action_are_shown_where_they_are_wanted(
     assert "Would rewrite alarm headroom-orders:read: Threshold 4800 → 7200" in all_of_it.output
 
 
+@pytest.mark.slow(traced=True)
 def test_a_plan_for_scripts_has_the_fields_of_the_log(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -189,6 +191,7 @@ def test_apply_for_scripts_prints_the_plan_and_what_was_done(
     assert (again["done"], again["plan"]["planned"]) == (None, [])
 
 
+@pytest.mark.slow(traced=True)
 def test_only_the_tables_that_are_named_are_applied(
     region: Region, config: Path, run: RunCommand
 ) -> None:
@@ -206,6 +209,7 @@ def test_without_a_yes_nothing_is_done(
     assert result.output.endswith("Nothing was done.")
 
 
+@pytest.mark.slow(traced=True)
 def test_a_plan_that_is_old_is_shown_anew_before_it_is_done(
     region: Region, config: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

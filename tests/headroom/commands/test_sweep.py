@@ -67,6 +67,7 @@ def run(config: Path, *words: str) -> Result:
 # once
 
 
+@pytest.mark.slow(traced=True)
 def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
     region: Region, config: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_one_sweep_raises_and_makes_the_alarms_and_says_what_it_did(
     ]
 
 
+@pytest.mark.slow(traced=True)
 def test_every_decision_is_printed_with_the_option_all(region: Region, config: Path) -> None:
     output = one_line(run(config, "--once", "--all").output)
     assert "users:read 100 100 it fits the load" in output
@@ -113,6 +115,7 @@ def test_only_the_named_tables_are_swept_and_a_sweep_is_one_line_of_json(
     assert sorted(thresholds(region)) == ["headroom-orders:read", "headroom-orders:write"]
 
 
+@pytest.mark.slow(traced=True)
 def test_a_table_that_fails_ends_it_with_1_and_the_others_are_served(
     region: Region, config: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_without_alarms_none_is_made_read_or_needed_and_capacity_goes_up_and_dow
     assert not ALARM_CALLS & set(operations(region))
 
 
+@pytest.mark.slow(traced=True)
 def test_without_alarms_those_that_there_are_stay_as_they_are(region: Region, config: Path) -> None:
     run(config, "--once")
     before = thresholds(region)
@@ -266,6 +270,7 @@ def test_the_time_between_two_sweeps_is_counted_from_their_beginnings(
     assert waited == [waits]
 
 
+@pytest.mark.slow(traced=True)
 def test_ctrl_c_ends_it_in_peace(
     region: Region, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def _ctrl_c_counts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.usefixtures("_ctrl_c_counts")
 @pytest.mark.parametrize("words", [("--open",), ("--account",)])
 def test_it_prints_its_address_and_serves_until_ctrl_c(

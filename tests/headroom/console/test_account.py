@@ -108,6 +108,7 @@ def test_without_a_stage_the_chart_has_no_decisions_and_the_level_of_now(
     assert data["chart"]["demand"][-1] == 100
 
 
+@pytest.mark.slow(traced=True)
 def test_with_a_stage_it_reads_the_decisions_from_the_logs(region: Region) -> None:
     with untraced():
         region.run(5)

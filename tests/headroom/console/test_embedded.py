@@ -80,6 +80,7 @@ def test_what_a_dry_run_decides_is_listed_and_no_mark_of_the_chart(client: Clien
     assert data["chart"]["changes"] == []
 
 
+@pytest.mark.slow(traced=True)
 def test_a_message_raises_the_table_and_the_decision_is_in_its_history(client: Client) -> None:
     message = client.get("api/sample", **READS).data["message"]
     assert message["Trigger"]["Dimensions"] == [{"value": "archive", "name": "TableName"}]

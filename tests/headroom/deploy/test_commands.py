@@ -51,6 +51,7 @@ def operate(*arguments: str, answer: str = "") -> tuple[int, str]:
     return done.exit_code, " ".join(done.output.split())
 
 
+@pytest.mark.slow
 def test_setup_before_any_function_says_what_comes_next() -> None:
     with account():
         status, response = operate("setup", "--stage", "dev")
@@ -86,6 +87,7 @@ def test_teardown_asks_first_and_names_the_alarms_that_nobody_will_hear() -> Non
         assert "Alarms that are not Headroom's still name the topic: orders-hot." in response
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -115,6 +117,7 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_made(
 WRONG = '[[tables]]\nname = "orders"\nmax_unit = 3\n'
 
 
+@pytest.mark.slow
 def test_a_configuration_that_a_deploy_refuses_is_told_to_the_operators(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +150,7 @@ def test_a_configuration_is_refused_in_the_same_words_where_the_operators_cannot
         assert "did you mean max_units?" in response
 
 
+@pytest.mark.slow
 def test_a_stages_own_configuration_file_is_the_one_that_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +192,7 @@ def test_what_aws_refuses_is_told_without_a_traceback(code: str, sentence: str) 
         assert (status, sentence in response) == (2, True)
 
 
+@pytest.mark.slow
 def test_without_a_region_the_operator_is_told_which_variable_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

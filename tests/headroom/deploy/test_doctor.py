@@ -71,6 +71,7 @@ def test_a_stage_that_was_deployed_well_is_well(deployment: Deployment) -> None:
     assert doctor.diagnose(deployment) == []
 
 
+@pytest.mark.slow(traced=True)
 def test_a_stage_that_was_never_set_up_is_told_what_to_run(deployment: Deployment) -> None:
     deployment.stage = Stage("headroom", "new", {"ALARM_TOPIC": "headroom-alarms-new"})
     remedies = {
@@ -96,6 +97,7 @@ def test_each_harm_is_found_and_comes_with_what_to_do(
     ), findings
 
 
+@pytest.mark.slow(traced=True)
 def test_with_a_broken_configuration_the_rest_is_looked_at_all_the_same(
     deployment: Deployment,
 ) -> None:
@@ -166,6 +168,7 @@ def test_an_alarm_that_follows_new_units_is_no_finding(deployment: Deployment) -
     assert problems == ["orders:write has no alarm"]
 
 
+@pytest.mark.slow(traced=True)
 def test_what_the_operator_may_rightly_not_see_is_no_finding(deployment: Deployment) -> None:
     tell(deployment, CAPACITY.replace("123456789012", "210987654321"), "secretsmanager:slack")
     keep(deployment, URL)
@@ -178,11 +181,13 @@ def test_what_the_operator_may_rightly_not_see_is_no_finding(deployment: Deploym
     ]
 
 
+@pytest.mark.slow(traced=True)
 def test_the_doctor_does_not_say_what_a_secret_holds(deployment: Deployment) -> None:
     tell_a_webhook_that_is_no_url(deployment)
     assert "PASSWORD" not in str(doctor.diagnose(deployment))
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.parametrize("row", ["write nonsense", "ask for jobs without permission"])
 def test_what_several_checks_come_upon_is_reported_once(deployment: Deployment, row: str) -> None:
     harm, _, problem, _ = ROWS[row]
@@ -243,6 +248,7 @@ def test_for_scripts_the_findings_are_one_json_document(here: Deployment) -> Non
     assert [Finding(**found).check for found in response["findings"]] == ["dead letters"]
 
 
+@pytest.mark.slow(traced=True)
 def test_an_unknown_stage_is_a_mistake_of_the_operators(here: Deployment) -> None:
     assert CliRunner().invoke(app, ["doctor", "--stage", "nowhere"]).exit_code == 2
 

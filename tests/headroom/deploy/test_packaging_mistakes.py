@@ -31,6 +31,7 @@ def test_a_package_that_chalice_cannot_make_ends_in_its_own_words(tmp_path: Path
     assert "Traceback" not in str(error.value)
 
 
+@pytest.mark.slow(traced=True)
 def test_a_configuration_that_chalice_refuses_ends_a_deployment_in_its_status(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,6 +42,7 @@ def test_a_configuration_that_chalice_refuses_ends_a_deployment_in_its_status(
     assert "nothing_of_that_name" in capfd.readouterr().err
 
 
+@pytest.mark.slow(traced=True)
 def test_what_was_compiled_on_the_operators_machine_stays_there(tmp_path: Path) -> None:
     file = tmp_path / "deployment.zip"
     with zipfile.ZipFile(file, "w") as archive:

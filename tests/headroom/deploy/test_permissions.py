@@ -137,6 +137,7 @@ GLOBS = st.text("ab-[]!*?", min_size=1, max_size=8)
 TABLE_NAMES = st.text("ab-", min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @given(GLOBS, TABLE_NAMES)
 @example("[]ab]*", "bab")
 @example("[!]ab]", "-")
@@ -197,6 +198,7 @@ def test_the_sure_beginning_of_a_regular_expression(regex: str, pattern: str) ->
 REGEXES = st.text(r"ab-.|()[]?*+^$\{}1,:#!=", min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(REGEXES, TABLE_NAMES)
 def test_no_table_that_a_regular_expression_matches_is_denied(regex: str, table: str) -> None:
     assert is_right(regex, table)
@@ -225,6 +227,7 @@ PARTS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PARTS, min_size=1, max_size=5).map("".join), TABLE_NAMES)
 @example("a|b", "b")
 @example("ab?", "a")
@@ -293,6 +296,7 @@ def test_where_beginnings_do_not_fit_either_nothing_is_denied_and_it_is_said() -
 NAMES = st.text("abcdefgh*?", min_size=3, max_size=60)
 
 
+@pytest.mark.slow
 @given(st.lists(NAMES, min_size=1, max_size=400), st.data())
 def test_whatever_the_rules_the_policy_fits_and_no_managed_table_is_denied(
     names: list[str], data: st.DataObject

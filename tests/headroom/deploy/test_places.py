@@ -39,6 +39,7 @@ def test_the_answers_come_in_the_order_of_the_places() -> None:
     assert "The config profile (nobody) could not be found" in second.problem
 
 
+@pytest.mark.slow(traced=True)
 def test_a_silent_region_is_reported_beside_the_others() -> None:
     silent = Event()
 

@@ -163,6 +163,7 @@ def test_letters_of_both_kinds_are_handled_and_gone(session: AwsSession, functio
     assert waiting(session) == 0
 
 
+@pytest.mark.slow(traced=True)
 def test_a_letter_that_fails_again_stays_and_the_others_go(
     session: AwsSession, functions: Lambda
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_letter_that_fails_again_stays_and_the_others_go(
     assert waiting(session) == 1
 
 
+@pytest.mark.slow(traced=True)
 def test_a_schedules_letters_are_answered_by_one_run(
     session: AwsSession, functions: Lambda
 ) -> None:
@@ -203,6 +205,7 @@ def test_without_a_queue_the_operator_is_told_what_to_do() -> None:
         list(redrive(dev(), session))
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(
     session: AwsSession,
 ) -> None:
@@ -220,6 +223,7 @@ def test_the_command_tells_each_letter_and_ends_with_1_where_one_stayed(
     )
 
 
+@pytest.mark.slow(traced=True)
 def test_the_letters_for_scripts(session: AwsSession) -> None:
     send(session, NOTIFICATION)
     send(session, "lost")

@@ -40,6 +40,7 @@ HERE, THERE = "us-east-1", "eu-west-1"
 # names
 
 
+@pytest.mark.slow
 @given(st.text("abc-", min_size=1, max_size=60), st.sampled_from([HERE, "ap-southeast-1"]))
 def test_a_roles_name_fits_and_belongs_to_its_stage_and_region_alone(
     name: str, region: str

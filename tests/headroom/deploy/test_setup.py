@@ -134,6 +134,7 @@ def test_a_topic_that_is_named_by_its_arn_is_somebody_elses_and_stays_as_it_is(
         assert inventory(session.client) == {arn}
 
 
+@pytest.mark.slow(traced=True)
 def test_what_drifts_is_told_and_put_right() -> None:
     with account() as session:
         set_up(dev(), session)
@@ -302,6 +303,7 @@ def test_teardown_takes_the_stage_and_nothing_of_a_neighbour(tmp_path: Path) -> 
         assert session.client("dynamodb").describe_table(TableName="orders")["Table"] == table
 
 
+@pytest.mark.slow(traced=True)
 def test_teardown_removes_the_alarms_of_tables_that_call_this_stage_and_names_those_of_others(
     tmp_path: Path,
 ) -> None:

@@ -258,6 +258,7 @@ def test_the_doctor_finds_what_keeps_it_from_taking_over(region: Region, tmp_pat
     )
 
 
+@pytest.mark.slow(traced=True)
 @pytest.mark.scene.with_args(understudied, GLOBAL, ("eu-west-1",))
 def test_the_doctor_looks_at_the_writes_in_other_regions(region: Region, tmp_path: Path) -> None:
     """The embedded region answers for every Region."""

@@ -236,6 +236,7 @@ def test_suspended_actions_are_obsolete() -> None:
 levels = st.dictionaries(st.sampled_from(WEEK), st.integers(1, 99), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @given(levels)
 def test_the_floors_hold_the_same_minimum_at_every_time_of_the_week(chain: dict[int, int]) -> None:
     """Application Auto Scaling's own minimum is what the last action before has set."""

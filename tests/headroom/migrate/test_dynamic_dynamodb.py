@@ -290,6 +290,7 @@ REGEXES = st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @given(regex=REGEXES, name=st.text(alphabet="abAB_-.", min_size=1, max_size=5))
 @example(regex="ab", name="abb")
 def test_a_matcher_matches_what_re_match_matches(regex: str, name: str) -> None:

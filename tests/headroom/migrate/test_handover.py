@@ -42,6 +42,7 @@ from tests.support.scenes import (
 # over
 
 
+@pytest.mark.slow(traced=True)
 def test_a_table_is_headrooms_after_the_handover(region: Region, scene: Scene) -> None:
     assert ours(region) == set()
     assert len(theirs(region)) == 6
@@ -182,6 +183,7 @@ def test_a_table_that_is_billed_on_demand_is_not_handed_over(region: Region, sce
         scene.over()
 
 
+@pytest.mark.slow(traced=True)
 def test_targets_that_still_show_are_told_of_and_the_same_again_goes_on(
     region: Region, scene: Scene
 ) -> None:
@@ -315,6 +317,7 @@ def test_what_was_is_registered_again_before_headrooms_alarms_go(
     assert ours(region) == set()
 
 
+@pytest.mark.slow(traced=True)
 def test_the_service_linked_role_is_awss_to_name(region: Region, scene: Scene) -> None:
     scene.over()
     region.calls.clear()
@@ -350,6 +353,7 @@ def test_an_action_that_has_ended_is_left_out(region: Region, scene: Scene) -> N
     ]
 
 
+@pytest.mark.slow(traced=True)
 def test_an_index_that_is_gone_does_not_keep_the_table_from_coming_back(
     region: Region, scene: Scene
 ) -> None:
@@ -374,6 +378,7 @@ def test_a_target_that_is_not_known_at_once_is_waited_for(region: Region, scene:
     assert len(region.autoscaling.policies) == 3
 
 
+@pytest.mark.slow(traced=True)
 def test_the_page_names_every_permission_that_the_two_ways_need(
     region: Region, scene: Scene
 ) -> None:

@@ -62,6 +62,7 @@ def test_what_somebody_else_brought_back_is_all_there_is(region: Region, scene: 
     } == {READS}
 
 
+@pytest.mark.slow(traced=True)
 def test_what_is_half_removed_already_keeps_what_was_saved_before(
     region: Region, scene: Scene
 ) -> None:
@@ -158,6 +159,7 @@ WRITING = {
 }
 
 
+@pytest.mark.slow(traced=True)
 def test_the_command_prints_a_configuration_that_loads_and_the_steps_beside_it(
     region: Region, run: Callable[..., Ended]
 ) -> None:
@@ -205,6 +207,7 @@ def test_apply_asks_for_each_table_and_revert_brings_it_back(
     assert run("--revert", RECORD, "--yes").out == "Nothing to do: no table is left for it."
 
 
+@pytest.mark.slow(traced=True)
 def test_one_table_that_fails_does_not_stop_the_others(
     region: Region, run: Callable[..., Ended], tmp_path: Path
 ) -> None:
@@ -274,6 +277,7 @@ def test_a_mistake_is_reported_in_a_sentence(
     assert why in ended.err
 
 
+@pytest.mark.slow(traced=True)
 def test_what_is_not_translated_is_left_as_it_is_and_named(
     region: Region, run: Callable[..., Ended]
 ) -> None:

@@ -40,6 +40,7 @@ def test_the_targets_are_kept_and_suspended_after_the_alarms_are_made(
     assert skips(invoke(region, "sweep")) == []
 
 
+@pytest.mark.slow(traced=True)
 def test_the_bounds_follow_the_rule_and_the_policies_stay(
     region: Region, scene: Scene, config: str
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_bounds_follow_the_rule_and_the_policies_stay(
     assert region.autoscaling.policies == before
 
 
+@pytest.mark.slow(traced=True)
 def test_going_back_resumes_them_as_they_were_and_no_sweep_suspends_them_again(
     region: Region, scene: Scene, config: str
 ) -> None:

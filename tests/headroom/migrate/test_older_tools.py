@@ -242,6 +242,7 @@ def test_a_period_that_no_alarm_has_is_refused() -> None:
 # the commands
 
 
+@pytest.mark.slow(traced=True)
 def test_each_has_a_command(tmp_path: Path, run: RunCommand) -> None:
     for command, text, status in (
         ("config-js", CONFIG_JS, 1),

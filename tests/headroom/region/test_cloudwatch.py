@@ -261,6 +261,7 @@ def test_a_transition_calls_these_actions(
     assert (state(region), subjects(invocations)) == ("ALARM", expected)
 
 
+@pytest.mark.slow(traced=True)
 def test_a_state_that_is_set_by_hand_calls_the_actions_and_is_evaluated_again(
     region: Region,
 ) -> None:

@@ -22,6 +22,7 @@ def test_an_endpoint_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyPat
         assert region.client("dynamodb").list_tables()["TableNames"] == ["orders"]
 
 
+@pytest.mark.slow(traced=True)
 def test_a_schedule_fires_at_its_rate(region: Region) -> None:
     region.deploy(rules("customers"), environment={"SCALE_DOWN_SCHEDULE": "rate(20 minutes)"})
     invocations = record_invocations(region)

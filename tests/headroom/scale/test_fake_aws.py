@@ -53,6 +53,7 @@ def test_a_fourth_alarm_in_one_second_is_throttled_and_then_retried_in_virtual_t
     assert simulation.clock.seconds > 3.0
 
 
+@pytest.mark.slow(traced=True)
 def test_without_a_retry_the_error_is_the_apis_own():
     simulation = simulation_of()
     fields = alarm(simulation)
@@ -78,6 +79,7 @@ def test_every_limit_names_its_source():
     assert all(limit.source and limit.read_on for limit in (*loaded.limit, loaded.updates))
 
 
+@pytest.mark.slow(traced=True)
 def test_a_silent_api_takes_the_clients_read_timeout_at_each_attempt():
     simulation = simulation_of(silent=["DescribeAlarms"])
     with (
@@ -113,6 +115,7 @@ def test_alarms_and_tables_come_in_pages():
     assert [len(page["TableNames"]) for page in pages] == [100, 20]
 
 
+@pytest.mark.slow(traced=True)
 def test_datapoints_come_in_pages_newest_first():
     simulation = simulation_of()
     table = next(iter(simulation.account.tables))
@@ -165,6 +168,7 @@ def test_everything_replaced_is_put_back():
     assert (boto3.DEFAULT_SESSION, endpoint.time) == before
 
 
+@pytest.mark.slow(traced=True)
 def test_what_a_hot_target_lacks_is_throttled_for_want_of_units():
     simulation = simulation_of()
     target = next(next(iter(simulation.account.tables.values())).targets())

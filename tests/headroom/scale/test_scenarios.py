@@ -54,6 +54,7 @@ def test_on_alarm_raises_the_table_with_two_indexes():
     assert cold.targets == 6
 
 
+@pytest.mark.slow(traced=True)
 def test_follow_up_without_a_hot_alarm_is_one_question():
     assert by_run("follow_up")["warm"].calls == {"DescribeAlarms": 1}
 
@@ -178,6 +179,7 @@ def test_idle_tables_are_lowered():
     assert lowered.seconds is not None
 
 
+@pytest.mark.slow(traced=True)
 def test_a_goal_that_is_not_reached_is_given_up():
     simulation = Simulation(1, CONDITIONS)
     schedule = goals.Schedule("follow_up", handlers.follow_up, goals.FOLLOW_UP.every)
@@ -213,6 +215,7 @@ def test_a_run_has_what_it_shall_take(sweeps, scenario, run, tables, seconds):
     assert found.aim == seconds
 
 
+@pytest.mark.slow(traced=True)
 def test_results_are_kept_and_compared(tmp_path):
     measured = measure("follow_up", 1, CONDITIONS)
     before = Results(50.0, 1.0, measured, [])

@@ -113,6 +113,7 @@ def windows_that_move_on(draw: st.DrawFn) -> list[tuple[int, int]]:
     return [(min(first, end), end) for first, end in zip(firsts, ends, strict=True)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 100), min_size=40, max_size=40), windows_that_move_on())
 def test_noise_and_highest_of_a_moving_window_are_those_of_its_values(
     values: list[float], windows: list[tuple[int, int]]

@@ -130,6 +130,7 @@ def test_a_hot_key_has_a_row_for_headroom_that_does_not_know_its_cause() -> None
     assert WITHOUT_CAUSES not in rows(compared())
 
 
+@pytest.mark.slow
 def test_the_bounds_apply_to_the_plain_percentage_too() -> None:
     comparison = compare(DEMAND, make_policy(min_units=120, max_units=200), PRICES)
     for name in (HEADROOM, PLAIN):
@@ -179,12 +180,14 @@ def test_writes_have_their_own_price() -> None:
         assert writes[name].effective == pytest.approx(reads[name].effective)
 
 
+@pytest.mark.slow
 def test_on_done_gets_the_name_of_each_policy() -> None:
     names: list[str] = []
     compared(on_done=names.append)
     assert names == [HEADROOM, PLAIN, f"{AAS} 70 %", DYNAMIC, "fixed at peak", "optimum"]
 
 
+@pytest.mark.slow
 def test_the_data_can_be_printed_as_json() -> None:
     comparison = compared()
     data = json.loads(json.dumps(comparison.as_data()))

@@ -152,6 +152,7 @@ def test_fixed_at_peak_has_the_units_of_the_highest_minute(demand: list[float], 
     assert outcome == Outcome([units] * len(demand), [0.0] * len(demand))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(0, 1e4), max_size=120),
     st.integers(1, 5_000),

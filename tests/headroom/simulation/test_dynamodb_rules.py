@@ -117,6 +117,7 @@ def test_a_change_of_units_keeps_what_is_banked_as_far_as_it_fits(
 DEMANDS = st.lists(st.floats(0, 1_000), max_size=40)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500), DEMANDS, st.integers(0, 600))
 def test_nothing_is_served_twice_and_nothing_is_lost(
     units: int, demands: list[float], burst_seconds: int
@@ -131,6 +132,7 @@ def test_nothing_is_served_twice_and_nothing_is_lost(
         assert consumed * 60 <= units * 60 + before + 1e-6
 
 
+@pytest.mark.slow
 @given(st.integers(1, 499), DEMANDS)
 def test_more_units_never_throttle_more(units: int, demands: list[float]) -> None:
     less, more = Meter(units), Meter(units + 1)

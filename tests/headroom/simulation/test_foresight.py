@@ -54,6 +54,7 @@ DEMANDS = st.lists(st.tuples(st.floats(0, 2_000), st.integers(1, 30)), min_size=
 )
 
 
+@pytest.mark.slow
 @given(
     DEMANDS, st.sampled_from([10, 15, 60]), st.sampled_from([0, 150, 300]), st.sampled_from([1, 2])
 )

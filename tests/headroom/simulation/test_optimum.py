@@ -61,12 +61,14 @@ def test_the_optimum_by_hand(demand: list[float], unit_minutes: int) -> None:
 LEVELS = st.sampled_from([0.0, 1.0, 2.5, 4.0, 7.0])
 
 
+@pytest.mark.slow
 @given(st.lists(LEVELS, min_size=1, max_size=12))
 @settings(max_examples=40)
 def test_within_an_hour_it_equals_the_search(demand: list[float]) -> None:
     assert optimum(demand) == pytest.approx(by_search(demand, 4, spaced=True))
 
 
+@pytest.mark.slow
 @given(st.lists(LEVELS, min_size=1, max_size=10), st.integers(1, 3))
 @settings(max_examples=40)
 def test_with_decreases_at_any_minute_it_equals_the_search(demand: list[float], most: int) -> None:
@@ -108,6 +110,7 @@ def test_at_midnight_utc_the_quota_begins_anew(seed: int, spaced: bool, most: in
     assert unit_hours == pytest.approx(before + by_search(demand, most, spaced, DAY - evening))
 
 
+@pytest.mark.slow
 def test_a_decrease_at_midnight_is_the_new_days_first() -> None:
     demand = [20.0] * 30 + [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0]
     unit_hours = optimum([1.0] * (DAY - 30) + demand)
@@ -120,6 +123,7 @@ RATES = st.lists(st.floats(0, 1e4), min_size=1, max_size=300)
 QUOTAS = st.sampled_from([None, 1, 4, 27])
 
 
+@pytest.mark.slow
 @given(RATES, QUOTAS)
 @settings(max_examples=25)
 def test_it_lies_between_the_sum_of_the_demand_and_its_peak(
@@ -130,6 +134,7 @@ def test_it_lies_between_the_sum_of_the_demand_and_its_peak(
     assert optimum(demand, most) <= max(needed) * len(needed) / 60 + 1e-9
 
 
+@pytest.mark.slow
 @given(RATES, st.floats(0, 1e4), st.integers(0, 299), QUOTAS)
 @settings(max_examples=25)
 def test_more_demand_never_costs_less(

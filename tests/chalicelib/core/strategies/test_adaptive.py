@@ -450,6 +450,7 @@ def test_old_data_changes_nothing(seen: Observation, settings: Policy, minutes: 
     ) == (Recommendation(seen.provisioned, Reason.NO_DATA), seen.provisioned)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     st.lists(st.floats(0, 1e4), min_size=5, max_size=5),
@@ -476,6 +477,7 @@ def test_more_demand_in_the_newest_minute_never_wants_less(
     )
 
 
+@pytest.mark.slow
 @COSTLY
 @given(
     st.lists(st.floats(0, 1e4), min_size=5, max_size=5),

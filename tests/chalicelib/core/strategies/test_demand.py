@@ -53,6 +53,7 @@ def test_means_are_of_whole_periods_counted_from_the_newest(
     assert means(series(values), per_period) == expected
 
 
+@pytest.mark.slow
 @COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=60), st.integers(1, 20))
 def test_means_lie_between_the_least_and_the_most(

@@ -56,6 +56,7 @@ def test_an_onset_stands_well_above_the_two_before_it(
     assert onsets(values) == expected
 
 
+@pytest.mark.slow
 @COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=50))
 def test_an_onset_is_a_value_in_its_place(values: Values) -> None:
@@ -215,6 +216,7 @@ def test_a_gap_within_a_burst_is_no_height() -> None:
     assert of([10.0, 10.0, 20.0, None, 30.0, *quiet(7)] * 3).typical_burst == 30.0
 
 
+@pytest.mark.slow
 @COSTLY
 @given(st.lists(st.none() | st.floats(0, 1e6), max_size=2 * DAY))
 def test_no_history_makes_a_summary_fail(values: Values) -> None:

@@ -115,6 +115,7 @@ def test_rows_down_hold_for_an_index_as_for_a_table() -> None:
 RATES = st.lists(st.none() | st.floats(0, 1e5), max_size=70)
 
 
+@pytest.mark.slow
 @COSTLY
 @given(RATES, st.integers(1, 40_000), st.integers(1, 60), st.integers(1, 5))
 def test_no_series_makes_the_strategy_fail(
