@@ -357,7 +357,7 @@ def surely_keeps(observation: Observation, now: datetime, urgent: bool) -> bool:
     nor the swing need be known. Most checks end here.
     """
     policy, units = observation.policy, observation.provisioned
-    consumed, history = observation.metrics.consumed, observation.metrics.history
+    consumed = observation.metrics.consumed
     if not is_fresh(consumed, now):
         return False
     recent = recent_demand(observation)
@@ -379,7 +379,7 @@ def surely_keeps(observation: Observation, now: datetime, urgent: bool) -> bool:
         highest=0.0,
         rise=shape.rise(demand, 0.0),
     )
-    left, insured = recent.burst_left, insured_units(history, policy, lag_minutes, now)
+    left, insured = recent.burst_left, _insured_at(observation, units, highest, now)
     if runs_short(highest, policy, left, units) or insured > _more(units, policy, LEAST_SHARE):
         return False
     if urgent:
