@@ -42,7 +42,7 @@ def readme_row(rows: Mapping[str, Any]) -> str:
     mutants, killed = (sum(row[key] for row in rows.values()) for key in ("mutants", "killed"))
     return (
         f"| changes to the code that a unit test notices | `make mutants` | {killed:,} of "
-        f"{mutants:,} in {len(rows)} modules of the core ([figures](benchmarks/mutants.json)) |"
+        f"{mutants:,} in the core ({killed / mutants:.1%}; [figures](benchmarks/mutants.json)) |"
     )
 
 
