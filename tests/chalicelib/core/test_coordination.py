@@ -46,6 +46,13 @@ def test_nothing_is_lowered_while_something_of_the_table_is_raised() -> None:
     ]
 
 
+def test_nothing_is_lowered_while_all_the_others_are_raised() -> None:
+    assert settled(RAISED, LOWERED) == [
+        (150, Reason.UTILIZATION_HIGH),
+        (100, Reason.INCREASE_FIRST),
+    ]
+
+
 def test_decreases_alone_stay_as_they_are() -> None:
     assert scaling.coordinate_dimensions([LOWERED, KEPT]) == [LOWERED, KEPT]
 
