@@ -29,7 +29,7 @@ from tests.soak.play import play
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "benchmarks" / "soak.json", ROOT / "README.md"
 #: Histories, and configurations, of one seed; and the seeds that are played without HOURS.
-BATCH, CASES, SEEDS = 10, 2, 12
+BATCH, CASES, SEEDS = 10, 2, 15
 #: The largest histories.
 MAX_HOURS, MAX_TABLES = 20, 5
 

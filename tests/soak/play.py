@@ -156,7 +156,8 @@ class Player:
                 self.region.faults.append(self._fault(event))
             case events.NoMetrics(at, minutes, in_part):
                 self._disturb("", at + minutes)
-                if in_part:
+                if in_part:  # also where nothing was shown before
+                    self.laws.silent_from = None
                     self.region.answers["cloudwatch", "GetMetricData"] = self._half_of_the_metrics
                 else:
                     self._hide_metrics(at)
