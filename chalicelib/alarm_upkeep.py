@@ -112,7 +112,7 @@ def _without_taken(run: Run, missing: Sequence[CreateAlarm]) -> list[Making]:
     known = {skip.subject for skip in run.report.skips}  # a sweep makes alarms twice
     for name in sorted(taken - known):
         why = (
-            f"an alarm {name} exists and does not notify {run.aws.topic_arn}; "
+            f"the alarm exists and does not notify {run.aws.topic_arn}; "
             "if that is right, add the topic to the alarm's actions, or delete the alarm"
         )
         run.skip(name, Reason.UNSUPPORTED_ALARM, why)

@@ -89,12 +89,17 @@ UNLIMITED = 10_000
 WIDTH = 80
 
 
-def number_lines(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def number_lines(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], width: int = WIDTH
+) -> str:
     """Return a table of many numbers as lines of 80 columns.
 
     A name that has no room to the left of its numbers gets a line of its own: none is broken.
+    width: of the terminal. In one that is narrower, each row becomes some lines.
     """
     rows = list(rows)
+    if width < WIDTH:
+        return "\n".join(_records(number_table(title, headings, rows)))
     words = [heading.replace(" %", "\N{NO-BREAK SPACE}%") for heading in headings[1:]]
     columns = list(zip(*(row[1:] for row in rows), strict=True)) or [()] * len(words)
     widths = [

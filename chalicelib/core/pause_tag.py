@@ -14,6 +14,7 @@ KEY = "headroom-pause"
 EVERYTHING, DECREASES = "everything", "decreases"
 #: What may be paused, and the directions that this means.
 DIRECTIONS: Mapping[str, frozenset[Direction]] = {EVERYTHING: BOTH, DECREASES: DOWN}
+IN_WORDS = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 FORM = (
     f"a time with its zone, then {EVERYTHING} or {DECREASES}, "
     f"such as 2026-11-21T06:00:00Z {EVERYTHING}"
@@ -68,5 +69,6 @@ def hold(table: str, value: str, now: datetime) -> Hold | None:
             f"or remove it by `headroom resume {table}`"
         )
         return Hold(Reason.PAUSE_UNKNOWN, detail, DOWN)
-    paused = Hold(Reason.PAUSED, f"its tag {KEY}: {tag}", DIRECTIONS[tag.what])
-    return paused if tag.holds(now) else None
+    why = f" ({tag.why})" if tag.why else ""
+    detail = f"a pause until {tag.until:%Y-%m-%d %H:%M} UTC: {IN_WORDS[tag.what]}{why}"
+    return Hold(Reason.PAUSED, detail, DIRECTIONS[tag.what]) if tag.holds(now) else None

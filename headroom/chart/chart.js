@@ -5,7 +5,7 @@
 // data.start        the first minute, in ISO format; null for a trace without dates
 // data.span         the minutes of the time axis; else those of the demand
 // data.demand       units per second, a value a minute; null where none is known
-// data.series       step functions: {name, colour, at, units, throttled, shown, ours, dashed}, the last
+// data.series       step functions: {name, colour, at, units, throttled, shown, ours, dash}, the last
 //                   one on top. `at` are the minutes of new units. `throttled` are pairs of a minute and
 //                   units. `ours`: its throttled minutes are striped, and it has the marks of the changes
 // data.changes      [minute, units before, units after, reason, note], in order of time
@@ -256,7 +256,7 @@ class Chart {
     context.lineTo(this.x(end), pane.y(units[units.length - 1]));
     context.strokeStyle = this.colour(one.colour);
     context.lineWidth = one.ours ? (this.size < 20 * this.width ? 2.4 : 1.6) : 1.2;
-    context.setLineDash(one.dashed ? [4, 4] : []);
+    context.setLineDash(one.dash);
     context.stroke();
     context.setLineDash([]);
   }
@@ -374,7 +374,7 @@ class Chart {
         this.hidden[input.checked ? "delete" : "add"](one.name);
         this.draw();
       });
-      label.append(input, swatch(one.colour, one.dashed), one.name);
+      label.append(input, swatch(one.colour, one.dash), one.name);
       return label;
     }));
   }
@@ -443,9 +443,13 @@ function element(tag, content = "", name = "") {
   return made;
 }
 
-function swatch(colour, isDashed) {
-  const made = element("span", "", isDashed ? "swatch dashed" : "swatch");
+function swatch(colour, [dash, gap] = []) {
+  const made = element("span", "", dash ? "swatch dashed" : "swatch");
   made.style.setProperty("--swatch", `var(--${colour})`);
+  if (dash) {
+    made.style.setProperty("--dash", `${dash}px`);
+    made.style.setProperty("--gap", `${dash + gap}px`);
+  }
   return made;
 }
 

@@ -26,12 +26,13 @@ def steps(
     *,
     is_shown: bool = True,
     is_ours: bool = False,
-    is_dashed: bool = False,
+    dash: Sequence[float] = (),
 ) -> dict[str, object]:
     """Return a step function: a value a minute, and what was throttled in each minute.
 
     A minute of None has the value before it; before the first value nothing is drawn.
     colour: the name of a colour in chart.css. is_ours: throttling and changes are marked.
+    dash: the pixels of a dash and of the gap after it; without them the line is whole.
     """
     at = list(corners(values))
     return {
@@ -39,7 +40,7 @@ def steps(
         "colour": colour,
         "ours": is_ours,
         "shown": is_shown,
-        "dashed": is_dashed,
+        "dash": dash,
         "at": at,
         "units": [values[minute] for minute in at],
         "throttled": [[minute, rounded(rate)] for minute, rate in enumerate(throttled) if rate],

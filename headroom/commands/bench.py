@@ -7,14 +7,20 @@ from typing import Annotated
 import typer
 
 from chalicelib.config.policy import Policy
-from headroom.commands.console import WHOLE_LINES, app, console, print_table, progress_bar
+from headroom.commands.console import (
+    WHOLE_LINES,
+    app,
+    console,
+    many_numbers,
+    print_table,
+    progress_bar,
+)
 from headroom.commands.demand_source import policy_for
 from headroom.commands.options import ConfigOption, SaveOption, output_file, results_option
 from headroom.project import ROOT
 from headroom.simulation import benchmark, cases
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
 from headroom.simulation.traces import TraceError, generated
-from headroom.tables import number_lines
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 MORE_RESULTS = ROOT / "benchmarks" / "more_conditions.json"
@@ -107,7 +113,7 @@ def _print_cases(policy: Policy, days: int = 2) -> None:
     }
     for title, rows in tables.items():
         cells = [row.cells() for row in rows]
-        print_table(number_lines(f"{title}; generated days: {days}", headings, cells))
+        print_table(many_numbers(f"{title}; generated days: {days}", headings, cells))
 
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:
@@ -120,7 +126,7 @@ def _table(title: str, rows: list[benchmark.SummaryRow]) -> str:
         (row.label, *(_figure(row.figures[policy]) for policy in benchmark.POLICIES))
         for row in rows
     ]
-    return number_lines(title, ("", *benchmark.POLICIES), cells)
+    return many_numbers(title, ("", *benchmark.POLICIES), cells)
 
 
 def _figure(value: float | None) -> str:
@@ -137,7 +143,7 @@ def _each(measured: list[benchmark.Measurement]) -> str:
         costs = (f"{one.effective:.3f}" for one in results)
         rows.append((f"{m.trace}, {m.kind}", f"{m.floor:.2f}", f"{m.on_demand:.2f}", *costs))
         rows.append(("  ppm", "", "", *(f"{one.ppm:,.0f}" for one in results)))
-    return number_lines("every trace: effective cost, and throttled ppm", headings, rows)
+    return many_numbers("every trace: effective cost, and throttled ppm", headings, rows)
 
 
 def _compare(measured: list[benchmark.Measurement], file: Path) -> None:

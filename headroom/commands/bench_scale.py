@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headroom.commands.console import app, print_line, print_table, progress_bar
+from headroom.commands.console import app, many_numbers, print_line, print_table, progress_bar
 from headroom.commands.options import JsonOption, SaveOption, results_option
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
@@ -15,7 +15,6 @@ from headroom.scale.goals import GOALS, Goal, aim_of
 from headroom.scale.results import Results
 from headroom.scale.scenarios import SCENARIOS, Measurement, steady_cost
 from headroom.scale.simulation import Conditions
-from headroom.tables import number_lines
 
 RESULTS = ROOT / "benchmarks" / "scale.json"
 HEADINGS = (
@@ -84,7 +83,7 @@ def _print(results: Results) -> None:
     for size in sorted({m.tables for m in results.measured}):
         here = [m for m in results.measured if m.tables == size]
         title = f"{size:,} tables, {here[0].targets:,} targets, {here[0].alarms:,} alarms"
-        print_table(number_lines(title, HEADINGS, map(_cells, here)))
+        print_table(many_numbers(title, HEADINGS, map(_cells, here)))
         for m in here:
             calls = ", ".join(f"{name} {count:,}" for name, count in m.calls.items())
             print_line(f"{m.scenario}, {m.run}: {calls}")
@@ -125,7 +124,7 @@ def _goals(goals: Iterable[Goal]) -> str:
         *("what", "tables", "reached after", "goal", "floor", "alarms changed", "written"),
         *("runs", "killed", "throttled"),
     )
-    return number_lines("Goals", headings, map(_goal_cells, goals))
+    return many_numbers("Goals", headings, map(_goal_cells, goals))
 
 
 def _goal_cells(goal: Goal) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -17,7 +17,7 @@ from chalicelib.aws.client import AwsError
 from chalicelib.config import loader
 from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
-from headroom.tables import fit
+from headroom.tables import fit, number_lines
 
 #: Every command, once its module is imported.
 app = typer.Typer(rich_markup_mode=None)
@@ -72,6 +72,11 @@ def print_error(error: Exception) -> None:
 def print_line(text: str) -> None:
     """Print one line without markup or colours. A terminal gets it broken between words."""
     console.print(text, markup=False, highlight=False, soft_wrap=WHOLE_LINES)
+
+
+def many_numbers(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of many numbers as lines that fit the console."""
+    return number_lines(title, headings, rows, console.width)
 
 
 def print_table(lines: str) -> None:

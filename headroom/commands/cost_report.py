@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from rich import box
 from rich.table import Table
 
-from headroom.commands.console import console, print_line, print_table
+from headroom.commands.console import console, many_numbers, print_line, print_table
 from headroom.commands.wording import dollars, listed
 from headroom.simulation import commitments, costs, own_costs, pricing
 from headroom.simulation.commitments import Reservation
 from headroom.simulation.summary import Summary, cheaper_classes
 from headroom.simulation.table_classes import ClassCosts
-from headroom.tables import number_lines, number_table
+from headroom.tables import number_table
 
 HEADINGS = (
     "target",
@@ -129,7 +129,7 @@ def _table(all_costs: Sequence[costs.TargetCosts], title: str, places: Sequence[
     own = sum(total[f"own_{part}"] for part in ("alarms", "metric_reads", "lambda", "logs"))
     sums = [f"{total[name]:,.2f}" for name in ("now", "headroom", "on_demand", "reserved")]
     last = ("all", "", "", sums[0], sums[1], "", "", f"{own:,.2f}", sums[2], sums[3], "")
-    return number_lines(title, HEADINGS, [*rows, last])
+    return many_numbers(title, HEADINGS, [*rows, last])
 
 
 def _cells(target_costs: costs.TargetCosts) -> tuple[str, ...]:

@@ -29,7 +29,6 @@ ZoneOption = Annotated[
     str | None,
     typer.Option("--time-zone", metavar="NAME", help="Such as Europe/Berlin; else this machine's."),
 ]
-SCOPES = {EVERYTHING: "nothing is raised or lowered", DECREASES: "nothing is lowered"}
 
 
 @app.command(epilog="Example: headroom pause 'orders-*' --for 2h --reason backfill")
@@ -66,7 +65,9 @@ def pause(
     outcomes = pausing.pause(aws, _matching_tables(aws, tables), value)
     if as_json:
         _print_data(outcomes, {"paused_until": end.isoformat(timespec="seconds"), "scope": scope})
-    _print_outcomes(outcomes, f"paused until {pausing.shown(end, local)}: {SCOPES[scope]}")
+    _print_outcomes(
+        outcomes, f"paused until {pausing.shown(end, local)}: {pause_tag.IN_WORDS[scope]}"
+    )
 
 
 @app.command(epilog="Example: headroom resume 'orders-*'")
@@ -125,7 +126,7 @@ def _description(table: str, value: str, now: datetime, local: ZoneInfo | None) 
     if not paused.holds(now):
         return f"not paused since {end}"
     why = f" ({paused.why})" if paused.why else ""
-    return f"paused until {end}: {SCOPES[paused.what]}{why}"
+    return f"paused until {end}: {pause_tag.IN_WORDS[paused.what]}{why}"
 
 
 def _matching_tables(aws: Aws, patterns: Sequence[str]) -> list[TableState]:

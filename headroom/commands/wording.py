@@ -188,8 +188,9 @@ def print_rest(report: Report) -> None:
         if len(skips) == 1:
             print_line(sentence(skips[0]))
         else:
-            names = listed([skip.subject for skip in skips])
-            print_line(f"Passed over: {names}: {WHY[skips[0].reason]} ({skips[0].reason})")
+            names, details = listed([s.subject for s in skips]), {s.detail for s in skips}
+            why = WHY[skips[0].reason] if len(details) > 1 else details.pop()
+            print_line(f"Passed over: {names}: {why} ({skips[0].reason})")
     for failure in report.failures:
         print_failure(f"{failure.subject}: {failure.doing} failed", failure.error)
 

@@ -111,7 +111,7 @@ def _series(metrics: Metrics, levels: Sequence[float | None]) -> list[dict[str, 
     throttled = [rate or 0.0 for rate in metrics.throttled.values]
     units = metrics.provisioned.values
     return [
-        chart.steps("alarm level", "alarm", levels, is_dashed=True),
+        chart.steps("alarm level", "alarm", levels, dash=(4, 4)),
         chart.steps("capacity", "headroom", units, throttled, is_ours=True),
     ]
 

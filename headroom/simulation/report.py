@@ -7,7 +7,7 @@ import html
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,9 @@ from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import THROTTLED_UNIT_PRICE, Prices
 
 FOLDER = Path(__file__).parent
-OTHERS = tuple(f"other-{number}" for number in range(5))
+#: How the lines of others are drawn: a colour and a dash, no two alike.
+COLOURS = tuple(f"other-{number}" for number in range(5))
+DASHES = ((), (8, 3), (2, 3), (12, 3, 2, 3))
 #: Application Auto Scaling, which most people compare with, is shown from the start.
 RIVAL = "Application"
 # the policy lets the page load nothing
@@ -185,21 +187,21 @@ def _table(rows: Sequence[Row]) -> str:
 def _data(section: Section) -> str:
     """Return what the chart draws: Headroom last, so that it is on top."""
     comparison = section.comparison
-    colours = cycle(OTHERS)
+    styles = cycle(product(DASHES, COLOURS))
     others = {n: o for n, o in comparison.outcomes.items() if n != HEADROOM}
-    series = [_steps(name, outcome, next(colours)) for name, outcome in others.items()]
+    series = [_steps(name, outcome, *next(styles)) for name, outcome in others.items()]
     changes = comparison.outcomes[HEADROOM].made
     data = {
         "start": section.start.isoformat() if section.start else None,
         "demand": [chart.rounded(rate) for rate in comparison.demand],
-        "series": [*series, _steps(HEADROOM, comparison.outcomes[HEADROOM], "headroom")],
+        "series": [*series, _steps(HEADROOM, comparison.outcomes[HEADROOM], (), "headroom")],
         "changes": [[made.minute, made.before, made.after, made.reason] for made in changes],
         "reasons": {made.reason: WHY[made.reason] for made in changes},
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _steps(name: str, outcome: Outcome, colour: str) -> dict[str, object]:
+def _steps(name: str, outcome: Outcome, dash: Sequence[float], colour: str) -> dict[str, object]:
     return chart.steps(
         name,
         colour,
@@ -207,6 +209,7 @@ def _steps(name: str, outcome: Outcome, colour: str) -> dict[str, object]:
         outcome.throttled,
         is_ours=name == HEADROOM,
         is_shown=name == HEADROOM or name.startswith(RIVAL),
+        dash=dash,
     )
 
 

@@ -36,6 +36,11 @@ def test_names_have_lines_of_their_own_where_the_numbers_fill_the_width() -> Non
     assert max(map(len, lines)) == 80
 
 
+def test_in_a_narrow_terminal_a_row_is_some_lines() -> None:
+    lines = number_lines("a title", ("what", "at 70 %", "changes"), [("a", "1.5", "7")], 40)
+    assert lines.splitlines() == ["a title", "a", "  at 70 %: 1.5", "  changes: 7"]
+
+
 def test_without_rows_there_is_the_head() -> None:
     assert number_lines("none", ("what", "units"), []).splitlines()[1].split() == ["what", "units"]
 

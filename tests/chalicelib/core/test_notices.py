@@ -154,7 +154,9 @@ def holding(seen: Observation, settings: Policy, decided: Decision | None = None
 AT_MAX = telling("at_max", max_units=100)
 QUIET, BURST = [None] * 170, [None] * 170 + [None] * 5 + [2.5] + [None] * 2
 HELD_BY_JOB = Hold(Reason.JOB_RUNNING, "pause nightly: EMR cluster x is running", BOTH)
-BY_OPERATOR = Hold(Reason.PAUSED, "its tag headroom-pause: 2026-11-20T13:00:00Z everything", BOTH)
+BY_OPERATOR = Hold(
+    Reason.PAUSED, "a pause until 2026-11-20 13:00 UTC: nothing is raised or lowered", BOTH
+)
 UNCOUNTED = Hold(Reason.FLEET_UNKNOWN, "fleet web: cannot be counted", DOWN)
 REFUSED = decision(READS, 100, 100, Reason.BUDGET_USED_UP)
 

@@ -67,5 +67,5 @@ def test_a_pause_holds_until_its_time(what: str, directions: frozenset[object]) 
     hold = pause_tag.hold("orders", value, SIX - timedelta(seconds=1))
     assert hold
     assert (hold.reason, hold.directions) == (Reason.PAUSED, directions)
-    assert hold.detail == f"its tag headroom-pause: {value}"
+    assert hold.detail == f"a pause until 2026-11-21 06:00 UTC: {pause_tag.IN_WORDS[what]} (why)"
     assert pause_tag.hold("orders", value, SIX) is None

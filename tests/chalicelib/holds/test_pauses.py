@@ -161,10 +161,11 @@ def test_a_decision_reports_until_when_and_why(region: Region) -> None:
     decided = decisions(invoke(region, "sweep"))[READS]
     assert (
         decided["numbers"]["held_by"]
-        == "its tag headroom-pause: 2026-11-02T15:00:00Z everything deployment of v2"
+        == "a pause until 2026-11-02 15:00 UTC: nothing is raised or lowered (deployment of v2)"
     )
     assert (
-        "it is paused by an operator (Paused; held by its tag headroom-pause" in decided["message"]
+        "it is paused by an operator (Paused; held by a pause until 2026-11-02"
+        in decided["message"]
     )
 
 

@@ -13,7 +13,8 @@ from chalicelib import handlers
 from chalicelib.aws.client import Aws
 from chalicelib.config.loader import load
 from chalicelib.core.plan import identity
-from chalicelib.model import Decision, Dimension, Reason, Target
+from chalicelib.model import Decision, Dimension, Reason, Skip, Target
+from chalicelib.run import Report
 from headroom.commands import plan, wording
 from headroom.commands.plan import Pass
 from headroom.region.region import Region
@@ -84,6 +85,18 @@ def test_a_change_is_said_with_its_money_and_its_part_of_the_budget(
 
 
 # plan
+
+
+def test_what_is_passed_over_for_one_cause_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    skips = [Skip(name, Reason.GONE, "it was deleted") for name in ("a", "b")]
+    wording.print_rest(Report(skips=skips))
+    wording.print_rest(Report(skips=[*skips, Skip("c", Reason.GONE, "no table is called so")]))
+    assert capsys.readouterr().out.splitlines() == [
+        "Passed over: a, b: it was deleted (TableGone)",
+        "Passed over: a, b, c: it does not exist (TableGone)",
+    ]
 
 
 def test_what_stays_because_of_a_pause_is_counted() -> None:

@@ -75,6 +75,10 @@ def page(file: Path) -> Page:
 @pytest.fixture(scope="module")
 def data(file: Path) -> list[dict[str, Any]]:
     """Return what the charts draw, of each section."""
+    return drawn(file)
+
+
+def drawn(file: Path) -> list[dict[str, Any]]:
     found = re.findall(r'<script type="application/json">(.*?)</script>', file.read_text())
     return [json.loads(text) for text in found]
 
@@ -157,6 +161,15 @@ def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(
     for _, before, after, reason in data[0]["changes"]:
         assert before != after
         assert data[0]["reasons"][reason] == WHY[Reason(reason)]
+
+
+def test_no_two_lines_of_the_chart_look_alike(comparison: Comparison, tmp_path: Path) -> None:
+    others = {f"policy {n}": comparison.outcomes["Headroom"] for n in range(12)}
+    many = replace(comparison, outcomes={**others, **comparison.outcomes})
+    path = tmp_path / "many.html"
+    report.write([Section("", many, make_policy())], path, pricing.load(), Conditions())
+    lines = [(one["colour"], *one["dash"]) for one in drawn(path)[0]["series"]]
+    assert len(set(lines)) == len(lines) > 12
 
 
 def test_a_trace_has_no_dates_and_a_history_has_its_own(
