@@ -40,7 +40,7 @@ from headroom.commands.options import (
     TablesOption,
     rules_of,
 )
-from headroom.commands.wording import print_budgets
+from headroom.commands.wording import last_days, print_budgets
 from headroom.deploy.places import AwsPlace, ask_all
 from headroom.simulation import costs, history, live_prices, pricing
 from headroom.simulation.summary import Summary, as_data, summarize
@@ -132,7 +132,7 @@ def _cost_everywhere(
 
 
 def _print_places(found: Sequence[tuple[str, _Costs]], days: int) -> None:
-    title = f"{len(found)} places: USD a month, from the last {days} days"
+    title = f"{len(found)} places: USD a month, from {last_days(days)}"
     rows = [(place, target) for place, one in found for target in one.targets]
     for _, first in found[:1]:
         print_report([t for _, t in rows], first.prices, title, [place for place, _ in rows])
@@ -172,7 +172,7 @@ def cost(
     elif as_csv:
         print_csv(target_costs.as_data() for target_costs in found.targets)
     else:
-        title = f"{aws.region}: USD a month, from the last {days} days"
+        title = f"{aws.region}: USD a month, from {last_days(days)}"
         print_report(found.targets, charged, title)
         print_summary(found.summary(), days)
         print_budgets(found.budgets, datetime.now(UTC))

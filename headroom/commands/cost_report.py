@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from headroom.commands.console import console, many_numbers, print_line, print_table
-from headroom.commands.wording import dollars, listed
+from headroom.commands.wording import dollars, last_days, listed
 from headroom.simulation import commitments, costs, own_costs, pricing
 from headroom.simulation.commitments import Reservation
 from headroom.simulation.summary import Summary, cheaper_classes
@@ -89,7 +89,7 @@ def sentences(summary: Summary, days: int) -> Iterator[str]:
         month = sum(one.month for one in summary.idle)
         names = listed([one.table for one in summary.idle])
         yield (
-            f"Idle: {names}: consumed nothing in the last {days} days, for {dollars(month)} USD a "
+            f"Idle: {names}: consumed nothing in {last_days(days)}, for {dollars(month)} USD a "
             "month now."
         )
 

@@ -15,6 +15,7 @@ from chalicelib.core.explain import WHY, numbers
 from chalicelib.model import Reason
 from headroom.commands.console import app, console, print_json, print_line
 from headroom.commands.options import JsonOption, StageOption, VerboseOption, in_account
+from headroom.commands.wording import last_days
 from headroom.deploy import logged, stage
 from headroom.deploy.account import AwsSession
 from headroom.deploy.logged import LoggedChange, LoggedEvent, LoggedFailure, LoggedSwitch
@@ -59,7 +60,7 @@ def history(
             if is_known
             else f" There is no such table{nearest(table, names)}"
         )
-        print_line(f"Nothing was changed or failed for {table} in the last {days} day(s).{why}")
+        print_line(f"Nothing was changed or failed for {table} in {last_days(days)}.{why}")
         raise typer.Exit(0 if is_known else 1)
 
 

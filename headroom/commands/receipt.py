@@ -42,6 +42,7 @@ from headroom.tables import number_table
 
 #: So many targets a page has: the dearest.
 MOST_PICTURES = 10
+DRY_RUN = "A table in dry_run held what somebody else set."
 
 
 @dataclass
@@ -235,22 +236,17 @@ def _write_page(
         (one for table in receipts for one in table.held),
         key=lambda one: -sum(one.units) * prices.of(one.target.dimension).unit_hour,
     )
-    sections = [
-        Section(
-            f"Receipt: {one.target}",
-            of_outcomes(
-                one.demand,
-                {receipt.HEADROOM: one.outcome(), receipt.AUTO_SCALING: one.auto_scaling()},
-                prices,
-                one.target.dimension,
-            ),
-            rules.policy_for(one.target) or rules.default_policy(one.target.dimension),
-            one.start,
-        )
-        for one in held[:MOST_PICTURES]
-    ]
+    sections = [_section(one, rules, prices) for one in held[:MOST_PICTURES]]
     report.write(sections, path, prices, Conditions())
     errors.print(f"Wrote {path}", markup=False)
+
+
+def _section(one: Held, rules: Config, prices: pricing.Prices) -> Section:
+    policy = rules.policy_for(one.target) or rules.default_policy(one.target.dimension)
+    outcomes = {receipt.HEADROOM: one.outcome(), receipt.AUTO_SCALING: one.auto_scaling()}
+    comparison = of_outcomes(one.demand, outcomes, prices, one.target.dimension)
+    notes = [DRY_RUN] if policy.dry_run else []
+    return Section(f"Receipt: {one.target}", comparison, policy, one.start, notes)
 
 
 def _print(receipts: Sequence[TableReceipt], prices: pricing.Prices) -> None:
@@ -272,7 +268,7 @@ def _print(receipts: Sequence[TableReceipt], prices: pricing.Prices) -> None:
         )
     )
     if any(one.dry_run for one in receipts):
-        print_line("A table in dry_run held what somebody else set.")
+        print_line(DRY_RUN)
     print_line(receipt.saving(total))
     print_line(
         f"Prices: {prices.region}, {prices.table_class} class, read {prices.read_on}. "

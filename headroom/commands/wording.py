@@ -78,6 +78,10 @@ def saving(decision: Decision, prices: pricing.Prices) -> float:
     return monthly(decision, prices) - monthly(decision, prices, decision.desired)
 
 
+def last_days(count: int) -> str:
+    return f"the last {count} days" if count > 1 else "the last day"
+
+
 def name_of(decision: Decision) -> str:
     return f"{decision.target.owner} {decision.target.dimension}s"
 

@@ -143,7 +143,7 @@ def test_the_command_is_limited_by_a_glob_and_prints_csv(region: Region, folder:
 @pytest.mark.slow(traced=True)
 def test_the_command_prints_the_sums(region: Region, folder: Path) -> None:
     done = run(folder, "--table", "orders")
-    assert "us-east-1: USD a month, from the last 1 days" in done.stdout
+    assert "us-east-1: USD a month, from the last day" in done.stdout
     assert (
         "Below 28.9 % mean utilisation on-demand is cheaper than anything provisioned at the "
         "normal price." in done.stdout

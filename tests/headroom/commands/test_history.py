@@ -74,7 +74,7 @@ def test_what_is_older_than_the_days_is_left_out(region: Region, run: RunCommand
     nothing = run("history", "orders", "--stage", "local", "--days", "1")
     assert nothing.exit_code == 0
     assert nothing.output == (
-        "Nothing was changed or failed for orders in the last 1 day(s). "
+        "Nothing was changed or failed for orders in the last day. "
         "What apply and sweep do from a machine is not in the logs of a stage."
     )
     assert "1 raised" in run("history", "orders", "--stage", "local", "--days", "2").output
