@@ -10,13 +10,15 @@ import boto3
 import pytest
 
 from chalicelib import handlers
-from chalicelib.aws import groups, notifications, pause_tags
+from chalicelib.aws import fleet, groups, jobs, notifications, pause_tags, queue
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import Aws
 from chalicelib.aws.metrics import read_metrics
 from chalicelib.aws.tables import table_names
 from chalicelib.aws.threads import Threads
+from chalicelib.config.fleet import Fleet
+from chalicelib.config.jobs import JobKind, JobPause
 from chalicelib.config.loader import load
 from chalicelib.run import Run
 from headroom.simulation.clock import START
@@ -31,6 +33,7 @@ T = TypeVar("T")
 PATIENCE = 0.1
 #: Until a call that was given up must have come to the server, on a machine however busy.
 LATEST = 60.0
+FLEET = Fleet(name="workers", tags={"role": "worker"}, tables=())
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 
 
@@ -110,6 +113,12 @@ def new_run(length: float) -> Run:
     return Run(aws, load(rules()), START, seconds_left=lambda: length - threads.waited)
 
 
+def jobs_of(kind: JobKind) -> Callable[[Aws], object]:
+    prefix = "" if kind == "backup" else "nightly"
+    pause = JobPause(name="nightly", job=kind, tables=("orders",), prefix=prefix)
+    return lambda aws: jobs.jobs(aws, pause, START)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
@@ -122,6 +131,10 @@ def new_run(length: float) -> Run:
         pytest.param(pause_tags.tags, id="GetResources"),
         pytest.param(lambda aws: notifications.tags(aws, "arn"), id="ListTagsForResource"),
         pytest.param(lambda aws: groups.groups(aws, ["web"]), id="DescribeAutoScalingGroups"),
+        pytest.param(lambda aws: fleet.count_instances(aws, FLEET), id="DescribeInstances"),
+        pytest.param(lambda aws: queue.send(aws, ["text"], "sweep"), id="GetQueueUrl"),
+        *(pytest.param(jobs_of(kind), id=kind) for kind in ("emr_cluster", "glue_job")),
+        *(pytest.param(jobs_of(kind), id=kind) for kind in ("step_function", "backup")),
     ],
 )
 def test_no_read_waits_longer_than_its_share(server: Server, call: Callable[[Aws], object]) -> None:
