@@ -105,7 +105,8 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
     """Do the rest of the plans: the alarms of what was raised, then the increases that met a limit,
     then what saves most.
 
-    In a long run the increases that met a limit are tried again side by side meanwhile.
+    In a long run the increases that met a limit are tried again side by side meanwhile. Each table
+    is logged when it is done, since the alarms of many take most of a run's time.
     """
     slowest, pause = 0.0, AGAIN_SECONDS
     rest = sorted(plans, key=_turn)
@@ -128,6 +129,7 @@ def finish(run: Run, plans: Iterable[Plan]) -> None:
             run.report.decisions += _outcome(one, reason)
         if reason is None:
             run.attempt(one.table, "checking its alarms", _check, run, one)
+        run.log()
         slowest = max(slowest, (before - run.seconds_left()) / max(1, len(one.actions)))
 
 

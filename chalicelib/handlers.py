@@ -15,10 +15,11 @@ Every handler calls `reconcile` with its tables. Each returns the run's report.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 
 from chalicelib import modes, owners, unthrottled
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
-from chalicelib.aws.alarms import alarms_named, alarms_on_topic
+from chalicelib.aws.alarms import alarms_named, alarms_on_topic, pages_on_topic
 from chalicelib.aws.tables import describe_tables, table_names
 from chalicelib.core import checks, table_alarms, understudy
 from chalicelib.core.observation import Observation
@@ -40,6 +41,9 @@ OWNERS_KEPT = timedelta(minutes=1)
 #: many seconds: a third of DescribeAlarms' rate, nine a second (CloudWatch User Guide, service
 #: quotas, read 2026-11). It may take so many times as long as for another read.
 BETWEEN_PAGES, OF_WORKERS = 1 / 3, 4
+#: follow_up without workers waits for the first page of alarms, and for all others, for so many
+#: times as long as for another read: 2 and 5 of its 60 seconds.
+FOR_FIRST_PAGE, FOR_OTHER_PAGES = 1 / 5, 1 / 2
 
 
 def on_alarm(run: Run, event: Event) -> Report:
@@ -66,9 +70,7 @@ def follow_up(run: Run) -> Report:
 
     Where the alarms cannot be read, their metrics show which tables must be raised.
     """
-    seconds = run.read_timeout / (1 if run.may_hand_over else 2)  # without workers others can do
-    what = "the alarms in ALARM"
-    alarms = run.read_within(seconds, what, "DescribeAlarms", alarms_on_topic, run.aws, "ALARM")
+    alarms = _alarms_in_alarm(run)
     in_alarm = [alarm for alarm in alarms or [] if not alarm.is_silenced]
     targets = [table_alarms.watched(alarm) for alarm in in_alarm]
     tables = {t.table for t in targets if t and run.config.manages(t.table)}
@@ -306,6 +308,22 @@ def _topic_alarms(run: Run) -> list[Alarm] | None:
         run.aws,
         pause=pause,
     )
+
+
+def _alarms_in_alarm(run: Run) -> list[Alarm] | None:
+    """Return the alarms on the topic that are in ALARM, None where they cannot be read.
+
+    Without workers the metrics can tell the same, and reading those of all tables takes long. So a
+    service that sends no first page is given up early. One that answers has more time for the rest.
+    """
+    subject, doing = "the alarms in ALARM", "DescribeAlarms"
+    first, rest = (1, 1) if run.may_hand_over else (FOR_FIRST_PAGE, FOR_OTHER_PAGES)
+    pages = pages_on_topic(run.aws, "ALARM")
+    found = run.read_within(run.read_timeout * first, subject, doing, next, pages)
+    if found is None:
+        return None
+    others = run.read_within(run.read_timeout * rest, subject, doing, list, pages)
+    return None if others is None else [*found, *chain.from_iterable(others)]
 
 
 def _concerning(

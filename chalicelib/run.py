@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: A run begins nothing new when less than this is left, or less than this share of its time.
 LAST_SECONDS, LAST_SHARE = 2.0, 0.1
+#: The same where runs share the limits of AWS: a call may be throttled, and repeated some times.
+SHARED_LAST_SECONDS = 8.0
 #: So much of the time is kept for increases while an answer is awaited.
 ACTING_SECONDS, ACTING_SHARE = 10.0, 0.4
 #: One read takes no more than this part of the time that is left: others follow.
@@ -147,7 +149,8 @@ class Run:
 
     def has_time(self, seconds: float = 0.0) -> bool:
         """Tell whether there is time for something that takes so many seconds."""
-        return self.seconds_left() > min(LAST_SECONDS, self.length * LAST_SHARE) + seconds
+        last = LAST_SECONDS if self.side_by_side == 1 else SHARED_LAST_SECONDS
+        return self.seconds_left() > min(last, self.length * LAST_SHARE) + seconds
 
     def may_wait(self, seconds: float) -> bool:
         """Tell whether there is time to wait so many seconds for an answer, and to act then."""

@@ -1,6 +1,6 @@
 """The adapter of CloudWatch's alarms: read, create, rewrite and delete them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.aws import wire
@@ -21,7 +21,12 @@ class WouldLose(Exception):
 
 
 def alarms_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> list[Alarm]:
-    """Return the alarms that notify the alarm topic, in one state or in all.
+    """Return the alarms that notify the alarm topic, in one state or in all."""
+    return [alarm for page in pages_on_topic(aws, state, pause) for alarm in page]
+
+
+def pages_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> Iterator[list[Alarm]]:
+    """Yield the same alarms page by page, each when it is wanted. There is at least one page.
 
     pause: seconds between two pages, so that others have a part of the API's rate.
     """
@@ -30,13 +35,11 @@ def alarms_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> l
     request |= {"StateValue": state} if state else {}
     client = _client(aws)
     paginator = client.get_paginator("describe_alarms")
-    alarms: list[Alarm] = []
-    pages = paginator.paginate(**request, PaginationConfig={"PageSize": MAX_ALARM_NAMES})
-    for page in pages:
-        alarms += _alarms(client, page)
+    for page in paginator.paginate(**request, PaginationConfig={"PageSize": MAX_ALARM_NAMES}):
+        found = _alarms(client, page)
+        yield [a for a in found if topic in _actions(a) and state in (None, a.fields["StateValue"])]
         if pause and "NextToken" in page:
             aws.sleep(pause)
-    return [a for a in alarms if topic in _actions(a) and state in (None, a.fields["StateValue"])]
 
 
 def alarms_named(aws: Aws, names: Iterable[str]) -> list[Alarm]:

@@ -85,3 +85,17 @@ def test_without_a_deadline_every_pause_is_whole() -> None:
     for _ in range(3):
         run.pace_alarm_write()
     assert waited == pytest.approx([1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("length", "side_by_side", "least"), [(60, 1, 2.0), (120, 10, 8.0), (60, 10, 6.0), (5, 1, 0.5)]
+)
+def test_runs_that_share_the_limits_keep_more_time_for_calls_that_are_throttled(
+    length: float, side_by_side: int, least: float
+) -> None:
+    left = [length]
+    run = run_of(lambda: left[0])
+    run.side_by_side = side_by_side
+    left[0] = least + 3.1
+    assert run.has_time(3.0)
+    assert not run.has_time(3.2)

@@ -269,6 +269,39 @@ def test_whichever_service_is_silent_the_increase_comes_within_fifteen_seconds(
     assert region.now - began < timedelta(seconds=60)
 
 
+def alarm_pages(region: Region, *seconds: float) -> Answer:
+    """Return pages of alarms, each after so many seconds. The last page has all alarms."""
+    waits = list(seconds)
+
+    def answer(_: Mapping[str, Any]) -> dict[str, Any] | None:
+        region.travel(region.now + timedelta(seconds=waits.pop(0) if waits else 0))
+        return {"MetricAlarms": [], "NextToken": "0"} if waits else None
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("pages", "failure", "most_seconds"),
+    [
+        pytest.param((3, 0), "no answer within 2 s", 2, id="no first page"),
+        pytest.param((1.5, 9), "no answer within 4.8", 7, id="no second page"),
+        pytest.param((1.5, 4), "", 6, id="slow"),
+    ],
+)
+@pytest.mark.scene(orders, EVERYTHING)
+def test_alarms_that_send_no_first_page_are_given_up_before_slow_ones(
+    region: Region, pages: tuple[float, ...], failure: str, most_seconds: int
+) -> None:
+    hot(region)
+    began = region.now
+    region.answers["cloudwatch", "DescribeAlarms"] = alarm_pages(region, *pages)
+    invocation = woken(region, "follow_up")
+    (update,) = [made for made in region.calls if made.operation == "UpdateTable"]
+    assert update.at - began <= timedelta(seconds=most_seconds)
+    (found,) = failures(invocation) or [""]
+    assert failure in found
+
+
 #: Seconds after which botocore gives up a call, with its pauses of one and two seconds.
 GIVEN_UP = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + 3
 #: Without these answers an increase is made all the same, and the log says what was unknown.
@@ -327,6 +360,25 @@ def test_what_was_decided_is_logged_before_people_are_reported(
         woken(region, handler)
     reported = [line["message"] for line in region.functions.logs if line.get("kind") == "decision"]
     assert any(line.startswith("orders:read 100 → 150") for line in reported)
+
+
+def test_a_run_that_is_killed_among_its_alarms_has_logged_the_tables_before(region: Region) -> None:
+    region.create_table("orders2", 200, 200)
+    invoke(region, "sweep")
+    pass_minutes(region, 65, {READS: 95.0, OTHER_READS: 190.0})
+    names: list[str] = []
+
+    def second_table(request: Mapping[str, Any]) -> None:
+        names.append(request["AlarmName"])
+        if names[0].split(":")[0] != names[-1].split(":")[0]:
+            raise Killed
+
+    region.answers["cloudwatch", "PutMetricAlarm"] = second_table
+    region.functions.logs.clear()
+    with pytest.raises(Killed):
+        invoke(region, "sweep")
+    logged = [line["alarm"] for line in region.functions.logs if "alarm" in line]
+    assert (logged, len(names)) == (names[:-1], 2)
 
 
 @pytest.mark.scene(orders, EVERYTHING)
