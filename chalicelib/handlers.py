@@ -31,7 +31,7 @@ from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
 from chalicelib.month_costs import add_up_stage
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import WhyUnread, provisioned_tables, with_units
+from chalicelib.observe import WhyUnread, existing_tables, provisioned_tables, with_units
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
@@ -139,8 +139,9 @@ def sweep(
     switched = modes.choose(run, free or []) if alone else set()
     left = hand_over(run, "sweep", names, UP if free is None else BOTH)
     left = [name for name in left if name not in switched]
-    tables = provisioned_tables(run, names)
-    add_up_stage(run, tables.values(), is_whole=concerns is None)
+    described = existing_tables(run, names)
+    tables = {name: table for name, table in described.items() if not table.on_demand}
+    add_up_stage(run, [*described.values()], is_whole=concerns is None)
     alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []
     may_make = with_alarms and free is not None
     suspensions = owners.suspensions(run, tables) if may_make and not alone else []

@@ -13,13 +13,13 @@ from functools import partial
 
 from msgspec import structs
 
-from chalicelib.aws.metrics import read_spent, read_units
+from chalicelib.aws.metrics import read_hours, read_spent
 from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy
 from chalicelib.core import money, price_list
 from chalicelib.core.money import Spending
 from chalicelib.core.observation import Observation
-from chalicelib.metrics import history_end
+from chalicelib.metrics import CONSUMED, PROVISIONED, history_end
 from chalicelib.model import BOTH, Dimension, Direction, Series, TableState, Target
 from chalicelib.run import Run
 
@@ -54,7 +54,7 @@ def with_spending(
     }
 
 
-def add_up_stage(run: Run, tables: Collection[TableState], is_whole: bool) -> None:
+def add_up_stage(run: Run, tables: Sequence[TableState], is_whole: bool) -> None:
     """Add up what all managed tables cost, if the stage has a budget. The report has it then.
 
     is_whole: whether these are all managed tables.
@@ -68,7 +68,7 @@ def add_up_stage(run: Run, tables: Collection[TableState], is_whole: bool) -> No
 
 def all_budgets(run: Run, tables: Iterable[TableState], is_whole: bool) -> list[Spending]:
     """Return every budget that concerns some tables. is_whole: whether these are all tables."""
-    managed = [table for table in tables if run.config.manages(table.name) and not table.on_demand]
+    managed = [table for table in tables if run.config.manages(table.name)]
     policies = {t.name: run.policy(Target(t.name, "", Dimension.READ)) for t in managed}
     found = list(_of_tables(run, managed, policies, BOTH).values())
     add_up_stage(run, managed, is_whole)
@@ -89,14 +89,14 @@ def _of_tables(
     """Return the budgets of those tables that have one which matters. policies: by table."""
     known = [table for table in tables if table.name in policies]
     wanted = [table for table in known if _matters(policies[table.name], directions)]
-    units = _units(run, wanted)
+    units = _hours(run, wanted)
     budgets = [_budget(table.name, policies[table.name]) for table in wanted]
     pairs = zip(wanted, budgets, strict=True)
     return {table.name: _spent(run, table, budget, units) for table, budget in pairs}
 
 
-def _of_stage(run: Run, own: Money, tables: Collection[TableState]) -> Spending:
-    units, budget = _units(run, tables), _budget("", own)
+def _of_stage(run: Run, own: Money, tables: Sequence[TableState]) -> Spending:
+    units, budget = _hours(run, tables), _budget("", own)
     parts = [_spent(run, table, replace(budget, of=table.name), units) for table in tables]
     unknown = next((f"{part.of}: {part.unknown}" for part in parts if part.unknown), "")
     if unknown:
@@ -135,26 +135,48 @@ def _matters(settings: Policy | Money, directions: Collection[Direction]) -> boo
     return settings.max_usd_month > 0 and may_limit
 
 
-def _units(run: Run, tables: Iterable[TableState]) -> Mapping[Target, Series]:
+#: The mean units of each hour: those that were provisioned, and those that were consumed of the
+#: tables that have ever been on demand.
+Hours = tuple[Mapping[Target, Series], Mapping[Target, Series]]
+
+
+def _hours(run: Run, tables: Sequence[TableState]) -> Hours:
+    held = _read(run, tables, PROVISIONED)
+    return held, _read(run, [table for table in tables if _was_on_demand(table)], CONSUMED)
+
+
+def _was_on_demand(table: TableState) -> bool:
+    return table.on_demand or table.on_demand_at is not None
+
+
+def _read(
+    run: Run, tables: Iterable[TableState], names: Mapping[Dimension, str]
+) -> Mapping[Target, Series]:
     targets = [target for table in tables for target in table.targets()]
     if not targets:
         return {}
     first, last = money.first_hour(run.now), history_end(run.now)
-    read = run.read("the month's units", "GetMetricData", read_units, run.aws, targets, first, last)
-    return read or {}
+    read = partial(read_hours, run.aws, targets, first, last, names)
+    return run.read("the month's units", "GetMetricData", read) or {}
 
 
-def _spent(
-    run: Run, table: TableState, budget: Spending, units: Mapping[Target, Series]
-) -> Spending:
+def _spent(run: Run, table: TableState, budget: Spending, hours: Hours) -> Spending:
     """Return a budget with what a table has cost, or why that is unknown."""
-    region, targets = run.aws.region, table.targets()
-    prices = price_list.unit_hours(region, table.table_class, run.config.money)
-    if prices is None:
-        return replace(budget, unknown=NO_PRICE.format(f"{region}, class {table.table_class}"))
-    if not units.keys() >= set(targets):
+    targets, (held, consumed) = table.targets(), hours
+    place = run.aws.region, table.table_class, run.config.money
+    was_on_demand = _was_on_demand(table)
+    prices = price_list.unit_hours(*place)
+    requests = price_list.request_hours(*place) if was_on_demand else prices
+    if prices is None or requests is None:
+        return replace(budget, unknown=NO_PRICE.format(f"{place[0]}, class {place[1]}"))
+    if any(target not in held or was_on_demand > (target in consumed) for target in targets):
         return replace(budget, unknown=NO_METRICS)
-    costs = money.hourly_cost({target: units[target] for target in targets}, prices)
+    costs = money.hourly_cost({target: held[target] for target in targets}, prices)
+    if was_on_demand:
+        of_requests = money.hourly_cost({t: consumed[t] for t in targets}, requests)
+        costs = money.by_mode(costs, of_requests)
     hour_now = sum((table.units(t) or 0) * prices[t.dimension] for t in targets)
+    if table.on_demand:
+        hour_now = next(iter(reversed(costs.known())), 0.0)
     spent, forecast = money.add_up(costs, hour_now, run.now)
     return replace(budget, spent=spent, forecast=forecast)

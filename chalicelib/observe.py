@@ -68,6 +68,12 @@ class Snapshot:
 
 def provisioned_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
     """Return those of the named tables that exist and are provisioned; report the others."""
+    tables = existing_tables(run, names)
+    return {name: table for name, table in tables.items() if not table.on_demand}
+
+
+def existing_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
+    """Return those of the named tables that exist; report the others, and those on demand."""
     tables: dict[str, TableState] = {}
     for name, table in describe_tables(run.aws, names).items():
         match table:
@@ -75,10 +81,10 @@ def provisioned_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
                 run.skip(name, Reason.GONE, "the table does not exist")
             case Exception():
                 run.fail(name, "DescribeTable", table)
-            case TableState(on_demand=True):
-                run.skip(name, Reason.ON_DEMAND, "the table is billed on demand")
             case TableState():
                 tables[name] = table
+                if table.on_demand:
+                    run.skip(name, Reason.ON_DEMAND, "the table is billed on demand")
     return tables
 
 

@@ -24,7 +24,7 @@ from chalicelib.metrics import (
     history_end,
     throttled_by,
 )
-from chalicelib.model import NO_SERIES, DemandHistory, Metrics, Series, Target
+from chalicelib.model import NO_SERIES, DemandHistory, Dimension, Metrics, Series, Target
 
 #: GetMetricData: metrics and datapoints in one call. Source: API_GetMetricData, read 2026-10.
 MAX_QUERIES = 500
@@ -208,30 +208,36 @@ def _read_whole(
     return _by_cause(target, metrics, causes)
 
 
-def read_units(
-    aws: Aws, targets: Iterable[Target], start: datetime, end: datetime
+def read_hours(
+    aws: Aws,
+    targets: Iterable[Target],
+    start: datetime,
+    end: datetime,
+    names: Mapping[Dimension, str] = PROVISIONED,
 ) -> dict[Target, Series]:
-    """Return the mean provisioned units of each hour, between full hours, of every target.
+    """Return the mean units of each hour, between full hours, of every target.
 
-    A container keeps them, and reads each new hour once. CloudWatch has them for 63 days
-    (CloudWatch User Guide, "Metrics retention", read 2026-10). What it answered only in part is
-    left out.
+    names: the metric, by dimension: PROVISIONED or CONSUMED. A container keeps them, and reads each
+    new hour once. CloudWatch has them for 63 days (CloudWatch User Guide, "Metrics retention", read
+    2026-10). What it answered only in part is left out.
     """
     kept, found = aws.months, dict[Target, Series]()
+    stat = "Average" if names is PROVISIONED else "Sum"
+    key = {target: (target, names[target.dimension]) for target in targets}
     by_first: dict[datetime, list[Target]] = {}
-    for target in targets:
-        by_first.setdefault(min(kept.known_until(target, start), end), []).append(target)
+    for target, name in key.items():
+        by_first.setdefault(min(kept.known_until(name, start), end), []).append(target)
     for target in by_first.pop(end, []):
-        found[target] = kept.extend(target, start, Series(end, 3600), end)
+        found[target] = kept.extend(key[target], start, Series(end, 3600), end)
     groups = [
         (first, some) for first in by_first for some in batches(by_first[first], MONTHS_A_CALL)
     ]
     for number, (first, some) in enumerate(groups):
         if number:
             aws.sleep(PAUSE_SECONDS)
-        queries = [Query(target, PROVISIONED[target.dimension], 3600, "Average") for target in some]
+        queries = [Query(*key[target], 3600, stat) for target in some]
         for query, series in _read(aws, queries, first, end).items():
-            found[query.target] = kept.extend(query.target, start, series, end)
+            found[query.target] = kept.extend(key[query.target], start, series, end)
     return found
 
 

@@ -450,8 +450,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ),
             (
                 self.mode == "cheapest" and self.max_usd_month > 0,
-                "mode: a budget (max_usd_month) counts no requests on demand, so it cannot be "
-                "used with cheapest",
+                "mode: a budget (max_usd_month) holds nothing back while a table is on demand, "
+                "so it cannot be used with cheapest",
             ),
             (
                 periods > DAY_SECONDS,

@@ -84,6 +84,19 @@ def _sum(units: Iterable[float | None], prices: Iterable[float]) -> float | None
     return sum(known) if known else None
 
 
+def by_mode(units: Series, requests: Series) -> Series:
+    """Return what a table that was on demand cost in each hour, in USD.
+
+    units: what its units cost, nothing while it was on demand. requests: what its requests would
+    cost on demand. Both have the same hours. From the first known hour on, an hour of which neither
+    is known had no request.
+    """
+    pairs = zip(units.values, requests.values, strict=True)
+    costs = [held or requested for held, requested in pairs]
+    first = next((i for i, cost in enumerate(costs) if cost is not None), len(costs))
+    return structs.replace(units, values=(*costs[:first], *(cost or 0.0 for cost in costs[first:])))
+
+
 def add_up(costs: Series, hour_now: float, now: datetime) -> tuple[float, float]:
     """Return what was spent since the month began, and the forecast to its end, in USD.
 

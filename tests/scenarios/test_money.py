@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.metrics import CONSUMED, NAMESPACE, PROVISIONED
+from chalicelib.metrics import OWN as OWN_METRICS
+from chalicelib.metrics import SPENT as SPENT_METRIC
 from chalicelib.model import Dimension, Target
 from headroom.deploy.account import AwsSession
 from headroom.deploy.checks import configuration
 from headroom.deploy.checks.deployment import Deployment
+from headroom.region.cloudwatch import key
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import READS
@@ -26,6 +30,7 @@ from tests.support.scenes import (
     decisions,
     failures,
     invoke,
+    metric_dimensions,
     orders,
     pass_minutes,
     past_units,
@@ -201,6 +206,56 @@ def test_a_spent_budget_of_the_stage_holds_every_table(region: Region, function:
     assert (decided["desired"], decided["reason"]) == (100, "MoneyCapReached")
     assert decided["numbers"]["stage_month_usd"] == pytest.approx(3.38, abs=0.02)
     assert decided["numbers"]["stage_max_usd_month"] == 3.0
+
+
+def on_demand_for(region: Region, hours: int) -> None:
+    """Switch `orders` to on demand, as if it had been so for these hours: ten reads a second."""
+    past = {region.minute - 60 * (hour + 1) for hour in range(hours)}
+    for target in region.targets():  # none has units once the table is on demand
+        held = key(NAMESPACE, PROVISIONED[target.dimension], metric_dimensions(target))
+        kept = region.cloudwatch.sums[held].items()
+        region.cloudwatch.sums[held] = {minute: sum_ for minute, sum_ in kept if minute not in past}
+    region.client("dynamodb").update_table(TableName="orders", BillingMode="PAY_PER_REQUEST")
+    for minute in past:
+        name, named = CONSUMED[READS.dimension], metric_dimensions(READS)
+        region.cloudwatch.publish(NAMESPACE, name, named, minute, 36_000)
+    pass_minutes(region, 10)
+
+
+#: 26 hours of 120 read and 120 write units, and ten of ten read requests a second.
+SPENT_IN_BOTH_MODES = 26 * 120 * 0.00078 + 10 * 10 * 0.00045
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
+def test_a_sweep_counts_the_requests_of_a_table_on_demand(region: Region) -> None:
+    on_demand_for(region, 10)
+    region.functions.restart()
+    invoke(region, "sweep")
+    published = region.cloudwatch.points(OWN_METRICS, SPENT_METRIC, {"service": "headroom"})
+    assert published[region.minute] == pytest.approx(SPENT_IN_BOTH_MODES, abs=0.01)
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
+def test_cost_shows_the_requests_of_a_table_on_demand(
+    region: Region, run: RunCommand, tmp_path: Path
+) -> None:
+    on_demand_for(region, 10)
+    shown = run("cost", "--days", "1", "--config", write_file(tmp_path, region.functions.config))
+    assert f"Budget: the stage has cost {SPENT_IN_BOTH_MODES:.2f} USD" in shown.output
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
+def test_a_table_that_was_never_on_demand_reads_no_requests(region: Region) -> None:
+    pass_minutes(region, 60)
+    invoke(region, "sweep")
+    read = [r for r in requests(region, "GetMetricData") if r["MetricDataQueries"]]
+    periods = {
+        q["MetricStat"]["Period"]
+        for r in read
+        for q in r["MetricDataQueries"]
+        if q["MetricStat"]["Metric"]["MetricName"] in CONSUMED.values()
+    }
+    assert 3600 not in periods
 
 
 @pytest.mark.scene(month, rules() + STAGE.format(3, "hold"))

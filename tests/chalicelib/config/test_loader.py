@@ -364,13 +364,13 @@ def test_every_fault_of_syntax_is_one_problem(text: str) -> None:
             [
                 "tables[0].read.mode: cheapest changes capacity in both directions, so it needs "
                 "scale_up and scale_down",
-                "tables[0].read.mode: a budget (max_usd_month) counts no requests on demand, so it "
-                "cannot be used with cheapest",
+                "tables[0].read.mode: a budget (max_usd_month) holds nothing back while a table is "
+                "on demand, so it cannot be used with cheapest",
                 "tables[0].write.mode: cheapest changes capacity in both directions, so it needs "
                 "scale_up and scale_down",
                 "tables[0].write.mode: cheapest is decided by the demand, not by a fleet",
-                "tables[0].write.mode: a budget (max_usd_month) counts no requests on demand, so "
-                "it cannot be used with cheapest",
+                "tables[0].write.mode: a budget (max_usd_month) holds nothing back while a table "
+                "is on demand, so it cannot be used with cheapest",
                 "tables[0].write.strategy: 'fleet', but no [[fleet.tables]] gives its writes units",
             ],
             id="what a billing mode cannot go with",

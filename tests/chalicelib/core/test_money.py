@@ -49,6 +49,12 @@ def test_each_hour_costs_its_units_at_their_price() -> None:
     assert money.hourly_cost(units, PRICES).values == pytest.approx((0.15, 0.01, None))
 
 
+def test_an_hour_without_units_costs_its_requests() -> None:
+    held = Series(NOON, 3600, (None, 2.0, 0.0, None, None, 1.0))
+    requests = Series(NOON, 3600, (None, 9.0, 0.5, 0.25, None, 9.0))
+    assert money.by_mode(held, requests).values == (None, 2.0, 0.5, 0.25, 0.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("known", "now", "expected"),
     [
