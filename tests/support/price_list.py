@@ -1,5 +1,6 @@
 """What AWS's price APIs answer for eu-west-1, in the shapes of GetProducts, whose PriceList holds
-JSON texts, and of DescribeSavingsPlansOfferingRates.
+JSON texts, and of DescribeSavingsPlansOfferingRates. Source: the service models of botocore 1.44.8,
+read 2026-12; these name the units of requests and of provisioned capacity too.
 
 The units' prices are those of chalicelib/core/price_list.py; the reserved ones of the same source;
 the rest is of us-east-1 or made up.
@@ -42,7 +43,8 @@ def _product(name: str, price: float) -> dict[str, Any]:
     ranges = (
         [("0", "18600", 0.0), ("18600", "Inf", price)] if name in FREE else [("0", "Inf", price)]
     )
-    unit = name.removeprefix("EU-").removeprefix("IA-")
+    is_storage = name.endswith("ByteHrs")
+    unit = "GB-Mo" if is_storage else name.removeprefix("EU-").removeprefix("IA-")
     dimensions = {
         f"{name}.{begin}": {
             "unit": unit,

@@ -25,8 +25,8 @@ def region() -> Iterator[Region]:
         yield made
 
 
-def read() -> Prices:
-    return live_prices.read(Aws("topic").client, "eu-west-1", TODAY, pricing.load())
+def read(region: str = "eu-west-1") -> Prices:
+    return live_prices.read(Aws("topic").client, region, TODAY, pricing.load())
 
 
 def test_the_prices_of_the_region_are_read(region: Region) -> None:
@@ -62,6 +62,25 @@ def test_the_other_class_and_the_savings_plan_are_read() -> None:
     assert found.write.plan_million_requests == pytest.approx(0.82 * 0.7075)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_usage_type_with_and_without_its_region_counts_once(
+    region: Region, is_first: bool
+) -> None:
+    """In us-east-1 most usage types have no Region. CloudWatch is known to list some both ways, at
+    one price (a comment in a public price reader, read 2026-12). Nobody here has seen DynamoDB's
+    own list."""
+    plain = {name.removeprefix("EU-"): price for name, price in price_list.PRICES.items()}
+    twins = {f"USE1-{name}": plain[name] for name in plain if name.endswith("ByteHrs")}
+    both = twins | plain if is_first else plain | twins
+    region.answers["pricing", "GetProducts"] = lambda _: {"PriceList": price_list.products(both)}
+    found = read("us-east-1")
+    assert found.gb_month == 0.283
+    assert (found.read.unit_hour, found.write.unit_hour) == (0.000147, 0.000735)
+    assert found.read.million_requests == pytest.approx(0.1415)
+    assert found.infrequent_access is not None
+    assert found.infrequent_access.gb_month == 0.1132
+
+
 def test_a_list_without_a_price_is_an_error(region: Region) -> None:
     some = {"EU-ReadCapacityUnit-Hrs": 0.1, "EU-IA-ReadCapacityUnit-Hrs": 0.1}
     region.answers["pricing", "GetProducts"] = lambda _: {"PriceList": price_list.products(some)}
@@ -90,6 +109,8 @@ def test_without_reserved_terms_or_plans_they_are_unknown(region: Region) -> Non
         ("IA-ReadCapacityUnit-Hrs", "IA-ReadCapacityUnit-Hrs"),
         ("EUC1-IA-WriteRequestUnits", "IA-WriteRequestUnits"),
         ("EU-TimedStorage-ByteHrs", "TimedStorage-ByteHrs"),
+        ("TimedStorage-ByteHrs", "TimedStorage-ByteHrs"),
+        ("USE1-TimedStorage-ByteHrs", "TimedStorage-ByteHrs"),
         ("USW2-ReplWriteCapacityUnit-Hrs", "ReplWriteCapacityUnit-Hrs"),
     ],
 )
