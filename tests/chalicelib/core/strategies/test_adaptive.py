@@ -46,6 +46,9 @@ def down(seen: Observation, **settings: Any) -> Recommendation:
 
 #: A record 220 above the calm: needed are 300 and half of that again.
 SPIKE = after_calm(300.0)
+#: Until a raise applies it takes 47 percent of the bucket, of which 84 percent are left. 60 percent
+#: are trusted on a rise, 75 else.
+RISE = [60.0] * 5 + [80.0] * 5 + [100.0] * 4 + [178.0]
 
 
 @pytest.mark.parametrize("urgent", [False, True], ids=["a sweep", "an alarm"])
@@ -59,6 +62,9 @@ SPIKE = after_calm(300.0)
         pytest.param(seen_by(80.0), 100, Reason.AT_DESIRED, id="room enough"),
         pytest.param(seen_by(after_calm(150.0)), 100, Reason.BURST_CARRIES, id="one hot minute"),
         pytest.param(seen_by(SPIKE), 410, Reason.UTILIZATION_HIGH, id="a record"),
+        pytest.param(
+            seen_by(series(RISE)), 217, Reason.UTILIZATION_HIGH, id="a rise trusts the bucket less"
+        ),
         pytest.param(
             seen_by(after_calm(100.0), series(after_calm(200.0, calm=0.0))),
             410,
