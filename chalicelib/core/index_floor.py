@@ -18,8 +18,10 @@ from chalicelib.model import DOWN, Decision, Dimension, Hold, Number, Reason, Se
 
 #: Fewer common minutes show no share.
 FEWEST_MINUTES = 5
-#: An index that was throttled in so much time may still keep its table from being written.
-RECENTLY = timedelta(minutes=5)
+#: While an index throttles, it keeps its table from being written. A decrease of the table goes by
+#: the demand of 15 minutes, and a minute is visible up to five minutes late: after so much time
+#: none of these minutes is left.
+RECENTLY = timedelta(minutes=20)
 #: An increase of the table by less is no jump: the index's own metrics show it in time. Chosen by
 #: replays of tables with two indexes (docs/policy.md, "Indexes").
 JUMP = 1.2

@@ -193,7 +193,12 @@ def test_the_numbers_say_why() -> None:
         pytest.param({"throttled": series([5.0])}, Reason.THROTTLED_RECENTLY, id="throttled"),
         pytest.param({"hot": series([5.0])}, Reason.UTILIZATION_LOW, id="on a hot key"),
         pytest.param(
-            {"throttled": series([5.0], NOON - 6 * MINUTE)}, Reason.UTILIZATION_LOW, id="long ago"
+            {"throttled": series([5.0], NOON - 19 * MINUTE)},
+            Reason.THROTTLED_RECENTLY,
+            id="in the minutes that a decrease goes by",
+        ),
+        pytest.param(
+            {"throttled": series([5.0], NOON - 21 * MINUTE)}, Reason.UTILIZATION_LOW, id="long ago"
         ),
         pytest.param(
             {"throttled": series([5.0]), "settings": OFF}, Reason.UTILIZATION_LOW, id="switched off"
