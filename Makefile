@@ -93,8 +93,8 @@ foreign: $(STAMP) $(DYNALITE) $(PARSERS) ## tests against software of others: La
 	$(BIN)/pytest -n auto --dist loadfile -m foreign -rs
 
 # Without HOURS it plays fixed seeds, as CI does; with SAVE=1 the figures are written.
-soak: $(STAMP) ## seeded faults: random days on which calls fail, functions are killed, people interfere; more with HOURS=1
-	$(BIN)/python -m tests.soak $(if $(HOURS),--hours $(HOURS)) $(if $(SAVE),--save)
+soak: $(STAMP) ## seeded faults: random days on which calls fail, functions are killed, people interfere; SEEDS=8 for fewer, HOURS=1 for more
+	$(BIN)/python -m tests.soak $(if $(HOURS),--hours $(HOURS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SAVE),--save)
 
 pictures: $(STAMP) ## the pictures of README and docs, with Chromium
 	$(BIN)/python -m tests.foreign.pictures

@@ -1,8 +1,8 @@
 """`make soak`: plays histories of faults, and compares replay and app on random configurations.
 
-It plays a fixed number of batches, as CI does, or with HOURS=1 as many as an hour allows. Each
-batch has a seed of its own. A law that is broken ends the run with the shortest history that breaks
-it.
+It plays a fixed number of batches, fewer with SEEDS=8, or with HOURS=1 as many as an hour allows.
+Each batch has a seed of its own. A law that is broken ends the run with the shortest history that
+breaks it.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.soak.play import play
 
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "benchmarks" / "soak.json", ROOT / "README.md"
-#: Histories, and configurations, of one seed; and the seeds that are played without HOURS.
+#: Histories, and configurations, of one seed; and how many seeds are played without HOURS or SEEDS.
 BATCH, CASES, SEEDS = 10, 2, 15
 #: The largest histories.
 MAX_HOURS, MAX_TABLES = 20, 5
@@ -78,10 +78,10 @@ def play_batch(number: int) -> Counter[str]:
     return played
 
 
-def rounds(first: int, hours: float) -> Iterator[range]:
-    """Yield the seeds to play at a time: all of the fixed ones, or some until the time is over."""
+def rounds(first: int, number: int, hours: float) -> Iterator[range]:
+    """Yield the seeds to play at a time: `number` of them, or some until the time is over."""
     if not hours:
-        yield range(first, first + SEEDS)
+        yield range(first, first + number)
         return
     until, some = time.monotonic() + hours * 3600, 2 * (os.cpu_count() or 1)
     while time.monotonic() < until:
@@ -89,11 +89,11 @@ def rounds(first: int, hours: float) -> Iterator[range]:
         first += some
 
 
-def play_all(first: int, hours: float) -> Counter[str]:
+def play_all(first: int, number: int, hours: float) -> Counter[str]:
     """Play all rounds, each on every processor. Raises BrokenLawError."""
     total: Counter[str] = Counter()
     with ProcessPoolExecutor() as pool:
-        for seeds in rounds(first, hours):
+        for seeds in rounds(first, number, hours):
             for number, played in zip(seeds, pool.map(play_batch, seeds), strict=True):
                 total += played
                 total["seeds"] += 1
@@ -134,16 +134,21 @@ def readme_row(found: Mapping[str, Any]) -> str:
 def main() -> int:
     """Play the fixed batches, or batches until the time is over; return the exit status."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--hours", type=float, default=0.0, help="0: a fixed number of seeds")
+    parser.add_argument("--hours", type=float, default=0.0, help="play until they are over")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many, without --hours")
     parser.add_argument("--seed", type=int, default=0, help="the first batch's")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     try:
-        total = play_all(options.seed, options.hours)
+        total = play_all(options.seed, options.seeds, options.hours)
     except BrokenLawError as error:
         sys.stdout.write(f"A law is broken. The shortest history found:\n{error}\n")
         return 1
-    command = f"make soak HOURS={options.hours:g}" if options.hours else "make soak"
+    command = "make soak"
+    if options.hours:
+        command += f" HOURS={options.hours:g}"
+    elif options.seeds != SEEDS:
+        command += f" SEEDS={options.seeds}"
     found = figures(total, command, options.seed)
     sys.stdout.write(
         f"{found['histories']} histories, {found['table_days']} table-days, "
