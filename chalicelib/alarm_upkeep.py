@@ -129,6 +129,8 @@ def _make(
         if not _is_left(run, table, target)
     }
     policies = {target: run.policy(target) for target in units}
+    if run.config.fan_out:  # a worker finds alarms by their names, so it would miss the others
+        alarms = [alarm for alarm in alarms if table_alarms.is_ours(alarm)]
     missing = plan.missing_alarms(units, alarms, policies, run.aws.topic_arn)
     return make_alarms(run, missing, share)
 

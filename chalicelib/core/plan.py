@@ -110,11 +110,16 @@ def missing_alarms(
     policies: Mapping[Target, Policy],
     topic_arn: str,
 ) -> list[CreateAlarm]:
-    """Return an alarm for each target that may be raised and has none of Headroom's own.
+    """Return an alarm for each target that may be raised and has none that calls in time.
 
-    units: what each target has now.
+    units: what each target has now. alarms: those that call Headroom.
     """
-    there = {alarm.name for alarm in alarms}
+    there = set()
+    for alarm in alarms:
+        target = table_alarms.rewritable(alarm)
+        policy = policies.get(target) if target else None
+        adopted = table_alarms.stands_in(alarm, policy) if policy else None
+        there.add(table_alarms.name_of(adopted) if adopted else alarm.name)
     return [
         CreateAlarm(
             target, table_alarms.new_fields(target, units[target], policies[target], topic_arn)

@@ -176,6 +176,20 @@ def rewritable(alarm: Alarm) -> Target | None:
     return None if isinstance(target, str) else target
 
 
+def stands_in(alarm: Alarm, policy: Policy) -> Target | None:
+    """Return the target for which somebody else's alarm does what Headroom's own would, or None.
+
+    It can call, it can be rewritten, and it fires no later: as many minutes of high load suffice.
+    policy: of the target. The alarm must be one that calls Headroom.
+    """
+    target = rewritable(alarm)
+    if target is None or is_ours(alarm) or alarm.unsendable or alarm.why_silent:
+        return None
+    seconds = int(str(alarm.fields["Period"])) * int(str(alarm.fields["EvaluationPeriods"]))
+    needed = policy.alarm_period_seconds * policy.alarm_evaluation_periods
+    return target if seconds <= needed else None
+
+
 def metric_of(fields: Mapping[str, Any]) -> Metric:
     """Return the metric that an alarm's fields name."""
     named = {str(d["Name"]): str(d["Value"]) for d in fields.get("Dimensions", [])}

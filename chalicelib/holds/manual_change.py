@@ -23,19 +23,22 @@ def by_hand(
     run: Run, observations: Mapping[Target, Observation], alarms: Sequence[Alarm]
 ) -> Iterator[tuple[Target, Hold | None]]:
     """Yield a hold for each target raised by hand within `hold_after_manual_change_hours`."""
-    by_name = {alarm.name: alarm for alarm in alarms}
+    # Headroom's own alarm comes last, so it counts where there are both
+    by_target = {
+        table_alarms.rewritable(alarm): alarm for alarm in sorted(alarms, key=table_alarms.is_ours)
+    }
     for target, observation in observations.items():
-        alarm = by_name.get(table_alarms.name_of(target))
+        alarm = by_target.get(target)
         yield target, judge(observation, alarm, run.now) if alarm else None
 
 
 def judge(observation: Observation, alarm: Alarm, now: datetime) -> Hold | None:
     """Return a hold where somebody raised the target by hand.
 
-    alarm: Headroom's own alarm of the target. The increase is dated for a table or an index, not
-    for its reads or writes: a later one of the other dimension starts the hours again. Source:
-    API_ProvisionedThroughputDescription, LastIncreaseDateTime, read 2026-11. The alarm's date is
-    that of its last PutMetricAlarm. Source: API_MetricAlarm, AlarmConfigurationUpdatedTimestamp,
+    alarm: that of the target, preferably Headroom's own. The increase is dated for a table or an
+    index, not for its reads or writes: a later one of the other dimension starts the hours again.
+    Source: API_ProvisionedThroughputDescription, LastIncreaseDateTime, read 2026-11. The alarm's
+    date is that of its last PutMetricAlarm. Source: API_MetricAlarm, AlarmConfigurationUpdatedTimestamp,
     read 2026-11.
     """
     hours = observation.policy.hold_after_manual_change_hours

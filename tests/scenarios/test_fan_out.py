@@ -287,9 +287,13 @@ def test_orphans_are_removed_and_missing_alarms_made_by_the_sweep_itself() -> No
     with large() as region:
         region.client("dynamodb").delete_table(TableName="orders-1")
         region.create_table("orders-new", 5, 5)
+        # a worker would not find this one
+        theirs = region.cloudwatch.alarms["headroom-orders-2:read"].fields
+        region.client("cloudwatch").put_metric_alarm(**{**theirs, "AlarmName": FOREIGN})
+        region.client("cloudwatch").delete_alarms(AlarmNames=["headroom-orders-2:read"])
         invoke(region, "sweep")
         names = set(region.cloudwatch.alarms)
-        assert "headroom-orders-new:read" in names
+        assert {"headroom-orders-new:read", "headroom-orders-2:read"} <= names
         assert "headroom-orders-1:read" not in names
 
 

@@ -60,19 +60,19 @@ def bare() -> Iterator[Region]:
 
 
 def put_foreign(region: Region, name: str = FOREIGN, table: str = "orders", **fields: Any) -> None:
-    region.client("cloudwatch").put_metric_alarm(
-        AlarmName=name,
-        Namespace="AWS/DynamoDB",
-        MetricName="ConsumedReadCapacityUnits",
-        Dimensions=[{"Name": "TableName", "Value": table}],
-        Statistic="Sum",
-        Period=300,
-        EvaluationPeriods=1,
-        ComparisonOperator="GreaterThanThreshold",
-        Threshold=24000.0,
-        AlarmActions=[TOPIC],
-        **fields,
-    )
+    made = {
+        "AlarmName": name,
+        "Namespace": "AWS/DynamoDB",
+        "MetricName": "ConsumedReadCapacityUnits",
+        "Dimensions": [{"Name": "TableName", "Value": table}],
+        "Statistic": "Sum",
+        "Period": 300,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 24000.0,
+        "AlarmActions": [TOPIC],
+    }
+    region.client("cloudwatch").put_metric_alarm(**{**made, **fields})
     region.calls.clear()
 
 
@@ -83,6 +83,18 @@ def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -
     invocation = invoke(bare, "sweep")
     assert (sorted(bare.cloudwatch.alarms), actions(invocation)) == (OURS, ["CreateAlarm"] * 4)
     assert writes(bare) == ["PutMetricAlarm"] * 4
+
+
+def test_an_adopted_alarm_gets_no_paid_twin_and_scales_the_table(bare: Region) -> None:
+    put_foreign(bare, Period=60, Threshold=4800.0)
+    invoke(bare, "sweep")
+    assert sorted(bare.cloudwatch.alarms) == sorted({*OURS, FOREIGN} - {"headroom-orders:read"})
+    pass_minutes(bare, 65, {**BUSY, READS: 95.0})
+    send(bare, alarm_message(bare, name=FOREIGN))
+    assert (units(bare)["orders:read"], thresholds(bare)[FOREIGN]) == (150, 7200.0)
+    bare.client("cloudwatch").delete_alarms(AlarmNames=[FOREIGN])
+    invoke(bare, "sweep")
+    assert sorted(bare.cloudwatch.alarms) == OURS
 
 
 def test_a_new_alarm_is_whole_tagged_and_on_the_topic(bare: Region) -> None:

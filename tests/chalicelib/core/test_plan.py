@@ -179,8 +179,31 @@ def test_a_target_without_our_alarm_gets_one_that_fits_what_was_decided() -> Non
     ]
 
 
-def test_somebody_elses_alarm_does_not_stand_in_for_ours() -> None:
-    assert [action.target for action in made(decision(), alarms=[alarm(name=FOREIGN)])] == [READS]
+@pytest.mark.parametrize(
+    ("fields", "settings", "is_made"),
+    [
+        pytest.param({}, {}, False, id="it calls as early as ours"),
+        pytest.param({"Period": 300}, {}, True, id="five minutes instead of one"),
+        pytest.param({"EvaluationPeriods": 2}, {}, True, id="two minutes instead of one"),
+        pytest.param({"Period": 300}, {"alarm_period_seconds": 300}, False, id="five as ours"),
+        pytest.param(
+            {"Period": 60}, {"alarm_evaluation_periods": 3}, False, id="earlier than ours"
+        ),
+        pytest.param({"ActionsEnabled": False}, {}, True, id="its actions are off"),
+        pytest.param({"Statistic": "Average"}, {}, True, id="it cannot be rewritten"),
+        pytest.param({"Dimensions": []}, {}, True, id="it is of no target"),
+    ],
+)
+def test_somebody_elses_alarm_stands_in_for_ours_if_it_calls_as_early(
+    fields: dict[str, Any], settings: dict[str, Any], is_made: bool
+) -> None:
+    found = made(decision(), alarms=[alarm(name=FOREIGN, **fields)], **settings)
+    assert [action.target for action in found] == ([READS] if is_made else [])
+
+
+def test_an_alarm_that_would_lose_a_field_does_not_stand_in_for_ours() -> None:
+    found = Alarm(alarm(name=FOREIGN).fields, unsendable=("WarmUpConfiguration",))
+    assert [action.target for action in made(decision(), alarms=[found])] == [READS]
 
 
 @pytest.mark.parametrize(

@@ -245,12 +245,19 @@ def test_an_increase_of_headroom_goes_on_and_takes_the_memory_with_it(region: Re
     assert units(region)["orders:read"] < raised
 
 
-def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(region: Region) -> None:
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_somebody_elses_alarm_on_the_same_target_is_left_alone_too(
+    region: Region, is_alone: bool
+) -> None:
+    cloudwatch = region.client("cloudwatch")
     copied = region.cloudwatch.alarms["headroom-orders:read"].fields | {"AlarmName": FOREIGN}
-    region.client("cloudwatch").put_metric_alarm(**copied)
+    cloudwatch.put_metric_alarm(**copied)
+    if is_alone:
+        cloudwatch.delete_alarms(AlarmNames=["headroom-orders:read"])
+    wait(region, minutes=1)
     set_units(region, "orders", 500, 100)
     invoke_after(region, "sweep", 65)
-    assert thresholds(region)[FOREIGN] == 4800.0
+    assert (units(region)["orders:read"], thresholds(region)[FOREIGN]) == (500, 4800.0)
 
 
 def test_it_is_off_by_default() -> None:
