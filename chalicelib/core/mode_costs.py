@@ -119,7 +119,7 @@ def _hourly(series: Series) -> Iterator[tuple[float, float] | None]:
 
 def _within(policy: Policy, units: float, at: datetime) -> float:
     """Return units within the bounds of a policy."""
-    floor = windows.floor_units(policy.windows, at) if policy.windows else 0
+    floor = windows.floor_units(policy.windows, at)
     return min(max(units, floor, policy.min_units), policy.max_units)
 
 

@@ -276,7 +276,8 @@ def start_units(facts: ModeFacts, target: Target, now: datetime) -> int | None:
     for back in past:
         at = now - back * HOUR
         count = int(near.total_seconds()) // days.step_seconds
-        parts.append(_first(days.since(at), count) if at >= days.start else days.last(0))
+        if at >= days.start:
+            parts.append(_first(days.since(at), count))
     highest = max([*minutes, *(value for part in parts for value in part.known())])
     floor = windows.floor_units(policy.windows, now)
     units = max(math.ceil(highest * 100 / START_PERCENT), policy.min_units, floor)

@@ -38,8 +38,8 @@ def judge(observation: Observation, alarm: Alarm, now: datetime) -> Hold | None:
     alarm: that of the target, preferably Headroom's own. The increase is dated for a table or an
     index, not for its reads or writes: a later one of the other dimension starts the hours again.
     Source: API_ProvisionedThroughputDescription, LastIncreaseDateTime, read 2026-11. The alarm's
-    date is that of its last PutMetricAlarm. Source: API_MetricAlarm, AlarmConfigurationUpdatedTimestamp,
-    read 2026-11.
+    date is that of its last PutMetricAlarm. Source: API_MetricAlarm,
+    AlarmConfigurationUpdatedTimestamp, read 2026-11.
     """
     hours = observation.policy.hold_after_manual_change_hours
     raised_at = observation.throughput.last_increase_at
