@@ -114,3 +114,19 @@ def test_a_member_that_botocore_does_not_know_is_seen_in_each_protocol(protocol:
 def test_an_alarm_whose_members_are_all_known_can_be_sent_back() -> None:
     [alarm] = alarms_named(account("json", KNOWN), ["pager"])
     assert (alarm.unsendable, alarm.why_not_rewritten) == ((), "")
+
+
+def test_botocore_does_not_repeat_an_update_that_meets_a_limit() -> None:
+    sent = []
+
+    def decline(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request)
+        body = b'{"__type": "LimitExceededException", "message": "too many at once"}'
+        return AWSResponse(request.url, 400, {}, Raw(body))
+
+    session = boto3.Session("id", "secret", region_name="us-east-1")
+    client = Aws("headroom-alarms", session=session).client("dynamodb")
+    client.meta.events.register("before-send.dynamodb.UpdateTable", decline)
+    with pytest.raises(client.exceptions.ClientError, match="too many at once"):
+        client.update_table(TableName="orders")
+    assert len(sent) == 1
