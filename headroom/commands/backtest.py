@@ -1,17 +1,20 @@
 """`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on
 the account's own history."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from msgspec import structs
 from rich import box
+from rich.progress import Progress
 from rich.table import Table
 
-from chalicelib.model import Dimension
+from chalicelib.config.policy import Policy
+from chalicelib.model import Dimension, Target
 from headroom.commands.console import (
     WHOLE_LINES,
     app,
@@ -47,7 +50,7 @@ from headroom.commands.options import (
     output_file,
     rules_of,
 )
-from headroom.simulation import budgets, pricing, report
+from headroom.simulation import budgets, pricing, report, whole_table
 from headroom.simulation.compare import (
     CHEAPEST,
     HEADROOM,
@@ -125,7 +128,7 @@ def backtest(
     charged = pricing.load(prices)
     requested = sources(trace, table, index, dimension, days, sums, fresh)
     sections = list(
-        _compared(
+        compared(
             requested,
             configuration_file(config_file, stage),
             charged,
@@ -188,7 +191,7 @@ def _named(section: Section, trace: Path | None) -> dict[str, object]:
     return {} if trace else {"target": section.title}
 
 
-def _compared(
+def compared(
     sources: Sequence[Source],
     config_file: Path,
     prices: pricing.Prices,
@@ -196,19 +199,17 @@ def _compared(
     conditions: Conditions,
     sights: Sequence[int],
 ) -> Iterator[Section]:
-    """Yield each source's comparison; report a source without a history, and leave it out.
+    """Yield each source's comparison.
 
-    The budgets are left out as well, and shown by a row of their own.
+    The budgets are left out, and shown by a row of their own.
     """
     money = rules_of(config_file).money
     with progress_bar() as progress:
-        for source in sources:
-            try:
-                demand, start = demand_of(progress, source)
-            except NoHistoryError as error:
-                errors.print(f"left out: {error}", markup=False)
-                continue
-            policy = policy_for(config_file, source.target)
+        read = list(_read(progress, sources))
+        policies = {source.target: policy_for(config_file, source.target) for source, *_ in read}
+        together = _together(read, policies, prices, conditions)
+        for source, demand, start in read:
+            policy = policies[source.target]
             variants = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
             if policy.mode == "cheapest":
                 variants[CHEAPEST] = budgets.unlimited(policy)
@@ -225,8 +226,36 @@ def _compared(
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
                 variants,
                 sights,
+                together.get(source.target, {}),
             )
             yield Section(source.title, comparison, policy, start)
+
+
+Read = tuple[Source, list[float], datetime | None]
+
+
+def _read(progress: Progress, sources: Sequence[Source]) -> Iterator[Read]:
+    """Yield each source with its demand; report a source without a history, and leave it out."""
+    for source in sources:
+        try:
+            yield source, *demand_of(progress, source)
+        except NoHistoryError as error:
+            errors.print(f"left out: {error}", markup=False)
+
+
+def _together(
+    read: Sequence[Read],
+    policies: Mapping[Target, Policy],
+    prices: pricing.Prices,
+    conditions: Conditions,
+) -> Mapping[Target, whole_table.Runs]:
+    """Return the replays of the table as a whole, where its billing mode is chosen."""
+    demands = {
+        source.target: demand
+        for source, demand, _ in read
+        if policies[source.target].mode == "cheapest"
+    }
+    return whole_table.replays(demands, policies, prices, conditions)
 
 
 def _write_page(

@@ -119,17 +119,19 @@ def compare(
     on_done: Callable[[str], None] = lambda _: None,
     variants: Mapping[str, Policy] = MappingProxyType({}),
     sights: Sequence[int] = (),
+    together: Mapping[str, Callable[[], Outcome]] = MappingProxyType({}),
 ) -> Comparison:
     """Replay the demand under every policy.
 
     targets: Application Auto Scaling's target percents. on_done: called with the name of each
     policy when its replay is finished. variants: other policies of Headroom, by the name of their
-    row. sights: the minutes that a policy of perfect sight sees.
+    row. sights: the minutes that a policy of perfect sight sees. together: replays of Headroom with
+    the other targets of the table, by the name of the row whose replay they replace.
     """
     outcomes: dict[str, Outcome] = {}
     unit = prices.of(dimension)
     ours, units = {HEADROOM: policy, **variants}, initial_units(demand)
-    runs = _runs(demand, ours, targets, conditions, unit) | {
+    runs = {**_runs(demand, ours, targets, conditions, unit), **together} | {
         f"perfect sight of {minutes} min": partial(
             foresight.run, demand, units, minutes, conditions
         )

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config.policy import make_policy
+from headroom.commands import backtest
+from headroom.commands.demand_source import Source
 from headroom.simulation import pricing
 from headroom.simulation.compare import Row, compare
+from headroom.simulation.dynamodb_rules import Conditions
+from tests.support.builders import INDEX_WRITES, WRITES
 from tests.support.command_line import RunCommand, write_file, write_trace
 
 STEPS = [100.0] * 60 + [400.0] * 60 + [50.0] * 120
@@ -177,3 +181,17 @@ def test_the_cheapest_mode_is_a_row_of_its_own_with_its_switches(
     assert data["switches"] == []
     shown = run("backtest", "--trace", steps, *options).output
     assert shown.endswith("Headroom, cheapest mode: 0 switches.")
+
+
+def test_the_mode_of_a_table_is_chosen_for_all_its_targets(tmp_path: Path) -> None:
+    """The index may not be raised, and what it throttles is lost to its table: together only."""
+    text = '[defaults]\nmode = "cheapest"\n[[tables]]\nname = "orders"\n'
+    config = write_file(tmp_path, text + '[[tables.indexes]]\nname = "*"\nwrite.max_units = 40\n')
+    trace = write_trace(tmp_path, [20.0] * 60 + [80.0] * 10)
+    both = [Source(trace, target, None) for target in (WRITES, INDEX_WRITES)]
+    found = list(backtest.compared(both, config, pricing.load(), (70,), Conditions(0), ()))
+    for section in found:
+        rows = {row.name: row.cells() for row in section.comparison.rows}
+        assert section.comparison.rows[0].throttled_ppm > 200_000
+        assert rows["Headroom, cheapest mode"][1:] == rows["Headroom"][1:]
+        assert not list(section.comparison.switches)

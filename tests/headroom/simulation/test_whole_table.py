@@ -1,0 +1,44 @@
+"""A table whose billing mode is chosen is replayed with all its targets together."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from chalicelib.model import Target
+from headroom.simulation import pricing, whole_table
+from headroom.simulation.compare import CHEAPEST, HEADROOM
+from headroom.simulation.dynamodb_rules import Conditions
+from headroom.simulation.replay import Replay, initial_units
+from tests.support.builders import INDEX_WRITES, READS, WRITES, policy
+
+#: The index has too few units after an hour, and its table is throttled with it.
+TABLE, INDEX = [50.0] * 60 + [100.0] * 30, [10.0] * 60 + [90.0] * 30
+SHORT = Conditions(burst_seconds=0)
+CHOSEN = policy(strategy="adaptive", mode="cheapest", max_usd_month=9.0)
+PRICES = pricing.load()
+
+
+def replays(demands: Mapping[Target, Sequence[float]]) -> dict[Target, whole_table.Runs]:
+    policies = dict.fromkeys(demands, CHOSEN)
+    return whole_table.replays(demands, policies, PRICES, SHORT)
+
+
+def test_all_targets_of_a_table_are_served_and_decided_on_together() -> None:
+    demands = {WRITES: TABLE, INDEX_WRITES: INDEX}
+    found = replays(demands)
+    alone = Replay({WRITES: TABLE}, {WRITES: CHOSEN}, {WRITES: initial_units(TABLE)}, SHORT)
+    lost = sum(alone.run()[WRITES].throttled)
+    for name in (HEADROOM, CHEAPEST):
+        outcomes = {target: found[target][name]() for target in demands}
+        assert sum(outcomes[WRITES].throttled) > 2 * lost
+        # one decision for both: the list of switches is the same one
+        assert outcomes[WRITES].switches is outcomes[INDEX_WRITES].switches
+    assert found[WRITES][CHEAPEST]() is not found[WRITES][HEADROOM]()
+    assert found[WRITES][CHEAPEST]() is found[WRITES][CHEAPEST]()
+
+
+@pytest.mark.parametrize("demands", [{}, {READS: TABLE}, {READS: TABLE, WRITES: INDEX[1:]}])
+def test_a_target_without_another_is_replayed_as_before(
+    demands: Mapping[Target, Sequence[float]],
+) -> None:
+    assert replays(demands) == {}
