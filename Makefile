@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo docs local-aws bench bench-scale cold-import test foreign soak pictures check fix named-stage deploy package teardown clean
+.PHONY: help demo docs local-aws bench bench-scale cold-import test foreign soak fuzz mutants pictures check fix named-stage deploy package teardown clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ pictures: $(STAMP) ## the pictures of README and docs, with Chromium
 	$(BIN)/python -m tests.foreign.pictures
 
 MUTANTS ?= chalicelib.core.budget* chalicelib.core.plan* chalicelib.core.throttling* chalicelib.core.table_alarms*
+
+fuzz: $(STAMP) ## broken messages, configurations, traces and imported files: make fuzz EXAMPLES=10000
+	$(BIN)/python -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SAVE),--save)
 
 mutants: $(STAMP) ## how many changes to the engine's pure code its unit tests notice: make mutants MUTANTS="chalicelib.core.*"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1

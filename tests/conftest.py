@@ -1,7 +1,8 @@
 """What every test has: Hypothesis' profiles, the judge of permissions, and the fixture `region`.
 
 The profile is `ci` where the environment sets CI, else `dev`. Both run the same examples every
-time; `search` finds new ones. Time decides nothing: a busy machine fails no test.
+time; `search` finds new ones, and so does `make fuzz`. Time decides nothing: a busy machine fails no
+test.
 """
 
 import gc
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 import headroom
 from headroom.project import ROOT
 from headroom.region.region import OBSERVERS, Region
+from tests.fuzz import FUZZ_EXAMPLES
 from tests.support.command_line import run
 from tests.support.judge import judge
 from tests.support.scenes import orders
@@ -40,6 +42,11 @@ settings.register_profile("dev", UNTIMED, max_examples=50, derandomize=True)
 settings.register_profile("ci", UNTIMED, max_examples=300, derandomize=True)
 settings.register_profile("search", UNTIMED, max_examples=1_000)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+if FUZZ_EXAMPLES in os.environ:
+    settings.register_profile(
+        "fuzz", UNTIMED, max_examples=int(os.environ[FUZZ_EXAMPLES]), deadline=5_000
+    )
+    settings.load_profile("fuzz")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

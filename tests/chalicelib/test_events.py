@@ -352,6 +352,7 @@ def test_members_that_aws_adds_tomorrow_are_passed_over() -> None:
     assert from_sns(sns(trigger={"Tomorrow": [1]}, AlsoTomorrow={"a": 1})) == TABLE_HOT
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(st.text() | st.text(st.characters(codec=None)))
 @example("\udfff")
@@ -359,6 +360,7 @@ def test_no_text_makes_a_reader_raise(text: str) -> None:
     assert [type(read(text)) for read in READERS] == [Skip] * len(READERS)
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(VALUES)
 def test_no_json_makes_a_reader_raise(value: Any) -> None:
@@ -366,6 +368,7 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
     assert [type(read(json.dumps(value))) for read in READERS] == [Skip] * len(READERS)
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(st.sampled_from([recorded(path.stem) for path in DATA.glob("*.json")]).flatmap(mutated))
 def test_no_change_to_a_real_message_makes_a_reader_raise(text: dict[str, Any]) -> None:

@@ -97,6 +97,7 @@ def import_dynamic_dynamodb(text: str) -> None:
     assert loader.load(imported.toml)
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(files(CORPUS / "configuration"))
 def test_a_configuration_is_read_or_every_mistake_is_named(text: str) -> None:
@@ -104,6 +105,7 @@ def test_a_configuration_is_read_or_every_mistake_is_named(text: str) -> None:
         read_configuration(text)
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(files(CORPUS / "trace"))
 def test_a_trace_is_read_or_its_line_is_named(text: str) -> None:
@@ -114,6 +116,7 @@ def test_a_trace_is_read_or_its_line_is_named(text: str) -> None:
 EXPORTS = [json.loads(path.read_text()) for path in sorted((CORPUS / "trace").glob("*.json"))]
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(st.sampled_from(EXPORTS).flatmap(mutated))
 def test_an_export_with_anything_in_it_is_read_or_refused(export: object) -> None:
@@ -121,6 +124,7 @@ def test_an_export_with_anything_in_it_is_read_or_refused(export: object) -> Non
         read_trace(json.dumps(export))
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @given(files(CORPUS / "dynamic-dynamodb"))
 def test_whatever_is_imported_is_a_configuration_that_works(text: str) -> None:

@@ -63,6 +63,7 @@ def test_what_may_take_for_ever_is_found(expression: str, why: str) -> None:
     assert slowness(expression) == why
 
 
+@pytest.mark.fuzz
 @given(st.text("ab-.|()*+?{}[]^$\\dw12,", max_size=12))
 def test_every_expression_that_compiles_can_be_checked(expression: str) -> None:
     try:

@@ -498,6 +498,7 @@ def toml(value: Any) -> str:
             return str(value)
 
 
+@pytest.mark.fuzz
 @pytest.mark.slow
 @COSTLY
 @given(DOCUMENTS)

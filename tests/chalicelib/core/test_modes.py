@@ -190,6 +190,13 @@ def test_a_decision_explains_itself() -> None:
             id="the next hours, as a week ago",
         ),
         pytest.param(
+            past([20.0] * (2 * 12) + [140.0] + [20.0] * (TWO_WEEKS - 2 * 12 - 1)),
+            [20.0],
+            {},
+            200,
+            id="and as two weeks ago, when the metrics begin",
+        ),
+        pytest.param(
             past([20.0] * (4 * 12) + [140.0] + [20.0] * (164 * 12 - 1)),
             [20.0],
             {},
