@@ -53,6 +53,8 @@ MISSING = frozenset(
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 )
+#: The error codes of CloudWatch for an operation that it does not have.
+NOT_OFFERED = frozenset({"InvalidAction", "UnknownOperationException"})
 #: The error codes for credentials that AWS does not accept.
 REFUSED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
@@ -160,9 +162,18 @@ def _describe_answer(error: ClientError) -> str:
     """Return the text of an error that a service answered."""
     if error_code(error) in REFUSED:
         return f"AWS does not accept the credentials: {error}. Sign in again, or set AWS_PROFILE."
-    if str(error.response["Error"].get("Message", "")).startswith("<"):  # a web page
+    if _is_web_page(error):
         return f"{error.operation_name} (status {error_code(error)}): {NOT_AWS}."
     return str(error)
+
+
+def _is_web_page(error: ClientError) -> bool:
+    return str(error.response["Error"].get("Message", "")).startswith("<")
+
+
+def is_not_offered(error: ClientError) -> bool:
+    """Tell whether the service has no such operation: in this Region, or as a local AWS."""
+    return error_code(error) in NOT_OFFERED or _is_web_page(error)
 
 
 def error_code(error: ClientError) -> str:

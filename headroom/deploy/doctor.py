@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from chalicelib.aws.client import AwsError
 from chalicelib.config.loader import ConfigError
-from headroom.deploy.checks import account, configuration, infrastructure, modes, understudy
+from headroom.deploy.checks import (
+    account,
+    configuration,
+    infrastructure,
+    modes,
+    mute_rules,
+    understudy,
+)
 from headroom.deploy.checks.deployment import Check, Deployment, Finding, finding_of_error
 
 CHECKS: dict[str, Check] = {
@@ -24,6 +31,7 @@ CHECKS: dict[str, Check] = {
     "notifications": configuration.notifications,
     "healing": configuration.healing,
     "alarms": configuration.alarms,
+    "mute rules": mute_rules.muted,
     "Application Auto Scaling": configuration.conflicts,
     "global tables": configuration.global_tables,
     "understudy": understudy.standing_by,

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+from botocore.awsrequest import AWSResponse
 from moto.core.config import default_user_config
 
 from chalicelib.config.rules import Config
@@ -73,9 +74,20 @@ class AccountSession(SharedSession):
         self._changed.clear()
 
 
-def _before_call(**event: Any) -> None:
+#: The account's mute rule, as GetAlarmMuteRule answers it; moto has none.
+MUTE_RULE: dict[str, Any] = {}
+
+
+def _before_call(**event: Any) -> tuple[Any, dict[str, Any]] | None:
+    """Answer what moto cannot; None leaves a call to moto."""
     for notice in BEFORE_CALLS:
         notice(**event)
+    answers: dict[str, dict[str, Any]] = {
+        "ListAlarmMuteRules": {"AlarmMuteRuleSummaries": [MUTE_RULE] if MUTE_RULE else []},
+        "GetAlarmMuteRule": MUTE_RULE,
+    }
+    answer = answers.get(event["model"].name)
+    return None if answer is None else (AWSResponse("", 200, {}, None), answer)
 
 
 @cache
@@ -97,6 +109,7 @@ def account(region: str = "us-east-1") -> Iterator[AwsSession]:
         finally:
             boto3.DEFAULT_SESSION = None
             BEFORE_CALLS.clear()
+            MUTE_RULE.clear()
             session.forget_changed()
 
 

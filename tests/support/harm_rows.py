@@ -31,6 +31,7 @@ from tests.support.harms import (
     lose_a_message,
     make_an_index_too_small,
     miss_a_goal,
+    mute,
     open_the_topic,
     put_on_demand,
     reach_too_few,
@@ -323,6 +324,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "alarms",
         "alarm headroom-orders:read cannot call: its actions are switched off",
         "aws cloudwatch enable-alarm-actions --alarm-names headroom-orders:read",
+    ),
+    "mute alarms": (
+        mute,
+        "mute rules",
+        "mute rule nights will mute the alarm headroom-dev-silence and 1 more of Headroom's",
+        "delete-alarm-mute-rule --alarm-mute-rule-name nights",
     ),
     "write a floor above the warm throughput": (
         add_a_floor,

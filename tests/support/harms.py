@@ -16,7 +16,7 @@ from chalicelib.run import Run
 from headroom.deploy import blueprint, permissions, setup
 from headroom.deploy.checks.deployment import Deployment
 from headroom.deploy.stage import complete
-from tests.support.deployed import dev, make_functions, make_table
+from tests.support.deployed import MUTE_RULE, dev, make_functions, make_table
 
 Harm = Callable[[Deployment], object]
 CONFIG = '[[tables]]\nname = "orders"\nmax_units = 5000\n'
@@ -332,6 +332,17 @@ def give_an_unknown_field(deployment: Deployment) -> None:
 
     events = deployment.aws.client("cloudwatch").meta.events
     events.register("after-call.cloudwatch.DescribeAlarms", add)
+
+
+def mute(deployment: Deployment) -> None:
+    """Let a mute rule have two alarms of the stage, and one of somebody else."""
+    names = ["somebodys", "headroom-dev-silence", "headroom-orders:read"]
+    MUTE_RULE.update(
+        Name="nights",
+        AlarmMuteRuleArn=deployment.session.location.arn("cloudwatch", "alarm-mute-rule:nights"),
+        Status="SCHEDULED",
+        MuteTargets={"AlarmNames": names},
+    )
 
 
 def replicate(deployment: Deployment) -> None:

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from chalicelib.config.loader import load
@@ -15,13 +17,21 @@ from chalicelib.run import Report
 from headroom.cli import app
 from headroom.deploy import doctor, setup
 from headroom.deploy.account import AwsSession
-from headroom.deploy.checks import configuration
+from headroom.deploy.checks import configuration, mute_rules
 from headroom.deploy.checks.deployment import Deployment, Finding
 from headroom.deploy.stage import Stage
 from headroom.project import ROOT
 from tests.support import moto_state
 from tests.support.builders import READS, WRITES, alarm
-from tests.support.deployed import FUNCTIONS, account, dev, make_functions, make_table, set_up
+from tests.support.deployed import (
+    BEFORE_CALLS,
+    FUNCTIONS,
+    account,
+    dev,
+    make_functions,
+    make_table,
+    set_up,
+)
 from tests.support.harm_rows import ROWS
 from tests.support.harms import (
     CAPACITY,
@@ -197,6 +207,30 @@ def test_what_several_checks_come_upon_is_reported_once(deployment: Deployment, 
 
 def test_every_check_has_a_row() -> None:
     assert set(doctor.CHECKS) <= {check for _, check, _, _ in ROWS.values()}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "problems"),
+    [
+        ("InvalidAction", "Could not find operation", []),
+        ("500", "<!doctype html>", []),
+        ("AccessDenied", "no", ["not allowed to call ListAlarmMuteRules"]),
+    ],
+    ids=["a Region without them", "a local AWS without them", "not permitted"],
+)
+def test_where_cloudwatch_has_no_mute_rules_nothing_is_muted(
+    tmp_path: Path, code: str, message: str, problems: list[str]
+) -> None:
+    def answer(model: Any, **_: Any) -> None:
+        if model.name == "ListAlarmMuteRules":
+            raise ClientError({"Error": {"Code": code, "Message": message}}, model.name)
+
+    configure(tmp_path, CONFIG)
+    with account() as session:
+        BEFORE_CALLS.append(answer)
+        deployment = Deployment(dev(), tmp_path, session, datetime.now(UTC))
+        found = doctor.run_check("mute rules", mute_rules.muted, deployment)
+        assert [finding.problem for finding in found] == problems
 
 
 # the command
