@@ -33,6 +33,10 @@ AGAIN_SECONDS = 2.0
 #: In a long run they are tried again so often, some of them together. If all of these are refused,
 #: the others wait for the next time.
 REFUSED_SECONDS, TRIED_AGAIN = 5.0, 40
+#: An increase that a quota refuses is halved so often: what is left of the quota then is less than
+#: a sixteenth of it. If many tables are refused, too many operations are the likelier cause, which
+#: more calls would only prolong: each is then halved once.
+HALVINGS, MANY_REFUSED = 4, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +156,16 @@ def _raise_refused(run: Run, plans: Iterable[Plan]) -> list[Plan]:
 
 
 def _raise_again(run: Run, one: Plan) -> Plan:
-    """Try an increase that met a limit once more, then half of it; return what is left to do.
+    """Try an increase that met a limit once more, then a half of it, a quarter and so on; return
+    what is left to do.
 
-    Half of it may fit into a quota that the whole passes. The next check goes on from there.
+    A part of it may fit into a quota that the whole passes. The next check goes on from there.
     """
-    half = _halved(one)
     error = _error(run, one.actions[0])
-    if isinstance(error, AtLimit) and half.increase and run.allows(half.actions):
+    for _ in range(HALVINGS if len(run.report.at_limit) < MANY_REFUSED else 1):
+        half = _halved(one)
+        if not (isinstance(error, AtLimit) and half.increase and run.allows(half.actions)):
+            break
         one, error = half, _error(run, half.actions[0])
     reason = _report(run, one.table, one.actions[0], error)
     if isinstance(error, AtLimit):

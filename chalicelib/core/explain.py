@@ -30,7 +30,7 @@ WHY: Mapping[Reason, str] = {
     Reason.TOGETHER: "the other dimension is lowered, and both in one call are one decrease",
     Reason.FLEET: "the size of the fleet that it follows calls for it",
     Reason.FOLLOWS_TABLE: "its table can send it so many writes",
-    Reason.AT_QUOTA: "DynamoDB's quota does not take the whole increase, so half of it is made; "
+    Reason.AT_QUOTA: "DynamoDB's quota does not take the whole increase, so only a part is made; "
     "ask AWS for a higher quota",
     Reason.AT_DESIRED: "it fits the load",
     Reason.AT_MAX: "it is at max_units; raise max_units if the load is meant to be served",

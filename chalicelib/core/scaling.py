@@ -440,12 +440,17 @@ def unchanged(decision: Decision, reason: Reason) -> Decision:
 
 
 def halved(increase: Decision) -> Decision:
-    """Return half of an increase, for a limit of DynamoDB that does not take the whole."""
+    """Return half of an increase, for a limit of DynamoDB that does not take the whole.
+
+    Half of a half keeps what was wanted at first.
+    """
+    is_half = increase.reason is Reason.AT_QUOTA
+    wanted = increase.numbers["wanted_units"] if is_half else increase.desired
     return structs.replace(
         increase,
         desired=increase.current + (increase.desired - increase.current) // 2,
         reason=Reason.AT_QUOTA,
-        numbers={**increase.numbers, "wanted_units": increase.desired},
+        numbers={**increase.numbers, "wanted_units": wanted},
     )
 
 

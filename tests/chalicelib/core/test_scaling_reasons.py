@@ -20,6 +20,7 @@ def test_half_of_an_increase_keeps_what_was_wanted() -> None:
     half = scaling.halved(Decision(READS, 100, 151, Reason.THROTTLED, {"peak_units": 9}))
     assert (half.current, half.desired, half.reason) == (100, 125, Reason.AT_QUOTA)
     assert half.numbers == {"peak_units": 9, "wanted_units": 151}
+    assert (scaling.halved(half).desired, scaling.halved(half).numbers) == (112, half.numbers)
 
 
 def reasons_named_in(module: ModuleType) -> set[Reason]:
