@@ -1,8 +1,7 @@
 """What every test has: Hypothesis' profiles, the judge of permissions, and the fixture `region`.
 
 The profile is `ci` where the environment sets CI, else `dev`. Both run the same examples every
-time; `search` finds new ones, and so does `make fuzz`. Time decides nothing: a busy machine fails no
-test.
+time; `search` finds new ones, as `make fuzz` does. Time decides nothing: a busy machine fails none.
 """
 
 import gc
