@@ -262,9 +262,17 @@ def preview(run: Run, table: str) -> Report:
     """Check one table in both directions, to show an operator what would happen."""
     if run.config.manages(table):
         modes.choose(run, [table])
-        reconcile(
-            run, provisioned_tables(run, [table]), BOTH, partial(_named_or_ours, run, set(), False)
-        )
+        tables = provisioned_tables(run, [table])
+
+        def read_alarms(targets: Collection[Target]) -> list[Alarm]:
+            alarms = _named_or_ours(run, set(), False, targets)
+            _silenced(run, alarms, tables)
+            for alarm in filter(table_alarms.lacks_actions, alarms):
+                why = "it has lost its actions; the next sweep gives them back"
+                run.skip(alarm.name, Reason.ALARM_OFF, why)
+            return alarms
+
+        reconcile(run, tables, BOTH, read_alarms)
     else:
         _skip_unmanaged(run, table, table)
     return run.report
