@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from chalicelib.config.policy import Policy
 from chalicelib.config.rules import WILDCARDS, Config, Matcher, Rule, places, resolve
+from chalicelib.core import warm
 from chalicelib.model import Dimension
 
 #: The settings that one strategy alone reads. A test compares them with the code.
@@ -78,6 +79,10 @@ OF_KINDS: Mapping[str, frozenset[str]] = {
     "notify_below_percent": frozenset({"low_throughput"}),
     "notify_failing_sweeps": frozenset({"failing", "not_reached"}),
 }
+#: No new table is ready for more units at once. Source: Developer Guide, "Understanding DynamoDB
+#: warm throughput in different scenarios", of tables on demand, read 2026-12. A provisioned table
+#: is ready for the highest units that it ever had.
+WARM_OF_A_NEW_TABLE = {Dimension.READ: 12_000, Dimension.WRITE: 4_000}
 #: The characters of a table's or index's name; its length is 3 to 255. Source: "Supported data
 #: types and naming rules in Amazon DynamoDB", read 2026-11.
 NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
@@ -91,6 +96,7 @@ def remarks(config: Config) -> list[str]:
         *_without_destination(config),
         *_without_effect(config),
         *_that_change_nothing(config),
+        *_high_floors(config),
         *_never_reached(config),
         *_impossible_names(config),
     ]
@@ -181,6 +187,24 @@ def _that_change_nothing(config: Config) -> Iterator[str]:
 
 
 # rules that are never reached
+
+
+def _high_floors(config: Config) -> Iterator[str]:
+    """Yield the floors of windows that are above the warm throughput of many tables.
+
+    What a table's own is, only AWS knows: `headroom doctor` compares it.
+    """
+    for path, scopes in places(config):
+        for dimension, units in WARM_OF_A_NEW_TABLE.items():
+            own = {**scopes[-1].both, **scopes[-1].apart[dimension]}
+            floor = warm.slow_floor(resolve(scopes, dimension), units) if "windows" in own else 0
+            if floor:
+                yield (
+                    f"{path}.windows: a floor of {floor:,} {dimension} units, where a new table is "
+                    f"ready for {units:,} at most: the raise may take minutes, and begins "
+                    f"{warm.EARLIER.seconds // 60} minutes earlier. headroom doctor compares it "
+                    "with the table's own warm throughput"
+                )
 
 
 def _never_reached(config: Config) -> Iterator[str]:

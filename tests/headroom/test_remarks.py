@@ -51,6 +51,27 @@ def test_it_is_doubtful_to_have_something_to_tell_and_nobody_to_tell_it_to(
     assert remarks_on(text) == expected
 
 
+FLOOR = 'windows = [{{ rule = "floor", min_units = {}, between = "08:00-20:00" }}]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (ORDERS + FLOOR.format(4_000), []),
+        (ORDERS + FLOOR.format(4_001), ["tables[0].windows: a floor of 4,001 write units"]),
+        (f"{ORDERS}read.{FLOOR.format(12_000)}", []),
+        (f"{ORDERS}read.{FLOOR.format(15_000)}", ["tables[0].windows: a floor of 15,000 read"]),
+        (f"[defaults]\n{FLOOR.format(5_000)}{ORDERS}", ["defaults.windows: a floor of 5,000"]),
+    ],
+)
+def test_a_floor_above_the_warm_throughput_of_a_new_table_is_remarked_on(
+    text: str, expected: list[str]
+) -> None:
+    found = remarks(load(text))
+    assert len(found) == len(expected), found
+    assert all(remark.startswith(words) for remark, words in zip(found, expected, strict=True))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
