@@ -9,6 +9,7 @@ from chalicelib.config.loader import ConfigError
 from chalicelib.config.policy import SETTINGS, make_policy
 from chalicelib.config.rules import Config
 from chalicelib.model import Dimension, Target
+from headroom.commands import completion
 from headroom.commands.console import WHOLE_LINES, app, console, errors, print_json, print_line
 from headroom.commands.options import (
     ConfigOption,
@@ -28,7 +29,12 @@ def check(
         Path | None, typer.Argument(metavar="[FILE]", help="The same as --config.")
     ] = None,
     table: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Show the settings of this table.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show the settings of this table.",
+            autocompletion=completion.tables,
+        ),
     ] = None,
     index: Annotated[str, typer.Option(metavar="NAME", help="… and of this index of it.")] = "",
     config_file: ConfigOption = None,

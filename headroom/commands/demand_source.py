@@ -17,6 +17,7 @@ from chalicelib.config.policy import Policy
 from chalicelib.config.types import DEFAULT_TOPIC
 from chalicelib.metrics import SETTLED
 from chalicelib.model import Dimension, Target
+from headroom.commands import completion
 from headroom.commands.console import errors
 from headroom.commands.options import rules_of
 from headroom.simulation import history, traces
@@ -40,7 +41,12 @@ SumsOption = Annotated[
 ]
 TableOption = Annotated[
     str | None,
-    typer.Option("--table", metavar="NAME", help="A table of the account, instead of a trace."),
+    typer.Option(
+        "--table",
+        metavar="NAME",
+        help="A table of the account, instead of a trace.",
+        autocompletion=completion.tables,
+    ),
 ]
 DaysOption = Annotated[
     int | None,

@@ -19,7 +19,7 @@ from chalicelib.core.understudy import managed, watched_by
 from chalicelib.healing import reconcile
 from chalicelib.model import Dimension, Reason
 from chalicelib.run import Report, Run
-from headroom.commands import wording
+from headroom.commands import completion, wording
 from headroom.commands.console import app, print_json, print_line
 from headroom.commands.everywhere import SECONDS, everywhere, print_places
 from headroom.commands.options import (
@@ -104,7 +104,11 @@ def _preview(run: Run, name: str) -> Report:
 def explain(
     table: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="A table, or a group that 'healing' names."),
+        typer.Argument(
+            metavar="TABLE",
+            help="A table, or a group that 'healing' names.",
+            autocompletion=completion.tables,
+        ),
     ],
     config_file: ConfigOption = None,
     stage: OfStageOption = None,

@@ -14,7 +14,13 @@ from chalicelib.config.mistakes import nearest
 from chalicelib.core.explain import WHY, numbers
 from chalicelib.model import Reason
 from headroom.commands.console import app, console, print_json, print_line
-from headroom.commands.options import JsonOption, StageOption, VerboseOption, in_account
+from headroom.commands.options import (
+    JsonOption,
+    StageOption,
+    TableArgument,
+    VerboseOption,
+    in_account,
+)
 from headroom.commands.wording import last_days
 from headroom.deploy import logged, stage
 from headroom.deploy.account import AwsSession
@@ -26,7 +32,7 @@ from headroom.tables import number_table
 @app.command(epilog="Example: headroom history orders --stage prod --days 3")
 @in_account
 def history(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="The name of the table.")],
+    table: TableArgument,
     name: StageOption,
     days: Annotated[
         int, typer.Option("--days", metavar="N", min=1, max=90, help="The last N days.")

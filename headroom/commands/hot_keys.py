@@ -13,7 +13,7 @@ from chalicelib.config.types import DEFAULT_TOPIC
 from headroom import hot_keys as insights
 from headroom import pause_tags as times
 from headroom.commands.console import app, errors, print_json, print_line
-from headroom.commands.options import JsonOption, in_account
+from headroom.commands.options import JsonOption, TableArgument, in_account
 from headroom.hot_keys import MILLION_EVENTS, RULE_MONTH, SHOWN, Part
 
 LOOK_BACK = timedelta(hours=3)
@@ -23,7 +23,7 @@ PRICE = f"{RULE_MONTH:.2f} USD a rule and month, {MILLION_EVENTS:.2f} USD a mill
 @app.command("hot-keys", epilog="Example: headroom hot-keys orders --enable --for 30m")
 @in_account
 def hot_keys(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="The name of the table.")],
+    table: TableArgument,
     index: Annotated[
         str, typer.Option("--index", metavar="NAME", help="An index of it, instead of it.")
     ] = "",

@@ -24,6 +24,7 @@ import typer
 from chalicelib.config import loader
 from chalicelib.config.rules import Config
 from chalicelib.config.types import DEFAULT_TOPIC
+from headroom.commands import completion
 from headroom.deploy import stage as stages
 from headroom.operator_error import OperatorError
 from headroom.project import ROOT
@@ -43,13 +44,21 @@ ConfigOption = Annotated[
 StageOption = Annotated[
     str,
     typer.Option(
-        "--stage", metavar="NAME", help="A stage of .chalice/config.json, such as dev or prod."
+        "--stage",
+        metavar="NAME",
+        help="A stage of .chalice/config.json, such as dev or prod.",
+        autocompletion=completion.stage_names,
     ),
 ]
 #: The stage whose configuration and topic a command uses.
 OfStageOption = Annotated[
     str | None,
-    typer.Option("--stage", metavar="NAME", help="The stage whose configuration and topic count."),
+    typer.Option(
+        "--stage",
+        metavar="NAME",
+        help="The stage whose configuration and topic count.",
+        autocompletion=completion.stage_names,
+    ),
 ]
 TopicOption = Annotated[
     str | None,
@@ -61,7 +70,19 @@ TopicOption = Annotated[
 ]
 TablesOption = Annotated[
     str,
-    typer.Option("--table", metavar="GLOB", help="Only these tables, such as 'orders-*'."),
+    typer.Option(
+        "--table",
+        metavar="GLOB",
+        help="Only these tables, such as 'orders-*'.",
+        autocompletion=completion.tables,
+    ),
+]
+#: One table, which a command is about.
+TableArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE", help="The name of the table.", autocompletion=completion.tables
+    ),
 ]
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="The profile of the AWS CLI.")

@@ -15,6 +15,7 @@ from chalicelib.core import pause_tag
 from chalicelib.core.pause_tag import DECREASES, EVERYTHING, PauseTag
 from chalicelib.model import TableState
 from headroom import pause_tags as pausing
+from headroom.commands import completion
 from headroom.commands.console import app, console, print_failure, print_json, print_line
 from headroom.commands.options import JsonOption, in_account
 from headroom.deploy.account import describe_error
@@ -22,7 +23,9 @@ from headroom.deploy.account import describe_error
 TablesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="TABLE...", help="Names of tables, or globs in quotes, such as 'orders-*'."
+        metavar="TABLE...",
+        help="Names of tables, or globs in quotes, such as 'orders-*'.",
+        autocompletion=completion.tables,
     ),
 ]
 ZoneOption = Annotated[

@@ -33,6 +33,11 @@ LEGEND = (
 )
 
 
+def _scenes(incomplete: str) -> list[str]:
+    """Return the scenes that begin so: what the shell completes."""
+    return [name for name in SCENES if name.startswith(incomplete)]
+
+
 @app.command(epilog="Example: headroom demo --trace traffic.csv --days 2")
 def demo(
     trace: TraceOption = None,
@@ -48,7 +53,9 @@ def demo(
     scene: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help=f"Instead of demand, play one feature: {', '.join(SCENES)}."
+            metavar="NAME",
+            help=f"Instead of demand, play one feature: {', '.join(SCENES)}.",
+            autocompletion=_scenes,
         ),
     ] = "",
 ) -> None:

@@ -169,10 +169,21 @@ def project_folder() -> Path:
     return here if (here / ".chalice" / "config.json").exists() else ROOT
 
 
+def _settings(project: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Return the file that describes the project's stages, and what is in it."""
+    file = (project or project_folder()) / ".chalice" / "config.json"
+    return file, json.loads(file.read_text(encoding="utf-8"))
+
+
+def stage_names() -> list[str]:
+    """Return the names of the project's stages."""
+    _, settings = _settings()
+    return sorted(settings.get("stages", {}))
+
+
 def read(name: str, project: Path | None = None) -> Stage:
     """Return a stage of the project. Raises StageError if there is no stage of that name."""
-    file = (project or project_folder()) / ".chalice" / "config.json"
-    settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    file, settings = _settings(project)
     stages = settings.get("stages", {})
     if name not in stages:
         names = ", ".join(sorted(stages))
