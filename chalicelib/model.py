@@ -276,6 +276,8 @@ class DemandHistory(Struct, frozen=True):
     15 minutes that begin with this slot on one past day.
 
     weekly: for each slot the onset that came both a week and two weeks ago: the lower of the two.
+
+    quiet: for each slot the lower mean of a day ago and a week ago; infinite if both are unknown.
     """
 
     end: datetime | None = None
@@ -284,6 +286,7 @@ class DemandHistory(Struct, frozen=True):
     hourly: tuple[float, ...] = ()
     daily: tuple[tuple[float, ...], ...] = ()
     weekly: tuple[float, ...] = ()
+    quiet: tuple[float, ...] = ()
 
 
 NO_HISTORY = DemandHistory()

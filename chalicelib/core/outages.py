@@ -45,8 +45,20 @@ def holds(observation: Observation, now: datetime) -> Iterator[Hold]:
     """Yield a hold of decreases for `hold_after_outage_minutes` after the demand fell."""
     minutes = observation.policy.hold_after_outage_minutes
     fell_at = _fell_at(observation, minutes, ALONE) if minutes else None
-    if fell_at:
+    if fell_at and not _is_usual(observation, fell_at, now):
         yield from _until(fell_at, minutes, now, "demand fell to almost nothing")
+
+
+def _is_usual(observation: Observation, fell_at: datetime, now: datetime) -> bool:
+    """Tell whether the demand was as low at this time a day or a week ago: then its fall is one of
+    the usual ones. Only `adaptive` knows the past days; what is unknown is not usual."""
+    consumed, history = observation.metrics.consumed, observation.metrics.history
+    if history.end is None or observation.policy.strategy != "adaptive":
+        return False
+    since = int((consumed.end - fell_at).total_seconds()) // consumed.step_seconds
+    usual = _usual(consumed.values[: len(consumed.values) - since][-USUAL_MINUTES:])
+    slot = int((now - history.end).total_seconds()) // 300
+    return any(mean < ALONE.gone * usual for mean in history.quiet[max(0, slot - 1) : slot + 1])
 
 
 def with_common_outage(

@@ -1,4 +1,4 @@
-"""The demand of many tables falls at once: a sweep lowers none of them for some minutes."""
+"""The demand of one table, or of many, falls at once: a sweep lowers nothing for some minutes."""
 
 import pytest
 
@@ -39,3 +39,13 @@ def test_a_sweep_keeps_capacity_while_the_callers_of_many_tables_are_gone(
     assert shown == "demand of 3 of 3 tables fell by half at 14:10, kept until 14:40 UTC"
     later = decisions(invoke_after(region, "sweep", 25, FALLEN))
     assert {later[target]["reason"] for target in TABLES} == {"UtilizationLow"}
+
+
+@pytest.mark.scene(orders, rules(**SETTINGS, hold_after_outage_minutes=20))
+def test_a_sweep_keeps_the_capacity_of_one_table_whose_callers_are_gone(region: Region) -> None:
+    pass_minutes(region, 130, {READS: 60.0})
+    fell = decisions(invoke_after(region, "sweep", 10))[READS]
+    assert (fell["reason"], units(region)["orders:read"]) == ("DemandGone", 100)
+    assert fell["numbers"]["held_by"].endswith("at 14:10, kept until 14:30 UTC")
+    later = decisions(invoke_after(region, "sweep", 11))[READS]
+    assert (later["reason"], units(region)["orders:read"]) == ("UtilizationLow", 1)

@@ -73,6 +73,7 @@ class DemandRecord:
             hourly=_hourly(sudden, known),
             daily=tuple([_same_slot(sudden, slot, known) for slot in range(SLOTS)]),
             weekly=tuple([_weekly(sudden, slot, known) for slot in range(SLOTS)]),
+            quiet=tuple([_quiet(values, slot) for slot in range(SLOTS)]),
         )
 
     def _find_highest(self, first: int) -> None:
@@ -135,6 +136,13 @@ def _weekly(sudden: Sequence[float], slot: int, first: int) -> float:
     if before < first:
         return 0.0
     return min(max(sudden[last : last + 3]), max(sudden[before : before + 3]))
+
+
+def _quiet(values: Sequence[float | None], slot: int) -> float:
+    """Return the lower mean of a slot a day ago and a week ago; infinite where neither is known."""
+    at = [len(values) + slot - back for back in (DAY_BINS, WEEK_BINS)]
+    known = [values[i] for i in at if i >= 0]
+    return min([value for value in known if value is not None], default=math.inf)
 
 
 def _typical_burst(

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from chalicelib.core import outages
-from chalicelib.model import BOTH, DOWN, Dimension, Reason, Target
+from chalicelib.model import BOTH, DOWN, DemandHistory, Dimension, Reason, Target
 from headroom.simulation.replay import initial_units, replay
 from tests.support.builders import MINUTE, NOON, decide_with, observation, outcome, policy, series
 
@@ -45,6 +46,29 @@ def until(values: Values, minutes: int = 20, lag: timedelta = MINUTE) -> str:
 def test_what_is_an_outage(values: Values, expected: str) -> None:
     assert until(values) == expected
     assert until(values, minutes=0) == ""
+
+
+@pytest.mark.parametrize(
+    ("quiet", "strategy", "is_held"),
+    [
+        pytest.param({}, "adaptive", True, id="the past days were busy"),
+        pytest.param({2: 9.9}, "adaptive", False, id="a past day was as low at this time"),
+        pytest.param({1: 9.9}, "adaptive", False, id="five minutes before it"),
+        pytest.param({0: 0.0, 3: 0.0}, "adaptive", True, id="at another time only"),
+        pytest.param({2: 10.0}, "adaptive", True, id="it was lower, and not by so much"),
+        pytest.param({2: 0.0}, "percent", True, id="a strategy that knows no past days"),
+    ],
+)
+def test_a_fall_that_past_days_had_too_is_none(
+    quiet: dict[int, float], strategy: str, is_held: bool
+) -> None:
+    """The history ends ten minutes ago, so its slot 2 is now."""
+    settings = policy(strategy=strategy, hold_after_outage_minutes=20)
+    seen = observation(consumed=series([*BUSY, *[0.0] * 8], NOON - MINUTE), settings=settings)
+    past = tuple(quiet.get(slot, 100.0) for slot in range(25))
+    history = DemandHistory(end=NOON - timedelta(minutes=10), quiet=past)
+    seen = seen.with_metrics(structs.replace(seen.metrics, history=history))
+    assert bool(list(outages.holds(seen, NOON))) == is_held
 
 
 def test_nothing_is_lowered_meanwhile_and_raising_goes_on() -> None:

@@ -1,6 +1,8 @@
 """What the last days say about the hour to come: onsets, like hours, the same minutes of past days,
 how high bursts go."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +184,13 @@ def test_a_week_that_is_not_known_is_no_week() -> None:
     days[0], days[7], days[7 * DAY + 7] = None, 50.0, 50.0
     assert of(days).weekly[4:9] == (0.0, 50.0, 50.0, 50.0, 0.0)
     assert set(of(days[8:]).weekly) == {0.0}
+
+
+def test_the_lower_mean_of_a_day_and_a_week_ago_is_quiet() -> None:
+    days: list[float | None] = [10.0] * (8 * DAY)
+    days[-DAY + 3], days[DAY + 4], days[-DAY + 5], days[DAY + 5] = 2.0, 3.0, None, None
+    assert of(days).quiet == (*[10.0] * 3, 2.0, 3.0, math.inf, *[10.0] * 19)
+    assert set(of(days[-DAY + 6 :]).quiet[5:7]) == {math.inf, 10.0}
 
 
 # how high bursts go
