@@ -239,7 +239,8 @@ def _with_causes(
         wanted = {t for t, o in unexplained.items() if scaling.would_raise(o, run.now)}
         wanted |= set(sorted(unexplained.keys() - wanted)[: max(0, MAX_EXPLAINED - len(wanted))])
         count = len(unexplained) - len(wanted)
-        why = f"not read for {count} targets, which get no more units whatever the cause"
+        targets = "1 target, which gets" if count == 1 else f"{count} targets, which get"
+        why = f"not read for {targets} no more units whatever the cause"
         run.skip("the causes of throttling", Reason.NO_TIME_LEFT, why)
     causes = run.read(
         "the causes of throttling",

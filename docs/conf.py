@@ -94,6 +94,12 @@ BLOCK = re.compile(r"^```(?P<language>\w*)(?P<lines>\n.*?\n)```$", re.DOTALL | r
 #: A block with a longer line is wrapped: on the site no more characters have room.
 LONGEST_LINE = 105
 COLUMNS = re.compile(r"\S {3,}\S")
+#: A word of code within a sentence, as Sphinx writes it.
+WORD = re.compile(r'<span class="pre">([^<]*)</span>')
+#: A longer word of code may be broken between its parts: after a sign that joins them, and before a
+#: capital letter.
+LONGEST_WORD = 14
+PARTS = re.compile(r"(?<=\w[/:,=_-])(?=[\w*])|(?<=\w\.)(?=\w{5})|(?<=[a-z])(?=[A-Z])")
 
 
 def for_the_site(name: str, text: str) -> str:
@@ -101,6 +107,17 @@ def for_the_site(name: str, text: str) -> str:
     text = PICTURE.sub(r"![\g<alt>](\g<light>){.only-light} ![\g<alt>](\g<dark>){.only-dark}", text)
     text = BLOCK.sub(_block, FOLDER.sub(r"\1", text))
     return f"{text}\n{_navigation()}" if name == root_doc else text
+
+
+def with_breaks(body: str) -> str:
+    """Return a page's HTML, in which each word of code is broken between its parts or not at all."""
+    return WORD.sub(_parts, body)
+
+
+def _parts(word: re.Match[str]) -> str:
+    if len(word[1]) <= LONGEST_WORD:
+        return word[0]
+    return "<wbr>".join(f'<span class="pre">{part}</span>' for part in PARTS.split(word[1]))
 
 
 def _block(block: re.Match[str]) -> str:
@@ -132,6 +149,11 @@ def _read(_: Any, name: str, source: list[str]) -> None:
     source[0] = for_the_site(name, source[0])
 
 
+def _write(_: Any, __: str, ___: str, context: dict[str, Any], ____: Any) -> None:
+    if "body" in context:
+        context["body"] = with_breaks(context["body"])
+
+
 def _open_at_the_root(app: Any, error: Exception | None) -> None:
     """Let the folder of the site open its first page."""
     if error is None:
@@ -140,6 +162,7 @@ def _open_at_the_root(app: Any, error: Exception | None) -> None:
 
 
 def setup(app: Any) -> None:
-    """Register what is done while Sphinx reads a page, and at the end."""
+    """Register what is done while Sphinx reads a page, writes it, and at the end."""
     app.connect("source-read", _read)
+    app.connect("html-page-context", _write)
     app.connect("build-finished", _open_at_the_root)

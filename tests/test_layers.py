@@ -55,7 +55,7 @@ LADDERS = {
         ["handlers"],
     ],
     "headroom": [
-        ["project", "operator_error", "data_file", "tables", "chart"],
+        ["project", "operator_error", "counted", "data_file", "tables", "chart"],
         ["pause_tags", "hot_keys", "remarks", "simulation", "migrate"],
         ["deploy", "reference", "region", "scale"],
         ["demo"],

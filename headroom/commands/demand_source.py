@@ -20,6 +20,7 @@ from chalicelib.model import Dimension, Target
 from headroom.commands import completion
 from headroom.commands.console import errors
 from headroom.commands.options import rules_of
+from headroom.counted import counted
 from headroom.simulation import history, traces
 
 #: Where a system keeps its caches, in the home folder.
@@ -202,8 +203,8 @@ def demand_of(progress: Progress, source: Source) -> tuple[list[float], datetime
     )
     if past_days.filled_minutes:
         errors.print(
-            f"{past_days.filled_minutes:,} minutes have no datapoint; "
-            "each was filled with the one before."
+            f"{counted(past_days.filled_minutes, 'minute')} without a datapoint, filled with the "
+            "one before."
         )
     return past_days.demand, past_days.start
 

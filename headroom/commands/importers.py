@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from headroom.commands.console import errors
+from headroom.counted import counted
 from headroom.migrate import config_js, dynamic_dynamodb, variables
 from headroom.migrate.dynamic_command_line import translate_command_line
 from headroom.migrate.imported import LOST, Imported, Kind
@@ -109,7 +110,7 @@ def _report(imported: Imported, source: str, annotate: bool = False) -> None:
     for note in () if annotate else imported.notes:
         errors.print(f"note: {escape(note)}", highlight=False)
     counts = ", ".join(f"{count} {kind}" for kind, count in imported.counts.items())
-    errors.print(f"{len(imported.lines)} lines: {counts}.", highlight=False)
+    errors.print(f"{counted(len(imported.lines), 'line')}: {counts}.", highlight=False)
     if not imported.is_whole:
         raise typer.Exit(1)
 

@@ -30,6 +30,7 @@ from headroom.commands.options import (
     output_file,
     rules_of,
 )
+from headroom.counted import counted
 from headroom.deploy.account import describe_error
 from headroom.operator_error import OperatorError
 from headroom.simulation import pricing, receipt, report
@@ -133,7 +134,7 @@ def show_receipt(
         print_json({**place, **period, **_data(receipts, left_out, charged, count)})
     else:
         print_line(
-            f"Account {aws.account}, {aws.region}: {len(receipts)} tables, "
+            f"Account {aws.account}, {aws.region}: {counted(len(receipts), 'table')}, "
             f"{start:%Y-%m-%d} to {end:%Y-%m-%d} 00:00 UTC"
         )
         _print(receipts, charged)

@@ -35,6 +35,7 @@ from headroom.commands.options import (
     topic_of,
 )
 from headroom.commands.wording import Place
+from headroom.counted import counted
 from headroom.deploy.account import check_credentials, describe_error
 from headroom.simulation import pricing
 
@@ -150,7 +151,7 @@ def _print_outcome(
     lowered = sum(d.desired < d.current for d in decisions)
     would = "to be " if dry_run else ""
     console.print(
-        f"{at}: {len(decisions)} targets looked at: {raised} {would}raised, "
+        f"{at}: {counted(len(decisions), 'target')} looked at: {raised} {would}raised, "
         f"{lowered} {would}lowered, {len(decisions) - raised - lowered} stay, "
         f"{len(outcome.failures)} failed.",
         highlight=False,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from chalicelib.model import Dimension, Target
+from headroom.counted import counted
 from headroom.demo.day import Timeline, record
 from headroom.demo.narrator import Narrator
 from headroom.region.context import Fault
@@ -79,7 +80,9 @@ def play(console: Console) -> None:
         refused = sum(
             region.tables[name].provisions[""].refused_updates for name in ("jobs", "orders")
         )
-        console.print(f"{region.dynamodb.decreases} decreases used, {refused} refused by DynamoDB.")
+        console.print(
+            f"{counted(region.dynamodb.decreases, 'decrease')} used, {refused} refused by DynamoDB."
+        )
 
 
 def _serve(region: Region) -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 from chalicelib.core.explain import WHY
 from chalicelib.core.table_alarms import level, name_of
 from chalicelib.model import Dimension, Reason, Target
+from headroom.counted import counted
 from headroom.region.context import Invocation
 from headroom.region.region import Region
 from headroom.simulation.clock import MINUTE
@@ -202,7 +203,7 @@ class Story:
     def _print_events(self, invocation: Invocation) -> None:
         """Print what is no change: alarms made and deleted, what was passed over, failures."""
         made = sum(line.get("action") == "CreateAlarm" for line in invocation.logs)
-        lines = [f"{invocation.function:<10} makes {made} alarms"] if made else []
+        lines = [f"{invocation.function:<10} makes {counted(made, 'alarm')}"] if made else []
         lines += [
             str(line["message"])
             for line in invocation.logs

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 
 from chalicelib.metrics import CONSUMED
+from headroom.counted import counted
 from headroom.demo.day import DemoResult, Timeline
 from headroom.simulation import receipt
 from headroom.simulation.pricing import Prices
@@ -46,7 +47,7 @@ def closing_lines(
     sentences = (
         receipt.saving(lines) if lines else "",
         source,
-        f"{result.decreases} decreases used, {result.refused} refused by DynamoDB, "
+        f"{counted(result.decreases, 'decrease')} used, {result.refused} refused by DynamoDB, "
         f"{result.dead_letters} events lost.",
         f"{result.calls:,} API calls. {stuck}",
     )

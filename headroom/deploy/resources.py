@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from headroom.counted import counted
 from headroom.deploy import permissions
 from headroom.deploy.account import AwsSession, delete_if_exists, error_code, get_or_none
 from headroom.deploy.blueprint import Document
@@ -203,7 +204,7 @@ class LogGroup(Resource):
 
     def compare(self, actual: Any) -> list[str]:
         days = actual.get("retentionInDays")
-        kept = f"{days} days" if days else "for ever"
+        kept = counted(days, "day") if days else "for ever"
         return [] if days == self.days else [f"it keeps logs {kept}, not {self.days} days"]
 
     def apply(self, session: AwsSession) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.model import Target
+from headroom.counted import counted
 from headroom.operator_error import OperatorError
 from headroom.simulation.clock import DAY
 
@@ -65,7 +66,7 @@ def read(
     found = of_values(values, start)
     if found is None:
         raise NoHistoryError(
-            f"CloudWatch has no datapoint of {target} in the last {days} whole UTC days"
+            f"CloudWatch has no datapoint of {target} in the last {counted(days, 'whole UTC day')}"
         )
     return found
 

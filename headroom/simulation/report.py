@@ -15,6 +15,7 @@ import msgspec
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.core.explain import WHY, numbers
 from headroom.chart import data as chart
+from headroom.counted import counted
 from headroom.project import version
 from headroom.simulation.clock import DAY, HOUR
 from headroom.simulation.compare import CHEAPEST, HEADROOM, ON_DEMAND, Comparison, Row, Section
@@ -108,8 +109,8 @@ def _facts(prices: Prices, conditions: Conditions) -> str:
     return (
         f"Headroom {version()}. Prices of {prices.region}, table class {prices.table_class}, read "
         f"on {prices.read_on}: {prices.source}. Simulated: {conditions.burst_seconds} seconds of "
-        f"burst capacity, metrics {conditions.metric_delay_minutes} minute(s) late, an update "
-        f"within {conditions.update_minutes} minute(s)."
+        f"burst capacity, metrics {counted(conditions.metric_delay_minutes, 'minute')} late, an "
+        f"update within {counted(conditions.update_minutes, 'minute')}."
     )
 
 
@@ -132,9 +133,9 @@ def saving(comparison: Comparison) -> str:
     rival = next((row for row in comparison.rows if row.name.startswith(RIVAL)), None)
     parts = [f"Headroom would cost {ours.cost_month:,.2f} USD a month"]
     if rival:
+        throttled = counted(ours.throttled_minutes, "throttled minute")
         parts.append(
-            f"{_difference(ours, rival)}, with {ours.throttled_minutes:,} throttled minutes "
-            f"instead of {rival.throttled_minutes:,}"
+            f"{_difference(ours, rival)}, with {throttled} instead of {rival.throttled_minutes:,}"
         )
     return ", ".join([*parts, f"and {_difference(ours, on_demand)}"]) + "."
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from headroom.counted import counted
 from headroom.operator_error import OperatorError
 from headroom.simulation import exports
 from headroom.simulation.clock import DAY
@@ -81,10 +82,11 @@ def _is_header(row: Sequence[str]) -> bool:
 
 def _dated(points: exports.Points) -> Trace:
     minutes = exports.by_minute(points)
-    unit = f"sums of {minutes.period} minute(s)" if points.is_sum else "units per second"
+    unit = f"sums of {counted(minutes.period, 'minute')}" if points.is_sum else "units per second"
     parts = [f"read as {unit}, from {minutes.start:%Y-%m-%d} 00:00 UTC on"]
     if minutes.filled:
-        parts.append(f"{minutes.filled:,} minutes have no value and got the one before")
+        filled = counted(minutes.filled, "minute")
+        parts.append(f"{filled} without a value, filled with the one before")
     if minutes.period > 1:
         parts.append("what happens within a period is not seen")
     return Trace(minutes.demand, minutes.start, "; ".join(parts))

@@ -58,3 +58,19 @@ def test_long_output_is_wrapped_on_the_site_and_a_drawing_is_not(line: str, expe
     page = for_the_site("docs/x", f"```sh\nb\n```\na\n\n```\n{line}\n```\n\nb\n")
     assert page.startswith(f"```sh\nb\n```\na\n\n{expected}")
     assert page.endswith("```\n\nb\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("min_units", ["min_units"]),
+        ("NumberOfDecreasesToday", ["Number", "Of", "Decreases", "Today"]),
+        ("chalicelib/core/scaling.py", ["chalicelib/", "core/", "scaling.py"]),
+        ("--install-completion", ["--install-", "completion"]),
+        ("dynamodb:UpdateTable", ["dynamodb:", "Update", "Table"]),
+    ],
+)
+def test_a_word_of_code_is_broken_between_its_parts_only(word: str, expected: list[str]) -> None:
+    body = CONF["with_breaks"](f'a <code><span class="pre">{word}</span></code> b')
+    parts = "<wbr>".join(f'<span class="pre">{part}</span>' for part in expected)
+    assert body == f"a <code>{parts}</code> b"

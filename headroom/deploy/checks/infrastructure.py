@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import telemetry
+from headroom.counted import counted
 from headroom.deploy import blueprint, roles, setup
 from headroom.deploy import permissions as configured
 from headroom.deploy import stage as stages
@@ -170,9 +171,10 @@ def waiting(deployment: Deployment) -> Iterator[Finding]:
     )
     longest = max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
     if longest > blueprint.LONGEST_WAIT_SECONDS:
+        waited = counted(round(longest / 60), "minute")
         yield Finding(
             "workers",
-            f"a group of tables waited {longest / 60:.0f} minutes for a worker in the last day",
+            f"a group of tables waited {waited} for a worker in the last day",
             f"Raise fan_out.workers in {deployment.stage.config_file}, and deploy. "
             "docs/scale.md says what limits them.",
         )

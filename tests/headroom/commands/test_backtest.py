@@ -138,8 +138,8 @@ def test_days_cut_a_trace_and_sums_are_divided_by_their_period(
     data = json.loads(result.stdout)
     assert (data["minutes"], data["peak_units"]) == (1440, 100.0)
     assert result.errors == (
-        "reads.csv: read as sums of 1 minute(s), from 2026-11-02 00:00 UTC on; "
-        "1,410 minutes have no value and got the one before."
+        "reads.csv: read as sums of 1 minute, from 2026-11-02 00:00 UTC on; "
+        "1,410 minutes without a value, filled with the one before."
     )
 
 

@@ -108,7 +108,7 @@ def test_the_receipt_is_read_in_a_terminal_and_on_a_page(
     page = tmp_path / "page.html"
     result = run("receipt", "--days", "1", "--table", "ord*", "--config", config, "--html", page)
     assert result.exit_code == 0
-    assert "us-east-1: 1 tables, 2026-11-02 to 2026-11-03 00:00 UTC" in result.output
+    assert "us-east-1: 1 table, 2026-11-02 to 2026-11-03 00:00 UTC" in result.output
     assert "Headroom 0.63 3.00 1 300" in result.output
     assert "orders 1.0 0.63 1" in result.output
     assert "Headroom costs" in result.output

@@ -137,7 +137,7 @@ def test_the_page_says_with_what_it_was_made(page: Page) -> None:
     assert "Settings: strategy = adaptive, all others as by default." in page.text
     assert f"Headroom {version()}. Prices of us-east-1" in page.text
     assert f"read on {prices.read_on}" in page.text
-    assert "metrics 3 minute(s) late" in page.text
+    assert "metrics 3 minutes late" in page.text
 
 
 def test_the_chart_has_headroom_on_top_and_the_reason_of_each_change(

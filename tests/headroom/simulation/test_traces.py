@@ -72,25 +72,27 @@ METRIC_DATA = json.dumps(
             "timestamp,value\n2026-11-02T00:01:00Z,5\n2026-11-02T00:03:00Z,7\n",
             [5.0, 5.0, 5.0, 7.0, 7.0],
             "read as units per second, from 2026-11-02 00:00 UTC on; "
-            "1 minutes have no value and got the one before",
+            "1 minute without a value, filled with the one before",
             id="every second minute is a period of two",
         ),
         pytest.param(
             "Time,Reads\n1793577600,5\n1793577660,6\n1793577780,8\n",
             [5.0, 6.0, 6.0, 8.0],
-            "1 minutes have no value and got the one before",
+            "1 minute without a value, filled with the one before",
             id="seconds since 1970, with a gap",
         ),
         pytest.param(
             "Label,Reads\nStatistic,Sum\n\n2026/11/02 00:00:00,60\n2026/11/02 00:01:00,120\n\n",
             [1.0, 2.0],
-            "read as sums of 1 minute(s), from 2026-11-02 00:00 UTC on",
+            "read as sums of 1 minute, from 2026-11-02 00:00 UTC on",
             id="headings that name the sum",
         ),
         pytest.param(
-            STATISTICS, [1.0] * 5 + [2.0] * 5, "sums of 5 minute(s)", id="get-metric-statistics"
+            STATISTICS, [1.0] * 5 + [2.0] * 5, "sums of 5 minutes", id="get-metric-statistics"
         ),
-        pytest.param(METRIC_DATA, [1.0, 1.0, 2.0], "1 minutes have no value", id="get-metric-data"),
+        pytest.param(
+            METRIC_DATA, [1.0, 1.0, 2.0], "1 minute without a value", id="get-metric-data"
+        ),
     ],
 )
 def test_an_export_has_a_start_and_says_how_it_was_read(
