@@ -110,7 +110,7 @@ def for_the_site(name: str, text: str) -> str:
 
 
 def with_breaks(body: str) -> str:
-    """Return a page's HTML, in which each word of code is broken between its parts or not at all."""
+    """Return a page's HTML, where a word of code is broken between its parts or not at all."""
     return WORD.sub(_parts, body)
 
 
