@@ -1,7 +1,7 @@
 """`backtest`: what a policy would have cost and throttled, beside everything else, on a trace or on
 the account's own history."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from rich import box
 from rich.progress import Progress
 from rich.table import Table
 
+from chalicelib.config.money import Money
 from chalicelib.config.policy import Policy
-from chalicelib.model import Dimension, Target
+from chalicelib.model import Dimension
 from headroom.commands.console import (
     WHOLE_LINES,
     app,
@@ -207,28 +208,38 @@ def compared(
     with progress_bar() as progress:
         read = list(_read(progress, sources))
         policies = {source.target: policy_for(config_file, source.target) for source, *_ in read}
-        together = _together(read, policies, prices, conditions)
+        rows = {target: _rows(policy, money) for target, policy in policies.items()}
+        demands = {source.target: demand for source, demand, _ in read}
+        together = whole_table.replays(demands, rows, prices, conditions)
         for source, demand, start in read:
-            policy = policies[source.target]
-            variants = {SPENT_BUDGET: budgets.spent(policy)} if budgets.holds(policy, money) else {}
-            if policy.mode == "cheapest":
-                variants[CHEAPEST] = budgets.unlimited(policy)
-                policy = structs.replace(policy, mode="provisioned")
-            count = 5 + len(targets) + len(variants) + len(sights)
+            target, own = source.target, dict(rows[source.target])
+            count = 4 + len(own) + len(targets) + len(sights)
             task = progress.add_task(f"replaying {source.title}", total=count)
             comparison = compare(
                 demand,
-                budgets.unlimited(policy),
+                own.pop(HEADROOM),
                 prices,
-                source.target.dimension,
+                target.dimension,
                 targets,
                 conditions,
                 lambda _, task=task: progress.advance(task),  # type: ignore[misc]
-                variants,
+                own,
                 sights,
-                together.get(source.target, {}),
+                together.get(target, {}),
             )
+            policy = structs.replace(policies[target], mode="provisioned")
             yield Section(source.title, comparison, policy, start)
+
+
+def _rows(policy: Policy, money: Money | None) -> whole_table.Rows:
+    """Return the policies of Headroom's rows, by their names."""
+    plain = structs.replace(budgets.unlimited(policy), mode="provisioned")
+    rows = {HEADROOM: plain}
+    if budgets.holds(policy, money):
+        rows[SPENT_BUDGET] = budgets.spent(plain)
+    if policy.mode == "cheapest":
+        rows[CHEAPEST] = structs.replace(plain, mode="cheapest")
+    return rows
 
 
 Read = tuple[Source, list[float], datetime | None]
@@ -241,21 +252,6 @@ def _read(progress: Progress, sources: Sequence[Source]) -> Iterator[Read]:
             yield source, *demand_of(progress, source)
         except NoHistoryError as error:
             errors.print(f"left out: {error}", markup=False)
-
-
-def _together(
-    read: Sequence[Read],
-    policies: Mapping[Target, Policy],
-    prices: pricing.Prices,
-    conditions: Conditions,
-) -> Mapping[Target, whole_table.Runs]:
-    """Return the replays of the table as a whole, where its billing mode is chosen."""
-    demands = {
-        source.target: demand
-        for source, demand, _ in read
-        if policies[source.target].mode == "cheapest"
-    }
-    return whole_table.replays(demands, policies, prices, conditions)
 
 
 def _write_page(

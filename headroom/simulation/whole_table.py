@@ -1,68 +1,67 @@
-"""Headroom's replays of a table whose billing mode is chosen: of all its targets together.
+"""Headroom's replays of a table: of all its targets together, as production decides.
 
-A table has one billing mode with all its indexes, so production decides by their sum. The replays
-of one target alone would decide for each.
+One decrease counts for reads and writes, an index follows the writes of its table, and a table has
+one billing mode and one budget with its indexes. The replays of one target alone know none of that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
-
-from msgspec import structs
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
-from headroom.simulation.compare import CHEAPEST, HEADROOM
+from headroom.simulation.compare import HEADROOM, WITHOUT_CAUSES
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import Prices
 from headroom.simulation.replay import Replay, initial_units
 
 Runs = Mapping[str, Callable[[], Outcome]]
+Rows = Mapping[str, Policy]
 
 
 def replays(
     demands: Mapping[Target, Sequence[float]],
-    policies: Mapping[Target, Policy],
+    rows: Mapping[Target, Rows],
     prices: Prices,
     conditions: Conditions,
 ) -> dict[Target, Runs]:
     """Return how to replay each target with the others, by the name of its row.
 
-    policies: with `mode = "cheapest"`. Only targets whose demands are equally long are replayed
-    together. A target that has no other is left out: nothing differs for it.
+    rows: the policies of each target, by the name of the row. Only targets whose demands are
+    equally long are replayed together. A target without another is left out: nothing differs for
+    it.
     """
     found: dict[Target, Runs] = {}
     for minutes in {len(demand) for demand in demands.values()}:
         together = {target: of for target, of in demands.items() if len(of) == minutes}
         if len(together) > 1:
-            found |= _together(together, policies, prices, conditions)
+            found |= _together(together, rows, prices, conditions)
     return found
 
 
 def _together(
     demands: Mapping[Target, Sequence[float]],
-    policies: Mapping[Target, Policy],
+    rows: Mapping[Target, Rows],
     prices: Prices,
     conditions: Conditions,
 ) -> dict[Target, Runs]:
-    units = {target: initial_units(demand) for target, demand in demands.items()}
-
     @cache
-    def outcomes(mode: str) -> dict[Target, Outcome]:
+    def outcomes(name: str) -> dict[Target, Outcome]:
+        is_blind = name == WITHOUT_CAUSES
+        row = HEADROOM if is_blind else name
         return Replay(
             demands,
-            {t: structs.replace(p, mode=mode, max_usd_month=0.0) for t, p in policies.items()},
-            units,
-            conditions,
+            {target: rows[target][row] for target in demands},
+            {target: initial_units(demand) for target, demand in demands.items()},
+            replace(conditions, shows_causes=False) if is_blind else conditions,
             unit_hours={d: prices.of(d).unit_hour for d in Dimension},
             request_hours={d: prices.of(d).request_hour for d in Dimension},
         ).run()
 
-    def of(target: Target, mode: str) -> Outcome:
-        return outcomes(mode)[target]
+    def of(target: Target, name: str) -> Outcome:
+        return outcomes(name)[target]
 
-    modes = {HEADROOM: "provisioned", CHEAPEST: "cheapest"}
-    return {
-        target: {name: partial(of, target, mode) for name, mode in modes.items()}
-        for target in demands
-    }
+    names = set.intersection(*(set(rows[target]) for target in demands))
+    names |= {WITHOUT_CAUSES} if conditions.hot_key_requests else set()
+    return {target: {name: partial(of, target, name) for name in names} for target in demands}

@@ -1,4 +1,4 @@
-"""A table whose billing mode is chosen is replayed with all its targets together."""
+"""A table is replayed with all its targets together."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.model import Target
 from headroom.simulation import pricing, whole_table
-from headroom.simulation.compare import CHEAPEST, HEADROOM
+from headroom.simulation.compare import CHEAPEST, HEADROOM, WITHOUT_CAUSES
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.replay import Replay, initial_units
 from tests.support.builders import INDEX_WRITES, READS, WRITES, policy
@@ -14,19 +14,21 @@ from tests.support.builders import INDEX_WRITES, READS, WRITES, policy
 #: The index has too few units after an hour, and its table is throttled with it.
 TABLE, INDEX = [50.0] * 60 + [100.0] * 30, [10.0] * 60 + [90.0] * 30
 SHORT = Conditions(burst_seconds=0)
-CHOSEN = policy(strategy="adaptive", mode="cheapest", max_usd_month=9.0)
+PLAIN = policy(strategy="adaptive")
+ROWS = {HEADROOM: PLAIN, CHEAPEST: policy(strategy="adaptive", mode="cheapest")}
 PRICES = pricing.load()
 
 
-def replays(demands: Mapping[Target, Sequence[float]]) -> dict[Target, whole_table.Runs]:
-    policies = dict.fromkeys(demands, CHOSEN)
-    return whole_table.replays(demands, policies, PRICES, SHORT)
+def replays(
+    demands: Mapping[Target, Sequence[float]], conditions: Conditions = SHORT
+) -> dict[Target, whole_table.Runs]:
+    return whole_table.replays(demands, dict.fromkeys(demands, ROWS), PRICES, conditions)
 
 
 def test_all_targets_of_a_table_are_served_and_decided_on_together() -> None:
     demands = {WRITES: TABLE, INDEX_WRITES: INDEX}
     found = replays(demands)
-    alone = Replay({WRITES: TABLE}, {WRITES: CHOSEN}, {WRITES: initial_units(TABLE)}, SHORT)
+    alone = Replay({WRITES: TABLE}, {WRITES: PLAIN}, {WRITES: initial_units(TABLE)}, SHORT)
     lost = sum(alone.run()[WRITES].throttled)
     for name in (HEADROOM, CHEAPEST):
         outcomes = {target: found[target][name]() for target in demands}
@@ -42,3 +44,11 @@ def test_a_target_without_another_is_replayed_as_before(
     demands: Mapping[Target, Sequence[float]],
 ) -> None:
     assert replays(demands) == {}
+
+
+def test_without_causes_a_hot_key_holds_the_whole_table() -> None:
+    falls = [400.0] * 10 + [40.0] * 80
+    found = replays({READS: falls, WRITES: falls}, Conditions(hot_key_requests=1.0))
+    shown, unshown = (found[READS][name]().units[-1] for name in (HEADROOM, WITHOUT_CAUSES))
+    assert shown < 100 < unshown
+    assert WITHOUT_CAUSES not in replays({READS: falls, WRITES: falls})[READS]
