@@ -13,6 +13,7 @@ from chalicelib.aws.tables import (
     describe_tables,
     set_capacity,
 )
+from chalicelib.aws.threads import Answers
 from chalicelib.config.policy import Policy
 from chalicelib.core import plan, scaling
 from chalicelib.core.prices import hourly_saving
@@ -93,8 +94,7 @@ def raise_capacity(run: Run, plans: Iterable[Plan]) -> list[Plan]:
 def _raise(run: Run, plans: Sequence[Plan]) -> list[Plan]:
     """Make increases side by side; return what is left to do, as raise_capacity does."""
     left: list[Plan] = []
-    errors = run.aws.threads.map(lambda one: _error(run, one.actions[0]), plans)
-    for one, error in zip(plans, errors, strict=True):
+    for one, error in zip(plans, _errors(run, plans), strict=True):
         if isinstance(error, AtLimit) and run.has_time(AGAIN_SECONDS):
             left.append(replace(one, refused_at=run.seconds_left()))
             continue
@@ -103,6 +103,24 @@ def _raise(run: Run, plans: Sequence[Plan]) -> list[Plan]:
         if reason is None:
             left.append(replace(one, actions=one.actions[1:], is_raised=True))
     return left
+
+
+def _errors(run: Run, plans: Sequence[Plan]) -> list[Exception | None]:
+    """Do the first action of each plan side by side; return what went wrong with each.
+
+    Where DynamoDB does not answer, the time to log that is left. Nobody knows whether it then makes
+    the update; the next run reads the units.
+    """
+    answers: Answers[int, Exception | None] = Answers(
+        run.aws.threads, lambda at: _error(run, plans[at].actions[0])
+    )
+    late: Exception | None = None
+    try:
+        run.aws.threads.within(run.acting_timeout, lambda: answers.fetch(range(len(plans))))
+    except TimeoutError as error:
+        late = error
+    found = answers.stop()
+    return [found.get(at, late) for at in range(len(plans))]
 
 
 def finish(run: Run, plans: Iterable[Plan]) -> None:

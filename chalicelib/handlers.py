@@ -20,7 +20,7 @@ from itertools import chain
 from chalicelib import modes, owners, unthrottled
 from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic, pages_on_topic
-from chalicelib.aws.tables import describe_tables, table_names
+from chalicelib.aws.tables import table_names
 from chalicelib.core import checks, table_alarms, understudy
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
@@ -31,7 +31,13 @@ from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
 from chalicelib.month_costs import add_up_stage
 from chalicelib.notify import notify_of_tables
-from chalicelib.observe import WhyUnread, existing_tables, provisioned_tables, with_units
+from chalicelib.observe import (
+    WhyUnread,
+    describe_in_time,
+    existing_tables,
+    provisioned_tables,
+    with_units,
+)
 from chalicelib.reconcile import reconcile
 from chalicelib.run import Report, Run, Sweep
 
@@ -141,7 +147,9 @@ def sweep(
     left = [name for name in left if name not in switched]
     described = existing_tables(run, names)
     tables = {name: table for name, table in described.items() if not table.on_demand}
-    add_up_stage(run, [*described.values()], is_whole=concerns is None)
+    gone = {skip.subject for skip in run.report.skips if skip.reason is Reason.GONE}
+    is_whole = concerns is None and set(names) - gone == described.keys()
+    add_up_stage(run, [*described.values()], is_whole)
     alarms = _concerning(_topic_alarms(run), concerns) if with_alarms else []
     may_make = with_alarms and free is not None
     suspensions = owners.suspensions(run, tables) if may_make and not alone else []
@@ -420,7 +428,7 @@ def _without_autoscaled(
 def _with_free_reads(run: Run, autoscaled: Mapping[str, Collection[Dimension]]) -> set[str]:
     """Return the global tables of which Application Auto Scaling manages nothing but writes."""
     names = sorted(name for name, found in autoscaled.items() if Dimension.READ not in found)
-    tables = describe_tables(run.aws, names) if names else {}
+    tables = describe_in_time(run, names)
     return {n for n, table in tables.items() if isinstance(table, TableState) and table.replicas}
 
 

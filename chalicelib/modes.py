@@ -12,14 +12,14 @@ from msgspec import structs
 from chalicelib.aws import pause_tags
 from chalicelib.aws.metrics import read_metrics, read_weeks
 from chalicelib.aws.modes import set_mode
-from chalicelib.aws.tables import ChangedMeanwhile, Refused, describe_tables
+from chalicelib.aws.tables import ChangedMeanwhile, Refused
 from chalicelib.core import modes, price_list
 from chalicelib.core.modes import ModeDecision, ModeFacts, ModeTag
 from chalicelib.core.observation import Observation
 from chalicelib.holds import circuit_breaker
 from chalicelib.holds.gather import collect
 from chalicelib.model import BOTH, Dimension, Hold, Reason, Series, SetMode, TableState, Target
-from chalicelib.observe import with_units
+from chalicelib.observe import describe_in_time, with_units
 from chalicelib.run import Run
 
 
@@ -47,7 +47,7 @@ def open_parachutes(run: Run, observations: Mapping[Target, Observation]) -> Non
 
 
 def _open(run: Run, names: Sequence[str], observations: Mapping[Target, Observation]) -> None:
-    tables = [t for t in describe_tables(run.aws, names).values() if isinstance(t, TableState)]
+    tables = [t for t in describe_in_time(run, names).values() if isinstance(t, TableState)]
     tags = run.read("the modes", "GetResources", pause_tags.tags, run.aws, modes.KEY)
     for table in tables if tags is not None else ():
         known = {t: observations[t] for t in table.targets() if t in observations}
@@ -66,7 +66,7 @@ def _may_choose(run: Run, table: str) -> bool:
 
 
 def _choose(run: Run, names: Sequence[str]) -> None:
-    described = describe_tables(run.aws, names)
+    described = describe_in_time(run, names)
     tables = [t for t in described.values() if isinstance(t, TableState) and t.active]
     targets = [target for table in tables for target in table.targets()]
     tags = run.read("the modes", "GetResources", pause_tags.tags, run.aws, modes.KEY)

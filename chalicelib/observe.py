@@ -8,7 +8,8 @@ from msgspec import structs
 
 from chalicelib import fleet_count, unthrottled
 from chalicelib.aws.metrics import read_causes, read_histories, read_metrics, recent_start
-from chalicelib.aws.tables import describe_tables
+from chalicelib.aws.tables import Description, descriptions
+from chalicelib.aws.threads import PARALLEL
 from chalicelib.core import checks, outages, scaling, table_alarms
 from chalicelib.core.observation import Observation
 from chalicelib.core.strategies.demand import is_steady
@@ -39,6 +40,9 @@ WhyUnread = Callable[[Observation], Reason | None]
 #: Of so many targets of a group the causes of throttling are read in any case: one call. Of more,
 #: a check that only raises reads them where the units depend on them.
 MAX_EXPLAINED = 25
+#: The descriptions of tables may take so many times as long as another read: half of the time that
+#: is not for increases.
+DESCRIBING = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +77,43 @@ def provisioned_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
 
 
 def existing_tables(run: Run, names: Sequence[str]) -> dict[str, TableState]:
-    """Return those of the named tables that exist; report the others, and those on demand."""
+    """Return those of the named tables that exist; report the others, and those on demand.
+
+    A table that DynamoDB does not describe in time is left to the next run.
+    """
     tables: dict[str, TableState] = {}
-    for name, table in describe_tables(run.aws, names).items():
-        match table:
+    described = describe_in_time(run, names)
+    for name in names:
+        if name not in described:
+            run.leave(name)
+            continue
+        match described[name]:
             case None:
                 run.skip(name, Reason.GONE, "the table does not exist")
-            case Exception():
-                run.fail(name, "DescribeTable", table)
-            case TableState():
+            case Exception() as error:
+                run.fail(name, "DescribeTable", error)
+            case TableState() as table:
                 tables[name] = table
                 if table.on_demand:
                     run.skip(name, Reason.ON_DEMAND, "the table is billed on demand")
     return tables
+
+
+def describe_in_time(run: Run, names: Sequence[str]) -> dict[str, Description]:
+    """Return those of the tables that DynamoDB describes in time.
+
+    A service that describes none of the first ones is given up. One that answers has half of the
+    time that is not for increases. The tables that the last run did not reach come first.
+    """
+    answers = descriptions(run.aws)
+    ordered = sorted(names, key=lambda name: name not in run.aws.unreached)
+    first, rest = ordered[:PARALLEL], ordered[PARALLEL:]
+    if first:
+        run.read("the tables", "DescribeTable", answers.fetch, first)
+    if rest and answers.results:
+        seconds = run.read_timeout * DESCRIBING
+        run.read_within(seconds, "the tables", "DescribeTable", answers.fetch, rest)
+    return answers.stop()
 
 
 def observe(

@@ -149,8 +149,7 @@ class Run:
 
     def has_time(self, seconds: float = 0.0) -> bool:
         """Tell whether there is time for something that takes so many seconds."""
-        last = LAST_SECONDS if self.side_by_side == 1 else SHARED_LAST_SECONDS
-        return self.seconds_left() > min(last, self.length * LAST_SHARE) + seconds
+        return self.seconds_left() > self._last + seconds
 
     def may_wait(self, seconds: float) -> bool:
         """Tell whether there is time to wait so many seconds for an answer, and to act then."""
@@ -165,6 +164,17 @@ class Run:
     def read_timeout(self) -> float:
         """Return how many seconds a read may take. What is left after it is for increases."""
         return min((self.seconds_left() - self._to_act) / READS, threading.TIMEOUT_MAX)
+
+    @property
+    def acting_timeout(self) -> float:
+        """Return how many seconds increases may take. What is left after it is for the log."""
+        left = self.seconds_left()
+        return min(max(left - self._last, left / 2), threading.TIMEOUT_MAX)
+
+    @property
+    def _last(self) -> float:
+        last = LAST_SECONDS if self.side_by_side == 1 else SHARED_LAST_SECONDS
+        return min(last, self.length * LAST_SHARE)
 
     @property
     def _to_act(self) -> float:
@@ -236,7 +246,11 @@ class Run:
             self.skip(subject, Reason.NO_TIME_LEFT, "no request: the time left is for increases")
             return None
         return self.attempt(
-            subject, doing, self.aws.threads.within, seconds, partial(call, *args, **kwargs)
+            subject,
+            doing,
+            self.aws.threads.within,
+            min(seconds, threading.TIMEOUT_MAX),
+            partial(call, *args, **kwargs),
         )
 
     def once(self, key: Hashable, read: Callable[[], T]) -> T:

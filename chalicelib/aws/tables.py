@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.aws.client import AT_LIMIT, Aws
+from chalicelib.aws.threads import Answers
 from chalicelib.model import (
     Change,
     Dimension,
@@ -12,6 +13,9 @@ from chalicelib.model import (
     Target,
     Throughput,
 )
+
+#: A table as it is now: None if it does not exist, the error if AWS gave one.
+Description = TableState | Exception | None
 
 
 class Refused(Exception):
@@ -32,11 +36,17 @@ def table_names(aws: Aws) -> list[str]:
     return [name for page in pages for name in page["TableNames"]]
 
 
-def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, TableState | Exception | None]:
-    """Return each table as it is now: None if it does not exist, the error if AWS gave one."""
+def describe_tables(aws: Aws, names: Sequence[str]) -> dict[str, Description]:
+    """Return each table as it is now. The time that this takes has no limit."""
+    answers = descriptions(aws)
+    answers.fetch(names)
+    return {name: answers.results[name] for name in names}
+
+
+def descriptions(aws: Aws) -> Answers[str, Description]:
+    """Return what describes tables side by side, and keeps those that are described."""
     client = aws.client("dynamodb")
-    states = aws.threads.map(lambda name: _describe(client, name), names)
-    return dict(zip(names, states, strict=True))
+    return Answers(aws.threads, lambda name: _describe(client, name))
 
 
 def set_capacity(aws: Aws, action: SetCapacity) -> None:
@@ -60,7 +70,7 @@ def set_capacity(aws: Aws, action: SetCapacity) -> None:
         raise kind(error.response["Error"]["Message"]) from error
 
 
-def _describe(client: Any, name: str) -> TableState | Exception | None:
+def _describe(client: Any, name: str) -> Description:
     try:
         return table_state(client.describe_table(TableName=name)["Table"])
     except client.exceptions.ResourceNotFoundException:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -37,6 +37,32 @@ class Threads:
             if answer.done():
                 raise  # the call's own
             raise TimeoutError(f"no answer within {seconds:.3g} s") from None
+
+
+class Answers(Generic[S, T]):
+    """What calls side by side have given so far: who waits no longer keeps the answers that came.
+
+    results: by item, with no key for an item without an answer.
+    """
+
+    def __init__(self, threads: Threads, call: Callable[[S], T]) -> None:
+        """Keep what runs the calls, and the call."""
+        self._threads, self._call = threads, call
+        self._is_over = False
+        self.results: dict[S, T] = {}
+
+    def fetch(self, items: Iterable[S]) -> None:
+        """Make the calls for some items."""
+        self._threads.map(self._fetch, items)
+
+    def stop(self) -> dict[S, T]:
+        """Begin no more calls, and return the results."""
+        self._is_over = True
+        return dict(self.results)
+
+    def _fetch(self, item: S) -> None:
+        if not self._is_over:
+            self.results[item] = self._call(item)
 
 
 def _answer(answer: Future[T], call: Callable[[], T]) -> None:

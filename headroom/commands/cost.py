@@ -236,5 +236,5 @@ def _read(
         if table_history:
             found.histories.append(table_history)
     run = Run(aws, rules, datetime.now(UTC), dry_run=True)
-    found.budgets += all_budgets(run, known, is_whole=glob == "*")
+    found.budgets += all_budgets(run, known, is_whole=glob == "*" and len(known) == len(names))
     return found

@@ -236,6 +236,21 @@ def test_a_sweep_counts_the_requests_of_a_table_on_demand(region: Region) -> Non
 
 
 @pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
+def test_without_the_description_of_a_table_no_sum_of_the_stage_is_published(
+    region: Region,
+) -> None:
+    region.create_table("orders2", 100, 100)
+    odd = {"Table": {}}
+    region.answers["dynamodb", "DescribeTable"] = lambda r: (
+        odd if r["TableName"] == "orders2" else None
+    )
+    pass_minutes(region, 5)
+    invoke(region, "sweep")
+    published = region.cloudwatch.points(OWN_METRICS, SPENT_METRIC, {"service": "headroom"})
+    assert region.minute not in published
+
+
+@pytest.mark.scene(month, rules() + STAGE.format(3, "warn"))
 def test_cost_shows_the_requests_of_a_table_on_demand(
     region: Region, run: RunCommand, tmp_path: Path
 ) -> None:

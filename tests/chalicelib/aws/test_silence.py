@@ -10,19 +10,22 @@ import boto3
 import pytest
 
 from chalicelib import handlers
+from chalicelib.act import Plan, raise_capacity
 from chalicelib.aws import fleet, groups, jobs, notifications, pause_tags, queue
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic
 from chalicelib.aws.autoscaling import scalable_targets
 from chalicelib.aws.client import Aws
 from chalicelib.aws.metrics import read_metrics
 from chalicelib.aws.tables import table_names
-from chalicelib.aws.threads import Threads
+from chalicelib.aws.threads import PARALLEL, Answers, Threads
 from chalicelib.config.fleet import Fleet
 from chalicelib.config.jobs import JobKind, JobPause
 from chalicelib.config.loader import load
+from chalicelib.model import Change, Dimension, Reason, SetCapacity, Target
+from chalicelib.observe import existing_tables
 from chalicelib.run import Run
 from headroom.simulation.clock import START
-from tests.support.builders import READS
+from tests.support.builders import READS, decision
 from tests.support.scenes import rules
 
 #: Coverage finds nothing here that it does not find in other tests.
@@ -158,3 +161,48 @@ def test_a_handler_ends_and_says_what_it_could_not_find_out(
     assert run.seconds_left() > seconds / 2
     assert "no answer within" in str(run.report.failures[0])
     assert server.is_called.wait(LATEST)
+
+
+#: More than may be described side by side: the calls of the others are not made.
+TABLES = [f"orders-{number:02}" for number in range(3 * PARALLEL)]
+
+
+@pytest.mark.slow
+def test_tables_that_nobody_describes_are_left_after_the_time_of_one_read(server: Server) -> None:
+    run = new_run(60.0)
+    assert existing_tables(run, TABLES) == {}
+    assert list(map(str, run.report.failures)) == [
+        "the tables: DescribeTable failed: no answer within 10 s"
+    ]
+    assert (run.seconds_left(), run.report.unreached) == (50.0, TABLES)
+
+
+@pytest.mark.slow
+def test_increases_that_nobody_answers_are_reported_before_the_end_of_the_run(
+    server: Server,
+) -> None:
+    run = new_run(60.0)
+    changes = {name: Change(Target(name, "", Dimension.READ), 100, 150) for name in TABLES}
+    plans = [
+        Plan(name, [decision(change.target, 100, 150)], [SetCapacity(name, (change,))], {})
+        for name, change in changes.items()
+    ]
+    assert raise_capacity(run, plans) == []
+    assert {str(failure.error) for failure in run.report.failures} == {"no answer within 58 s"}
+    assert [failure.subject for failure in run.report.failures] == TABLES
+    assert {d.reason for d in run.report.decisions} == {Reason.FAILED}
+    assert run.seconds_left() == 2.0
+
+
+def test_answers_that_came_are_kept_and_no_more_calls_are_made() -> None:
+    over, threads = threading.Event(), Threads()
+    answers = Answers(threads, lambda item: over.wait() if item == 1 else item)
+    try:
+        answers.fetch([0, 2])
+        with pytest.raises(TimeoutError):
+            threads.within(PATIENCE / 2, lambda: answers.fetch([1]))
+        assert answers.stop() == {0: 0, 2: 2}
+        answers.fetch([3, 4])
+        assert 3 not in answers.results
+    finally:
+        over.set()

@@ -158,6 +158,21 @@ def test_an_exception_of_a_handler_is_a_result():
     simulation.wait_until(BEGIN + timedelta(hours=1))
 
 
+@pytest.mark.slow
+def test_where_dynamodb_describes_no_table_follow_up_reports_that_in_its_time():
+    simulation = Simulation(40, CONDITIONS, silent=["DescribeTable"])
+    names = [*simulation.account.tables]
+    simulation.account.make_hot([Target(name, "", Dimension.WRITE) for name in names])
+    simulation.account.make_alarms()
+    reports = []
+    run = Container(simulation, "follow_up").invoke(
+        lambda run: reports.append(handlers.follow_up(run))
+    )
+    assert (run.killed, run.seconds < 15) == (False, True)
+    assert [failure.subject for failure in reports[0].failures] == ["the tables"]
+    assert set(reports[0].unreached) == set(names)
+
+
 @pytest.mark.slow(traced=True)
 def test_all_hot_tables_are_raised_and_their_alarms_rewritten():
     raised, rewritten = goals.raised(1, CONDITIONS)
