@@ -171,6 +171,12 @@ def sources(
     if not targets:
         indexes = ", ".join(filter(None, state.throughputs)) or "none"
         raise typer.BadParameter(f"table {table} has no index {index}; it has {indexes}")
+    if any(state.replicates(target) for target in targets):
+        errors.print(
+            f"{table} is a global table. What is shown for its writes holds with an understudy in "
+            "every Region only; else Headroom leaves them alone (docs/global-tables.md).",
+            soft_wrap=True,
+        )
     return [replace(one, target=target) for target in targets]
 
 

@@ -36,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "global tables": configuration.global_tables,
     "understudy": understudy.standing_by,
     "throttling": configuration.throttling,
+    "callers": configuration.callers,
     "goals": configuration.goals,
     "windows": configuration.floors,
     "budgets": configuration.budgets,

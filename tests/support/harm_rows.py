@@ -29,6 +29,7 @@ from tests.support.harms import (
     let_the_clock_be_off,
     let_too_few_work,
     lose_a_message,
+    lose_the_callers,
     make_an_index_too_small,
     miss_a_goal,
     mute,
@@ -360,6 +361,12 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
         "throttling",
         "CloudWatch does not say why requests on orders:write are throttled",
         "docs/policy.md",
+    ),
+    "lose the callers": (
+        lose_the_callers,
+        "callers",
+        "orders:read: demand fell to almost nothing at",
+        "Look whether its callers work",
     ),
     "miss a goal": (
         miss_a_goal,

@@ -305,6 +305,23 @@ def throttle(
         )
 
 
+def lose_the_callers(deployment: Deployment) -> None:
+    """Let the reads be busy for two hours, and then nothing for eight minutes."""
+    configure(deployment.project, CONFIG.replace("5000", "5000\nhold_after_outage_minutes = 20"))
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    points = [
+        {
+            "MetricName": "ConsumedReadCapacityUnits",
+            "Dimensions": [{"Name": "TableName", "Value": "orders"}],
+            "Timestamp": now - timedelta(minutes=minute),
+            "Value": 0.0 if minute <= 10 else 3600.0,
+        }
+        for minute in range(2, 130)
+    ]
+    client = deployment.session.client("cloudwatch")
+    client.put_metric_data(Namespace="AWS/DynamoDB", MetricData=points)
+
+
 def miss_a_goal(deployment: Deployment) -> None:
     """Throttle as much as is consumed, where the configuration has a goal."""
     configure(deployment.project, CONFIG.replace("5000", "5000\ngoal_throttled_ppm = 100"))

@@ -252,6 +252,18 @@ def throttling(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
+def callers(deployment: Deployment) -> Iterator[Finding]:
+    """Find the targets whose demand fell at once, where the configuration keeps capacity then."""
+    for decision in deployment.next_sweep.decisions:
+        if decision.reason is Reason.DEMAND_GONE:
+            yield Finding(
+                "callers",
+                f"{decision.target}: {decision.numbers['held_by']}",
+                "Look whether its callers work. If the fall is meant, nothing is to be done: it is "
+                "lowered after that time (docs/pause.md, An outage of the callers).",
+            )
+
+
 def goals(deployment: Deployment) -> Iterator[Finding]:
     """Compare what was throttled with the goals of the configuration. Without a goal, nothing is
     read."""

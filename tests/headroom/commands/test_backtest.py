@@ -10,6 +10,7 @@ import pytest
 from chalicelib.config.policy import make_policy
 from headroom.commands import backtest
 from headroom.commands.demand_source import Source
+from headroom.region.region import Region
 from headroom.simulation import pricing
 from headroom.simulation.compare import Row, compare
 from headroom.simulation.dynamodb_rules import Conditions
@@ -195,3 +196,16 @@ def test_the_mode_of_a_table_is_chosen_for_all_its_targets(tmp_path: Path) -> No
         assert section.comparison.rows[0].throttled_ppm > 200_000
         assert rows["Headroom, cheapest mode"][1:] == rows["Headroom"][1:]
         assert not list(section.comparison.switches)
+
+
+@pytest.mark.parametrize(("dimension", "is_noted"), [("write", True), ("read", False)])
+def test_the_writes_of_a_global_table_are_noted(
+    dimension: str, is_noted: bool, tmp_path: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Region() as region:
+        region.create_table("orders", 20, 20)
+        region.tables["orders"].replicas = ["eu-west-1"]
+        result = run("backtest", "--table", "orders", "--dimension", dimension, "--days", "1")
+    assert ("orders is a global table" in result.errors) == is_noted
+    assert "there is nothing to replay" in result.errors
