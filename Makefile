@@ -67,6 +67,9 @@ bench-scale: $(STAMP) ## what it does in large accounts, of SCALE tables: make b
 cold-import: $(STAMP) ## how long the import of the package takes, beside that of an empty Chalice app
 	$(BIN)/python -m headroom.deploy.cold_import
 
+# Compiled tests and modules are kept, even where the environment says otherwise: the tests start many processes.
+test foreign: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(STAMP) ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -74,6 +74,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import the tests without coverage, which would follow how pytest rewrites their assertions.
+
+    Our own modules are imported before: `pytest_sessionstart`.
+    """
+    with untraced():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Keep the log of a failed test only: with xdist, each report is sent to another process."""
+    report = yield
+    if report.passed:
+        report.sections.clear()
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test with the marker `untraced`, and the fixtures that it is the first to need."""
     with untraced() if item.get_closest_marker("untraced") else nullcontext():
