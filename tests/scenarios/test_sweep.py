@@ -12,6 +12,7 @@ from headroom.region.region import Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
 from tests.support.scenes import (
     TARGETS,
+    Countdown,
     actions,
     alarm_message,
     autoscale,
@@ -83,6 +84,19 @@ def test_it_makes_two_alarms_for_the_table_and_two_for_the_index(bare: Region) -
     invocation = invoke(bare, "sweep")
     assert (sorted(bare.cloudwatch.alarms), actions(invocation)) == (OURS, ["CreateAlarm"] * 4)
     assert writes(bare) == ["PutMetricAlarm"] * 4
+
+
+def test_missing_alarms_are_made_before_the_metrics_are_read_within_their_share_of_the_time(
+    bare: Region,
+) -> None:
+    for number in range(4):
+        bare.create_table(f"orders-{number}", 100, 100)
+    bare.calls.clear()
+    handlers.sweep(new_run(bare, time=Countdown(10.0)))
+    calls = [name for name in operations(bare) if name in {"PutMetricAlarm", "GetMetricData"}]
+    first = calls.index("GetMetricData")
+    # a tenth of ten seconds, at three a second; the others after the metrics
+    assert (first, calls.count("PutMetricAlarm"), calls[-1]) == (4, 12, "PutMetricAlarm")
 
 
 def test_an_adopted_alarm_gets_no_paid_twin_and_scales_the_table(bare: Region) -> None:
