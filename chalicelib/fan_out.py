@@ -20,6 +20,12 @@ from chalicelib.run import Run
 SIZES: Mapping[Check, int] = {"scale_down": 8, "sweep": 70}
 
 
+def is_for_workers(run: Run, tables: int) -> bool:
+    """Tell whether workers take so many tables, and not this function itself."""
+    settings = run.config.fan_out
+    return settings is not None and tables > settings.above_tables and run.may_hand_over
+
+
 def hand_over(
     run: Run, check: Check, names: Sequence[str], directions: Collection[Direction]
 ) -> list[str]:
@@ -29,8 +35,7 @@ def hand_over(
     queue does not answer. Every run begins with another group: where the workers have no time for
     all groups, the same ones are not left each time.
     """
-    settings = run.config.fan_out
-    if settings is None or len(names) <= settings.above_tables or not run.may_hand_over:
+    if not is_for_workers(run, len(names)):
         return list(names)
     # tables with like names are often alike, and large ones must not be in one group
     count = -(-len(names) // SIZES.get(check, GROUP))

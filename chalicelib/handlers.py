@@ -25,7 +25,7 @@ from chalicelib.core import checks, table_alarms, understudy
 from chalicelib.core.observation import Observation
 from chalicelib.core.prices import is_worth_checking
 from chalicelib.events import Event, GroupEvent, InstanceEvent
-from chalicelib.fan_out import hand_over
+from chalicelib.fan_out import hand_over, is_for_workers
 from chalicelib.healing import reconcile as healing
 from chalicelib.healing.notify import notify_of_instances
 from chalicelib.model import BOTH, UP, Alarm, Dimension, Direction, Reason, Skip, TableState, Target
@@ -369,10 +369,11 @@ def _followers(run: Run) -> list[str]:
 def _without_known_alarms(run: Run) -> set[str]:
     """Return the tables to check while nobody knows which alarms are in ALARM: all, as in a sweep.
 
-    None in an account with workers: reading all metrics each minute would load CloudWatch even
-    more. There the sweeps raise, which need no alarms.
+    None where workers take them: reading the metrics of so many each minute would load CloudWatch
+    even more. There the sweeps raise, which need no alarms.
     """
-    return set() if run.may_hand_over else set(_raisable(run, lambda _: True))
+    names = set(_raisable(run, lambda _: True))
+    return set() if is_for_workers(run, len(names)) else names
 
 
 def _raisable(run: Run, concerns: Callable[[str], bool]) -> list[str]:

@@ -44,6 +44,7 @@ from tests.support.scenes import (
     requests,
     rules,
     skips,
+    slow,
     units,
 )
 
@@ -204,6 +205,26 @@ def test_where_the_queue_does_not_answer_the_function_looks_itself(operation: st
         assert len(decisions(invocation)) == 12
         (failure,) = failures(invocation)
         assert failure.startswith("the queue of groups: SendMessageBatch failed")
+
+
+@pytest.mark.parametrize(
+    ("above_tables", "raised"), [(3, set[str]()), (6, {NAMES[0]})], ids=["workers", "few tables"]
+)
+def test_while_describe_alarms_is_silent_follow_up_reports_it_in_time_and_raises_few_tables_itself(
+    above_tables: int, raised: set[str]
+) -> None:
+    with large(rules() + FAN_OUT.replace("3", str(above_tables))) as region:
+        pass_minutes(region, 65, {reads(name): 70.0 for name in NAMES} | {reads(NAMES[0]): 95.0})
+        region.calls.clear()
+        region.answers["cloudwatch", "DescribeAlarms"] = slow(region, 33)
+        began = region.now
+        invocation = invoke(region, "follow_up")
+        assert region.now - began <= timedelta(seconds=15)
+        assert failures(invocation)[0].startswith("the alarms in ALARM: DescribeAlarms failed")
+        updates = requests(region, "UpdateTable")
+        assert {call["TableName"] for call in updates} == raised
+        assert bool(requests(region, "GetMetricData")) is bool(raised)
+        assert region.functions.take_messages() == []
 
 
 def test_a_group_that_the_queue_refuses_is_looked_at_by_the_function(scene: Region) -> None:

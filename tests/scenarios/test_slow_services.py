@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
 from msgspec import structs
 
 from chalicelib.aws.client import ATTEMPTS, CONNECT_SECONDS, READ_SECONDS
@@ -30,6 +29,7 @@ from tests.support.scenes import (
     rules,
     send,
     skips,
+    slow,
     units,
 )
 
@@ -205,16 +205,6 @@ def test_alarms_that_cannot_be_made_lose_no_decision(region: Region) -> None:
 
 
 # who is slow
-
-
-def slow(region: Region, seconds: float) -> Answer:
-    """Return an answer that never comes: the clock goes on until botocore gives up."""
-
-    def answer(_: Mapping[str, Any]) -> dict[str, Any]:
-        region.travel(region.now + timedelta(seconds=seconds))
-        raise ConnectTimeoutError(endpoint_url="https://example")
-
-    return answer
 
 
 SLOW = [

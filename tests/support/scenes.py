@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import ConnectTimeoutError
+
 from chalicelib.aws.client import Aws
 from chalicelib.config import loader as configuration
 from chalicelib.core import table_alarms
@@ -203,6 +205,16 @@ def send(region: Region, message: Mapping[str, Any] | str, topic: str = TOPIC) -
     """Hand a message to on_alarm as SNS does."""
     text = message if isinstance(message, str) else json.dumps(message)
     return region.functions.invoke("on_alarm", sns_event(topic, text, "ALARM", region.now))
+
+
+def slow(region: Region, seconds: float) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Return an answer that never comes: the clock goes on until botocore gives up."""
+
+    def answer(_: Mapping[str, Any]) -> dict[str, Any]:
+        region.travel(region.now + timedelta(seconds=seconds))
+        raise ConnectTimeoutError(endpoint_url="https://example")
+
+    return answer
 
 
 def record_invocations(region: Region) -> list[Invocation]:
