@@ -293,7 +293,7 @@ def _group(rule: Healing) -> str:
 
 
 #: The functions whose shipped policies do not let them read Application Auto Scaling's targets.
-NOT_READING_TARGETS = frozenset({"on_alarm", "on_action", "on_event", "on_queue", "follow_up"})
+NOT_READING_TARGETS = frozenset({"on_alarm", "on_action", "on_event", "on_queue"})
 ALARM_WRITES = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
 STANDING_BY = [
     "application-autoscaling:ListTagsForResource",
