@@ -67,7 +67,7 @@ def _account_quota(deployment: Deployment, dimension: Dimension, limit: int) -> 
     by_table = Counter(
         {
             name: sum(part.units[dimension] for part in table.throughputs.values())
-            for name, table in deployment.tables.items()
+            for name, table in (deployment.tables | deployment.other_tables).items()
         }
     )
     total = by_table.total()

@@ -1,6 +1,6 @@
 """The deployment that the checks look at, and what a check reports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -63,10 +63,18 @@ class Deployment:
     @cached_property
     def tables(self) -> dict[str, TableState]:
         """Return the managed tables that have capacity to set."""
-        names = [name for name in self.table_names if self.rules.manages(name)]
+        return self._provisioned(name for name in self.table_names if self.rules.manages(name))
+
+    @cached_property
+    def other_tables(self) -> dict[str, TableState]:
+        """Return the tables with capacity that no rule manages: they count for the quota too."""
+        return self._provisioned(n for n in self.table_names if not self.rules.manages(n))
+
+    def _provisioned(self, names: Iterable[str]) -> dict[str, TableState]:
+        wanted = list(names)
         return {
             name: state
-            for name, state in (describe_tables(self.aws, names) if names else {}).items()
+            for name, state in (describe_tables(self.aws, wanted) if wanted else {}).items()
             if isinstance(state, TableState) and not state.on_demand
         }
 
