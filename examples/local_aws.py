@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import boto3
+from botocore.exceptions import EndpointConnectionError
 
 UNITS, MINUTES = 100, 120
 LOAD = {"Read": 95.0, "Write": 30.0}
@@ -45,4 +46,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EndpointConnectionError:
+        sys.exit(f"Nothing answers at {os.environ['AWS_ENDPOINT_URL']}: wait for make local-aws")

@@ -6,4 +6,5 @@ def counted(number: float, noun: str) -> str:
 
     noun: in the singular; its plural has an s.
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    shown = f"{number:,}".removesuffix(".0")
+    return f"{shown} {noun}" if number == 1 else f"{shown} {noun}s"

@@ -110,7 +110,7 @@ def test_a_wrong_configuration_is_reported_whole_when_the_app_is_imported(region
     with pytest.raises(ConfigError) as caught:
         region.deploy(wrong)
     assert str(caught.value).splitlines() == [
-        "headroom.toml: 2 problem(s) in the configuration",
+        "headroom.toml: 2 problems in the configuration",
         "  - defaults.min_unit: unknown key; did you mean min_units?",
         "  - tables[0].alarm_percent: expected a whole number from 1 to 100, got 0",
     ]

@@ -37,7 +37,8 @@ class ConfigError(ValueError):
         """Keep the problems, and list all of them in the message."""
         self.problems = problems
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{source}: {len(problems)} problem(s) in the configuration\n{listed}")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source}: {count} in the configuration\n{listed}")
 
 
 def load(text: str, source: str = "configuration") -> Config:

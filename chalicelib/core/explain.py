@@ -194,7 +194,8 @@ def _action(action: Action, would: bool) -> str:
             word = "let group {0} replace" if action.how == "replace" else "reboot, for group {0},"
             return f"{verb(word.format(action.group))} instance {action.instance}"
         case DeleteAlarms():
-            return f"{verb('delete')} alarm(s) {', '.join(action.names)}"
+            alarms = "alarm" if len(action.names) == 1 else "alarms"
+            return f"{verb('delete')} {alarms} {', '.join(action.names)}"
         case SetMode():
             return _mode_action(action, verb)
         case StandBy():

@@ -18,6 +18,7 @@ from headroom.commands.options import (
     configuration_file,
     rules_of,
 )
+from headroom.counted import counted
 from headroom.operator_error import OperatorError
 from headroom.reference import toml
 from headroom.remarks import remarks
@@ -55,7 +56,7 @@ def check(
         _print_json(path)
         return
     config = rules_of(path)
-    console.print(f"The configuration is right: {len(config.tables)} rule(s) for tables.")
+    console.print(f"The configuration is right: {counted(len(config.tables), 'rule')} for tables.")
     for remark in remarks(config):
         errors.print(f"but {remark}", markup=False, highlight=False)
     if not config.tables:

@@ -29,6 +29,7 @@ from headroom.commands.options import (
     rules_of,
     topic_of,
 )
+from headroom.counted import counted
 from headroom.migrate import handover
 from headroom.migrate.application_autoscaling import Translation, translate
 
@@ -186,6 +187,6 @@ def _for_each_table(
         except handover.HandoverError as error:
             print_error(error)
             failed += 1
-    typer.echo(f"{done} table(s) done, {failed} failed.")
+    typer.echo(f"{counted(done, 'table')} done, {failed} failed.")
     if failed:
         raise typer.Exit(1)

@@ -247,7 +247,7 @@ def _section(one: Held, rules: Config, prices: pricing.Prices) -> Section:
     outcomes = {receipt.HEADROOM: one.outcome(), receipt.AUTO_SCALING: one.auto_scaling()}
     comparison = of_outcomes(one.demand, outcomes, prices, one.target.dimension)
     notes = [DRY_RUN] if policy.dry_run else []
-    return Section(f"Receipt: {one.target}", comparison, policy, one.start, notes)
+    return Section(f"Receipt: {one.target}", comparison, policy, one.start, notes, is_receipt=True)
 
 
 def _print(receipts: Sequence[TableReceipt], prices: pricing.Prices) -> None:

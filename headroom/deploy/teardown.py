@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from chalicelib.aws.alarms import alarms_on_topic, delete_alarms
 from chalicelib.aws.client import Aws
 from chalicelib.model import DeleteAlarms
+from headroom.counted import counted
 from headroom.deploy import blueprint, records, roles, understudy_resources
 from headroom.deploy import dashboard as dashboards
 from headroom.deploy.account import (
@@ -145,7 +146,7 @@ def _alarms(stage: Stage, topic_arn: str) -> Iterator[Removal | Resource]:
     aws = Aws(topic_arn)
     own = sorted(alarm.name for alarm in alarms_on_topic(aws) if is_own(alarm))
     if own:
-        subject = f"{len(own)} alarm(s) of tables and instances: {', '.join(own)}"
+        subject = f"{counted(len(own), 'alarm')} of tables and instances: {', '.join(own)}"
         yield Removal(subject, lambda _: _delete_alarms(aws, own))
 
 

@@ -99,7 +99,7 @@ class Section:
     """The comparison of one target, with its title and settings.
 
     start: the time of its demand's minute 0; None for a trace, which has no dates. notes: sentences
-    that concern its table.
+    that concern its table. is_receipt: Headroom's row is what it really held.
     """
 
     title: str
@@ -107,6 +107,7 @@ class Section:
     policy: Policy
     start: datetime | None = None
     notes: Sequence[str] = ()
+    is_receipt: bool = False
 
 
 def compare(

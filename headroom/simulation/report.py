@@ -94,7 +94,7 @@ def _section(section: Section) -> str:
     comparison = section.comparison
     return SECTION.format(
         title=html.escape(section.title),
-        saving=html.escape(" ".join([saving(comparison), *section.notes])),
+        saving=html.escape(" ".join([saving(comparison, section.is_receipt), *section.notes])),
         summary=html.escape(_summary(comparison)),
         data=_data(section),
         table=_table(comparison.rows),
@@ -126,17 +126,18 @@ def _settings(policy: Policy) -> str:
     return f"Settings: strategy = {policy.strategy}, {rest}."
 
 
-def saving(comparison: Comparison) -> str:
-    """Return in one sentence what Headroom saves, or costs more."""
+def saving(comparison: Comparison, is_receipt: bool = False) -> str:
+    """Return in one sentence what Headroom saves, or costs more.
+
+    is_receipt: it is what Headroom really held.
+    """
     rows = {row.name: row for row in comparison.rows}
     ours, on_demand = rows[HEADROOM], rows[ON_DEMAND]
     rival = next((row for row in comparison.rows if row.name.startswith(RIVAL)), None)
-    parts = [f"Headroom would cost {ours.cost_month:,.2f} USD a month"]
+    verb = "held capacity for" if is_receipt else "would cost"
+    parts = [f"Headroom {verb} {ours.cost_month:,.2f} USD a month"]
     if rival:
-        throttled = counted(ours.throttled_minutes, "throttled minute")
-        parts.append(
-            f"{_difference(ours, rival)}, with {throttled} instead of {rival.throttled_minutes:,}"
-        )
+        parts.append(f"{_difference(ours, rival)}, with {_throttled(ours, rival)}")
     return ", ".join([*parts, f"and {_difference(ours, on_demand)}"]) + "."
 
 
@@ -157,8 +158,18 @@ def switches(section: Section) -> Iterator[str]:
         yield f"  {at} to {mode}: {WHY[one.reason]} ({one.reason}; {numbers(one.numbers)})"
 
 
+def _throttled(ours: Row, rival: Row) -> str:
+    """Return such as `1 throttled minute instead of 11`."""
+    if not ours.throttled_minutes and not rival.throttled_minutes:
+        return "no throttled minute in either"
+    throttled = counted(ours.throttled_minutes, "throttled minute")
+    return f"{throttled} instead of {rival.throttled_minutes:,}"
+
+
 def _difference(ours: Row, other: Row) -> str:
     less = other.cost_month - ours.cost_month
+    if not round(less, 2):
+        return f"the same as {other.name}"
     words = "less" if less >= 0 else "more"
     share = f" ({abs(less) / other.cost_month * 100:.0f} %)" if other.cost_month else ""
     return f"{abs(less):,.2f} USD{share} {words} than {other.name}"
@@ -166,8 +177,8 @@ def _difference(ours: Row, other: Row) -> str:
 
 def _summary(comparison: Comparison) -> str:
     peak = max(comparison.demand)
-    days = len(comparison.demand) / DAY
-    return f"{days:.1f} days of {comparison.dimension}s, {peak:,.0f} units per second at the peak."
+    days = counted(float(f"{len(comparison.demand) / DAY:.1f}"), "day")
+    return f"{days} of {comparison.dimension}s, {peak:,.0f} units per second at the peak."
 
 
 def _table(rows: Sequence[Row]) -> str:

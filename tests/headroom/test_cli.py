@@ -258,7 +258,7 @@ def test_a_file_that_is_not_text_ends_in_one_sentence(tmp_path: Path, run: RunCo
     file.write_bytes(b"\xff\xfe")
     result = run("check", file)
     assert result.exit_code == 2
-    assert result.errors.startswith(f"headroom: {file}: 1 problem(s)")
+    assert result.errors.startswith(f"headroom: {file}: 1 problem")
     assert "not UTF-8, from byte 0 on; save it as UTF-8" in result.errors
 
 

@@ -443,7 +443,7 @@ def test_table_name_is_a_rule_and_explain_looks_at_one_table(file: Path, run: Ru
 #: Options of its command line, and what is typed for Headroom, with a part of the answer.
 SAYS = {
     "--show-config": (("check", "FILE", "--table", "orders"), "alarm_percent = 90"),
-    "--config": (("check", "FILE"), "The configuration is right: 1 rule(s) for tables."),
+    "--config": (("check", "FILE"), "The configuration is right: 1 rule for tables."),
     "--check-interval": (("sweep", "--help"), "--every"),
     "--version": (("--version",), "0."),
     "--daemon": (("setup", "--help"), "Make what Chalice does not make"),

@@ -174,7 +174,7 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "reach too few": (
         reach_too_few,
         "time",
-        "a run of the last day had no time for 12 table(s)",
+        "a run of the last day had no time for 12 tables",
         "docs/scale.md",
     ),
     "let a group wait": (
@@ -192,7 +192,7 @@ ROWS: dict[str, tuple[Harm, str, str, str]] = {
     "lose a message": (
         lose_a_message,
         "dead letters",
-        "1 message(s) wait in headroom-dev-dead-letters",
+        "1 message in headroom-dev-dead-letters",
         "headroom redrive --stage dev",
     ),
     "misspell a table": (

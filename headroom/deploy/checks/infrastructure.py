@@ -150,7 +150,7 @@ def reached(deployment: Deployment) -> Iterator[Finding]:
     if most:
         yield Finding(
             "time",
-            f"a run of the last day had no time for {most} table(s)",
+            f"a run of the last day had no time for {counted(most, 'table')}",
             "docs/scale.md says what a large account needs.",
         )
 
@@ -193,7 +193,7 @@ def dead_letters(deployment: Deployment) -> Iterator[Finding]:
     if count:
         yield Finding(
             "dead letters",
-            f"{count} message(s) wait in {queue}",
+            f"{counted(count, 'message')} in {queue}",
             "Find the cause in the logs, then run: "
             f"headroom redrive --stage {deployment.stage.name}.",
         )

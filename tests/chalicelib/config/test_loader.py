@@ -224,7 +224,7 @@ def test_all_mistakes_are_reported_at_once_and_the_error_says_them_all() -> None
     with pytest.raises(ConfigError) as caught:
         load(text, "headroom.toml")
     first, *lines = str(caught.value).splitlines()
-    assert first == "headroom.toml: 7 problem(s) in the configuration"
+    assert first == "headroom.toml: 7 problems in the configuration"
     assert sorted(lines) == [
         "  - defaults.min_units: expected a whole number from 1 to 1000000, got 0",
         "  - defaults.write.alarm_percent: expected a whole number from 1 to 100, got 0",

@@ -126,8 +126,8 @@ ACTIONS = [
     ),
     pytest.param(
         DeleteAlarms(("headroom-a:read", "headroom-a:write")),
-        "Delete alarm(s) headroom-a:read, headroom-a:write",
-        "Would delete alarm(s) headroom-a:read, headroom-a:write",
+        "Delete alarms headroom-a:read, headroom-a:write",
+        "Would delete alarms headroom-a:read, headroom-a:write",
         id="alarms to delete",
     ),
     pytest.param(

@@ -14,8 +14,8 @@ from tests.support.scenes import rules
 def test_a_correct_configuration_is_confirmed(tmp_path: Path, run: RunCommand) -> None:
     assert run("check", write_file(tmp_path, rules("orders", "users"))) == CommandResult(
         0,
-        "The configuration is right: 2 rule(s) for tables.\n",
-        "The configuration is right: 2 rule(s) for tables.",
+        "The configuration is right: 2 rules for tables.\n",
+        "The configuration is right: 2 rules for tables.",
         "",
     )
 
@@ -30,7 +30,7 @@ def test_the_environment_variable_names_the_configuration(
     tmp_path: Path, run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADROOM_CONFIG", str(write_file(tmp_path, rules("a", "b", "c"))))
-    assert run("check").output == "The configuration is right: 3 rule(s) for tables."
+    assert run("check").output == "The configuration is right: 3 rules for tables."
 
 
 WRONG = """
@@ -53,7 +53,7 @@ def test_every_mistake_is_reported_at_once_with_its_path(tmp_path: Path, run: Ru
     file = write_file(tmp_path, WRONG)
     result = run("check", file)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.errors.startswith(f"headroom: {file}: 5 problem(s) in the configuration")
+    assert result.errors.startswith(f"headroom: {file}: 5 problems in the configuration")
     for problem in (
         "- colour: unknown key",
         "- defaults.min_unit: unknown key; did you mean min_units?",
@@ -105,7 +105,7 @@ def test_a_doubtful_setting_is_a_warning_and_not_an_error(tmp_path: Path, run: R
     )
     assert (result.exit_code, result.stdout) == (
         0,
-        "The configuration is right: 1 rule(s) for tables.\n",
+        "The configuration is right: 1 rule for tables.\n",
     )
     assert result.errors.startswith("but tables[0].notify: nobody is notified")
 

@@ -265,7 +265,7 @@ def test_the_command_ends_with_1_and_tells_problem_and_remedy(here: Deployment) 
     lose_a_message(here)
     done = CliRunner().invoke(app, ["doctor", "--stage", "dev"])
     assert done.exit_code == 1
-    assert "dead letters: 1 message(s) wait in headroom-dev-dead-letters" in done.output
+    assert "dead letters: 1 message in headroom-dev-dead-letters" in done.output
     assert "→ Find the cause in the logs, then run: headroom redrive --stage dev." in done.output
 
 

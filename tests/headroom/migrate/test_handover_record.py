@@ -198,7 +198,7 @@ def test_apply_asks_for_each_table_and_revert_brings_it_back(
     assert has(region) == before
     assert not Path(RECORD).exists()
     ended = run("--apply", answers="y\n")
-    assert (ended.code, ended.out.split()[-5:]) == (0, ["1", "table(s)", "done,", "0", "failed."])
+    assert (ended.code, ended.out.split()[-5:]) == (0, ["1", "table", "done,", "0", "failed."])
     assert ours(region) == {"headroom-orders:read"}
     assert not region.autoscaling.targets
     back = run("--revert", RECORD, "--yes")
@@ -217,7 +217,7 @@ def test_one_table_that_fails_does_not_stop_the_others(
     ended = run("--apply", "--yes", "--state", "other.json")  # no rule names carts
     assert ended.code == 1
     assert "carts: looking at it: no rule of the configuration names it" in ended.err
-    assert "1 table(s) done, 1 failed." in ended.out
+    assert "1 table done, 1 failed." in ended.out
     assert (tmp_path / "other.json").exists()
     assert [entry["ResourceId"] for entry in region.autoscaling.targets.values()] == ["table/carts"]
 
@@ -247,7 +247,7 @@ def test_what_is_begun_is_ended_although_no_target_is_left(
     region.faults.clear()
     again = run("--apply", "--yes")
     assert f"orders: going on; what was deregistered before stands in {RECORD}" in again.out
-    assert again.out.endswith("1 table(s) done, 0 failed.")
+    assert again.out.endswith("1 table done, 0 failed.")
     assert run("--apply", "--yes").out == "Nothing to do: no table is left for it."
 
 

@@ -131,6 +131,15 @@ def test_the_first_sentence_has_the_saving(comparison: Comparison) -> None:
     )
 
 
+def test_the_first_sentence_of_a_receipt_where_nothing_differs(comparison: Comparison) -> None:
+    names = ("Headroom", "Application Auto Scaling 70 %", "on demand")
+    rows = [Row(name, 40.0, 1.2, 1.2, 1.4, 0.0, 0, 5, 9) for name in names]
+    assert report.saving(replace(comparison, rows=rows), is_receipt=True) == (
+        "Headroom held capacity for 40.00 USD a month, the same as Application Auto Scaling 70 %, "
+        "with no throttled minute in either, and the same as on demand."
+    )
+
+
 def test_the_page_says_with_what_it_was_made(page: Page) -> None:
     prices = pricing.load()
     assert "Settings: strategy = adaptive, min_units = 7." in page.text
