@@ -209,8 +209,8 @@ def compared(
         read = list(_read(progress, sources))
         policies = {source.target: policy_for(config_file, source.target) for source, *_ in read}
         rows = {target: _rows(policy, money) for target, policy in policies.items()}
-        demands = {source.target: demand for source, demand, _ in read}
-        together = whole_table.replays(demands, rows, prices, conditions)
+        histories = {source.target: (demand, start) for source, demand, start in read}
+        together = whole_table.replays(histories, rows, prices, conditions)
         for source, demand, start in read:
             target, own = source.target, dict(rows[source.target])
             count = 4 + len(own) + len(targets) + len(sights)
@@ -226,6 +226,7 @@ def compared(
                 own,
                 sights,
                 together.get(target, {}),
+                start,
             )
             policy = structs.replace(policies[target], mode="provisioned")
             yield Section(source.title, comparison, policy, start)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from chalicelib.config.policy import Policy, make_policy
 from chalicelib.model import Dimension
 from headroom.simulation import competitors, foresight
-from headroom.simulation.clock import HOUR
+from headroom.simulation.clock import HOUR, START
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.outcome import Outcome
 from headroom.simulation.pricing import (
@@ -121,18 +121,20 @@ def compare(
     variants: Mapping[str, Policy] = MappingProxyType({}),
     sights: Sequence[int] = (),
     together: Mapping[str, Callable[[], Outcome]] = MappingProxyType({}),
+    start: datetime | None = None,
 ) -> Comparison:
     """Replay the demand under every policy.
 
     targets: Application Auto Scaling's target percents. on_done: called with the name of each
     policy when its replay is finished. variants: other policies of Headroom, by the name of their
     row. sights: the minutes that a policy of perfect sight sees. together: replays of Headroom with
-    the other targets of the table, by the name of the row whose replay they replace.
+    the other targets of the table, by the name of the row whose replay they replace. start:
+    the time of minute 0, for windows and schedules; a Monday without it.
     """
     outcomes: dict[str, Outcome] = {}
     unit = prices.of(dimension)
     ours, units = {HEADROOM: policy, **variants}, initial_units(demand)
-    runs = {**_runs(demand, ours, targets, conditions, unit), **together} | {
+    runs = {**_runs(demand, ours, targets, conditions, unit, start or START), **together} | {
         f"perfect sight of {minutes} min": partial(
             foresight.run, demand, units, minutes, conditions
         )
@@ -166,12 +168,14 @@ def _runs(
     targets: Sequence[int],
     conditions: Conditions | None,
     unit: UnitPrices,
+    start: datetime,
 ) -> dict[str, Callable[[], Outcome]]:
     """Return the replay of each policy, by its name.
 
     ours: Headroom's policies, by the name of their row. unit: USD, for a budget and for the mode.
     """
-    units, policy, unit_hour = initial_units(demand), ours[HEADROOM], unit.unit_hour
+    units, policy = initial_units(demand), ours[HEADROOM]
+    money = {"unit_hour": unit.unit_hour, "request_hour": unit.request_hour}
     plain = make_policy(strategy="percent", min_units=policy.min_units, max_units=policy.max_units)
     tracking = {
         f"Application Auto Scaling {percent} %": partial(
@@ -182,10 +186,12 @@ def _runs(
     blind: dict[str, Callable[[], Outcome]] = {}
     if conditions and conditions.hot_key_requests:
         unshown = replace(conditions, shows_causes=False)
-        blind = {WITHOUT_CAUSES: partial(replay, demand, policy, units, unshown, unit_hour)}
+        blind = {
+            WITHOUT_CAUSES: partial(replay, demand, policy, units, unshown, **money, start=start)
+        }
     return {
         **{
-            name: partial(replay, demand, one, units, conditions, unit_hour, unit.request_hour)
+            name: partial(replay, demand, one, units, conditions, **money, start=start)
             for name, one in ours.items()
         },
         **blind,

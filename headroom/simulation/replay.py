@@ -284,6 +284,7 @@ def replay(
     conditions: Conditions | None = None,
     unit_hour: float = UNIT_HOUR[Dimension.READ],
     request_hour: float = 0.0,
+    start: datetime = START,
 ) -> Outcome:
     """Return what Headroom would have done to the reads of a table with this demand.
 
@@ -297,6 +298,7 @@ def replay(
         {target: policy},
         {target: units},
         conditions,
+        start,
         unit_hours={Dimension.READ: unit_hour},
         request_hours={Dimension.READ: request_hour} if request_hour else None,
     )

@@ -6,10 +6,12 @@ one billing mode and one budget with its indexes. The replays of one target alon
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache, partial
 
 from chalicelib.config.policy import Policy
 from chalicelib.model import Dimension, Target
+from headroom.simulation.clock import START
 from headroom.simulation.compare import HEADROOM, WITHOUT_CAUSES
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.outcome import Outcome
@@ -18,25 +20,27 @@ from headroom.simulation.replay import Replay, initial_units
 
 Runs = Mapping[str, Callable[[], Outcome]]
 Rows = Mapping[str, Policy]
+#: A demand, and the time of its minute 0; None for one without dates.
+History = tuple[Sequence[float], datetime | None]
 
 
 def replays(
-    demands: Mapping[Target, Sequence[float]],
+    histories: Mapping[Target, History],
     rows: Mapping[Target, Rows],
     prices: Prices,
     conditions: Conditions,
 ) -> dict[Target, Runs]:
     """Return how to replay each target with the others, by the name of its row.
 
-    rows: the policies of each target, by the name of the row. Only targets whose demands are
-    equally long are replayed together. A target without another is left out: nothing differs for
-    it.
+    rows: the policies of each target, by the name of the row. Only targets whose histories
+    are of the same time are replayed together. A target without another is left out: nothing
+    differs for it.
     """
     found: dict[Target, Runs] = {}
-    for minutes in {len(demand) for demand in demands.values()}:
-        together = {target: of for target, of in demands.items() if len(of) == minutes}
+    for time in {(len(demand), start) for demand, start in histories.values()}:
+        together = {t: of for t, (of, start) in histories.items() if (len(of), start) == time}
         if len(together) > 1:
-            found |= _together(together, rows, prices, conditions)
+            found |= _together(together, rows, prices, conditions, time[1] or START)
     return found
 
 
@@ -45,6 +49,7 @@ def _together(
     rows: Mapping[Target, Rows],
     prices: Prices,
     conditions: Conditions,
+    start: datetime,
 ) -> dict[Target, Runs]:
     @cache
     def outcomes(name: str) -> dict[Target, Outcome]:
@@ -55,6 +60,7 @@ def _together(
             {target: rows[target][row] for target in demands},
             {target: initial_units(demand) for target, demand in demands.items()},
             replace(conditions, shows_causes=False) if is_blind else conditions,
+            start,
             unit_hours={d: prices.of(d).unit_hour for d in Dimension},
             request_hours={d: prices.of(d).request_hour for d in Dimension},
         ).run()

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
 
 from chalicelib.config.policy import make_policy
+from chalicelib.config.windows import Window
 from chalicelib.model import Dimension
 from headroom.simulation import competitors, pricing
+from headroom.simulation.clock import START
 from headroom.simulation.compare import (
     HEADROOM,
     WITHOUT_CAUSES,
@@ -170,6 +173,16 @@ def test_the_cost_floor_is_the_demand_at_100_percent() -> None:
         pytest.approx(best.cost_month / floor.cost_month),
     )
     assert comparison["on demand"].over_floor == pytest.approx(3.46, abs=0.005)
+
+
+@pytest.mark.parametrize(("start", "least"), [(START, 10), (START + timedelta(days=5), 300)])
+def test_a_window_of_the_weekend_holds_on_the_days_of_the_history(
+    start: datetime, least: int
+) -> None:
+    weekend = Window(rule="floor", between="00:00-12:00", days="sat", min_units=300)
+    policy = make_policy(strategy="percent", windows=(weekend,))
+    found = compare([5.0] * 30, policy, PRICES, start=start)
+    assert (max(found.outcomes[HEADROOM].units) >= 300) == (least == 300)
 
 
 @pytest.mark.slow

@@ -1,11 +1,13 @@
 """A table is replayed with all its targets together."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import pytest
 
 from chalicelib.model import Target
 from headroom.simulation import pricing, whole_table
+from headroom.simulation.clock import START
 from headroom.simulation.compare import CHEAPEST, HEADROOM, WITHOUT_CAUSES
 from headroom.simulation.dynamodb_rules import Conditions
 from headroom.simulation.replay import Replay, initial_units
@@ -22,7 +24,8 @@ PRICES = pricing.load()
 def replays(
     demands: Mapping[Target, Sequence[float]], conditions: Conditions = SHORT
 ) -> dict[Target, whole_table.Runs]:
-    return whole_table.replays(demands, dict.fromkeys(demands, ROWS), PRICES, conditions)
+    histories = {target: (demand, None) for target, demand in demands.items()}
+    return whole_table.replays(histories, dict.fromkeys(demands, ROWS), PRICES, conditions)
 
 
 def test_all_targets_of_a_table_are_served_and_decided_on_together() -> None:
@@ -44,6 +47,12 @@ def test_a_target_without_another_is_replayed_as_before(
     demands: Mapping[Target, Sequence[float]],
 ) -> None:
     assert replays(demands) == {}
+
+
+def test_histories_of_other_days_are_not_replayed_together() -> None:
+    histories = {READS: (TABLE, START), WRITES: (TABLE, START + timedelta(days=1))}
+    rows = dict.fromkeys(histories, ROWS)
+    assert whole_table.replays(histories, rows, PRICES, SHORT) == {}
 
 
 def test_without_causes_a_hot_key_holds_the_whole_table() -> None:
