@@ -118,7 +118,7 @@ def _print_cases(policy: Policy, days: int = 2) -> None:
 
 def _brief(measured: Sequence[benchmark.Measurement]) -> list[benchmark.SummaryRow]:
     rows = benchmark.summarize(measured)
-    return [rows[0], *rows[-6:]]
+    return [rows[0], *rows[-8:]]
 
 
 def _table(title: str, rows: list[benchmark.SummaryRow]) -> str:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
@@ -55,6 +55,8 @@ OWN_ALARMS = {AAS: 4, AAS_90: 4, AAS_BEST: 4, AAS_SCHEDULED: 4, PLAIN: 1, HEADRO
 DECREASES_A_DAY = 27
 S = TypeVar("S")
 T = TypeVar("T")
+#: An increase to less than so many times the units is hardly worth an UpdateTable.
+SMALL_RAISE = 1.03
 #: The minutes of the means in which onsets are found.
 ONSET_MEAN = 5
 
@@ -62,7 +64,8 @@ ONSET_MEAN = 5
 class Result(msgspec.Struct, frozen=True):
     """One policy on one trace: effective cost and throttled parts per million.
 
-    changes_a_day: how often the units change. own_month: USD for the policy's own alarms and metric
+    changes_a_day: how often the units change. small_raises_a_day: the increases of less than
+    SMALL_RAISE. own_month: USD for the policy's own alarms and metric
     reads of the target. with_own: the effective cost with these, as if the units were reads.
     onset_minutes: from an onset until the capacity is as high, on average; None without capacity,
     or without onsets.
@@ -71,6 +74,7 @@ class Result(msgspec.Struct, frozen=True):
     effective: float
     ppm: float
     changes_a_day: float = 0.0
+    small_raises_a_day: float = 0.0
     own_month: float = 0.0
     with_own: float = 0.0
     onset_minutes: float | None = None
@@ -147,10 +151,16 @@ def _result(name: str, outcome: Outcome, demand: Sequence[float], optimum_hours:
         effective=effective,
         ppm=outcome.throttled_ppm(demand),
         changes_a_day=outcome.changes / (minutes / DAY),
+        small_raises_a_day=small_raises(outcome.units) / (minutes / DAY),
         own_month=own,
         with_own=effective + own / pricing.month(optimum_hours, minutes, prices.read.unit_hour),
         onset_minutes=None if outcome.on_demand_hours else onset_minutes(outcome.units, demand),
     )
+
+
+def small_raises(units: Sequence[int]) -> int:
+    """Return how often the units rise by less than SMALL_RAISE. units: by the minute."""
+    return sum(1 for before, after in pairwise(units) if 0 < before < after < before * SMALL_RAISE)
 
 
 def onset_minutes(units: Sequence[int], demand: Sequence[float]) -> float | None:
@@ -252,10 +262,12 @@ def summarize(
         SummaryRow("beats AAS 70 % in cost and throttling", _count(measurements, _beats_aas)),
         SummaryRow("beats AAS at its best in cost", _count(measurements, _beats_best_aas)),
         SummaryRow(f"throttled under {CALM_PPM} ppm", _count(measurements, _is_calm)),
+        SummaryRow("throttles no more than AAS 70 %", _count(measurements, _throttles_no_more)),
         SummaryRow("cost with its own alarms and reads", _with_own(measurements)),
         SummaryRow("its own USD a month and target", _figures(measurements, _own_month, mean)),
         SummaryRow("changes a day and target, median", _figures(measurements, _changes, median)),
         SummaryRow("changes a day and target, most", _figures(measurements, _changes, max)),
+        SummaryRow("increases under 3 % a day, mean", _figures(measurements, _small_raises, mean)),
         SummaryRow("minutes from an onset to capacity", _figures(measurements, _onset, _median)),
     ]
 
@@ -298,6 +310,10 @@ def _changes(result: Result) -> float:
     return result.changes_a_day
 
 
+def _small_raises(result: Result) -> float:
+    return result.small_raises_a_day
+
+
 def _onset(result: Result) -> float | None:
     return result.onset_minutes
 
@@ -309,6 +325,10 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _is_calm(m: Measurement, policy: str) -> bool:
     return m.results[policy].ppm < CALM_PPM
+
+
+def _throttles_no_more(m: Measurement, policy: str) -> bool:
+    return m.results[policy].ppm <= m.results[AAS].ppm
 
 
 def _beats_aas(m: Measurement, policy: str) -> bool:

@@ -70,7 +70,7 @@ def measured(
     floor: float,
 ) -> Measurement:
     results = {
-        policy: Result(cost, ppm, 10 * cost, 0.2, cost + 0.1, ONSET_MINUTES.get(policy))
+        policy: Result(cost, ppm, 10 * cost, 0.1, 0.2, cost + 0.1, ONSET_MINUTES.get(policy))
         for policy, (cost, ppm) in figures.items()
     }
     return Measurement(name, kind, "as measured", on_demand, scale, floor, results, 400.0)
@@ -93,10 +93,12 @@ def test_the_summary_has_a_row_for_all_traces_calm_ones_each_class_and_the_wins(
         "beats AAS 70 % in cost and throttling",
         "beats AAS at its best in cost",
         "throttled under 100 ppm",
+        "throttles no more than AAS 70 %",
         "cost with its own alarms and reads",
         "its own USD a month and target",
         "changes a day and target, median",
         "changes a day and target, most",
+        "increases under 3 % a day, mean",
         "minutes from an onset to capacity",
     ]
 
@@ -162,6 +164,24 @@ def test_wins_and_ties_are_counted_but_no_policy_beats_itself() -> None:
         PLAIN: 0,
         HEADROOM: 1,
     }
+
+
+def test_who_throttles_no_more_than_aas_is_counted() -> None:
+    figures = summary()["throttles no more than AAS 70 %"].figures
+    assert (figures[AAS], figures[AAS_90], figures[HEADROOM]) == (2, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("units", "number"),
+    [
+        pytest.param([100, 100, 102, 102, 101], 1, id="2 percent"),
+        pytest.param([100, 103, 100], 0, id="3 percent"),
+        pytest.param([0, 1, 2], 0, id="from on demand, and small units"),
+        pytest.param([300, 290, 298, 306], 2, id="after a decrease, and again"),
+    ],
+)
+def test_increases_under_three_percent_are_counted(units: list[int], number: int) -> None:
+    assert benchmark.small_raises(units) == number
 
 
 def test_the_wait_after_an_onset_is_shown_where_there_is_one() -> None:
