@@ -73,7 +73,7 @@ class DemandRecord:
             hourly=_hourly(sudden, known),
             daily=tuple([_same_slot(sudden, slot, known) for slot in range(SLOTS)]),
             weekly=tuple([_weekly(sudden, slot, known) for slot in range(SLOTS)]),
-            quiet=tuple([_quiet(values, slot) for slot in range(SLOTS)]),
+            quiet=_quiet(values),
         )
 
     def _find_highest(self, first: int) -> None:
@@ -138,11 +138,18 @@ def _weekly(sudden: Sequence[float], slot: int, first: int) -> float:
     return min(max(sudden[last : last + 3]), max(sudden[before : before + 3]))
 
 
-def _quiet(values: Sequence[float | None], slot: int) -> float:
-    """Return the lower mean of a slot a day ago and a week ago; infinite where neither is known."""
-    at = [len(values) + slot - back for back in (DAY_BINS, WEEK_BINS)]
-    known = [values[i] for i in at if i >= 0]
-    return min([value for value in known if value is not None], default=math.inf)
+def _quiet(values: Sequence[float | None]) -> tuple[float, ...]:
+    """Return the lower mean of each slot a day ago and a week ago; infinite where neither is
+    known."""
+    return tuple(map(min, _ago(values, DAY_BINS), _ago(values, WEEK_BINS)))
+
+
+def _ago(values: Sequence[float | None], back: int) -> list[float]:
+    """Return the means of the slots so many means ago, infinite where they are unknown."""
+    first = len(values) - back
+    missing = min(max(-first, 0), SLOTS)
+    means = values[max(first, 0) : first + SLOTS] if missing < SLOTS else ()
+    return [math.inf] * missing + [math.inf if mean is None else mean for mean in means]
 
 
 def _typical_burst(

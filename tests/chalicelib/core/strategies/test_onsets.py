@@ -191,6 +191,7 @@ def test_the_lower_mean_of_a_day_and_a_week_ago_is_quiet() -> None:
     days[-DAY + 3], days[DAY + 4], days[-DAY + 5], days[DAY + 5] = 2.0, 3.0, None, None
     assert of(days).quiet == (*[10.0] * 3, 2.0, 3.0, math.inf, *[10.0] * 19)
     assert set(of(days[-DAY + 6 :]).quiet[5:7]) == {math.inf, 10.0}
+    assert all(len(of([1.0] * size).quiet) == 25 for size in (0, 1, DAY - 25, DAY - 24, DAY + 1))
 
 
 # how high bursts go
