@@ -1,9 +1,16 @@
 """Headroom's own alarms: make the missing ones at CloudWatch's rate, give those that have lost
 their actions these back, and remove the orphans."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from chalicelib.aws.alarms import alarms_named, create_alarm, delete_alarms, rewrite_alarm
+from chalicelib.aws.alarms import (
+    MAX_ALARM_NAMES,
+    alarms_named,
+    create_alarm,
+    delete_alarms,
+    rewrite_alarm,
+)
+from chalicelib.aws.client import batches
 from chalicelib.core import plan, table_alarms
 from chalicelib.model import (
     Alarm,
@@ -21,7 +28,7 @@ from chalicelib.run import Run
 #: How an alarm is made: created, or given back its actions.
 Making = CreateAlarm | RewriteAlarm
 #: A sweep makes missing alarms for so much of its time before it looks at the tables, and goes on
-#: with the others after it.
+#: with the others after it. Where workers look at the tables, it keeps so much for what is left.
 FIRST_SHARE = 0.1
 
 
@@ -39,6 +46,13 @@ def make_missing(
     return [action.result for action in made or []]
 
 
+def first_share(run: Run) -> float:
+    """Return the part of a sweep's time for the alarms that it makes first."""
+    if not run.report.handed_over:
+        return FIRST_SHARE
+    return max(FIRST_SHARE, run.seconds_left() / run.length - FIRST_SHARE)
+
+
 def make_alarms(run: Run, wanted: Sequence[CreateAlarm], share: float = 1.0) -> list[Making]:
     """Make alarms at CloudWatch's rate, as many as there is time for; return what was done.
 
@@ -47,12 +61,11 @@ def make_alarms(run: Run, wanted: Sequence[CreateAlarm], share: float = 1.0) -> 
     """
     planned = {a.target for a in run.report.planned if isinstance(a, CreateAlarm | RewriteAlarm)}
     wanted = [action for action in wanted if action.target not in planned]
-    missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, wanted) or []
     until = run.seconds_left() - run.length * share if share < 1 else 0.0
     made: list[Making] = []
-    for count, action in enumerate(missing):
+    for rest, action in _to_make(run, wanted):
         if not run.has_time() or run.seconds_left() < until:
-            _leave_to_later(run, missing[count:], share)
+            _leave_to_later(run, rest, share)
             break
         run.report.planned.append(action)
         # a dry run goes on as if it were made: it may be rewritten at once
@@ -61,9 +74,26 @@ def make_alarms(run: Run, wanted: Sequence[CreateAlarm], share: float = 1.0) -> 
     return made
 
 
-def _leave_to_later(run: Run, missing: Sequence[Making], share: float) -> None:
+def _to_make(run: Run, wanted: Sequence[CreateAlarm]) -> Iterator[tuple[int, Making]]:
+    """Yield what is to be made, with how many are left then.
+
+    One call looks for the alarms that have these names. A run that has time for a part of the
+    alarms looks for no others: for 10,000 tables that would take half a minute.
+    """
+    rest = len(wanted)
+    for some in batches(wanted, MAX_ALARM_NAMES):
+        missing = run.read("the alarms to make", "DescribeAlarms", _without_taken, run, some)
+        if missing is None:
+            return
+        rest -= len(some) - len(missing)
+        for action in missing:
+            yield rest, action
+            rest -= 1
+
+
+def _leave_to_later(run: Run, count: int, share: float) -> None:
     if share == 1:
-        why = f"{len(missing)} more are made by later sweeps, three a second"
+        why = f"{count} more are made by later sweeps, three a second"
         run.skip("the alarms that are missing", Reason.NO_TIME_LEFT, why)
 
 

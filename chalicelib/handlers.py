@@ -18,7 +18,7 @@ from functools import partial
 from itertools import chain
 
 from chalicelib import modes, owners, unthrottled
-from chalicelib.alarm_upkeep import FIRST_SHARE, make_missing, remove_orphans
+from chalicelib.alarm_upkeep import first_share, make_missing, remove_orphans
 from chalicelib.aws.alarms import alarms_named, alarms_on_topic, pages_on_topic
 from chalicelib.aws.tables import table_names
 from chalicelib.core import checks, table_alarms, understudy
@@ -155,7 +155,7 @@ def sweep(
     suspensions = owners.suspensions(run, tables) if may_make and not alone else []
     known = list(alarms or [])
     if may_make and alarms is not None:
-        known += make_missing(run, known, tables, FIRST_SHARE)
+        known += make_missing(run, known, tables, first_share(run))
     directions = UP if free is None or alarms is None else BOTH
     _check_swept(run, tables, left, known, directions, alone)
     if alarms is None:

@@ -61,7 +61,7 @@ LADDERS = {
         ["demo"],
         ["commands", "console"],
         ["cli"],
-        ["command_reference", "alarm_lengths"],
+        ["command_reference", "alarm_lengths", "own_cost_reference"],
     ],
 }
 EVERY_MODULE = [(package, module) for package in PACKAGES for module in PACKAGES[package]]

@@ -9,10 +9,13 @@ from pathlib import Path
 import msgspec
 
 from headroom.operator_error import OperatorError
+from headroom.project import ROOT
 from headroom.scale.goals import GOALS, Goal
 from headroom.scale.scenarios import SCENARIOS, Measurement, fits, measure
 from headroom.scale.simulation import Conditions
 
+#: Where the figures are kept that docs/scale.md shows.
+RESULTS = ROOT / "benchmarks" / "scale.json"
 #: Goals are measured up to this size. Ten thousand tables would take hours, and the time grows as
 #: the tables do where an API's rate determines it.
 GOAL_TABLES = 1_000

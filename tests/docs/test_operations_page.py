@@ -4,16 +4,19 @@ its sums are right."""
 import json
 import re
 import shlex
-import tomllib
 from pathlib import Path
 from statistics import mean
 
 import pytest
 
 from chalicelib.core.prices import SWEEPS_PER_HOUR
+from headroom import own_cost_reference
 from headroom.deploy import blueprint
 from headroom.deploy.stage import LISTENERS
-from headroom.project import ROOT
+from headroom.project import ROOT, memory_mb
+from headroom.scale import own_counts, results
+from headroom.scale.scenarios import RUNS_A_MONTH
+from headroom.simulation import own_costs
 from tests.support.deployed import dev, inventory, make_table
 from tests.support.real_deploy import BIN, Site, site
 
@@ -104,29 +107,22 @@ def test_every_source_of_alarms_is_described() -> None:
     assert {source for source in LISTENERS if f"`{source}`" not in TEXT} == set()
 
 
-def test_the_costs_are_what_the_prices_come_to() -> None:
-    prices = tomllib.loads((ROOT / "headroom" / "simulation" / "prices.toml").read_text())[
-        "headroom"
-    ]
-    runs = HOURS * (60 + SWEEPS_PER_HOUR + 1)
-    gb_seconds = HOURS * (60 * 0.1 * 1_769 / 1_024 + (SWEEPS_PER_HOUR + 1) * 0.5)
-    look = 2 * 2 * prices["metric_read"]  # consumed and throttled, of reads and writes
-    of_a_sweep = 2 * (1 + 1 / 6) * prices["metric_read"]  # throttled every half an hour
-    metrics = (
-        len(dev().functions) + 2
-    )  # the errors of each function, and one for each of the others
-    costs = {
-        "a table: its two alarms": 2 * prices["alarm_month"],
-        "a table: the hourly check": HOURS * look,
-        "a table: the sweep's check": HOURS * SWEEPS_PER_HOUR * of_a_sweep,
-        "a stage: runs of its functions": runs * prices["invocation"]
-        + gb_seconds * prices["gb_second"],
-        "a stage: the three alarms": metrics * prices["alarm_month"],
-    }
-    for row, usd in costs.items():
-        line = next(line for line in TEXT.splitlines() if line.startswith(f"| {row}"))
-        assert float(line.split("|")[3]) == round(usd, 2), row
-    assert f"{runs:,} runs" in TEXT
+def test_the_table_of_costs_is_what_the_counts_and_prices_come_to() -> None:
+    message = "run: python -m headroom.own_cost_reference"
+    assert own_cost_reference.markdown(TEXT) == TEXT, message
+
+
+def test_the_counts_are_those_of_bench_scale() -> None:
+    counted = own_counts.text(results.read(results.RESULTS))
+    assert own_costs.COUNTS.read_text() == counted, "run: python -m headroom.scale.own_counts"
+
+
+def test_the_functions_are_those_of_a_stage() -> None:
+    assert len(dev().functions) == own_cost_reference.FUNCTIONS
+    assert own_costs.FIXED_RUNS_AN_HOUR["sweep"] == SWEEPS_PER_HOUR
+    assert {n: memory_mb(n) / 1_024 for n in own_costs.MEMORY_GB} == own_costs.MEMORY_GB
+    per_month = {name: runs * HOURS for name, runs in own_costs.FIXED_RUNS_AN_HOUR.items()}
+    assert per_month == RUNS_A_MONTH
 
 
 def test_the_cost_of_a_busy_table_is_that_of_the_benchmark() -> None:

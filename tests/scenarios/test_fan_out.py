@@ -46,6 +46,7 @@ from tests.support.scenes import (
     skips,
     slow,
     units,
+    writes,
 )
 
 NAMES = tuple(f"orders-{i}" for i in range(6))
@@ -316,6 +317,20 @@ def test_orphans_are_removed_and_missing_alarms_made_by_the_sweep_itself() -> No
         names = set(region.cloudwatch.alarms)
         assert {"headroom-orders-new:read", "headroom-orders-2:read"} <= names
         assert "headroom-orders-1:read" not in names
+
+
+def test_where_workers_check_the_tables_the_sweep_makes_alarms_for_most_of_its_time() -> None:
+    with large() as region:
+        region.client("dynamodb").delete_table(TableName="orders-1")
+        names = [name for name in region.cloudwatch.alarms if "orders-1:" not in name]
+        region.client("cloudwatch").delete_alarms(AlarmNames=names)
+        region.calls.clear()
+        run = new_run(region, rules() + FAN_OUT, time=Countdown(10.0))
+        run.aws.group_queue = QUEUE
+        handlers.sweep(run)
+        assert (run.report.handed_over, len(names)) == (5, 10)
+        # without workers it would be a tenth of its ten seconds: four alarms
+        assert writes(region) == ["PutMetricAlarm"] * 10 + ["DeleteAlarms"]
 
 
 def test_a_worker_notifies_of_the_states_of_its_tables() -> None:

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from chalicelib import handlers
+from chalicelib.alarm_upkeep import make_alarms
+from chalicelib.core.table_alarms import new_fields
+from chalicelib.model import CreateAlarm, Dimension, Target
 from headroom.region.context import Fault
 from headroom.region.region import Region
-from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES
+from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES, policy
 from tests.support.scenes import (
     TARGETS,
     Countdown,
@@ -97,6 +100,16 @@ def test_missing_alarms_are_made_before_the_metrics_are_read_within_their_share_
     first = calls.index("GetMetricData")
     # a tenth of ten seconds, at three a second; the others after the metrics
     assert (first, calls.count("PutMetricAlarm"), calls[-1]) == (4, 12, "PutMetricAlarm")
+
+
+def test_a_run_with_time_for_few_alarms_looks_for_no_others(bare: Region) -> None:
+    targets = [Target(f"orders-{n:03}", "", Dimension.READ) for n in range(250)]
+    run = new_run(bare, time=Countdown(3.0))
+    made = make_alarms(run, [CreateAlarm(t, new_fields(t, 100, policy(), TOPIC)) for t in targets])
+    assert (len(made), len(requests(bare, "DescribeAlarms"))) == (10, 1)
+    assert [skip.detail for skip in run.report.skips] == [
+        "240 more are made by later sweeps, three a second"
+    ]
 
 
 def test_an_adopted_alarm_gets_no_paid_twin_and_scales_the_table(bare: Region) -> None:

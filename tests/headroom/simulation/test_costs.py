@@ -125,12 +125,38 @@ def test_headrooms_own_cost_is_counted_by_what_it_does() -> None:
     outcome = Outcome(metrics=800, changes=10)
     own = own_costs.own_costs(outcome, 73 * 60, PRICES.headroom, targets=4)
     runs = (60 + 12 + 1) * 730 / 4 + 100
-    gb_seconds = 730 / 4 * (60 * 0.1 * 1_769 / 1_024 + 12 * 2.0 + 5.0) + 100 * 0.5 * 0.5
+    seconds = {name: points[0][1] for name, points in own_costs.counts().run_seconds.items()}
+    gb_seconds = 730 / 4 * (60 * seconds["follow_up"] * 1_769 / 1_024 + 12 * seconds["sweep"])
+    gb_seconds += 730 / 4 * seconds["scale_down"] + 100 * 0.5 * seconds["on_alarm"]
     assert own.alarms == 0.10
     assert own.logs == pytest.approx((13 * 730 + outcome.metric_reads / 0.1) * 1e-6 * 0.50)
     assert own.metric_reads == pytest.approx((8000 + 730) * 0.00001)
     assert own.lambda_ == pytest.approx(runs * 0.0000002 + gb_seconds * 0.0000133334)
     assert own.total == own.alarms + own.metric_reads + own.lambda_ + own.logs
+
+
+@pytest.mark.parametrize(
+    ("function", "targets", "seconds"),
+    [
+        ("sweep", 1, 1.0),
+        ("sweep", 10, 1.0),
+        ("sweep", 15, 2.0),
+        ("sweep", 20, 3.0),
+        ("sweep", 40, 6.0),
+        ("follow_up", 40, 0.1),
+        ("on_alarm", 40, 1.0),
+    ],
+)
+def test_a_run_is_as_long_as_one_that_was_measured(
+    function: str, targets: int, seconds: float
+) -> None:
+    measured = {
+        "sweep": [(10, 1.0), (20, 3.0)],
+        "follow_up": [(10, 0.1), (20, 0.1)],
+        "on_alarm": [(10, 1.0), (20, 1.1)],
+    }
+    counts = own_costs.OwnCounts(2.0, 2.0, 1.0, 2.0, measured)
+    assert counts.seconds(function, targets) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
