@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headroom.region.region import Region
 
 WIDTH = 80
+#: So much lower is the demand before the sale: the alarm is OK again, and catches the onset.
+LULL = 0.07
 LEGEND = (
     "Units are a second's reads or writes. Small changes are summed up (--all: each).",
     "“left”: so many decreases DynamoDB still allows in the day.",
@@ -102,7 +104,7 @@ def _play(
     # moto takes a second to import, and the first line is printed before
     from headroom.demo import day, story, terminal  # noqa: PLC0415
 
-    trace = traffic(demand) if isinstance(demand, int) else demand
+    trace = traffic(demand, lull=LULL) if isinstance(demand, int) else demand
     day_story = None if every_line is None else story.Story(console, every_line)
     with _progress(console) as progress:
         task = progress.add_task("", total=len(trace))

@@ -264,6 +264,10 @@ def test_the_traffic_is_a_shops_day_with_a_sale() -> None:
     assert night < 150 > evening
     assert min(day_of_shop[870:890]) > 2 * before > 4 * night
     assert sale == max(day_of_shop)
+    lull = shop.traffic(lull=0.5)
+    assert [minute for minute in range(1440) if lull[minute] != day_of_shop[minute]] == list(
+        range(850, 870)
+    )
 
 
 # what is shown
