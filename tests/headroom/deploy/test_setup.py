@@ -156,7 +156,7 @@ def test_what_drifts_is_told_and_put_right() -> None:
                 "retries and dead letters of headroom-dev-on_alarm",
                 "Lambda's defaults are in force, and a message that fails is lost",
             ),
-            ("log group /aws/lambda/headroom-dev-sweep", "it keeps logs 1 days, not 14 days"),
+            ("log group /aws/lambda/headroom-dev-sweep", "it keeps logs 1 day, not 14 days"),
             ("alarm headroom-dev-silence", "it does not exist"),
         }
 
