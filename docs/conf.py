@@ -96,6 +96,8 @@ LONGEST_LINE = 105
 COLUMNS = re.compile(r"\S {3,}\S")
 #: A word of code within a sentence, as Sphinx writes it.
 WORD = re.compile(r'<span class="pre">([^<]*)</span>')
+PRE = re.compile(r"(<pre>.*?</pre>)", re.DOTALL)
+PERCENT = re.compile(r"(?<=\d) %")
 #: A longer word of code may be broken between its parts: after a sign that joins them, and before a
 #: capital letter.
 LONGEST_WORD = 14
@@ -110,8 +112,15 @@ def for_the_site(name: str, text: str) -> str:
 
 
 def with_breaks(body: str) -> str:
-    """Return a page's HTML, where a word of code is broken between its parts or not at all."""
-    return WORD.sub(_parts, body)
+    """Return a page's HTML, where a word of code is broken between its parts or not at all.
+
+    A sign of percent stays beside its number. Blocks of code stay as they are.
+    """
+    texts = [
+        part if part.startswith("<pre>") else WORD.sub(_parts, PERCENT.sub("&#160;%", part))
+        for part in PRE.split(body)
+    ]
+    return "".join(texts)
 
 
 def _parts(word: re.Match[str]) -> str:

@@ -74,3 +74,8 @@ def test_a_word_of_code_is_broken_between_its_parts_only(word: str, expected: li
     body = CONF["with_breaks"](f'a <code><span class="pre">{word}</span></code> b')
     parts = "<wbr>".join(f'<span class="pre">{part}</span>' for part in expected)
     assert body == f"a <code>{parts}</code> b"
+
+
+def test_a_percentage_stays_on_one_line_and_a_block_of_code_as_it_is() -> None:
+    body = CONF["with_breaks"]("<td>+0.1 %</td><pre>95 %\n</pre><p>5 %</p>")
+    assert body == "<td>+0.1&#160;%</td><pre>95 %\n</pre><p>5&#160;%</p>"
