@@ -47,6 +47,9 @@ OWNERS_KEPT = timedelta(minutes=1)
 #: many seconds: a third of DescribeAlarms' rate, nine a second (CloudWatch User Guide, service
 #: quotas, read 2026-11). It may take so many times as long as for another read.
 BETWEEN_PAGES, OF_WORKERS = 1 / 3, 4
+#: Ten workers need 58 seconds for 10,000 tables (docs/scale.md). After so many seconds for each
+#: table the function reads its alarms without a pause.
+WORKERS_SECONDS = 0.0065
 #: follow_up without workers waits for the first page of alarms, and for all others, for so many
 #: times as long as for another read: 2 and 5 of its 60 seconds.
 FOR_FIRST_PAGE, FOR_OTHER_PAGES = 1 / 5, 1 / 2
@@ -314,16 +317,19 @@ def _topic_alarms(run: Run) -> list[Alarm] | None:
     Where workers check the tables, they read alarms at the same time. They are not slowed down:
     what this function does with the alarms is not urgent.
     """
-    seconds, pause = run.read_timeout, 0.0
-    if run.report.handed_over:
-        seconds, pause = seconds * OF_WORKERS, BETWEEN_PAGES
+    seconds = run.read_timeout * (OF_WORKERS if run.report.handed_over else 1)
+
+    def pause() -> float:
+        since = run.length - run.seconds_left()
+        return 0.0 if since > run.report.handed_over * WORKERS_SECONDS else BETWEEN_PAGES
+
     return run.read_within(
         seconds,
         "the alarms on the topic",
         "DescribeAlarms",
         alarms_on_topic,
         run.aws,
-        pause=pause,
+        pause=pause if run.report.handed_over else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The adapter of CloudWatch's alarms: read, create, rewrite and delete them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.aws import wire
@@ -20,15 +20,19 @@ class WouldLose(Exception):
         super().__init__(alarm.why_not_rewritten)
 
 
-def alarms_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> list[Alarm]:
+def alarms_on_topic(
+    aws: Aws, state: str | None = None, pause: Callable[[], float] | None = None
+) -> list[Alarm]:
     """Return the alarms that notify the alarm topic, in one state or in all."""
     return [alarm for page in pages_on_topic(aws, state, pause) for alarm in page]
 
 
-def pages_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> Iterator[list[Alarm]]:
+def pages_on_topic(
+    aws: Aws, state: str | None = None, pause: Callable[[], float] | None = None
+) -> Iterator[list[Alarm]]:
     """Yield the same alarms page by page, each when it is wanted. There is at least one page.
 
-    pause: seconds between two pages, so that others have a part of the API's rate.
+    pause: returns the seconds between two pages, so that others have a part of the API's rate.
     """
     topic = aws.topic_arn
     request = {"ActionPrefix": topic, "AlarmTypes": ["MetricAlarm"]}
@@ -38,8 +42,9 @@ def pages_on_topic(aws: Aws, state: str | None = None, pause: float = 0.0) -> It
     for page in paginator.paginate(**request, PaginationConfig={"PageSize": MAX_ALARM_NAMES}):
         found = _alarms(client, page)
         yield [a for a in found if topic in _actions(a) and state in (None, a.fields["StateValue"])]
-        if pause and "NextToken" in page:
-            aws.sleep(pause)
+        seconds = pause() if pause and "NextToken" in page else 0.0
+        if seconds:
+            aws.sleep(seconds)
 
 
 def alarms_named(aws: Aws, names: Iterable[str]) -> list[Alarm]:

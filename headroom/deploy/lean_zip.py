@@ -41,6 +41,8 @@ def make_lean(file: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             used = [name for name in archive.namelist() if not UNUSED.match(name)]
             archive.extractall(folder, used)
+        for metadata in folder.glob("*.dist-info/METADATA"):
+            _cut_description(metadata)
         own = [folder / name for name in OWN]
         others = sorted(set(folder.iterdir()).difference(own))
         # without docstrings and assert statements, under the name that Python looks for
@@ -73,6 +75,12 @@ def _compile(folder: Path, paths: list[Path], *options: str) -> None:
         # a module that cannot be compiled is shipped as it is
         check=False,
     )
+
+
+def _cut_description(metadata: Path) -> None:
+    """Keep name, version and licence, without the text for the package index after them."""
+    headers = metadata.read_bytes().partition(b"\n\n")[0]
+    metadata.write_bytes(headers.rstrip() + b"\n")
 
 
 def _remove_sources(path: Path) -> None:

@@ -435,7 +435,7 @@ def test_all_pages_of_alarms_are_read(region: Region, aws: Aws) -> None:
     region.calls.clear()
     aws.sleep = (pauses := []).append
     assert (len(alarms_on_topic(aws)), operations(region).count("DescribeAlarms")) == (120, 2)
-    assert (len(alarms_on_topic(aws, pause=0.5)), pauses) == (120, [0.5])
+    assert (len(alarms_on_topic(aws, pause=lambda: 0.5)), pauses) == (120, [0.5])
 
 
 def test_alarms_are_described_by_name_a_hundred_at_a_time(region: Region, aws: Aws) -> None:

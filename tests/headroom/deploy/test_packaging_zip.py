@@ -96,7 +96,9 @@ def test_what_nothing_imports_is_not_in_the_zip(unpacked: Unpacked) -> None:
 def test_licences_and_versions_of_what_is_shipped_are_in_the_zip(unpacked: Unpacked) -> None:
     for package in ("msgspec", "tzdata", "aws_lambda_powertools"):
         held = [name for name in unpacked.names if name.startswith(f"{package}-")]
-        assert [name for name in held if name.endswith("METADATA")]
+        (metadata,) = [name for name in held if name.endswith("METADATA")]
+        text = (unpacked.folder / metadata).read_text()
+        assert ("\nVersion: " in text, "\nLicense" in text, "\n\n" in text) == (True, True, False)
         assert [name for name in held if "LICENSE" in name]
 
 
