@@ -16,7 +16,14 @@ from headroom.commands.console import (
     progress_bar,
 )
 from headroom.commands.demand_source import policy_for
-from headroom.commands.options import ConfigOption, SaveOption, output_file, results_option
+from headroom.commands.options import (
+    ConfigOption,
+    OfStageOption,
+    SaveOption,
+    configuration_file,
+    output_file,
+    results_option,
+)
 from headroom.project import ROOT
 from headroom.simulation import benchmark, cases
 from headroom.simulation.pricing import ON_DEMAND_UNIT_PRICE
@@ -43,6 +50,7 @@ def bench(
         ),
     ] = None,
     config_file: ConfigOption = None,
+    stage: OfStageOption = None,
     each: Annotated[bool, typer.Option("--each", help="Also print every trace.")] = False,
     more: Annotated[
         bool,
@@ -64,13 +72,13 @@ def bench(
         results = MORE_RESULTS
     if save:
         output_file(results)
+    policy = policy_for(configuration_file(config_file, stage))
     traces = benchmark.read_traces(folder) if folder else benchmark.generated_traces()
     if not traces:
         raise TraceError(f"{folder}: there is no trace in it (CSV, plain or .gz)")
     console.print(f"{len(traces)} traces from {folder or 'the generator'}")
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(traces))
-        policy = policy_for(config_file)
         measured = benchmark.run(traces, policy, lambda _: progress.advance(task), more)
     for name in benchmark.MORE_CONDITIONS if more else benchmark.CONDITIONS:
         _print_conditions(name, [m for m in measured if m.conditions_name == name], each)

@@ -15,7 +15,7 @@ from rich.text import Text
 from chalicelib.config import loader
 from headroom.commands.console import SafeConsole, app
 from headroom.commands.demand_source import SumsOption, TraceOption
-from headroom.commands.options import ConfigOption, named_file, text_of
+from headroom.commands.options import ConfigOption, OfStageOption, named_file, text_of
 from headroom.demo.scenes import SCENES
 from headroom.demo.scenes import play as play_scene
 from headroom.demo.shop import CONFIG, TABLE, traffic
@@ -48,6 +48,7 @@ def demo(
     ] = 1,
     sums: SumsOption = False,
     config_file: ConfigOption = None,
+    stage: OfStageOption = None,
     every_line: Annotated[bool, typer.Option("--all", help="Every change, one a line.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Only the picture and the summary.")
@@ -72,7 +73,7 @@ def demo(
         return
     console.width = min(WIDTH, console.width)
     demand = traces.load(trace, sums).cut(days).demand if trace else None
-    text = _configuration(config_file)
+    text = _configuration(config_file, stage)
     minutes = len(demand) if demand else days * DAY
     console.print(f"{minutes:,} minutes of table orders and its index by-date, in simulated time.")
     if not quiet:
@@ -81,9 +82,9 @@ def demo(
     raise typer.Exit(_play(console, demand or days, text, None if quiet else every_line))
 
 
-def _configuration(file: Path | None) -> str:
+def _configuration(file: Path | None, stage: str | None) -> str:
     """Return the text of the configuration that counts; it must manage the demo's table."""
-    named = named_file(file)
+    named = named_file(file, stage)
     if named is None:
         return CONFIG
     text = text_of(named)

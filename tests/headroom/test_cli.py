@@ -44,6 +44,17 @@ def test_the_help_of_a_command_begins_with_its_line(name: str) -> None:
     assert command.help.split("\n\n")[0] == cli.COMMANDS[name][1]
 
 
+def options_of(name: str) -> set[str]:
+    command = cli.LazyCommand(name, *cli.COMMANDS[name]).load()
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+def test_a_command_that_reads_a_configuration_takes_one_of_a_stage_too() -> None:
+    readers = [name for name in cli.COMMANDS if "--config" in options_of(name)]
+    assert len(readers) > 10
+    assert [name for name in readers if "--stage" not in options_of(name)] == []
+
+
 def test_the_help_lists_every_command_by_panel_on_one_screen(run: RunCommand) -> None:
     lines = run("-h").stdout.splitlines()
     assert [line for line in lines if line.endswith(":")] == [f"{title}:" for title in cli.PANELS]
