@@ -45,6 +45,9 @@ from tests.support.scenes import (
     woken_after,
 )
 
+#: Coverage finds nothing here that it does not find in other tests.
+pytestmark = pytest.mark.untraced
+
 HOURS = 4
 HELD = rules(hold_after_manual_change_hours=HOURS)
 WROTE = "AlarmConfigurationUpdatedTimestamp"
