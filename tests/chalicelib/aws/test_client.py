@@ -1,10 +1,11 @@
 """The adapters, against the embedded region."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from chalicelib.aws import client
 from chalicelib.aws.alarms import (
@@ -12,7 +13,7 @@ from chalicelib.aws.alarms import (
     alarms_on_topic,
 )
 from chalicelib.aws.autoscaling import scalable_targets
-from chalicelib.aws.client import ATTEMPTS, Aws
+from chalicelib.aws.client import ATTEMPTS, Aws, in_utc
 from chalicelib.aws.metrics import MAX_DATAPOINTS, MAX_QUERIES, read_histories, read_metrics
 from chalicelib.aws.tables import (
     ChangedMeanwhile,
@@ -474,3 +475,12 @@ def test_the_functions_of_a_stage_are_known_from_the_arn_of_the_one_that_runs(al
 )
 def test_every_form_of_a_timestamp_is_read_as_an_aware_time(sent: object) -> None:
     assert client._parse_utc(sent) == MIDDAY
+
+
+def test_the_times_of_answers_are_parsed_without_a_look_at_the_local_time_zone() -> None:
+    parser = in_utc(Session()).get_component("response_parser_factory").create_parser("json")
+    operation = Session().get_service_model("dynamodb").operation_model("DescribeTable")
+    body = b'{"Table": {"CreationDateTime": 1700000000.5}}'
+    answer = {"body": body, "headers": {}, "status_code": 200}
+    parsed = parser.parse(answer, operation.output_shape)
+    assert parsed["Table"]["CreationDateTime"].tzinfo is UTC

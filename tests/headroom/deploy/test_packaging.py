@@ -371,6 +371,20 @@ def test_every_function_of_the_module_has_its_log_group_and_its_dead_letters(
     assert set(extras["aws_cloudwatch_metric_alarm"]) == alarms
 
 
+def test_in_both_packages_the_events_that_a_function_failed_on_become_dead_letters(
+    packages: Packages,
+) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]
+    configs = extras["aws_lambda_function_event_invoke_config"].values()
+    to_module = [config["destination_config"]["on_failure"] for config in configs]
+    assert to_module == [{"destination": terraform.DEAD_LETTERS}] * len(to_module)
+    sam_configs = [part["Properties"].get("EventInvokeConfig") for part in packages.sam.values()]
+    to_sam = [config["DestinationConfig"]["OnFailure"] for config in sam_configs if config]
+    assert [one["Destination"] for one in to_sam] == [{"Fn::Sub": sam.DEAD_LETTERS}] * len(
+        to_module
+    )
+
+
 def test_both_packages_let_the_workers_read_their_queue_side_by_side(packages: Packages) -> None:
     override = packages.terraform("chalice_override.tf.json")["resource"]
     mappings = override.get("aws_lambda_event_source_mapping", {})

@@ -211,6 +211,8 @@ def test_the_terraform_module_has_the_same() -> None:
         "aws_lambda_function_event_invoke_config",
     ):
         assert "headroom_understudy" in found[kind]
+    retries = found["aws_lambda_function_event_invoke_config"]["headroom_understudy"]
+    assert retries["destination_config"]["on_failure"]["destination"] == terraform.DEAD_LETTERS
     policy = json.loads(found["aws_iam_role_policy"]["headroom_understudy"]["policy"])
     assert policy == understudy.role_policy(
         dev(), terraform.LOCATION, WITH, "${aws_sns_topic.headroom.arn}"
