@@ -385,6 +385,18 @@ def test_in_both_packages_the_events_that_a_function_failed_on_become_dead_lette
     )
 
 
+def test_in_the_module_each_queue_and_subscription_has_the_dead_letters(packages: Packages) -> None:
+    extras = packages.terraform("headroom.tf.json")["resource"]
+    override = packages.terraform("chalice_override.tf.json")["resource"]
+    queues = [one for one in extras["aws_sqs_queue"].items() if one[0] != "headroom_dead_letters"]
+    sources = [*extras.get("aws_sns_topic_subscription", {}).items(), *queues]
+    sources += override.get("aws_sns_topic_subscription", {}).items()
+    assert sources
+    for name, source in sources:
+        redrive = json.loads(source["redrive_policy"])
+        assert redrive["deadLetterTargetArn"] == terraform.DEAD_LETTERS, name
+
+
 def test_both_packages_let_the_workers_read_their_queue_side_by_side(packages: Packages) -> None:
     override = packages.terraform("chalice_override.tf.json")["resource"]
     mappings = override.get("aws_lambda_event_source_mapping", {})

@@ -178,6 +178,9 @@ def test_the_templates_have_the_function_and_the_alarm_that_runs_it(tmp_path: Pa
     assert function["Environment"]["Variables"]["ALARM_TOPIC_ARN"] == {
         "Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:headroom-alarms-dev"
     }
+    retries = found["HeadroomUnderstudyRetries"]["Properties"]
+    failed = retries["DestinationConfig"]["OnFailure"]["Destination"]
+    assert failed == {"Fn::Sub": sam.DEAD_LETTERS}
     ops, runs = (action["Fn::Sub"] for action in actions_of(found, "Silence"))
     assert (ops.rsplit(":", 1)[-1], runs.rsplit(":", 1)[-1]) == ("ops", NAME)
     assert len(actions_of(found, "Errors")) == 1
