@@ -218,3 +218,12 @@ def test_what_goes_to_lambda_is_what_it_imports_and_its_runtime_lacks() -> None:
 def test_lambda_gets_the_versions_that_the_tests_ran_with() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert set(requirements().values()) <= set(declared)
+
+
+def test_no_file_of_tests_has_more_lines_than_a_reader_takes_in() -> None:
+    long = {
+        path.relative_to(ROOT): lines
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if (lines := path.read_text().count("\n")) > 500
+    }
+    assert long == {}, "split them: one duty a file"

@@ -7,47 +7,28 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.config.rules import Config
 from headroom.deploy import packaging, sam, stackset, stage, terraform
-from headroom.deploy.stage import LISTENERS, Stage, StageError
+from headroom.deploy.stage import Stage, StageError
 from headroom.deploy.stage_policy import stage_policy
 from headroom.project import ROOT
 from tests.support.dashboard_schema import check
 from tests.support.foreign import needs_parsers, parsed
+from tests.support.packages import (
+    EVERY_SECTION,
+    EVERYTHING,
+    Packages,
+)
 from tests.support.real_deploy import BIN, CONFIG, configure, copy_project
 
 #: A package takes seconds to make.
 pytestmark = pytest.mark.slow(traced=True)
 
-EVERYTHING = {
-    "ALARM_SOURCES": ",".join(LISTENERS),
-    "ALARM_QUEUE": "headroom-buffer-dev",
-    "OPERATIONS_TOPIC": "ops",
-}
-
-FLEET = """
-[[fleet]]
-name = "workers"
-tags = { role = "worker" }
-tables = [{ table = "orders", read = { linear = 10 } }]
-"""
-FAN_OUT = "[fan_out]\nworkers = 12\n"
-#: tests/headroom/deploy/test_understudy.py looks at its resources. Here they are left out.
-UNDERSTUDY = "[understudy]\n"
-NOTIFIED = """
-[[tables]]
-name = "users-123456789012"
-notify = ["at_max"]
-notify_topic = "arn:aws:sns:us-east-1:210987654321:capacity"
-notify_slack = "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:slack-AbCdEf"
-"""
 #: What NOTIFIED names, which is in a location of its own.
 LOCATIONS = re.compile(
     r"arn:aws:sns:us-east-1:210987654321:capacity|arn:aws:secretsmanager:[\w:-]+|users-123456789012"
@@ -56,36 +37,6 @@ LOCATIONS = re.compile(
 #: The attributes that the provider gives what is named in an expression. Source: registry of
 #: Terraform, provider aws 6, read 2026-11.
 ATTRIBUTES = {"account_id", "arn", "function_name", "id", "module", "name", "partition"}
-
-
-def without_understudy(resources: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in resources.items() if "understudy" not in k.lower()}
-
-
-@dataclass(frozen=True)
-class Packages:
-    """A stage, its configuration, and what was packaged of it."""
-
-    stage: Stage
-    rules: Config
-    folder: Path
-
-    @property
-    def sam(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "sam" / "sam.json").read_text())[
-            "Resources"
-        ]
-        return without_understudy(found)
-
-    @property
-    def stackset(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "sam" / "stackset.json").read_text())
-        return {**found, "Resources": without_understudy(found["Resources"])}
-
-    def terraform(self, file: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "terraform" / file).read_text())
-        kinds = found["resource"].items()
-        return {**found, "resource": {kind: without_understudy(one) for kind, one in kinds}}
 
 
 # Chalice and pip make a package. The one with everything has all parts of the plain one.
@@ -99,7 +50,7 @@ class Packages:
 def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Packages:
     project = copy_project(tmp_path_factory.mktemp("project"), **request.param)
     if request.param:
-        configure(project, CONFIG + FLEET + NOTIFIED + FAN_OUT + UNDERSTUDY)
+        configure(project, CONFIG + EVERY_SECTION)
     out = project / "out"
     packaging.package(stage.read("dev", project), project, out, bool(request.param))
     rules = stage.rules(stage.read("dev", project), project)
