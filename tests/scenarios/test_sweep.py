@@ -13,6 +13,7 @@ from chalicelib.model import CreateAlarm, Dimension, Target
 from headroom.region.context import Fault
 from headroom.region.region import Region
 from tests.support.builders import FOREIGN, INDEX_READS, READS, TOPIC, WRITES, policy
+from tests.support.on_alarm import put
 from tests.support.scenes import (
     TARGETS,
     Countdown,
@@ -64,20 +65,7 @@ def bare() -> Iterator[Region]:
 
 
 def put_foreign(region: Region, name: str = FOREIGN, table: str = "orders", **fields: Any) -> None:
-    made = {
-        "AlarmName": name,
-        "Namespace": "AWS/DynamoDB",
-        "MetricName": "ConsumedReadCapacityUnits",
-        "Dimensions": [{"Name": "TableName", "Value": table}],
-        "Statistic": "Sum",
-        "Period": 300,
-        "EvaluationPeriods": 1,
-        "ComparisonOperator": "GreaterThanThreshold",
-        "Threshold": 24000.0,
-        "AlarmActions": [TOPIC],
-    }
-    region.client("cloudwatch").put_metric_alarm(**{**made, **fields})
-    region.calls.clear()
+    put(region, name, Dimensions=[{"Name": "TableName", "Value": table}], **fields)
 
 
 # alarms: made
